@@ -1,0 +1,103 @@
+"""One error type per kind of trouble: what and where, the evidence, the remedy, and an exit status.
+
+Exit statuses: 0 done, 1 failed on a node, 2 usage or configuration, 3 findings or partial,
+4 unreachable or not logged in, 5 locked, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LingctlError(Exception):
+    """Root of every error that a user is meant to read.
+
+    Args:
+        what: what went wrong, one sentence.
+        where: node, card, file:line:col or field it happened at.
+        evidence: the line or value that shows it.
+        remedy: what to type or change next.
+        code: stable name of this message, for searching the docs.
+    """
+
+    exit_status: ClassVar[int] = 1
+    default_code: ClassVar[str] = "failed"
+
+    def __init__(
+        self, what: str, *, where: str = "", evidence: str = "", remedy: str = "", code: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.evidence = evidence
+        self.remedy = remedy
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class UsageError(LingctlError):
+    """The command line asks for something that cannot be."""
+
+    exit_status = 2
+    default_code = "usage"
+
+
+class ConfigurationError(LingctlError):
+    """hosts.yaml, a rendered file or a model's config says something that cannot be."""
+
+    exit_status = 2
+    default_code = "configuration"
+
+
+class ChecksFailed(LingctlError):
+    """Checks ran to their end and found trouble, or could judge only a part."""
+
+    exit_status = 3
+    default_code = "findings"
+
+
+class ConnectError(LingctlError):
+    """A node could not be reached, is not who it should be, or did not let us in."""
+
+    exit_status = 4
+    default_code = "connect"
+
+
+class LockedError(LingctlError):
+    """Another lingctl is changing this cluster."""
+
+    exit_status = 5
+    default_code = "locked"
+
+
+class NodeError(LingctlError):
+    """A command on a node failed, timed out or answered nonsense."""
+
+    default_code = "node"
+
+
+class WeightsError(LingctlError):
+    """A checkpoint is missing, incomplete, damaged or not what it claims to be."""
+
+    default_code = "weights"
+
+
+class EngineError(LingctlError):
+    """MindIE refused to start, died, or answers wrongly."""
+
+    default_code = "engine"
+
+
+class SandboxError(LingctlError):
+    """The emulated cluster could not be built, found or changed."""
+
+    default_code = "sandbox"
+
+
+class Interrupted(LingctlError):
+    """The user pressed Ctrl-C."""
+
+    exit_status = 130
+    default_code = "interrupted"

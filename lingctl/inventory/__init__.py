@@ -1,0 +1,1 @@
+"""What the operator wants: hosts.yaml becomes a Cluster, a model name becomes a Model."""

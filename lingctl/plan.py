@@ -1,0 +1,100 @@
+"""A Plan: ordered Steps, each with its node, its reason and what it does. Data only; `flows` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+from lingctl.remote.command import Command
+
+
+class Stage(IntEnum):
+    """Stages of a deploy, in order. All nodes finish one before any node begins the next."""
+
+    WEIGHTS = 1
+    MODEL_CONFIG = 2
+    OVERLAY = 3
+    FILES = 4
+    CONTAINER = 5
+    DAEMON = 6
+
+    @property
+    def word(self) -> str:
+        """The stage's name as printed."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a command on the node; a status other than 0 fails the step."""
+
+    command: Command
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Put a file on the node: whole, with its mode, or not at all."""
+
+    path: str
+    content: bytes
+    mode: int
+
+
+Action = Run | WriteFile
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change on one node, or the word that nothing has to change.
+
+    Attributes:
+        stage: when it runs.
+        node: where it runs.
+        title: what it does, an imperative of a few words.
+        state: ``in place`` when already satisfied, else ``change``.
+        reason: why it is needed, or why it is not.
+        actions: what runs, in order; empty when in place.
+        difference: unified diff of a file it writes.
+        interrupts: whether the service is down while it runs.
+    """
+
+    stage: Stage
+    node: str
+    title: str
+    state: Literal["in place", "change"]
+    reason: str
+    actions: tuple[Action, ...] = ()
+    difference: str = ""
+    interrupts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order of their stages."""
+
+    steps: tuple[Step, ...] = field(default=())
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that do something."""
+        return tuple(step for step in self.steps if step.state == "change")
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has to change."""
+        return not self.changes
+
+    def stages(self) -> Iterator[tuple[Stage, tuple[Step, ...]]]:
+        """The changing steps of each stage that has any, in order."""
+        for stage in Stage:
+            steps = tuple(step for step in self.changes if step.stage is stage)
+            if steps:
+                yield stage, steps
+
+
+def plan_of(steps: Iterable[Step]) -> Plan:
+    """A plan with the steps put in the order of their stages, else as given."""
+    return Plan(tuple(sorted(steps, key=lambda step: step.stage)))

@@ -1,0 +1,1 @@
+"""Talking to one node and to many: commands, connections, probes."""

@@ -1,0 +1,94 @@
+"""What every connection to a node can do, however it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lingctl.errors import NodeError
+from lingctl.remote.command import Command
+
+OutputListener = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ran to its end.
+
+    Attributes:
+        exit_status: of the node's shell; 124 when our time limit ended it there.
+        stdout: what it printed, decoded as UTF-8 with replacement.
+        stderr: what it printed on the error stream.
+        truncated: true when more was printed than we keep.
+    """
+
+    command: Command
+    exit_status: int
+    stdout: str
+    stderr: str
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit status was 0."""
+        return self.exit_status == 0
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of what it said, the error stream first: the evidence for an error."""
+        said = self.stderr.strip() or self.stdout.strip()
+        return "\n".join(said.splitlines()[-lines:])
+
+    def checked(self, node: str, remedy: str = "") -> Completed:
+        """Itself if it succeeded.
+
+        Raises:
+            NodeError: it did not; quotes its last words.
+        """
+        if self.ok:
+            return self
+        title = self.command.title or self.command.text.splitlines()[0][:120]
+        raise NodeError(
+            f"{title}: exit status {self.exit_status}",
+            where=node,
+            evidence=self.last_words(),
+            remedy=remedy,
+            code="command-failed",
+        )
+
+
+class Connection(Protocol):
+    """One node, ready to take commands. Every call has a time limit; nothing waits for ever."""
+
+    @property
+    def node(self) -> str:
+        """Name of the node, as in hosts.yaml."""
+
+    def run(
+        self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
+    ) -> Completed:
+        """Run to the end and return what it said; any exit status is an answer.
+
+        Args:
+            command: what to run, by the node's ``sh``.
+            timeout: seconds until the command is given up.
+            on_output: gets standard output as it arrives.
+
+        Raises:
+            ConnectError: the connection was lost.
+            NodeError: the time limit passed (code ``command-timeout``).
+        """
+
+    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
+        """Write a file: complete under its name, with its mode, or not at all. Makes parents (0750)."""
+
+    def get(self, path: str) -> bytes:
+        """Read a file of moderate size.
+
+        Raises:
+            NodeError: it is not there or cannot be read.
+        """
+
+    def close(self) -> None:
+        """Give the connection back. May be called twice."""
