@@ -1,0 +1,5 @@
+"""``python -m lingctl``."""
+
+from lingctl.cli.app import main
+
+main()

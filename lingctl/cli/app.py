@@ -1,0 +1,116 @@
+"""The ``lingctl`` command: verbs, global options, and the one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lingctl import __version__
+from lingctl.errors import Interrupted, LingctlError
+
+EPILOG = (
+    "Exit status: 0 done, 1 failed, 2 usage or configuration, 3 findings or partial, "
+    "4 unreachable or not logged in, 5 locked, 130 interrupted."
+)
+
+# The order of the work; each module under cli/ has a function of the verb's name.
+VERBS = (
+    "init",
+    "check-network",
+    "download",
+    "verify-weights",
+    "convert",
+    "render",
+    "capacity",
+    "patch",
+    "deploy",
+    "smoke-test",
+    "bench",
+    "status",
+    "logs",
+    "stop",
+    "models",
+    "bundle",
+    "npu-check",
+    "sandbox",
+)
+
+app = typer.Typer(
+    name="lingctl",
+    help="From bare Ascend servers to a tested MindIE service for the Ling models.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lingctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["LINGCTL_DEBUG"] = "1"
+
+
+def register_verbs() -> None:
+    """Add every verb: a function as a command, a sub-application as a group."""
+    for verb in VERBS:
+        name = verb.replace("-", "_")
+        module = importlib.import_module(f"lingctl.cli.{name}")
+        group = getattr(module, "app", None)
+        if group is None:
+            app.command(verb)(getattr(module, name))
+        else:
+            app.add_typer(group, name=verb)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    register_verbs()
+    try:
+        app()
+    except (KeyboardInterrupt, Interrupted):
+        _report(Interrupted("interrupted", remedy="run the same command again: it goes on where it stopped"))
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except LingctlError as error:
+        _report(error)
+    except Exception as error:  # Anything else is a defect of lingctl; users still get no traceback.
+        _report(
+            LingctlError(
+                f"lingctl itself failed: {type(error).__name__}: {error}",
+                remedy="run it again with --debug and report what it prints",
+                code="internal",
+            ),
+            cause=error,
+        )
+
+
+def _report(error: LingctlError, cause: BaseException | None = None) -> None:
+    from lingctl.output.errors import print_error, print_error_document
+
+    if os.environ.get("LINGCTL_DEBUG"):
+        import traceback
+
+        traceback.print_exception(cause or error)
+    print_error(error)
+    if "--json" in sys.argv:
+        print_error_document(error)
+    sys.exit(error.exit_status)

@@ -1,0 +1,51 @@
+"""What the verbs share: options that are spelt the same everywhere, and how hosts.yaml is found.
+
+Verbs import flows and output inside their functions, so that ``lingctl --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lingctl.inventory.cluster import Cluster
+
+DEFAULT_HOSTS = Path("hosts.yaml")
+
+NodesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--nodes", envvar="LINGCTL_NODES", help="The cluster's hosts.yaml (./hosts.yaml is used if it is there)."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")]
+
+
+def hosts_file(nodes: Path | None) -> Path | None:
+    """The hosts.yaml to use: the one named, else the one here, else none."""
+    if nodes is not None:
+        return nodes
+    return DEFAULT_HOSTS if DEFAULT_HOSTS.exists() else None
+
+
+def optional_cluster(nodes: Path | None) -> Cluster | None:
+    """The cluster of ``hosts_file``, or None where this machine alone is meant."""
+    from lingctl.inventory.load import load_cluster
+
+    found = hosts_file(nodes)
+    return load_cluster(found) if found else None
+
+
+def required_cluster(nodes: Path | None) -> Cluster:
+    """The cluster of ``hosts_file``.
+
+    Raises:
+        ConfigurationError: there is none, or it is wrong.
+    """
+    from lingctl.inventory.load import load_cluster
+
+    return load_cluster(hosts_file(nodes) or DEFAULT_HOSTS)

@@ -1,0 +1,1 @@
+"""The only room that knows terminals: colour, tables, JSON documents, progress, questions."""

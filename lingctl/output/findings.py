@@ -1,0 +1,50 @@
+"""Findings for people: worst first, each with its evidence and what to type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from lingctl.findings import Finding, Verdict, worst_first
+from lingctl.output.terminal import STYLES, answers
+
+
+def print_findings(
+    findings: Sequence[Finding], *, above: Verdict = Verdict.PASS, console: Console | None = None
+) -> None:
+    """Print every finding whose verdict is worse than ``above``."""
+    out = console or answers()
+    for finding in worst_first(findings):
+        if finding.verdict > above:
+            _print_one(finding, out)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """One line that counts the verdicts, worst first, e.g. ``1 failure, 2 notes, 40 passed``."""
+    counts = Counter(finding.verdict for finding in findings)
+    return ", ".join(_count(verdict, counts[verdict]) for verdict in sorted(counts, reverse=True)) or "nothing checked"
+
+
+def _count(verdict: Verdict, number: int) -> str:
+    plural = {
+        Verdict.PASS: "passed",
+        Verdict.NOTE: "notes" if number > 1 else "note",
+        Verdict.WARNING: "warnings" if number > 1 else "warning",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.FAILURE: "failures" if number > 1 else "failure",
+    }
+    return f"{number} {plural[verdict]}"
+
+
+def _print_one(finding: Finding, out: Console) -> None:
+    word = finding.verdict.word
+    head = Text.assemble((f"{word:8}", STYLES[word]), f" {finding.check}")
+    where = f" [{finding.where}]" if finding.where else ""
+    out.print(Text.assemble(head, (where, "bold"), f": {finding.message}"), soft_wrap=True)
+    for line in finding.evidence.strip().splitlines()[:6]:
+        out.print(Text(f"           | {line}", style="dim"), soft_wrap=True)
+    if finding.remedy:
+        out.print(Text(f"           fix: {finding.remedy}"), soft_wrap=True)

@@ -1,0 +1,65 @@
+"""Plans for people: per stage and node, what will change and why, with the difference of each file."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from lingctl.output.tables import print_table
+from lingctl.output.terminal import conversation
+from lingctl.plan import Plan, Run, Step, WriteFile
+
+
+def print_plan(plan: Plan, *, differences: bool = False) -> None:
+    """Print a plan to standard error: the conversation before a change."""
+    out = conversation()
+    rows = [
+        (step.stage.word, step.node, "change" if step.state == "change" else "in place", step.title, step.reason)
+        for step in plan.steps
+    ]
+    print_table(("stage", "node", "state", "step", "why"), rows, console=out)
+    if differences:
+        for step in plan.changes:
+            if step.difference:
+                out.print(Text(f"\n{step.node}: {step.title}", style="bold"), soft_wrap=True)
+                _print_difference(step.difference)
+    out.print(Text(outcome(plan), style="bold"), soft_wrap=True)
+
+
+def outcome(plan: Plan) -> str:
+    """One line: how much changes, and whether the service goes down for it."""
+    if plan.empty:
+        return "Nothing to do: every node is as hosts.yaml asks."
+    nodes = {step.node for step in plan.changes}
+    down = " The service is down while the daemons start." if any(s.interrupts for s in plan.changes) else ""
+    return f"{len(plan.changes)} changes on {len(nodes)} node{'s' if len(nodes) > 1 else ''}.{down}"
+
+
+def plan_json(plan: Plan) -> dict[str, object]:
+    """A plan as plain data."""
+    return {"empty": plan.empty, "steps": [_step_json(step) for step in plan.steps]}
+
+
+def _step_json(step: Step) -> dict[str, object]:
+    actions: list[dict[str, object]] = []
+    for action in step.actions:
+        if isinstance(action, Run):
+            actions.append({"run": action.command.text, "timeout": action.timeout})
+        elif isinstance(action, WriteFile):
+            actions.append({"write": action.path, "mode": f"{action.mode:04o}", "bytes": len(action.content)})
+    return {
+        "stage": step.stage.word,
+        "node": step.node,
+        "title": step.title,
+        "state": step.state,
+        "reason": step.reason,
+        "interrupts": step.interrupts,
+        "difference": step.difference,
+        "actions": actions,
+    }
+
+
+def _print_difference(text: str) -> None:
+    out = conversation()
+    for line in text.splitlines():
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        out.print(Text(f"  {line}", style=style), soft_wrap=True)

@@ -1,0 +1,40 @@
+"""The one way to print a table: borderless, so that it reads the same in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lingctl.output.terminal import STYLES, answers
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Sequence[str] = (),
+    console: Console | None = None,
+) -> None:
+    """Print rows under column titles.
+
+    Args:
+        columns: titles.
+        rows: cells; words of a verdict (pass, warning, ...) are coloured as such.
+        numbers: titles of the columns that are aligned to the right.
+        console: where to; standard output by default.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in columns:
+        justify = "right" if title in numbers else "left"
+        table.add_column(Text(title), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    (console or answers()).print(table)
+
+
+def _cell(value: object) -> Text:
+    text = "" if value is None else str(value)
+    return Text(text, style=STYLES.get(text, ""))
