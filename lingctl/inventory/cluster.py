@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from lingctl.errors import ConfigurationError
 from lingctl.inventory.catalogue import Model, find_model
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")
+
+
+def _same_as_address(validated: dict[str, Any]) -> str:
+    return str(validated["address"])
 
 
 class Section(BaseModel):
@@ -31,7 +36,9 @@ class Ssh(Section):
 
     user: str = Field("root", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="Login name.")
     port: int = Field(22, ge=1, le=65535, description="Port of the SSH server.")
-    key: str | None = Field(None, description="Private key file here; without it the agent and ~/.ssh are tried.")
+    key: str | None = Field(
+        None, description="Private key file here; without it the agent and ~/.ssh are tried."
+    )
     known_hosts: str = Field("~/.ssh/known_hosts", description="File with the host keys that are trusted.")
     connect_timeout: int = Field(5, ge=1, le=300, description="Seconds to wait for a connection.")
 
@@ -40,14 +47,20 @@ class Container(Section):
     """The container that MindIE runs in."""
 
     image: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", description="Image; default: the one of the MindIE version."
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
+        description="Image; default: the one of the MindIE version.",
     )
     name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Container name; default: lingctl-<cluster name>."
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Container name; default: lingctl-<cluster name>.",
     )
     privileged: bool = Field(False, description="Run with --privileged instead of naming each device.")
     shm_size: str = Field("1g", pattern=r"^[0-9]+[kmgKMG]?$", description="Shared memory of the container.")
-    extra_mounts: tuple[str, ...] = Field((), description="More mounts, as docker writes them: /host:/container[:ro].")
+    extra_mounts: tuple[str, ...] = Field(
+        (), description="More mounts, as docker writes them: /host:/container[:ro]."
+    )
 
 
 class Paths(Section):
@@ -75,10 +88,14 @@ class Serving(Section):
     management_port: Port = Field(1026, description="Health and management port.")
     metrics_port: Port = Field(1027, description="Metrics port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
-    max_seq_len: int | None = Field(None, ge=1, description="Longest sequence, input and output together, in tokens.")
+    max_seq_len: int | None = Field(
+        None, ge=1, description="Longest sequence, input and output together, in tokens."
+    )
     max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
     max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")
-    max_prefill_tokens: int | None = Field(None, ge=1, le=4194304, description="Most tokens in one prefill step.")
+    max_prefill_tokens: int | None = Field(
+        None, ge=1, le=4194304, description="Most tokens in one prefill step."
+    )
     max_batch_size: int | None = Field(None, ge=1, le=5000, description="Most requests decoded together.")
     npu_memory_fraction: float | None = Field(
         None, gt=0, le=1, description="Share of each card's memory that MindIE may use."
@@ -88,7 +105,9 @@ class Serving(Section):
 class Timeouts(Section):
     """How long lingctl waits, in seconds."""
 
-    start: int = Field(7200, ge=1, description="From daemon start to ready. Ling-plus from cold disks takes long.")
+    start: int = Field(
+        7200, ge=1, description="From daemon start to ready. Ling-plus from cold disks takes long."
+    )
     stop: int = Field(60, ge=1, description="For a clean end of the daemon.")
     command: int = Field(60, ge=1, description="For an ordinary command on a node.")
 
@@ -105,8 +124,15 @@ class Node(Section):
     """One machine. The first node listed is the primary: it holds rank 0 and answers HTTP."""
 
     address: str = Field(description="Address to log in to.")
-    name: str = Field("", description="Short name in messages; default: the address.")
-    service_address: str = Field("", description="Address that MindIE uses between nodes; default: the address.")
+    name: str = Field(
+        default_factory=_same_as_address,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
+        description="Short name in messages; default: the address.",
+    )
+    service_address: str = Field(
+        default_factory=_same_as_address,
+        description="Address that MindIE uses between nodes; default: the address.",
+    )
     devices: tuple[Annotated[int, Field(ge=0, le=63)], ...] = Field(
         tuple(range(8)), min_length=1, description="Physical ids of the cards to use."
     )
@@ -115,7 +141,7 @@ class Node(Section):
     @field_validator("address", "service_address")
     @classmethod
     def _is_host(cls, value: str) -> str:
-        if value and not _HOST.match(value):
+        if not _HOST.match(value):
             raise ValueError("is not a host name or an address")
         return value
 
@@ -125,14 +151,6 @@ class Node(Section):
         if len(set(value)) != len(value):
             raise ValueError("names a card twice")
         return tuple(sorted(value))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_names(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("address"), str):
-            address = data["address"]
-            return {**data, "name": data.get("name") or address, "service_address": data.get("service_address") or address}
-        return data
 
 
 class Cluster(Section):
@@ -144,7 +162,9 @@ class Cluster(Section):
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
-    mindie: str = Field("1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes.")
+    mindie: str = Field(
+        "1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes."
+    )
     nodes: tuple[Node, ...] = Field(min_length=1)
     ssh: Ssh = Ssh()
     container: Container = Container()
@@ -162,8 +182,10 @@ class Cluster(Section):
     @field_validator("model")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        find_model(value)
-        return value
+        try:
+            return find_model(value).name
+        except ConfigurationError as error:
+            raise ValueError(error.what) from error
 
     @model_validator(mode="after")
     def _nodes_are_distinct(self) -> Cluster:

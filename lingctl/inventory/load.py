@@ -1,0 +1,137 @@
+"""hosts.yaml to Cluster: every mistake is named with file:line:col and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lingctl.errors import ConfigurationError
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.yaml_source import FieldPath, YamlSource, read_yaml
+
+# Settings that may also come from the environment; flags and these win over the file.
+ENVIRONMENT = {
+    "LINGCTL_SSH_USER": ("ssh", "user"),
+    "LINGCTL_SSH_KEY": ("ssh", "key"),
+    "LINGCTL_KNOWN_HOSTS": ("ssh", "known_hosts"),
+    "LINGCTL_IMAGE": ("container", "image"),
+}
+
+
+def load_cluster(path: Path, environment: Mapping[str, str] | None = None) -> Cluster:
+    """Read hosts.yaml.
+
+    Args:
+        path: the file.
+        environment: where ``LINGCTL_*`` overrides are looked up; this process's own by default.
+
+    Raises:
+        ConfigurationError: the first mistake, with its place and remedy.
+    """
+    return cluster_from(read_yaml(path), os.environ if environment is None else environment)
+
+
+def cluster_from(source: YamlSource, environment: Mapping[str, str]) -> Cluster:
+    """The Cluster that a YAML document describes.
+
+    Raises:
+        ConfigurationError: the first mistake, with its place and remedy.
+    """
+    if not isinstance(source.data, dict):
+        raise ConfigurationError(
+            "the file must be a mapping with name, model and nodes",
+            where=source.where(()),
+            remedy="see a complete example with: lingctl init --show",
+            code="hosts-not-a-mapping",
+        )
+    data = _with_environment(source.data, environment)
+    try:
+        return Cluster.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise _explain(error, source) from error
+
+
+def _with_environment(data: dict[str, object], environment: Mapping[str, str]) -> dict[str, object]:
+    merged = dict(data)
+    for variable, (section, key) in ENVIRONMENT.items():
+        if environment.get(variable):
+            existing = merged.get(section)
+            merged[section] = {**(existing if isinstance(existing, dict) else {}), key: environment[variable]}
+    return merged
+
+
+def _explain(error: ValidationError, source: YamlSource) -> ConfigurationError:
+    # Unknown keys first: a typo in a key often causes the "missing" error that follows it.
+    details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+    first, others = details[0], len(details) - 1
+    path: FieldPath = first["loc"]
+    what, remedy = _words(first, path)
+    more = f"\n({others} more after this one)" if others else ""
+    return ConfigurationError(
+        what, where=source.where(path), remedy=remedy + more, code=f"hosts-{first['type'].replace('_', '-')}"
+    )
+
+
+def _words(detail: ErrorDetails, path: FieldPath) -> tuple[str, str]:
+    name = ".".join(str(part) for part in path) or "hosts.yaml"
+    kind, value = detail["type"], detail["input"]
+    inner = (detail.get("ctx") or {}).get("error")
+    if kind == "extra_forbidden":
+        return f"unknown key {name!r}", _did_you_mean(path)
+    if kind == "missing":
+        return f"{name!r} is missing", "add it; see a complete example with: lingctl init --show"
+    if isinstance(inner, ValueError) and isinstance(inner.__cause__, ConfigurationError):
+        return inner.__cause__.what, inner.__cause__.remedy
+    if kind == "value_error" and not path:
+        return str(inner), "correct the value"
+    if kind == "value_error":
+        return f"{name}: {inner}", "correct the value"
+    return f"{name}: {value!r} is not valid: {_lower(detail['msg'])}", _field_hint(path)
+
+
+def _did_you_mean(path: FieldPath) -> str:
+    known = sorted(_known_keys(path[:-1]))
+    near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+
+
+def _known_keys(path: FieldPath) -> set[str]:
+    model = _model_at(path)
+    return set(model.model_fields) if model else set()
+
+
+def _field_hint(path: FieldPath) -> str:
+    named = [part for part in path if isinstance(part, str)]
+    model = _model_at(path[: path.index(named[-1])]) if named else None
+    field = model.model_fields.get(named[-1]) if model and named else None
+    return f"{named[-1]}: {field.description}" if field and field.description else "correct the value"
+
+
+def _model_at(path: FieldPath) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = Cluster
+    for part in path:
+        if isinstance(part, int) or model is None:
+            continue
+        field = model.model_fields.get(part)
+        model = next(_models_in(field.annotation), None) if field else None
+    return model
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif typing.get_origin(annotation) in (tuple, list, typing.Union, types.UnionType, typing.Annotated):
+        for inner in typing.get_args(annotation):
+            yield from _models_in(inner)
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
