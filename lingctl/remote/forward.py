@@ -1,0 +1,74 @@
+"""A port on this machine whose connections come out on a node."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import paramiko
+
+
+@contextmanager
+def forward_port(transport: paramiko.Transport, host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Listen on a free loopback port while the block runs; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        ended = threading.Event()
+        thread = threading.Thread(
+            target=_accept,
+            args=(listener, transport, (host, port), ended),
+            name="lingctl-forward",
+            daemon=True,
+        )
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            ended.set()
+            thread.join(2)
+
+
+def _accept(
+    listener: socket.socket, transport: paramiko.Transport, target: tuple[str, int], ended: threading.Event
+) -> None:
+    while not ended.is_set():
+        try:
+            client, origin = listener.accept()
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+        threading.Thread(target=_carry, args=(client, transport, target, origin, ended), daemon=True).start()
+
+
+def _carry(
+    client: socket.socket,
+    transport: paramiko.Transport,
+    target: tuple[str, int],
+    origin: tuple[str, int],
+    ended: threading.Event,
+) -> None:
+    with client:
+        try:
+            channel = transport.open_channel("direct-tcpip", target, origin, timeout=15)
+        except (paramiko.SSHException, EOFError):
+            return  # the client sees a closed connection, as it would on the node
+        with contextlib.suppress(OSError, EOFError):
+            _pump(client, channel, ended)
+        channel.close()
+
+
+def _pump(client: socket.socket, channel: paramiko.Channel, ended: threading.Event) -> None:
+    while not ended.is_set():
+        ends: tuple[socket.socket | paramiko.Channel, ...] = (client, channel)
+        readable, _, _ = select.select(ends, [], [], 0.2)
+        for source, sink in (ends, ends[::-1]):
+            if source in readable:
+                data = source.recv(65536)
+                if not data:
+                    return
+                sink.sendall(data)

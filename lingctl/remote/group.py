@@ -1,0 +1,127 @@
+"""All nodes side by side: one answer or one error for each, in the order of hosts.yaml."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from lingctl.errors import ConnectError, LingctlError, NodeError
+from lingctl.events import Event, Listener, ignore
+from lingctl.remote.connection import Connection
+
+if TYPE_CHECKING:
+    from lingctl.inventory.cluster import Cluster, Node
+
+T = TypeVar("T")
+_MOST_WORKERS = 64
+# More than this many unauthenticated connections at once, and a jump host or sshd begins to drop some.
+_handshakes = threading.BoundedSemaphore(8)
+
+
+class Group:
+    """Connections to the nodes of a cluster; a node that could not be reached has its error instead."""
+
+    def __init__(
+        self, connections: Mapping[str, Connection], errors: Mapping[str, LingctlError] | None = None
+    ) -> None:
+        self.connections = dict(connections)
+        self.errors = dict(errors or {})
+
+    def __getitem__(self, node: str) -> Connection:
+        """The connection to a node.
+
+        Raises:
+            LingctlError: why there is none.
+        """
+        if node in self.errors:
+            raise self.errors[node]
+        return self.connections[node]
+
+    def map(self, work: Callable[[Connection], T]) -> dict[str, T | LingctlError]:
+        """Do ``work`` on every node that is connected; keeps what succeeded when others fail."""
+        outcomes: dict[str, T | LingctlError] = dict(self.errors)
+        with ThreadPoolExecutor(max_workers=max(1, min(len(self.connections), _MOST_WORKERS))) as pool:
+            futures: dict[str, Future[T]] = {
+                name: pool.submit(work, connection) for name, connection in self.connections.items()
+            }
+            for name, future in futures.items():
+                try:
+                    outcomes[name] = future.result()
+                except LingctlError as error:
+                    outcomes[name] = error
+        return outcomes
+
+    def all(self, work: Callable[[Connection], T]) -> dict[str, T]:
+        """Do ``work`` on every node; all must succeed.
+
+        Raises:
+            LingctlError: the first node's error; when several failed, it names the others too.
+        """
+        outcomes = self.map(work)
+        raise_failures(outcomes)
+        return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self.connections.values():
+            connection.close()
+
+
+def raise_failures(outcomes: Mapping[str, object]) -> None:
+    """Raise what failed, if anything did."""
+    failures = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, LingctlError)}
+    if not failures:
+        return
+    first = next(iter(failures.values()))
+    if len(failures) == 1:
+        raise first
+    unreachable = all(isinstance(error, ConnectError) for error in failures.values())
+    kind = ConnectError if unreachable else NodeError
+    evidence = [f"{name}: {error.what}" for name, error in failures.items()]
+    remedies = dict.fromkeys(error.remedy for error in failures.values() if error.remedy)
+    raise kind(
+        f"{len(failures)} of {len(outcomes)} nodes failed",
+        where=", ".join(failures),
+        evidence="\n".join(evidence),
+        remedy="\n".join(remedies),
+        code=first.code,
+    )
+
+
+@contextmanager
+def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
+    """Connections to all nodes of a cluster while the block runs."""
+    group = _connect_all(cluster, listener)
+    try:
+        yield group
+    finally:
+        group.close()
+
+
+def _connect_all(cluster: Cluster, listener: Listener) -> Group:
+    from lingctl.remote.ssh import SshConnection  # paramiko is loaded only when something is connected
+
+    def reach(node: Node) -> Connection:
+        listener(Event("connect", "started", node.name))
+        try:
+            with _handshakes:
+                connection = SshConnection(node.name, node.address, cluster.ssh_of(node))
+        except LingctlError as error:
+            listener(Event("connect", "failed", node.name, error.what))
+            raise
+        listener(Event("connect", "done", node.name))
+        return connection
+
+    connections: dict[str, Connection] = {}
+    errors: dict[str, LingctlError] = {}
+    with ThreadPoolExecutor(max_workers=min(len(cluster.nodes), _MOST_WORKERS)) as pool:
+        futures = {node.name: pool.submit(reach, node) for node in cluster.nodes}
+        for name, future in futures.items():
+            try:
+                connections[name] = future.result()
+            except LingctlError as error:
+                errors[name] = error
+    return Group(connections, errors)

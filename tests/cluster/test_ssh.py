@@ -1,0 +1,179 @@
+"""SshConnection against a real OpenSSH server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from lingctl.errors import ConnectError, NodeError
+from lingctl.remote.command import command, script
+from lingctl.remote.ssh import SshConnection
+from tests.cluster.conftest import Server
+
+
+@pytest.fixture
+def node(sshd: Server):
+    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    yield connection
+    connection.close()
+
+
+def test_keeps_streams_and_exit_status_apart(node: SshConnection):
+    done = node.run(script("echo out; echo err >&2; exit 7"))
+    assert (done.stdout, done.stderr, done.exit_status) == ("out\n", "err\n", 7)
+
+
+def test_quotes_hostile_words(node: SshConnection):
+    hostile = "a b; touch /tmp/pwned $(id) `id` 'x' \"y\" \n*"
+    assert node.run(command("printf", "%s", hostile)).stdout == hostile
+
+
+def test_both_streams_may_be_large(node: SshConnection):
+    done = node.run(
+        script("head -c 5000000 /dev/zero | tr '\\0' e >&2; head -c 5000000 /dev/zero | tr '\\0' o")
+    )
+    assert (len(done.stdout), len(done.stderr)) == (5_000_000, 5_000_000)
+
+
+def test_listener_hears_output_as_it_comes(node: SshConnection):
+    heard: list[tuple[float, bytes]] = []
+    node.run(
+        script("echo one; sleep 0.5; echo two"), on_output=lambda part: heard.append((time.monotonic(), part))
+    )
+    assert b"".join(part for _, part in heard) == b"one\ntwo\n"
+    assert heard[-1][0] - heard[0][0] > 0.3
+
+
+def test_time_limit_is_an_error_with_the_nodes_name(node: SshConnection):
+    started = time.monotonic()
+    with pytest.raises(NodeError) as caught:
+        node.run(command("sleep", 30, title="long sleep"), timeout=1)
+    assert (caught.value.code, caught.value.where) == ("command-timeout", "node1")
+    assert time.monotonic() - started < 5
+    assert node.run(command("echo", "still there")).ok
+
+
+def test_a_background_process_does_not_hold_the_command(node: SshConnection):
+    started = time.monotonic()
+    assert node.run(script("setsid sleep 20 >/dev/null 2>&1 </dev/null & echo started")).stdout == "started\n"
+    assert time.monotonic() - started < 5
+
+
+def test_many_commands_at_once_on_one_connection(node: SshConnection):
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: node.run(command("echo", n)).stdout.strip(), range(200)))
+    assert answers == [str(n) for n in range(200)]
+
+
+def test_lost_connection_is_not_a_normal_end(sshd: Server):
+    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    pid = connection.run(script("cat /proc/$PPID/stat | cut -d' ' -f4; echo $PPID")).stdout.split()[-1]
+    threading.Timer(0.5, lambda: os.kill(int(pid), signal.SIGKILL)).start()
+    with pytest.raises(ConnectError) as caught:
+        connection.run(command("sleep", 20))
+    assert caught.value.code == "connection-lost"
+
+
+def test_frozen_node_does_not_hang_the_caller(sshd: Server):
+    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    pid = int(connection.run(script("echo $PPID")).stdout)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises((NodeError, ConnectError)):
+            connection.run(command("true"), timeout=1)
+        assert time.monotonic() - started < 20
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        connection.close()
+
+
+def test_put_is_whole_with_its_mode(node: SshConnection, tmp_path: Path):
+    target = tmp_path / "a" / "b" / "config.json"
+    node.put(b"{}", str(target), mode=0o640)
+    node.put(b'{"a": 1}', str(target), mode=0o600)
+    assert target.read_bytes() == b'{"a": 1}'
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in target.parent.iterdir()] == ["config.json"]
+    assert node.get(str(target)) == b'{"a": 1}'
+
+
+def test_put_says_why_it_cannot(node: SshConnection):
+    with pytest.raises(NodeError) as caught:
+        node.put(b"x", "/proc/nothing/here", mode=0o600)
+    assert caught.value.code == "write-failed"
+
+
+def test_unknown_host_key_is_refused(sshd: Server, tmp_path: Path):
+    settings = sshd.settings.model_copy(update={"known_hosts": str(tmp_path / "none")})
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", settings)
+    assert caught.value.code == "host-key-unknown"
+    assert "ssh-keyscan" in caught.value.remedy
+
+
+def test_changed_host_key_is_refused(sshd: Server, tmp_path: Path):
+    known = tmp_path / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{sshd.port} " + (sshd.directory / "other.pub").read_text())
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)}))
+    assert caught.value.code == "host-key-changed"
+
+
+def test_hashed_and_odd_known_hosts_lines(sshd: Server, tmp_path: Path):
+    known = tmp_path / "known_hosts"
+    known.write_text(
+        "@cert-authority *.x ssh-ed25519 AAAA\nnonsense\n" + (sshd.directory / "known_hosts").read_text()
+    )
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=False, capture_output=True)
+    SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)})).close()
+
+
+def test_wrong_key_is_told_with_its_fingerprint(sshd: Server):
+    with pytest.raises(ConnectError) as caught:
+        SshConnection(
+            "node1", "127.0.0.1", sshd.settings.model_copy(update={"key": str(sshd.directory / "other")})
+        )
+    assert caught.value.code == "login-refused"
+    assert "SHA256" in caught.value.evidence
+
+
+def test_locked_key_asks_for_the_agent_or_the_environment(sshd: Server, monkeypatch: pytest.MonkeyPatch):
+    settings = sshd.settings.model_copy(update={"key": str(sshd.directory / "locked")})
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", settings)
+    assert caught.value.code == "login-key-encrypted"
+    monkeypatch.setenv("LINGCTL_SSH_KEY_PASSPHRASE", "secret")
+    SshConnection("node1", "127.0.0.1", settings).close()
+
+
+def test_nobody_listens(sshd: Server):
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"port": 1}))
+    assert caught.value.code == "unreachable"
+
+
+def test_forward_reaches_a_port_of_the_node(node: SshConnection):
+    class Hello(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hello)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with node.forward("127.0.0.1", server.server_port) as (host, port):
+        assert urllib.request.urlopen(f"http://{host}:{port}/", timeout=5).read() == b"hello"
+    server.shutdown()
