@@ -65,6 +65,4 @@ def worst(findings: Iterable[Finding]) -> Verdict:
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Sorted for reading: worst verdict first, then by node and card."""
-    return sorted(
-        findings, key=lambda f: (-f.verdict, f.node, -1 if f.device is None else f.device, f.check)
-    )
+    return sorted(findings, key=lambda f: (-f.verdict, f.node, -1 if f.device is None else f.device, f.check))

@@ -18,11 +18,15 @@ DEFAULT_HOSTS = Path("hosts.yaml")
 NodesOption = Annotated[
     Path | None,
     typer.Option(
-        "--nodes", envvar="LINGCTL_NODES", help="The cluster's hosts.yaml (./hosts.yaml is used if it is there)."
+        "--nodes",
+        envvar="LINGCTL_NODES",
+        help="The cluster's hosts.yaml (./hosts.yaml is used if it is there).",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")
+]
 
 
 def hosts_file(nodes: Path | None) -> Path | None:

@@ -13,7 +13,10 @@ def print_error(error: LingctlError) -> None:
     """Print an error in its three parts to standard error."""
     out = conversation()
     where = f"{error.where}: " if error.where else ""
-    out.print(Text.assemble(("error: ", "bold red"), f"{where}{error.what}", (f"  ({error.code})", "dim")), soft_wrap=True)
+    out.print(
+        Text.assemble(("error: ", "bold red"), f"{where}{error.what}", (f"  ({error.code})", "dim")),
+        soft_wrap=True,
+    )
     for line in error.evidence.strip().splitlines()[-12:]:
         out.print(Text(f"     | {line}", style="dim"), soft_wrap=True)
     if error.remedy:

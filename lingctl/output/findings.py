@@ -25,7 +25,10 @@ def print_findings(
 def summary(findings: Sequence[Finding]) -> str:
     """One line that counts the verdicts, worst first, e.g. ``1 failure, 2 notes, 40 passed``."""
     counts = Counter(finding.verdict for finding in findings)
-    return ", ".join(_count(verdict, counts[verdict]) for verdict in sorted(counts, reverse=True)) or "nothing checked"
+    return (
+        ", ".join(_count(verdict, counts[verdict]) for verdict in sorted(counts, reverse=True))
+        or "nothing checked"
+    )
 
 
 def _count(verdict: Verdict, number: int) -> str:

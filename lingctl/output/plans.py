@@ -13,7 +13,13 @@ def print_plan(plan: Plan, *, differences: bool = False) -> None:
     """Print a plan to standard error: the conversation before a change."""
     out = conversation()
     rows = [
-        (step.stage.word, step.node, "change" if step.state == "change" else "in place", step.title, step.reason)
+        (
+            step.stage.word,
+            step.node,
+            "change" if step.state == "change" else "in place",
+            step.title,
+            step.reason,
+        )
         for step in plan.steps
     ]
     print_table(("stage", "node", "state", "step", "why"), rows, console=out)

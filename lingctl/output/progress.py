@@ -42,7 +42,14 @@ def progress() -> Iterator[Listener]:
 def line(event: Event) -> str:
     """One event as one line of plain text."""
     node = f"{event.node}: " if event.node else ""
-    words = {"started": "…", "done": "done", "unchanged": "in place", "failed": "FAILED", "note": "", "progress": "…"}
+    words = {
+        "started": "…",
+        "done": "done",
+        "unchanged": "in place",
+        "failed": "FAILED",
+        "note": "",
+        "progress": "…",
+    }
     parts = [f"{node}{event.task}", words[event.state], event.text or _amount(event)]
     return " ".join(part for part in parts if part)
 
@@ -87,7 +94,10 @@ class _Board:
         for event in shown:
             mark, style = _MARKS[event.state]
             table.add_row(
-                Text(mark, style=style), Text(event.node, style="bold"), Text(event.task), Text(event.text or _amount(event), style="dim")
+                Text(mark, style=style),
+                Text(event.node, style="bold"),
+                Text(event.task),
+                Text(event.text or _amount(event), style="dim"),
             )
         return table
 

@@ -19,7 +19,9 @@ def _console(stream: IO[str]) -> Console:
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not stream.isatty()
     if plain:
         width = 10_000 if not stream.isatty() else None
-        return Console(file=stream, color_system=None, highlight=False, width=width, emoji=False, markup=False)
+        return Console(
+            file=stream, color_system=None, highlight=False, width=width, emoji=False, markup=False
+        )
     return Console(file=stream, highlight=False, emoji=False, markup=False)
 
 
