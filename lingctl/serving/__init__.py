@@ -1,0 +1,1 @@
+"""Talks HTTP to the service: client, readiness, smoke test, benchmark. Never prints."""

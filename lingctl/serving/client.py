@@ -1,0 +1,215 @@
+"""A small typed client of MindIE and of any OpenAI-compatible service. Errors come back as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lingctl.serving.api import (
+    CHAT,
+    COMPLETIONS,
+    INFER,
+    Ask,
+    Dialect,
+    Piece,
+    Usage,
+    parse_event,
+    parse_object,
+)
+from lingctl.serving.endpoint import Endpoint, address_of
+from lingctl.serving.http import Answer, Chunk, Head, Limits, Place, Request, exchange, stream
+from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.trouble import Trouble, http_trouble
+
+_QUICK = Limits(idle=10, total=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Text that was generated, with what the service says about it."""
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of a stream.
+
+    Attributes:
+        at: time of arrival, seconds of ``time.perf_counter``.
+        piece: what it holds, or the Trouble that ended the stream.
+        done: the stream's documented end.
+    """
+
+    at: float
+    piece: Piece | Trouble
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The models that a service lists.
+
+    Attributes:
+        names: their ids.
+        owner: ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
+    """
+
+    names: tuple[str, ...]
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Talks to one endpoint.
+
+    Attributes:
+        endpoint: the service.
+        routes: for places reached through a tunnel, the local end of it.
+        limits: time limits of a generation.
+    """
+
+    endpoint: Endpoint
+    routes: Mapping[Place, Place] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+    def generate(self, dialect: Dialect, ask: Ask) -> Generation | Trouble:
+        """Ask for text and wait for all of it."""
+        answer = self._post(dialect, ask, self.limits)
+        if isinstance(answer, Trouble):
+            return answer
+        data = parse_object(answer.body)
+        piece = data if isinstance(data, Trouble) else dialect.read(data)
+        if isinstance(piece, Trouble):
+            return piece
+        return Generation(piece.text, piece.finish_reason, piece.usage, answer.seconds)
+
+    def chat(self, ask: Ask) -> Generation | Trouble:
+        """``POST /v1/chat/completions``."""
+        return self.generate(CHAT, ask)
+
+    def completions(self, ask: Ask) -> Generation | Trouble:
+        """``POST /v1/completions``."""
+        return self.generate(COMPLETIONS, ask)
+
+    def infer(self, ask: Ask) -> Generation | Trouble:
+        """``POST /infer``, MindIE's own."""
+        return self.generate(INFER, ask)
+
+    def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
+        """Ask for text event by event; the last event is done or a Trouble."""
+        parts = stream(self._request("POST", dialect.path, dialect.body(self._model, ask, True)), self.limits)
+        head = next(parts)
+        if isinstance(head, Head) and head.status == 200:
+            yield from _events(dialect, head, parts)
+        elif isinstance(head, Head):
+            body = b"".join(part.data for part in parts if isinstance(part, Chunk))
+            yield StreamEvent(head.at, http_trouble(head.status, body))
+        elif isinstance(head, Trouble):
+            yield StreamEvent(0.0, head)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Answer | Trouble:
+        """Post anything; the answer of any status."""
+        return exchange(self._request("POST", path, body), self.limits)
+
+    def models(self) -> ModelList | Trouble:
+        """``GET /v1/models``."""
+        answer = exchange(self._request("GET", "/v1/models"), _QUICK)
+        data = _object_of(answer)
+        if isinstance(data, Trouble):
+            return data
+        listed = data.get("data")
+        models = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
+        names = tuple(str(m["id"]) for m in models if m.get("id"))
+        if not names:
+            return Trouble("malformed", f"no models in the list: {str(data)[:200]}")
+        return ModelList(names, str(models[0].get("owned_by") or ""))
+
+    def health(self, path: str = "/v2/health/ready") -> Answer | Trouble:
+        """MindIE's management listener: ``/v2/health/ready`` or ``/v2/health/live``; any status."""
+        return exchange(self._request("GET", path, base=self.endpoint.management_url), _QUICK)
+
+    def service_health(self) -> Answer | Trouble:
+        """``GET /health`` of the service itself, as vLLM has it; any status."""
+        return exchange(self._request("GET", "/health"), _QUICK)
+
+    def info(self) -> Mapping[str, object] | Trouble:
+        """``GET /info`` of MindIE's management listener."""
+        return _object_of(exchange(self._request("GET", "/info", base=self.endpoint.management_url), _QUICK))
+
+    @property
+    def _model(self) -> str:
+        return self.endpoint.served_name
+
+    def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> Answer | Trouble:
+        return _ok(
+            exchange(self._request("POST", dialect.path, dialect.body(self._model, ask, False)), limits)
+        )
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, base: str = ""
+    ) -> Request:
+        address = address_of(base or self.endpoint.service_url)
+        key = self.endpoint.api_key
+        return Request(
+            address,
+            method,
+            path,
+            None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            {"Authorization": f"Bearer {key}"} if key else {},
+            self.routes.get(address.place),
+            self.endpoint.ca,
+        )
+
+
+def _events(dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | Trouble]) -> Iterator[StreamEvent]:
+    content_type = head.headers.get("content-type", "")
+    if not content_type.startswith("text/event-stream"):
+        yield StreamEvent(head.at, Trouble("malformed", f"Content-Type {content_type!r} is no event stream"))
+        return
+    parser, at, finished = SseParser(), head.at, False
+    for part in parts:
+        if isinstance(part, Trouble):
+            yield StreamEvent(at, part)
+            return
+        assert isinstance(part, Chunk)
+        at = part.at
+        try:
+            payloads = parser.feed(part.data)
+        except MalformedStream as error:
+            yield StreamEvent(at, Trouble("malformed", str(error)))
+            return
+        for payload in payloads:
+            piece = parse_event(dialect, payload)
+            yield StreamEvent(at, piece)
+            if isinstance(piece, Trouble):
+                return
+            finished = finished or bool(piece.finish_reason)
+    yield StreamEvent(at, *_end(dialect, parser, finished))
+
+
+def _end(dialect: Dialect, parser: SseParser, finished: bool) -> tuple[Piece | Trouble, bool]:
+    try:
+        parser.close()
+    except MalformedStream as error:
+        return Trouble("closed", str(error)), False
+    if not finished:
+        return Trouble("closed", "the stream ends without a finish reason"), False
+    if dialect.ends_with_done and not parser.done:
+        return Trouble("closed", "the stream ends without [DONE]"), False
+    return Piece(), True
+
+
+def _object_of(answer: Answer | Trouble) -> Mapping[str, object] | Trouble:
+    good = _ok(answer)
+    return good if isinstance(good, Trouble) else parse_object(good.body)
+
+
+def _ok(answer: Answer | Trouble) -> Answer | Trouble:
+    if isinstance(answer, Answer) and answer.status != 200:
+        return http_trouble(answer.status, answer.body)
+    return answer

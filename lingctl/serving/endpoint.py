@@ -1,0 +1,132 @@
+"""Where a service answers and how to talk to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lingctl.errors import UsageError
+from lingctl.inventory.cluster import Cluster
+
+API_KEY_VARIABLE = "LINGCTL_API_KEY"
+DEFAULT_URL = "http://127.0.0.1:1025"
+# Where the Ling files put MindIE's management listener on a single machine.
+DEFAULT_MANAGEMENT_URL = "http://127.0.0.2:1026"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed base URL."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A service.
+
+    Attributes:
+        service_url: base URL of the inference API, without ``/v1``.
+        management_url: base URL of MindIE's health API; empty where there is none of its own.
+        served_name: the model's name in requests; empty to take the first one listed.
+        api_key: sent as a bearer token; from the environment only, never shown.
+        ca: certificate authority file for HTTPS; the system's own where None.
+    """
+
+    service_url: str
+    management_url: str = ""
+    served_name: str = ""
+    api_key: str = field(default="", repr=False)
+    ca: Path | None = None
+
+    def with_name(self, served_name: str) -> Endpoint:
+        """The same service, with the name of its model."""
+        return replace(self, served_name=served_name)
+
+
+def endpoint_of(
+    cluster: Cluster, *, ca: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Endpoint:
+    """The endpoint of a cluster: its primary's service address and ports; HTTPS where a CA is given.
+
+    Raises:
+        UsageError: the CA file is not there.
+    """
+    _check_ca(ca)
+    host = _in_url(cluster.primary.service_address)
+    scheme = "https" if ca else "http"
+    return Endpoint(
+        service_url=f"{scheme}://{host}:{cluster.serving.port}",
+        management_url=f"{scheme}://{host}:{cluster.serving.management_port}",
+        served_name=cluster.serving.served_name,
+        api_key=_api_key(environment),
+        ca=ca,
+    )
+
+
+def endpoint_at(
+    url: str, *, served_name: str = "", ca: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Endpoint:
+    """The endpoint of any OpenAI-compatible service; a trailing ``/v1`` may be given or not.
+
+    Raises:
+        UsageError: not an http(s) URL, or the CA file is not there.
+    """
+    base = url.rstrip("/").removesuffix("/v1")
+    address_of(base)
+    _check_ca(ca)
+    management = DEFAULT_MANAGEMENT_URL if base == DEFAULT_URL else ""
+    return Endpoint(base, management, served_name, _api_key(environment), ca)
+
+
+def address_of(url: str) -> Address:
+    """Parse a base URL.
+
+    Raises:
+        UsageError: not an http(s) URL, or one with user and password (which would be shown and logged).
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _bad_url(url) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _bad_url(url)
+    if parts.username or parts.password:
+        raise UsageError(
+            "the URL holds a user or a password",
+            remedy=f"put the key into the environment: {API_KEY_VARIABLE}",
+            code="url-secret",
+        )
+    default = 443 if parts.scheme == "https" else 80
+    return Address(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
+
+
+def _bad_url(url: str) -> UsageError:
+    return UsageError(
+        f"{url!r} is not an http or https URL", remedy=f"for example: {DEFAULT_URL}", code="url"
+    )
+
+
+def _check_ca(ca: Path | None) -> None:
+    if ca is not None and not ca.is_file():
+        raise UsageError(f"no such file: {ca}", where="--ca", code="ca-missing")
+
+
+def _api_key(environment: Mapping[str, str] | None) -> str:
+    return (os.environ if environment is None else environment).get(API_KEY_VARIABLE, "")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,202 @@
+"""One HTTP exchange under time limits, streamed; what goes wrong is yielded as a Trouble, not raised.
+
+Built on ``http.client``: it never looks at proxy variables (a proxy in the environment answers for
+cluster addresses with error pages), needs no heavy import, and hands out bytes as they arrive.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lingctl.serving.endpoint import Address
+from lingctl.serving.trouble import Trouble
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Time limits in seconds.
+
+    Attributes:
+        connect: for the connection and the TLS handshake, each.
+        idle: longest silence of the service, its first byte included.
+        total: for the whole exchange.
+    """
+
+    connect: float = 5.0
+    idle: float = 60.0
+    total: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send where. ``route`` is a tunnel's place to connect to instead of the address."""
+
+    address: Address
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    route: Place | None = None
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers (lower-case names), with the time of their arrival."""
+
+    status: int
+    headers: Mapping[str, str]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of the body, with the time of their arrival."""
+
+    data: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+
+def exchange(request: Request, limits: Limits) -> Answer | Trouble:
+    """Send a request and read the whole answer, of any status."""
+    started = time.perf_counter()
+    head: Head | None = None
+    body = bytearray()
+    for part in stream(request, limits):
+        if isinstance(part, Trouble):
+            return part
+        if isinstance(part, Head):
+            head = part
+        else:
+            body += part.data
+    assert head is not None
+    return Answer(head.status, head.headers, bytes(body), time.perf_counter() - started)
+
+
+def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]:
+    """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
+    ends_at = time.perf_counter() + limits.total
+    connection = _Connection(request, limits.connect)
+    try:
+        connection.connect()
+    except OSError as error:
+        yield _connect_trouble(error, limits)
+        return
+    try:
+        connection.request(
+            request.method, request.address.prefix + request.path, request.body, _headers(request)
+        )
+        # http.client forgets the socket once the answer is the last one; the time limits still need it.
+        raw = connection.sock
+        _allow(raw, limits, ends_at)
+        response = connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        yield Head(response.status, names, time.perf_counter())
+        while True:
+            _allow(raw, limits, ends_at)
+            data = response.read1(65536)
+            if not data:
+                break
+            yield Chunk(data, time.perf_counter())
+        if response.length:
+            yield Trouble("closed", f"the answer ends {response.length} bytes early", response.status)
+    except (OSError, http.client.HTTPException) as error:
+        yield _trouble(error, limits)
+    finally:
+        connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """Connects along a route while Host header and certificate stay those of the address."""
+
+    def __init__(self, request: Request, connect_limit: float) -> None:
+        super().__init__(request.address.host, request.address.port, timeout=connect_limit)
+        self._request = request
+
+    def connect(self) -> None:
+        place = self._request.route or self._request.address.place
+        self.sock = socket.create_connection(place, self.timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._request.address.scheme == "https":
+            self.sock = tls_context(self._request.ca).wrap_socket(
+                self.sock, server_hostname=self._request.address.host
+            )
+
+
+def tls_context(ca: Path | None) -> ssl.SSLContext:
+    """A context that checks certificate and name, against ``ca`` if given.
+
+    Raises:
+        OSError: the file cannot be read or holds no certificate.
+    """
+    return ssl.create_default_context(cafile=str(ca) if ca else None)
+
+
+def speaks_tls(place: Place, connect_limit: float = 3.0) -> bool:
+    """Whether what listens there answers a TLS handshake. Sends nothing else; trusts nothing."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection(place, connect_limit) as plain, context.wrap_socket(plain):
+            return True
+    except OSError:
+        return False
+
+
+def _headers(request: Request) -> dict[str, str]:
+    json_body = {"Content-Type": "application/json"} if request.body is not None else {}
+    return {"Accept-Encoding": "identity", "Connection": "close", **json_body, **request.headers}
+
+
+def _allow(raw: socket.socket, limits: Limits, ends_at: float) -> None:
+    remaining = ends_at - time.perf_counter()
+    if remaining <= 0:
+        raise TimeoutError
+    raw.settimeout(min(limits.idle, remaining))
+
+
+def _connect_trouble(error: OSError, limits: Limits) -> Trouble:
+    if isinstance(error, TimeoutError):
+        return Trouble("unreachable", f"no answer to the connection within {limits.connect:g} s")
+    return _trouble(error, limits)
+
+
+def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> Trouble:
+    match error:
+        case ssl.SSLError():
+            return Trouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
+        case TimeoutError():
+            return Trouble(
+                "timeout", f"no answer in time (limits: {limits.idle:g} s silent, {limits.total:g} s in all)"
+            )
+        case socket.gaierror():
+            return Trouble("name", error.strerror or str(error))
+        case ConnectionRefusedError():
+            return Trouble("refused", "connection refused")
+        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+            return Trouble("closed", "the connection was closed without an answer")
+        case http.client.IncompleteRead():
+            return Trouble("closed", "the answer ends early")
+        case OSError():
+            return Trouble("unreachable", error.strerror or str(error))
+        case _:
+            return Trouble("malformed", f"not HTTP: {type(error).__name__} {error}".strip())

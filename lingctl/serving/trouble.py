@@ -1,0 +1,76 @@
+"""What can go wrong in one exchange with a service, as data: a caller judges it, nothing is raised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+TroubleKind = Literal["name", "refused", "unreachable", "timeout", "closed", "tls", "http", "malformed"]
+
+_EVIDENCE_CHARS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An exchange that did not bring what was asked for.
+
+    Attributes:
+        kind: ``name`` (host unknown), ``refused``, ``unreachable``, ``timeout``, ``closed`` (connection
+            ended too early), ``tls``, ``http`` (a status other than 200) or ``malformed`` (not the
+            documented form).
+        text: what happened, in words; for ``http`` the service's own error text.
+        status: HTTP status, 0 where none was received.
+        error_type: the service's own name of the error, e.g. ``Input Validation Error``.
+    """
+
+    kind: TroubleKind
+    text: str
+    status: int = 0
+    error_type: str = ""
+
+    def __str__(self) -> str:
+        if self.kind != "http":
+            return f"{self.kind}: {self.text}"
+        label = f" {self.error_type}" if self.error_type else ""
+        return f"HTTP {self.status}{label}: {self.text}"
+
+    @property
+    def no_service(self) -> bool:
+        """Whether nothing answered at all at that address."""
+        return self.kind in ("name", "refused", "unreachable")
+
+
+def http_trouble(status: int, body: bytes) -> Trouble:
+    """The error that a body describes, in any dialect.
+
+    MindIE writes ``{"error": text, "error_type": name}`` (some versions ``type`` or ``message``; source:
+    MindIE-LLM v3.0.0 src/server/endpoint and MindIE-Motor's documents), OpenAI-compatible servers
+    ``{"error": {"message", "type"}}``, vLLM also ``{"message", "type"}``, FastAPI ``{"detail"}``.
+    """
+    text, error_type = _error_of(body)
+    return Trouble("http", text or "(empty body)", status, error_type)
+
+
+def _error_of(body: bytes) -> tuple[str, str]:
+    plain = body.decode("utf-8", "replace").strip()[:_EVIDENCE_CHARS]
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return plain, ""
+    if not isinstance(data, dict):
+        return plain, ""
+    return error_fields(data) or (plain, "")
+
+
+def error_fields(data: Mapping[str, object]) -> tuple[str, str] | None:
+    """Error text and type in a JSON object, or None if it describes no error."""
+    inner = data.get("error")
+    if isinstance(inner, dict):
+        return str(inner.get("message") or inner), str(inner.get("type") or inner.get("code") or "")
+    text = inner or data.get("message") or data.get("detail")
+    if not text:
+        return None
+    written = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    return written[:_EVIDENCE_CHARS], str(data.get("error_type") or data.get("type") or "")
