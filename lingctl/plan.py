@@ -15,10 +15,11 @@ class Stage(IntEnum):
 
     WEIGHTS = 1
     MODEL_CONFIG = 2
-    OVERLAY = 3
-    FILES = 4
-    CONTAINER = 5
-    DAEMON = 6
+    STOP = 3
+    OVERLAY = 4
+    FILES = 5
+    CONTAINER = 6
+    DAEMON = 7
 
     @property
     def word(self) -> str:

@@ -6,6 +6,7 @@ and the documentation of each field.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ def _same_as_address(validated: dict[str, Any]) -> str:
 class Section(BaseModel):
     """Base of every part of hosts.yaml: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
 
 class Ssh(Section):
@@ -138,12 +139,22 @@ class Node(Section):
     )
     ssh: NodeSsh = NodeSsh()
 
-    @field_validator("address", "service_address")
+    @field_validator("address")
     @classmethod
     def _is_host(cls, value: str) -> str:
         if not _HOST.match(value):
             raise ValueError("is not a host name or an address")
         return value
+
+    @field_validator("service_address")
+    @classmethod
+    def _is_ip(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError as error:
+            raise ValueError(
+                f"{value!r} is not an IP address, which MindIE needs: give the node a service_address"
+            ) from error
 
     @field_validator("devices")
     @classmethod

@@ -1,0 +1,53 @@
+"""``lingctl deploy``: show the plan, ask, do it, prove it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption, NodesOption, YesOption, required_cluster
+
+
+def deploy(
+    nodes: NodesOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop after the plan, and show the files' differences.")
+    ] = False,
+    smoke: Annotated[bool, typer.Option("--smoke-test/--no-smoke-test", help="Prove it at the end.")] = True,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
+    from lingctl.flows.deploy import plan_deploy, prove_service, run_deploy
+    from lingctl.output.documents import print_json
+    from lingctl.output.plans import plan_json, print_plan
+    from lingctl.output.progress import progress
+    from lingctl.output.questions import confirm
+    from lingctl.output.terminal import say
+    from lingctl.remote.group import connect
+
+    cluster = required_cluster(nodes)
+    with progress() as listener, connect(cluster, listener) as group:
+        deployment = plan_deploy(group, cluster, listener)
+    print_plan(deployment.plan, differences=dry_run)
+    done = dry_run or deployment.plan.empty
+    if done or not confirm("Do this?", yes=yes):
+        if as_json:
+            print_json(
+                "deploy", {"cluster": cluster.name, "changed": False, "plan": plan_json(deployment.plan)}
+            )
+        if not done:
+            say("Nothing was changed.")
+            raise typer.Exit(1)
+        return
+    with progress() as listener, connect(cluster, listener) as group:
+        run_deploy(group, deployment, listener)
+        answer = prove_service(group, cluster, listener) if smoke else ""
+    if as_json:
+        print_json(
+            "deploy",
+            {"cluster": cluster.name, "changed": True, "plan": plan_json(deployment.plan), "answer": answer},
+        )
+    url = f"http://{cluster.primary.service_address}:{cluster.serving.port}"
+    say(f"Ready: {cluster.model} answers at {url} as {cluster.serving.served_name!r}.", style="bold green")

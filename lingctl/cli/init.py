@@ -1,0 +1,41 @@
+"""``lingctl init``: write the commented starter hosts.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import DEFAULT_HOSTS
+
+_EXAMPLE_NODES = {"plus": ["192.0.2.11", "192.0.2.12"], "lite": ["192.0.2.11"]}
+
+
+def init(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = DEFAULT_HOSTS,
+    name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
+    model: Annotated[str, typer.Option(help="A model of the catalogue.")] = "Ling-lite",
+    mindie: Annotated[str, typer.Option(help="MindIE version.")] = "1.0.0",
+    node: Annotated[list[str] | None, typer.Option(help="Address of a machine; repeat for more.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print it instead of writing it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented hosts.yaml to start from."""
+    from lingctl.errors import UsageError
+    from lingctl.inventory.starter import starter_hosts
+    from lingctl.output.terminal import answer, say
+
+    nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
+    text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes)
+    if show:
+        answer(text.rstrip())
+        return
+    if output.exists() and not force:
+        raise UsageError(
+            f"{output} is already there",
+            remedy="write elsewhere with -o FILE, or replace it with --force",
+            code="file-exists",
+        )
+    output.write_text(text, encoding="utf-8")
+    say(f"Wrote {output}. Put your machines' addresses in, then: lingctl check-network --nodes {output}")

@@ -1,0 +1,32 @@
+"""``lingctl stop``: a clean end on every node."""
+
+from __future__ import annotations
+
+import typer
+
+from lingctl.cli.common import NodesOption, YesOption, required_cluster
+
+
+def stop(nodes: NodesOption = None, yes: YesOption = False) -> None:
+    """Stop the daemons and their containers. Weights, files and containers stay; `deploy` starts them again."""
+    from lingctl.flows.execute import execute
+    from lingctl.flows.stop import plan_stop
+    from lingctl.output.plans import print_plan
+    from lingctl.output.progress import progress
+    from lingctl.output.questions import confirm
+    from lingctl.output.terminal import say
+    from lingctl.remote.group import connect
+
+    cluster = required_cluster(nodes)
+    with connect(cluster) as group:
+        plan = plan_stop(group, cluster)
+        if plan.empty:
+            say("Nothing to do: no container of this cluster runs.")
+            return
+        print_plan(plan)
+        if not confirm("Stop the service?", yes=yes):
+            say("Nothing was changed.")
+            raise typer.Exit(1)
+        with progress() as listener:
+            execute(plan, group, listener)
+    say("Stopped.")

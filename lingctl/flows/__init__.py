@@ -1,0 +1,1 @@
+"""What each verb does, in words an operator would use."""

@@ -1,0 +1,207 @@
+"""deploy: from hosts.yaml to tokens. Checks, a plan that is shown first, its execution, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lingctl.ascend.facts import NodeFacts, device_addresses
+from lingctl.errors import ChecksFailed, NodeError
+from lingctl.events import Event, Listener
+from lingctl.findings import Finding, Verdict, worst_first
+from lingctl.flows.check_network import CheckOptions, check_network
+from lingctl.flows.execute import execute
+from lingctl.flows.gather import image_of, node_states
+from lingctl.flows.node_program import prepare_program
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import Profile, profile_for
+from lingctl.mindie.rank_table import RankTable, prove
+from lingctl.plan import Plan, Stage, plan_of
+from lingctl.release.planning import deploy_steps
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Addresses, wanted_release
+from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
+from lingctl.remote.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A plan, and what it was made from.
+
+    Attributes:
+        plan: everything that will be done, as far as it can be known now.
+        settled: false while a download or conversion still decides the model's part.
+        findings: of the checks that were made first.
+    """
+
+    cluster: Cluster
+    profile: Profile
+    plan: Plan
+    settled: bool
+    findings: tuple[Finding, ...]
+    addresses: Addresses
+    programs: Mapping[str, Program]
+
+
+def plan_deploy(group: Group, cluster: Cluster, listener: Listener) -> Deployment:
+    """Look at all nodes, check them, and decide what to do. Changes nothing but lingctl's own program there.
+
+    Raises:
+        ChecksFailed: the network or the nodes are not fit to start.
+        LingctlError: a node cannot be reached, or lacks what cannot be brought.
+    """
+    _need_all(group)
+    profile = profile_for(cluster.mindie)
+    findings, addresses = _checked(group, cluster, listener)
+    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
+    plan, settled = _plan(group, cluster, profile, addresses, programs, listener)
+    return Deployment(cluster, profile, plan, settled, findings, addresses, programs)
+
+
+def run_deploy(group: Group, deployment: Deployment, listener: Listener) -> None:
+    """Do what the plan says; after a download or conversion the rest is planned from what arrived.
+
+    Raises:
+        LingctlError: a step failed; nothing later was begun.
+    """
+    plan = deployment.plan
+    if not deployment.settled:
+        execute(plan, group, listener, until=Stage.WEIGHTS)
+        plan, settled = _plan(
+            group,
+            deployment.cluster,
+            deployment.profile,
+            deployment.addresses,
+            deployment.programs,
+            listener,
+        )
+        if not settled:
+            raise NodeError(
+                "the weights are still not in place after their download or conversion",
+                where=", ".join(step.node for step in plan.changes if step.stage is Stage.WEIGHTS),
+                remedy="look at them: lingctl verify-weights DIR",
+                code="weights-not-in-place",
+            )
+    execute(plan, group, listener)
+
+
+def _need_all(group: Group) -> None:
+    group.all(lambda connection: connection.node)
+
+
+def _checked(group: Group, cluster: Cluster, listener: Listener) -> tuple[tuple[Finding, ...], Addresses]:
+    report = check_network(group, cluster, CheckOptions(), listener)
+    _stop_on(report.findings)
+    return tuple(report.findings), _addresses(cluster, report.facts)
+
+
+def _addresses(cluster: Cluster, facts: Mapping[str, NodeFacts]) -> Addresses:
+    return {node.name: device_addresses(facts[node.name]) for node in cluster.nodes if node.name in facts}
+
+
+def _stop_on(findings: tuple[Finding, ...] | list[Finding]) -> None:
+    bad = [finding for finding in worst_first(findings) if finding.verdict >= Verdict.UNKNOWN]
+    if not bad:
+        return
+    first = bad[0]
+    more = f" (and {len(bad) - 1} more: lingctl check-network shows all)" if len(bad) > 1 else ""
+    raise ChecksFailed(
+        f"not fit to start: {first.message}{more}",
+        where=first.where,
+        evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in bad[1:8])
+        or first.evidence,
+        remedy=first.remedy,
+        code=f"check-{first.check}",
+    )
+
+
+def _plan(
+    group: Group,
+    cluster: Cluster,
+    profile: Profile,
+    addresses: Addresses,
+    programs: Mapping[str, Program],
+    listener: Listener,
+) -> tuple[Plan, bool]:
+    listener(Event("look at the nodes", "started"))
+    states = node_states(group, cluster, profile, programs)
+    listener(Event("look at the nodes", "done"))
+    _need_images(states, image_of(cluster, profile))
+    _need_own_container(cluster, states)
+    weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
+    _same_weights_folder(weights)
+    releases = {
+        node.name: wanted_release(
+            cluster, node, profile, addresses, weights[node.name].model_config, weights[node.name].folder
+        )
+        for node in cluster.nodes
+    }
+    if cluster.multi_node:
+        _stop_on(prove(RankTable.build(cluster, addresses).text, cluster, addresses))
+    steps = [step for plan in weights.values() for step in plan.steps]
+    steps += deploy_steps(cluster, states, releases).steps
+    return plan_of(steps), all(plan.settled for plan in weights.values())
+
+
+def _need_images(states: Mapping[str, NodeState], image: str) -> None:
+    for state in states.values():
+        if state.docker_problem:
+            raise NodeError(
+                "docker does not answer",
+                where=state.node,
+                evidence=state.docker_problem,
+                remedy="systemctl start docker; docker version",
+                code="docker-down",
+            )
+    without = [state.node for state in states.values() if not state.image_present]
+    if without:
+        raise NodeError(
+            f"the image {image} is not there",
+            where=", ".join(without),
+            remedy=f"docker pull {image}\nor, without a network: docker load -i FILE of a docker save made elsewhere",
+            code="image-missing",
+        )
+
+
+def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:
+    for state in states.values():
+        if state.container is not None and not state.container.spec:
+            raise NodeError(
+                f"a container named {cluster.container_name} is there that lingctl did not make",
+                where=state.node,
+                remedy="give ours another name (container: {name: ...} in hosts.yaml), or remove that one",
+                code="container-foreign",
+            )
+
+
+def _same_weights_folder(weights: Mapping[str, WeightsPlan]) -> None:
+    folders = {plan.folder for plan in weights.values()}
+    if len(folders) > 1:
+        raise NodeError(
+            "the nodes hold the weights in different forms: MindIE needs the same path everywhere",
+            where=", ".join(f"{name}: {plan.folder}" for name, plan in weights.items()),
+            remedy="make them equal: remove the odd copy, or convert on every node",
+            code="weights-differ",
+        )
+
+
+def prove_service(group: Group, cluster: Cluster, listener: Listener) -> str:
+    """Wait until every daemon has loaded and the service answers, then run the smoke test.
+
+    Returns:
+        the model's answer.
+
+    Raises:
+        EngineError: a daemon ended, or the service never answers.
+        ChecksFailed: it answers, but wrongly.
+    """
+    wait_until_loaded(group, cluster, listener)
+    with service_client(group, cluster) as client:
+        probe = probe_of(client, cluster.catalogue_model.kind)
+        wait_until_ready(
+            probe,
+            seconds=cluster.timeouts.start,
+            listener=listener,
+            still_alive=lambda: _ignore(look_at_daemons(group, cluster)),
+        )
+    return ""

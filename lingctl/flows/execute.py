@@ -1,0 +1,132 @@
+"""Runs a Plan: a barrier between stages, nodes side by side, the first failure stops what follows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from lingctl.errors import LingctlError, NodeError
+from lingctl.events import Event, Listener
+from lingctl.plan import Plan, Run, Stage, Step, WriteFile
+from lingctl.remote.connection import Completed, Connection
+from lingctl.remote.group import Group, raise_failures
+
+
+def execute(plan: Plan, group: Group, listener: Listener, *, until: Stage | None = None) -> None:
+    """Run the plan's changes.
+
+    Args:
+        plan: what to do.
+        group: connections to every node the plan names.
+        listener: hears each step start and end.
+        until: stop after this stage.
+
+    Raises:
+        LingctlError: a step failed; no later stage was begun, and what is named is all that is half-done.
+    """
+    for stage, steps in plan.stages():
+        if until is not None and stage > until:
+            return
+        by_node = defaultdict(list)
+        for step in steps:
+            by_node[step.node].append(step)
+        _run_stage(group, by_node, listener)
+
+
+def _run_stage(group: Group, by_node: dict[str, list[Step]], listener: Listener) -> None:
+    def run_node(connection: Connection) -> None:
+        for step in by_node[connection.node]:
+            run_step(connection, step, listener)
+
+    involved = Group({name: group[name] for name in by_node})
+    raise_failures(involved.map(run_node))
+
+
+def run_step(connection: Connection, step: Step, listener: Listener) -> None:
+    """Run one step on its node.
+
+    Raises:
+        LingctlError: it failed; names the step.
+    """
+    listener(Event(step.title, "started", step.node))
+    try:
+        for action in step.actions:
+            if isinstance(action, WriteFile):
+                connection.put(action.content, action.path, mode=action.mode)
+            else:
+                _run_command(connection, action, step, listener)
+    except LingctlError as error:
+        listener(Event(step.title, "failed", step.node, error.what))
+        raise
+    listener(Event(step.title, "done", step.node))
+
+
+def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:
+    told = _ProgramOutput(lambda event: listener(_progress(event, step)))
+    done = connection.run(action.command, timeout=action.timeout, on_output=told)
+    told.raise_error(step)
+    _check(done, step)
+
+
+def _check(done: Completed, step: Step) -> None:
+    if not done.ok:
+        raise NodeError(
+            f"{step.title}: exit status {done.exit_status}",
+            where=step.node,
+            evidence=done.last_words(),
+            remedy="mend the cause, then run the same command again: it goes on from here",
+            code="step-failed",
+        )
+
+
+def _progress(event: dict[str, object], step: Step) -> Event:
+    done, total = event.get("done"), event.get("total")
+    return Event(
+        step.title,
+        "progress",
+        step.node,
+        done=done if isinstance(done, int) else 0,
+        total=total if isinstance(total, int) else None,
+    )
+
+
+class _ProgramOutput:
+    """Understands the JSON lines that lingctl's node program prints; anything else is passed over."""
+
+    def __init__(self, on_progress: Callable[[dict[str, object]], None]) -> None:
+        self._on_progress = on_progress
+        self._rest = b""
+        self._error: dict[str, object] | None = None
+
+    def __call__(self, part: bytes) -> None:
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        for event in _events(lines):
+            if event["event"] == "progress":
+                self._on_progress(event)
+            elif event["event"] == "error":
+                self._error = event
+
+    def raise_error(self, step: Step) -> None:
+        """Raise what the program said went wrong, if it did."""
+        if self._error is None:
+            return
+        text = {
+            key: str(self._error.get(key) or "") for key in ("what", "where", "evidence", "remedy", "code")
+        }
+        raise NodeError(
+            f"{step.title}: {text['what']}",
+            where=" ".join(part for part in (step.node, text["where"]) if part),
+            evidence=text["evidence"],
+            remedy=text["remedy"],
+            code=text["code"] or "step-failed",
+        )
+
+
+def _events(lines: Iterable[bytes]) -> Iterable[dict[str, object]]:
+    for line in lines:
+        if line.startswith(b'{"event"'):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue

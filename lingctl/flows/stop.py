@@ -1,0 +1,48 @@
+"""stop: a clean end of the daemons, then of the containers. Files, weights and containers stay."""
+
+from __future__ import annotations
+
+from lingctl.errors import NodeError
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Run, Stage, Step, plan_of
+from lingctl.release.planning import stop_command
+from lingctl.remote.command import command, script
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+
+_LOOK = """
+docker inspect --format "{{.State.Status}}" "$1" 2>/dev/null || echo absent
+docker version >/dev/null 2>&1
+"""
+
+
+def plan_stop(group: Group, cluster: Cluster) -> Plan:
+    """What stopping takes on each node.
+
+    Raises:
+        LingctlError: a node cannot be asked.
+    """
+    steps = group.all(lambda connection: _stop_step(connection, cluster))
+    return plan_of(steps.values())
+
+
+def _stop_step(connection: Connection, cluster: Cluster) -> Step:
+    name = cluster.container_name
+    looked = connection.run(script(_LOOK, name, title="look at the container"), timeout=30)
+    status = looked.stdout.strip()
+    if not looked.ok:
+        raise NodeError(
+            "docker does not answer",
+            where=connection.node,
+            evidence=looked.last_words(),
+            remedy="systemctl start docker; docker version",
+            code="docker-down",
+        )
+    title = f"stop the daemon and container {name}"
+    if status != "running":
+        return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
+    actions = (
+        Run(stop_command(cluster), cluster.timeouts.stop + 30),
+        Run(command("docker", "stop", "-t", 10, name), 60),
+    )
+    return Step(Stage.STOP, connection.node, title, "change", "it runs", actions, interrupts=True)

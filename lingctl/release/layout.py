@@ -1,0 +1,80 @@
+"""Where lingctl keeps its files for a cluster: the same paths on every node and in the container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from lingctl.inventory.cluster import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below ``/var/lib/lingctl/<cluster>``."""
+
+    root: PurePosixPath
+
+    @property
+    def release(self) -> str:
+        """Folder of the rendered files."""
+        return str(self.root / "release")
+
+    @property
+    def config(self) -> str:
+        """MindIE's config.json, as rendered."""
+        return str(self.root / "release" / "config.json")
+
+    @property
+    def environment(self) -> str:
+        """Variables of the daemon."""
+        return str(self.root / "release" / "environment.sh")
+
+    @property
+    def start(self) -> str:
+        """Script that runs the daemon."""
+        return str(self.root / "release" / "start.sh")
+
+    @property
+    def rank_table(self) -> str:
+        """Rank table; only with several nodes."""
+        return str(self.root / "release" / "rank_table.json")
+
+    @property
+    def overlay(self) -> str:
+        """The ATB overlay's folder."""
+        return str(self.root / "overlay" / "bailing_moe")
+
+    @property
+    def run(self) -> str:
+        """Folder of what the running daemon leaves."""
+        return str(self.root / "run")
+
+    @property
+    def console(self) -> str:
+        """What the daemon printed."""
+        return str(self.root / "run" / "console.log")
+
+    @property
+    def pid(self) -> str:
+        """The daemon's process id, in the container."""
+        return str(self.root / "run" / "daemon.pid")
+
+    @property
+    def exit_status(self) -> str:
+        """How the daemon ended."""
+        return str(self.root / "run" / "daemon.exit")
+
+    @property
+    def started(self) -> str:
+        """Digest of the release that the daemon was started with."""
+        return str(self.root / "run" / "started")
+
+    @property
+    def program(self) -> str:
+        """lingctl's node program."""
+        return str(self.root / "node.pyz")
+
+
+def layout_of(cluster: Cluster) -> Layout:
+    """The layout of a cluster's nodes."""
+    return Layout(PurePosixPath(cluster.state_dir))

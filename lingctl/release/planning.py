@@ -1,0 +1,197 @@
+"""NodeStates and Releases to a Plan: what differs, why, and what is done about it. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.container import docker_run
+from lingctl.plan import Action, Plan, Run, Stage, Step, WriteFile, plan_of
+from lingctl.release.layout import layout_of
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Release, WantedFile
+from lingctl.remote.command import Command, command, script
+
+# Waits for the daemon to end: MindIE takes 5 s, gives its workers 15 s more, and may be told so only once.
+_STOP = """
+docker exec "$1" sh -c '
+pid=$(cat "$1" 2>/dev/null) || exit 0
+kill -TERM "$pid" 2>/dev/null || exit 0
+n=0
+while kill -0 "$pid" 2>/dev/null; do
+  n=$((n + 1))
+  if [ "$n" -gt "$2" ]; then kill -KILL "$pid" 2>/dev/null; sleep 1; break; fi
+  sleep 1
+done' sh "$2" "$3"
+"""
+_START = """
+mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
+docker exec -d "$1" sh "$2" || exit 1
+n=0
+until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
+  n=$((n + 1))
+  [ "$n" -gt 300 ] && { echo "the start script wrote no process id within 30 s" >&2; exit 1; }
+  sleep 0.1
+done
+printf '%s\\n' "$4" > "$3/started"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonNeed:
+    """Whether the daemons have to be started, and why. Several nodes start together or not at all."""
+
+    start: bool
+    reason: str
+
+
+def deploy_steps(cluster: Cluster, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> Plan:
+    """The steps after the weights are in place: files, overlay, container, daemon."""
+    need = _daemon_need(cluster, states, releases)
+    steps: list[Step] = []
+    for node in cluster.nodes:
+        state, release = states[node.name], releases[node.name]
+        steps += _stop_steps(cluster, state, release, need)
+        steps += [_file_step(Stage.OVERLAY, state, file) for file in release.overlay]
+        steps += [_file_step(Stage.FILES, state, file) for file in release.files]
+        steps.append(_container_step(cluster, state, release))
+        steps.append(_daemon_step(cluster, state, release, need))
+    return plan_of(_gathered(steps))
+
+
+def stop_command(cluster: Cluster) -> Command:
+    """Ask the daemon to end, wait, and only then use force."""
+    return script(
+        _STOP, cluster.container_name, layout_of(cluster).pid, cluster.timeouts.stop, title="stop the daemon"
+    )
+
+
+def start_command(cluster: Cluster, release: Release) -> Command:
+    """Start the daemon in its container; returns when it has a process id."""
+    layout = layout_of(cluster)
+    return script(
+        _START, cluster.container_name, layout.start, layout.run, release.digest, title="start the daemon"
+    )
+
+
+def _daemon_need(
+    cluster: Cluster, states: Mapping[str, NodeState], releases: Mapping[str, Release]
+) -> DaemonNeed:
+    for node in cluster.nodes:
+        state, release = states[node.name], releases[node.name]
+        if state.daemon_pid is None:
+            return DaemonNeed(True, f"no daemon runs on {node.name}")
+        if state.started != release.digest:
+            return DaemonNeed(True, f"{node.name} runs with another configuration")
+        if state.container is None or state.container.spec != release.container.digest:
+            return DaemonNeed(True, f"the container on {node.name} is replaced")
+        if any(not _same(state, file) for file in release.overlay):
+            return DaemonNeed(True, f"the overlay on {node.name} changes")
+    return DaemonNeed(False, "runs with this configuration")
+
+
+def _stop_steps(cluster: Cluster, state: NodeState, release: Release, need: DaemonNeed) -> Iterator[Step]:
+    if need.start and state.daemon_pid is not None:
+        stop = Run(stop_command(cluster), cluster.timeouts.stop + 30)
+        yield Step(Stage.STOP, state.node, "stop the daemon", "change", need.reason, (stop,), interrupts=True)
+
+
+def _file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
+    name = file.path.rsplit("/", 1)[-1]
+    if _same(state, file):
+        return Step(stage, state.node, f"write {name}", "in place", "as wanted")
+    existing = state.files.get(file.path)
+    if existing is None:
+        reason = "missing"
+    elif existing.content != file.content:
+        reason = "content differs"
+    else:
+        reason = f"mode is {existing.mode:04o}, wanted {file.mode:04o}"
+    action = WriteFile(file.path, file.content, file.mode)
+    return Step(
+        stage,
+        state.node,
+        f"write {name}",
+        "change",
+        reason,
+        (action,),
+        difference(file, existing and existing.content),
+    )
+
+
+def difference(file: WantedFile, existing: bytes | None) -> str:
+    """Unified diff from what is there to what is wanted."""
+    before = (existing or b"").decode("utf-8", "replace").splitlines()
+    after = file.content.decode("utf-8", "replace").splitlines()
+    old = file.path if existing is not None else "(missing)"
+    return "\n".join(difflib.unified_diff(before, after, old, file.path, lineterm="", n=2))
+
+
+def _same(state: NodeState, file: WantedFile) -> bool:
+    existing = state.files.get(file.path)
+    return existing is not None and (existing.content, existing.mode) == (file.content, file.mode)
+
+
+def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Step:
+    name, existing = cluster.container_name, state.container
+    title = f"run container {name}"
+    run = Run(docker_run(release.container), 300)
+    if existing is None:
+        return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (run,))
+    if existing.spec != release.container.digest:
+        remove = Run(command("docker", "rm", "-f", name, title=f"remove container {name}"), 120)
+        return Step(
+            Stage.CONTAINER,
+            state.node,
+            title,
+            "change",
+            "its image, devices or mounts differ",
+            (remove, run),
+            interrupts=True,
+        )
+    if existing.status != "running":
+        start = Run(command("docker", "start", name), 120)
+        return Step(
+            Stage.CONTAINER,
+            state.node,
+            f"start container {name}",
+            "change",
+            f"it is {existing.status}",
+            (start,),
+        )
+    return Step(Stage.CONTAINER, state.node, title, "in place", "runs as wanted")
+
+
+def _daemon_step(cluster: Cluster, state: NodeState, release: Release, need: DaemonNeed) -> Step:
+    title = "start the daemon"
+    if not need.start:
+        return Step(Stage.DAEMON, state.node, title, "in place", need.reason)
+    start = Run(start_command(cluster, release), 60)
+    return Step(Stage.DAEMON, state.node, title, "change", need.reason, (start,), interrupts=True)
+
+
+def _gathered(steps: list[Step]) -> list[Step]:
+    """Steps of the overlay's files as one step a node: they come and go together."""
+    gathered: list[Step] = []
+    for node in dict.fromkeys(step.node for step in steps):
+        own = [step for step in steps if step.node == node]
+        overlay = [step for step in own if step.stage is Stage.OVERLAY]
+        gathered += [step for step in own if step.stage is not Stage.OVERLAY]
+        if overlay:
+            gathered.append(_overlay_step(node, overlay))
+    return gathered
+
+
+def _overlay_step(node: str, parts: list[Step]) -> Step:
+    changed = [part for part in parts if part.state == "change"]
+    title = "place the bailing_moe overlay"
+    if not changed:
+        return Step(Stage.OVERLAY, node, title, "in place", f"all {len(parts)} files as shipped")
+    actions: tuple[Action, ...] = tuple(action for part in changed for action in part.actions)
+    reason = (
+        f"{len(changed)} of {len(parts)} files {'are missing' if len(changed) == len(parts) else 'differ'}"
+    )
+    differences = "\n".join(part.difference for part in changed if part.reason != "missing")
+    return Step(Stage.OVERLAY, node, title, "change", reason, actions, differences)

@@ -1,0 +1,193 @@
+"""The NodeState: what is on a node now, as far as a deploy has to know. Questions and reading; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lingctl.errors import NodeError
+from lingctl.inventory.cluster import Cluster
+from lingctl.release.layout import Layout
+from lingctl.remote.command import Command, command, script
+from lingctl.remote.probe import Answer, Answers, Question
+
+_FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
+_DAEMON = """
+docker exec "$1" sh -c '
+pid=$(cat "$1" 2>/dev/null) && kill -0 "$pid" 2>/dev/null && echo alive "$pid"' sh "$2" || echo dead
+cat "$3" 2>/dev/null || true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it is: its permission bits, owner and content."""
+
+    mode: int
+    owner: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """A container as docker describes it.
+
+    Attributes:
+        status: ``running``, ``exited``, ``created``...
+        spec: our label with the digest of the specification it was made from; empty if not ours.
+    """
+
+    status: str
+    spec: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsState:
+    """A weights folder as the node program describes it (``weights inspect``)."""
+
+    form: str
+    complete: bool
+    problem: str = ""
+    modes_wrong: tuple[str, ...] = ()
+    config: Mapping[str, Any] | None = None
+    config_text: str = ""
+    has_backup: bool = False
+    qkv_rows: int | None = None
+    dense_columns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a deploy has to know of one node."""
+
+    node: str
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    image_present: bool = False
+    docker_problem: str = ""
+    container: ContainerState | None = None
+    daemon_pid: int | None = None
+    started: str = ""
+    downloaded: WeightsState | None = None
+    converted: WeightsState | None = None
+    has_modelscope: bool = False
+
+
+def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterable[str]) -> list[Question]:
+    """What to ask a node.
+
+    Args:
+        cluster: for the container's name.
+        layout: where our files are.
+        image: the container image that is wanted.
+        paths: files to read.
+    """
+    questions = [Question(f"file:{path}", script(_FILE, path), 20) for path in paths]
+    name = cluster.container_name
+    return [
+        *questions,
+        Question("docker", command("docker", "version", "--format", "{{.Server.Version}}"), 20),
+        Question("image", command("docker", "image", "inspect", "--format", "{{.Id}}", image), 20),
+        Question("container", command("docker", "inspect", name), 20),
+        Question("daemon", script(_DAEMON, name, layout.pid, layout.started), 20),
+        Question("modelscope", command("sh", "-c", "command -v modelscope"), 10),
+    ]
+
+
+def weights_questions(cluster: Cluster, inspect: Mapping[str, Command]) -> list[Question]:
+    """The commands that inspect the weights folders, as questions ``downloaded`` and ``converted``."""
+    return [Question(name, inner, 120) for name, inner in inspect.items()]
+
+
+def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
+    """What the answers say.
+
+    Raises:
+        NodeError: the probe did not run to its end, or an answer makes no sense.
+    """
+    if not answers.complete:
+        raise NodeError("the probe did not run to its end", where=node, code="probe-incomplete")
+    docker = answers["docker"]
+    daemon = answers["daemon"].stdout.splitlines()
+    alive = daemon[0].split() if daemon else []
+    return NodeState(
+        node=node,
+        files={path: state for path in paths if (state := _file(answers[f"file:{path}"]))},
+        image_present=answers["image"].exit_status == 0,
+        docker_problem="" if docker.exit_status == 0 else _first_line(docker),
+        container=_container(node, answers["container"]),
+        daemon_pid=int(alive[1]) if alive[:1] == ["alive"] else None,
+        started=daemon[1].strip() if len(daemon) > 1 else "",
+        downloaded=_weights(answers, "downloaded"),
+        converted=_weights(answers, "converted"),
+        has_modelscope=answers["modelscope"].exit_status == 0,
+    )
+
+
+def _file(answer: Answer) -> FileState | None:
+    head, _, content = answer.stdout.partition("\n")
+    if answer.exit_status != 0 or head == "absent":
+        return None
+    mode, owner = head.split()
+    return FileState(int(mode, 8), int(owner), content.encode())
+
+
+def _container(node: str, answer: Answer) -> ContainerState | None:
+    if answer.exit_status != 0:
+        return None
+    try:
+        described = json.loads(answer.stdout)[0]
+        labels = described["Config"].get("Labels") or {}
+        return ContainerState(
+            described["State"]["Status"], labels.get("lingctl.spec", ""), described["Config"].get("Image", "")
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise NodeError(
+            "docker inspect answers what we cannot read",
+            where=node,
+            evidence=answer.stdout[:300],
+            code="docker-unreadable",
+        ) from error
+
+
+def _weights(answers: Answers, name: str) -> WeightsState | None:
+    answer = answers.get(name)
+    if answer is None:
+        return None
+    result: dict[str, Any] = {}
+    for line in answer.stdout.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if event.get("event") in ("result", "error"):
+            result = event
+    if result.get("event") != "result":
+        problem = result.get("what") or _first_line(answer) or "no answer"
+        return WeightsState("unknown", False, str(problem))
+    return weights_state(result)
+
+
+def weights_state(result: Mapping[str, Any]) -> WeightsState:
+    """A WeightsState from the node program's result document."""
+    config = result.get("config")
+    shapes = result.get("shapes") or {}
+    qkv, dense = shapes.get("query_key_value"), shapes.get("dense")
+    return WeightsState(
+        form=str(result.get("form", "unknown")),
+        complete=bool(result.get("complete", False)),
+        problem=str(result.get("problem") or ""),
+        modes_wrong=tuple(result.get("modes_wrong") or ()),
+        config=config if isinstance(config, dict) else None,
+        config_text=str(result.get("config_text") or ""),
+        has_backup=bool(result.get("has_backup", False)),
+        qkv_rows=int(qkv[0]) if qkv else None,
+        dense_columns=int(dense[1]) if dense else None,
+    )
+
+
+def _first_line(answer: Answer) -> str:
+    said = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+    return said[0] if said else f"exit status {answer.exit_status}"

@@ -1,0 +1,108 @@
+"""The Release: what one node should look like. Pure; the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.config import render_config
+from lingctl.mindie.container import ContainerSpec, container_spec
+from lingctl.mindie.environment import render_environment, render_start
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.rank_table import RankTable
+from lingctl.overlay import overlay_digest, overlay_files
+from lingctl.release.layout import layout_of
+
+Addresses = Mapping[str, Mapping[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file of a release.
+
+    Attributes:
+        path: on the node.
+        content: bytes.
+        mode: permission bits; MindIE refuses a config.json or rank table above 0640.
+    """
+
+    path: str
+    content: bytes
+    mode: int = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What one node should look like.
+
+    Attributes:
+        files: rendered files in ``release/``.
+        overlay: the ATB overlay's files.
+        container: the container that MindIE runs in.
+        digest: changes whenever the daemon has to be started anew.
+    """
+
+    node: str
+    files: tuple[WantedFile, ...]
+    overlay: tuple[WantedFile, ...]
+    container: ContainerSpec
+    digest: str
+
+
+def wanted_release(
+    cluster: Cluster,
+    node: Node,
+    profile: Profile,
+    addresses: Addresses,
+    model_config: Mapping[str, object],
+    weights: str,
+) -> Release:
+    """The release of one node.
+
+    Args:
+        cluster: what the operator wants.
+        node: the node it is for.
+        profile: the MindIE version's demands.
+        addresses: live address of every card, by node name and physical id; used with several nodes.
+        model_config: the model's config.json as the engine will read it.
+        weights: folder of the weights on the node.
+
+    Raises:
+        ConfigurationError: the rank table cannot be made complete.
+    """
+    layout = layout_of(cluster)
+    files = _files(cluster, node, profile, addresses, weights)
+    overlay = tuple(
+        WantedFile(f"{layout.overlay}/{name}", content) for name, content in sorted(overlay_files().items())
+    )
+    container = container_spec(cluster, node, profile, layout.overlay)
+    return Release(node.name, files, overlay, container, _digest(files, container, model_config))
+
+
+def _files(
+    cluster: Cluster, node: Node, profile: Profile, addresses: Addresses, weights: str
+) -> tuple[WantedFile, ...]:
+    layout = layout_of(cluster)
+    files = [
+        WantedFile(layout.config, render_config(cluster, node, profile, weights).encode()),
+        WantedFile(layout.environment, render_environment(cluster, node, profile).encode()),
+        WantedFile(layout.start, render_start(cluster, node, profile).encode(), 0o750),
+    ]
+    if cluster.multi_node:
+        files.append(WantedFile(layout.rank_table, RankTable.build(cluster, addresses).text.encode()))
+    return tuple(files)
+
+
+def _digest(
+    files: tuple[WantedFile, ...], container: ContainerSpec, model_config: Mapping[str, object]
+) -> str:
+    parts = {
+        "files": {file.path: hashlib.sha256(file.content).hexdigest() for file in files},
+        "overlay": overlay_digest(),
+        "container": container.digest,
+        "model": model_config,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

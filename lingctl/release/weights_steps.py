@@ -1,0 +1,144 @@
+"""How the weights get in place on one node: downloaded, converted, readable, loadable. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lingctl.errors import ConfigurationError, WeightsError
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.model_config import loadable_model_config
+from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.release.planning import difference
+from lingctl.release.state import NodeState, WeightsState
+from lingctl.release.wanted import WantedFile
+from lingctl.remote.command import Command, command
+
+# The node program with arguments, as a command for that node.
+Program = Callable[..., Command]
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsPlan:
+    """What happens to the weights of one node.
+
+    Attributes:
+        folder: where MindIE will read them, on the node.
+        steps: what has to be done.
+        settled: false while a download or conversion still decides what follows.
+        model_config: the config.json as MindIE will read it, once settled.
+    """
+
+    folder: str
+    steps: tuple[Step, ...]
+    settled: bool
+    model_config: dict[str, object]
+
+
+def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> WeightsPlan:
+    """Decide for one node.
+
+    Raises:
+        WeightsError: the weights are missing and cannot be downloaded from there, or are damaged.
+        ConfigurationError: the model is one that MindIE with our overlay cannot serve.
+    """
+    downloaded, converted = state.downloaded, state.converted
+    if converted is not None and converted.form == "safetensors" and converted.complete:
+        return _settled(cluster, state.node, cluster.converted_weights, converted, program, "converted")
+    if downloaded is not None and downloaded.form == "safetensors" and downloaded.complete:
+        return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, "downloaded")
+    if downloaded is not None and downloaded.form == "bin" and downloaded.complete:
+        return _conversion(cluster, state.node, program)
+    return _download(cluster, state)
+
+
+def _settled(
+    cluster: Cluster, node: str, folder: str, weights: WeightsState, program: Program, how: str
+) -> WeightsPlan:
+    model_config, config_step = _config_step(node, folder, weights)
+    steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
+    if weights.modes_wrong:
+        names = ", ".join(weights.modes_wrong[:3])
+        more = f" and {len(weights.modes_wrong) - 3} more" if len(weights.modes_wrong) > 3 else ""
+        steps.append(
+            Step(
+                Stage.WEIGHTS,
+                node,
+                "set modes and owners",
+                "change",
+                f"MindIE refuses {names}{more}",
+                (Run(program("weights", "modes", folder), 600),),
+            )
+        )
+    return WeightsPlan(folder, (*steps, config_step), True, model_config)
+
+
+def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[str, object], Step]:
+    path = f"{folder}/config.json"
+    if weights.config is None:
+        raise WeightsError(
+            "there is no readable config.json beside the weights",
+            where=f"{node}: {path}",
+            remedy="download the model again, or copy its config.json there",
+            code="model-config-missing",
+        )
+    try:
+        wanted, reasons = loadable_model_config(
+            dict(weights.config), rows=weights.qkv_rows, columns=weights.dense_columns
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.what, where=f"{node}: {path}", evidence=error.evidence, remedy=error.remedy, code=error.code
+        ) from error
+    title = "make the model's config.json loadable"
+    if not reasons:
+        return wanted, Step(Stage.MODEL_CONFIG, node, title, "in place", "loads as it is")
+    text = json.dumps(wanted, indent=2, ensure_ascii=False) + "\n"
+    file = WantedFile(path, text.encode())
+    actions: list[Run | WriteFile] = []
+    if not weights.has_backup:
+        keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")
+        actions.append(Run(keep))
+    actions.append(WriteFile(path, file.content, 0o640))
+    return wanted, Step(
+        Stage.MODEL_CONFIG,
+        node,
+        title,
+        "change",
+        "; ".join(reasons),
+        tuple(actions),
+        difference(file, weights.config_text.encode()),
+    )
+
+
+def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
+    source, target = cluster.downloaded_weights, cluster.converted_weights
+    convert = program("convert", source, target)
+    step = Step(
+        Stage.WEIGHTS,
+        node,
+        "convert .bin to safetensors",
+        "change",
+        f"MindIE reads safetensors only; written to {target}",
+        (Run(convert.titled("convert"), _DAY),),
+    )
+    return WeightsPlan(target, (step,), False, {})
+
+
+def _download(cluster: Cluster, state: NodeState) -> WeightsPlan:
+    folder, repository = cluster.downloaded_weights, cluster.catalogue_model.repository
+    found = state.downloaded
+    why = found.problem if found and found.problem else f"no weights in {folder}"
+    if not state.has_modelscope:
+        raise WeightsError(
+            why,
+            where=state.node,
+            remedy=f"pip install modelscope on {state.node}, so that deploy downloads {repository};\n"
+            f"or get it elsewhere (lingctl download {cluster.model} --to DIR) and copy DIR to {folder}",
+            code="weights-missing",
+        )
+    fetch = command("modelscope", "download", "--model", repository, "--local_dir", folder, title="download")
+    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (Run(fetch, 7 * _DAY),))
+    return WeightsPlan(folder, (step,), False, {})
