@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,14 @@ class Address:
     def place(self) -> tuple[str, int]:
         """Host and port."""
         return self.host, self.port
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only the machine itself can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

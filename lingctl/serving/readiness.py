@@ -99,6 +99,30 @@ def probe_of(client: Client, kind: Kind) -> Probe:
     return probe
 
 
+def missing(probe: Probe) -> str:
+    """Ask once: empty when ready, else what is still missing.
+
+    Raises:
+        EngineError: waiting will not help.
+    """
+    now = probe()
+    if now.state == "misconfigured":
+        raise _never(now)
+    return "" if now.state == "ready" else f"{now.state}: {now.text}"
+
+
+def service_word(client: Client) -> str:
+    """One word on a service by its health alone, without generating anything.
+
+    ``ready``, ``busy``, ``warming up``, ``abnormal``, ``down``, or ``unknown`` where health cannot be asked.
+    """
+    health = client.health() if client.endpoint.management_url else client.service_health()
+    if isinstance(health, Trouble):
+        return "down" if health.no_service or health.kind == "closed" else "unknown"
+    judged = judge_health(health)
+    return judged.state if judged else "ready" if health.status == 200 else "unknown"
+
+
 def wait_until_ready(
     probe: Probe,
     *,

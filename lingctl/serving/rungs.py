@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from lingctl.findings import Finding, Verdict, worst
@@ -61,7 +60,7 @@ def tls(contact: Contact) -> Finding:
     if contact.tls_there:
         remedy = "use https:// in --url, and name its authority with --ca FILE"
         return _failed("tls", "the service speaks HTTPS, not HTTP", str(trouble or ""), remedy)
-    if contact.with_key and not contact.tunnelled and not _is_loopback(contact.address.host):
+    if contact.with_key and not contact.tunnelled and not contact.address.is_loopback:
         remedy = "switch HTTPS on, or run the smoke test over SSH"
         return Finding("tls", Verdict.WARNING, "the API key travels unencrypted", remedy=remedy)
     return _passed("tls", "plain HTTP, as configured")
@@ -259,10 +258,3 @@ def _passed(name: str, message: str) -> Finding:
 
 def _failed(name: str, message: str, evidence: str, remedy: str) -> Finding:
     return Finding(name, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,6 +13,8 @@ _EVERYDAY = (
 )
 _ENGLISH = frozenset(_EVERYDAY.split())
 _CHINESE = frozenset("的是我一不在有人这中大为上个国和地到以说时要就出会可也你对生能而子那得于着下自之年过们")
+# One letter of these says as much as several Latin ones.
+_WEIGHTS = {"HAN": 3, "HIRAGANA": 2, "KATAKANA": 2, "HANGUL": 2}
 _ENOUGH_WORDS = 12
 _ENOUGH_HAN = 24
 
@@ -29,9 +31,9 @@ def scripts(text: str) -> Counter[str]:
 
 
 def main_script(text: str) -> str:
-    """The script of most letters; empty for a text without letters."""
-    counted = scripts(text)
-    return counted.most_common(1)[0][0] if counted else ""
+    """The script that says most of a text; empty for a text without letters."""
+    said = {name: count * _WEIGHTS.get(name, 1) for name, count in scripts(text).items()}
+    return max(said, key=said.__getitem__) if said else ""
 
 
 def foreign_share(text: str, at_home: frozenset[str]) -> float:

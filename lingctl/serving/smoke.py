@@ -52,6 +52,10 @@ class SmokeOptions:
     expect: str = ""
     first_token_limit: float = 10.0
 
+    def of_kind(self, kind: Kind) -> SmokeOptions:
+        """The same options with the kind known."""
+        return replace(self, kind=kind)
+
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport:

@@ -1,0 +1,65 @@
+"""The smoke test's findings about nodes: is every daemon alive, does every card hold its part. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lingctl.findings import Finding, Verdict
+
+# An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
+# Inference from npu-smi transcripts; not measured with a Ling model.
+LEAST_HBM_PERCENT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSight:
+    """What was seen on one node while the service answered.
+
+    Attributes:
+        node: its name.
+        daemon_alive: whether MindIE's daemon runs; None if that could not be asked.
+        evidence: exit status, last words, or why it could not be asked.
+        hbm_percent: memory in use of each card by physical id; None where it could not be read.
+    """
+
+    node: str
+    daemon_alive: bool | None
+    evidence: str = ""
+    hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
+
+
+def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
+    """``daemon`` for each node and ``memory`` for each card."""
+    found: list[Finding] = []
+    for sight in sights:
+        found.append(_daemon(sight))
+        found += [
+            _memory(sight.node, device, percent) for device, percent in sorted(sight.hbm_percent.items())
+        ]
+    return found
+
+
+def _daemon(sight: NodeSight) -> Finding:
+    if sight.daemon_alive is None:
+        remedy = "see whether it can be reached: lingctl status"
+        return Finding(
+            "daemon", Verdict.UNKNOWN, "could not be asked", sight.node, None, sight.evidence, remedy
+        )
+    if sight.daemon_alive:
+        return Finding("daemon", Verdict.PASS, "alive", sight.node)
+    remedy = f"read why: lingctl logs --node {sight.node}"
+    return Finding("daemon", Verdict.FAILURE, "the daemon is dead", sight.node, None, sight.evidence, remedy)
+
+
+def _memory(node: str, device: int, percent: float | None) -> Finding:
+    if percent is None:
+        message, remedy = "memory in use could not be read", "npu-smi info -t usages"
+        return Finding("memory", Verdict.UNKNOWN, message, node, device, remedy=remedy)
+    if percent >= LEAST_HBM_PERCENT:
+        return Finding("memory", Verdict.PASS, f"{percent:.0f} % in use", node, device)
+    evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
+    remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
+    return Finding(
+        "memory", Verdict.FAILURE, "the card's memory is nearly empty", node, device, evidence, remedy
+    )

@@ -1,0 +1,41 @@
+"""Finding the way to a service: directly, or through a tunnel where its ports are closed to this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from lingctl.serving.client import Client
+from lingctl.serving.endpoint import Address, Endpoint, address_of
+from lingctl.serving.http import Limits, Place
+
+Forward = Callable[[str, int], AbstractContextManager[Place]]
+"""Opens a tunnel to host and port as the node sees them; yields its local end."""
+
+_KNOCK_SECONDS = 3.0
+
+
+@contextmanager
+def client_for(
+    endpoint: Endpoint, forward: Forward | None = None, limits: Limits | None = None
+) -> Iterator[Client]:
+    """A client of an endpoint, through tunnels for those of its places that cannot be reached from here."""
+    with ExitStack() as tunnels:
+        routes: dict[Place, Place] = {}
+        for url in (endpoint.service_url, endpoint.management_url):
+            address = address_of(url) if url else None
+            if address and forward and address.place not in routes and not _open_from_here(address):
+                routes[address.place] = tunnels.enter_context(forward(*address.place))
+        yield Client(endpoint, routes, limits or Limits())
+
+
+def _open_from_here(address: Address) -> bool:
+    # Where there is a tunnel the service is elsewhere, so its loopback is not ours.
+    if address.is_loopback:
+        return False
+    try:
+        with socket.create_connection(address.place, _KNOCK_SECONDS):
+            return True
+    except OSError:
+        return False

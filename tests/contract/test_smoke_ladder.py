@@ -1,0 +1,242 @@
+"""The ladder against a real server: each fault fails its own rung by name; a healthy service passes all."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from lingctl.findings import Verdict
+from lingctl.serving.client import Client
+from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.http import Limits
+from lingctl.serving.reach import client_for
+from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
+from tests.serving_server import Serving, make_certificate, serve
+
+QUICK = Limits(connect=2, idle=0.6, total=5)
+
+
+def climb(serving, options=None, limits=QUICK):
+    with serve(serving) as url:
+        endpoint = Endpoint(url, url if serving.mindie else "", serving.name, serving.key)
+        return smoke_test(Client(endpoint, {}, limits), options or SmokeOptions())
+
+
+def verdicts(report, verdict):
+    return {finding.check for finding in report.findings if finding.verdict is verdict}
+
+
+@pytest.mark.parametrize("mindie", [True, False])
+@pytest.mark.parametrize("kind", ["chat", "base"])
+def test_a_healthy_service_gives_no_warning(kind, mindie):
+    report = climb(Serving(mindie=mindie), SmokeOptions(kind=kind))
+    assert report.verdict <= Verdict.NOTE, report.findings
+    assert [finding.check for finding in report.findings] == list(RUNGS)
+    assert report.exit_status == 0
+    assert report.answer
+
+
+FAULTS = {
+    "closes": "models",
+    "lost-follower": "health",
+    "stopped": "health",
+    "wrong-name": "models",
+    "422": "generate",
+    "424": "generate",
+    "500": "generate",
+    "silent": "generate",
+    "not-json": "generate",
+    "noise": "answer",
+    "mixed": "answer",
+    "one-token": "answer",
+    "bangs": "answer",
+    "empty": "answer",
+    "marker": "answer",
+    "mojibake": "answer",
+    "chinese": "answer",
+    "odd-finish": "finish",
+    "no-usage": "tokens",
+    "zero-tokens": "tokens",
+    "too-many-tokens": "tokens",
+    "stream-differs": "stream",
+    "stream-html": "stream",
+    "stuck-stream": "stream",
+    "truncated-stream": "stream",
+    "half-event": "stream",
+    "error-in-stream": "stream",
+    "garbage-in-stream": "stream",
+    "no-done": "stream",
+    "bad-request-500": "bad-request",
+    "bad-request-200": "bad-request",
+    "bad-request-kills": "bad-request",
+}
+
+
+@pytest.mark.parametrize(("fault", "rung"), FAULTS.items())
+def test_each_fault_fails_its_rung(fault, rung):
+    report = climb(Serving(fault))
+    failed = verdicts(report, Verdict.FAILURE)
+    assert rung in failed, report.findings
+    # An empty answer has no stream text either; nothing else may be blamed.
+    assert failed <= ({rung, "stream"} if fault == "empty" else {rung}), report.findings
+    assert report.exit_status == 1
+    broken = next(finding for finding in report.findings if finding.check == rung)
+    assert broken.remedy
+    assert broken.evidence or fault == "empty"
+
+
+@pytest.mark.parametrize("fault", ["stuck-stream", "truncated-stream", "error-in-stream"])
+def test_infer_streams_break_by_name_too(fault):
+    report = climb(Serving(fault), SmokeOptions(kind="base"))
+    assert verdicts(report, Verdict.FAILURE) == {"stream"}
+
+
+def test_what_stands_on_a_broken_rung_is_unknown_and_no_pass():
+    report = climb(Serving("424"))
+    assert verdicts(report, Verdict.UNKNOWN) == set(RUNGS[RUNGS.index("answer") :])
+
+
+def test_a_slow_first_token_is_named():
+    report = climb(Serving("slow-first-token"), SmokeOptions(first_token_limit=0.3), replace(QUICK, idle=3))
+    assert verdicts(report, Verdict.FAILURE) == {"first-token"}
+
+
+def test_answers_that_differ_are_a_warning_and_no_fault_of_the_stream():
+    report = climb(Serving("not-repeatable"))
+    assert verdicts(report, Verdict.WARNING) == {"repeat"}
+    assert not verdicts(report, Verdict.FAILURE)
+    assert report.exit_status == 3
+
+
+@pytest.mark.parametrize(("fault", "check"), [("busy", "health"), ("early-length", "finish")])
+def test_what_is_odd_but_works_is_a_warning(fault, check):
+    assert verdicts(climb(Serving(fault)), Verdict.WARNING) == {check}
+
+
+def test_a_closed_port_is_not_reachable():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    report = smoke_test(Client(Endpoint(f"http://127.0.0.1:{port}"), {}, QUICK))
+    assert verdicts(report, Verdict.FAILURE) == {"port"}
+    assert report.exit_status == 4
+
+
+def test_a_port_closed_behind_a_tunnel_is_the_ports_fault():
+    with serve(Serving("closes")) as url:
+        here = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        client = Client(Endpoint("http://10.99.0.1:1025"), {("10.99.0.1", 1025): here}, QUICK)
+        assert verdicts(smoke_test(client), Verdict.FAILURE) == {"port"}
+
+
+def test_the_key_is_sent_and_never_shown():
+    assert climb(Serving(key="s3cret")).verdict is Verdict.PASS
+    with serve(Serving(key="s3cret")) as url:
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", "wrong"), {}, QUICK))
+    failed = [finding for finding in report.findings if finding.verdict is Verdict.FAILURE]
+    assert "LINGCTL_API_KEY" in failed[-1].remedy
+    assert "s3cret" not in repr(Endpoint("http://a", api_key="s3cret"))
+
+
+def test_https_with_its_authority_passes(tmp_path):
+    certificate = make_certificate(tmp_path / "server.pem")
+    with serve(Serving(), certificate) as url:
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=certificate), {}, QUICK))
+    assert report.verdict is Verdict.PASS, report.findings
+
+
+def test_https_with_the_wrong_authority_fails_at_tls(tmp_path):
+    certificate, other = make_certificate(tmp_path / "a.pem"), make_certificate(tmp_path / "b.pem")
+    with serve(Serving(), certificate) as url:
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=other), {}, QUICK))
+    assert verdicts(report, Verdict.FAILURE) == {"tls"}
+    assert "--ca" in next(f.remedy for f in report.findings if f.check == "tls")
+
+
+def test_https_for_another_address_fails_at_tls(tmp_path):
+    certificate = make_certificate(tmp_path / "a.pem", "10.1.2.3")
+    with serve(Serving(), certificate) as url:
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=certificate), {}, QUICK))
+    assert verdicts(report, Verdict.FAILURE) == {"tls"}
+    assert "issued for" in next(f.remedy for f in report.findings if f.check == "tls")
+
+
+def test_http_asked_of_an_https_service_says_so(tmp_path):
+    with serve(Serving(), make_certificate(tmp_path / "a.pem")) as url:
+        report = smoke_test(Client(Endpoint(url.replace("https", "http")), {}, QUICK))
+    assert verdicts(report, Verdict.FAILURE) == {"tls"}
+    assert "https://" in next(f.remedy for f in report.findings if f.check == "tls")
+
+
+def test_https_asked_of_an_http_service_says_so():
+    with serve(Serving()) as url:
+        report = smoke_test(Client(Endpoint(url.replace("http", "https")), {}, QUICK))
+    assert verdicts(report, Verdict.FAILURE) == {"tls"}
+    assert "http://" in next(f.remedy for f in report.findings if f.check == "tls")
+
+
+def test_the_readme_requests_are_sent():
+    chat, base = Serving(), Serving()
+    climb(chat)
+    climb(base, SmokeOptions(kind="base"))
+    path, body = chat.requests[0]
+    assert path == "/v1/chat/completions"
+    assert body == {
+        "model": "bailing_moe",
+        "messages": [
+            {"role": "system", "content": "You are a helpful assistant."},
+            {"role": "user", "content": "Who are you?"},
+        ],
+        "max_tokens": 100,
+        "temperature": 0,
+        "stream": False,
+    }
+    path, body = base.requests[0]
+    assert path == "/infer"
+    assert body == {
+        "inputs": "My name is Olivier and I",
+        "stream": False,
+        "parameters": {"temperature": 1, "max_new_tokens": 100, "do_sample": False},
+    }
+
+
+@pytest.mark.parametrize(("name", "fault"), [("Ling-lite-base", ""), ("any", "no-template")])
+def test_auto_knows_a_base_model(name, fault):
+    report = climb(Serving(fault, name, mindie=False))
+    assert report.kind == "base"
+    assert report.verdict <= Verdict.NOTE, report.findings
+
+
+def test_expected_text_decides():
+    assert climb(Serving(), SmokeOptions(prompt="Who made you?", expect="INCLUSIONai")).exit_status == 0
+    report = climb(Serving(), SmokeOptions(prompt="Who made you?", expect="Paris"))
+    assert verdicts(report, Verdict.FAILURE) == {"answer"}
+
+
+def test_proxies_of_the_environment_are_ignored(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert climb(Serving()).exit_status == 0
+
+
+def test_a_tunnel_is_used_where_the_place_is_closed_from_here():
+    with serve(Serving()) as url:
+        here = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        opened = []
+
+        class Tunnel:
+            def __init__(self, host, port):
+                opened.append((host, port))
+
+            def __enter__(self):
+                return here
+
+            def __exit__(self, *_):
+                pass
+
+        endpoint = Endpoint("http://127.0.0.1:1", "http://127.0.0.2:2", "bailing_moe")
+        with client_for(endpoint, Tunnel, QUICK) as client:
+            report = smoke_test(client)
+    assert opened == [("127.0.0.1", 1), ("127.0.0.2", 2)]
+    assert report.exit_status == 0, report.findings

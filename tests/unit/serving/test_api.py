@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from lingctl.errors import UsageError
+from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Piece, Usage, parse_event, parse_object
+from lingctl.serving.endpoint import Address, address_of, endpoint_at
+from lingctl.serving.nodes import NodeSight, node_findings
+from lingctl.serving.remedies import remedy_for
+from lingctl.serving.trouble import Trouble, http_trouble
+
+
+def event(dialect, data):
+    return parse_event(dialect, json.dumps(data).encode())
+
+
+def test_vllm_last_chunk_holds_only_usage():
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    assert event(CHAT, {"choices": [], "usage": usage}) == Piece(usage=Usage(3, 4, 7))
+
+
+def test_reasoning_chunks_have_no_content():
+    assert event(CHAT, {"choices": [{"delta": {"reasoning_content": "hm", "content": None}}]}) == Piece()
+
+
+def test_infer_last_event():
+    data = {
+        "token": {"text": None},
+        "generated_text": "ab",
+        "details": {"finish_reason": "length", "generated_tokens": 2},
+    }
+    assert event(INFER, data) == Piece("", "length", Usage(0, 2, 2), "ab")
+
+
+@pytest.mark.parametrize("data", [{}, {"choices": [{"delta": {"content": 5}}]}, {"choices": "no"}])
+def test_other_shapes_are_malformed(data):
+    found = event(CHAT, data)
+    assert isinstance(found, Trouble)
+    assert found.kind == "malformed"
+
+
+def test_an_error_inside_a_stream_is_told():
+    found = event(COMPLETIONS, {"error": "Engine callback timeout", "error_type": "Incomplete Generation"})
+    assert found == Trouble("http", "Engine callback timeout", 0, "Incomplete Generation")
+    assert "gave up" in remedy_for(found)
+
+
+def test_not_json_is_told():
+    assert isinstance(parse_object(b"<html>"), Trouble)
+    assert isinstance(parse_object(b"[]"), Trouble)
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "error_type"),
+    [
+        (b'{"error": "x", "error_type": "T"}', "x", "T"),
+        (b'{"error": "x", "type": "T"}', "x", "T"),
+        (b'{"error": {"message": "x", "type": "T"}}', "x", "T"),
+        (b'{"object": "error", "message": "x", "type": "T"}', "x", "T"),
+        (b'{"detail": "x"}', "x", ""),
+        (b"Server internal error", "Server internal error", ""),
+        (b"", "(empty body)", ""),
+    ],
+)
+def test_errors_of_every_dialect(body, text, error_type):
+    assert http_trouble(500, body) == Trouble("http", text, 500, error_type)
+
+
+def test_infer_is_never_sent_temperature_zero():
+    assert INFER.body("m", Ask("a"), False)["parameters"]["temperature"] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://a", Address("http", "a", 80, "")),
+        ("https://a/x/", Address("https", "a", 443, "/x")),
+        ("http://[::1]:1025", Address("http", "::1", 1025, "")),
+    ],
+)
+def test_urls(url, address):
+    assert address_of(url) == address
+
+
+@pytest.mark.parametrize("url", ["", "a:80", "ftp://a", "http://a:x", "http://", "http://me:secret@a"])
+def test_wrong_urls_are_usage_errors_without_secrets(url):
+    with pytest.raises(UsageError) as caught:
+        address_of(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_v1_may_be_given_or_not():
+    assert (
+        endpoint_at("http://a:8000/v1/").service_url
+        == "http://a:8000"
+        == endpoint_at("http://a:8000").service_url
+    )
+
+
+def test_findings_about_nodes():
+    sights = [
+        NodeSight("n1", True, "", {0: 80.0, 1: None}),
+        NodeSight("n2", False, "exit status 137", {0: 4.0}),
+        NodeSight("n3", None, "no route"),
+    ]
+    found = [(f.check, f.where, f.verdict.word) for f in node_findings(sights)]
+    assert found == [
+        ("daemon", "n1", "pass"),
+        ("memory", "n1 card 0", "pass"),
+        ("memory", "n1 card 1", "unknown"),
+        ("daemon", "n2", "failure"),
+        ("memory", "n2 card 0", "failure"),
+        ("daemon", "n3", "unknown"),
+    ]
