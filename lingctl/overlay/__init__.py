@@ -1,0 +1,19 @@
+"""The ATB overlay: the files that teach MindIE the BailingMoE models, and what is known about where they go."""
+
+from lingctl.overlay.package import (
+    digest_command,
+    overlay_digest,
+    overlay_files,
+    overlay_folder,
+    overlay_version,
+    read_digest,
+)
+
+__all__ = [
+    "digest_command",
+    "overlay_digest",
+    "overlay_files",
+    "overlay_folder",
+    "overlay_version",
+    "read_digest",
+]
