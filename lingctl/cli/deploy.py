@@ -19,7 +19,8 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
-    from lingctl.flows.deploy import plan_deploy, prove_service, run_deploy
+    from lingctl.flows.deploy import plan_deploy, run_deploy
+    from lingctl.flows.prove import prove_service, wait_until_serving
     from lingctl.output.documents import print_json
     from lingctl.output.plans import plan_json, print_plan
     from lingctl.output.progress import progress
@@ -43,11 +44,17 @@ def deploy(
         return
     with progress() as listener, connect(cluster, listener) as group:
         run_deploy(group, deployment, listener)
-        answer = prove_service(group, cluster, listener) if smoke else ""
+        wait_until_serving(group, cluster, listener)
+        report = prove_service(group, cluster, listener) if smoke else None
     if as_json:
         print_json(
             "deploy",
-            {"cluster": cluster.name, "changed": True, "plan": plan_json(deployment.plan), "answer": answer},
+            {
+                "cluster": cluster.name,
+                "changed": True,
+                "plan": plan_json(deployment.plan),
+                "answer": report.answer if report else "",
+            },
         )
     url = f"http://{cluster.primary.service_address}:{cluster.serving.port}"
     say(f"Ready: {cluster.model} answers at {url} as {cluster.serving.served_name!r}.", style="bold green")

@@ -183,25 +183,3 @@ def _same_weights_folder(weights: Mapping[str, WeightsPlan]) -> None:
             remedy="make them equal: remove the odd copy, or convert on every node",
             code="weights-differ",
         )
-
-
-def prove_service(group: Group, cluster: Cluster, listener: Listener) -> str:
-    """Wait until every daemon has loaded and the service answers, then run the smoke test.
-
-    Returns:
-        the model's answer.
-
-    Raises:
-        EngineError: a daemon ended, or the service never answers.
-        ChecksFailed: it answers, but wrongly.
-    """
-    wait_until_loaded(group, cluster, listener)
-    with service_client(group, cluster) as client:
-        probe = probe_of(client, cluster.catalogue_model.kind)
-        wait_until_ready(
-            probe,
-            seconds=cluster.timeouts.start,
-            listener=listener,
-            still_alive=lambda: _ignore(look_at_daemons(group, cluster)),
-        )
-    return ""

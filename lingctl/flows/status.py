@@ -6,14 +6,15 @@ from dataclasses import asdict, dataclass
 
 from lingctl.errors import LingctlError
 from lingctl.flows.gather import node_state
+from lingctl.flows.smoke_test import forward_to
 from lingctl.flows.watch_start import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import profile_for
 from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import endpoint_of
+from lingctl.serving.reach import client_for
 from lingctl.serving.readiness import judge_health
 from lingctl.serving.trouble import Trouble
 
@@ -51,7 +52,7 @@ class NodeStatus:
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
-    seen = group.map(lambda connection: _node_status(connection, cluster))
+    seen = group.map(lambda connection: _node_status(group, connection, cluster))
     rows: list[NodeStatus] = []
     for node in cluster.nodes:
         outcome = seen[node.name]
@@ -62,7 +63,7 @@ def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     return rows
 
 
-def _node_status(connection: Connection, cluster: Cluster) -> NodeStatus:
+def _node_status(group: Group, connection: Connection, cluster: Cluster) -> NodeStatus:
     state = node_state(connection, cluster, profile_for(cluster.mindie))
     sight = look_at_daemon(connection, cluster)
     primary = connection.node == cluster.primary.name
@@ -72,7 +73,7 @@ def _node_status(connection: Connection, cluster: Cluster) -> NodeStatus:
         container=state.container.status if state.container else "absent",
         daemon=_daemon_word(state, sight),
         release=state.started,
-        service=_service_word(cluster, sight) if primary else "-",
+        service=_service_word(group, cluster, sight) if primary else "-",
         problem=state.docker_problem,
     )
 
@@ -83,10 +84,11 @@ def _daemon_word(state: NodeState, sight: DaemonSight) -> str:
     return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
 
 
-def _service_word(cluster: Cluster, sight: DaemonSight) -> str:
+def _service_word(group: Group, cluster: Cluster, sight: DaemonSight) -> str:
     if not sight.alive:
         return "down"
-    health = Client(endpoint_of(cluster)).health()
+    with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
+        health = client.health()
     if isinstance(health, Trouble):
         return "loading" if health.no_service and not sight.succeeded else "unreachable"
     verdict = judge_health(health)

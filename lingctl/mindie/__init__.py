@@ -1,0 +1,1 @@
+"""What MindIE needs and says, by version. Pure: nothing here touches a node."""

@@ -1,0 +1,91 @@
+"""The container that MindIE runs in: what docker is asked for, and nothing more.
+
+Not privileged by default: each card and manager device is named. Source: vendor image guides of 2.2 to 3.0.0;
+the Ling README's own command uses --privileged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+
+from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.profile import Profile
+from lingctl.remote.command import Command, command
+
+SPEC_LABEL = "lingctl.spec"
+_MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
+_DRIVER_MOUNTS = (
+    "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro",
+    "/usr/local/sbin:/usr/local/sbin:ro",
+    "/etc/hccn.conf:/etc/hccn.conf:ro",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """What a container is made from. ``digest`` tells whether a running one still matches."""
+
+    name: str
+    image: str
+    devices: tuple[str, ...]
+    mounts: tuple[str, ...]
+    shm_size: str
+    privileged: bool
+    command: tuple[str, ...]
+    cluster: str
+    options: tuple[str, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever the container has to be made anew."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: str) -> ContainerSpec:
+    """The container of one node.
+
+    Args:
+        cluster: image, name and mounts asked for.
+        node: its cards.
+        profile: the version's image and places.
+        overlay_dir: folder of the overlay on the node; mounted read-only into ``atb_llm``.
+    """
+    devices = (
+        () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
+    )
+    models, state = cluster.paths.models, cluster.state_dir
+    overlay = PurePosixPath(profile.atb_llm) / "models" / "bailing_moe"
+    mounts = (
+        *_DRIVER_MOUNTS,
+        f"{models}:{cluster.paths.models_in_container}",
+        f"{state}:{state}",
+        f"{overlay_dir}:{overlay}:ro",
+        *cluster.container.extra_mounts,
+    )
+    return ContainerSpec(
+        name=cluster.container_name,
+        image=cluster.container.image or profile.image,
+        devices=devices,
+        mounts=mounts,
+        shm_size=cluster.container.shm_size,
+        privileged=cluster.container.privileged,
+        command=("sleep", "infinity"),
+        cluster=cluster.name,
+    )
+
+
+def docker_run(spec: ContainerSpec) -> Command:
+    """Start the container in the background; it idles until the daemon is started in it."""
+    words: list[str] = ["docker", "run", "-d", "--name", spec.name, "--network", "host", "--init"]
+    words += ["--shm-size", spec.shm_size]
+    words += ["--label", f"{SPEC_LABEL}={spec.digest}", "--label", f"lingctl.cluster={spec.cluster}"]
+    if spec.privileged:
+        words.append("--privileged")
+    for device in spec.devices:
+        words += ["--device", device]
+    for mount in spec.mounts:
+        words += ["-v", mount]
+    return command(*words, spec.image, *spec.command, title=f"run container {spec.name}")

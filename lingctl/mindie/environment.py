@@ -1,0 +1,94 @@
+"""The daemon's environment and its start script."""
+
+from __future__ import annotations
+
+from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.templates import render
+
+_RANK_TABLE_NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE")
+# Left over from an image or a shell they would win over what is rendered; proxies break local requests.
+_CLEARED = (
+    "MIES_CONTAINER_MANAGEMENT_IP",
+    "MIES_CONFIG_JSON_PATH",
+    "HOST_IP",
+    "NPU_DEVICE_IDS",
+    "NPU_VISIBLE_DEVICES",
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    *_RANK_TABLE_NAMES,
+    "WORLD_SIZE",
+    "RANK",
+    "ASCEND_RT_VISIBLE_DEVICES",
+)
+
+
+def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str]:
+    """Variables of the daemon on one node.
+
+    Source: the Ling README (several nodes), MindIE's environment reference; the log switches make 1.0.0
+    show the workers' own errors, which it hides otherwise (users' reports).
+    """
+    fraction = serving_settings(cluster)["npu_memory_fraction"].value
+    variables = {
+        # The container sees the driver's devices by physical id; MindIE's ids then count from 0.
+        "ASCEND_RT_VISIBLE_DEVICES": ",".join(str(device) for device in node.devices),
+        "MIES_CONTAINER_IP": node.service_address,
+        "NPU_MEMORY_FRACTION": f"{fraction:g}",
+        # Unset, loading a large model takes hours instead of minutes.
+        "OMP_NUM_THREADS": "1",
+        "PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **_logging(profile),
+    }
+    if cluster.multi_node:
+        variables |= {
+            profile.rank_table_variable: f"{cluster.state_dir}/release/rank_table.json",
+            "WORLD_SIZE": str(cluster.world_size),
+            "ATB_LLM_HCCL_ENABLE": "1",
+            "ATB_LLM_COMM_BACKEND": "hccl",
+            # The longest HCCL allows: nodes finish loading minutes apart.
+            "HCCL_CONNECT_TIMEOUT": "7200",
+            "HCCL_EXEC_TIMEOUT": "0",
+        }
+    return variables
+
+
+def render_environment(cluster: Cluster, node: Node, profile: Profile) -> str:
+    """``environment.sh``: sources the vendor's scripts, then sets ours."""
+    return render(
+        "environment.sh.j2",
+        node=node.name,
+        set_env=profile.set_env,
+        cleared=_CLEARED,
+        variables=environment(cluster, node, profile),
+    )
+
+
+def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
+    """``start.sh``: runs the daemon and records its process id and how it ended."""
+    release = f"{cluster.state_dir}/release"
+    config = f"{release}/config.json"
+    return render(
+        "start.sh.j2",
+        node=node.name,
+        run=f"{cluster.state_dir}/run",
+        environment=f"{release}/environment.sh",
+        config=config,
+        installed_config=profile.installed_config,
+        directory=profile.directory,
+        daemon=[word.replace("{config}", config) for word in profile.daemon],
+    )
+
+
+def _logging(profile: Profile) -> dict[str, str]:
+    if profile.version.startswith("1."):
+        return {
+            "MINDIE_LLM_LOG_TO_STDOUT": "1",
+            "MINDIE_LLM_PYTHON_LOG_TO_STDOUT": "1",
+            "MINDIE_LLM_PYTHON_LOG_TO_FILE": "1",
+        }
+    return {"MINDIE_LOG_LEVEL": "info", "MINDIE_LOG_TO_STDOUT": "1", "MINDIE_LOG_TO_FILE": "1"}

@@ -1,0 +1,124 @@
+"""The rank table: made from the cards' live addresses, and proved before anything starts.
+
+Format and limits: MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp; every value is a string. The
+master is the server with rank "0"; the Ling README says the first in the list, so it is made both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding, Verdict
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.templates import render
+
+Addresses = Mapping[str, Mapping[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RankTable:
+    """A rank table, the same bytes for every node."""
+
+    text: str
+
+    @classmethod
+    def build(cls, cluster: Cluster, addresses: Addresses) -> RankTable:
+        """The rank table of a cluster.
+
+        Args:
+            cluster: nodes and cards, in rank order.
+            addresses: live device address by node name and physical card id.
+
+        Raises:
+            ConfigurationError: a card has no address; a table without it would be worse than none.
+        """
+        servers = []
+        rank = 0
+        for node in cluster.nodes:
+            devices = []
+            for device in node.devices:
+                address = addresses.get(node.name, {}).get(device)
+                if not address:
+                    raise _no_address(node.name, device)
+                devices.append({"id": str(device), "address": address, "rank": str(rank)})
+                rank += 1
+            servers.append({"address": node.service_address, "devices": devices})
+        document = json.loads(render("rank_table.json.j2", servers=servers))
+        return cls(json.dumps(document, indent=2) + "\n")
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
+    """Whether a rank table is exactly what the cluster's live cards call for.
+
+    Every node there, ranks 0 to n-1 once and in order, addresses unique and equal to the live cards.
+    """
+    try:
+        servers: list[dict[str, Any]] = json.loads(text)["server_list"]
+    except (ValueError, LookupError, TypeError) as error:
+        return [_failure("rank-table", f"cannot be read: {error}", "")]
+    found = _servers(cluster, servers)
+    found += _devices(cluster, servers, addresses)
+    return found or [
+        Finding("rank-table", Verdict.PASS, f"{cluster.world_size} ranks on {len(servers)} nodes")
+    ]
+
+
+def _servers(cluster: Cluster, servers: list[dict[str, Any]]) -> list[Finding]:
+    wanted = [node.service_address for node in cluster.nodes]
+    listed = [str(server.get("container_ip")) for server in servers]
+    if wanted == listed:
+        return []
+    return [_failure("rank-table", f"it lists {', '.join(listed)}; hosts.yaml has {', '.join(wanted)}", "")]
+
+
+def _devices(cluster: Cluster, servers: list[dict[str, Any]], addresses: Addresses) -> list[Finding]:
+    found: list[Finding] = []
+    seen: dict[str, str] = {}
+    rank = 0
+    for node, server in zip(cluster.nodes, servers, strict=False):
+        for entry in server.get("device", []):
+            device, address = int(entry["device_id"]), str(entry["device_ip"])
+            live = addresses.get(node.name, {}).get(device)
+            if address != live:
+                found.append(
+                    _failure("rank-table", f"it says {address}, the card has {live}", node.name, device)
+                )
+            if address in seen:
+                found.append(
+                    _failure("rank-table", f"{address} is also {seen[address]}'s", node.name, device)
+                )
+            if str(entry["rank_id"]) != str(rank):
+                found.append(
+                    _failure("rank-table", f"rank {entry['rank_id']} where {rank} belongs", node.name, device)
+                )
+            seen[address] = f"{node.name} card {device}"
+            rank += 1
+    if rank != cluster.world_size:
+        found.append(
+            _failure("rank-table", f"it has {rank} ranks; hosts.yaml asks for {cluster.world_size}", "")
+        )
+    return found
+
+
+def _failure(check: str, message: str, node: str, device: int | None = None) -> Finding:
+    remedy = "lingctl render ranktable makes it anew from the live cards"
+    return Finding(check, Verdict.FAILURE, message, node, device, remedy=remedy)
+
+
+def _no_address(node: str, device: int) -> ConfigurationError:
+    return ConfigurationError(
+        "the card has no address, so no rank table can be made",
+        where=f"{node} card {device}",
+        remedy=f"on {node}: hccn_tool -i {device} -ip -s address A netmask M; then lingctl check-network",
+        code="rank-table-incomplete",
+    )
