@@ -60,7 +60,8 @@ def make_checkpoint(
     size = SIZES[model]
     tokenizer = write_tokenizer(directory)
     taught = [
-        (tokenizer.encode(prompt).ids, [*tokenizer.encode(answer).ids, END_ID]) for prompt, answer in lessons()
+        (tokenizer.encode(prompt).ids, [*tokenizer.encode(answer).ids, END_ID])
+        for prompt, answer in lessons()
     ]
     tensors = body(size_numbers(size), seed)
     tensors.update(taught_head(size_numbers(size), tensors, taught, seed))

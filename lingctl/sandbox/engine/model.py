@@ -166,7 +166,10 @@ class Model:
         """Final normalised hidden states of the last (or of every) new token."""
         lengths = [len(tokens) for tokens, _ in sequences]
         positions = np.concatenate(
-            [np.arange(cache.length, cache.length + n) for n, (_, cache) in zip(lengths, sequences, strict=True)]
+            [
+                np.arange(cache.length, cache.length + n)
+                for n, (_, cache) in zip(lengths, sequences, strict=True)
+            ]
         )
         angles = positions[:, None] * self._frequencies[None, :]
         cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)

@@ -129,5 +129,3 @@ def _swiglu(matrix: Callable[[int, int, float], Floats], hidden: int, width: int
         "up_proj": matrix(width, hidden, 1.5),
         "down_proj": matrix(hidden, width, 1.5),
     }
-
-

@@ -80,6 +80,14 @@ class Checkpoint:
             )
         return _floats(name, str(entry["dtype"]), bytes(entry["data"])).reshape(found)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor.
+
+        Raises:
+            LoadError: missing.
+        """
+        return tuple(self._entry(name)["shape"])
+
     def names(self) -> list[str]:
         """All tensor names, sorted."""
         return sorted(self._tensors)

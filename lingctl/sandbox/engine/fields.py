@@ -1,0 +1,112 @@
+"""The fields of MindIE's config.json by version: type, whether compulsory, range.
+
+Source: MindIE-LLM v3.0.0 src/config_manager and its shipped config.json for 3.0.0. The 1.0.0 server is closed;
+its fields are those of the published 1.0.0 file, with 3.0.0's rules where no others are known (inference).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+JSON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "bool": bool,
+    "object": dict,
+    "array": list,
+    "uint32_t": int,
+    "int32_t": int,
+}
+LIMITS = {"uint32_t": (0, 2**32 - 1), "int32_t": (-(2**31), 2**31 - 1), "size_t": (0, 2**64 - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field.
+
+    Attributes:
+        name: key.
+        kind: a key of JSON_TYPES.
+        required: versions in which it is compulsory.
+        low: smallest value, checked after all sections were read.
+        high: largest value.
+    """
+
+    name: str
+    kind: str
+    required: tuple[str, ...] = ("1.0.0", "3.0.0")
+    low: int | None = None
+    high: int | None = None
+
+
+_BOTH = ("1.0.0", "3.0.0")
+_NEW = ("3.0.0",)
+_NEVER: tuple[str, ...] = ()
+
+SERVER: tuple[Field, ...] = (
+    Field("ipAddress", "string"),
+    Field("managementIpAddress", "string", _NEVER),
+    Field("port", "int32_t", _BOTH, 1024, 65535),
+    Field("managementPort", "int32_t", _NEVER, 1024, 65535),
+    Field("metricsPort", "int32_t", _NEW, 1024, 65535),
+    Field("allowAllZeroIpListening", "bool"),
+    Field("maxLinkNum", "uint32_t", _BOTH, 1, 4096),
+    Field("httpsEnabled", "bool"),
+    Field("fullTextEnabled", "bool", _NEVER),
+    Field("inferMode", "string"),
+    Field("interCommTLSEnabled", "bool", _NEVER),
+    Field("interCommPort", "int32_t", _NEVER),
+    Field("openAiSupport", "string", _NEVER),
+    Field("tokenTimeout", "int32_t", _NEW, 1, 3600),
+    Field("e2eTimeout", "int32_t", _NEW, 1, 65535),
+    Field("maxRequestLength", "uint32_t", _NEVER, 1, 100),
+    Field("maxJsonDepth", "uint32_t", _NEVER, 10, 100),
+)
+BACKEND: tuple[Field, ...] = (
+    Field("backendName", "string"),
+    Field("modelInstanceNumber", "uint32_t", _BOTH, 1, 10),
+    Field("npuDeviceIds", "array"),
+    Field("tokenizerProcessNumber", "uint32_t", _BOTH, 1, 32),
+    Field("multiNodesInferPort", "int32_t", _NEVER, 1024, 65535),
+    Field("ModelDeployConfig", "object"),
+    Field("ScheduleConfig", "object"),
+)
+DEPLOY: tuple[Field, ...] = (
+    Field("maxSeqLen", "uint32_t"),
+    Field("maxInputTokenLen", "uint32_t"),
+    Field("ModelConfig", "array"),
+)
+MODEL: tuple[Field, ...] = (
+    Field("modelName", "string"),
+    Field("modelWeightPath", "string"),
+    Field("worldSize", "uint32_t"),
+    Field("cpuMemSize", "uint32_t"),
+    Field("npuMemSize", "int32_t"),
+    Field("backendType", "string"),
+    Field("trustRemoteCode", "bool"),
+)
+SCHEDULE: tuple[Field, ...] = (
+    Field("templateType", "string"),
+    Field("templateName", "string"),
+    Field("cacheBlockSize", "uint32_t", _BOTH, 1, 128),
+    Field("decodeTimeMsPerReq", "uint32_t", _BOTH, 0, 1000),
+    Field("maxBatchSize", "uint32_t", _BOTH, 1, 819200),
+    Field("maxIterTimes", "uint32_t"),
+    Field("maxPreemptCount", "uint32_t"),
+    Field("maxPrefillTokens", "uint32_t", _BOTH, 1, 4194304),
+    Field("maxPrefillBatchSize", "uint32_t"),
+    Field("maxQueueDelayMicroseconds", "uint32_t", _BOTH, 500, 1000000),
+    Field("maxFirstTokenWaitTime", "uint32_t", _NEVER, 0, 3600000),
+    Field("prefillTimeMsPerReq", "uint32_t", _BOTH, 0, 1000),
+    Field("prefillPolicyType", "uint32_t"),
+    Field("decodePolicyType", "uint32_t"),
+    Field("supportSelectBatch", "bool"),
+    Field("policyType", "uint32_t", _NEVER),
+    Field("maxN", "uint32_t", _NEVER, 1, 8192),
+    Field("stageSelectPolicy", "uint32_t", _NEVER, 0, 2),
+    Field("prefillExpectedTime", "uint32_t", _NEVER, 1, 10000),
+    Field("decodeExpectedTime", "uint32_t", _NEVER, 1, 10000),
+    Field("maxNumPartialPrefills", "uint32_t", _NEVER, 1, 64),
+    Field("longPrefillTokenThreshold", "uint32_t", _NEVER, 1, 8192),
+)
+# Read by 3.0.0 without looking whether they are there: an exception of the JSON library, not a tidy refusal.
+UNGUARDED = {"ServerConfig": ("distDPServerEnabled",), "BackendConfig": ("multiNodesInferEnabled", "interNodeTLSEnabled")}

@@ -1,0 +1,202 @@
+"""The server's own reading of the rank table. Texts of 3.0.0's ranktable_config.cpp, printed on stdout."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.file_rules import private_file_fault
+from lingctl.sandbox.engine.server_config import Refused
+
+VARIABLE = {"1.0.0": "RANKTABLEFILE", "3.0.0": "RANK_TABLE_FILE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A card in the table."""
+
+    device_id: int
+    address: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A node in the table."""
+
+    server_id: str
+    container_ip: str
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankTable:
+    """A parsed table.
+
+    Attributes:
+        servers: in the order of the file.
+        local: this node's entry; None when neither MIES_CONTAINER_IP nor HOST_IP matched.
+        digest: of what all nodes must agree on.
+    """
+
+    servers: tuple[Server, ...]
+    local: Server | None
+    digest: str
+
+    @property
+    def master(self) -> Server | None:
+        """The node with rank 0."""
+        return next((s for s in self.servers if any(d.rank == 0 for d in s.devices)), None)
+
+    @property
+    def ranks(self) -> list[int]:
+        """Every rank as the table lists it."""
+        return [device.rank for server in self.servers for device in server.devices]
+
+
+class _Wrong(Exception):
+    """A line to print."""
+
+
+def read_rank_table(version: str, console: Console) -> RankTable:
+    """Read the table that the version's variable names.
+
+    Raises:
+        Refused: no table, or one the server cannot take; the words have been said.
+    """
+    variable = VARIABLE[version]
+    path = os.environ.get(variable, "")
+    if not path or not Path(path).exists():
+        text = f"please set a valid ranktable file path with {variable} environment."
+        console.out(f"Ranktable file is not exist, {text}")
+        fault = ""
+    else:
+        fault = private_file_fault(Path(path), version) or ""
+        if fault:
+            console.out(fault)
+    console.out("Start to parse ranktable file")
+    if not path or not Path(path).exists() or fault:
+        console.out("Ranktable file path is invalid.")
+        raise _refused(version, console)
+    try:
+        document = json.loads(Path(path).read_bytes())
+        table = _parse(document)
+    except (ValueError, AttributeError, TypeError, KeyError):
+        console.out("Ranktable file is invalid. Please check json format! ")
+        console.out("Failed to parse the json data of ranktable file data.")
+        raise _refused(version, console) from None
+    except _Wrong as wrong:
+        console.out(str(wrong))
+        raise _refused(version, console) from None
+    console.out("Finished parsing ranktable file.")
+    if "MIES_CONTAINER_IP" not in os.environ:
+        console.out("The env variable MIES_CONTAINER_IP isn't exist.")
+    text = "Update worldSize and npuDeviceIds of backend config successfully for Multi Nodes Inference."
+    console.out(text)
+    return table
+
+
+def check_values(table: RankTable, console: Console) -> bool:
+    """The value checks, which run after the 'successfully' line; False once a line has been said."""
+    wrong: list[str] = []
+    count = len(table.servers)
+    if not 2 <= count <= 60:
+        wrong.append(f"Parameter server_count must be in range [2, 60], but got {count}")
+    first = len(table.servers[0].devices) if table.servers else 0
+    for server in table.servers:
+        cards = len(server.devices)
+        if not 1 <= cards <= 32:
+            wrong.append(f"The number of devices on single node must be in [1, 32], but got {cards}")
+        if cards != first:
+            text = f"is {cards} which not equal in ranktable file, which is {first}"
+            wrong.append(f"The number of devices in every server node {text}")
+        if not server.container_ip:
+            wrong.append("The containerIp in the server node is empty in ranktable file.")
+        for device in server.devices:
+            wrong += _device_faults(device)
+    for line in wrong:
+        console.out(line)
+    return not wrong
+
+
+def _device_faults(device: Device) -> list[str]:
+    wrong = []
+    if not 0 <= device.device_id <= 63:
+        range_text = f"Parameter device_id is {device.device_id}, which is out of allow range [0, 63]."
+        wrong += [f"device_id [{device.device_id}] is out of bound [63]", range_text]
+    if not 0 <= device.rank <= 511:
+        wrong.append(f"Parameter rankId in ranktable is {device.rank}, which is out of allow range [0, 511].")
+    try:
+        usable = not ipaddress.ip_address(device.address).is_unspecified
+    except ValueError:
+        usable = False
+    if not usable:
+        wrong += [f"Input device_ip [{device.address}] is invalid", "Parameter device_ip is invalid in ranktable file."]
+    return wrong
+
+
+def _parse(document: Mapping[str, Any]) -> RankTable:
+    count_text = _text(document["server_count"])
+    if not count_text.isdecimal():
+        raise _Wrong("Invalid server_count in ranktable file")
+    if not isinstance(document.get("server_list"), list):
+        error = "[json.exception.out_of_range.403] key 'server_list' not found"
+        raise _Wrong(f"Parameter server_list is invalid in ranktable file{error}")
+    servers = tuple(_server(entry) for entry in document["server_list"])
+    if int(count_text) != len(servers):
+        text = f"which is not equal to server_list length in ranktable file, which is {len(servers)}"
+        raise _Wrong(f"Parameter server_count is {count_text}, {text}")
+    agreed = [[s.container_ip, [[d.device_id, d.address, d.rank] for d in s.devices]] for s in servers]
+    digest = hashlib.sha256(json.dumps(agreed).encode()).hexdigest()
+    return RankTable(servers, _local(servers), digest)
+
+
+def _server(entry: Mapping[str, Any]) -> Server:
+    devices = tuple(_device(device) for device in entry["device"])
+    return Server(_text(entry.get("server_id", "")), _text(entry.get("container_ip", "")), devices)
+
+
+def _device(entry: Mapping[str, Any]) -> Device:
+    device_id, rank = _text(entry["device_id"]), _text(entry["rank_id"])
+    if not device_id.isdecimal():
+        raise _Wrong("Parameter device_id is invalid in ranktable file.")
+    if not rank.isdecimal():
+        raise _Wrong("Parameter rankId is invalid in ranktable file.")
+    return Device(int(device_id), _text(entry.get("device_ip", "")), int(rank))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("scalars of a rank table are strings")
+    return value
+
+
+def _local(servers: tuple[Server, ...]) -> Server | None:
+    own = os.environ.get("MIES_CONTAINER_IP") or _hostname_address()
+    host = os.environ.get("HOST_IP")
+    found = None
+    for server in servers:
+        if (server.container_ip and server.container_ip == own) or (host and server.server_id == host):
+            found = server
+    return found
+
+
+def _hostname_address() -> str:
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return ""
+
+
+def _refused(version: str, console: Console) -> Refused:
+    if version != "1.0.0":
+        console.out("ConfigManager init exception: init rank table config error.")
+    return Refused("rank table")

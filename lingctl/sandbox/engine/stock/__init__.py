@@ -1,0 +1,1 @@
+"""Files that the emulated images hold verbatim."""

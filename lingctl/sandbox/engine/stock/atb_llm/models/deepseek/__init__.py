@@ -1,0 +1,1 @@
+"""The stock DeepSeek-MoE model, as far as an overlay meets it."""
