@@ -1,0 +1,112 @@
+"""A chart page: one HTML file, inline SVG, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_WIDTH, _HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 28, 44
+_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700")
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:42rem;color:#1f2328}"
+    "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .9rem .2rem 0;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}"
+    "text{font:12px system-ui,sans-serif;fill:#57606a}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a chart."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over one axis each way; both begin at 0."""
+
+    title: str
+    across: str
+    up: str
+    lines: Sequence[Line]
+
+
+def page(title: str, facts: Sequence[Sequence[object]], charts: Sequence[Chart]) -> str:
+    """A whole page.
+
+    Args:
+        title: its heading.
+        facts: a table's rows, the first being its head.
+        charts: shown below.
+    """
+    head, *rows = facts
+    cells = "".join(f"<th>{_safe(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title>'
+        f"<style>{_STYLE}</style><h1>{_safe(title)}</h1><table><tr>{cells}</tr>{body}</table>"
+        + "".join(f"<h2>{_safe(chart.title)}</h2>{svg(chart)}" for chart in charts)
+        + "</html>\n"
+    )
+
+
+def svg(chart: Chart) -> str:
+    """One chart."""
+    points = [point for line in chart.lines for point in line.points]
+    across = _ticks(max((x for x, _ in points), default=1.0))
+    up = _ticks(max((y for _, y in points), default=1.0))
+    middle = (_LEFT + _WIDTH) / 2
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{_safe(chart.title)}">'
+        + "".join(_tick_across(x, across[-1]) for x in across)
+        + "".join(_tick_up(y, up[-1]) for y in up)
+        + "".join(_line(line, n, across[-1], up[-1]) for n, line in enumerate(chart.lines))
+        + f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{_safe(chart.across)}</text>'
+        + f'<text x="4" y="14">{_safe(chart.up)}</text></svg>'
+    )
+
+
+def _line(line: Line, number: int, most_across: float, most_up: float) -> str:
+    colour = _COLOURS[number % len(_COLOURS)]
+    path = " ".join(f"{_x(x, most_across):.1f},{_y(y, most_up):.1f}" for x, y in line.points)
+    legend = f'<text x="{_LEFT + 10 + 130 * number}" y="14" style="fill:{colour}">{_safe(line.name)}</text>'
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>{legend}'
+
+
+def _tick_across(value: float, most: float) -> str:
+    x, y = _x(value, most), _HEIGHT - _BOTTOM + 16
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{value:g}</text>'
+
+
+def _tick_up(value: float, most: float) -> str:
+    y = _y(value, most)
+    return (
+        f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d8dee4"/>'
+        f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+    )
+
+
+def _x(value: float, most: float) -> float:
+    return _LEFT + value / most * (_WIDTH - _LEFT - _RIGHT)
+
+
+def _y(value: float, most: float) -> float:
+    return _HEIGHT - _BOTTOM - value / most * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def _ticks(most: float) -> list[float]:
+    """Round values from 0 to at least ``most``, about five of them."""
+    if most <= 0 or not math.isfinite(most):
+        return [0.0, 1.0]
+    magnitude = 10.0 ** math.floor(math.log10(most / 5))
+    step = next(s for s in (magnitude * m for m in (1, 2, 5, 10)) if most / s <= 5 + 1e-9)
+    return [round(step * n, 10) for n in range(math.ceil(most / step - 1e-9) + 1)]
+
+
+def _safe(value: object) -> str:
+    return html.escape(str(value))

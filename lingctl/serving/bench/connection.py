@@ -1,0 +1,172 @@
+"""One connection of the load generator: a request out, events in, each stamped the moment it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from dataclasses import dataclass
+
+from lingctl.serving.api import Dialect, parse_event
+from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.wire import ResponseReader, WireError
+from lingctl.serving.endpoint import Address
+from lingctl.serving.http import Place
+from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.trouble import Trouble, http_trouble
+
+_now = time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how to send.
+
+    Attributes:
+        address: of the service; gives Host header and certificate name.
+        place: what to connect to, already resolved.
+        dialect: how to ask.
+        key: bearer token, or empty.
+        tls: context for HTTPS, or None.
+    """
+
+    address: Address
+    place: Place
+    dialect: Dialect
+    key: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def wire_request(self, body: dict[str, object]) -> bytes:
+        """The bytes of a request."""
+        payload = json.dumps(body, ensure_ascii=False).encode()
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
+        head = (
+            f"POST {self.address.prefix}{self.dialect.path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\n"
+            f"Accept: text/event-stream\r\nContent-Type: application/json\r\n{key}"
+            f"Content-Length: {len(payload)}\r\n\r\n"
+        )
+        return head.encode("latin-1") + payload
+
+
+class StreamConnection(asyncio.Protocol):
+    """Carries one request at a time; may be used again after a clean end."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+        self._ended: asyncio.Future[None] | None = None
+        self._outcome = Outcome(-1)
+        self._reader = ResponseReader()
+        self._events = SseParser()
+        self._finished = False
+        self._error_body = b""
+        self.heard_at = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent on it."""
+        return not self._closed and self._ended is None
+
+    def send(self, request: bytes, outcome: Outcome) -> asyncio.Future[None]:
+        """Send a request; the future is done when ``outcome`` is."""
+        assert self._transport is not None
+        self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
+        self._finished, self._error_body = False, b""
+        self._ended = asyncio.get_running_loop().create_future()
+        self.heard_at = _now()
+        ended = self._ended
+        self._transport.write(request)
+        return ended
+
+    def give_up(self, error: str, text: str) -> None:
+        """End the request under way with an error, and the connection with it."""
+        self._end(error, text)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._closed = True
+        if self._transport:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        at = _now()
+        self.heard_at = at
+        if self._ended is None:
+            self.close()
+            return
+        try:
+            body = self._reader.feed(data)
+            if body:
+                self._take(body, at)
+        except (WireError, MalformedStream) as error:
+            self._end("malformed", str(error))
+            return
+        if self._reader.complete and self._ended is not None:
+            self._conclude()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._closed = True
+        if self._ended is None:
+            return
+        if self._reader.end():
+            self._conclude()
+        else:
+            self._end("closed", str(exc or "the connection was closed inside the answer"))
+
+    def _take(self, body: bytes, at: float) -> None:
+        if self._reader.status != 200:
+            self._error_body += body
+            return
+        outcome = self._outcome
+        for payload in self._events.feed(body):
+            piece = parse_event(self._dialect, payload)
+            if isinstance(piece, Trouble):
+                self._end("error-in-stream" if piece.kind == "http" else piece.kind, piece.text)
+                return
+            if piece.text:
+                outcome.text_at.append(at)
+            if piece.usage:
+                outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt, piece.usage.completion
+                outcome.counted = True
+            if piece.finish_reason:
+                self._finished = True
+
+    def _conclude(self) -> None:
+        if self._reader.status != 200:
+            trouble = http_trouble(self._reader.status, self._error_body)
+            self._end(f"http-{trouble.status}", str(trouble), keep=True)
+            return
+        try:
+            self._events.close()
+        except MalformedStream as error:
+            self._end("truncated", str(error))
+            return
+        if not self._finished or (self._dialect.ends_with_done and not self._events.done):
+            self._end("truncated", "the stream ends without its documented end")
+        elif not self._outcome.text_at:
+            self._end("no-text", "the stream holds no text")
+        else:
+            self._end(keep=True)
+
+    def _end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:
+        outcome, ended = self._outcome, self._ended
+        if ended is None:
+            return
+        outcome.error, outcome.error_text, outcome.ended_at = error, text, self.heard_at
+        if not outcome.counted:
+            outcome.output_tokens = len(outcome.text_at)
+        self._ended = None
+        if not keep or not self._reader.may_reuse:
+            self.close()
+        if not ended.done():
+            ended.set_result(None)

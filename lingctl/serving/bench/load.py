@@ -1,0 +1,240 @@
+"""Sending a load: closed loop (so many at a time) or open loop (Poisson arrivals, whatever is still open)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import resource
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lingctl.errors import ConnectError, UsageError
+from lingctl.serving.bench.connection import StreamConnection, Target
+from lingctl.serving.bench.outcome import Outcome
+
+Tick = Callable[[int, int], None]
+"""Told how many requests are done, and how many of those failed."""
+
+_now = time.perf_counter
+_SPARE_FILES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How requests are sent: exactly one of the two is set.
+
+    Attributes:
+        concurrency: closed loop, so many requests open at any time.
+        rate: open loop, so many requests per second on average, at Poisson moments.
+    """
+
+    concurrency: int | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Time limits in seconds."""
+
+    connect: float = 10.0
+    idle: float = 120.0
+    total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """A load that ran to its end.
+
+    Attributes:
+        outcomes: one for every request, in order.
+        cpu_seconds: processor time of this process meanwhile.
+        wall_seconds: of the whole load.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    cpu_seconds: float
+    wall_seconds: float
+
+
+def run_load(
+    target: Target,
+    bodies: Sequence[dict[str, object]],
+    pace: Pace,
+    *,
+    patience: Patience | None = None,
+    seed: int = 0,
+    tick: Tick = lambda done, failed: None,
+) -> LoadResult:
+    """Send every body once; each has its Outcome, whatever happened.
+
+    Raises:
+        UsageError: more connections than this machine allows one process.
+    """
+    _allow_files((pace.concurrency or len(bodies)) + _SPARE_FILES, required=pace.concurrency is not None)
+    load = _Load(target, bodies, patience or Patience(), tick)
+    with _quiet_collector():
+        cpu, wall = time.process_time(), _now()
+        asyncio.run(load.run(pace, seed))
+        return LoadResult(tuple(load.outcomes), time.process_time() - cpu, _now() - wall)
+
+
+def resolve(place: tuple[str, int]) -> tuple[str, int]:
+    """The first address of a host, so that name look-ups are no part of what is measured.
+
+    Raises:
+        ConnectError: the name is unknown.
+    """
+    try:
+        found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)[0][4]
+    except OSError as error:
+        remedy = "check the host name in hosts.yaml or in --url"
+        raise ConnectError(f"{place[0]}: {error.strerror}", remedy=remedy, code="host-unknown") from error
+    return str(found[0]), int(found[1])
+
+
+class _Load:
+    def __init__(
+        self, target: Target, bodies: Sequence[dict[str, object]], patience: Patience, tick: Tick
+    ) -> None:
+        self._target = target
+        self._bodies = bodies
+        self._patience = patience
+        self._tick = tick
+        self._idle: list[StreamConnection] = []
+        self._busy: dict[StreamConnection, Outcome] = {}
+        self._done = self._failed = 0
+        self.outcomes = [Outcome(index) for index in range(len(bodies))]
+
+    async def run(self, pace: Pace, seed: int) -> None:
+        watch = asyncio.create_task(self._watch())
+        try:
+            if pace.rate is not None:
+                await self._open_loop(pace.rate, random.Random(seed))  # noqa: S311  (no secret depends on it)
+            else:
+                await self._closed_loop(pace.concurrency or 1)
+        finally:
+            watch.cancel()
+            for connection in (*self._idle, *self._busy):
+                connection.close()
+
+    async def _closed_loop(self, concurrency: int) -> None:
+        left = iter(range(len(self._bodies)))
+
+        async def work() -> None:
+            for index in left:
+                self.outcomes[index].due_at = _now()
+                await self._one(index)
+
+        await asyncio.gather(*(work() for _ in range(min(concurrency, len(self._bodies)))))
+
+    async def _open_loop(self, rate: float, chance: random.Random) -> None:
+        due, running = _now(), set[asyncio.Task[None]]()
+        for index in range(len(self._bodies)):
+            await asyncio.sleep(max(0.0, due - _now()))
+            self.outcomes[index].due_at = due
+            running.add(asyncio.create_task(self._one(index)))
+            # Moments are added up from the start, so a late one does not delay those after it.
+            due += chance.expovariate(rate)
+        await asyncio.gather(*running)
+
+    async def _one(self, index: int) -> None:
+        outcome = self.outcomes[index]
+        request = self._target.wire_request(self._bodies[index])
+        outcome.sent_at = _now()
+        try:
+            await self._exchange(request, outcome)
+        except TimeoutError:
+            _fail(outcome, "unreachable", f"no answer to the connection within {self._patience.connect:g} s")
+        except OSError as error:
+            _fail(outcome, _kind(error), str(error))
+        self._done += 1
+        self._failed += not outcome.ok
+        self._tick(self._done, self._failed)
+
+    async def _exchange(self, request: bytes, outcome: Outcome) -> None:
+        reused = self._take_idle()
+        connection = reused or await self._connect()
+        await self._carry(connection, request, outcome)
+        if reused and outcome.error == "closed" and not outcome.text_at:
+            # The service closed a kept connection just as it was used again: HTTP allows that any time.
+            outcome.error = outcome.error_text = ""
+            connection = await self._connect()
+            await self._carry(connection, request, outcome)
+        if connection.reusable:
+            self._idle.append(connection)
+
+    async def _carry(self, connection: StreamConnection, request: bytes, outcome: Outcome) -> None:
+        self._busy[connection] = outcome
+        try:
+            await connection.send(request, outcome)
+        finally:
+            del self._busy[connection]
+
+    def _take_idle(self) -> StreamConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        return None
+
+    async def _connect(self) -> StreamConnection:
+        target, loop = self._target, asyncio.get_running_loop()
+        name = target.address.host if target.tls else None
+        async with asyncio.timeout(self._patience.connect):
+            _, connection = await loop.create_connection(
+                lambda: StreamConnection(target.dialect), *target.place, ssl=target.tls, server_hostname=name
+            )
+        return connection
+
+    async def _watch(self) -> None:
+        """Give up requests that are silent or take too long; one look at all costs less than a timer each."""
+        while True:
+            await asyncio.sleep(min(1.0, self._patience.idle / 4, self._patience.total / 4))
+            now = _now()
+            for connection, outcome in list(self._busy.items()):
+                if now - connection.heard_at > self._patience.idle:
+                    connection.give_up("timeout", f"silent for {self._patience.idle:g} s")
+                elif now - outcome.sent_at > self._patience.total:
+                    connection.give_up("timeout", f"not ended after {self._patience.total:g} s")
+
+
+def _kind(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    return "refused" if isinstance(error, ConnectionRefusedError) else "unreachable"
+
+
+def _fail(outcome: Outcome, kind: str, text: str) -> None:
+    outcome.error, outcome.error_text, outcome.ended_at = kind, text, _now()
+
+
+def _allow_files(wanted: int, *, required: bool) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted and required:
+        raise UsageError(
+            f"{wanted} connections are more than this machine allows one process ({hard} open files)",
+            remedy="lower --concurrency, or raise the limit: ulimit -Hn",
+            code="too-many-connections",
+        )
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Keep the garbage collector from stopping the clock: what a load makes is freed by reference counts."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()

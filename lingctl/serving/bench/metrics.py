@@ -1,0 +1,142 @@
+"""From outcomes to numbers, by the definitions that vLLM's and AISBench's load tests use. Pure.
+
+TTFT: from sending a request to its first event with text. TPOT: (end-to-end - TTFT) / (output tokens - 1).
+ITL: gaps between events with text. End-to-end: from sending to the last event with text. Percentiles
+interpolate linearly. Rates divide by the time from the first request sent to the last answer's end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+from lingctl.serving.bench.load import LoadResult
+from lingctl.serving.bench.outcome import Outcome
+
+_BUSY_CLIENT = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Of times in milliseconds; all zero for none."""
+
+    count: int = 0
+    mean: float = 0.0
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    most: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Of one load.
+
+    Attributes:
+        requests: sent in all.
+        completed: answered in full.
+        errors: number of failed requests by kind.
+        seconds: from the first request sent to the last answer's end.
+        counted: whether all token counts are the service's own; else events with text are counted.
+        lag: how late requests were sent (open loop), the client's own doing.
+        client_busy: share of one processor that the client used; near 1 it measures itself.
+    """
+
+    requests: int
+    completed: int
+    errors: dict[str, int]
+    seconds: float
+    input_tokens: int
+    output_tokens: int
+    counted: bool
+    ttft: Distribution
+    tpot: Distribution
+    itl: Distribution
+    end_to_end: Distribution
+    lag: Distribution
+    client_busy: float
+
+    @property
+    def failed(self) -> int:
+        """Requests without a full answer."""
+        return self.requests - self.completed
+
+    @property
+    def request_rate(self) -> float:
+        """Full answers per second."""
+        return self._per_second(self.completed)
+
+    @property
+    def input_rate(self) -> float:
+        """Input tokens per second."""
+        return self._per_second(self.input_tokens)
+
+    @property
+    def output_rate(self) -> float:
+        """Output tokens per second."""
+        return self._per_second(self.output_tokens)
+
+    @property
+    def measures_itself(self) -> bool:
+        """Whether the client was so busy that its own delays are in the numbers."""
+        return self.client_busy > _BUSY_CLIENT
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data; times in milliseconds, rates per second."""
+        return {
+            **asdict(self),
+            "failed": self.failed,
+            "requests_per_second": self.request_rate,
+            "input_tokens_per_second": self.input_rate,
+            "output_tokens_per_second": self.output_rate,
+        }
+
+    def _per_second(self, amount: float) -> float:
+        return amount / self.seconds if self.seconds > 0 else 0.0
+
+
+def measure(load: LoadResult) -> Metrics:
+    """The numbers of a load; failed requests count as errors and in nothing else."""
+    good = [outcome for outcome in load.outcomes if outcome.ok]
+    started = min((outcome.sent_at for outcome in load.outcomes), default=0.0)
+    ended = max((outcome.ended_at for outcome in load.outcomes), default=0.0)
+    return Metrics(
+        requests=len(load.outcomes),
+        completed=len(good),
+        errors=dict(Counter(outcome.error for outcome in load.outcomes if outcome.error).most_common()),
+        seconds=ended - started,
+        input_tokens=sum(outcome.prompt_tokens for outcome in good),
+        output_tokens=sum(outcome.output_tokens for outcome in good),
+        counted=all(outcome.counted for outcome in good),
+        ttft=distribution(outcome.text_at[0] - outcome.sent_at for outcome in good),
+        tpot=distribution(_tpot(good)),
+        itl=distribution(b - a for outcome in good for a, b in pairwise(outcome.text_at)),
+        end_to_end=distribution(outcome.text_at[-1] - outcome.sent_at for outcome in good),
+        lag=distribution(max(0.0, outcome.sent_at - outcome.due_at) for outcome in good),
+        client_busy=load.cpu_seconds / load.wall_seconds if load.wall_seconds else 0.0,
+    )
+
+
+def distribution(seconds: Iterable[float]) -> Distribution:
+    """Of times in seconds; the result is in milliseconds."""
+    values = sorted(value * 1000 for value in seconds)
+    if not values:
+        return Distribution()
+    p50, p90, p99 = (percentile(values, share) for share in (50, 90, 99))
+    return Distribution(len(values), sum(values) / len(values), p50, p90, p99, values[-1])
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The percentile of sorted values, interpolated linearly."""
+    position = (len(ordered) - 1) * share / 100
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def _tpot(outcomes: Iterable[Outcome]) -> Iterator[float]:
+    for outcome in outcomes:
+        if outcome.output_tokens > 1:
+            yield (outcome.text_at[-1] - outcome.text_at[0]) / (outcome.output_tokens - 1)

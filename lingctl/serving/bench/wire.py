@@ -1,0 +1,129 @@
+"""An incremental HTTP/1.1 response reader, no larger than a load generator needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_LONGEST_HEAD = 65536
+_LINE_END = 2
+
+
+class WireError(ValueError):
+    """Bytes that are no HTTP/1.1 response."""
+
+
+@dataclass(slots=True)
+class ResponseReader:
+    """Feed bytes as they arrive, get the body's bytes.
+
+    Attributes:
+        status: 0 until the head has arrived.
+        headers: lower-case names.
+        complete: whether the body's documented end was seen.
+        may_reuse: whether the connection may carry another request afterwards.
+    """
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+    may_reuse: bool = True
+    _rest: bytes = b""
+    _chunked: bool = False
+    # Bytes still to come of the body or chunk; -1: unknown, or a chunk's size line comes next.
+    _left: int = -1
+    _last_chunk: bool = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The part of the body that ``data`` brings.
+
+        Raises:
+            WireError: not HTTP.
+        """
+        if not self.status:
+            pending = self._read_head(self._rest + data)
+            if pending is None:
+                return b""
+            data, self._rest = pending, b""
+        if self._chunked:
+            return self._read_chunks(data)
+        return self._read_plain(data)
+
+    def end(self) -> bool:
+        """The connection was closed; whether that is the body's proper end."""
+        if self.status and not self._chunked and self._left < 0:
+            self.complete = True
+        return self.complete
+
+    def _read_head(self, data: bytes) -> bytes | None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > _LONGEST_HEAD:
+                raise WireError("the response's head is too long")
+            self._rest = data
+            return None
+        first, *lines = data[:end].decode("latin-1").split("\r\n")
+        protocol, _, rest = first.partition(" ")
+        status = rest[:3]
+        if not protocol.startswith("HTTP/1.") or not status.isdigit():
+            raise WireError(f"not an HTTP response: {first[:80]!r}")
+        if status.startswith("1"):
+            return self._read_head(data[end + 4 :])
+        self.headers = {
+            name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
+        }
+        self._understand(protocol)
+        self.status = int(status)
+        return data[end + 4 :]
+
+    def _understand(self, protocol: str) -> None:
+        self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
+        length = self.headers.get("content-length", "")
+        if length and not length.isdigit():
+            raise WireError(f"Content-Length {length!r}")
+        self._left = int(length) if length and not self._chunked else -1
+        self.complete = self._left == 0
+        asked = self.headers.get("connection", "").lower()
+        kept = asked == "keep-alive" if protocol == "HTTP/1.0" else asked != "close"
+        self.may_reuse = kept and (self._chunked or self._left >= 0)
+
+    def _read_plain(self, data: bytes) -> bytes:
+        if self._left >= 0:
+            self.may_reuse = self.may_reuse and len(data) <= self._left
+            data = data[: self._left]
+            self._left -= len(data)
+            self.complete = self._left == 0
+        return data
+
+    def _read_chunks(self, data: bytes) -> bytes:
+        """Body bytes in ``data``; those of a chunk that is still arriving are handed out at once."""
+        if self._rest:
+            data = self._rest + data
+        body, at, end = [], 0, len(data)
+        while at < end and not self.complete:
+            if self._left > 0:
+                piece = data[at : at + self._left]
+                body.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+            elif self._left == 0:
+                if end - at < _LINE_END:
+                    break
+                at += _LINE_END
+                self._left = -1
+                self.complete = self._last_chunk
+            else:
+                line = data.find(b"\r\n", at)
+                if line < 0:
+                    break
+                self._left = _size(data[at:line])
+                self._last_chunk = self._left == 0
+                at = line + _LINE_END
+        self._rest = data[at:]
+        return body[0] if len(body) == 1 else b"".join(body)
+
+
+def _size(line: bytes) -> int:
+    try:
+        return int(line.partition(b";")[0], 16)
+    except ValueError:
+        raise WireError(f"a chunk's size is {line[:40]!r}") from None
