@@ -14,7 +14,8 @@ class DeepseekConfig(BaseConfig):
     attention_bias: bool = False
     attention_dropout: float = 0.0
     aux_loss_alpha: float = 0.001
-    bos_token_id: int | None = 100000
+    # Stock says 100000, which no tiny vocabulary has.
+    bos_token_id: int | None = None
     eos_token_id: Any = 100001
     first_k_dense_replace: int = 1
     hidden_act: str = "silu"

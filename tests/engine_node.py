@@ -1,0 +1,189 @@
+"""One emulated MindIE node on this machine without namespaces: an image tree, an environment, a process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from lingctl.sandbox.engine.image import populate_image
+
+OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
+CHECKOUT = Path(__file__).resolve().parents[1]
+SUCCESS = "Daemon start success!"
+
+
+class EngineNode:
+    """A node whose daemon runs as a child of the test.
+
+    Args:
+        folder: scratch folder.
+        version: 1.0.0 or 3.0.0.
+        weights: checkpoint folder.
+        address: loopback address for everything.
+        cards: number of cards.
+    """
+
+    def __init__(self, folder: Path, version: str, weights: Path, address: str, cards: int = 8) -> None:
+        self.version, self.weights, self.address, self.cards = version, weights, address, cards
+        self.root, self.dev, self.home = folder / "root", folder / "dev", folder / "home"
+        for path in (self.root, self.dev, self.home):
+            path.mkdir(parents=True, exist_ok=True)
+        populate_image(self.root, version)
+        for card in range(cards):
+            (self.dev / f"davinci{card}").touch()
+        (self.dev / "shm").symlink_to("/tmp")
+        self.ascend = self.root / "usr/local/Ascend"
+        (self.ascend / "driver").mkdir()
+        site = self.root / "usr/local/lib/python3.11/site-packages"
+        self.service = (
+            self.ascend / "mindie/latest/mindie-service" if version == "1.0.0" else site / "mindie_llm"
+        )
+        self.atb = self.ascend / "atb-models/atb_llm" if version == "1.0.0" else site / "atb_llm"
+        self.config_path = self.service / "conf/config.json"
+        self.console = folder / "console.log"
+        self.site_path = folder / "site.json"
+        self.env: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.write_site()
+        self.configure()
+
+    def write_site(self, **changes: object) -> None:
+        cards = {str(i): {"address": self.card_address(i)} for i in range(self.cards)}
+        self.site_path.write_text(json.dumps({"time_scale": 0.005, "cards": cards, **changes}))
+
+    def card_address(self, card: int) -> str:
+        return self.address.rsplit(".", 1)[0] + f".{100 + card}"
+
+    def add_overlay(self) -> None:
+        shutil.copytree(OVERLAY, self.atb / "models/bailing_moe", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def configure(self, **changes: object) -> dict:
+        """Write config.json: the stock file, made fit for this node, with keys replaced wherever they are."""
+        config = json.loads(self.config_path.read_text())
+        port = 20000 + (os.getpid() * 7 + len(str(self.root)) * 131) % 20000
+        values = {
+            "ipAddress": self.address,
+            "managementIpAddress": self.address,
+            "port": port,
+            "managementPort": port + 1,
+            "metricsPort": port + 2,
+            "multiNodesInferPort": port + 3,
+            "httpsEnabled": False,
+            "interNodeTLSEnabled": False,
+            "npuDeviceIds": [list(range(self.cards))],
+            "worldSize": self.cards,
+            "modelName": "bailing_moe",
+            "modelWeightPath": str(self.weights),
+            **changes,
+        }
+        for key, value in values.items():
+            _replace(config, key, value)
+        self.write_config(json.dumps(config))
+        self.port = values["port"]
+        return config
+
+    def write_config(self, text: str) -> None:
+        self.config_path.write_text(text)
+        self.config_path.chmod(0o640)
+
+    def environment(self) -> dict[str, str]:
+        libraries = [
+            self.service / "lib",
+            self.ascend / "ascend-toolkit/latest/lib64",
+            self.ascend / "nnal/atb/latest/atb/cxx_abi_0/lib",
+            self.ascend / "driver/lib64",
+        ]
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+            "ATB_SPEED_HOME_PATH": str(self.atb.parent if self.version == "1.0.0" else self.atb),
+            "MIES_INSTALL_PATH": str(self.service),
+            "LINGCTL_ENGINE_SITE": str(self.site_path),
+            "LINGCTL_ENGINE_DEV": str(self.dev),
+            "PYTHONPATH": str(CHECKOUT),
+            "OMP_NUM_THREADS": "1",
+            "MINDIE_LLM_PYTHON_LOG_TO_STDOUT": "1",
+            "MINDIE_LLM_PYTHON_LOG_TO_FILE": "1",
+            "MINDIE_LOG_TO_STDOUT": "1",
+            **self.env,
+        }
+
+    def start(self, *arguments: str) -> None:
+        program = self.service / "bin/mindieservice_daemon"
+        with self.console.open("wb") as console:
+            self.process = subprocess.Popen(
+                [sys.executable, str(program), *arguments],
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=self.environment(),
+                cwd=self.service,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.console.read_text()
+
+    def wait_success(self, seconds: float = 30) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if SUCCESS in self.text:
+                return
+            assert self.process.poll() is None, self.text
+            time.sleep(0.05)
+        raise AssertionError(self.text)
+
+    def wait_end(self, seconds: float = 30) -> int:
+        """Exit status as a shell gives it."""
+        assert self.process is not None
+        status = self.process.wait(seconds)
+        return 128 - status if status < 0 else status
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_end()
+
+    def close(self) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def call(self, path: str, body: object = None, *, port: int = 0, raw: bytes | None = None):
+        """Status, headers and text of an HTTP call."""
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.address}:{port or self.port}{path}", data)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=20) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read().decode()
+
+    def chat(self, text: str, **more: object):
+        body = {"model": "bailing_moe", "messages": [{"role": "user", "content": text}], "temperature": 0}
+        status, _, answer = self.call("/v1/chat/completions", {**body, **more})
+        return status, json.loads(answer)
+
+
+def _replace(value: object, key: str, new: object) -> None:
+    if isinstance(value, dict):
+        for name in value:
+            if name == key:
+                value[name] = new
+            else:
+                _replace(value[name], key, new)
+    elif isinstance(value, list):
+        for item in value:
+            _replace(item, key, new)
