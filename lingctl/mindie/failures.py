@@ -222,7 +222,7 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _row(
         "B9",
-        "AssertionError: weight",
+        "AssertionError: weight || weight model. || weight lm_head",
         "a tensor that the model needs is not in the weights",
         "lingctl verify-weights names what is missing; download again",
     ),
@@ -257,7 +257,7 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _row(
         "C9",
-        "Shared memory size is not enough || Available shared memory size is not enough || Shared memory available is not enough",
+        "hared memory size is not enough || Shared memory available is not enough || MIE04E120407",
         "the container's shared memory is too small",
         "set container.shm_size to 1g or more",
     ),

@@ -48,6 +48,11 @@ class Profile:
     world_size: Literal["all", "node"]
     log_places: tuple[str, ...]
 
+    @property
+    def generation(self) -> int:
+        """1, 2 or 3: versions of one generation share their rules."""
+        return int(self.version.split(".")[0])
+
 
 _V1 = Profile(
     version="1.0.0",

@@ -1,0 +1,234 @@
+"""Rules of config.json that concern more than the type and range of one field, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lingctl.findings import Verdict
+from lingctl.mindie import rule_cross as breaks
+from lingctl.mindie.rule_cross import Parts
+from lingctl.mindie.rule_fields import ALL
+
+_CODE = "MindIE-LLM v3.0.0 src/config_manager/"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule over several fields.
+
+    Attributes:
+        check: name of the finding.
+        says: the rule, for people.
+        source: where it is known from.
+        broken: yields what breaks it in a document, as (field, value) texts.
+        remedy: what to change.
+        verdict: failure if MindIE refuses to start, warning if it starts and misbehaves.
+        generations: which MindIE it is about.
+    """
+
+    check: str
+    says: str
+    source: str
+    broken: Callable[[Parts], Iterator[str]]
+    remedy: str
+    verdict: Verdict = Verdict.FAILURE
+    generations: tuple[int, ...] = ALL
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "config-addresses",
+        "ipAddress and managementIpAddress are IP addresses; all-zero only with allowAllZeroIpListening",
+        f"{_CODE}server_config.cpp",
+        breaks.addresses,
+        "use the node's own IP address",
+    ),
+    Rule(
+        "config-ipv4",
+        "1.0.0 listens on IPv4 only",
+        "vendor documents of 1.0.0",
+        breaks.ipv4_only,
+        "give the node an IPv4 service_address",
+        generations=(1,),
+    ),
+    Rule(
+        "config-ports",
+        "port differs from multiNodesInferPort",
+        f"{_CODE}config_manager_impl.cpp",
+        breaks.ports,
+        "change one of them",
+    ),
+    Rule(
+        "config-device-lists",
+        "npuDeviceIds is a list of lists of card numbers",
+        f"{_CODE}param_checker.cpp",
+        breaks.id_shape,
+        "write it as [[0, 1, 2, 3]]",
+    ),
+    Rule(
+        "config-instances",
+        "npuDeviceIds has one list per model instance",
+        f"{_CODE}backend_config.cpp",
+        breaks.instances,
+        "make modelInstanceNumber the number of lists",
+    ),
+    Rule(
+        "config-world-size",
+        "worldSize is the number of this node's cards, also with several nodes",
+        f"{_CODE}backend_config.cpp",
+        breaks.world_size,
+        "set worldSize to the number of cards of one node",
+        generations=(2, 3),
+    ),
+    Rule(
+        "config-world-size",
+        "worldSize is the number of cards; with several nodes of all of them, as in the Ling files",
+        "the Ling repository's files for 1.0.0",
+        breaks.world_size_1,
+        "set worldSize to the number of ranks",
+        generations=(1,),
+    ),
+    Rule(
+        "config-unique-devices",
+        "npuDeviceIds names no card twice",
+        f"{_CODE}backend_config.cpp",
+        breaks.unique_ids,
+        "name each card once",
+    ),
+    Rule(
+        "config-backend-name",
+        "backendName is lower-case words joined by _, at most 50 characters",
+        f"{_CODE}param_checker.cpp",
+        breaks.backend_name,
+        "use mindieservice_llm_engine",
+    ),
+    Rule(
+        "config-model-name",
+        "modelName has 1 to 256 of A-Z a-z 0-9 _ . - and begins and ends with a letter or digit",
+        f"{_CODE}model_deploy_config.cpp",
+        breaks.model_name,
+        "use bailing_moe",
+    ),
+    Rule(
+        "config-weight-path",
+        "modelWeightPath has only A-Z a-z 0-9 _ . / -, no .., at most 32 levels",
+        "MindIE-LLM v3.0.0 src/utils/safe_path.cpp",
+        breaks.weight_path,
+        "move the weights to a plainer path",
+    ),
+    Rule(
+        "config-one-model",
+        "one entry in ModelConfig for templateType Standard",
+        f"{_CODE}model_deploy_config.cpp",
+        breaks.one_model,
+        "keep one entry; one server process per model",
+    ),
+    Rule(
+        "config-npu-memory",
+        "npuMemSize is -1 or at least 1",
+        f"{_CODE}model_deploy_config.cpp",
+        breaks.npu_memory,
+        "use -1",
+    ),
+    Rule(
+        "config-prefill-tokens",
+        "maxPrefillTokens is at least maxInputTokenLen, unless templateType is Mix",
+        f"{_CODE}config_manager_impl.cpp",
+        breaks.prefill_tokens,
+        "raise maxPrefillTokens",
+    ),
+    Rule(
+        "config-prefill-batch",
+        "maxPrefillBatchSize is at most maxBatchSize",
+        f"{_CODE}schedule_config.cpp",
+        breaks.at_most_batch("maxPrefillBatchSize"),
+        "lower maxPrefillBatchSize",
+    ),
+    Rule(
+        "config-preempt-count",
+        "maxPreemptCount is at most maxBatchSize",
+        f"{_CODE}schedule_config.cpp",
+        breaks.at_most_batch("maxPreemptCount"),
+        "lower maxPreemptCount",
+    ),
+    Rule(
+        "config-max-n",
+        "maxN is at most maxBatchSize",
+        f"{_CODE}schedule_config.cpp",
+        breaks.at_most_batch("maxN"),
+        "lower maxN",
+        generations=(3,),
+    ),
+    Rule(
+        "config-swap-memory",
+        "cpuMemSize is above 0 where maxPreemptCount is",
+        f"{_CODE}config_manager_impl.cpp",
+        breaks.swap_memory,
+        "set cpuMemSize to 5, or maxPreemptCount to 0",
+    ),
+    Rule(
+        "config-partial-prefills",
+        "maxLongPartialPrefills is 1 to maxNumPartialPrefills",
+        f"{_CODE}schedule_config.cpp",
+        breaks.partial_prefills,
+        "lower it",
+        generations=(3,),
+    ),
+    Rule(
+        "config-cache-pool",
+        "kvPoolConfig.backend is '', unifiedcache, mooncake or memcache; configPath at most 500 characters",
+        f"{_CODE}param_checker.cpp",
+        breaks.cache_backend,
+        "leave both empty",
+        generations=(3,),
+    ),
+    Rule(
+        "config-health-threshold",
+        "HealthCheckConfig.npuUsageThreshold is 0 to 100",
+        f"{_CODE}server_config.cpp",
+        breaks.threshold,
+        "use 0",
+        generations=(3,),
+    ),
+    Rule(
+        "config-inter-node-tls",
+        "interNodeTLSEnabled needs its certificate, key, CA and CRL paths",
+        f"{_CODE}backend_config.cpp",
+        breaks.inter_node_tls,
+        "name the files, or set interNodeTLSEnabled to false on every node",
+        generations=(3,),
+    ),
+    Rule(
+        "config-https",
+        "httpsEnabled needs certificate, key and 1 to 3 CA files; twice, unless all listeners are one",
+        f"{_CODE}server_config.cpp",
+        breaks.https,
+        "name the files, or set httpsEnabled to false",
+    ),
+    Rule(
+        "config-sequence",
+        "maxSeqLen is at least maxInputTokenLen, else longer inputs are refused one by one",
+        "msprechecker; the server does not check it",
+        breaks.sequence,
+        "raise maxSeqLen",
+        Verdict.WARNING,
+    ),
+    Rule(
+        "config-iterations",
+        "maxIterTimes is at most maxSeqLen",
+        "msprechecker; the server does not check it",
+        breaks.iterations,
+        "lower maxIterTimes",
+        Verdict.WARNING,
+    ),
+    Rule(
+        "config-parallel",
+        "dp x tp x cp x pp is worldSize",
+        "msprechecker; the server does not check it",
+        breaks.parallel,
+        "make the product worldSize",
+        Verdict.WARNING,
+        (2, 3),
+    ),
+)

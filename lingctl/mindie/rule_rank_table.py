@@ -1,0 +1,161 @@
+"""Whether MindIE and HCCL accept a rank table.
+
+Source: MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp;
+for the ranks, atb_llm utils/env.py and dist.py.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.findings import Finding, Verdict
+from lingctl.mindie.profile import Profile
+
+MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """One rule, for the reference page."""
+
+    check: str
+    says: str
+
+
+TABLE_RULES = (
+    TableRule(
+        "ranktable-version", 'version is "1.0" (the only form that this MindIE reads on Atlas 800I A2)'
+    ),
+    TableRule("ranktable-status", 'status is "completed"'),
+    TableRule("ranktable-strings", "every number is written as a string"),
+    TableRule("ranktable-server-count", f"server_count is 2 to {MAX_SERVERS}, and the length of server_list"),
+    TableRule("ranktable-address", "server_id and container_ip are IP addresses, each server's its own"),
+    TableRule("ranktable-cards", f"1 to {MAX_CARDS} cards on every server, the same number everywhere"),
+    TableRule("ranktable-device-id", f"device_id is 0 to {MAX_CARD_ID}, once per server"),
+    TableRule("ranktable-device-ip", "device_ip is an address other than 0.0.0.0, once in the table"),
+    TableRule(
+        "ranktable-rank",
+        f"rank_id runs from 0 to the number of cards less one, each once, at most {MAX_RANK}",
+    ),
+    TableRule("ranktable-master", "rank 0 is on the first server of the list"),
+)
+
+
+def check_rank_table(document: dict[str, Any], profile: Profile) -> list[Finding]:
+    """Every rule that a rank table breaks; a single pass if none."""
+    found = [*_head(document), *_servers(document)]
+    if found:
+        return found
+    count = sum(len(server["device"]) for server in document["server_list"])
+    return [Finding("ranktable", Verdict.PASS, f"MindIE {profile.version} accepts it: {count} ranks")]
+
+
+def _failure(check: str, message: str) -> Finding:
+    remedy = "lingctl render ranktable writes it from the live cards"
+    return Finding(check, Verdict.FAILURE, message, remedy=remedy)
+
+
+def _head(document: dict[str, Any]) -> Iterator[Finding]:
+    if document.get("version") != "1.0":
+        yield _failure("ranktable-version", f"version is {document.get('version')!r}")
+    if document.get("status") != "completed":
+        yield _failure("ranktable-status", f"status is {document.get('status')!r}")
+    servers, count = document.get("server_list"), document.get("server_count")
+    if not isinstance(count, str):
+        yield _failure("ranktable-strings", f"server_count is {count!r}, not a string")
+    number = _number(count)
+    if number is None or not 2 <= number <= MAX_SERVERS:
+        yield _failure("ranktable-server-count", f"server_count is {count!r}; it must be 2 to {MAX_SERVERS}")
+    if not isinstance(servers, list) or (number is not None and number != len(servers)):
+        listed = len(servers) if isinstance(servers, list) else "no"
+        yield _failure(
+            "ranktable-server-count", f"server_count is {count!r}, server_list has {listed} servers"
+        )
+
+
+def _servers(document: dict[str, Any]) -> Iterator[Finding]:
+    listed = document.get("server_list")
+    servers = [server for server in listed if isinstance(server, dict)] if isinstance(listed, list) else []
+    for name in ("server_id", "container_ip"):
+        yield from _own_addresses(name, [server.get(name) for server in servers])
+    devices = [_devices(server) for server in servers]
+    lengths = {len(one) for one in devices}
+    if len(lengths) > 1 or any(not 1 <= length <= MAX_CARDS for length in lengths):
+        yield _failure(
+            "ranktable-cards", f"the servers have {', '.join(str(len(one)) for one in devices)} cards"
+        )
+    for server, own in zip(servers, devices, strict=True):
+        yield from _device_ids(str(server.get("server_id")), own)
+    everything = [device for own in devices for device in own]
+    yield from _device_ips(everything)
+    yield from _ranks(everything)
+    if devices and not any(device.get("rank_id") == "0" for device in devices[0]):
+        yield _failure("ranktable-master", 'the first server has no rank "0"')
+
+
+def _devices(server: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = server.get("device")
+    return [device for device in listed if isinstance(device, dict)] if isinstance(listed, list) else []
+
+
+def _own_addresses(name: str, values: list[object]) -> Iterator[Finding]:
+    for value in values:
+        if not _is_address(value):
+            yield _failure("ranktable-address", f"{name} is {value!r}")
+    for value, times in Counter(map(str, values)).items():
+        if times > 1:
+            yield _failure("ranktable-address", f"{name} {value} stands at {times} servers")
+
+
+def _device_ids(server: str, devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    for device in devices:
+        number = _number(device.get("device_id"))
+        if not isinstance(device.get("device_id"), str):
+            yield _failure("ranktable-strings", f"device_id of {server} is {device.get('device_id')!r}")
+        elif number is None or not 0 <= number <= MAX_CARD_ID:
+            yield _failure("ranktable-device-id", f"device_id of {server} is {device['device_id']!r}")
+    for value, times in Counter(str(device.get("device_id")) for device in devices).items():
+        if times > 1:
+            yield _failure("ranktable-device-id", f"{server} has device_id {value} {times} times")
+
+
+def _device_ips(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    values = [device.get("device_ip") for device in devices]
+    for value in values:
+        if not _is_address(value):
+            yield _failure("ranktable-device-ip", f"device_ip is {value!r}")
+    for value, times in Counter(map(str, values)).items():
+        if times > 1:
+            yield _failure("ranktable-device-ip", f"device_ip {value} stands there {times} times")
+
+
+def _ranks(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    values = [device.get("rank_id") for device in devices]
+    for value in values:
+        if not isinstance(value, str):
+            yield _failure("ranktable-strings", f"rank_id is {value!r}")
+    wanted = {str(rank) for rank in range(len(values))}
+    if {str(value) for value in values} != wanted or len(values) > MAX_RANK + 1:
+        odd = sorted({str(value) for value in values} ^ wanted)
+        yield _failure(
+            "ranktable-rank", f"rank_id must run from 0 to {len(values) - 1}; see {', '.join(odd[:4])}"
+        )
+
+
+def _number(value: object) -> int | None:
+    return (
+        int(value)
+        if isinstance(value, (str, int)) and str(value).isdecimal() and str(value).isascii()
+        else None
+    )
+
+
+def _is_address(value: object) -> bool:
+    try:
+        return isinstance(value, str) and not ipaddress.ip_address(value).is_unspecified
+    except ValueError:
+        return False

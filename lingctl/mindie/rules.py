@@ -1,0 +1,182 @@
+"""Whether MindIE accepts a config.json, before MindIE is asked.
+
+The rules themselves are data: single fields in ``rule_fields``, combinations in ``rule_catalogue``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding, Verdict
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.rule_catalogue import RULES
+from lingctl.mindie.rule_cross import Parts
+from lingctl.mindie.rule_fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
+from lingctl.mindie.rule_rank_table import check_rank_table
+
+__all__ = ["check_config", "check_rank_table", "parse_document"]
+
+_MAX_BYTES = 10 * 1024 * 1024
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """JSON as MindIE reads it: no comments, no trailing commas, no NaN, at most 10 MB.
+
+    Raises:
+        ConfigurationError: it is not that; says line and column.
+    """
+    try:
+        if len(text.encode()) > _MAX_BYTES:
+            raise ValueError("larger than 10 MB")
+        document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"not JSON that MindIE reads: {error}",
+            remedy="JSON has no comments, no trailing commas and only plain double quotes",
+            code="config-json",
+        ) from error
+    if not isinstance(document, dict):
+        raise ConfigurationError("the file must hold one JSON object", code="config-json")
+    return document
+
+
+def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | None = None) -> list[Finding]:
+    """Every rule of one MindIE version that a config.json breaks; a single pass if none.
+
+    Args:
+        document: the file, as data.
+        profile: the version that is to read it.
+        cluster: if given, the document is also compared with the model's native window and the rank table's
+            limits.
+    """
+    generation = profile.generation
+    parts: Parts = {}
+    found: list[Finding] = []
+    for section in PATHS:
+        part = _section(document, section)
+        parts[section] = part or {}
+        if part is None and section not in ("", "LogConfig"):
+            found.append(
+                _finding(
+                    f"config-{section}",
+                    f"{PATHS[section]} is missing or not an object",
+                    "",
+                    "add the section: lingctl render config writes a complete file",
+                )
+            )
+    missing = {section for section in PATHS if _section(document, section) is None}
+    for field in FIELDS:
+        if generation in field.generations and field.section not in missing:
+            found += _check_field(field, parts[field.section], generation)
+    for rule in RULES:
+        if generation in rule.generations:
+            found += [
+                Finding(
+                    rule.check,
+                    rule.verdict,
+                    f"{rule.says}: {broken}",
+                    evidence=f"rule from {rule.source}",
+                    remedy=rule.remedy,
+                )
+                for broken in rule.broken(parts)
+            ]
+    if generation == 3:
+        found += _removed(parts)
+    if cluster is not None:
+        found += _check_against_cluster(parts, cluster)
+    if any(one.verdict >= Verdict.WARNING for one in found):
+        return found
+    return [Finding("config", Verdict.PASS, f"MindIE {profile.version} accepts it"), *found]
+
+
+def _section(document: dict[str, Any], section: Section) -> dict[str, Any] | None:
+    part: Any = document
+    for step in PATHS[section].removesuffix("[0]").split("."):
+        if step:
+            part = part.get(step) if isinstance(part, dict) else None
+    if section == "ModelConfig":
+        part = part[0] if isinstance(part, list) and part else None
+    return part if isinstance(part, dict) else None
+
+
+def _check_field(field: Field, part: dict[str, Any], generation: int) -> Iterator[Finding]:
+    remedy = f"{field.name}: {field.allowed}"
+    if field.name not in part:
+        if field.required:
+            # For 1.x and 2.x nobody outside has read the code that would insist on it.
+            verdict = Verdict.FAILURE if generation == 3 else Verdict.WARNING
+            yield Finding(
+                field.check,
+                verdict,
+                f"{field.path} is missing",
+                evidence=f"rule from {field.source}",
+                remedy=f"add {remedy}",
+            )
+        return
+    value = part[field.name]
+    problem = _problem(field, value, generation)
+    if problem:
+        yield Finding(
+            field.check,
+            Verdict.FAILURE,
+            f"{field.path} is {json.dumps(value)}: {problem}",
+            evidence=f"rule from {field.source}",
+            remedy=f"set {remedy}",
+        )
+
+
+def _problem(field: Field, value: object, generation: int) -> str:
+    if not _has_kind(field.kind, value, generation):
+        return f"must be {field.kind}"
+    if field.choices and value not in field.choices:
+        return f"must be {field.allowed}"
+    if type(value) is int:
+        low, high = LIMITS.get(field.kind, (value, value))
+        low = low if field.low is None else field.low
+        high = high if field.high is None else field.high
+        if not low <= value <= high:
+            return f"must be {low} to {high}"
+    return ""
+
+
+def _has_kind(kind: str, value: object, generation: int) -> bool:
+    if kind == "truncation":
+        return type(value) is bool or (generation == 3 and value in (-1, 0, 1) and type(value) is int)
+    kinds: dict[str, type] = {"string": str, "bool": bool, "array": list, "object": dict}
+    return type(value) is kinds.get(kind, int)
+
+
+def _removed(parts: Parts) -> Iterator[Finding]:
+    for section, name in REMOVED_IN_3:
+        if name in parts[section]:
+            yield Finding(
+                f"config-{name}",
+                Verdict.NOTE,
+                f"{PATHS[section]}.{name} is no longer read by 3.0.0",
+                remedy="it may go",
+            )
+
+
+def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
+    window, longest = cluster.catalogue_model.context, parts["ModelDeployConfig"].get("maxSeqLen")
+    if type(longest) is int and longest > window:
+        yield _finding(
+            "config-context",
+            f"max_seq_len {longest} is beyond the native window of {cluster.model}, {window} tokens; "
+            "MindIE does not extend it (YaRN is not available there)",
+            "the published model configs; MindIE-LLM v3.0.0 atb_llm",
+            f"set serving.max_seq_len to at most {window}",
+        )
+
+
+def _finding(check: str, message: str, source: str, remedy: str) -> Finding:
+    evidence = f"rule from {source}" if source else ""
+    return Finding(check, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
