@@ -1,0 +1,78 @@
+"""Element types: what torch calls them, what safetensors calls them, how wide they are.
+
+Source: torch.storage class names as pickled by torch 1.6 to 2.13; safetensors 0.5 to 0.8 dtype names.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, NamedTuple, Optional
+
+
+class Dtype(NamedTuple):
+    """One element type.
+
+    Attributes:
+        name: torch's name, e.g. ``bfloat16``.
+        safetensors: its name in a safetensors header, or None where that format has none.
+        size: bytes per element.
+        swap: bytes that change places between byte orders (a complex number swaps its halves apart).
+        per_element: values packed in one element; the shape in the header counts values.
+    """
+
+    name: str
+    safetensors: Optional[str]
+    size: int
+    swap: int
+    per_element: int = 1
+
+
+_ALL = (
+    Dtype("float64", "F64", 8, 8),
+    Dtype("float32", "F32", 4, 4),
+    Dtype("float16", "F16", 2, 2),
+    Dtype("bfloat16", "BF16", 2, 2),
+    Dtype("int64", "I64", 8, 8),
+    Dtype("int32", "I32", 4, 4),
+    Dtype("int16", "I16", 2, 2),
+    Dtype("int8", "I8", 1, 1),
+    Dtype("uint8", "U8", 1, 1),
+    Dtype("bool", "BOOL", 1, 1),
+    Dtype("uint16", "U16", 2, 2),
+    Dtype("uint32", "U32", 4, 4),
+    Dtype("uint64", "U64", 8, 8),
+    Dtype("complex64", "C64", 8, 4),
+    Dtype("complex128", None, 16, 8),
+    Dtype("complex32", None, 4, 2),
+    Dtype("float8_e4m3fn", "F8_E4M3", 1, 1),
+    Dtype("float8_e5m2", "F8_E5M2", 1, 1),
+    Dtype("float8_e4m3fnuz", "F8_E4M3FNUZ", 1, 1),
+    Dtype("float8_e5m2fnuz", "F8_E5M2FNUZ", 1, 1),
+    Dtype("float8_e8m0fnu", "F8_E8M0", 1, 1),
+    Dtype("float4_e2m1fn_x2", "F4", 1, 1, 2),
+)
+
+BY_NAME: Dict[str, Dtype] = {dtype.name: dtype for dtype in _ALL}
+BYTES = BY_NAME["uint8"]
+
+# The class of a typed storage names its element type.
+BY_STORAGE_CLASS: Dict[str, Dtype] = {
+    "DoubleStorage": BY_NAME["float64"],
+    "FloatStorage": BY_NAME["float32"],
+    "HalfStorage": BY_NAME["float16"],
+    "BFloat16Storage": BY_NAME["bfloat16"],
+    "LongStorage": BY_NAME["int64"],
+    "IntStorage": BY_NAME["int32"],
+    "ShortStorage": BY_NAME["int16"],
+    "CharStorage": BY_NAME["int8"],
+    "ByteStorage": BY_NAME["uint8"],
+    "BoolStorage": BY_NAME["bool"],
+    "ComplexFloatStorage": BY_NAME["complex64"],
+    "ComplexDoubleStorage": BY_NAME["complex128"],
+    "UntypedStorage": BYTES,
+}
+
+# Bits per value in a safetensors header.
+SAFETENSORS_BITS: Dict[str, int] = {
+    dtype.safetensors: 8 * dtype.size // dtype.per_element for dtype in _ALL if dtype.safetensors
+}
+SAFETENSORS_BITS.update({"F6_E2M3": 6, "F6_E3M2": 6})

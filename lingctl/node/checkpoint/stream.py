@@ -1,0 +1,104 @@
+"""The bytes of tensors as they belong into safetensors, piece by piece, from a reused buffer."""
+
+from __future__ import annotations
+
+import array
+import os
+import zlib
+from typing import Dict, Iterator, Tuple
+
+from lingctl.node import kernel
+from lingctl.node.checkpoint.stand_ins import Tensor
+from lingctl.node.checkpoint.torch_file import Record
+from lingctl.node.checkpoint.views import pieces
+from lingctl.node.trouble import Trouble
+
+# Large enough for few system calls, small enough to stay in a core's cache between reading and writing.
+BLOCK = 1 << 20
+_AHEAD = 64 << 20
+
+
+class Stream:
+    """Reads tensors. One per thread; not to be shared."""
+
+    def __init__(self) -> None:
+        self._files: Dict[str, int] = {}
+        self._buffer = bytearray(BLOCK)
+        self._view = memoryview(self._buffer)
+        self._ahead: Dict[str, int] = {}
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+
+    def tensor(self, tensor: Tensor, record: Record, swapped: bool) -> Iterator[Tuple[int, memoryview]]:
+        """Offset within the tensor and bytes, until all are given. Bytes are valid until the next step.
+
+        Raises:
+            Trouble: the file ends before the record does.
+        """
+        if tensor.contiguous:
+            found = self._range(record, tensor.offset * tensor.dtype.size, tensor.size)
+        else:
+            found = pieces(tensor, lambda at, count: self._read(record, at, count), BLOCK)
+        if not swapped or tensor.dtype.swap == 1:
+            return found
+        return ((at, _swap(piece, tensor.dtype.swap)) for at, piece in found)
+
+    def crc(self, record: Record) -> int:
+        """CRC-32 of a whole record."""
+        crc = 0
+        for _, piece in self._range(record, 0, record.size):
+            crc = zlib.crc32(piece, crc)
+        return crc
+
+    def _range(self, record: Record, start: int, count: int) -> Iterator[Tuple[int, memoryview]]:
+        for at in range(0, count, BLOCK):
+            yield at, self._read(record, start + at, min(BLOCK, count - at))
+
+    def _read(self, record: Record, start: int, count: int) -> memoryview:
+        """``count`` bytes, at most a block, from ``start`` within the record."""
+        descriptor = self._files.get(record.path)
+        if descriptor is None:
+            descriptor = self._files[record.path] = os.open(record.path, os.O_RDONLY | os.O_CLOEXEC)
+        offset = record.offset + start
+        self._look_ahead(record.path, descriptor, offset + count)
+        target = self._view[:count]
+        got = 0
+        while got < count:
+            step = os.preadv(descriptor, [target[got:]], offset + got)
+            if not step:
+                raise Trouble(
+                    "the file ends within this record: it was changed while it was read",
+                    where=f"{os.path.basename(record.path)}: member {record.member}, offset {offset + got}",
+                    code="source-changed",
+                )
+            got += step
+        return target
+
+    def _look_ahead(self, path: str, descriptor: int, position: int) -> None:
+        asked = self._ahead.get(path, 0)
+        if position + _AHEAD // 2 > asked or position + 2 * _AHEAD < asked:
+            kernel.read_ahead(descriptor, position, _AHEAD)
+            self._ahead[path] = position + _AHEAD
+
+
+def _swap(piece: memoryview, width: int) -> memoryview:
+    code = {2: "H", 4: "I", 8: "Q"}[width]
+    values = array.array(code)
+    values.frombytes(piece)
+    values.byteswap()
+    return memoryview(values).cast("B")
+
+
+def damaged(record: Record, tensors: str, crc: int) -> Trouble:
+    """The bytes of a record do not have the checksum that was recorded when they were saved."""
+    return Trouble(
+        f"tensor {tensors} is damaged: the bytes of its record do not have the recorded CRC-32",
+        where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
+        evidence=f"{record.size} bytes, CRC {crc:08x}, recorded {record.crc:08x}",
+        remedy="download the file again and compare its SHA-256 with the publisher's",
+        code="record-damaged",
+    )

@@ -1,0 +1,219 @@
+"""The directory of a zip file, read with bounds: where each member's bytes lie in the file.
+
+An own reader, because the data must be copied by file offset, and because every count and offset of an
+untrusted file is checked against its size before anything is allocated.
+Source: PKWARE APPNOTE 6.3, sections 4.3 to 4.5; the layout torch.save writes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Dict, Iterator, List, NamedTuple, Tuple
+
+from lingctl.node.trouble import Trouble
+
+STORED, DEFLATED = 0, 8
+
+# About 100 bytes per tensor: room for 160,000, and little memory for a hostile file.
+_LARGEST_DIRECTORY = 16_000_000
+_MOST_MEMBERS = 40_000
+_LONGEST_COMMENT = 65_535
+_UNKNOWN_32 = 0xFFFFFFFF
+
+_END = struct.Struct("<4s4H2LH")
+_END64_LOCATOR = struct.Struct("<4sLQL")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_ENTRY = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+
+
+class Member(NamedTuple):
+    """One member of the archive.
+
+    Attributes:
+        name: as in the directory.
+        method: 0 stored, 8 deflated.
+        crc: CRC-32 of the uncompressed bytes.
+        packed: bytes in the file.
+        size: bytes uncompressed.
+        header: offset of the local header.
+    """
+
+    name: str
+    method: int
+    crc: int
+    packed: int
+    size: int
+    header: int
+
+
+class Directory(NamedTuple):
+    """The members by name, and the raw directory that describes them."""
+
+    members: Dict[str, Member]
+    raw: bytes
+
+
+def read_directory(descriptor: int, where: str) -> Directory:
+    """Members of the zip file open as ``descriptor``.
+
+    Raises:
+        Trouble: truncated, not a zip file, or a directory that contradicts itself.
+    """
+    size = os.fstat(descriptor).st_size
+    start, length, count = _find_directory(descriptor, size, where)
+    if length > _LARGEST_DIRECTORY or count > _MOST_MEMBERS:
+        raise _bad(
+            where, f"a directory of {length} bytes with {count} members is more than a checkpoint needs"
+        )
+    raw = os.pread(descriptor, length, start)
+    members: Dict[str, Member] = {}
+    for member in _entries(raw, where):
+        if member.name in members:
+            raise Trouble(f"the member {member.name!r} is there twice", where=where, code="zip-duplicate")
+        members[member.name] = member
+    if len(members) != count:
+        raise _bad(where, f"{count} members announced, {len(members)} listed")
+    _check_places(list(members.values()), start, where)
+    return Directory(members, raw)
+
+
+def data_offset(descriptor: int, member: Member, where: str) -> int:
+    """Where the member's bytes begin: behind the local header, whose name and extra field may differ in
+    length from the directory's.
+
+    Raises:
+        Trouble: the local header is not that of the member.
+    """
+    raw = os.pread(descriptor, _LOCAL.size, member.header)
+    if len(raw) < _LOCAL.size:
+        raise _bad(f"{where}: member {member.name}", f"local header at offset {member.header} is cut off")
+    fields = _LOCAL.unpack(raw)
+    name_length, extra_length = fields[9], fields[10]
+    name = os.pread(descriptor, name_length, member.header + _LOCAL.size)
+    if fields[0] != b"PK\x03\x04" or _decode(name) != member.name or fields[3] != member.method:
+        raise _bad(f"{where}: member {member.name}", f"no local header of it at offset {member.header}")
+    offset: int = member.header + _LOCAL.size + name_length + extra_length
+    if offset + member.packed > os.fstat(descriptor).st_size:
+        raise _bad(
+            f"{where}: member {member.name}", f"{member.packed} bytes at offset {offset} leave the file"
+        )
+    return offset
+
+
+def _find_directory(descriptor: int, size: int, where: str) -> Tuple[int, int, int]:
+    """Offset, length and count of members."""
+    tail_start = max(0, size - _END.size - _LONGEST_COMMENT)
+    tail = os.pread(descriptor, size - tail_start, tail_start)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < _END.size:
+        raise _no_end(descriptor, size, where)
+    _, disk, first_disk, _, count, length, start, _ = _END.unpack_from(tail, at)
+    end = tail_start + at
+    locator = os.pread(descriptor, _END64_LOCATOR.size, max(0, end - _END64_LOCATOR.size))
+    # torch writes the zip64 records even where the short ones would do.
+    if locator.startswith(b"PK\x06\x07"):
+        disk, first_disk, start, length, count, end = _find_directory64(descriptor, locator, end, where)
+    if disk or first_disk:
+        raise _bad(where, "an archive split over several disks")
+    if start + length != end:
+        raise _bad(where, f"directory of {length} bytes at offset {start} does not end at {end}")
+    return start, length, count
+
+
+def _find_directory64(
+    descriptor: int, locator: bytes, end: int, where: str
+) -> Tuple[int, int, int, int, int, int]:
+    """Disk, first disk, offset, length, count, and where the directory must end."""
+    place = _END64_LOCATOR.unpack(locator)[2]
+    raw = os.pread(descriptor, _END64.size, place) if place < end else b""
+    if len(raw) < _END64.size or not raw.startswith(b"PK\x06\x06"):
+        raise _bad(where, f"no zip64 end record at offset {place}")
+    fields = _END64.unpack(raw)
+    return fields[4], fields[5], fields[9], fields[8], fields[7], place
+
+
+def _entries(raw: bytes, where: str) -> Iterator[Member]:
+    at = 0
+    while at < len(raw):
+        if len(raw) - at < _ENTRY.size or raw[at : at + 4] != b"PK\x01\x02":
+            raise _bad(where, f"no directory entry {at} bytes into the directory")
+        fields = _ENTRY.unpack_from(raw, at)
+        flags, method, crc, packed, size = fields[3], fields[4], fields[7], fields[8], fields[9]
+        name_end = at + _ENTRY.size + fields[10]
+        extra_end = name_end + fields[11]
+        name = _decode(raw[at + _ENTRY.size : name_end])
+        if flags & 1:
+            raise _bad(where, f"member {name!r} is encrypted")
+        if method not in (STORED, DEFLATED):
+            raise _bad(
+                where, f"member {name!r} is packed by method {method}; only stored and deflated are known"
+            )
+        size, packed, header = _wide(raw[name_end:extra_end], size, packed, fields[16], name, where)
+        if method == STORED and packed != size:
+            raise _bad(where, f"stored member {name!r} has {packed} bytes in the file but {size} in all")
+        yield Member(name, method, crc, packed, size, header)
+        at = extra_end + fields[12]
+
+
+def _wide(extra: bytes, size: int, packed: int, header: int, name: str, where: str) -> Tuple[int, int, int]:
+    """Sizes and offset, from the zip64 extra field where 32 bits were too few."""
+    values = [size, packed, header]
+    if _UNKNOWN_32 not in values:
+        return size, packed, header
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
+        if kind == 1:
+            field = extra[at + 4 : at + 4 + length]
+            wide = list(struct.unpack(f"<{len(field) // 8}Q", field[: len(field) // 8 * 8]))
+            for place, value in enumerate(values):
+                if value == _UNKNOWN_32:
+                    if not wide:
+                        break
+                    values[place] = wide.pop(0)
+            return values[0], values[1], values[2]
+        at += 4 + length
+    # Without a zip64 field the value stands for itself: a size of exactly 4 GiB - 1 is legal.
+    return size, packed, header
+
+
+def _check_places(members: List[Member], limit: int, where: str) -> None:
+    """Members lie before the directory and not over each other: an overlap multiplies bytes from nothing."""
+    end = 0
+    before = ""
+    for member in sorted(members, key=lambda item: item.header):
+        if member.header < end:
+            raise _bad(where, f"members {before!r} and {member.name!r} overlap at offset {member.header}")
+        end, before = member.header + _LOCAL.size + member.packed, member.name
+        if end > limit:
+            raise _bad(where, f"member {member.name!r} ends at {end}, behind the directory at {limit}")
+
+
+def _decode(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _no_end(descriptor: int, size: int, where: str) -> Trouble:
+    begins = os.pread(descriptor, 4, 0)
+    if begins == b"PK\x03\x04":
+        what = "no zip end record: the file is cut off, most likely an unfinished download"
+    else:
+        what = "not a zip file: neither a checkpoint of torch 1.6 or newer nor a whole download"
+    return Trouble(
+        what,
+        where=where,
+        evidence=f"{size} bytes, begins with {begins!r}",
+        remedy="compare its size with the publisher's and download it again",
+        code="zip-truncated",
+    )
+
+
+def _bad(where: str, what: str) -> Trouble:
+    return Trouble(
+        what,
+        where=where,
+        remedy="download the file again; if it is whole, it is not what torch.save writes",
+        code="zip-malformed",
+    )

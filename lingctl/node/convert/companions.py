@@ -1,0 +1,93 @@
+"""The files that go with the weights: tokenizer, configuration, code. All that is not weights is copied."""
+
+from __future__ import annotations
+
+import os
+from typing import List, NamedTuple, Sequence, Tuple
+
+from lingctl.node.files import create, make_folder, part_of
+
+_WEIGHTS = (
+    ".bin",
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".h5",
+    ".msgpack",
+    ".gguf",
+    ".onnx",
+    ".index.json",
+    ".part",
+    ".incomplete",
+    ".lock",
+)
+_BLOCK = 1 << 20
+
+
+class Companions(NamedTuple):
+    """Paths relative to the folder, and bytes of all of them."""
+
+    names: Tuple[str, ...]
+    size: int
+
+
+def find_companions(folder: str, weights: Sequence[str]) -> Companions:
+    """Companions in ``folder`` and below, without hidden files (``.git``, caches) and ``weights``.
+
+    Links to files are followed, as download caches use them; links to folders are not.
+    """
+    names: List[str] = []
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        relative = os.path.relpath(here, folder)
+        for name in sorted(files):
+            path = os.path.normpath(os.path.join(relative, name))
+            if name.startswith(".") or name.endswith(_WEIGHTS) or path in weights:
+                continue
+            if os.path.isfile(os.path.join(folder, path)):
+                names.append(path)
+    return Companions(tuple(names), sum(os.path.getsize(os.path.join(folder, name)) for name in names))
+
+
+def copy_companions(folder: str, target: str, names: Sequence[str], force: bool) -> List[str]:
+    """Copy what is missing; returns the names of those that are there and differ, which stay as they are.
+
+    An operator's edit of the copied config.json survives; ``force`` overwrites it.
+    """
+    kept: List[str] = []
+    for name in names:
+        source, copy = os.path.join(folder, name), os.path.join(target, name)
+        if os.path.dirname(name):
+            make_folder(os.path.dirname(copy))
+        if os.path.lexists(copy) and same(source, copy):
+            continue
+        if os.path.lexists(copy) and not force:
+            kept.append(name)
+            continue
+        _copy(source, copy)
+    return kept
+
+
+def same(first: str, second: str) -> bool:
+    """Whether two files hold the same bytes."""
+    if not os.path.isfile(second) or os.path.getsize(first) != os.path.getsize(second):
+        return False
+    with open(first, "rb") as one, open(second, "rb") as two:
+        while True:
+            block = one.read(_BLOCK)
+            if block != two.read(_BLOCK):
+                return False
+            if not block:
+                return True
+
+
+def _copy(source: str, copy: str) -> None:
+    with part_of(copy) as part, open(source, "rb") as reader, os.fdopen(create(part), "wb") as writer:
+        while True:
+            block = reader.read(_BLOCK)
+            if not block:
+                break
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())

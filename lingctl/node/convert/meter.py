@@ -1,0 +1,50 @@
+"""Progress of many threads as events: bytes, rate and time left, a few times a second at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable, Dict, Mapping
+
+Report = Callable[[Mapping[str, object]], None]
+
+_PAUSE = 0.25
+
+
+class Meter:
+    """Adds up the bytes of one task and reports them. Safe to call from many threads."""
+
+    def __init__(self, task: str, total: int, report: Report) -> None:
+        self._task = task
+        self._total = total
+        self._report = report
+        self._done = 0
+        self._begin = 0.0
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        """``count`` more bytes are done."""
+        with self._lock:
+            now = time.monotonic()
+            self._begin = self._begin or now
+            self._done += count
+            if self._done < self._total and now - self._told < _PAUSE:
+                return
+            self._told = now
+            event = self._event(now - self._begin)
+        self._report(event)
+
+    def _event(self, elapsed: float) -> Dict[str, object]:
+        event: Dict[str, object] = {
+            "event": "progress",
+            "task": self._task,
+            "done": self._done,
+            "total": self._total,
+        }
+        # The first moments run from the cache and promise too much.
+        if elapsed > 1.0 and self._done:
+            rate = self._done / elapsed
+            event["rate"] = int(rate)
+            event["left"] = round((self._total - self._done) / rate, 1)
+        return event

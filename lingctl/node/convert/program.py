@@ -1,0 +1,67 @@
+"""convert SRC [DST]: a PyTorch checkpoint to safetensors, in constant memory, without torch."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Dict
+
+from lingctl.node.convert.engine import DEFAULT_SHARD, Options, check, convert, default_target
+from lingctl.node.convert.meter import Report
+from lingctl.node.trouble import Trouble
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the program."""
+    parser.add_argument("source", metavar="SRC", help="folder of the checkpoint, or the file")
+    parser.add_argument("target", metavar="DST", nargs="?", help="output folder (SRC_safetensor)")
+    parser.add_argument("--max-shard-size", default=str(DEFAULT_SHARD), help="e.g. 5GB")
+    parser.add_argument("--layers-per-shard", type=int, help="instead of a size")
+    parser.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    parser.add_argument("--force", action="store_true", help="overwrite another output")
+    parser.add_argument("--check", action="store_true", help="only tell whether a conversion is needed")
+
+
+def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
+    """Convert, or only check; the summary is the result."""
+    options = make_options(
+        arguments.max_shard_size, arguments.layers_per_shard, not arguments.no_verify, arguments.force
+    )
+    target = arguments.target or default_target(arguments.source)
+    if arguments.check:
+        return check(arguments.source, target, options)
+    return convert(arguments.source, target, options, report)
+
+
+def make_options(max_shard_size: str, layers_per_shard: object, verify: bool, force: bool) -> Options:
+    """Options from what was typed.
+
+    Raises:
+        Trouble: a size or a count that cannot be.
+    """
+    if layers_per_shard is not None and (not isinstance(layers_per_shard, int) or layers_per_shard < 1):
+        raise Trouble("--layers-per-shard must be at least 1", code="usage", exit_status=2)
+    return Options(parse_size(max_shard_size), layers_per_shard, verify, force)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``5GB``, ``500M``, ``2GiB`` or ``5000000000``; decimal units unless an ``i`` is in them.
+
+    Raises:
+        Trouble: not a size, or smaller than 1 KB.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
+    if not found or (found.group(3) and not found.group(2)):
+        raise Trouble(
+            f"--max-shard-size {text!r} is not a size", remedy="write e.g. 5GB", code="usage", exit_status=2
+        )
+    unit = found.group(2).upper()
+    size = int(float(found.group(1)) * (_BINARY[unit] if found.group(3) else _UNITS[unit]))
+    if size < 1000:
+        raise Trouble(
+            f"--max-shard-size {text!r} is too small", remedy="write e.g. 5GB", code="usage", exit_status=2
+        )
+    return size

@@ -1,0 +1,125 @@
+"""Writes one shard and proves it: streamed out, synced, read back, renamed."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import Callable
+
+from lingctl.node import kernel
+from lingctl.node.checkpoint.stream import BLOCK, Stream, damaged
+from lingctl.node.convert.plan import Item, Shard
+from lingctl.node.files import create, part_of
+from lingctl.node.safetensors import read_header
+from lingctl.node.trouble import Trouble
+
+# Called with the bytes done since the last call; raises to stop.
+Tick = Callable[[int], None]
+
+_WRITE_BACK = 64 << 20
+
+
+def write_shard(path: str, shard: Shard, checked: bool, verify: bool, written: Tick, proved: Tick) -> None:
+    """Write ``shard`` at ``path``: it appears complete, on disk and proved, or not at all.
+
+    Raises:
+        Trouble: the source is damaged, or what was read back differs.
+        OSError: the disk is full or fails.
+    """
+    stream = Stream()
+    try:
+        with part_of(path) as part:
+            descriptor = create(part)
+            try:
+                _fill(descriptor, shard, stream, checked, written)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if verify:
+                compare_shard(part, shard, proved)
+    finally:
+        stream.close()
+
+
+def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
+    """Read a written shard as a stranger would and compare each tensor with the source, bit for bit.
+
+    Raises:
+        Trouble: it differs; tensor and offset are named.
+    """
+    entries, begin = read_header(path)
+    places = {entry.name: entry for entry in entries}
+    if places != {item.entry.name: item.entry for item in shard.items}:
+        raise Trouble("its header is not the one that was planned", where=path, code="output-differs")
+    stream = Stream()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for item in shard.items:
+            _compare(descriptor, begin + places[item.entry.name].start, item, stream, path, proved)
+    finally:
+        os.close(descriptor)
+        stream.close()
+
+
+def _fill(descriptor: int, shard: Shard, stream: Stream, checked: bool, written: Tick) -> None:
+    kernel.reserve(descriptor, shard.size)
+    _write(descriptor, memoryview(shard.header), 0)
+    if checked:
+        for record in shard.loose:
+            crc = stream.crc(record)
+            if crc != record.crc:
+                names = ", ".join(repr(i.entry.name) for i in shard.items if i.record == record)
+                raise damaged(record, names, crc)
+    begin = len(shard.header)
+    pushed = 0
+    for item in shard.items:
+        _copy(descriptor, begin + item.entry.start, item, stream, checked, written)
+        end = begin + item.entry.end
+        if end - pushed >= _WRITE_BACK:
+            kernel.start_writing(descriptor, pushed, end - pushed)
+            pushed = end
+
+
+def _copy(descriptor: int, place: int, item: Item, stream: Stream, checked: bool, written: Tick) -> None:
+    # Pieces of a covering tensor come in order, so one running CRC is that of the record.
+    with_crc = checked and item.covers and not item.swapped
+    crc = 0
+    for at, piece in stream.tensor(item.tensor, item.record, item.swapped):
+        if with_crc:
+            crc = zlib.crc32(piece, crc)
+        _write(descriptor, piece, place + at)
+        written(len(piece))
+    if checked and item.covers and item.swapped:
+        crc = stream.crc(item.record)
+    if checked and item.covers and crc != item.record.crc:
+        raise damaged(item.record, repr(item.entry.name), crc)
+
+
+def _write(descriptor: int, piece: memoryview, place: int) -> None:
+    done = 0
+    while done < len(piece):
+        done += os.pwrite(descriptor, piece[done:], place + done)
+
+
+def _compare(descriptor: int, place: int, item: Item, stream: Stream, path: str, proved: Tick) -> None:
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    for at, piece in stream.tensor(item.tensor, item.record, item.swapped):
+        for start in range(0, len(piece), BLOCK):
+            wanted = piece[start : start + BLOCK]
+            got = os.preadv(descriptor, [view[: len(wanted)]], place + at + start)
+            # startswith compares with memcmp; memoryviews compare element by element.
+            if got != len(wanted) or not buffer.startswith(wanted):
+                raise _differs(path, item, place, at + start, bytes(view[:got]), bytes(wanted))
+        proved(len(piece))
+
+
+def _differs(path: str, item: Item, place: int, at: int, found: bytes, wanted: bytes) -> Trouble:
+    first = next((n for n, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1]), len(found))
+    return Trouble(
+        f"tensor {item.entry.name!r} is not what the source holds",
+        where=f"{path}: offset {place + at + first}",
+        evidence=f"read {found[first : first + 8].hex()}, source has {wanted[first : first + 8].hex()}",
+        remedy="check disk and memory of this machine; then convert again with --force",
+        code="output-differs",
+    )

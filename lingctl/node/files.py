@@ -1,0 +1,100 @@
+"""Files written whole or not at all, with the modes MindIE demands."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import Iterator
+
+from lingctl.node.trouble import Trouble
+
+# MindIE 3.0.0 refuses a weight folder above 0750 and files above 0640 (src/utils/safe_path.cpp).
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
+
+
+@contextlib.contextmanager
+def part_of(path: str) -> Iterator[str]:
+    """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed."""
+    part = part_name(path)
+    try:
+        yield part
+        os.replace(part, path)
+        sync_folder(os.path.dirname(path))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def part_name(path: str) -> str:
+    """The temporary name of a file being written."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.part")
+
+
+def create(path: str) -> int:
+    """A new empty file of mode 0640, open for reading and writing; one of that name is replaced.
+
+    Never follows a link that someone put there.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a small file: complete on disk, or not at all."""
+    with part_of(path) as part, os.fdopen(create(part), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(path: str) -> None:
+    """Make the folder, and those above it that are missing, and give it mode 0750."""
+    os.makedirs(path, mode=FOLDER_MODE, exist_ok=True)
+    os.chmod(path, FOLDER_MODE)
+
+
+def sync_folder(path: str) -> None:
+    """Make renames in the folder survive a power failure."""
+    descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def free_space(path: str) -> int:
+    """Bytes that this user may still write where ``path`` is or will be."""
+    while not os.path.exists(path):
+        path = os.path.dirname(os.path.abspath(path))
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
+def system_trouble(error: OSError, where: str = "") -> Trouble:
+    """An error of the operating system as one a user can act on."""
+    place = where or str(error.filename or "")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Trouble(
+            "the disk is full",
+            where=place,
+            remedy="free some space and run it again: what is complete is kept",
+            code="disk-full",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "run it as the owner of the folder, or choose another destination"
+        return Trouble(f"not allowed: {error.strerror}", where=place, remedy=remedy, code="not-allowed")
+    if error.errno == errno.EIO:
+        remedy = "check the disk (dmesg, smartctl); copy the file elsewhere and try again"
+        return Trouble("the disk cannot read or write this", where=place, remedy=remedy, code="disk-error")
+    return Trouble(f"{error.strerror or error}", where=place, code="system")
