@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Verdict
 from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.places import weights_in_container
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.rules import check_config
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.templates import render
 
@@ -18,7 +22,7 @@ def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str
         cluster: what is served and where.
         node: the node it is for.
         profile: the version's demands.
-        weights: folder of the weights on the node, below ``paths.models``.
+        weights: folder of the weights on the node.
     """
     settings = {name: setting.value for name, setting in serving_settings(cluster).items()}
     own = len(node.devices)
@@ -31,7 +35,7 @@ def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str
         metrics_port=cluster.serving.metrics_port,
         inter_node_port=cluster.serving.inter_node_port,
         served_name=cluster.serving.served_name,
-        weights=cluster.in_container(weights),
+        weights=weights_in_container(cluster, weights),
         multi_node=cluster.multi_node,
         # Logical ids: the container sees the chosen cards numbered from 0.
         device_ids=list(range(own)),
@@ -43,5 +47,20 @@ def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str
 
 
 def render_config(cluster: Cluster, node: Node, profile: Profile, weights: str) -> str:
-    """The file, as it is written."""
-    return json.dumps(config_document(cluster, node, profile, weights), indent=2, ensure_ascii=False) + "\n"
+    """The file, as it is written.
+
+    Raises:
+        ConfigurationError: hosts.yaml asks for what this MindIE refuses; names field, value and remedy.
+    """
+    document = config_document(cluster, node, profile, weights)
+    refused = [one for one in check_config(document, profile, cluster) if one.verdict >= Verdict.FAILURE]
+    if refused:
+        first = refused[0]
+        raise ConfigurationError(
+            f"MindIE {profile.version} would refuse this configuration: {first.message}",
+            where="serving in hosts.yaml",
+            evidence="\n".join(one.message for one in refused[1:]) or first.evidence,
+            remedy=first.remedy,
+            code=first.check,
+        )
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
 from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.remote.command import Command, command
 
@@ -20,8 +21,8 @@ _MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
 _DRIVER_MOUNTS = (
     "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro",
     "/usr/local/sbin:/usr/local/sbin:ro",
-    "/etc/hccn.conf:/etc/hccn.conf:ro",
 )
+_NETWORK_MOUNTS = ("/etc/hccn.conf:/etc/hccn.conf:ro",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,22 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
         node: its cards.
         profile: the version's image and places.
         overlay_dir: folder of the overlay on the node; mounted read-only into ``atb_llm``.
+
+    Raises:
+        ConfigurationError: the weights stand where they cannot be mounted.
     """
     devices = (
         () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
     )
     models, state = cluster.paths.models, cluster.state_dir
     overlay = PurePosixPath(profile.atb_llm) / "models" / "bailing_moe"
+    outside = weights_mount(cluster)
     mounts = (
         *_DRIVER_MOUNTS,
+        # Only HCCL between nodes reads it; where it is missing, docker would make a folder of that name.
+        *(_NETWORK_MOUNTS if cluster.multi_node else ()),
         f"{models}:{cluster.paths.models_in_container}",
+        *((outside,) if outside else ()),
         f"{state}:{state}",
         f"{overlay_dir}:{overlay}:ro",
         *cluster.container.extra_mounts,

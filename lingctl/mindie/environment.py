@@ -34,8 +34,7 @@ def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str
     """
     fraction = serving_settings(cluster)["npu_memory_fraction"].value
     variables = {
-        # The container sees the driver's devices by physical id; MindIE's ids then count from 0.
-        "ASCEND_RT_VISIBLE_DEVICES": ",".join(str(device) for device in node.devices),
+        **_visible_devices(cluster, node),
         "MIES_CONTAINER_IP": node.service_address,
         "NPU_MEMORY_FRACTION": f"{fraction:g}",
         # Unset, loading a large model takes hours instead of minutes.
@@ -82,6 +81,19 @@ def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
         directory=profile.directory,
         daemon=[word.replace("{config}", config) for word in profile.daemon],
     )
+
+
+def _visible_devices(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Which cards to use, where the container sees more than those.
+
+    A container that is given some cards numbers them from 0, and the CANN runtime then refuses the physical
+    ids (EE1001, a user's report); a privileged one sees all cards and has to be told. With several nodes the
+    rank table names the cards.
+    """
+    subset = node.devices != tuple(range(len(node.devices)))
+    if not (cluster.container.privileged and subset) or cluster.multi_node:
+        return {}
+    return {"ASCEND_RT_VISIBLE_DEVICES": ",".join(str(device) for device in node.devices)}
 
 
 def _logging(profile: Profile) -> dict[str, str]:

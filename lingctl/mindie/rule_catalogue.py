@@ -112,7 +112,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "config-weight-path",
-        "modelWeightPath has only A-Z a-z 0-9 _ . / -, no .., at most 32 levels",
+        "modelWeightPath has only A-Z a-z 0-9 _ . / - and at most 32 levels",
         "MindIE-LLM v3.0.0 src/utils/safe_path.cpp",
         breaks.weight_path,
         "move the weights to a plainer path",
