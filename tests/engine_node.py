@@ -63,7 +63,9 @@ class EngineNode:
         return self.address.rsplit(".", 1)[0] + f".{100 + card}"
 
     def add_overlay(self) -> None:
-        shutil.copytree(OVERLAY, self.atb / "models/bailing_moe", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            OVERLAY, self.atb / "models/bailing_moe", ignore=shutil.ignore_patterns("__pycache__")
+        )
 
     def configure(self, **changes: object) -> dict:
         """Write config.json: the stock file, made fit for this node, with keys replaced wherever they are."""
@@ -187,3 +189,36 @@ def _replace(value: object, key: str, new: object) -> None:
     elif isinstance(value, list):
         for item in value:
             _replace(item, key, new)
+
+
+def rank_table(nodes: list[EngineNode]) -> dict:
+    """The table of the nodes in order, the first being the master."""
+    servers, rank = [], 0
+    for node in nodes:
+        devices = []
+        for card in range(node.cards):
+            ids = {"device_id": str(card), "device_ip": node.card_address(card), "rank_id": str(rank)}
+            devices.append(ids)
+            rank += 1
+        servers.append({"server_id": node.address, "container_ip": node.address, "device": devices})
+    return {"version": "1.0", "server_count": str(len(nodes)), "server_list": servers, "status": "completed"}
+
+
+def join_world(nodes: list[EngineNode], table: dict | None = None, **config: object) -> None:
+    """Give every node the table, its environment and a configuration for several nodes."""
+    table = table or rank_table(nodes)
+    for node in nodes:
+        path = node.home / "rank_table.json"
+        path.write_text(json.dumps(table))
+        path.chmod(0o640)
+        node.configure(
+            multiNodesInferEnabled=True, port=nodes[0].port, multiNodesInferPort=nodes[0].port + 3, **config
+        )
+        node.env = {
+            "RANKTABLEFILE": str(path),
+            "RANK_TABLE_FILE": str(path),
+            "MIES_CONTAINER_IP": node.address,
+            "WORLD_SIZE": str(sum(n.cards for n in nodes)),
+            "ATB_LLM_HCCL_ENABLE": "1",
+            "HCCL_CONNECT_TIMEOUT": "120",
+        }

@@ -117,7 +117,8 @@ class Infer:
 
     def stream(self, pieces: Iterator[Piece], prompt: int) -> Iterator[Document]:
         """One token frame per piece; the last has the whole text and no token text."""
-        started, last, text, tokens = time.monotonic(), 0.0, "", []
+        started, last, text = time.monotonic(), 0.0, ""
+        tokens: list[int] = []
         for piece in pieces:
             now = time.monotonic()
             times: Document = {"prefill_time": None, "decode_time": (now - last) * 1000}
@@ -163,7 +164,12 @@ class Tgi:
         for piece in pieces:
             text += piece.text
             count += len(piece.tokens)
-            token = {"id": (piece.tokens or (None,))[-1], "text": piece.text, "logprob": None, "special": None}
+            token = {
+                "id": (piece.tokens or (None,))[-1],
+                "text": piece.text,
+                "logprob": None,
+                "special": None,
+            }
             event: Document = {"token": token, "generated_text": None, "details": None}
             if piece.finish:
                 event["generated_text"] = text
@@ -204,7 +210,7 @@ class Triton:
     def whole(self, pieces: Sequence[Piece], prompt: int) -> Document:
         """text_output, and details if asked for."""
         text, tokens, finish = joined(pieces)
-        answer = {**self._head, "text_output": text}
+        answer: Document = {**self._head, "text_output": text}
         if self._details:
             answer["details"] = {"finish_reason": _tgi(finish), "generated_tokens": len(tokens)}
         return answer

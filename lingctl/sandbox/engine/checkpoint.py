@@ -164,7 +164,7 @@ _REMOTE_CODE = {
     '    """Holds the keys of config.json as attributes."""\n\n'
     '    model_type = "bailing_moe"\n\n'
     "    def __init__(self, **values):\n        self.__dict__.update(values)\n",
-    "modeling_bailing_moe.py": '"""Stand-in for the published modelling code; the engine does not run it."""\n\n\n'
+    "modeling_bailing_moe.py": '"""Stand-in for the published modelling code; nothing runs it."""\n\n\n'
     "class BailingMoeModel:\n"
     '    """Marks the decoder."""\n\n\n'
     "class BailingMoeForCausalLM(BailingMoeModel):\n"

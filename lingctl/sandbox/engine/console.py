@@ -9,6 +9,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+_LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2, "WARNING": 2, "ERROR": 3, "CRITICAL": 4}
+
 
 class Console:
     """Standard output and error, and the version's log files.
@@ -35,6 +37,7 @@ class Console:
             self._model = folder / f"mindie-llm_{os.getpid()}_{stamp}.log"
             self._echo = _last_flag("MINDIE_LOG_TO_STDOUT") == "1"
             self._keep = _last_flag("MINDIE_LOG_TO_FILE") != "0"
+        self._threshold = _threshold("MINDIE_LLM_PYTHON_LOG_LEVEL" if self._old else "MINDIE_LOG_LEVEL")
 
     def out(self, text: str) -> None:
         """A line that always shows."""
@@ -48,6 +51,8 @@ class Console:
 
     def server(self, level: str, text: str) -> None:
         """A line of the service's log."""
+        if not self._old and _LEVELS[level] < self._threshold:
+            return
         stamp = datetime.now().astimezone().isoformat(" ")
         line = f"[{stamp}] [{os.getpid()}] [{threading.get_native_id()}] [server] [{level}] {text}"
         self._append(self._server, line)
@@ -56,9 +61,13 @@ class Console:
 
     def model(self, level: str, text: str, *, module: str = "llm") -> None:
         """A line of the model side's log: the llm log of 3.0.0, the Python log of 1.0.0."""
+        if _LEVELS[level] < self._threshold:
+            return
         now = datetime.now().astimezone()
         if self._old:
-            line = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d} [{level}] [pid: {os.getpid()}] {text}"
+            line = (
+                f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d} [{level}] [pid: {os.getpid()}] {text}"
+            )
         else:
             head = f"[{now.isoformat(' ')}] [{os.getpid()}] [{threading.get_native_id()}]"
             line = f"{head} [{module}] [{level}] {text}"
@@ -88,3 +97,8 @@ class Console:
 def _last_flag(name: str) -> str:
     """The value of a ``MINDIE_LOG_*`` switch; ``llm:1;server:0`` forms count by their last number."""
     return os.environ.get(name, "").strip().rpartition(":")[2]
+
+
+def _threshold(variable: str) -> int:
+    """The least level that is logged: INFO unless the variable says otherwise."""
+    return _LEVELS.get(_last_flag(variable).upper(), 1)

@@ -142,7 +142,9 @@ class Daemon:
             name = signal.strsignal(number)
             self._console.server("ERROR", f"Process {pid} was terminated by signal {number} ({name})")
         else:
-            self._console.server("ERROR", f"Process {pid} exited normally with status {os.WEXITSTATUS(status)}")
+            self._console.server(
+                "ERROR", f"Process {pid} exited normally with status {os.WEXITSTATUS(status)}"
+            )
         if not self._new:
             text = "Please check the service log or python log."
             self._console.out(f"ERR: Daemon wait pid with {pid} exit, {text}")
@@ -198,8 +200,13 @@ class Daemon:
             return
         hint = "export MINDIE_LLM_PYTHON_LOG_TO_STDOUT=1 export MINDIE_LLM_PYTHON_LOG_TO_FILE=1 to find error"
         server("ERROR", f": [MIE05E030001] Initialize modelBackends_ failed, {hint} in pythonlog")
-        server("ERROR", "[llm_infer_model_instance.cpp:234] : [LLMInferModelInstance::Init] llmManager_ init fail!")
-        text = "LLMInferEngine initialize LLMInferModels failed. please check the error stacks for more details"
+        server(
+            "ERROR",
+            "[llm_infer_model_instance.cpp:234] : [LLMInferModelInstance::Init] llmManager_ init fail!",
+        )
+        text = (
+            "LLMInferEngine initialize LLMInferModels failed. please check the error stacks for more details"
+        )
         server("ERROR", f"[llm_infer_engine.cpp:48] : [MIE05E040001] [llm_backend] {text}")
         engine = "[MIE04E060108] [backend_manager] Failed to init engine: mindieservice_llm_engine"
         server("ERROR", f"[infer_backend_manager.cpp:272] : {engine}")
@@ -235,9 +242,12 @@ def main(version: str, program: str) -> int:
     while rest:
         key = rest.pop(0)
         if key not in _ARGUMENTS or not rest:
-            text = f"Missing value for key: {key}" if key in _ARGUMENTS else "Unrecognized command-line argument"
+            text = (
+                f"Missing value for key: {key}" if key in _ARGUMENTS else "Unrecognized command-line argument"
+            )
             Console(version, home).server("ERROR", f"{text}, expect [{', '.join(_ARGUMENTS)}]")
             return 255
         options[key] = rest.pop(0)
     stated = options.get("--config-file") or os.environ.get("MIES_CONFIG_JSON_PATH")
-    Daemon(version, home, Path(stated) if stated else home / "conf/config.json").run()
+    daemon = Daemon(version, home, Path(stated) if stated else home / "conf/config.json")
+    return daemon.run()

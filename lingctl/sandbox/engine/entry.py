@@ -1,4 +1,4 @@
-"""The emulated ``mindie_llm_server`` of 3.0.0: looks at the installation, sets the environment, runs the daemon."""
+"""The emulated ``mindie_llm_server`` of 3.0.0: checks the installation, then becomes the daemon."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def main(package: str) -> int:
     environment["MINDIE_LLM_HOME_PATH"] = package
     environment["LD_LIBRARY_PATH"] = f"{library}:{environment.get('LD_LIBRARY_PATH', '')}"
     environment["PYTHONPATH"] = f"{home.parent}:{environment.get('PYTHONPATH', '')}"
-    os.execve(daemon, [str(daemon), *sys.argv[1:]], environment)  # noqa: S606 - this is the point
+    return os.execve(daemon, [str(daemon), *sys.argv[1:]], environment)

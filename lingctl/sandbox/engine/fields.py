@@ -1,7 +1,8 @@
 """The fields of MindIE's config.json by version: type, whether compulsory, range.
 
-Source: MindIE-LLM v3.0.0 src/config_manager and its shipped config.json for 3.0.0. The 1.0.0 server is closed;
-its fields are those of the published 1.0.0 file, with 3.0.0's rules where no others are known (inference).
+Source: MindIE-LLM v3.0.0 src/config_manager and its shipped config.json for 3.0.0. The 1.0.0 server is
+closed; its fields are those of the published 1.0.0 file, with 3.0.0's rules where no others are known
+(inference).
 """
 
 from __future__ import annotations
@@ -109,4 +110,7 @@ SCHEDULE: tuple[Field, ...] = (
     Field("longPrefillTokenThreshold", "uint32_t", _NEVER, 1, 8192),
 )
 # Read by 3.0.0 without looking whether they are there: an exception of the JSON library, not a tidy refusal.
-UNGUARDED = {"ServerConfig": ("distDPServerEnabled",), "BackendConfig": ("multiNodesInferEnabled", "interNodeTLSEnabled")}
+UNGUARDED = {
+    "ServerConfig": ("distDPServerEnabled",),
+    "BackendConfig": ("multiNodesInferEnabled", "interNodeTLSEnabled"),
+}

@@ -1,4 +1,7 @@
-"""Who may own and read the daemon's files. Texts of 3.0.0's file_utils.cpp and safe_path.cpp; older words for 1.0.0."""
+"""Who may own and read the daemon's files.
+
+Source: MindIE-LLM v3.0.0 file_utils.cpp and safe_path.cpp; transcripts for the older words of 1.0.0.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +71,7 @@ def model_path_fault(path: Path, *, folder: bool) -> str | None:
     if mode & ~limit:
         return f"Path permission exceeds maximum allowed: {path}, actual={mode:04o}, limit={limit:04o}"
     if found.st_uid != os.getuid():
-        return (
-            f"path owner uid mismatch: path={path}, current_uid={os.getuid()}, path_uid={found.st_uid}"
-        )
+        return f"path owner uid mismatch: path={path}, current_uid={os.getuid()}, path_uid={found.st_uid}"
     return None
 
 
@@ -89,9 +90,9 @@ def weights_fault(path: Path, version: str) -> str | None:
     found = path.stat()
     if os.getuid() not in (0, found.st_uid) and os.getgid() != found.st_gid:
         return (
-            f"PermissionError: The current user does not have permission to access the path:{path}. Because he is"
-            " not root or the path owner, and not in the same user group with the path owner. Please check and"
-            " make sure to satisfy at least one of the conditions above."
+            f"PermissionError: The current user does not have permission to access the path:{path}. Because"
+            " he is not root or the path owner, and not in the same user group with the path owner."
+            " Please check and make sure to satisfy at least one of the conditions above."
         )
     mode = stat.S_IMODE(found.st_mode)
     if not mode & stat.S_IWOTH:
@@ -102,6 +103,6 @@ def weights_fault(path: Path, version: str) -> str | None:
             f" group. Please check the input path:{path}, and change mode to {mode & ~2}."
         )
     return (
-        f"PermissionError: The file {path} should not be writable by others who are neither the owner nor in the"
-        f" group. Current permission: {mode:#o}. Permission after removal: {mode & ~2:#o}."
+        f"PermissionError: The file {path} should not be writable by others who are neither the owner nor in"
+        f" the group. Current permission: {mode:#o}. Permission after removal: {mode & ~2:#o}."
     )

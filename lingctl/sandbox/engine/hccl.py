@@ -61,7 +61,9 @@ def connect_timeout() -> int:
     text = os.environ.get("HCCL_CONNECT_TIMEOUT", "120")
     if not text.isdecimal() or not 120 <= int(text) <= 7200:
         variable = "HCCL_CONNECT_TIMEOUT"
-        raise HcclError(f"EI0001: Environment variable [{variable}] is invalid. Reason: {text}, range [120, 7200]")
+        raise HcclError(
+            f"EI0001: Environment variable [{variable}] is invalid. Reason: {text}, range [120, 7200]"
+        )
     return int(text)
 
 
@@ -79,7 +81,9 @@ def join(table: RankTable, site: Site, console: Console) -> Fabric:
     lock = threading.Lock()
     threads = []
     for group in _by_listener(pairs):
-        thread = threading.Thread(target=_connect, args=(group, table, site, deadline, fabric, lock), daemon=True)
+        thread = threading.Thread(
+            target=_connect, args=(group, table, site, deadline, fabric, lock), daemon=True
+        )
         thread.start()
         threads.append(thread)
     for thread in threads:
@@ -212,7 +216,9 @@ def _report(missing: Sequence[Pair], seconds: int, site: Site, console: Console)
         role = "server" if pair.own.rank < pair.peer.rank else "client"
         ends = f"{pair.peer.address}({pair.peer.rank}) | {PORT} | {pair.own.address}({pair.own.rank}) | 0"
         console.plog(f"{source}:643", f" | comm error, device[{pair.own.device_id}]")
-        columns = "dest_ip(user_rank) | dest_port | src_ip(user_rank) | src_port | MyRole | Status | TlsStatus"
+        columns = (
+            "dest_ip(user_rank) | dest_port | src_ip(user_rank) | src_port | MyRole | Status | TlsStatus"
+        )
         console.plog(f"{source}:645", f" | {columns} |")
         console.plog(f"{source}:599", f" | {ends} | {role} | time out | {tls} |")
     console.plog(f"{source}:855", "[Create][Sockets]Wait links establish completed failed, ret[9]")

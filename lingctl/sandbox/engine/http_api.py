@@ -15,8 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lingctl.sandbox.engine import answers, metadata, requests
-from lingctl.sandbox.engine.requests import ApiError, Wish, invalid
+from lingctl.sandbox.engine import answers, api_requests, metadata
+from lingctl.sandbox.engine.api_requests import ApiError, Wish, invalid
+from lingctl.sandbox.engine.sampling import Sampling
 from lingctl.sandbox.engine.server_config import Section
 from lingctl.sandbox.engine.service import BrokenStream, Piece, Service
 
@@ -86,10 +87,12 @@ def open_listeners(server: Section, service: Service, home: Path) -> list[Thread
         if server["httpsEnabled"]:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(home / server["tlsCert"], home / server["tlsPk"])
-            listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+            listener.socket = context.wrap_socket(
+                listener.socket, server_side=True, do_handshake_on_connect=False
+            )
         opened.append(listener)
-    for listener in opened:
-        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    for running in opened:
+        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     return opened
 
 
@@ -102,14 +105,14 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
+    def log_message(self, format: str, *args: Any) -> None:
         """No access log on the console."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class names it
+    def do_GET(self) -> None:
         """Serve a GET."""
         self._guard(self._get)
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class names it
+    def do_POST(self) -> None:
         """Serve a POST."""
         self._guard(self._post)
 
@@ -161,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _timed(self, service: Service) -> None:
         status, body = metadata.health(service, ready=True)
         if status == 200:
-            wish = Wish("hi", 1, requests.Sampling(), False)
+            wish = Wish("hi", 1, Sampling(), False)
             list(service.answer(wish, service.tokens_of(wish)))
             body = {"status": "healthy"}
         self._json(status, body)
@@ -216,11 +219,11 @@ class _Handler(BaseHTTPRequestHandler):
         name = service.name
         if path == "/v1/chat/completions":
             full = bool(service.raw.server.get("fullTextEnabled", False))
-            return requests.chat(body, name, vllm), answers.Chat(name, full)
+            return api_requests.chat(body, name, vllm), answers.Chat(name, full)
         if path == "/v1/completions":
-            return requests.completion(body, name, vllm), answers.Completion(name)
+            return api_requests.completion(body, name, vllm), answers.Completion(name)
         if path == "/generate" and "prompt" in body:
-            wish = requests.vllm_generate(body)
+            wish = api_requests.vllm_generate(body)
             text = wish.prompt if isinstance(wish.prompt, str) else service.text.decode(wish.prompt)
             return wish, answers.Vllm(text)
         if path in ("/infer", "/infer_token", "/generate", "/generate_stream", "/"):
@@ -228,7 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
         match = _MODEL_URL.match(path)
         if match and match[2] in ("generate", "generate_stream"):
             self._named(match[1], service)
-            wish = requests.native({"inputs": body.get("text_input"), **body, "stream": match[2] != "generate"})
+            wish = api_requests.native(
+                {"inputs": body.get("text_input"), **body, "stream": match[2] != "generate"}
+            )
             return wish, answers.Triton(name, str(body.get("id", "")), wish.details)
         raise _not_found()
 
@@ -237,13 +242,13 @@ class _Handler(BaseHTTPRequestHandler):
             ids = body.get("input_id")
             if not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
                 raise invalid("Parameter input_id must be an array")
-            plain = requests.native({**body, "inputs": "ids"})
+            plain = api_requests.native({**body, "inputs": "ids"})
             wish = Wish(ids, plain.limit, plain.sampling, plain.stream, plain.stop, plain.details)
             return wish, answers.Infer(wish.details)
         if path == "/infer":
-            wish = requests.native(body)
+            wish = api_requests.native(body)
             return wish, answers.Infer(wish.details)
-        wish = requests.native({**body, "stream": path == "/generate_stream"})
+        wish = api_requests.native({**body, "stream": path == "/generate_stream"})
         return wish, answers.Tgi(wish.details, in_array=path == "/")
 
     def _tokenizer(self, body: Mapping[str, Any], service: Service) -> None:
@@ -260,7 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"Request body too large. Maximum allowed size is {largest}MB."
             self._json(413, {"message": text})
             raise ConnectionError
-        return requests.parse_json(self.rfile.read(length), int(service.raw.server.get("maxJsonDepth", 10)))
+        return api_requests.parse_json(
+            self.rfile.read(length), int(service.raw.server.get("maxJsonDepth", 10))
+        )
 
     def _stream(self, pieces: Iterator[Piece], writer: answers.Writer, prompt: int, mark: str) -> None:
         """Send the events; an error after the first byte goes into the stream, there is no other place."""

@@ -17,7 +17,7 @@ _STOCK = Path(__file__).resolve().parent / "stock"
 _REPOSITORY = "swr.cn-south-1.myhuaweicloud.com/ascendhub/mindie"
 _SITE = "usr/local/lib/python3.11/site-packages"
 _ASCEND = "usr/local/Ascend"
-_DRIVER = "/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64/common:/usr/local/Ascend/driver/lib64/driver"
+_DRIVER = ":".join(f"/{_ASCEND}/driver/lib64{part}" for part in ("", "/common", "/driver"))
 PYTHON = "/.sandbox/python"
 
 # The second name only follows the pattern of the first; no such tag has been seen.
@@ -176,11 +176,7 @@ def _third(tree: _Tree) -> None:
         "MINDIE_LOG_TO_FILE": "1",
         "HCCL_BUFFSIZE": "120",
     }
-    lines = "".join(
-        f'export {name}="{value}"\n' if "$" in value else f'export {name}="${{{name}:-{value}}}"\n'
-        for name, value in values.items()
-    )
-    tree.file(f"{home}/set_env.sh", lines, 0o550)
+    tree.file(f"{home}/set_env.sh", _exports(values), 0o550)
     tree.copy(_STOCK / "atb_llm", f"{_SITE}/atb_llm")
     tree.file(f"{_SITE}/atb_llm/version.info", _atb_version("3.0.0"), 0o640)
     models = {"ATB_SPEED_HOME_PATH": f"/{_SITE}/atb_llm"}
@@ -189,7 +185,9 @@ def _third(tree: _Tree) -> None:
     for package in ("mindie_llm", "atb_llm"):
         metadata = f"Metadata-Version: 2.1\nName: {package}\nVersion: 3.0.0\n"
         tree.file(f"{_SITE}/{package}-3.0.0.dist-info/METADATA", metadata, 0o644)
-    entry = f'#!{PYTHON}\nfrom lingctl.sandbox.engine.entry import main\n\nraise SystemExit(main("/{home}"))\n'
+    entry = (
+        f'#!{PYTHON}\nfrom lingctl.sandbox.engine.entry import main\n\nraise SystemExit(main("/{home}"))\n'
+    )
     tree.file("usr/local/bin/mindie_llm_server", entry, 0o755)
     tree.file("root/.bashrc", _bashrc(("ascend-toolkit", "nnal/atb")), 0o644)
 
@@ -201,7 +199,15 @@ def _service(tree: _Tree, home: str, version: str) -> None:
     )
     tree.file(f"{home}/bin/mindieservice_daemon", launcher, 0o550)
     tree.file(f"{home}/conf/config.json", stock_config(version), 0o640)
-    modes = {"": 0o750, "bin": 0o550, "lib": 0o550, "conf": 0o750, "logs": 0o750, "security": 0o700, "scripts": 0o550}
+    modes = {
+        "": 0o750,
+        "bin": 0o550,
+        "lib": 0o550,
+        "conf": 0o750,
+        "logs": 0o750,
+        "security": 0o700,
+        "scripts": 0o550,
+    }
     for name, mode in modes.items():
         tree.folder(f"{home}/{name}".rstrip("/"), mode)
 

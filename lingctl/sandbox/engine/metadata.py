@@ -6,7 +6,7 @@ import os
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.sandbox.engine.requests import ApiError
+from lingctl.sandbox.engine.api_requests import ApiError
 from lingctl.sandbox.engine.service import Service
 
 Document = dict[str, Any]
@@ -16,7 +16,13 @@ def models(service: Service) -> Document:
     """GET /v1/models; the first two levels of the weights' path are masked."""
     parts = PurePosixPath(service.raw.model["modelWeightPath"]).parts
     root = "/".join(["***", *parts[3:]]) if len(parts) > 3 else "***"
-    entry = {"id": service.name, "object": "model", "owned_by": "MindIE Server", "parent": "null", "root": root}
+    entry = {
+        "id": service.name,
+        "object": "model",
+        "owned_by": "MindIE Server",
+        "parent": "null",
+        "root": root,
+    }
     return {"object": "list", "data": [entry]}
 
 
@@ -134,5 +140,8 @@ def metrics(service: Service) -> str:
         text = "Environment variable MIES_SERVICE_MONITOR_MODE is not set."
         raise ApiError(500, "Incomplete Generation", text)
     label = f'{{model_name="{service.name}"}}'
-    values = {"num_requests_running": service.scheduler.running, "num_requests_waiting": service.scheduler.waiting}
+    values = {
+        "num_requests_running": service.scheduler.running,
+        "num_requests_waiting": service.scheduler.waiting,
+    }
     return "".join(f"# TYPE {key} gauge\n{key}{label} {value}\n" for key, value in values.items())

@@ -185,7 +185,8 @@ class Model:
 
     def _rms(self, x: Floats, weight: Floats) -> Floats:
         scale = 1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(self.shape.epsilon))
-        return (x * scale * weight).astype(np.float32)
+        normed: Floats = (x * scale * weight).astype(np.float32)
+        return normed
 
     def _attention(
         self,
@@ -238,8 +239,7 @@ def _softmax(x: Floats) -> Floats:
 def _swiglu(packed: Floats) -> Floats:
     half = packed.shape[-1] // 2
     gate, up = packed[:, :half], packed[:, half:]
-    result: Floats = gate / (1.0 + np.exp(-gate)) * up
-    return result
+    return np.multiply(gate / (np.float32(1.0) + np.exp(-gate)), up, dtype=np.float32)
 
 
 def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:

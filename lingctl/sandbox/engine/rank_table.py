@@ -139,7 +139,10 @@ def _device_faults(device: Device) -> list[str]:
     except ValueError:
         usable = False
     if not usable:
-        wrong += [f"Input device_ip [{device.address}] is invalid", "Parameter device_ip is invalid in ranktable file."]
+        wrong += [
+            f"Input device_ip [{device.address}] is invalid",
+            "Parameter device_ip is invalid in ranktable file.",
+        ]
     return wrong
 
 

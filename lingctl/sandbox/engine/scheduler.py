@@ -67,6 +67,7 @@ class Scheduler:
         self._held: Request | None = None
         self._running: list[Request] = []
         self._caches: dict[int, Cache] = {}
+        self._admitted: dict[int, Request] = {}
         self._freed: list[int] = []
         self._numbers = 0
         self.lost = False
@@ -124,6 +125,7 @@ class Scheduler:
             sequence.number = self._numbers
             self._numbers += 1
             self._caches[sequence.number] = Cache()
+            self._admitted[sequence.number] = sequence
             fresh.append(sequence)
         return fresh
 
@@ -153,6 +155,7 @@ class Scheduler:
             if sequence in self._running:
                 self._running.remove(sequence)
             self._caches.pop(sequence.number, None)
+            self._admitted.pop(sequence.number, None)
             self._freed.append(sequence.number)
             samplers.pop(sequence.number, None)
 
@@ -178,7 +181,7 @@ class Scheduler:
     def _break(self) -> None:
         self.lost = True
         self._on_lost()
-        for sequence in self._running:
+        for sequence in self._admitted.values():
             sequence.out.put(EngineLost())
         while True:
             waiting = self._held or self._next(block=False)

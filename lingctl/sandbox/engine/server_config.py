@@ -137,7 +137,9 @@ def _json_type(value: object) -> str:
 def _structure(raw: RawConfig, version: str, console: Console) -> None:
     ids = raw.backend["npuDeviceIds"]
     for subset in ids:
-        fits = isinstance(subset, list) and all(isinstance(i, int) and not isinstance(i, bool) for i in subset)
+        fits = isinstance(subset, list) and all(
+            isinstance(i, int) and not isinstance(i, bool) for i in subset
+        )
         if not fits:
             console.out("Type of element in json array does not match integer")
             raise _failed("BackendConfig", version, console)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lingctl.sandbox.engine.requests import ApiError, Wish
+from lingctl.sandbox.engine.api_requests import ApiError, Wish
 from lingctl.sandbox.engine.scheduler import EngineLost, Scheduler
 from lingctl.sandbox.engine.server_config import RawConfig
 from lingctl.sandbox.engine.site import Site, this_site
@@ -40,7 +40,7 @@ class Service:
 
     Attributes:
         lost_nodes: addresses of slaves that are gone.
-        die: kills a worker, for the fault of that name.
+        worker_died: set to kill a worker, for the fault of that name.
     """
 
     raw: RawConfig
@@ -93,7 +93,8 @@ class Service:
             request.cancelled = True
 
     def _pieces(self, out: queue.Queue[int | str | EngineLost], site: Site) -> Iterator[Piece]:
-        growing, held, count = Growing(self.text), [], 0
+        growing, count = Growing(self.text), 0
+        held: list[int] = []
         timeout = float(self.raw.server.get("tokenTimeout", 600))
         while True:
             try:
@@ -144,7 +145,8 @@ def _until_stop(pieces: Iterator[Piece], stops: Sequence[str]) -> Iterator[Piece
     if not stops:
         yield from pieces
         return
-    pending, tokens = "", []
+    pending = ""
+    tokens: list[int] = []
     for piece in pieces:
         pending += piece.text
         tokens += piece.tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -146,16 +147,18 @@ class Startup:
         started.workers = self.workers
         beyond = [device for device in devices if device >= len(visible)]
         if beyond:
-            text = f"c10_npu::SetDevice(device_id) failed, error code is 107001. Invalid device id {beyond[0]}"
+            text = (
+                f"c10_npu::SetDevice(device_id) failed, error code is 107001. Invalid device id {beyond[0]}"
+            )
             hint = f"visible devices: {len(visible)}"
             self._console.model("ERROR", f"RuntimeError: {text}, {hint}")
             raise EngineFailed(text)
 
     def _load(self, started: Started, site: Site) -> None:
         console, raw = self._console, started.raw
-        master, columns = None, started.table
-        if columns is not None:
-            master = self._register(started, columns, site)
+        table = started.table
+        if table is not None:
+            self._register(started, table, site)
         elif os.environ.get(VARIABLE[self._version]):
             _refuse_stray_table(self._version)
         for rank in started.ranks:
@@ -163,13 +166,12 @@ class Startup:
         self._check_ranks(started, site)
         folder = Path(raw.model["modelWeightPath"])
         routed = route(folder, self._version)
-        if columns is not None:
-            fabric = hccl.join(columns, site, console)
-            started.group = world.group_of(columns, fabric)
+        if table is not None:
+            fabric = hccl.join(table, site, console)
+            started.group = world.group_of(table, fabric)
         self._read_weights(started, folder, routed, site)
         started.text = Text(folder)
         time.sleep(_WARM_UP_SECONDS * site.time_scale)
-        del master
         console.model("INFO", f"model init success, parent pid={os.getpid()}")
         for rank in started.ranks:
             result = "return initialize success result: {'status': 'ok', 'npuBlockNum': '2119'}"
@@ -179,10 +181,10 @@ class Startup:
     def _register(self, started: Started, table: RankTable, site: Site) -> None:
         port = int(started.raw.backend.get("multiNodesInferPort", 1120))
         assert table.local is not None
-        if not self._new and os.environ.get("ATB_LLM_HCCL_ENABLE") != "1":
+        wants_hccl = os.environ.get("ATB_LLM_HCCL_ENABLE") == "1"
+        if not (self._new or wants_hccl or os.environ.get("ATB_LLM_COMM_BACKEND") == "hccl"):
             # Inference: without it 1.0.0 takes LCCL, which works inside one server only.
-            if os.environ.get("ATB_LLM_COMM_BACKEND") != "hccl":
-                raise LoadError("RuntimeError: lccl cannot connect cards of several servers")
+            raise LoadError("RuntimeError: lccl cannot connect cards of several servers")
         if table.local is table.master:
             listener = world.open_master(table.local, port, self._console)
             started.registration = world.accept_slaves(listener, table, self._console)
@@ -207,7 +209,9 @@ class Startup:
             seconds = hccl.connect_timeout()
             time.sleep((seconds + 20) * site.time_scale)
             wait = f"topo exchange server get socket timeout! timeout[{seconds} s]"
-            self._console.plog("topoinfo_exchange_server.cc:201", f"[InitGroupStage][RanktableDetect]EI0015: {wait}")
+            self._console.plog(
+                "topoinfo_exchange_server.cc:201", f"[InitGroupStage][RanktableDetect]EI0015: {wait}"
+            )
             raise LoadError(f"RuntimeError: HcclCommInitRootInfo failed, EI0015 {wait}")
 
     def _read_weights(self, started: Started, folder: Path, routed: Routed, site: Site) -> None:
@@ -241,10 +245,8 @@ def watch_slaves(started: Started, on_lost: object) -> None:
     assert callable(on_lost)
 
     def watch(address: str, link: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):
             link.recv(1, socket.MSG_PEEK)
-        except OSError:
-            pass
         on_lost(address)
 
     links = started.registration.links if started.registration else {}

@@ -17,7 +17,9 @@ def missing_library(version: str, service_home: Path) -> str | None:
     folders = [Path(part) for part in os.environ.get("LD_LIBRARY_PATH", "").split(":") if part]
     wanted = {"1.0.0": "libboost_thread.so.1.82.0", "3.0.0": "libmindie_llm_manager.so"}[version]
     driver = "libascend_hal.so"
-    program = "./bin/mindieservice_daemon" if version == "1.0.0" else str(service_home / "bin/mindieservice_daemon")
+    program = (
+        "./bin/mindieservice_daemon" if version == "1.0.0" else str(service_home / "bin/mindieservice_daemon")
+    )
     for library in (wanted, "libascendcl.so", "libatb.so", driver):
         found = any((folder / library).exists() for folder in folders)
         if library == driver:

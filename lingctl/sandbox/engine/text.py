@@ -16,7 +16,8 @@ _BROKEN = (
     "Failed to get vocab size from tokenizer wrapper with exception: ValueError: "
     "safe_get_tokenizer_from_pretrained failed. Please check the input parameters model_path and kwargs. "
     "If the input parameters are valid and the required files exist in model_path, make sure the folder's "
-    "owner has execute permission. Otherwise, please check the function stack for detailed exception information."
+    "owner has execute permission. Otherwise, please check the function stack for detailed exception "
+    "information."
 )
 _HALF = "\ufffd"
 
@@ -54,7 +55,9 @@ class Text:
         """The prompt of a conversation, ready for the assistant's answer."""
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(self._template)
+        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(
+            self._template
+        )
         return template.render(messages=list(messages), add_generation_prompt=True)
 
 

@@ -1,7 +1,8 @@
 """Writes a genuine PyTorch checkpoint (zip of stored members) of bfloat16 tensors, without torch.
 
-Format: ``<archive>/data.pkl`` describes the tensors by ``torch._utils._rebuild_tensor_v2`` over persistent
-storages; ``<archive>/data/<key>`` holds the bytes, aligned to 64. Checked against ``torch.load`` in the tests.
+Format: ``<archive>/data.pkl`` describes the tensors by ``torch._utils._rebuild_tensor_v2`` over
+persistent storages; ``<archive>/data/<key>`` holds the bytes, aligned to 64. Checked against ``torch.load``
+in the tests.
 """
 
 from __future__ import annotations

@@ -98,10 +98,15 @@ class ValueRules:
                 self._say(f"scheduleParam.{name} [{schedule[name]}] {text}")
         policy = schedule.get("policyType", 0)
         if policy not in (0, 4, 5, 6, 7):
-            self._say(f"The scheduleParam.policyType [{policy}] is outside the expected range: 0 or 4~7.", log=True)
+            self._say(
+                f"The scheduleParam.policyType [{policy}] is outside the expected range: 0 or 4~7.", log=True
+            )
         batch = schedule["maxBatchSize"]
         if schedule["maxPrefillBatchSize"] > batch:
-            self._say(f"scheduleParam.maxPrefillBatchSize [{schedule['maxPrefillBatchSize']}] is out of bound [{batch}]")
+            self._say(
+                f"scheduleParam.maxPrefillBatchSize [{schedule['maxPrefillBatchSize']}] "
+                f"is out of bound [{batch}]"
+            )
         if schedule["maxIterTimes"] == 0:
             self._say("The value of ScheduleParam.maxIterTimes can not be 0.")
         for name, limit in (("maxPreemptCount", "maxBatchsize"), ("maxN", "maxBatchSize")):
@@ -109,7 +114,9 @@ class ValueRules:
                 advice = f"please set '{name}' to be not greater than '{limit}' in config.json."
                 self._say(f"The {name} cannot be set greater than {limit}, {advice}", log=True)
         if schedule["templateType"] not in ("Standard", "Mix"):
-            self._say(f"The templateType must be Standard or Mix, but is {schedule['templateType']}", log=True)
+            self._say(
+                f"The templateType must be Standard or Mix, but is {schedule['templateType']}", log=True
+            )
         if schedule["templateName"] != "Standard_LLM":
             self._say(f"The templateName must be Standard_LLM, but is {schedule['templateName']}", log=True)
 
@@ -186,7 +193,9 @@ class ValueRules:
             self._say("npuDeviceID does not allow repetitive element")
         pool = backend.get("kvPoolConfig", {}).get("backend", "")
         if pool not in ("", "unifiedcache", "mooncake", "memcache"):
-            self._say("Unknow kv pool backend. And only [`unifiedcache`, `mooncake`, `memcache`, ``] is available!")
+            self._say(
+                "Unknow kv pool backend. And only [`unifiedcache`, `mooncake`, `memcache`, ``] is available!"
+            )
         if self._raw.multi_node and backend.get("interNodeTLSEnabled", True):
             names = ("interNodeTlsCaPath", "interNodeTlsCaFiles", "interNodeTlsCert", "interNodeTlsPk")
             wrong_before = self._wrong

@@ -1,17 +1,20 @@
-"""Reads a safetensors checkpoint through the real safetensors library, with the loader's documented refusals."""
+"""Reads a checkpoint through the real safetensors library, with the loader's documented refusals."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import deserialize
+import safetensors
 
 from lingctl.sandbox.engine.bfloat16 import Bits, Floats, from_bits
 
 INDEX = "model.safetensors.index.json"
+
+_deserialize: Callable[[bytes], list[tuple[str, dict[str, Any]]]] = safetensors.deserialize
 
 
 class LoadError(Exception):
@@ -42,7 +45,7 @@ class Checkpoint:
 
     def _add(self, file: Path) -> None:
         try:
-            found = deserialize(file.read_bytes())
+            found: list[tuple[str, dict[str, Any]]] = _deserialize(file.read_bytes())
         except Exception as error:  # the library's own exception type is not importable by a stable name
             raise LoadError(f"SafetensorError: {file.name}: {error}") from error
         for name, tensor in found:

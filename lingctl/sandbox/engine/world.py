@@ -146,7 +146,9 @@ class Group:
             send_floats(self._links[0][1], own)
             return [own]
         rows = own.shape[0]
-        rest = [receive_floats(link, (rows, width)) for (_, link), width in zip(self._links, widths, strict=True)]
+        rest = [
+            receive_floats(link, (rows, width)) for (_, link), width in zip(self._links, widths, strict=True)
+        ]
         return [own, *rest]
 
 

@@ -1,4 +1,4 @@
-"""Causal model of stock DeepSeek-MoE: names only. Its decoder class is a module global, as in the stock file."""
+"""Causal model of stock DeepSeek-MoE: names only. The decoder class is a module global, as in stock."""
 
 from __future__ import annotations
 
