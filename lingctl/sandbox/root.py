@@ -1,0 +1,111 @@
+"""Builds the root of a node or container: the host's programs read-only, everything else its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import lingctl
+from lingctl.sandbox.mounts import BIND, NOSUID, PRIVATE, REC, bind, change_root, mount
+
+_OWN = (
+    "etc",
+    "root",
+    "home",
+    "var",
+    "tmp",
+    "run",
+    "opt",
+    "data",
+    "dev",
+    "proc",
+    "sys",
+    "mnt",
+    "usr",
+    ".sandbox",
+)
+_PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "ssl")
+PACKAGE = Path(lingctl.__file__).resolve().parent
+
+
+def enter_root(root: Path, usr_local: Path, devices: Iterable[Path], shared: dict[Path, Path]) -> None:
+    """Make ``root`` this process's root. Needs its own mount namespace.
+
+    Args:
+        root: folder of the node or container; what is written there stays there.
+        usr_local: folder shown as /usr/local.
+        devices: device files to show below /dev, as they are named here.
+        shared: what else is shown, by its place in the new root.
+    """
+    mount("none", Path("/"), "none", REC | PRIVATE)
+    root.mkdir(parents=True, exist_ok=True)
+    bind(root, root)
+    for name in _OWN:
+        (root / name).mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    _show_programs(root, usr_local)
+    _show_python(root)
+    for target, source in shared.items():
+        bind(source, root / str(target).lstrip("/"))
+    _make_dev(root / "dev", devices)
+    mount("proc", root / "proc", "proc", NOSUID)
+    change_root(root)
+
+
+def _show_programs(root: Path, usr_local: Path) -> None:
+    bind(Path("/usr"), root / "usr", read_only=True)
+    _keep_host_python(usr_local)
+    bind(usr_local, root / "usr" / "local")
+    for name in _PROGRAMS:
+        host = Path("/") / name
+        if host.is_symlink() and not (root / name).is_symlink():
+            (root / name).symlink_to(host.readlink())
+        elif host.is_dir() and not host.is_symlink():
+            bind(host, root / name, read_only=True)
+    for name in _HOST_ETC:
+        if (Path("/etc") / name).exists():
+            bind(Path("/etc") / name, root / "etc" / name, read_only=True)
+
+
+def _keep_host_python(usr_local: Path) -> None:
+    """Where the host's Python lives in /usr/local, show its parts there too."""
+    if Path(sys.base_prefix) != Path("/usr/local"):
+        return
+    for part in ("lib", "include", "share"):
+        if (Path("/usr/local") / part).is_dir():
+            bind(Path("/usr/local") / part, usr_local / part, read_only=True)
+    for program in Path("/usr/local/bin").glob("python3*"):
+        bind(program, usr_local / "bin" / program.name, read_only=True)
+
+
+def _show_python(root: Path) -> None:
+    for place in dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), PACKAGE)):
+        inside = root / str(place).lstrip("/")
+        shown = place.is_relative_to("/usr") or (inside.exists() and any(inside.iterdir()))
+        if not shown:
+            bind(place, inside, read_only=True)
+
+
+def _make_dev(dev: Path, devices: Iterable[Path]) -> None:
+    mount("tmpfs", dev, "tmpfs", NOSUID, "mode=755,size=1m")
+    for name in _DEVICES:
+        (dev / name).touch()
+        mount(f"/dev/{name}", dev / name, "none", BIND)
+    for device in devices:
+        (dev / device.name).touch()
+        mount(str(device if device.exists() else Path("/dev/null")), dev / device.name, "none", BIND)
+    for name, target in {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        (dev / name).symlink_to(target)
+    (dev / "shm").mkdir()
+    mount("tmpfs", dev / "shm", "tmpfs", NOSUID, "mode=1777,size=1g")
+    (dev / "pts").mkdir()
+    mount("devpts", dev / "pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
+
+
+def base_python() -> str:
+    """The interpreter without the virtual environment, as a path that is the same in every root."""
+    return str(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")

@@ -1,0 +1,169 @@
+"""The cluster's state as the emulated hardware sees it: one JSON file per node, shared with all nodes.
+
+Standard library only: the emulated tools read it in a few milliseconds, the engine reads it while serving.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+STATE = Path("/.sandbox/state")
+NODE_NAME = Path("/.sandbox/node")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One emulated NPU card.
+
+    Attributes:
+        id: physical id.
+        address: live device address, None where none was set.
+        configured: the address in /etc/hccn.conf.
+        link: ``UP`` or ``DOWN``.
+        tls: the TLS switch, 0 or 1.
+        present: false once the card has dropped off the bus.
+        hang: its hccn_tool calls block.
+    """
+
+    id: int
+    address: str | None
+    configured: str | None
+    netmask: str
+    gateway: str
+    netdetect: str
+    link: str = "UP"
+    tls: int = 0
+    mtu: int = 1500
+    present: bool = True
+    hang: bool = False
+    health: str = "OK"
+    hbm_mb: int = 65536
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """One emulated node.
+
+    Attributes:
+        address: where its SSH server and services are reached.
+        faults: what is broken, by name, with an optional detail.
+        applied: the faults that the node has acted on.
+    """
+
+    name: str
+    address: str
+    hostname: str
+    cards: list[Card]
+    driver: str = "24.1.0"
+    faults: dict[str, str] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """The whole emulated cluster.
+
+    Attributes:
+        time_scale: factor on every documented delay and time limit; 1.0 is real time.
+    """
+
+    mindie: str
+    model: str
+    time_scale: float
+    nodes: list[NodeState]
+
+    def node(self, name: str) -> NodeState:
+        """The node of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+
+def load_cluster(root: Path | str = STATE) -> ClusterState:
+    """The state as it is now."""
+    root = Path(root)
+    cluster = json.loads((root / "cluster.json").read_text())
+    nodes = [load_node(name, root) for name in cluster["nodes"]]
+    return ClusterState(cluster["mindie"], cluster["model"], cluster["time_scale"], nodes)
+
+
+def load_node(name: str, root: Path | str = STATE) -> NodeState:
+    """One node's state as it is now."""
+    return _node(json.loads((Path(root) / f"{name}.json").read_text()))
+
+
+def this_node(root: Path | str = STATE) -> NodeState:
+    """The state of the node that this process runs on."""
+    return load_node(NODE_NAME.read_text().strip(), root)
+
+
+def save_cluster(state: ClusterState, root: Path) -> None:
+    """Write everything anew."""
+    root.mkdir(parents=True, exist_ok=True)
+    for node in state.nodes:
+        _write(root / f"{node.name}.json", asdict(node))
+    _write(
+        root / "cluster.json",
+        {
+            "mindie": state.mindie,
+            "model": state.model,
+            "time_scale": state.time_scale,
+            "nodes": [node.name for node in state.nodes],
+        },
+    )
+
+
+def update_node(name: str, change: Callable[[NodeState], NodeState], root: Path | str = STATE) -> NodeState:
+    """Replace a node's state by ``change`` of it; nobody sees half of it, and no other change is lost."""
+    root = Path(root)
+    with _locked(root / f"{name}.lock"):
+        changed = change(load_node(name, root))
+        _write(root / f"{name}.json", asdict(changed))
+    return changed
+
+
+def update_card(node: NodeState, card: int, **values: object) -> NodeState:
+    """The node with some values of one card replaced.
+
+    Raises:
+        KeyError: it has no such card.
+    """
+    if card not in {existing.id for existing in node.cards}:
+        raise KeyError(card)
+    cards = [replace(c, **values) if c.id == card else c for c in node.cards]  # type: ignore[arg-type]
+    return replace(node, cards=cards)
+
+
+def _node(document: dict[str, object]) -> NodeState:
+    cards = document.pop("cards")
+    assert isinstance(cards, list)
+    return NodeState(cards=[Card(**card) for card in cards], **document)  # type: ignore[arg-type]
+
+
+def _write(path: Path, document: dict[str, object]) -> None:
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(document, indent=1))
+    part.replace(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
