@@ -8,7 +8,7 @@ from lingctl.cli.common import NodesOption, YesOption, required_cluster
 
 
 def stop(nodes: NodesOption = None, yes: YesOption = False) -> None:
-    """Stop the daemons and their containers. Weights, files and containers stay; `deploy` starts them again."""
+    """Stop the daemons and their containers; weights, files and containers stay for the next `deploy`."""
     from lingctl.flows.execute import execute
     from lingctl.flows.stop import plan_stop
     from lingctl.output.plans import print_plan

@@ -1,4 +1,4 @@
-"""The ATB overlay: the files that teach MindIE the BailingMoE models, and what is known about where they go."""
+"""The ATB overlay: the files that teach MindIE the BailingMoE models, and where they go."""
 
 from lingctl.overlay.package import (
     digest_command,

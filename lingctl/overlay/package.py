@@ -1,4 +1,4 @@
-"""The overlay as shipped: its files, its version, its digest, and how a node is asked for the digest it has."""
+"""The overlay as shipped: its files, version and digest, and how a node is asked for its own digest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def overlay_digest() -> str:
 
 
 def digest_command(directory: str) -> Command:
-    """Ask a node for the digests of the overlay that lies in ``directory``; ``read_digest`` reads the answer."""
+    """Ask a node for the digests of the overlay in ``directory``; ``read_digest`` reads the answer."""
     return script(_DIGEST, directory, title="digest of the overlay")
 
 

@@ -152,14 +152,14 @@ class DecoderGraph:
         )
         if any(weight.numel() > 1 for weight in own[10:22]):
             raise ValueError("separate k and v projections beside a packed one")
-        shared = dict(
-            input_norm=own[0],
-            qkv=Linear(own[4], bool(attention[0])),
-            dense=Linear(own[22], bool(attention[3])),
-            post_norm=own[28],
-            gate_up=Linear(own[32], bool(mlp[0])),
-            down=Linear(own[38], bool(mlp[2])),
-        )
+        shared = {
+            "input_norm": own[0],
+            "qkv": Linear(own[4], bool(attention[0])),
+            "dense": Linear(own[22], bool(attention[3])),
+            "post_norm": own[28],
+            "gate_up": Linear(own[32], bool(mlp[0])),
+            "down": Linear(own[38], bool(mlp[2])),
+        }
         if index < self.parameters["firstKDenseReplace"]:
             return Layer(**shared)
         return Layer(

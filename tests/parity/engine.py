@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -97,7 +98,7 @@ def emulated_operations() -> Iterator[None]:
 def mapping_of(**kinds: bool) -> SimpleNamespace:
     """A parallel mapping: pure tensor parallel but for the kinds named."""
     probes = ("has_dp", "has_moe_ep", "has_pp", "has_attn_cp", "has_attn_inner_sp", "has_attn_o_proj_tp")
-    return SimpleNamespace(**{name: lambda value=kinds.get(name, False): value for name in probes})
+    return SimpleNamespace(**{name: partial(kinds.get, name, False) for name in probes})
 
 
 def load_rank(served: Path, rank: int, ranks: int, mapping: object = None, **kwargs: object) -> object:
@@ -118,7 +119,8 @@ def load_rank(served: Path, rank: int, ranks: int, mapping: object = None, **kwa
 
 
 def run_ranks(models: Sequence[object], prompts=PROMPTS, continuations=CONTINUATIONS) -> list[Tensor]:
-    """Prefill and decode on all ranks at once; for each sequence the logits after every fed token but the prompt's.
+    """Prefill and decode on all ranks at once; for each sequence the logits after every fed token but
+    the prompt's.
 
     Returns:
         for each sequence [1 + continuation, vocabulary]; every rank returned the same.

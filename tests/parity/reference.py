@@ -1,4 +1,4 @@
-"""BailingMoE in plain torch, float32: no cache, no shards, one sequence at a time. What the overlay must match.
+"""BailingMoE in plain torch, float32: no cache, no shards, one sequence at a time. The overlay must match it.
 
 Written from the published description of the architecture, not from the overlay or an engine. Weights are
 the checkpoint's bf16 values; rope tables and the normalised head are rounded to bf16, because that is the
@@ -19,10 +19,17 @@ class Reference:
     Args:
         config: config.json's values, ``head_dim`` included.
         tensors: every tensor of the checkpoint, bf16.
+        table_type: what rope tables are rounded to.
     """
 
-    def __init__(self, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, object],
+        tensors: Mapping[str, Tensor],
+        table_type: torch.dtype = torch.bfloat16,
+    ) -> None:
         self.config = config
+        self.table_type = table_type
         self.weights = {name: tensor.float() for name, tensor in tensors.items()}
         self.head = self._head()
 
@@ -68,7 +75,7 @@ class Reference:
         exponents = torch.arange(half, dtype=torch.float64) / half
         frequencies = (self.config["rope_theta"] ** -exponents).float()
         angles = torch.outer(torch.arange(len(x), dtype=torch.float32), frequencies)
-        cos, sin = (table.bfloat16().float()[:, None] for table in (angles.cos(), angles.sin()))
+        cos, sin = (table.to(self.table_type).float()[:, None] for table in (angles.cos(), angles.sin()))
         left, right = x[..., :half], x[..., half:]
         return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1)
 

@@ -1,8 +1,9 @@
 """What all causal classes with paged attention share: heads per rank, rope, the forward call."""
 
 import torch
-from atb_llm.utils.layers import PositionRotaryEmbedding
 from torch import nn
+
+from atb_llm.utils.layers import PositionRotaryEmbedding
 
 
 class FlashForCausalLM(nn.Module):

@@ -1,6 +1,7 @@
 """DeepSeek-MoE's config: its own defaults, and float16 whatever config.json says."""
 
 import torch
+
 from atb_llm.models.base.config import BaseConfig
 
 

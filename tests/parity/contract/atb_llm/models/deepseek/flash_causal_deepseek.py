@@ -3,6 +3,7 @@
 import json
 
 import torch
+
 from atb_llm.models.base.flash_causal_lm import FlashForCausalLM
 from atb_llm.models.deepseek.modeling_deepseek import FlashDeepseekModel
 from atb_llm.utils.layers import TensorEmbedding, load_column_multi

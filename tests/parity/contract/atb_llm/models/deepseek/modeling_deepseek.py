@@ -1,5 +1,7 @@
 """DeepSeek-MoE's decoder as a holder of weights."""
 
+from torch import nn
+
 from atb_llm.utils.layers import (
     RMSNorm,
     TensorEmbedding,
@@ -9,7 +11,6 @@ from atb_llm.utils.layers import (
 )
 from atb_llm.utils.layers.linear import FastLinear
 from atb_llm.utils.quantize.pack_type import PackType
-from torch import nn
 
 
 class DeepseekMLP(nn.Module):

@@ -1,8 +1,9 @@
 """Linears: a weight, and whether it is stored as [out, in] or [in, out]."""
 
 import torch
-from atb_llm.utils.quantize.pack_type import TransposeType
 from torch import nn
+
+from atb_llm.utils.quantize.pack_type import TransposeType
 
 
 class FastLinear(nn.Module):
