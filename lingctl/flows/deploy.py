@@ -158,7 +158,7 @@ def _need_images(states: Mapping[str, NodeState], image: str) -> None:
         raise NodeError(
             f"the image {image} is not there",
             where=", ".join(without),
-            remedy=f"docker pull {image}\nor, without a network: docker load -i FILE (of a docker save elsewhere)",
+            remedy=f"docker pull {image}\nor, without a network: docker load -i FILE",
             code="image-missing",
         )
 
