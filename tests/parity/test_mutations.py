@@ -96,8 +96,8 @@ MUTATIONS = {
         "plus",
         (
             _MODELING,
-            "first_key = config.num_attention_heads\n",
-            "first_key = config.num_attention_heads + 8\n",
+            "first_value = first_key + config.num_key_value_heads\n",
+            "first_value, first_key = first_key, first_key + config.num_key_value_heads\n",
         ),
     ),
     "the head's storage not heeded": (
