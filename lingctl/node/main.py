@@ -22,7 +22,7 @@ from lingctl.node.trouble import Trouble
 PROGRAMS = {
     "convert": "lingctl.node.convert.program",
     "overlay": "lingctl.node.overlay",
-    "weights": "lingctl.node.weights",
+    "weights": "lingctl.node.weights.program",
 }
 
 _say_lock = threading.Lock()

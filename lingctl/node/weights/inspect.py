@@ -1,0 +1,78 @@
+"""What a deploy has to know of a weights folder, in seconds at any size: no tensor is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Dict, List, Optional, Tuple
+
+from lingctl.node.weights.contents import Contents, contents_of
+from lingctl.node.weights.expected import judge, layer_shapes
+from lingctl.node.weights.manifest import current_manifest, digest_of
+from lingctl.node.weights.modes import wrong_modes
+
+_LARGEST_CONFIG = 1_000_000
+
+
+def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
+    """Describe ``folder``. A folder that is missing, empty or damaged is an answer, not an error.
+
+    Args:
+        folder: of the weights.
+        user: number of the user that runs the daemon; who runs this program if not given.
+
+    Returns:
+        ``form`` (safetensors, bin, none), ``complete``, ``problem`` (first reason why not), ``problems``,
+        ``notes``, ``modes_wrong`` (names that MindIE refuses), ``config`` and ``config_text`` of config.json
+        (None and empty where it is missing or no JSON object), ``has_backup`` (config.json.bak is there),
+        ``shapes`` of layer 0's attention weights, ``files``, ``tensors``, ``bytes``, and ``digest`` where a
+        manifest still describes the files.
+
+    Raises:
+        OSError: a file cannot be read at all.
+    """
+    contents = contents_of(folder)
+    config, text = read_config(folder)
+    problems = [str(problem) for problem in contents.problems] + _missing(contents, config)
+    shapes = layer_shapes(contents.tensors)
+    manifest = current_manifest(folder) if contents.files else None
+    wrong = wrong_modes(folder, user) if os.path.isdir(folder) else ()
+    return {
+        "folder": folder,
+        "form": contents.form,
+        "complete": contents.form != "none" and not problems,
+        "problem": problems[0] if problems else "",
+        "problems": problems,
+        "notes": list(contents.notes),
+        "modes_wrong": [entry.name for entry in wrong],
+        "config": config,
+        "config_text": text,
+        "has_backup": os.path.exists(os.path.join(folder, "config.json.bak")),
+        "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
+        "files": len(contents.files),
+        "tensors": len(contents.tensors),
+        "bytes": contents.size,
+        "digest": digest_of(manifest) if manifest else "",
+    }
+
+
+def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
+    """config.json as an object and as text; None where it is missing, too large or no JSON object."""
+    path = os.path.join(folder, "config.json")
+    if not os.path.isfile(path) or os.path.getsize(path) > _LARGEST_CONFIG:
+        return None, ""
+    with open(path, "rb") as file:
+        text = file.read().decode("utf-8", "replace")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        return None, text
+    return (config if isinstance(config, dict) else None), text
+
+
+def _missing(contents: Contents, config: Optional[Dict[str, object]]) -> List[str]:
+    """Tensors that config.json calls for. Other contradictions are judged, and mended, by a deploy."""
+    if config is None or contents.problems or not contents.tensors:
+        return []
+    missing = judge(config, contents.tensors).missing
+    return [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []

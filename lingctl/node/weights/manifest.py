@@ -1,0 +1,176 @@
+"""SHA-256 of every file of a weights folder, kept beside them: "the same on all nodes" is one comparison.
+
+A file is read once: as long as size and time of change stay, its sum stays. A run that was interrupted goes
+on with the files that are left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+
+from lingctl.node.convert.companions import find_companions
+from lingctl.node.convert.meter import Meter, Report
+from lingctl.node.convert.receipt import shard_state
+from lingctl.node.convert.workers import Workers
+from lingctl.node.files import write_whole
+from lingctl.node.trouble import Trouble
+
+MANIFEST = ".lingctl-manifest.json"
+_WEIGHTS = (".safetensors", ".bin", ".index.json")
+_VERSION = 1
+_LARGEST = 16_000_000
+_BLOCK = 1 << 20
+
+
+class FileSum(NamedTuple):
+    """One file: SHA-256 in hexadecimal, bytes, and its state (size and time of change) when it was read."""
+
+    sha256: str
+    size: int
+    state: str
+
+
+Manifest = Dict[str, FileSum]
+Found = Callable[[str, FileSum], None]
+
+
+def digest_of(manifest: Mapping[str, FileSum]) -> str:
+    """SHA-256 over what ``sha256sum`` would print for the files of weights and their index, by name.
+
+    Equal on two nodes exactly when both have the same weights. Tokenizer and configuration are not in it.
+    """
+    return _digest(manifest, weights=True)
+
+
+def companions_digest_of(manifest: Mapping[str, FileSum]) -> str:
+    """The same over all other files: tokenizer, configuration, code."""
+    return _digest(manifest, weights=False)
+
+
+def read_manifest(folder: str) -> Optional[Manifest]:
+    """The manifest in ``folder``; None where there is none or it cannot be read as one."""
+    path = os.path.join(folder, MANIFEST)
+    try:
+        if os.path.getsize(path) > _LARGEST:
+            return None
+        with open(path, "rb") as file:
+            content = json.loads(file.read())
+        if content["version"] != _VERSION:
+            return None
+        return {
+            str(name): FileSum(str(entry["sha256"]), int(entry["size"]), str(entry["state"]))
+            for name, entry in content["files"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def write_manifest(folder: str, manifest: Mapping[str, FileSum]) -> None:
+    """Put the manifest on disk, whole."""
+    content = {
+        "version": _VERSION,
+        "digest": digest_of(manifest),
+        "companions_digest": companions_digest_of(manifest),
+        "files": {name: manifest[name]._asdict() for name in sorted(manifest)},
+    }
+    write_whole(os.path.join(folder, MANIFEST), (json.dumps(content, indent=1) + "\n").encode())
+
+
+def files_of(folder: str) -> List[str]:
+    """Names, relative to the folder, of all that a manifest lists: weights, index and companions."""
+    weights = [name for name in os.listdir(folder) if name.endswith(_WEIGHTS) and not name.startswith(".")]
+    companions = [name for name in find_companions(folder, ()).names if not name.endswith(".bak")]
+    return sorted({*weights, *companions})
+
+
+def current_manifest(folder: str) -> Optional[Manifest]:
+    """The manifest if it still describes the files that are there, without reading them; else None."""
+    manifest = read_manifest(folder)
+    if manifest is None or sorted(manifest) != files_of(folder):
+        return None
+    current = all(shard_state(os.path.join(folder, name)) == entry.state for name, entry in manifest.items())
+    return manifest if current else None
+
+
+def make_manifest(folder: str, report: Report) -> Dict[str, object]:
+    """Sum what has not been summed yet, write the manifest, and tell its digests.
+
+    Raises:
+        Trouble: no such folder, or a file changed while it was read.
+        OSError: a file cannot be read.
+    """
+    if not os.path.isdir(folder):
+        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    before = read_manifest(folder) or {}
+    names = files_of(folder)
+    kept = {
+        name: before[name]
+        for name in names
+        if name in before and before[name].state == shard_state(os.path.join(folder, name))
+    }
+    waiting = [name for name in names if name not in kept]
+    lock = threading.Lock()
+
+    def note(name: str, entry: FileSum) -> None:
+        with lock:
+            kept[name] = entry
+            write_manifest(folder, kept)
+
+    sum_files(folder, waiting, report, note)
+    if not waiting:
+        write_manifest(folder, kept)
+    return {
+        "folder": folder,
+        "digest": digest_of(kept),
+        "companions_digest": companions_digest_of(kept),
+        "files": len(kept),
+        "bytes": sum(entry.size for entry in kept.values()),
+        "read": len(waiting),
+    }
+
+
+def sum_files(folder: str, names: List[str], report: Report, found: Found) -> None:
+    """Read files side by side and tell each sum as it is found.
+
+    Raises:
+        Trouble: a file changed while it was read.
+        OSError: a file cannot be read.
+    """
+    workers = Workers()
+    total = sum(os.path.getsize(os.path.join(folder, name)) for name in names)
+    tick = workers.ticking(Meter("checksums", total, report).add)
+
+    def one(name: str) -> None:
+        path = os.path.join(folder, name)
+        state = shard_state(path)
+        digest = hashlib.sha256()
+        buffer = bytearray(_BLOCK)
+        view = memoryview(buffer)
+        size = 0
+        with open(path, "rb", buffering=0) as file:
+            while True:
+                count = file.readinto(buffer)
+                if not count:
+                    break
+                digest.update(view[:count])
+                size += count
+                tick(count)
+        if shard_state(path) != state:
+            remedy = "wait until nobody writes to it"
+            raise Trouble("changed while it was read", where=path, remedy=remedy, code="source-changed")
+        found(name, FileSum(digest.hexdigest(), size, state))
+
+    workers.each(one, names)
+
+
+def _digest(manifest: Mapping[str, FileSum], weights: bool) -> str:
+    lines = [
+        f"{manifest[name].sha256}  {name}\n"
+        for name in sorted(manifest)
+        if name.endswith(_WEIGHTS) is weights
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""Modes and owners of a folder of weights as MindIE demands them.
+
+Source: MindIE-LLM 3.0.0 src/utils/safe_path.cpp (folders at most 0750, files at most 0640, owned by the
+daemon's user; root is exempt from the owner rule there) and atb_llm/utils/file_utils.py (nothing that others
+may write, also for root). 0750 and 0640 satisfy every version.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from lingctl.node.files import FILE_MODE, FOLDER_MODE
+from lingctl.node.trouble import Trouble
+
+
+class Wrong(NamedTuple):
+    """One file or folder that MindIE would refuse. ``name`` is relative to the folder; ``.`` is itself."""
+
+    name: str
+    reason: str
+
+
+def wrong_modes(folder: str, user: Optional[int] = None) -> Tuple[Wrong, ...]:
+    """What MindIE would refuse, without changing it.
+
+    Args:
+        folder: of the weights.
+        user: number of the user that runs the daemon; who runs this program if not given.
+    """
+    owner = os.geteuid() if user is None else user
+    found = ((name, _reason(os.stat(path), owner)) for name, path in _all(folder))
+    return tuple(Wrong(name, reason) for name, reason in found if reason)
+
+
+def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
+    """Set modes, and owners where they are not the daemon's; tells how many were changed.
+
+    Links are not followed: what they lead to may belong to something else.
+
+    Raises:
+        Trouble: no such folder, or a link whose target MindIE refuses.
+        OSError: not allowed.
+    """
+    if not os.path.isdir(folder):
+        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    owner = os.geteuid() if user is None else user
+    paths = dict(_all(folder))
+    changed: List[str] = []
+    for name, reason in wrong_modes(folder, owner):
+        path = paths[name]
+        if os.path.islink(path):
+            raise Trouble(
+                f"is a link to a file that MindIE refuses ({reason})",
+                where=path,
+                remedy=f"put the file itself there: cp --remove-destination $(readlink -f {path}) {path}",
+                code="weights-link",
+            )
+        if owner != 0 and os.stat(path).st_uid != owner:
+            os.chown(path, owner, -1, follow_symlinks=False)
+        os.chmod(path, FOLDER_MODE if os.path.isdir(path) else FILE_MODE)
+        changed.append(name)
+    return {"folder": folder, "files": len(paths), "changed": changed}
+
+
+def _all(folder: str) -> Iterator[Tuple[str, str]]:
+    """Name and path of the folder and of all that is in it, but for hidden names: nobody loads these."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield os.path.relpath(here, folder), here
+        for name in sorted(files):
+            path = os.path.join(here, name)
+            if not name.startswith(".") and os.path.isfile(path):
+                yield os.path.relpath(path, folder), path
+
+
+def _reason(found: os.stat_result, owner: int) -> str:
+    mode = stat.S_IMODE(found.st_mode)
+    is_folder = stat.S_ISDIR(found.st_mode)
+    most = FOLDER_MODE if is_folder else FILE_MODE
+    if mode & ~most:
+        return f"mode {mode:04o}, at most {most:04o} is allowed"
+    # Root reads whatever the mode says.
+    if owner != 0 and found.st_uid != owner:
+        return f"belongs to user {found.st_uid}, not to {owner}"
+    needed = 0o500 if is_folder else 0o400
+    if owner != 0 and mode & needed != needed:
+        return f"mode {mode:04o}, its owner cannot read it"
+    return ""
