@@ -1,0 +1,290 @@
+"""Every signature of the catalogue, on lines as they were really printed where such lines are public."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lingctl.mindie.diagnosis import diagnose
+from lingctl.mindie.failures import catalogue, exit_meaning, explain, explain_waiting, first_errors, match
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+
+LINES = [
+    ("A1", "Check path: config.json failed, by: Check Other group permission failed"),
+    ("A2", "owner id diff: current process user id is 0, file owner id is 1000"),
+    ("A3", "The path /x/config.json is a link."),
+    ("A4", "/x/config.json is not a regular file or not exists"),
+    ("A5", "/x/config.json: it's not in baseDir directory"),
+    ("A6", "Json file is invalid. Please check json format!"),
+    ("A7", "tokenTimeout: missing compulsory field"),
+    ("A8", "The type of param port should be int"),
+    ("A9", "maxSeqLen 0 is out of bound [1, 4294967295]"),
+    ("A10", "The size of npuDeviceIds (subset) does not equal to worldSize"),
+    ("A11", "[MIE05E040000] [llm_backend] The size of npuDeviceIds does not equal to modelInstanceNumber"),
+    ("A12", "npuDeviceID does not allow repetitive element"),
+    ("A13", "There should be one modelParam for Standard templateType."),
+    ("A14", "The value of maxPrefillTokens should not be less than maxInputTokenLen."),
+    ("A15", "Endpoint port cannot be equal to multiNodesInferPort."),
+    ("A16", "Input ipAddress [0.0.0.0] is invalid"),
+    ("A17", "The tlsCert path is invalid by: The path realpath parsing failed."),
+    ("A18", "ERR: serverConfig_.tlsCaFile size must in [1, 3]"),
+    (
+        "A19",
+        "Ranktable file is not exist, please set a valid ranktable file path with RANK_TABLE_FILE environment.",
+    ),
+    ("A20", "Parameter server_count must be in range [2, 60], but got 1"),
+    ("A21", "server_count is 2 which is not equal to server_list length in ranktable file"),
+    ("A22", "The number of devices in every server node is not the same"),
+    ("A23", "The containerIp in the server node is empty in ranktable file."),
+    ("A24", "Parameter device_ip is invalid in ranktable file."),
+    ("A25", "Ranktable file is invalid. Please check json format!"),
+    ("A26", "ERROR: Rank id is not in the rankTableFile, the input rank is  8"),
+    ("A27", "init rank table config error."),
+    ("A28", "[ConfigManager] Checking Config Failed"),
+    ("A28", "ConfigManager check failed. Please check in the mindservice.log."),
+    ("A29", "Failed check model config.json! take modelConfig.modelWeightPath to empty"),
+    ("A30", "Unrecognized command-line argument, expect [--config-file, --expert-parallel]"),
+    ("B1", "Path permission exceeds maximum allowed: 750"),
+    ("B2", "The file should not be writable by others who are neither the owner nor in the group"),
+    ("B3", "The current user does not have permission to access the path: /models"),
+    ("B4", "The path should not be a symbolic link file"),
+    (
+        "B5",
+        "Failed to get vocab size from tokenizer wrapper with exception: "
+        "ValueError: safe_get_tokenizer_from_pretrained failed.",
+    ),
+    (
+        "B6",
+        "Failed to get vocab size from tokenizer wrapper with exception: "
+        "ModuleNotFoundError: No module named 'mindie_llm'",
+    ),
+    ("B7", "NotImplementedError: unsupported model type: bailing_moe"),
+    ("B8", "FileNotFoundError: No local weights found in /models with extension .safetensors"),
+    ("B9", "AssertionError: weight model.layers.3.mlp.gate.weight does not exist"),
+    ("B10", "Key lm_head.weight was found in multiple files"),
+    ("B11", "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge"),
+    ("B12", "ValueError: self._config.num_experts must be between 1 and 256"),
+    ("B14", "[MIE05E010012] eos_token_id is invalid"),
+    ("B15", "terminate called after throwing an instance of 'pybind11::error_already_set'"),
+    (
+        "B16",
+        "[libprotobuf FATAL google/protobuf/stubs/common.cc:83] This program was compiled against version",
+    ),
+    ("B17", "libgomp.so.1: cannot allocate memory in static TLS block"),
+    ("B18", "libboost_thread.so.1.82.0: cannot open shared object file: No such file or directory"),
+    ("B19", "ImportError: libatb_speed_torch.so: undefined symbol: _ZN3atb"),
+    ("B20", "curl: symbol lookup error: /usr/lib64/libldap.so.2: undefined symbol: EVP_md2"),
+    ("B21", "HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded with url: /x"),
+    ("B22", "call aclnnArange failed, detail:EZ9999: Inner Error! Parse dynamic kernel config fail."),
+    ("B23", "RuntimeError: mindieservice_daemon not found at /usr/local/lib/python3.11/site-packages"),
+    ("C1", "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity)"),
+    (
+        "C2",
+        "Warmup failed. This could be caused by setting both maxInputTokenLen and maxPrefillTokens. "
+        "Required block number: 20. Left block number: 3.",
+    ),
+    ("C3", "Warmup failed due to NPU out of memory when `npuMemSize` set to 40"),
+    ("C4", "RuntimeError: Trying to create tensor with negative dimension -4: [-4, 128]"),
+    ("C5", "Warmup failed, because of multimodal model inference out of memory when warming up"),
+    ("C6", "rtKernelLaunchWithHandleV2 failed: 207001"),
+    ("C7", "EI0011: Failed to allocate [1073741824] bytes of NPU memory"),
+    ("C8", "out of memory, need block 9"),
+    ("C9", "[MIE04E120407] [batchscheduler] Shared memory available is not enough"),
+    ("C10", "Out of memory: Killed process 3321 (mindie_llm_back) total-vm:88kB"),
+    ("C11", "TBE Subprocess[task_distribute] raise error[], main process disappeared!"),
+    ("D1", "Socket bind failed, bind_result is -1. Address already in use"),
+    ("D2", "[MIE04E02041C] [endpoint] Failed to listen 10.0.0.1:1025"),
+    ("D3", "Failed to start gRPC server on port 1120"),
+    ("D4", "Failed to load TLS certificates. Shutting down."),
+    ("D5", "Init process tokenizer pool failed."),
+    ("D8", "Got model qwen but not found in server"),
+    ("D9", "This model's maximum input ids length cannot be greater than 2048"),
+    ("D10", "Engine callback timeout: 600s"),
+    ("D11", "Environment variable MIES_SERVICE_MONITOR_MODE is not set."),
+    ("E2", "Failed to establish connection to master after maximum retries"),
+    ("E3", '{"message":"Abnormal node detected","no_contact_node":["node(10.0.0.2) is abnormal."]}'),
+    ("E5", "5. The TLS switch is inconsistent, or the TLS certificate expires"),
+    ("E6", "EI0002: The wait execution of the Notify register times out."),
+    ("E7", "topo exchange server get socket timeout! timeout[120 s]"),
+    ("E9", "EI0014: Value for ranktable config is invalid"),
+    ("E11", "socket type[1], listen on ip[10.0.0.1] and specific port[16666] fail"),
+    (
+        "E12",
+        "EJ0001: Failed to initialize the HCCP process. Reason: Maybe the last training process is running",
+    ),
+    ("E13", "AllGatherHcclRunner:0 HcclCommInitRootInfo fail, error:2"),
+    ("E14", "hcclCommInitRootInfoConfig(...), error code is 1"),
+    ("E15", "EI9999 connected p2p timeout, timeout:600 s. local logicDevid:0,remote physic id:7"),
+    ("E16", "EI0008: The HCCL versions are inconsistent"),
+    ("E19", "RuntimeError: HCCL function error: 7"),
+    ("E21", "ValueError: environment variable MASTER_ADDR expected, but not set"),
+    ("F1", "dcmi module initialize failed. ret is -8005"),
+    ("F2", "dcmi model initialized failed, because the device is used. ret is -8020"),
+    ("F3", "c10_npu::SetDevice(7), error code is 107001"),
+    ("F4", "EE1001: Set visible device failed, invalid device=6, input visible devices:6"),
+    ("F5", "aclrtGetDeviceCount failed, 207004"),
+    ("F6", "[ERROR] tsd client wait response fail, device response code[1]. unknown device error."),
+    ("F7", "Set device npu:5 for rank 5 fails"),
+    ("F9", "Get ACL JitCompile default value failed"),
+    ("F10", "ImportError: libascend_hal.so: cannot open shared object file: No such file or directory"),
+    (
+        "F11",
+        "docker: Error response from daemon: error gathering device information while adding custom device "
+        '"/dev/davinci7": no such file or directory',
+    ),
+    ("F12", "docker: invalid reference format"),
+    ("F13", "RuntimeError: can't start new thread"),
+    ("F14", "exec /usr/bin/sleep: exec format error"),
+    ("F17", "ReshapeAndCacheOperation CheckIniMatch Failed! Supported Combs:"),
+    ("F18", "aclrtSynchronizeStream failed, error 507015"),
+    ("F19", "call aclnnCat failed, detail:EZ1001: tensor 1 shape is not equal"),
+    ("F20", "Pull kv failed"),
+    ("F21", "shm_open failed: Permission denied"),
+    ("G1", "write /var/lib/docker/x: No space left on device"),
+    (
+        "G2",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+    ),
+    ("G3", "touch: cannot touch 'x': Read-only file system"),
+    ("G4", "Unable to find image 'mindie:9' locally"),
+    ("G5", "permission denied while trying to connect to the Docker daemon socket"),
+    ("Z1", "ERR: Daemon wait pid with 4601 exit, Please check the service log or python log."),
+    ("Z2", "ERR: Failed to init endpoint! Please check the service log or console output."),
+]
+PRINTED_ELSEWHERE = {"E1": "waiting", "E4": "sample", "E8": "sample", "E10": "sample", "E22": "sample"}
+HARMLESS = {
+    "B13": "56 % 16 != 0",
+    "E18": "[W] The HCCL execution timeout 1800000ms is bigger than watchdog timeout 300000ms",
+}
+
+
+@pytest.mark.parametrize(("name", "line"), LINES, ids=[f"{n}-{i}" for i, (n, _) in enumerate(LINES)])
+def test_every_known_line_is_recognised_as_itself(name: str, line: str):
+    found = match(line)
+    assert found is not None
+    assert found.id == name
+    explained = explain(f"noise\n{line}\nmore noise")
+    assert [one.id for one in explained] == [name]
+    assert explained[0].line == line
+    assert explained[0].cause and explained[0].remedy
+
+
+def test_no_row_of_the_catalogue_is_left_untested():
+    assert {f.id for f in catalogue()} == {n for n, _ in LINES} | set(PRINTED_ELSEWHERE) | set(HARMLESS)
+
+
+def test_every_row_is_whole():
+    for failure in catalogue():
+        assert bool(failure.signature) != (failure.pattern is not None), failure.id
+        assert failure.cause, failure.id
+        assert failure.kind == "harmless" or (failure.remedy and "@" not in failure.remedy), failure.id
+
+
+@pytest.mark.parametrize(("sample", "name", "detail"), [
+    (
+        "hccl-log-socket-timeout-EI0006.txt",
+        "E4",
+        "from 192.168.2.199 (rank 0) to 192.168.2.198 (rank 1); this side's TLS: disable",
+    ),
+    ("hccl-log-ip-family-EI0001.txt", "E8", ""),
+    (
+        "hccl-log-tls-inconsistent-EI0016.txt",
+        "E22",
+        "on: [10.78.106.107/0]; off: [10.78.106.107/0]",
+    ),
+    ("hccl-log-error-cqe.txt", "E10", "from 127.11.0.1 to 127.11.0.2"),
+])  # fmt: skip
+def test_hccl_logs_tell_the_pair_of_cards(sample: str, name: str, detail: str):
+    path = SAMPLES / sample
+    if not path.exists():
+        pytest.skip("the shared samples are not beside this checkout")
+    explained = explain(path.read_text())
+    assert [one.id for one in explained] == [name]
+    assert explained[0].detail == detail
+
+
+def test_rank_and_card_are_read_where_the_line_tells_them():
+    set_device, memory, socket = explain(
+        "Set device npu:5 for rank 13 fails\n"
+        "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity)\n"
+        "wait socket establish timeout, role[0] rank[7] timeout[120 s]\n"
+    )
+    assert (set_device.rank, set_device.card, set_device.place) == (13, 5, "rank 13, card 5")
+    assert (memory.rank, memory.card) == (None, 3)
+    assert (socket.rank, socket.card) == (7, None)
+
+
+def test_causes_come_before_what_only_follows_from_them():
+    log = "HCCL function error\nERR: Failed to init endpoint!\nEI0006 wait\nNPU out of memory. Tried to allocate"
+    assert [one.id for one in explain(log)] == ["C1", "E4", "E19", "Z2"]
+
+
+@pytest.mark.parametrize(("name", "line"), HARMLESS.items())
+def test_harmless_lines_are_passed_over(name: str, line: str):
+    found = match(line)
+    assert found is not None and found.id == name
+    assert explain(line) == []
+    assert first_errors(f"{line} ERROR\n[ERROR] what matters") == ["[ERROR] what matters"]
+
+
+def test_an_ordinary_start_shows_no_failure():
+    log = (
+        "g_mainPid = 219897\n"
+        "ConfigManager: Load Config from /usr/local/Ascend/mindie/latest/mindie-service/conf/config.json.\n"
+        "The configName speculationGamma is not found, use default value.\n"
+        "Update worldSize and npuDeviceIds of backend config successfully for Multi Nodes Inference.\n"
+        "[ConfigManager::InitConfigManager] Successfully init config manager\n"
+        "2025-02-26 15:06:59,126 [INFO] config.py:30 - model_config {'npu_device_id': '1', 'masterIP': ''}\n"
+        "export MASTER_ADDR=10.0.0.1\n"
+        "GRPCCommunicator: wait slave connecting...\n"
+        "Daemon start success!\n"
+    )
+    assert explain(log) == []
+    assert [one.id for one in explain_waiting(log)] == ["E1"]
+
+
+def test_unknown_errors_show_their_first_lines():
+    log = "starting\n[ERROR] never seen before\nTraceback (most recent call last):\nKeyError: 'x'\nthe end"
+    assert first_errors(log, 2) == ["[ERROR] never seen before", "Traceback (most recent call last):"]
+    assert first_errors("a\nb\nc", 2) == ["b", "c"]
+
+
+def test_exit_statuses_that_mean_something():
+    assert "stop" in exit_meaning("134")
+    assert "memory" in exit_meaning("137")
+    assert exit_meaning("1") == ""
+
+
+OUT_OF_MEMORY = "2025-01-10 08:44:40 NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60 GiB total)"
+LOST_PEER = "2025-01-10 08:44:33 EI0006 wait socket establish timeout, role[0] rank[0] timeout[120 s]"
+
+
+def test_a_node_with_a_cause_of_its_own_outweighs_those_that_lost_it():
+    found = diagnose({"node1": LOST_PEER, "node2": OUT_OF_MEMORY}, {"node1", "node2"})
+    assert found is not None and found.explanation is not None
+    assert (found.node, found.explanation.id) == ("node2", "C1")
+    assert found.also == ("node1: two cards did not reach each other in time",)
+
+
+def test_a_node_that_was_killed_without_a_word_outweighs_those_that_lost_it():
+    found = diagnose({"node1": LOST_PEER, "node2": "loading\nstill loading"}, {"node1", "node2"})
+    assert found is not None
+    assert (found.node, found.explanation, found.evidence) == ("node2", None, "loading\nstill loading")
+
+
+def test_of_two_equal_causes_the_earlier_one_is_named():
+    later = OUT_OF_MEMORY.replace("08:44:40", "08:45:00")
+    found = diagnose({"node1": later, "node2": OUT_OF_MEMORY}, {"node1", "node2"})
+    assert found is not None and found.node == "node2"
+
+
+def test_network_trouble_is_the_cause_where_nobody_has_another():
+    found = diagnose({"node1": LOST_PEER, "node2": "Daemon start success!"}, {"node1"})
+    assert found is not None and found.explanation is not None
+    assert (found.node, found.explanation.id) == ("node1", "E4")
+
+
+def test_healthy_nodes_have_no_diagnosis():
+    assert diagnose({"node1": "Daemon start success!"}, set()) is None
