@@ -1,8 +1,8 @@
 """Which node's trouble is the true cause, when several nodes have something to say. Pure.
 
-A rank that loses its peer reports HCCL errors of its own, often louder than the one that failed first. So a known
-cause on any node outweighs a node that ended without a known one, and that outweighs network trouble, and that
-what only follows from something else.
+A rank that loses its peer reports HCCL errors of its own, often louder than the one that failed first. So
+a known cause on any node outweighs a node that ended without a known one, and that outweighs network trouble,
+and that what only follows from something else.
 """
 
 from __future__ import annotations

@@ -141,8 +141,8 @@ def first_errors(text: str, limit: int = 5) -> list[str]:
 def exit_meaning(status: str) -> str:
     """What an exit status of the daemon means, as far as it means something.
 
-    Source: MindIE-LLM 3.0.0's daemon (abort at the end of a requested stop, SIGKILL to its group after a failed
-    start, -1 for wrong arguments).
+    Source: MindIE-LLM 3.0.0's daemon (abort at the end of a requested stop, SIGKILL to its group after a
+    failed start, -1 for wrong arguments).
     """
     meanings = {
         "134": "it aborted; after a requested stop this is how 3.0.0 ends",
@@ -192,6 +192,8 @@ def _detail(line: str, following: Iterable[str]) -> str:
         return f"from {cqe[1]} to {cqe[2]}"
     for later in following:
         if link := _LINK.search(later):
-            peer, peer_rank, own, own_rank, tls_status = link.groups()
-            return f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank}); this side's TLS: {tls_status.lower()}"
+            peer, peer_rank, own, own_rank, tls = link.groups()
+            return (
+                f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank}); this side's TLS: {tls.lower()}"
+            )
     return ""

@@ -32,7 +32,8 @@ LINES = [
     ("A18", "ERR: serverConfig_.tlsCaFile size must in [1, 3]"),
     (
         "A19",
-        "Ranktable file is not exist, please set a valid ranktable file path with RANK_TABLE_FILE environment.",
+        "Ranktable file is not exist, please set a valid ranktable file path with "
+        "RANK_TABLE_FILE environment.",
     ),
     ("A20", "Parameter server_count must be in range [2, 60], but got 1"),
     ("A21", "server_count is 2 which is not equal to server_list length in ranktable file"),
@@ -217,7 +218,7 @@ def test_rank_and_card_are_read_where_the_line_tells_them():
 
 
 def test_causes_come_before_what_only_follows_from_them():
-    log = "HCCL function error\nERR: Failed to init endpoint!\nEI0006 wait\nNPU out of memory. Tried to allocate"
+    log = "HCCL function error\nERR: Failed to init endpoint!\nEI0006\nNPU out of memory. Tried to allocate"
     assert [one.id for one in explain(log)] == ["C1", "E4", "E19", "Z2"]
 
 
