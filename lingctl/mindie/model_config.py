@@ -6,6 +6,7 @@ Sources: the published configs of the Ling family; MindIE-LLM v3.0.0 atb_llm bas
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lingctl.errors import ConfigurationError
@@ -43,6 +44,11 @@ def loadable_model_config(
         config["head_dim"] = width
         reasons.append(f"head_dim stated as {width} (was {before})")
     return config, reasons
+
+
+def model_config_text(config: dict[str, Any]) -> str:
+    """The file, as it is written beside the weights."""
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def _refuse_other_families(config: dict[str, Any]) -> None:

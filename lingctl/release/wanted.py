@@ -74,7 +74,7 @@ def wanted_release(
         ConfigurationError: the rank table cannot be made complete.
     """
     layout = layout_of(cluster)
-    files = _files(cluster, node, profile, addresses, weights)
+    files = release_files(cluster, node, profile, addresses, weights)
     overlay = tuple(
         WantedFile(f"{layout.overlay}/{name}", content) for name, content in sorted(overlay_files().items())
     )
@@ -82,18 +82,38 @@ def wanted_release(
     return Release(node.name, files, overlay, container, _digest(files, container, model_config))
 
 
-def _files(
+def release_files(
     cluster: Cluster, node: Node, profile: Profile, addresses: Addresses, weights: str
 ) -> tuple[WantedFile, ...]:
-    layout = layout_of(cluster)
+    """Every file in ``release/`` of one node; see ``wanted_release``."""
     files = [
-        WantedFile(layout.config, render_config(cluster, node, profile, weights).encode()),
-        WantedFile(layout.environment, render_environment(cluster, node, profile).encode()),
-        WantedFile(layout.start, render_start(cluster, node, profile).encode(), 0o750),
+        config_file(cluster, node, profile, weights),
+        environment_file(cluster, node, profile),
+        start_file(cluster, node, profile),
     ]
     if cluster.multi_node:
-        files.append(WantedFile(layout.rank_table, RankTable.build(cluster, addresses).text.encode()))
+        files.append(rank_table_file(cluster, addresses))
     return tuple(files)
+
+
+def config_file(cluster: Cluster, node: Node, profile: Profile, weights: str) -> WantedFile:
+    """MindIE's config.json."""
+    return WantedFile(layout_of(cluster).config, render_config(cluster, node, profile, weights).encode())
+
+
+def environment_file(cluster: Cluster, node: Node, profile: Profile) -> WantedFile:
+    """Variables of the daemon."""
+    return WantedFile(layout_of(cluster).environment, render_environment(cluster, node, profile).encode())
+
+
+def start_file(cluster: Cluster, node: Node, profile: Profile) -> WantedFile:
+    """The script that runs the daemon."""
+    return WantedFile(layout_of(cluster).start, render_start(cluster, node, profile).encode(), 0o750)
+
+
+def rank_table_file(cluster: Cluster, addresses: Addresses) -> WantedFile:
+    """The rank table, the same bytes for every node."""
+    return WantedFile(layout_of(cluster).rank_table, RankTable.build(cluster, addresses).text.encode())
 
 
 def _digest(

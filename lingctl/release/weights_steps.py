@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.plan import Run, Stage, Step, WriteFile
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState, WeightsState
@@ -95,8 +94,7 @@ def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[st
     title = "make the model's config.json loadable"
     if not reasons:
         return wanted, Step(Stage.MODEL_CONFIG, node, title, "in place", "loads as it is")
-    text = json.dumps(wanted, indent=2, ensure_ascii=False) + "\n"
-    file = WantedFile(path, text.encode())
+    file = WantedFile(path, model_config_text(wanted).encode())
     actions: list[Run | WriteFile] = []
     if not weights.has_backup:
         keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")

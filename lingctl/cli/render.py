@@ -1,0 +1,202 @@
+"""``lingctl render``: the files that deploy would send, and the check of files that exist."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption, NodesOption, optional_cluster, required_cluster
+
+if TYPE_CHECKING:
+    from lingctl.flows.known import Known
+    from lingctl.flows.render import Part, Rendered
+    from lingctl.inventory.cluster import Cluster
+    from lingctl.mindie.profile import Profile
+
+
+class What(StrEnum):
+    """What to render."""
+
+    config = "config"
+    ranktable = "ranktable"
+    environment = "environment"
+    container = "container"
+    model_config = "model-config"
+    all = "all"
+
+
+def render(
+    what: Annotated[What | None, typer.Argument(help="Default: all.", show_default=False)] = None,
+    nodes: NodesOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write <node>/<file> to.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the merged values and where each came from.")
+    ] = False,
+    facts: Annotated[
+        Path | None,
+        typer.Option("--from", help="Facts saved by `check-network --save`; no node is asked."),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the nodes for weights and cards, as deploy does.")
+    ] = False,
+    model_config: Annotated[
+        Path | None, typer.Option("--model-config", help="The model's downloaded config.json.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option("--weights", help="Folder of the weights on the nodes, if converted ones differ.")
+    ] = "",
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", help="Judge an existing config.json, rank table or model config instead."),
+    ] = None,
+    mindie: Annotated[
+        str, typer.Option("--mindie", help="MindIE version; default: the one in hosts.yaml.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the files that deploy would send, byte for byte, or judge files that exist (--check).
+
+    Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
+    Exit status 3 when --check finds that MindIE would refuse the file.
+    """
+    from lingctl.flows.render import Part, rendered, write_files
+    from lingctl.mindie.profile import profile_for
+    from lingctl.output.terminal import say
+
+    if check is not None:
+        _check(check, nodes, mindie, as_json)
+        return
+    cluster = required_cluster(nodes)
+    if mindie:
+        cluster = cluster.model_copy(update={"mindie": mindie})
+    profile = profile_for(cluster.mindie)
+    if show:
+        _show(cluster, profile, {"mindie": "flag --mindie"} if mindie else {}, as_json)
+        return
+    part = Part((what or What.all).value)
+    known = _known(cluster, profile, part, facts=facts, live=live, model_config=model_config, weights=weights)
+    files = rendered(cluster, profile, part, known)
+    for note in known.notes:
+        say(note)
+    if output is not None:
+        write_files(files, output)
+        say(f"Wrote {len(files)} files to {output}.")
+    _print(cluster, profile, files, known, to_folder=output is not None, as_json=as_json)
+
+
+def _known(
+    cluster: Cluster,
+    profile: Profile,
+    part: Part,
+    *,
+    facts: Path | None,
+    live: bool,
+    model_config: Path | None,
+    weights: str,
+) -> Known:
+    from lingctl.errors import UsageError
+    from lingctl.flows.json_files import read_document
+    from lingctl.flows.known import ask_nodes, from_saved_facts, known_offline
+    from lingctl.flows.render import Part
+
+    if live and facts:
+        raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
+    config = read_document(model_config) if model_config else None
+    needs_addresses = cluster.multi_node and part in (Part.ranktable, Part.all)
+    if facts is not None:
+        known = from_saved_facts(facts, cluster, config, weights)
+    elif live or needs_addresses or (part is Part.model_config and config is None):
+        from lingctl.output.progress import progress
+        from lingctl.remote.group import connect
+
+        with progress() as listener, connect(cluster, listener) as group:
+            known = ask_nodes(group, cluster, profile, listener, config, weights)
+    else:
+        known = known_offline(cluster, config, weights)
+    return known
+
+
+def _print(
+    cluster: Cluster,
+    profile: Profile,
+    files: list[Rendered],
+    known: Known,
+    *,
+    to_folder: bool,
+    as_json: bool,
+) -> None:
+    from lingctl.output.documents import print_json
+    from lingctl.output.terminal import answer, say
+
+    if as_json:
+        print_json(
+            "render",
+            {
+                "cluster": cluster.name,
+                "mindie": profile.version,
+                "checked_against": profile.checked_against,
+                "weights": known.weights,
+                "notes": list(known.notes),
+                "files": [file.as_json() for file in files],
+            },
+        )
+        return
+    for file in files:
+        for remark in file.remarks:
+            say(f"{file.node}: {file.name}: {remark}")
+        if not to_folder:
+            if len(files) > 1:
+                answer(f"==> {file.node}: {file.path or file.name} <==")
+            answer(file.content.decode().rstrip("\n"))
+
+
+def _show(cluster: Cluster, profile: Profile, overrides: dict[str, str], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from lingctl.inventory.load import ENVIRONMENT
+    from lingctl.mindie.explain import shown_values
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+
+    from_environment = {
+        ".".join(place): variable for variable, place in ENVIRONMENT.items() if os.environ.get(variable)
+    }
+    values = shown_values(cluster, profile, {**from_environment, **overrides})
+    if as_json:
+        print_json("render-values", {"cluster": cluster.name, "values": [asdict(value) for value in values]})
+        return
+    print_table(
+        ("node", "name", "value", "from"),
+        [(value.node, value.name, value.value, value.source) for value in values],
+    )
+
+
+def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
+    from lingctl.findings import Verdict, worst
+    from lingctl.flows.render import check_file
+    from lingctl.mindie.profile import PROFILES, profile_for
+    from lingctl.output.documents import print_json
+    from lingctl.output.findings import print_findings, summary
+    from lingctl.output.terminal import answer
+
+    cluster = optional_cluster(nodes)
+    version = mindie or (cluster.mindie if cluster else "")
+    kind, judgements = check_file(path, (profile_for(version),) if version else PROFILES, cluster)
+    if as_json:
+        print_json(
+            "render-check",
+            {"file": str(path), "kind": kind, "checks": [one.as_json() for one in judgements]},
+        )
+    else:
+        for one in judgements:
+            verdict = "accepts" if one.accepted else "refuses"
+            answer(f"MindIE {one.profile.version} {verdict} this {kind}: {summary(one.findings)}")
+            print_findings(one.findings)
+    if any(worst(one.findings) >= Verdict.WARNING for one in judgements):
+        raise typer.Exit(3)

@@ -1,0 +1,29 @@
+"""JSON files that a user names, read as MindIE reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lingctl.errors import ConfigurationError
+from lingctl.mindie.rules import parse_document
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON file as MindIE reads it.
+
+    Raises:
+        ConfigurationError: it is not there, or not JSON.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be read: {error.strerror}", where=str(path), code="file-unreadable"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("is not UTF-8 text", where=str(path), code="config-json") from error
+    try:
+        return parse_document(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.what, where=str(path), remedy=error.remedy, code=error.code) from error

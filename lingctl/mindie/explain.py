@@ -1,0 +1,92 @@
+"""The values that a release rests on, each with where it came from: what ``render --show`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.settings import serving_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One value.
+
+    Attributes:
+        node: whose it is; empty for the whole cluster.
+        name: as in hosts.yaml, or as MindIE calls it.
+        value: effective value.
+        source: ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...``
+            or ``MindIE <version>``.
+    """
+
+    node: str
+    name: str
+    value: str
+    source: str
+
+
+def shown_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str]) -> list[Shown]:
+    """Every value that matters to MindIE, in the order of hosts.yaml.
+
+    Args:
+        cluster: after all layers were merged.
+        profile: the version's demands.
+        overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to
+            ``flag --mindie``.
+    """
+    return [*_cluster_values(cluster, profile, overrides), *_node_values(cluster, profile)]
+
+
+def _cluster_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str]) -> Iterator[Shown]:
+    def given(part: BaseModel, name: str, dotted: str) -> str:
+        if dotted in overrides:
+            return overrides[dotted]
+        return "hosts.yaml" if name in part.model_fields_set else "default"
+
+    version = f"MindIE {profile.version}"
+    yield Shown("", "model", cluster.model, "hosts.yaml")
+    yield Shown("", "mindie", profile.version, given(cluster, "mindie", "mindie"))
+    yield Shown("", "checked against", profile.checked_against, version)
+    image = given(cluster.container, "image", "container.image") if cluster.container.image else version
+    yield Shown("", "container.image", cluster.container.image or profile.image, image)
+    for name in ("name", "privileged", "shm_size"):
+        value = cluster.container_name if name == "name" else getattr(cluster.container, name)
+        yield Shown(
+            "", f"container.{name}", _words(value), given(cluster.container, name, f"container.{name}")
+        )
+    weights = "hosts.yaml" if cluster.paths.weights else "follows from paths.models and model"
+    yield Shown("", "weights", cluster.downloaded_weights, weights)
+    for name in ("served_name", "port", "management_port", "metrics_port", "inter_node_port"):
+        source = given(cluster.serving, name, f"serving.{name}")
+        yield Shown("", f"serving.{name}", str(getattr(cluster.serving, name)), source)
+    for name, setting in serving_settings(cluster).items():
+        yield Shown("", f"serving.{name}", f"{setting.value:g}", setting.source)
+    yield Shown("", "multiNodesInferEnabled", _words(cluster.multi_node), "follows from nodes")
+    world = cluster.world_size if profile.world_size == "all" else len(cluster.primary.devices)
+    counts = "cards of all nodes" if profile.world_size == "all" else "cards of one node"
+    yield Shown("", "worldSize", str(world), f"follows from nodes: {version} counts the {counts}")
+    if cluster.multi_node:
+        yield Shown("", "rank table variable", profile.rank_table_variable, version)
+
+
+def _node_values(cluster: Cluster, profile: Profile) -> Iterator[Shown]:
+    for node in cluster.nodes:
+        name = node.name
+        address = "hosts.yaml" if "service_address" in node.model_fields_set else "follows from address"
+        yield Shown(name, "service_address", node.service_address, address)
+        devices = "hosts.yaml" if "devices" in node.model_fields_set else "default"
+        yield Shown(name, "devices", ", ".join(map(str, node.devices)), devices)
+        yield Shown(name, "npuDeviceIds", _logical(node), "follows from devices: numbered from 0 in there")
+
+
+def _logical(node: Node) -> str:
+    return ", ".join(str(number) for number in range(len(node.devices)))
+
+
+def _words(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
