@@ -5,6 +5,7 @@ parallel keys. That is why one folder fits several versions of atb_llm. Own are 
 number and width of heads, the head's normalisation, and what is refused.
 """
 
+import re
 import threading
 from contextlib import contextmanager
 
@@ -24,6 +25,13 @@ _DECODER = "FlashDeepseekModel"
 _NO_SUCH_ATB = "this atb_llm is not one the bailing_moe overlay knows; use MindIE 1.0.0 or 3.0.0"
 # Added to a column's norm before dividing, as the reference does.
 _HEAD_EPSILON = 1e-7
+# Every tensor that is loaded, and one that older exports carry along. A bias or a norm of queries is none.
+_TENSOR = re.compile(
+    r"(model\.(word_embeddings|norm)|lm_head|model\.layers\.\d+\.("
+    r"(input|post_attention)_layernorm|attention\.(query_key_value|dense)|"
+    r"mlp\.(gate|(experts\.\d+\.|shared_experts\.)?(gate|up|down)_proj)))\.weight"
+    r"|model\.layers\.\d+\.attention\.rotary_emb\.inv_freq"
+)
 # A worker builds one model; the lock is for programs that build several ranks in threads.
 _lending = threading.Lock()
 
@@ -114,14 +122,17 @@ def _refuse_unsupported(config, weights, kwargs):
         raise ValueError("weights saved per rank are not supported: serve the weights as published")
     if kwargs.get("layerwise_disaggregated"):
         raise ValueError("layerwiseDisaggregated is not supported with bailing_moe: switch it off")
-    if kwargs.get("lora_adapter"):
+    if kwargs.get("lora_adapter") or kwargs.get("lora_model_config"):
         raise ValueError("LoRA adapters are not supported with bailing_moe: merge them into the weights")
     _refuse_other_parallelism(getattr(weights, "mapping", None))
     _refuse_uneven(config, weights)
     measured_head_width(config, weights)
-    for name in ("query_key_value", "dense"):
-        if f"model.layers.0.attention.{name}.bias" in (getattr(weights, "routing", None) or {}):
-            raise ValueError(f"the checkpoint has a bias in attention.{name}: the graph is given no biases")
+    for name in getattr(weights, "routing", None) or {}:
+        if not _TENSOR.fullmatch(name):
+            raise ValueError(
+                f"the checkpoint has a tensor {name}, which the graph would leave out: these are not "
+                "the bf16 weights of a BailingMoE model as published"
+            )
 
 
 def _refuse_other_parallelism(mapping):

@@ -20,6 +20,9 @@ class Bailing_moeInputBuilder(InputBuilder):
     """Stock input builder with Ling's chat template as the fallback (stock DeepSeek would use its own)."""
 
     def __init__(self, tokenizer, chat_template="", **kwargs):
-        if not chat_template and not getattr(tokenizer, "chat_template", None):
+        # A worker that loads no tokenizer has none to give a template to.
+        if tokenizer is None:
+            chat_template = ""
+        elif not chat_template and not getattr(tokenizer, "chat_template", None):
             chat_template = LING_CHAT_TEMPLATE
         super().__init__(tokenizer, chat_template=chat_template, **kwargs)

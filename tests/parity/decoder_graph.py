@@ -1,4 +1,4 @@
-"""The ATB decoder graph of MoE models in torch float32, fed with exactly what the engine would get.
+"""The ATB decoder graph of MoE models in torch, fed with exactly what the engine would get.
 
 Takes the place of the C++ operation ``deepseek_DecoderModel``: parameters as JSON, a flat list of weights,
 paged KV caches, a list of inputs. One object is one rank; ranks are threads, and their all-reduce and
@@ -15,6 +15,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -102,7 +103,13 @@ class Layer:
 
 @dataclass
 class DecoderGraph:
-    """``torch.classes.ModelTorch.ModelTorch`` of one rank."""
+    """``torch.classes.ModelTorch.ModelTorch`` of one rank.
+
+    Attributes:
+        arithmetic: float32, so that only real differences show; bfloat16 is what a card does.
+    """
+
+    arithmetic: ClassVar[torch.dtype] = torch.float32
 
     name: str
     world: World | None = None
@@ -139,7 +146,7 @@ class DecoderGraph:
         wanted = 1 + WEIGHTS_PER_LAYER * layers + 2
         if len(weights) != wanted:
             raise ValueError(f"{len(weights)} weights, the graph takes {wanted}")
-        values = [weight.float() for weight in weights]
+        values = [weight.to(self.arithmetic) for weight in weights]
         self.embedding, self.norm = values[0], values[-2]
         self.head = Linear(values[-1], bool(self.parameters["lmHeadTransposeType"]))
         self.layers = [self._layer(index, values) for index in range(layers)]
@@ -184,7 +191,7 @@ class DecoderGraph:
         if ids.numel() and int(ids.max()) >= len(self.embedding) - 1:
             raise ValueError("a token id beyond the vocabulary")
         x = self.embedding[ids]
-        cos, sin = cos[positions].float(), sin[positions].float()
+        cos, sin = cos[positions].to(x.dtype), sin[positions].to(x.dtype)
         for index, layer in enumerate(self.layers):
             x = x + self._attention(
                 index, layer, self._rms(x, layer.input_norm), cos, sin, tables, slots, lengths
@@ -192,7 +199,7 @@ class DecoderGraph:
             x = x + self._feed_forward(layer, self._rms(x, layer.post_norm))
         if self.parameters["isPrefill"]:
             x = x[inputs[11]]
-        return [torch.cat(self._meet(self.head(self._rms(x, self.norm))), dim=-1)]
+        return [torch.cat(self._meet(self.head(self._rms(x, self.norm))), dim=-1).float()]
 
     def _meet(self, part: Tensor) -> list[Tensor]:
         return self.world.exchange(int(self.parameters["rank"]), part)
@@ -201,7 +208,9 @@ class DecoderGraph:
         return torch.stack(self._meet(part)).sum(0)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.parameters["normEps"]) * weight
+        wide = x.float()
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.parameters["normEps"])
+        return (wide * scale).to(x.dtype) * weight
 
     def _attention(
         self,
@@ -230,8 +239,8 @@ class DecoderGraph:
             new = length if p["isPrefill"] else 1
             block = self.keys[index].shape[1]
             blocks = tables[sequence][: -(-length // block)].long()
-            past_key = self.keys[index][blocks].flatten(0, 1)[:length].float()
-            past_value = self.values[index][blocks].flatten(0, 1)[:length].float()
+            past_key = self.keys[index][blocks].flatten(0, 1)[:length].to(query.dtype)
+            past_value = self.values[index][blocks].flatten(0, 1)[:length].to(query.dtype)
             mixed[start : start + new] = _attend(query[start : start + new], past_key, past_value)
             start += new
         return self._reduced(layer.dense(mixed.flatten(1)))
@@ -240,7 +249,7 @@ class DecoderGraph:
         out = layer.down(_gated(layer.gate_up(x)))
         if layer.router is None:
             return self._reduced(out)
-        chances = (x @ layer.router.T).softmax(-1)
+        chances = (x @ layer.router.T).float().softmax(-1)
         chosen, experts = chances.topk(self.parameters["numOfSelectedExperts"][0], dim=-1)
         if self.parameters["processLogits"] == "normalization":
             chosen = chosen / chosen.sum(-1, keepdim=True)
@@ -248,7 +257,8 @@ class DecoderGraph:
             rows, ranks = (experts == expert).nonzero(as_tuple=True)
             up = Linear(layer.expert_gate_up.weight[expert], layer.expert_gate_up.transposed)
             down = Linear(layer.expert_down.weight[expert], layer.expert_down.transposed)
-            out.index_add_(0, rows, chosen[rows, ranks, None] * down(_gated(up(x[rows]))))
+            weighted = chosen[rows, ranks, None] * down(_gated(up(x[rows])))
+            out.index_add_(0, rows, weighted.to(x.dtype))
         return self._reduced(out)
 
 
@@ -268,4 +278,5 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     scores = torch.einsum("qhd,khd->hqk", query, key) * query.shape[-1] ** -0.5
     new, old = len(query), len(key)
     hidden = torch.ones(new, old, dtype=torch.bool).triu(old - new + 1)
-    return torch.einsum("hqk,khd->qhd", scores.masked_fill(hidden, float("-inf")).softmax(-1), value)
+    weights = scores.float().masked_fill(hidden, float("-inf")).softmax(-1)
+    return torch.einsum("hqk,khd->qhd", weights.to(value.dtype), value)

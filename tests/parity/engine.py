@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,9 +118,14 @@ def load_rank(served: Path, rank: int, ranks: int, mapping: object = None, **kwa
     return router.model_cls(config, weights, **kwargs)
 
 
-def run_ranks(models: Sequence[object], prompts=PROMPTS, continuations=CONTINUATIONS) -> list[Tensor]:
+def run_ranks(
+    models: Sequence[object], prompts=PROMPTS, continuations=CONTINUATIONS, around=torch.no_grad
+) -> list[Tensor]:
     """Prefill and decode on all ranks at once; for each sequence the logits after every fed token but
     the prompt's.
+
+    Args:
+        around: context that every rank's thread runs in.
 
     Returns:
         for each sequence [1 + continuation, vocabulary]; every rank returned the same.
@@ -128,20 +133,23 @@ def run_ranks(models: Sequence[object], prompts=PROMPTS, continuations=CONTINUAT
     world = World(len(models))
     for model in models:
         model.acl_encoder_operation.world = model.acl_decoder_operation.world = world
-    results = _in_threads(world, [lambda m=model: _serve(m, prompts, continuations) for model in models])
+    works = [lambda m=model: _serve(m, prompts, continuations) for model in models]
+    results = _in_threads(world, works, around)
     for other in results[1:]:
         for mine, theirs in zip(results[0], other, strict=True):
             assert torch.equal(mine, theirs), "ranks disagree"
     return results[0]
 
 
-def _in_threads(world: World, works: Sequence[Callable[[], list[Tensor]]]) -> list[list[Tensor]]:
+def _in_threads(
+    world: World, works: Sequence[Callable[[], list[Tensor]]], around: Callable[[], AbstractContextManager]
+) -> list[list[Tensor]]:
     results: list[list[Tensor]] = [[] for _ in works]
     errors: list[BaseException] = []
 
     def run(index: int) -> None:
         try:
-            with torch.no_grad():
+            with torch.no_grad(), around():
                 results[index] = works[index]()
         except threading.BrokenBarrierError:
             pass

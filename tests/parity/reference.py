@@ -19,17 +19,17 @@ class Reference:
     Args:
         config: config.json's values, ``head_dim`` included.
         tensors: every tensor of the checkpoint, bf16.
-        table_type: what rope tables are rounded to.
+        stored: what rope tables and the normalised head are rounded to.
     """
 
     def __init__(
         self,
         config: Mapping[str, object],
         tensors: Mapping[str, Tensor],
-        table_type: torch.dtype = torch.bfloat16,
+        stored: torch.dtype = torch.bfloat16,
     ) -> None:
         self.config = config
-        self.table_type = table_type
+        self.stored = stored
         self.weights = {name: tensor.float() for name, tensor in tensors.items()}
         self.head = self._head()
 
@@ -48,7 +48,7 @@ class Reference:
         if not self.config["norm_head"]:
             return head
         lengths = torch.linalg.vector_norm(head, dim=0, keepdim=True)
-        return (head / (lengths + 1e-7)).bfloat16().float()
+        return (head / (lengths + 1e-7)).to(self.stored).float()
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         scale = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.config["rms_norm_eps"])
@@ -75,7 +75,7 @@ class Reference:
         exponents = torch.arange(half, dtype=torch.float64) / half
         frequencies = (self.config["rope_theta"] ** -exponents).float()
         angles = torch.outer(torch.arange(len(x), dtype=torch.float32), frequencies)
-        cos, sin = (table.to(self.table_type).float()[:, None] for table in (angles.cos(), angles.sin()))
+        cos, sin = (table.to(self.stored).float()[:, None] for table in (angles.cos(), angles.sin()))
         left, right = x[..., :half], x[..., half:]
         return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1)
 
