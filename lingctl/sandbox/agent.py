@@ -6,88 +6,114 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+import traceback
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from lingctl.sandbox.effects import EFFECTS
+from lingctl.sandbox.host_files import hccn_conf
 from lingctl.sandbox.mounts import BIND, mount, unmount
-from lingctl.sandbox.state import NodeState, load_node, update_node
+from lingctl.sandbox.state import STATE, NodeState, load_node, update_node
 
-_TOOL = Path("/usr/local/Ascend/driver/tools/hccn_tool")
-_HIDDEN = _TOOL.with_name(".hccn_tool")
-_DISKS = (Path("/var/lib/lingctl"), Path("/root/models"))
-_BALLAST = ".ballast"
 _POLL_SECONDS = 0.05
 
 
 class Agent(threading.Thread):
-    """Watches the node's state and makes the node match it."""
+    """Watches the node's state and makes the node match it.
 
-    def __init__(self, name: str, server: int) -> None:
+    Args:
+        name: the node.
+        server: pid of its SSH server.
+        orders: socket on which the server takes orders.
+    """
+
+    def __init__(self, name: str, server: int, orders: socket.socket) -> None:
         super().__init__(daemon=True)
         self._name = name
         self._server = server
-        self._listener: socket.socket | None = None
+        self._orders = orders
+        self._listeners: dict[int, socket.socket] = {}
+        self._was: dict[str, str] = {}
 
     def run(self) -> None:
         """Look every few hundredths of a second."""
-        seen = ""
+        path, seen = STATE / f"{self._name}.json", 0
         while True:
-            node = load_node(self._name)
-            now = repr((node.faults, [(card.id, card.present) for card in node.cards]))
-            if now != seen:
-                self._act(node)
-                applied = sorted(node.faults)
-                update_node(self._name, partial(replace, applied=applied))
-                seen = now
+            changed = path.stat().st_mtime_ns
+            if changed != seen:
+                seen = changed
+                try:
+                    self._look()
+                except OSError:
+                    # An effect that fails must not end the agent: `break` reports that nothing was applied.
+                    traceback.print_exc(file=sys.stderr)
             time.sleep(_POLL_SECONDS)
+
+    def _look(self) -> None:
+        node = load_node(self._name)
+        wanted = [card.id for card in node.cards if card.present]
+        _set_cards(node, wanted)
+        if node.faults != self._was:
+            self._act(node)
+            self._was = dict(node.faults)
+        if node.applied != sorted(node.faults):
+            update_node(self._name, partial(replace, applied=sorted(node.faults)))
 
     def _act(self, node: NodeState) -> None:
         faults = node.faults
-        _set_tool("tool-missing" not in faults)
-        for disk in _DISKS:
-            _set_full(disk, "disk-full" in faults)
-        self._take_port(int(faults["port-taken"] or 1025) if "port-taken" in faults else None, node.address)
-        _set_cards(node)
-        # The server process alone decides about "unreachable" and "wrong-host-key"; a frozen one cannot.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._server, signal.SIGSTOP if "silent" in faults else signal.SIGCONT)
+        self._set_frozen(False)
+        for name, effect in EFFECTS.items():
+            if (name in faults) != (name in self._was) or faults.get(name) != self._was.get(name):
+                effect(node, faults.get(name))
+        if "conf-missing" not in faults:
+            Path("/etc/hccn.conf").write_text(hccn_conf(node.cards))
+        ports = {int(part) for part in faults.get("port-taken", "").split(",") if part}
+        self._take_ports(ports, node.address)
+        if "power-off" in faults and "power-off" not in self._was:
+            _kill_all(spare=(os.getpid(), self._server))
+        self._order("other" if "wrong-host-key" in faults else "host")
+        self._order("close" if {"unreachable", "power-off"} & set(faults) else "open")
+        self._set_frozen("silent" in faults)
 
-    def _take_port(self, port: int | None, address: str) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        if port is not None:
-            self._listener = socket.create_server((address, port))
+    def _order(self, order: str) -> None:
+        self._orders.send(order.encode())
+        self._orders.recv(16)
 
+    def _take_ports(self, ports: set[int], address: str) -> None:
+        for port in set(self._listeners) - ports:
+            self._listeners.pop(port).close()
+        for port in ports - set(self._listeners):
+            self._listeners[port] = socket.create_server((address, port))
 
-def _set_tool(present: bool) -> None:
-    source, target = (_HIDDEN, _TOOL) if present else (_TOOL, _HIDDEN)
-    if source.exists():
-        source.rename(target)
-
-
-def _set_full(disk: Path, full: bool) -> None:
-    ballast = disk / _BALLAST
-    if not full:
-        ballast.unlink(missing_ok=True)
-    elif not ballast.exists():
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-            for size in (1 << 20, 4096, 1):
-                with contextlib.suppress(OSError):
-                    while True:
-                        file.write(b"\0" * size)
+    def _set_frozen(self, frozen: bool) -> None:
+        for pid in _others():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
 
-def _set_cards(node: NodeState) -> None:
+def _others() -> list[int]:
+    """Every process of the node but this one."""
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if int(path.name) != os.getpid()]
+
+
+def _kill_all(spare: tuple[int, ...]) -> None:
+    for pid in _others():
+        if pid not in spare:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _set_cards(node: NodeState, wanted: list[int]) -> None:
     for card in node.cards:
         device = Path("/dev") / f"davinci{card.id}"
-        if card.present and not device.exists():
+        if card.id in wanted and not device.exists():
             device.touch()
             mount("/dev/null", device, "none", BIND)
-        elif not card.present and device.exists():
+        elif card.id not in wanted and device.exists():
             with contextlib.suppress(OSError):
                 unmount(device)
             device.unlink()

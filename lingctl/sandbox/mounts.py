@@ -11,7 +11,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 BIND, REC, RDONLY, REMOUNT, NOSUID, PRIVATE = 4096, 16384, 1, 32, 2, 1 << 18
-NEW_MOUNTS, NEW_PIDS, NEW_IPC = 0x00020000, 0x20000000, 0x08000000
+NEW_MOUNTS, NEW_PIDS, NEW_IPC, NEW_UTS = 0x00020000, 0x20000000, 0x08000000, 0x04000000
+NEW_USER, NEW_NET = 0x10000000, 0x40000000
 _DETACH = 2
 # What a mount has of these may not be taken away when it is remounted in a user namespace.
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
@@ -55,6 +56,21 @@ def unshare(flags: int) -> None:
     """unshare(2)."""
     if _libc.unshare(flags) != 0:
         raise _error("unshare")
+
+
+def join_namespace(path: str, kind: int) -> None:
+    """setns(2) into the namespace that a file below /proc/PID/ns stands for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(descriptor, kind) != 0:
+            raise _error(f"setns {path}")
+    finally:
+        os.close(descriptor)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    _libc.prctl(1, 9, 0, 0, 0)
 
 
 def change_root(root: Path) -> None:

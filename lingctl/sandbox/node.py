@@ -1,72 +1,79 @@
-"""What runs as process 1 of an emulated node: builds its root, serves SSH, acts on faults, reaps orphans.
-
-Started as ``unshare ... python -m lingctl.sandbox.node DIRECTORY NAME``; ending it ends all on the node.
-"""
+"""Process 1 of an emulated node: builds its root, serves SSH, acts on faults, reaps orphans."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import socket
-import sys
+import time
 from pathlib import Path
 
 from lingctl.sandbox.agent import Agent
-from lingctl.sandbox.mounts import NOSUID, mount
+from lingctl.sandbox.layout import SSH_PORT, Layout
+from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
 from lingctl.sandbox.root import enter_root
 from lingctl.sandbox.ssh_server import serve
-from lingctl.sandbox.state import STATE, load_node
+from lingctl.sandbox.state import STATE, NodeState, load_node
 
 _MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
-PORT = 2222
+_CHECKPOINT, _KEYS = Path("/.sandbox/checkpoint"), Path("/.sandbox/keys")
 
 
-def main() -> None:
-    """Become the node."""
-    directory, name = Path(sys.argv[1]), sys.argv[2]
-    node = load_node(name, directory / "state")
-    own = directory / "nodes" / name
+def run(layout: Layout, name: str, told: int) -> None:
+    """Become the node; returns never.
+
+    Args:
+        layout: the sandbox's directory.
+        name: the node's name.
+        told: descriptor to write the name to once the node is up.
+    """
+    die_with_parent()
+    node = load_node(name, layout.state)
+    own = layout.node(name)
     devices = [Path("/dev") / f"davinci{card.id}" for card in node.cards if card.present]
     devices += [Path("/dev") / manager for manager in _MANAGERS]
-    enter_root(
-        own / "root",
-        own / "usr-local",
-        devices,
-        {
-            STATE: directory / "state",
-            Path("/.sandbox/images"): directory / "images",
-            Path("/.sandbox/checkpoint"): directory / "checkpoint",
-            Path("/.sandbox/keys"): own / "keys",
-        },
-    )
+    shared = {
+        STATE: layout.state,
+        Path("/.sandbox/images"): layout.images,
+        _CHECKPOINT: layout.checkpoint,
+        _KEYS: own / "keys",
+    }
+    enter_root(own / "root", own / "usr-local", devices, shared)
     socket.sethostname(node.hostname)
     _make_disks()
-    server = os.fork()
-    if server == 0:
-        _die_with_parent()
-        serve(node.name, node.address, PORT, Path("/.sandbox/keys"))
-        os._exit(0)
-    Agent(node.name, server).start()
+    server, control = _start_server(node, told)
+    Agent(node.name, server, control).start()
+    os.write(told, f"{name}\n".encode())
+    os.close(told)
     _reap_for_ever()
 
 
 def _make_disks() -> None:
-    """Two small disks of their own, so that they can be full for real."""
-    for path, size in (("/root/models", "1g"), ("/var/lib/lingctl", "64m")):
+    """Two small disks of their own, so that they can be full for real; the weights are on the first."""
+    for path, size in (("/root/models", "2g"), ("/var/lib/lingctl", "64m")):
         Path(path).mkdir(parents=True, exist_ok=True)
         mount("tmpfs", Path(path), "tmpfs", NOSUID, f"mode=755,size={size}")
-    for model in Path("/.sandbox/checkpoint").iterdir():
-        if (model / ".on-nodes").exists():
-            shutil.copytree(
-                model, Path("/root/models") / model.name, ignore=shutil.ignore_patterns(".on-nodes")
-            )
+    for model in (_CHECKPOINT / "on-nodes").read_text().split():
+        shutil.copytree(_CHECKPOINT / model, Path("/root/models") / model)
+    unmount(_CHECKPOINT)
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def _start_server(node: NodeState, told: int) -> tuple[int, socket.socket]:
+    """The SSH server as a process of its own; gives its pid and the socket that it takes orders on."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server = os.fork()
+    if server == 0:
+        ours.close()
+        os.close(told)
+        die_with_parent()
+        serve(node.address, SSH_PORT, _KEYS, theirs)
+        os._exit(0)
+    theirs.close()
+    ours.recv(16)
+    unmount(_KEYS)
+    return server, ours
 
 
 def _reap_for_ever() -> None:
@@ -75,8 +82,4 @@ def _reap_for_ever() -> None:
         with contextlib.suppress(ChildProcessError, InterruptedError):
             os.wait()
             continue
-        signal.pause()
-
-
-if __name__ == "__main__":
-    main()
+        time.sleep(1.0)

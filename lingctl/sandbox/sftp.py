@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko import sftp
 
 
 class NodeFiles(paramiko.SFTPServerInterface):
@@ -56,7 +57,7 @@ class NodeFiles(paramiko.SFTPServerInterface):
     def rename(self, old: str, new: str) -> int:
         """Rename; SFTP's own kind refuses an existing target."""
         if Path(new).exists():
-            return int(paramiko.SFTP_FAILURE)
+            return int(sftp.SFTP_FAILURE)
         return _did(lambda: Path(old).rename(new))
 
     def posix_rename(self, old: str, new: str) -> int:
@@ -91,7 +92,7 @@ class _Handle(paramiko.SFTPHandle):
             os.pwrite(file.fileno(), data, offset)
         except OSError as error:
             return _status(error)
-        return int(paramiko.SFTP_OK)
+        return int(sftp.SFTP_OK)
 
     def stat(self) -> paramiko.SFTPAttributes | int:
         """Attributes of the open file."""
@@ -107,7 +108,7 @@ def _did(work: Callable[[], Any]) -> int:
         work()
     except OSError as error:
         return _status(error)
-    return int(paramiko.SFTP_OK)
+    return int(sftp.SFTP_OK)
 
 
 def _status(error: OSError) -> int:

@@ -30,6 +30,11 @@ class Card:
         tls: the TLS switch, 0 or 1.
         present: false once the card has dropped off the bus.
         hang: its hccn_tool calls block.
+        flaps: how often its link went down and up within the last hour.
+        loss: percent of its packets that get lost.
+        certificate: whether a TLS certificate is there.
+        lldp: whether it hears its neighbour.
+        errors: packets sent again so far.
     """
 
     id: int
@@ -45,6 +50,11 @@ class Card:
     hang: bool = False
     health: str = "OK"
     hbm_mb: int = 65536
+    flaps: int = 0
+    loss: int = 0
+    certificate: bool = True
+    lldp: bool = True
+    errors: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,11 @@ def load_node(name: str, root: Path | str = STATE) -> NodeState:
     return _node(json.loads((Path(root) / f"{name}.json").read_text()))
 
 
+def load_pristine(name: str, root: Path | str = STATE) -> NodeState:
+    """One node's state as it was when the node was built."""
+    return _node(json.loads((Path(root) / f"{name}.pristine.json").read_text()))
+
+
 def this_node(root: Path | str = STATE) -> NodeState:
     """The state of the node that this process runs on."""
     return load_node(NODE_NAME.read_text().strip(), root)
@@ -114,6 +129,7 @@ def save_cluster(state: ClusterState, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for node in state.nodes:
         _write(root / f"{node.name}.json", asdict(node))
+        _write(root / f"{node.name}.pristine.json", asdict(node))
     _write(
         root / "cluster.json",
         {

@@ -1,0 +1,136 @@
+"""``lingctl sandbox``: an emulated Ascend cluster on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption
+
+app = typer.Typer(
+    help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
+DEFAULT_DIR = Path(".lingctl-sandbox")
+
+
+class Model(StrEnum):
+    """The tiny models."""
+
+    LITE = "lite"
+    PLUS = "plus"
+
+
+@app.command("up")
+def up_(
+    nodes: Annotated[int, typer.Option(min=1, help="Number of nodes.")] = 2,
+    devices: Annotated[int, typer.Option(min=1, max=16, help="Cards on each node.")] = 8,
+    model: Annotated[Model, typer.Option(help="lite lies there as .bin, plus as safetensors.")] = Model.PLUS,
+    mindie: Annotated[str, typer.Option(help="MindIE version of the image: 1.0.0 or 3.0.0.")] = "1.0.0",
+    directory: DirOption = DEFAULT_DIR,
+    time_scale: Annotated[
+        float, typer.Option(help="Factor on every documented delay; 1 is real time.")
+    ] = 0.02,
+) -> None:
+    """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer, say
+    from lingctl.sandbox.lifecycle import Request, up
+
+    request = Request(nodes, devices, model.value, mindie, time_scale)
+    with progress() as listener:
+        state = up(directory, request, listener)
+    cards = sum(len(node.cards) for node in state.nodes)
+    hosts = directory / "hosts.yaml"
+    say(f"{len(state.nodes)} nodes with {cards} cards. Try: lingctl check-network --nodes {hosts}")
+    answer(str(hosts))
+
+
+@app.command()
+def down(directory: DirOption = DEFAULT_DIR) -> None:
+    """End a sandbox: no process, mount or file of it stays."""
+    from lingctl.output.terminal import say
+    from lingctl.sandbox import lifecycle
+
+    say("down" if lifecycle.down(directory) else f"nothing to end in {directory}")
+
+
+@app.command()
+def status(directory: DirOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Show the nodes of a sandbox and what is broken on them."""
+    from dataclasses import asdict
+
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+    from lingctl.sandbox.lifecycle import running
+
+    state = running(directory)
+    if as_json:
+        print_json("sandbox", {"directory": str(directory.resolve()), **asdict(state)})
+        return
+    rows = [
+        (
+            node.name,
+            node.address,
+            len(node.cards),
+            ", ".join(_told(*fault) for fault in node.faults.items()) or "-",
+        )
+        for node in state.nodes
+    ]
+    print_table(("node", "address", "cards", "faults"), rows, numbers=("cards",))
+
+
+@app.command("break")
+def break_(
+    node: Annotated[str, typer.Argument(help="Name of the node, e.g. node1.")],
+    fault: Annotated[str, typer.Argument(help="FAULT or FAULT=DETAIL; `lingctl sandbox faults` lists them.")],
+    directory: DirOption = DEFAULT_DIR,
+) -> None:
+    """Set a fault on a node; returns when the node has acted on it."""
+    from lingctl.sandbox.lifecycle import break_node
+
+    break_node(directory, node, fault)
+
+
+@app.command()
+def heal(
+    node: Annotated[str | None, typer.Argument(help="Name of the node; all nodes without it.")] = None,
+    fault: Annotated[str | None, typer.Argument(help="The fault; all of the node without it.")] = None,
+    directory: DirOption = DEFAULT_DIR,
+) -> None:
+    """Take faults away."""
+    from lingctl.output.terminal import say
+    from lingctl.sandbox import lifecycle
+
+    healed = lifecycle.heal(directory, node, fault)
+    for name, what in healed:
+        say(f"{name}: {what} healed")
+    if not healed:
+        say("nothing was broken")
+
+
+@app.command()
+def faults(as_json: JsonOption = False) -> None:
+    """List the faults that can be set."""
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+    from lingctl.sandbox.faults import FAULTS
+
+    if as_json:
+        listed = [{"name": fault.name, "does": fault.does, "detail": fault.detail} for fault in FAULTS]
+        print_json("sandbox-faults", {"faults": listed})
+        return
+    print_table(
+        ("fault", "what is wrong then", "detail (default)"),
+        [(fault.name, fault.does, fault.detail or "-") for fault in FAULTS],
+    )
+
+
+def _told(name: str, detail: str) -> str:
+    return f"{name}={detail}" if detail else name

@@ -1,0 +1,89 @@
+"""Names, addresses and keys of a sandbox's nodes, and the files that tell a user of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lingctl.sandbox.host_files import write_host_files
+from lingctl.sandbox.keys import make_key
+from lingctl.sandbox.layout import (
+    CARD_NETMASK,
+    SSH_PORT,
+    Layout,
+    card_address,
+    card_gateway,
+    node_address,
+)
+from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
+
+_HOSTS = """\
+# Written by `lingctl sandbox up`: an emulated cluster on this machine.
+name: sandbox
+model: {model}
+mindie: "{mindie}"
+ssh:
+  user: root
+  port: {port}
+  key: {key}
+  known_hosts: {known_hosts}
+timeouts:
+  start: 300
+nodes:
+{nodes}"""
+
+
+def write_inventory(layout: Layout, request: dict[str, Any], block: int) -> ClusterState:
+    """Decide on the nodes and write their state, files and keys, known_hosts and hosts.yaml.
+
+    Args:
+        layout: the sandbox's directory.
+        request: what ``up`` was asked for.
+        block: block of addresses.
+    """
+    nodes = [_node(block, number, request["devices"]) for number in range(1, request["nodes"] + 1)]
+    state = ClusterState(request["mindie"], request["model"], request["time_scale"], nodes)
+    save_cluster(state, layout.state)
+    public = make_key(layout.key, "lingctl-sandbox")
+    known = []
+    for node in nodes:
+        own = layout.node(node.name)
+        write_host_files(own / "root", own / "usr-local", node, nodes)
+        host = make_key(own / "keys/host", node.name)
+        make_key(own / "keys/other", node.name)
+        (own / "keys/authorized.pub").write_text(f"{public} lingctl-sandbox\n")
+        known.append(f"[{node.address}]:{SSH_PORT} {host}\n")
+    layout.known_hosts.write_text("".join(known))
+    layout.hosts.write_text(_hosts(layout, request, nodes))
+    return state
+
+
+def _node(block: int, number: int, devices: int) -> NodeState:
+    gateway = card_gateway(block)
+    cards = []
+    for card in range(devices):
+        address = card_address(block, number, card)
+        cards.append(Card(card, address, address, CARD_NETMASK, gateway, gateway))
+    name = f"node{number}"
+    return NodeState(name, node_address(block, number), name, cards)
+
+
+def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState]) -> str:
+    lines = ""
+    for node in nodes:
+        lines += f"  - address: {node.address}\n    name: {node.name}\n"
+        if len(node.cards) != 8:
+            lines += f"    devices: [{', '.join(str(card.id) for card in node.cards)}]\n"
+    return _HOSTS.format(
+        model=request["catalogue_name"],
+        mindie=request["mindie"],
+        port=SSH_PORT,
+        key=_quoted(str(layout.key)),
+        known_hosts=_quoted(str(layout.known_hosts)),
+        nodes=lines,
+    )
+
+
+def _quoted(text: str) -> str:
+    """A YAML string, whatever is in it."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
