@@ -33,6 +33,8 @@ VERBS = (
     "status",
     "logs",
     "stop",
+    "lock",
+    "audit",
     "models",
     "bundle",
     "npu-check",

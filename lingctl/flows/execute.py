@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
+from lingctl.flows.change import Change
+from lingctl.mindie.failures import explain
 from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group, raise_failures
 
 
-def execute(plan: Plan, group: Group, listener: Listener, *, until: Stage | None = None) -> None:
+def execute(
+    plan: Plan, group: Group, listener: Listener, *, until: Stage | None = None, change: Change | None = None
+) -> None:
     """Run the plan's changes.
 
     Args:
@@ -21,30 +25,37 @@ def execute(plan: Plan, group: Group, listener: Listener, *, until: Stage | None
         group: connections to every node the plan names.
         listener: hears each step start and end.
         until: stop after this stage.
+        change: the lock that is held and the journal that is kept meanwhile.
 
     Raises:
         LingctlError: a step failed; no later stage was begun, and what is named is all that is half-done.
     """
+    if change is not None:
+        change.begin(plan)
     for stage, steps in plan.stages():
         if until is not None and stage > until:
             return
+        if change is not None:
+            change.check()
         by_node = defaultdict(list)
         for step in steps:
             by_node[step.node].append(step)
-        _run_stage(group, by_node, listener)
+        _run_stage(group, by_node, listener, change)
 
 
-def _run_stage(group: Group, by_node: dict[str, list[Step]], listener: Listener) -> None:
+def _run_stage(
+    group: Group, by_node: dict[str, list[Step]], listener: Listener, change: Change | None
+) -> None:
     def run_node(connection: Connection) -> None:
         for step in by_node[connection.node]:
-            run_step(connection, step, listener)
+            run_step(connection, step, listener, change)
 
     involved = Group({name: group[name] for name in by_node})
     raise_failures(involved.map(run_node))
 
 
-def run_step(connection: Connection, step: Step, listener: Listener) -> None:
-    """Run one step on its node.
+def run_step(connection: Connection, step: Step, listener: Listener, change: Change | None = None) -> None:
+    """Run one step on its node, and write it down there.
 
     Raises:
         LingctlError: it failed; names the step.
@@ -58,7 +69,11 @@ def run_step(connection: Connection, step: Step, listener: Listener) -> None:
                 _run_command(connection, action, step, listener)
     except LingctlError as error:
         listener(Event(step.title, "failed", step.node, error.what))
+        if change is not None:
+            change.step(connection, step, error)
         raise
+    if change is not None:
+        change.step(connection, step, None)
     listener(Event(step.title, "done", step.node))
 
 
@@ -70,14 +85,26 @@ def _run_command(connection: Connection, action: Run, step: Step, listener: List
 
 
 def _check(done: Completed, step: Step) -> None:
-    if not done.ok:
+    if done.ok:
+        return
+    again = "then run the same command again: it goes on from here"
+    known = explain(f"{done.stderr}\n{done.stdout}")
+    if known:
+        first = known[0]
         raise NodeError(
-            f"{step.title}: exit status {done.exit_status}",
+            f"{step.title}: {first.cause} (exit status {done.exit_status})",
             where=step.node,
-            evidence=done.last_words(),
-            remedy="mend the cause, then run the same command again: it goes on from here",
-            code="step-failed",
+            evidence=first.line,
+            remedy=f"{first.remedy}\n{again}",
+            code=f"step-{first.id}",
         )
+    raise NodeError(
+        f"{step.title}: exit status {done.exit_status}",
+        where=step.node,
+        evidence=done.last_words(),
+        remedy=f"mend the cause, {again}",
+        code="step-failed",
+    )
 
 
 def _progress(event: dict[str, object], step: Step) -> Event:

@@ -70,6 +70,21 @@ class Layout:
         return str(self.root / "run" / "started")
 
     @property
+    def audit(self) -> str:
+        """One line for every change; see ``release.journal``."""
+        return str(self.root / "audit.log")
+
+    @property
+    def releases(self) -> str:
+        """Folder of the recorded releases."""
+        return str(self.root / "releases")
+
+    @property
+    def jobs(self) -> str:
+        """Folder of long steps that outlive the connection."""
+        return str(self.root / "jobs")
+
+    @property
     def program(self) -> str:
         """lingctl's node program."""
         return str(self.root / "node.pyz")

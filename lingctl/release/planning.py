@@ -117,7 +117,7 @@ def _file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
         "change",
         reason,
         (action,),
-        difference(file, existing and existing.content),
+        difference(file, existing.content if existing else None),
     )
 
 

@@ -14,6 +14,7 @@ from lingctl.remote.connection import Connection
 
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster, Node
+    from lingctl.remote.ssh import SshConnection
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
@@ -47,11 +48,16 @@ class Group:
             futures: dict[str, Future[T]] = {
                 name: pool.submit(work, connection) for name, connection in self.connections.items()
             }
-            for name, future in futures.items():
-                try:
-                    outcomes[name] = future.result()
-                except LingctlError as error:
-                    outcomes[name] = error
+            try:
+                for name, future in futures.items():
+                    try:
+                        outcomes[name] = future.result()
+                    except LingctlError as error:
+                        outcomes[name] = error
+            except KeyboardInterrupt:
+                # The pool waits for its threads: without their connections they end at once.
+                self.close()
+                raise
         return outcomes
 
     def all(self, work: Callable[[Connection], T]) -> dict[str, T]:
@@ -101,14 +107,23 @@ def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
         group.close()
 
 
-def _connect_all(cluster: Cluster, listener: Listener) -> Group:
+def connect_node(cluster: Cluster, node: Node) -> SshConnection:
+    """A connection to one node.
+
+    Raises:
+        ConnectError: it cannot be reached, or does not let us in.
+    """
     from lingctl.remote.ssh import SshConnection  # paramiko is loaded only when something is connected
 
+    with _handshakes:
+        return SshConnection(node.name, node.address, cluster.ssh_of(node))
+
+
+def _connect_all(cluster: Cluster, listener: Listener) -> Group:
     def reach(node: Node) -> Connection:
         listener(Event("connect", "started", node.name))
         try:
-            with _handshakes:
-                connection = SshConnection(node.name, node.address, cluster.ssh_of(node))
+            connection = connect_node(cluster, node)
         except LingctlError as error:
             listener(Event("connect", "failed", node.name, error.what))
             raise

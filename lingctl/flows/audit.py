@@ -1,0 +1,25 @@
+"""audit: what was changed on the nodes, when, by whom, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lingctl.inventory.cluster import Cluster
+from lingctl.release.journal import read_journal
+from lingctl.release.layout import layout_of
+from lingctl.remote.command import script
+from lingctl.remote.group import Group
+
+_SHOW = 'test ! -e "$1" || tail -n "$2" "$1"'
+
+
+def audit_entries(group: Group, cluster: Cluster, lines: int) -> list[dict[str, Any]]:
+    """The last entries of every node's audit log, oldest first, each with its ``node``.
+
+    Raises:
+        LingctlError: a node cannot be asked.
+    """
+    show = script(_SHOW, layout_of(cluster).audit, lines, title="read the audit log")
+    logs = group.all(lambda connection: connection.run(show, timeout=30).checked(connection.node).stdout)
+    entries = [{"node": node, **entry} for node, text in logs.items() for entry in read_journal(text)]
+    return sorted(entries, key=lambda entry: str(entry.get("time", "")))

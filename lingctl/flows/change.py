@@ -1,0 +1,115 @@
+"""A change under way: the cluster's lock is held, and what is done is written down on its node."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from lingctl.errors import LingctlError
+from lingctl.events import Event, Listener
+from lingctl.flows.lock import Lock, locked
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Step
+from lingctl.release.journal import Result, Run, begin_line, end_line, step_line
+from lingctl.release.layout import layout_of
+from lingctl.remote.command import script
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group, connect_node
+
+_APPEND = """
+umask 027
+mkdir -p "${1%/*}" || exit 1
+[ "$(wc -c <"$1" 2>/dev/null || echo 0)" -gt 2000000 ] && mv -f "$1" "$1.1"
+printf '%s\\n' "$2" >>"$1"
+"""
+
+
+class Change:
+    """What ``execute`` tells of its steps; see ``changing``."""
+
+    def __init__(self, group: Group, cluster: Cluster, run: Run, lock: Lock, listener: Listener) -> None:
+        self._group = group
+        self._path = layout_of(cluster).audit
+        self._run = run
+        self._lock = lock
+        self._listener = listener
+        self._begun: set[str] = set()
+
+    def begin(self, plan: Plan) -> None:
+        """Write on each node what is going to be done there."""
+        titles: Mapping[str, list[str]] = defaultdict(list)
+        for step in plan.changes:
+            titles[step.node].append(step.title)
+        involved = Group({name: self._group[name] for name in titles})
+        lines = {name: begin_line(self._run, _now(), own) for name, own in titles.items()}
+        involved.map(lambda connection: self._append(connection, lines[connection.node]))
+        self._begun |= set(titles)
+
+    def check(self) -> None:
+        """Before a stage: is the lock still ours?
+
+        Raises:
+            LingctlError: it is not, or nobody can tell.
+        """
+        self._lock.check()
+
+    def step(self, connection: Connection, step: Step, error: LingctlError | None) -> None:
+        """Write that a step was done, or failed."""
+        result: Result = "failed" if error else "done"
+        self._append(
+            connection, step_line(self._run, _now(), step.title, result, error.what if error else "")
+        )
+
+    def end(self, result: Result, what: str = "") -> None:
+        """Write that the run is over."""
+        line = end_line(self._run, _now(), result, what)
+        involved = Group({name: self._group[name] for name in self._begun})
+        involved.map(lambda connection: self._append(connection, line))
+
+    def _append(self, connection: Connection, line: str) -> None:
+        """A log that cannot be written (a full disk) must not keep an operator from stopping or mending."""
+        write = script(_APPEND, self._path, line, title="write the audit log")
+        try:
+            connection.run(write, timeout=30).checked(connection.node)
+        except LingctlError as error:
+            self._listener(Event("audit log", "note", connection.node, f"not written: {error.what}"))
+
+
+@contextmanager
+def changing(
+    group: Group, cluster: Cluster, command: str, listener: Listener, *, wait: float = 0.0
+) -> Iterator[Change]:
+    """Hold the lock and keep the journal while the block changes nodes.
+
+    The lock has a connection of its own: an interrupt closes the others, and it can still be given back.
+
+    Args:
+        group: connections to all nodes.
+        cluster: what is changed.
+        command: as others are told, e.g. ``lingctl deploy``.
+        listener: hears of waiting.
+        wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: whatever the block raises.
+    """
+    connection = connect_node(cluster, cluster.primary)
+    try:
+        with locked(connection, cluster, command, listener, wait=wait) as lock:
+            run = Run(lock.holder.token[:8], command, lock.holder.who)
+            change = Change(group, cluster, run, lock, listener)
+            try:
+                yield change
+            except LingctlError as error:
+                change.end("failed", error.what)
+                raise
+            change.end("done")
+    finally:
+        connection.close()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,123 @@
+"""lock: one change at a time per cluster; who holds it, and giving it back for someone who cannot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from lingctl.errors import LingctlError, LockedError
+from lingctl.events import Event, Listener
+from lingctl.inventory.cluster import Cluster
+from lingctl.remote import lock
+from lingctl.remote.connection import Connection
+from lingctl.remote.lock import Holder
+
+_ASK_AGAIN_SECONDS = 2.0
+
+
+class Lock:
+    """A lock that is held; gives signs of life by itself until it is given back."""
+
+    def __init__(self, connection: Connection, state_dir: str, mine: Holder) -> None:
+        self.holder = mine
+        self._connection = connection
+        self._state_dir = state_dir
+        self._trouble: LingctlError | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lingctl-lock", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Be sure that it is still ours.
+
+        Raises:
+            LockedError: somebody took it over.
+            ConnectError: the primary was lost, so nobody can tell.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+
+    def close(self) -> None:
+        """Give it back. Where that fails, its silence frees it within a minute."""
+        self._ended.set()
+        self._thread.join(25)
+        with suppress(LingctlError):
+            lock.release(self._connection, self._state_dir, self.holder.token)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(lock.BEAT_SECONDS):
+            try:
+                if not lock.beat(self._connection, self._state_dir, self.holder):
+                    self._trouble = LockedError(
+                        "the lock of this cluster was given to somebody else while we held it",
+                        where=self._connection.node,
+                        remedy="lingctl lock status tells who; run the same command again afterwards",
+                        code="lock-lost",
+                    )
+                    return
+            except LingctlError as error:
+                self._trouble = error
+                return
+
+
+@contextmanager
+def locked(
+    connection: Connection, cluster: Cluster, doing: str, listener: Listener, *, wait: float = 0.0
+) -> Iterator[Lock]:
+    """Hold the cluster's lock while the block runs.
+
+    Args:
+        connection: to the primary; it is used from another thread too.
+        cluster: whose lock.
+        doing: the command, as others are told.
+        listener: hears of waiting.
+        wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        LockedError: somebody holds it; says who, and what to type.
+        LingctlError: the primary cannot be asked, which is another matter.
+    """
+    mine = lock.me(doing)
+    deadline = time.monotonic() + wait
+    while (holder := lock.take(connection, cluster.state_dir, mine)) is not None:
+        if time.monotonic() >= deadline:
+            raise held_by(connection.node, holder)
+        listener(Event("wait for the lock", "progress", connection.node, holder.description))
+        time.sleep(min(_ASK_AGAIN_SECONDS, max(0.1, deadline - time.monotonic())))
+    held = Lock(connection, cluster.state_dir, mine)
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+def held_by(node: str, holder: Holder) -> LockedError:
+    """The error that says who holds the lock."""
+    left = max(1, lock.PATIENCE_SECONDS - holder.quiet)
+    return LockedError(
+        "another lingctl is changing this cluster",
+        where=node,
+        evidence=f"{holder.description}; last sign of life {holder.quiet} s ago",
+        remedy="wait for it: the same command with --lock-wait 600\n"
+        f"if it died, the lock frees itself within {left} s; to free it now: lingctl lock release",
+    )
+
+
+def lock_status(connection: Connection, cluster: Cluster) -> Holder | None:
+    """Who holds the cluster's lock, or None.
+
+    Raises:
+        LingctlError: the primary cannot be asked.
+    """
+    return lock.show(connection, cluster.state_dir)
+
+
+def lock_release(connection: Connection, cluster: Cluster, holder: Holder) -> None:
+    """Take the lock from ``holder``. If that lingctl is still at work, it stops before its next stage.
+
+    Raises:
+        LingctlError: the primary cannot be asked.
+    """
+    lock.release(connection, cluster.state_dir, holder.token)

@@ -1,0 +1,117 @@
+"""The audit log of a node: a JSON line for every change, and for where a run began and ended. Pure.
+
+It is also the journal: a run that began and did not end well tells what was done before it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Result = Literal["done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of lingctl that changes nodes.
+
+    Attributes:
+        id: the same on every node.
+        command: what was typed.
+        who: user and machine.
+    """
+
+    id: str
+    command: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that did not end well on a node.
+
+    Attributes:
+        begun: when, by the clock of the machine it was started on.
+        done: titles of the steps that were done, in order.
+        left: titles of the steps that were not.
+        failed: what went wrong, if it said so.
+    """
+
+    run: Run
+    begun: str
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+    failed: str = ""
+
+    @property
+    def description(self) -> str:
+        """One line for the operator."""
+        how = f"failed: {self.failed}" if self.failed else "did not finish"
+        after = f"after {self.done[-1]!r}" if self.done else "before its first step"
+        left = f", not done: {', '.join(self.left)}" if self.left else ""
+        return f"{self.run.command} by {self.run.who} of {self.begun} {how}, {after}{left}"
+
+
+def begin_line(run: Run, time: str, steps: Sequence[str]) -> str:
+    """The line that opens a run on a node, with all that it means to do there."""
+    return _line(run, time, event="begin", command=run.command, who=run.who, steps=list(steps))
+
+
+def step_line(run: Run, time: str, title: str, result: Result, what: str = "") -> str:
+    """The line of one change."""
+    return _line(
+        run, time, event="step", who=run.who, step=title, result=result, **({"what": what} if what else {})
+    )
+
+
+def end_line(run: Run, time: str, result: Result, what: str = "") -> str:
+    """The line that closes a run on a node."""
+    return _line(run, time, event="end", result=result, **({"what": what} if what else {}))
+
+
+def read_journal(text: str) -> list[dict[str, Any]]:
+    """The entries of an audit log; lines that were cut short are passed over."""
+    entries: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "event" in entry and "run" in entry:
+            entries.append(entry)
+    return entries
+
+
+def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
+    """The last run, if it did not end well; None when it did or there was none."""
+    begins = [number for number, entry in enumerate(entries) if entry["event"] == "begin"]
+    if not begins:
+        return None
+    begin, rest = entries[begins[-1]], entries[begins[-1] + 1 :]
+    own = [entry for entry in rest if entry["run"] == begin["run"]]
+    end = next((entry for entry in own if entry["event"] == "end"), None)
+    if end is not None and end.get("result") == "done":
+        return None
+    done = tuple(_steps(own, "done"))
+    what = next(
+        (str(entry["what"]) for entry in own if entry.get("result") == "failed" and entry.get("what")), ""
+    )
+    return Unfinished(
+        Run(str(begin["run"]), str(begin.get("command", "a change")), str(begin.get("who", "unknown"))),
+        str(begin.get("time", "an unknown time")),
+        done,
+        tuple(str(title) for title in begin.get("steps", ()) if title not in done),
+        what,
+    )
+
+
+def _steps(entries: Iterable[Mapping[str, Any]], result: str) -> Iterable[str]:
+    return (
+        str(entry["step"]) for entry in entries if entry["event"] == "step" and entry.get("result") == result
+    )
+
+
+def _line(run: Run, time: str, **content: object) -> str:
+    return json.dumps({"time": time, "run": run.id, **content}, ensure_ascii=False)

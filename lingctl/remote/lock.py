@@ -1,0 +1,206 @@
+"""One change at a time: a lock on the primary, taken and given back atomically.
+
+The lock is a folder with one file in it. The file's name is the holder's token, its content tells who holds
+it, its time of change is the holder's last sign of life. It is taken by renaming a prepared folder onto that
+name, which succeeds only where there is none (or an empty one); it is taken over by renaming the file of a
+holder that is gone, which succeeds for one contender only.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lingctl.errors import NodeError
+from lingctl.remote.command import Command, script
+from lingctl.remote.connection import Connection
+
+BEAT_SECONDS = 10
+# Without a sign of life for so long, the holder is taken for gone.
+PATIENCE_SECONDS = 60
+
+_TAKE = """
+umask 027
+mkdir -p "$1" || exit 1
+find "$1" -maxdepth 1 -name '.lock.*' -mmin +1 -exec rm -rf {} + 2>/dev/null
+mkdir "$1/.lock.$2" && printf '%s\\n' "$3" > "$1/.lock.$2/$2" || { rm -rf "$1/.lock.$2"; exit 1; }
+if mv -T "$1/.lock.$2" "$1/lock" 2>/dev/null; then echo taken; exit 0; fi
+rm -rf "$1/.lock.$2"
+"""
+_SHOW = """
+for held in "$1"/lock/*; do
+  seen=$(stat -c %Y "$held" 2>/dev/null) || continue
+  echo "held $(( $(date +%s) - seen )) ${held##*/}"
+  cat "$held" 2>/dev/null
+  exit 0
+done
+echo free
+"""
+_TAKE_OVER = """
+umask 027
+touch -c "$1/lock/$2"
+mv "$1/lock/$2" "$1/lock/$3" 2>/dev/null || { echo lost; exit 0; }
+printf '%s\\n' "$4" > "$1/lock/$3" && echo taken
+"""
+_BEAT = '[ -e "$1/lock/$2" ] && touch -c "$1/lock/$2"'
+_RELEASE = 'rm -f "$1/lock/$2" && { rmdir "$1/lock" 2>/dev/null || true; }'
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        token: names this holding of it.
+        who: user and machine.
+        command: what is being done.
+        since: when it was taken, by the clock of the holder's machine.
+        machine: identity of the holder's machine, boot and process namespace; see ``is_gone``.
+        pid: the holder's process there.
+        process_start: when that process started, in ticks since boot.
+        quiet: seconds since its last sign of life, by the primary's clock.
+    """
+
+    token: str
+    who: str
+    command: str
+    since: str
+    machine: str
+    pid: int
+    process_start: str
+    quiet: int = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the holder ended without giving the lock back.
+
+        Its process is looked for where it ran on this very machine; else its silence decides.
+        """
+        if self.quiet > PATIENCE_SECONDS:
+            return True
+        return self.machine == _machine() and _process_start(self.pid) != self.process_start
+
+    @property
+    def description(self) -> str:
+        """One line about it."""
+        return f"{self.command} by {self.who} (process {self.pid}) since {self.since}"
+
+
+def me(command: str) -> Holder:
+    """This process as a holder."""
+    return Holder(
+        token=secrets.token_hex(8),
+        who=f"{_user()}@{socket.gethostname()}",
+        command=command,
+        since=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        machine=_machine(),
+        pid=os.getpid(),
+        process_start=_process_start(os.getpid()),
+    )
+
+
+def take(connection: Connection, state_dir: str, mine: Holder) -> Holder | None:
+    """Try to take the lock, also from a holder that is gone.
+
+    Returns:
+        None when it is ours now, else who holds it.
+
+    Raises:
+        NodeError: the primary cannot keep a lock (disk full, no permission).
+        ConnectError: the primary was lost.
+    """
+    taking = script(_TAKE, state_dir, mine.token, _record(mine), title="take the lock")
+    for _ in range(20):
+        if _said(connection, taking) == "taken":
+            return None
+        holder = show(connection, state_dir)
+        if holder is None:
+            continue
+        if not holder.is_gone:
+            return holder
+        if _take_over(connection, state_dir, holder, mine):
+            return None
+    raise NodeError("the lock changes hands too quickly", where=connection.node, code="lock-failed")
+
+
+def show(connection: Connection, state_dir: str) -> Holder | None:
+    """Who holds the lock, or None."""
+    return _holder(_said(connection, script(_SHOW, state_dir, title="look at the lock")))
+
+
+def beat(connection: Connection, state_dir: str, mine: Holder) -> bool:
+    """Give a sign of life; false when the lock is no longer ours."""
+    return connection.run(script(_BEAT, state_dir, mine.token, title="keep the lock"), timeout=20).ok
+
+
+def release(connection: Connection, state_dir: str, token: str) -> None:
+    """Give the lock of that token back; nothing happens when it is gone already."""
+    give_back = script(_RELEASE, state_dir, token, title="give the lock back")
+    connection.run(give_back, timeout=20).checked(connection.node)
+
+
+def _take_over(connection: Connection, state_dir: str, gone: Holder, mine: Holder) -> bool:
+    takeover = script(
+        _TAKE_OVER, state_dir, gone.token, mine.token, _record(mine), title="take the lock over"
+    )
+    return _said(connection, takeover) == "taken"
+
+
+def _said(connection: Connection, what: Command) -> str:
+    done = connection.run(what, timeout=30)
+    if not done.ok:
+        raise NodeError(
+            f"{what.title}: exit status {done.exit_status}",
+            where=connection.node,
+            evidence=done.last_words(),
+            remedy="look at free space and permissions of lingctl's folder there (paths.state in hosts.yaml)",
+            code="lock-failed",
+        )
+    return done.stdout.strip()
+
+
+def _record(holder: Holder) -> str:
+    return json.dumps({key: value for key, value in asdict(holder).items() if key not in ("token", "quiet")})
+
+
+def _holder(said: str) -> Holder | None:
+    head, _, record = said.partition("\n")
+    word, *rest = head.split()
+    if word != "held":
+        return None
+    quiet, token = int(rest[0]), rest[1]
+    try:
+        return Holder(token=token, quiet=quiet, **json.loads(record))
+    except (ValueError, TypeError):
+        # Being written just now, or cut short by a full disk: its silence still tells whether it is gone.
+        return Holder(token, "unknown", "a change", "an unknown time", "", 0, "", quiet)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except OSError:  # no name for this user id
+        return str(os.getuid())
+
+
+def _machine() -> str:
+    """Tells this boot of this machine and this process namespace from all others; empty where it cannot."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _process_start(pid: int) -> str:
+    """Field 22 of its stat line; empty when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
