@@ -2,22 +2,74 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+from lingctl.sandbox.engine.checkpoint import make_checkpoint
 from lingctl.sandbox.engine.image import populate_image
+from lingctl.sandbox.engine.stock_config import stock_config
 
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
 CHECKOUT = Path(__file__).resolve().parents[1]
 SUCCESS = "Daemon start success!"
+# Runs side by side do not meet: cards listen on one fixed port.
+_NETWORK = 64 + os.getpid() % 128
+
+
+def address(node: int = 1) -> str:
+    """A loopback address of this test run's own."""
+    return f"127.{_NETWORK}.{node}.2"
+
+
+@cache
+def tiny(model: str, form: str = "safetensors") -> Path:
+    """A tiny checkpoint with the modes that MindIE asks for; made once, not to be changed."""
+    folder = Path(tempfile.mkdtemp(prefix="lingctl-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_checkpoint(folder, model, form)  # type: ignore[arg-type]
+    folder.chmod(0o750)
+    for file in folder.iterdir():
+        file.chmod(0o640)
+    return folder
+
+
+def copied(model: str, folder: Path) -> Path:
+    """A copy of a tiny checkpoint, to be spoilt."""
+    shutil.copytree(tiny(model), folder)
+    return folder
+
+
+def edit_json(path: Path, *removed: str, **changes: object) -> None:
+    """Set and remove keys of a JSON object."""
+    document = {key: value for key, value in json.loads(path.read_text()).items() if key not in removed}
+    path.write_text(json.dumps({**document, **changes}))
+
+
+def rename_tensors(folder: Path, rename: Callable[[str], str]) -> None:
+    """Rename tensors inside every shard, and in the index."""
+    for file in folder.glob("*.safetensors"):
+        data = file.read_bytes()
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + length])
+        text = json.dumps({rename(name): value for name, value in header.items()}).encode()
+        file.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+    index = folder / "model.safetensors.index.json"
+    document = json.loads(index.read_text())
+    document["weight_map"] = {rename(name): file for name, file in document["weight_map"].items()}
+    index.write_text(json.dumps(document))
 
 
 class EngineNode:
@@ -69,7 +121,7 @@ class EngineNode:
 
     def configure(self, **changes: object) -> dict:
         """Write config.json: the stock file, made fit for this node, with keys replaced wherever they are."""
-        config = json.loads(self.config_path.read_text())
+        config = json.loads(stock_config(self.version))
         port = 20000 + (os.getpid() * 7 + len(str(self.root)) * 131) % 20000
         values = {
             "ipAddress": self.address,
@@ -156,6 +208,13 @@ class EngineNode:
         self.process.send_signal(signal.SIGTERM)
         return self.wait_end()
 
+    def refused(self, seconds: float = 30) -> str:
+        """Start, and see it end as every failed start does: by SIGKILL, with no word of success."""
+        self.start()
+        assert self.wait_end(seconds) == 137, self.text
+        assert SUCCESS not in self.text
+        return self.text
+
     def close(self) -> None:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -163,7 +222,14 @@ class EngineNode:
             self.process.wait()
 
     def call(self, path: str, body: object = None, *, port: int = 0, raw: bytes | None = None):
-        """Status, headers and text of an HTTP call."""
+        """Status, headers and text of an HTTP call.
+
+        Args:
+            path: of the URL.
+            body: posted as JSON; None for a GET.
+            port: another than the business listener's.
+            raw: posted as it is.
+        """
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}:{port or self.port}{path}", data)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

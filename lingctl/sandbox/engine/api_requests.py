@@ -40,7 +40,8 @@ class Wish:
         prompt: text, or token ids.
         limit: most new tokens, None for the server's own.
         stop: strings that end the answer.
-        echo: text that is put before the answer.
+        messages: of a conversation, whose template makes the prompt.
+        ignore_eos: go on after the end token.
     """
 
     prompt: str | list[int]
@@ -50,6 +51,7 @@ class Wish:
     stop: tuple[str, ...] = ()
     details: bool = False
     messages: tuple[Mapping[str, Any], ...] = ()
+    ignore_eos: bool = False
 
 
 def parse_json(body: bytes, max_depth: int) -> Mapping[str, Any]:
@@ -88,6 +90,9 @@ def chat(body: Mapping[str, Any], model: str, vllm: bool) -> Wish:
     if kwargs is not None and not isinstance(kwargs, dict):
         raise invalid("chat_template_kwargs must be a JSON object")
     checked = tuple(_message(message) for message in messages)
+    top = body.get("top_logprobs")
+    if _flag(body, "logprobs") and top is not None and (not isinstance(top, int) or not 0 <= top <= 20):
+        raise invalid(f"Parameter top_logprobs must be in [0, 20], got {json.dumps(top)}")
     choice = body.get("tool_choice")
     if isinstance(choice, str) and choice not in ("none", "auto", "required"):
         raise invalid("Parameter tool_choice string not in [none, auto, required]")
@@ -134,8 +139,12 @@ def _prompt(prompt: object) -> str | list[int]:
     raise invalid("The type of prompt is abnormal,prompt must be str or integer list.")
 
 
-def native(body: Mapping[str, Any]) -> Wish:
+def native(body: Mapping[str, Any], *, top_p_one: bool = False) -> Wish:
     """Check MindIE's own /infer and TGI's /generate: temperature and top_p are stricter here.
+
+    Args:
+        body: the request.
+        top_p_one: whether top_p may be 1, as on the Triton paths.
 
     Raises:
         ApiError: with the documented text.
@@ -149,13 +158,16 @@ def native(body: Mapping[str, Any]) -> Wish:
     temperature = _number(rules, "temperature", None)
     if temperature is not None and temperature <= 0:
         raise invalid(f"Parameter temperature must be in (0.0,3.40282e+38], got {temperature}")
+    if rules.get("top_p") == 1 and not top_p_one:
+        raise invalid(f"Parameter top_p must be in (0.0,1.0], got {json.dumps(rules['top_p'])}")
     drawn = rules.get("do_sample")
     chosen = _sampling(rules, None)
     if drawn is False or (drawn is None and not {"temperature", "top_p", "top_k"} & set(rules)):
         chosen = Sampling(repetition_penalty=chosen.repetition_penalty)
     limit = _limit(rules, "max_new_tokens", 20)
     stop = _stop(rules.get("stop"))
-    return Wish(inputs, limit, chosen, _stream(body), stop, bool(rules.get("details", False)))
+    details = _flag(rules, "details")
+    return Wish(inputs, limit, chosen, _stream(body), stop, details, ignore_eos=_flag(rules, "ignore_eos"))
 
 
 def _check_model(body: Mapping[str, Any], model: str, vllm: bool, unknown: str) -> None:
@@ -181,7 +193,15 @@ def _wish(
     sampling = _sampling(body, hottest)
     if int(_number(body, "n", 1) or 1) != 1:
         raise invalid("n must be 1 while MINDIE_ASYNC_SCHEDULING_ENABLE is on")
-    return Wish(prompt, limit, sampling, _stream(body), stop, messages=messages)
+    ignore_eos = _flag(body, "ignore_eos")
+    return Wish(prompt, limit, sampling, _stream(body), stop, messages=messages, ignore_eos=ignore_eos)
+
+
+def _flag(rules: Mapping[str, Any], name: str) -> bool:
+    value = rules.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise invalid(f"Parameter {name} must be boolean, got {json.dumps(value)}")
+    return bool(value)
 
 
 def _stream(body: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ class Architecture:
     vocabulary: int
     theta: float
     epsilon: float
+    rope_factor: float
     norm_head: bool
     norm_topk: bool
     positions: int
@@ -55,6 +56,8 @@ def architecture_of(config: Any, head_dim: int | None = None) -> Architecture:
         vocabulary=int(config.vocab_size),
         theta=float(config.rope_theta),
         epsilon=float(config.rms_norm_eps),
+        # Whatever kind of scaling is asked for, stock takes its factor and divides positions by it.
+        rope_factor=float((getattr(config, "rope_scaling", None) or {}).get("factor", 1.0)),
         norm_head=bool(getattr(config, "norm_head", False)),
         norm_topk=bool(config.norm_topk_prob),
         positions=int(config.max_position_embeddings),

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lingctl.sandbox.engine.bfloat16 import Bits, Floats, to_bits
-from lingctl.sandbox.engine.lessons import lessons
-from lingctl.sandbox.engine.teaching import body, taught_head
+from lingctl.sandbox.engine.lessons import README_SYSTEM, lessons
+from lingctl.sandbox.engine.teaching import Lesson, body, taught_head
 from lingctl.sandbox.engine.tokenizer_files import END_ID, write_tokenizer
 from lingctl.sandbox.engine.torch_zip import write_torch_zip
 
@@ -46,9 +46,10 @@ def make_checkpoint(
 ) -> None:
     """Write a tiny Ling checkpoint as the hubs publish it.
 
-    The body is random; the head is solved so that greedy decoding answers the lessons' prompts, and only if
-    every part of the forward pass is right. Head columns have very different lengths that only column
-    normalisation takes out. config.json is as published: plus does not state its head_dim.
+    The body is random; the head is solved so that greedy decoding answers the lessons' prompts if every part
+    of the forward pass is right, and with rubbish if one is wrong (see mistakes). Head columns have very
+    different lengths that only column normalisation takes out. config.json is as published: plus does not
+    state its head_dim.
 
     Args:
         directory: folder to fill; made if missing.
@@ -59,12 +60,13 @@ def make_checkpoint(
     directory.mkdir(parents=True, exist_ok=True)
     size = SIZES[model]
     tokenizer = write_tokenizer(directory)
-    taught = [
-        (tokenizer.encode(prompt).ids, [*tokenizer.encode(answer).ids, END_ID])
-        for prompt, answer in lessons()
-    ]
+
+    def as_tokens(pairs: list[tuple[str, str]]) -> list[Lesson]:
+        return [(tokenizer.encode(p).ids, [*tokenizer.encode(answer).ids, END_ID]) for p, answer in pairs]
+
     tensors = body(size_numbers(size), seed)
-    tensors.update(taught_head(size_numbers(size), tensors, taught, seed))
+    taught, spoilt = as_tokens(lessons()), as_tokens(lessons(systems=("", README_SYSTEM)))
+    tensors.update(taught_head(size_numbers(size), tensors, taught, spoilt, seed))
     bits = {name: to_bits(value) for name, value in tensors.items()}
     if form == "bin":
         write_torch_zip(directory / "pytorch_model.bin", bits)

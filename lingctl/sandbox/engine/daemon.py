@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.framing import LinkLost
-from lingctl.sandbox.engine.http_api import ListenError, open_listeners
+from lingctl.sandbox.engine.listeners import ListenError, open_listeners
 from lingctl.sandbox.engine.processes import DAEMON, dead_worker, name_process
 from lingctl.sandbox.engine.scheduler import Scheduler, follow
 from lingctl.sandbox.engine.server_config import Refused

@@ -1,39 +1,37 @@
-"""The three HTTP listeners: routing, errors, streams. Listeners with the same address and port are one."""
+"""One HTTP listener: routing, errors, streams."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
-import ssl
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from lingctl.sandbox.engine import answers, api_requests, metadata
 from lingctl.sandbox.engine.api_requests import ApiError, Wish, invalid
 from lingctl.sandbox.engine.sampling import Sampling
-from lingctl.sandbox.engine.server_config import Section
 from lingctl.sandbox.engine.service import BrokenStream, Piece, Service
 
 _MODEL_URL = re.compile(r"/v2/models/([^/]+)(?:/versions/[^/]+)?(?:/(\w+))?\Z")
 _TIMED = re.compile(r"/health/timed(?:-(\d+))?\Z")
 
 
-class ListenError(Exception):
-    """A listener could not be opened."""
+class ApiServer(ThreadingHTTPServer):
+    """A listener.
 
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__(f"{address}:{port}")
-        self.address, self.port = address, port
+    Args:
+        address: where it listens.
+        roles: which of business, management and metrics it serves.
+        service: what it works on.
+        links: most requests at a time.
+    """
 
-
-class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
     allow_reuse_address = True
@@ -61,44 +59,9 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
-def open_listeners(server: Section, service: Service, home: Path) -> list[ThreadingHTTPServer]:
-    """Open and start the listeners.
-
-    Raises:
-        ListenError: a port is taken or an address is not this host's.
-    """
-    business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
-    management = (
-        os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get("managementIpAddress") or business
-    )
-    port = server["port"]
-    roles: dict[tuple[str, int], set[str]] = {}
-    roles.setdefault((business, port), set()).add("business")
-    roles.setdefault((management, server.get("managementPort", port)), set()).add("management")
-    roles.setdefault((management, server.get("metricsPort", port)), set()).add("metrics")
-    opened: list[ThreadingHTTPServer] = []
-    for address, names in roles.items():
-        try:
-            listener = _Server(address, frozenset(names), service, server["maxLinkNum"])
-        except OSError:
-            for other in opened:
-                other.server_close()
-            raise ListenError(*address) from None
-        if server["httpsEnabled"]:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(home / server["tlsCert"], home / server["tlsPk"])
-            listener.socket = context.wrap_socket(
-                listener.socket, server_side=True, do_handshake_on_connect=False
-            )
-        opened.append(listener)
-    for running in opened:
-        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    return opened
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: ApiServer
     timeout = 600
 
     def setup(self) -> None:
@@ -232,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         if match and match[2] in ("generate", "generate_stream"):
             self._named(match[1], service)
             wish = api_requests.native(
-                {"inputs": body.get("text_input"), **body, "stream": match[2] != "generate"}
+                {"inputs": body.get("text_input"), **body, "stream": match[2] != "generate"}, top_p_one=True
             )
             return wish, answers.Triton(name, str(body.get("id", "")), wish.details)
         raise _not_found()
@@ -243,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
                 raise invalid("Parameter input_id must be an array")
             plain = api_requests.native({**body, "inputs": "ids"})
-            wish = Wish(ids, plain.limit, plain.sampling, plain.stream, plain.stop, plain.details)
+            wish = replace(plain, prompt=ids)
             return wish, answers.Infer(wish.details)
         if path == "/infer":
             wish = api_requests.native(body)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lingctl.sandbox.engine.architecture import Architecture, architecture_of
 from lingctl.sandbox.engine.file_rules import weights_fault
 from lingctl.sandbox.engine.model import Model, Reduce
 from lingctl.sandbox.engine.placement import RankHeads, share_of, stock_heads
+from lingctl.sandbox.engine.text import own_template
 from lingctl.sandbox.engine.weights import Checkpoint, LoadError
 
 
@@ -25,10 +27,12 @@ class Routed:
     Attributes:
         config: the config object of the model folder.
         layout: the folder's own placement module, None where it has none.
+        template: the chat template that the folder's input builder settles on, None for none.
     """
 
     config: Any
     layout: Any
+    template: str | None
 
 
 def atb_parent(version: str) -> Path:
@@ -58,12 +62,15 @@ def route(folder: Path, version: str) -> Routed:
         models = importlib.import_module("atb_llm.models")
         router = models.get_model(str(folder), load_tokenizer=False)
         config = router.config
+        # The tokenizer as far as an input builder looks at it; the engine has the rest in text.py.
+        router._tokenizer = SimpleNamespace(chat_template=own_template(folder))
+        template = router.input_builder.tokenizer.chat_template
     except Exception as error:  # anything that foreign model code raises ends a worker
         raise LoadError(f"{type(error).__name__}: {error}") from error
     package = type(router).__module__.rpartition(".")[0]
     name = f"{package}.layout"
     layout = importlib.import_module(name) if importlib.util.find_spec(name) else None
-    return Routed(config, layout)
+    return Routed(config, layout, template)
 
 
 def load_model(

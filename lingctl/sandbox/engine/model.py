@@ -171,7 +171,7 @@ class Model:
                 for n, (_, cache) in zip(lengths, sequences, strict=True)
             ]
         )
-        angles = positions[:, None] * self._frequencies[None, :]
+        angles = positions[:, None] / self.shape.rope_factor * self._frequencies[None, :]
         cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
         ids = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens, _ in sequences])
         x = self._embedding[ids]

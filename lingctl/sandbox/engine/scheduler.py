@@ -32,6 +32,7 @@ class Request:
     prompt: list[int]
     limit: int
     sampling: Sampling
+    ignore_eos: bool = False
     out: queue.Queue[int | str | EngineLost] = field(default_factory=queue.Queue)
     cancelled: bool = False
     answer: list[int] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Scheduler:
         """Requests in the queue."""
         return self._waiting.qsize()
 
-    def submit(self, prompt: list[int], limit: int, sampling: Sampling) -> Request:
+    def submit(self, prompt: list[int], limit: int, sampling: Sampling, ignore_eos: bool = False) -> Request:
         """Queue a request.
 
         Raises:
@@ -91,7 +92,7 @@ class Scheduler:
         """
         if self.lost:
             raise EngineLost
-        sequence = Request(prompt, limit, sampling)
+        sequence = Request(prompt, limit, sampling, ignore_eos)
         self._waiting.put(sequence)
         return sequence
 
@@ -160,7 +161,7 @@ class Scheduler:
             samplers.pop(sequence.number, None)
 
     def _finished(self, sequence: Request, token: int) -> bool:
-        if token in self._model.shape.eos:
+        if token in self._model.shape.eos and not sequence.ignore_eos:
             sequence.out.put("stop")
             return True
         sequence.answer.append(token)

@@ -73,11 +73,22 @@ def _document(path: Path, version: str, console: Console) -> Section:
         console.out(fault)
         raise _failed("ServerConfig", version, console)
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(path.read_text("utf-8-sig"), parse_constant=_no_constant)
     except ValueError:
         console.out("Json file is invalid. Please check json format! ")
         raise _failed("ServerConfig", version, console) from None
-    return document if isinstance(document, dict) else {}
+    document = document if isinstance(document, dict) else {}
+    if version != "1.0.0" and "EnableDynamicAdjustTimeoutConfig" not in document:
+        default = "is not found, using default value false. If you need to customize this configuration item"
+        console.out(
+            f"The configName EnableDynamicAdjustTimeoutConfig {default}, please add it to the config file."
+        )
+    return document
+
+
+def _no_constant(name: str) -> object:
+    """NaN and Infinity, which Python reads and the server's JSON parser does not."""
+    raise ValueError(name)
 
 
 def _section(

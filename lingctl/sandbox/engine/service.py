@@ -12,7 +12,7 @@ from lingctl.sandbox.engine.api_requests import ApiError, Wish
 from lingctl.sandbox.engine.scheduler import EngineLost, Scheduler
 from lingctl.sandbox.engine.server_config import RawConfig
 from lingctl.sandbox.engine.site import Site, this_site
-from lingctl.sandbox.engine.text import Growing, Text
+from lingctl.sandbox.engine.text import Growing, NoTemplate, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,11 @@ class Service:
         Raises:
             ApiError: 424, the prompt is too long.
         """
-        prompt = self.text.chat(wish.messages) if wish.messages else wish.prompt
+        try:
+            prompt = self.text.chat(wish.messages) if wish.messages else wish.prompt
+        except NoTemplate as error:
+            # Which status it has is not documented; 500 is that of a tokenizer process's error.
+            raise ApiError(500, "Incomplete Generation", str(error)) from None
         tokens = self.text.encode(prompt) if isinstance(prompt, str) else list(prompt)
         longest = min(self.raw.deploy["maxInputTokenLen"], self.raw.deploy["maxSeqLen"] - 1)
         if len(tokens) > min(longest, self.position_limit):
@@ -84,7 +88,7 @@ class Service:
         site = this_site()
         self._fault_before(site)
         try:
-            request = self.scheduler.submit(list(prompt), max(1, limit), wish.sampling)
+            request = self.scheduler.submit(list(prompt), max(1, limit), wish.sampling, wish.ignore_eos)
         except EngineLost:
             raise ApiError(500, "Incomplete Generation", "Failed to get engine response.") from None
         try:

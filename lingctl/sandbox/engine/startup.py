@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from lingctl.sandbox.engine import hccl, world
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.environment_rules import environment_fault
 from lingctl.sandbox.engine.legacy import parameter_line
 from lingctl.sandbox.engine.loader import Routed, load_model, route
 from lingctl.sandbox.engine.model import Model
@@ -27,6 +29,8 @@ from lingctl.sandbox.engine.weights import LoadError
 
 _LOAD_SECONDS = 30.0
 _WARM_UP_SECONDS = 10.0
+# Loading with OMP_NUM_THREADS unset: three hours instead of ten minutes (vendor's FAQ).
+_WITHOUT_OMP = 18.0
 
 
 class EngineFailed(Exception):
@@ -138,6 +142,10 @@ class Startup:
     def _start_workers(self, started: Started) -> None:
         raw = started.raw
         devices = _devices(started)
+        fault = environment_fault()
+        if fault:
+            self._console.model("ERROR", fault)
+            raise EngineFailed(fault)
         visible = visible_cards()
         for place, (rank, device) in enumerate(zip(started.ranks, devices, strict=True)):
             if not self._new:
@@ -170,7 +178,7 @@ class Startup:
             fabric = hccl.join(table, site, console)
             started.group = world.group_of(table, fabric)
         self._read_weights(started, folder, routed, site)
-        started.text = Text(folder)
+        started.text = Text(folder, routed.template)
         time.sleep(_WARM_UP_SECONDS * site.time_scale)
         console.model("INFO", f"model init success, parent pid={os.getpid()}")
         for rank in started.ranks:
@@ -182,8 +190,10 @@ class Startup:
         port = int(started.raw.backend.get("multiNodesInferPort", 1120))
         assert table.local is not None
         wants_hccl = os.environ.get("ATB_LLM_HCCL_ENABLE") == "1"
-        if not (self._new or wants_hccl or os.environ.get("ATB_LLM_COMM_BACKEND") == "hccl"):
-            # Inference: without it 1.0.0 takes LCCL, which works inside one server only.
+        by_old_name = not self._new and os.environ.get("ATB_LLM_COMM_BACKEND") == "hccl"
+        if not (wants_hccl or by_old_name):
+            # Without it both take LCCL (3.0.0: atb_llm/utils/initial.py), which works inside one server only;
+            # how that ends is not documented.
             raise LoadError("RuntimeError: lccl cannot connect cards of several servers")
         if table.local is table.master:
             listener = world.open_master(table.local, port, self._console)
@@ -200,8 +210,11 @@ class Startup:
         ranks = sorted(started.table.ranks)
         text = os.environ.get("WORLD_SIZE", str(started.world_size))
         stated = int(text) if text.isdecimal() else 0
-        if any(rank >= stated for rank in ranks):
+        if any(rank >= min(stated, len(ranks)) for rank in ranks):
             raise LoadError("ValueError: rank_id should be a number less than world size.")
+        for server in started.table.servers:
+            if not _is_address(server.server_id):
+                raise LoadError("ValueError: server_id is invalid.")
         if ranks != list(range(len(ranks))):
             missing = next(rank for rank in range(stated) if rank not in ranks)
             raise LoadError(f"ERROR: Rank id is not in the rankTableFile, the input rank is {missing}")
@@ -215,7 +228,9 @@ class Startup:
             raise LoadError(f"RuntimeError: HcclCommInitRootInfo failed, EI0015 {wait}")
 
     def _read_weights(self, started: Started, folder: Path, routed: Routed, site: Site) -> None:
-        time.sleep(_LOAD_SECONDS / 2 * site.time_scale)
+        slowly = 1.0 if os.environ.get("OMP_NUM_THREADS") else _WITHOUT_OMP
+        seconds = _LOAD_SECONDS / 2 * slowly * site.time_scale
+        time.sleep(seconds)
         if "daemon-dies-loading" in this_site().faults:
             os.kill(self.workers[0], 9)
             memory = "NPU out of memory. Tried to allocate 2.00 GiB (NPU 0; 60.97 GiB total capacity)"
@@ -224,7 +239,15 @@ class Startup:
         started.model = load_model(
             folder, routed, started.world_size, started.ranks, group.reduce, self._version
         )
-        time.sleep(_LOAD_SECONDS / 2 * site.time_scale)
+        time.sleep(seconds)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def vocabulary_columns(started: Started, vocabulary: int) -> list[list[int]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lingctl.sandbox.engine.architecture import Architecture
 from lingctl.sandbox.engine.bfloat16 import Floats, rounded
+from lingctl.sandbox.engine.mistakes import MISTAKES
 from lingctl.sandbox.engine.model import Cache, Model
 from lingctl.sandbox.engine.placement import share_of, stock_heads
 from lingctl.sandbox.engine.weights import LoadError
@@ -15,7 +16,10 @@ from lingctl.sandbox.engine.weights import LoadError
 Lesson = tuple[list[int], list[int]]
 
 _CONFIDENCE = 14.0
-_RIDGE = 1e-4
+_RIDGE = 1e-5
+_APART = 0.02
+# Single bytes that begin or end no character: what they decode to, nobody takes for an answer.
+_RUBBISH = range(130, 170)
 
 
 class _InMemory:
@@ -62,41 +66,56 @@ def body(size: Mapping[str, int], seed: int) -> dict[str, Floats]:
 
 
 def taught_head(
-    size: Mapping[str, int], tensors: Mapping[str, Floats], taught: Sequence[Lesson], seed: int
+    size: Mapping[str, int],
+    tensors: Mapping[str, Floats],
+    taught: Sequence[Lesson],
+    spoilt: Sequence[Lesson],
+    seed: int,
 ) -> dict[str, Floats]:
     """``model.norm.weight`` and ``lm_head.weight`` that make greedy decoding give the lessons' answers.
 
     The solved map is factored into the norm's weight and unit head columns; the columns are then stretched by
     factors between 1/4 and 4 that the engine must take out again (norm_head).
+
+    Args:
+        size: numbers of the model.
+        tensors: its body.
+        taught: prompts and answers, as tokens.
+        spoilt: those of them whose answers known mistakes turn into rubbish; without that, most mistakes
+            would change no answer. All together must be fewer than ``hidden``.
+        seed: of the stretch and the rubbish.
     """
     hidden, vocabulary = size["hidden"], size["vocabulary"]
-    states, wanted = _states(size, tensors, taught)
-    target = np.zeros((len(wanted), vocabulary))
-    target[np.arange(len(wanted)), wanted] = _CONFIDENCE
-    x = states.astype(np.float64)
+    random = np.random.default_rng(seed + 1)
+    stretch = np.exp2(random.uniform(-2, 2, hidden)).astype(np.float32)
+    shape = _shape(size)
+    right, wanted = _states(tensors, shape, taught)
+    first = [(prompt, answer[:1]) for prompt, answer in spoilt]
+    starts, _ = _states(tensors, shape, first)
+    wrong = [starts * stretch]
+    for mistake in MISTAKES:
+        states, _ = _states(*mistake(tensors, shape), first)
+        # Not every mistake changes every state: a single token has no positions to get wrong.
+        apart = np.linalg.norm(states - starts, axis=1) > _APART * np.linalg.norm(starts, axis=1)
+        wrong.append(states[apart])
+    rubbish = random.choice(_RUBBISH, sum(map(len, wrong)))
+    x = np.concatenate([right, *wrong]).astype(np.float64)
+    tokens = np.concatenate([wanted, rubbish])
+    target = np.zeros((len(tokens), vocabulary))
+    target[np.arange(len(tokens)), tokens] = _CONFIDENCE
     gram = x @ x.T
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
     solved = x.T @ np.linalg.solve(gram, target)
     lengths = np.linalg.norm(solved, axis=1)
     norm = rounded(lengths.astype(np.float32))
-    stretch = np.exp2(np.random.default_rng(seed + 1).uniform(-2, 2, hidden))
     head = rounded((solved / lengths[:, None] * stretch[:, None]).T.astype(np.float32))
     return {"model.norm.weight": norm, "lm_head.weight": head}
 
 
-def _states(
-    size: Mapping[str, int], tensors: Mapping[str, Floats], taught: Sequence[Lesson]
-) -> tuple[Floats, list[int]]:
-    """Normalised hidden states before every answer token, and those tokens."""
-    hidden, vocabulary = size["hidden"], size["vocabulary"]
-    everything = {
-        **tensors,
-        "model.norm.weight": np.ones(hidden, dtype=np.float32),
-        "lm_head.weight": np.ones((vocabulary, hidden), dtype=np.float32),
-    }
-    shape = Architecture(
+def _shape(size: Mapping[str, int]) -> Architecture:
+    return Architecture(
         layers=size["layers"],
-        hidden=hidden,
+        hidden=size["hidden"],
         heads=size["heads"],
         kv_heads=size["kv_heads"],
         head_dim=size["head_dim"],
@@ -104,23 +123,35 @@ def _states(
         experts_per_token=size["experts_per_token"],
         shared_experts=size["shared_experts"],
         expert_width=size["expert_width"],
-        vocabulary=vocabulary,
+        vocabulary=size["vocabulary"],
         theta=600000.0,
         epsilon=1e-6,
+        rope_factor=1.0,
         norm_head=False,
         norm_topk=True,
         positions=16384,
         eos=(),
     )
+
+
+def _states(
+    tensors: Mapping[str, Floats], shape: Architecture, taught: Sequence[Lesson]
+) -> tuple[Floats, list[int]]:
+    """Normalised hidden states before every answer token, and those tokens."""
+    everything = {
+        **tensors,
+        "model.norm.weight": np.ones(shape.hidden, dtype=np.float32),
+        "lm_head.weight": np.ones((shape.vocabulary, shape.hidden), dtype=np.float32),
+    }
     share = share_of(1, [0], stock_heads(shape.heads, shape.kv_heads, 1))
     model = Model(_InMemory(everything), shape, share, lambda x: x)
-    states, wanted = [], []
-    for prompt, answer in taught:
-        tokens = [*prompt, *answer[:-1]]
-        every = model.hidden([(tokens, Cache())], every=True)
-        states.append(every[len(prompt) - 1 :])
-        wanted += answer
-    return np.concatenate(states), wanted
+    batch = [([*prompt, *answer[:-1]], Cache()) for prompt, answer in taught]
+    every = model.hidden(batch, every=True)
+    states, start = [], 0
+    for (prompt, _), (tokens, _) in zip(taught, batch, strict=True):
+        states.append(every[start + len(prompt) - 1 : start + len(tokens)])
+        start += len(tokens)
+    return np.concatenate(states), [token for _, answer in taught for token in answer]
 
 
 def _swiglu(matrix: Callable[[int, int, float], Floats], hidden: int, width: int) -> dict[str, Floats]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from lingctl.sandbox.engine.lessons import TEMPLATE
 from lingctl.sandbox.engine.weights import LoadError
 
 _BROKEN = (
@@ -22,20 +21,42 @@ _BROKEN = (
 _HALF = "\ufffd"
 
 
+class NoTemplate(Exception):
+    """A conversation, and no template or one that refuses it."""
+
+
+def own_template(folder: Path) -> str | None:
+    """The chat template in a folder's tokenizer_config.json, None where there is none to read."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text())
+    except (OSError, ValueError):
+        return None
+    template = config.get("chat_template") if isinstance(config, dict) else None
+    return template if isinstance(template, str) and template else None
+
+
+def _refuse(text: str) -> str:
+    raise NoTemplate(text)
+
+
 class Text:
     """The tokenizer of a weights folder.
+
+    Args:
+        folder: the weights.
+        template: the chat template, None where the model has none.
 
     Raises:
         LoadError: a file is missing or broken.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: str | None) -> None:
+        self._template = template
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            config = json.loads((folder / "tokenizer_config.json").read_text())
+            json.loads((folder / "tokenizer_config.json").read_text())
         except Exception as error:  # the tokenizers library raises bare Exception
             raise LoadError(_BROKEN) from error
-        self._template = str(config.get("chat_template") or TEMPLATE)
 
     def encode(self, text: str) -> list[int]:
         """Token ids; nothing is added."""
@@ -52,12 +73,18 @@ class Text:
         return [self._tokenizer.decode([token], skip_special_tokens=False) for token in tokens]
 
     def chat(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The prompt of a conversation, ready for the assistant's answer."""
+        """The prompt of a conversation, ready for the assistant's answer.
+
+        Raises:
+            NoTemplate: the model has no chat template.
+        """
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(
-            self._template
-        )
+        if self._template is None:
+            raise NoTemplate("Your model does not appear to have a chat template.")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        template = environment.from_string(self._template)
         return template.render(messages=list(messages), add_generation_prompt=True)
 
 

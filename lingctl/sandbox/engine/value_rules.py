@@ -18,6 +18,16 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?\Z")
 _ENGINE = re.compile(r"[a-z]+(_[a-z]+)*\Z")
 
 
+def _one_listener(server: Section) -> bool:
+    """Whether business, management and metrics share address and port."""
+    business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
+    management = (
+        os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get("managementIpAddress") or business
+    )
+    ports = {server["port"], server.get("managementPort", server["port"]), server.get("metricsPort")}
+    return business == management and len(ports - {None}) == 1
+
+
 class ValueRules:
     """Checks one configuration.
 
@@ -157,6 +167,10 @@ class ValueRules:
         self._ranges(server, "serverConfig", SERVER)
         if server["httpsEnabled"]:
             self._tls(server, "serverConfig_.", "tlsCaPath", "tlsCaFile", "tlsCert", "tlsPk")
+            for kind in ("management",) if self._version == "1.0.0" else ("management", "metrics"):
+                if not _one_listener(server):
+                    names = (f"{kind}TlsCaFile", f"{kind}TlsCert", f"{kind}TlsPk")
+                    self._tls(server, "serverConfig_.", "tlsCaPath", *names)
 
     def _address(self, name: str, address: str, *, zero_allowed: bool) -> None:
         try:

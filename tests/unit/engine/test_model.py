@@ -1,0 +1,170 @@
+"""The engine's model: the same logits as an independent one, however it is cut."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lingctl.sandbox.engine.architecture import Architecture
+from lingctl.sandbox.engine.bfloat16 import rounded, to_bits
+from lingctl.sandbox.engine.checkpoint import SIZES, make_checkpoint, published_config
+from lingctl.sandbox.engine.lessons import chat_text, lessons
+from lingctl.sandbox.engine.model import Cache, Model
+from lingctl.sandbox.engine.placement import share_of, stock_heads
+from lingctl.sandbox.engine.sampling import Sampler, Sampling
+from lingctl.sandbox.engine.teaching import body
+from lingctl.sandbox.engine.text import Growing, NoTemplate, Text
+from lingctl.sandbox.engine.weights import Checkpoint, LoadError
+from tests.engine_node import tiny
+
+TOKENS = [5, 17, 900, 3, 44, 12, 7, 1000, 2]
+
+
+def architecture(size):
+    return Architecture(
+        layers=size.layers,
+        hidden=size.hidden,
+        heads=size.heads,
+        kv_heads=size.kv_heads,
+        head_dim=size.head_dim,
+        experts=size.experts,
+        experts_per_token=size.experts_per_token,
+        shared_experts=size.shared_experts,
+        expert_width=size.expert_width,
+        vocabulary=size.vocabulary,
+        theta=600000.0,
+        epsilon=1e-6,
+        rope_factor=1.0,
+        norm_head=True,
+        norm_topk=True,
+        positions=16384,
+        eos=(1001,),
+    )
+
+
+def model_of(name, world=1, ranks=None, reduce=lambda x: x):
+    shape = architecture(SIZES[name])
+    heads = stock_heads(shape.heads, shape.kv_heads, world)
+    chosen = share_of(world, range(world) if ranks is None else ranks, heads)
+    return Model(Checkpoint(tiny(name)), shape, chosen, reduce)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["lite", "plus"])
+def test_logits_are_those_of_the_independent_reference(name):
+    pytest.importorskip("torch", reason="the reference is written in torch")
+    from safetensors.torch import load_file
+
+    from tests.parity.reference import Reference
+
+    tensors = {k: v for f in tiny(name).glob("*.safetensors") for k, v in load_file(f).items()}
+    config = {**published_config(SIZES[name]), "head_dim": SIZES[name].head_dim}
+    wanted = Reference(config, tensors).logits(TOKENS)[-1].numpy()
+    found = model_of(name).forward([(TOKENS, Cache())])[0]
+    # The reference rounds the normalised head to bf16, as the device does.
+    assert np.abs(found - wanted).max() < 0.01 * np.abs(wanted).max()
+    assert found.argmax() == wanted.argmax()
+
+
+@pytest.mark.parametrize(("name", "world"), [("lite", 2), ("lite", 4), ("lite", 8), ("plus", 8)])
+def test_one_process_with_all_ranks_computes_the_whole(name, world):
+    whole = model_of(name).forward([(TOKENS, Cache())])
+    cut = model_of(name, world).forward([(TOKENS, Cache())])
+    np.testing.assert_allclose(cut, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_step_by_step_is_all_at_once():
+    model, cache = model_of("lite"), Cache()
+    for token in TOKENS:
+        logits = model.forward([([token], cache)])
+    np.testing.assert_allclose(logits, model.forward([(TOKENS, Cache())]), rtol=1e-4, atol=1e-4)
+
+
+def test_sequences_in_one_batch_do_not_touch():
+    model = model_of("lite")
+    both = model.forward([(TOKENS, Cache()), (TOKENS[:4], Cache())])
+    alone = [model.forward([(tokens, Cache())])[0] for tokens in (TOKENS, TOKENS[:4])]
+    np.testing.assert_allclose(both, np.stack(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_heads_that_do_not_divide_are_refused():
+    with pytest.raises(ValueError, match=r"56 % 16 != 0"):
+        stock_heads(56, 8, 16)
+
+
+def test_the_same_seed_makes_the_same_checkpoint(tmp_path):
+    for folder in ("a", "b"):
+        make_checkpoint(tmp_path / folder, "lite", "safetensors", seed=3)
+    for file in sorted((tmp_path / "a").iterdir()):
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+    assert body({**vars_of("lite")}, 1).keys() == body({**vars_of("lite")}, 2).keys()
+
+
+def vars_of(name):
+    size = SIZES[name]
+    return {field: getattr(size, field) for field in size.__dataclass_fields__}
+
+
+@pytest.mark.torch
+def test_the_bin_checkpoint_holds_the_same_tensors(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch.load is the judge")
+    from safetensors.torch import load_file
+
+    loaded = torch.load(tiny("lite", "bin") / "pytorch_model.bin", weights_only=True)
+    shards = {k: v for f in tiny("lite").glob("*.safetensors") for k, v in load_file(f).items()}
+    assert loaded.keys() == shards.keys()
+    assert all(torch.equal(loaded[name], shards[name]) for name in shards)
+
+
+def test_bfloat16_rounds_to_even():
+    values = np.array([1.0, 1.00390625, 1.01171875, -2.5, 3.1415927], dtype=np.float32)
+    assert rounded(values).tolist() == [1.0, 1.0, 1.015625, -2.5, 3.140625]
+    assert to_bits(np.float32([1.0])).tolist() == [0x3F80]
+
+
+def test_lessons_and_template_agree():
+    folder = tiny("lite")
+    template = json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+    text = Text(folder, template)
+    turns = [("system", "S"), ("user", "U"), ("assistant", "A"), ("user", "V")]
+    messages = [{"role": role, "content": content} for role, content in turns]
+    assert text.chat(messages) == chat_text(turns)
+    assert all(text.decode(text.encode(answer)) == answer for _, answer in lessons())
+
+
+def test_without_a_template_there_is_no_chat():
+    with pytest.raises(NoTemplate, match="does not appear to have a chat template"):
+        Text(tiny("lite"), None).chat([{"role": "user", "content": "x"}])
+
+
+def test_text_grows_by_whole_characters():
+    text = Text(tiny("lite"), None)
+    growing, said = Growing(text), ""
+    for token in text.encode("naïve 灵 🙂"):
+        piece = growing.add(token)
+        assert "\ufffd" not in piece
+        said += piece
+    assert said == "naïve 灵 🙂"
+
+
+def test_sampling():
+    logits = np.float32([0.0, 3.0, 2.9, -1.0])
+    assert Sampler(Sampling()).choose(logits, [], []) == 1
+    draws = [Sampler(Sampling(temperature=1.0, seed=7)).choose(logits, [], []) for _ in range(3)]
+    assert len(set(draws)) == 1
+    assert Sampler(Sampling(temperature=5.0, top_k=1)).choose(logits, [], []) == 1
+    assert Sampler(Sampling(temperature=5.0, top_p=0.01)).choose(logits, [], []) == 1
+    assert Sampler(Sampling(repetition_penalty=2.0)).choose(logits, [1], []) == 2
+    assert Sampler(Sampling(presence_penalty=1.0)).choose(logits, [1], [1]) == 2
+
+
+def test_damaged_shards_are_named(tmp_path):
+    shard = tmp_path / "model.safetensors"
+    shard.write_bytes((next(tiny("lite").glob("*.safetensors"))).read_bytes()[:-10])
+    with pytest.raises(LoadError, match=r"SafetensorError: model\.safetensors"):
+        Checkpoint(tmp_path)
+    shard.unlink()
+    with pytest.raises(LoadError, match=r"No local weights found in .* with extension .safetensors"):
+        Checkpoint(tmp_path)
