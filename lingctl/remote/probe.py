@@ -27,22 +27,25 @@ d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
 mark=$(printf '\\036')
 ask() {
+  case " $hung " in *" $4 "*) return;; esac
   for pause in 0.3 1 2 0; do
     timeout "$2" sh -c "$3" >"$d/out" 2>"$d/err" </dev/null
     status=$?
     cat "$d/out" "$d/err" 2>/dev/null | head -c 2000 | grep -Eq "$again" || break
     [ "$pause" = 0 ] || sleep "$pause"
   done
+  [ "$status" = 124 ] && [ "$4" != - ] && hung="$hung $4"
   printf '%s%s %s %s %s\\n' "$mark" "$1" "$status" "$(wc -c <"$d/out")" "$(wc -c <"$d/err")"
   base64 <"$d/out"
   printf '%s\\n' "$mark"
   base64 <"$d/err"
 }
 again=$1
+hung=
 shift
-while [ $# -ge 3 ]; do
-  ask "$1" "$2" "$3"
-  shift 3
+while [ $# -ge 4 ]; do
+  ask "$1" "$2" "$3" "$4"
+  shift 4
 done
 printf '%s%s\\n' "$mark" lingctl-end
 """
@@ -56,11 +59,14 @@ class Question:
         id: name of the answer; without blanks.
         command: what to run.
         timeout: seconds; passing it is an answer of its own.
+        group: once a question of a group has passed its time limit, the rest of the group is not asked and
+            has no answer: a card that does not become ready would block every one of them.
     """
 
     id: str
     command: Command
     timeout: float = 10.0
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ def probe_script(questions: Sequence[Question], title: str = "ask the node") -> 
     """One script that asks all questions in their order."""
     arguments: list[str] = [_RETRIABLE]
     for question in questions:
-        arguments += [question.id, f"{question.timeout:g}", question.command.text]
+        arguments += [question.id, f"{question.timeout:g}", question.command.text, question.group or "-"]
     return script(_ASK, *arguments, title=title)
 
 

@@ -1,0 +1,75 @@
+"""How many cards there are: by PCI, by /dev, and what generation they are."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from lingctl.ascend.unread import Unread, unread
+from lingctl.remote.command import Command, script
+from lingctl.remote.probe import Answer
+
+Generation = Literal["A1", "A2", "A3", "950", "310", ""]
+# PCI device ids of Huawei (19e5): the published hccn_tool's own table.
+_GENERATIONS: dict[str, Generation] = {
+    "d801": "A1",
+    "d802": "A2",
+    "d803": "A3",
+    "d806": "950",
+    "d500": "310",
+    "d100": "310",
+}
+# lspci is not everywhere; /sys says the same. The last line tells "none" from "not readable".
+_PCI = """
+n=0
+for d in /sys/bus/pci/devices/*; do
+  [ -r "$d/vendor" ] || continue
+  n=$((n + 1))
+  read -r vendor <"$d/vendor"
+  [ "$vendor" = 0x19e5 ] || continue
+  read -r device <"$d/device"
+  case $device in 0xd[158]0?) echo "${d##*/} Processing accelerators: Device ${device#0x}";; esac
+done
+echo "pci devices: $n"
+"""
+
+
+def dev_command() -> Command:
+    """List the cards' device files."""
+    return script("ls /dev | grep '^davinci[0-9]' || true")
+
+
+def pci_command() -> Command:
+    """List the cards on the PCI bus."""
+    return script(_PCI)
+
+
+def read_dev(answer: Answer | None) -> tuple[int, ...] | Unread:
+    """Physical ids below /dev, in order of numbers."""
+    if answer is None or answer.exit_status != 0:
+        return unread(answer)
+    words = [word for word in answer.stdout.split() if not word.endswith("davinci_manager")]
+    found = [re.fullmatch(r"(?:/dev/)?davinci(\d{1,2})", word) for word in words]
+    if not all(found):
+        return unread(answer)
+    return tuple(sorted(int(match.group(1)) for match in found if match))
+
+
+def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
+    """PCI device id of each card, e.g. ``d802``; from our own listing or from ``lspci``.
+
+    A bus without any device that can be read (a container, an emulation) is unread and not zero cards.
+    """
+    if answer is None or answer.exit_status != 0:
+        return unread(answer)
+    ids = re.findall(r"^\S+ Processing accelerators: .*Device (d[158]0\d)\b.*$", answer.stdout, re.MULTILINE)
+    total = re.search(r"^pci devices: (\d+)$", answer.stdout, re.MULTILINE)
+    if ids or (total and int(total.group(1)) > 0):
+        return tuple(ids)
+    return Unread("unsupported", "the PCI bus cannot be read here")
+
+
+def generation(pci: tuple[str, ...] | Unread) -> Generation:
+    """The generation by PCI ids; empty when they do not tell."""
+    kinds = set() if isinstance(pci, Unread) else {_GENERATIONS.get(device, "") for device in pci}
+    return kinds.pop() if len(kinds) == 1 else ""

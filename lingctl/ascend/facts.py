@@ -1,0 +1,251 @@
+"""Facts: what was seen on one node, card by card. The questions, and what their answers say."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions
+from lingctl.ascend.unread import Unread
+from lingctl.remote.command import command
+from lingctl.remote.probe import Answer, Answers, Question
+
+T = TypeVar("T")
+# An unhealthy card blocks any query for up to five minutes; ten seconds tell it from a busy one.
+_QUERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRequest:
+    """What to ask one node.
+
+    Attributes:
+        cards: physical ids.
+        disks: paths whose free space matters.
+        paths: files and folders that the container needs from the host.
+        digests: files and folders that must be the same on all nodes.
+        image: the container image.
+        container: name of this cluster's container.
+        pid_file: the daemon's pid file, in the container.
+    """
+
+    cards: tuple[int, ...]
+    disks: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    image: str = ""
+    container: str = ""
+    pid_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What was seen of one card. ``None`` is an answer (nothing set, nothing heard); ``Unread`` is none."""
+
+    card: int
+    link: Literal["UP", "DOWN"] | Unread
+    address: hccn.Address | Unread | None
+    tls: hccn.Tls | Unread
+    net_health: str | Unread
+    netdetect: str | Unread
+    gateway: hccn.Gateway | Unread | None
+    lldp: hccn.Neighbour | Unread | None
+    mtu: int | Unread
+    speed: int | Unread | None
+    history: signal.LinkHistory | Unread
+    counters: signal.Counters | Unread
+    optics: signal.Optics | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What was seen of one node.
+
+    Attributes:
+        cards: by physical id, the asked ones.
+        clock: how far the node's clock is from ours, as (least, most) seconds.
+        listeners: listening TCP sockets.
+        service: this cluster's own container and daemon.
+        digests: sha256 by path.
+        complete: whether every question was answered.
+    """
+
+    node: str
+    cards: Mapping[int, CardFacts]
+    dev: tuple[int, ...] | Unread
+    pci: tuple[str, ...] | Unread
+    npus: npu_smi.NpuTable | Unread
+    chips: tuple[npu_smi.MappedChip, ...] | Unread
+    driver: versions.Version | Unread
+    firmware: versions.Version | Unread
+    conf: conf.Conf | Unread
+    clock: tuple[float, float] | Unread
+    listeners: tuple[host.Listener, ...] | Unread
+    memory: tuple[int, int] | Unread
+    disks: tuple[host.Disk, ...] | Unread
+    docker: str | Unread
+    image: str | Unread
+    service: host.OwnService | Unread
+    paths: Mapping[str, bool] | Unread
+    digests: Mapping[str, str] | Unread
+    firewall: tuple[str, ...] | Unread
+    hostname: str | Unread
+    complete: bool = True
+
+    @property
+    def generation(self) -> devices.Generation:
+        """A1, A2, A3, 950 or 310, by PCI id or else by npu-smi's names; empty where neither tells."""
+        found = devices.generation(self.pci)
+        if found or isinstance(self.npus, Unread):
+            return found
+        names = {chip.name for chip in self.npus.chips}
+        if any(name.startswith("910B") for name in names):
+            return "A2"
+        if any(chip.physical is not None for chip in self.npus.chips):
+            return "A3"
+        return ""
+
+
+_CARD: Mapping[str, str] = {
+    # The order of asking: the link first, whose silence says that the whole card is not ready.
+    "link": "link",
+    "address": "ip",
+    "tls": "tls",
+    "net_health": "net_health",
+    "netdetect": "netdetect",
+    "gateway": "gateway",
+    "lldp": "lldp",
+    "mtu": "mtu",
+    "speed": "speed",
+    "history": "link_stat",
+    "counters": "stat",
+    "optics": "optical",
+}
+
+
+def questions(request: NodeRequest) -> list[Question]:
+    """Everything to ask a node, in one probe. The clock comes first: the time of its answer is known best."""
+    asked = [
+        Question("clock", host.clock_command()),
+        Question("dev", devices.dev_command()),
+        Question("pci", devices.pci_command()),
+        Question("npus", npu_smi.table_command(), 30),
+        Question("chips", npu_smi.map_command(), 30),
+        Question("driver", command("cat", versions.DRIVER)),
+        Question("firmware", command("cat", versions.FIRMWARE)),
+        Question("conf", conf.read_conf_command()),
+        Question("listeners", host.listeners_command()),
+        Question("memory", host.memory_command()),
+        Question("disks", host.disks_command(request.disks), 20),
+        Question("paths", host.paths_command(request.paths)),
+        Question("digests", host.digests_command(request.digests), 60),
+        Question("firewall", host.firewall_command()),
+        Question("hostname", host.hostname_command()),
+        Question("docker", host.docker_command(), 20, "docker"),
+    ]
+    if request.image:
+        asked.append(Question("image", host.image_command(request.image), 20, "docker"))
+    if request.container:
+        service = host.service_command(request.container, request.pid_file)
+        asked.append(Question("service", service, 20, "docker"))
+    return asked + card_questions(request.cards)
+
+
+def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:
+    """The queries of hccn_tool, card by card: it must not run twice at a time on one node."""
+    return [
+        Question(f"card:{card}:{name}", hccn.query(card, _CARD[name]), _QUERY_SECONDS, f"card:{card}")
+        for card in cards
+        for name in names
+    ]
+
+
+def read_facts(
+    node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
+) -> NodeFacts:
+    """What the answers say.
+
+    Args:
+        node: name of the node.
+        request: what it was asked.
+        answers: of the probe.
+        asked_at, heard_at: our clock when the question for the clock was sent, and its answer heard.
+    """
+    return NodeFacts(
+        node=node,
+        cards={card: _card(card, answers) for card in request.cards},
+        dev=devices.read_dev(answers.get("dev")),
+        pci=devices.read_pci(answers.get("pci")),
+        npus=npu_smi.read_table(answers.get("npus")),
+        chips=npu_smi.read_map(answers.get("chips")),
+        driver=versions.read_version(answers.get("driver")),
+        firmware=versions.read_version(answers.get("firmware")),
+        conf=conf.read_conf(answers.get("conf")),
+        clock=_clock(answers.get("clock"), asked_at, heard_at),
+        listeners=host.read_listeners(answers.get("listeners")),
+        memory=host.read_memory(answers.get("memory")),
+        disks=host.read_disks(answers.get("disks")),
+        docker=host.read_word(answers.get("docker")),
+        image=host.read_word(answers.get("image")),
+        service=host.read_service(answers.get("service")),
+        paths=host.read_paths(answers.get("paths")),
+        digests=host.read_digests(answers.get("digests")),
+        firewall=host.read_firewall(answers.get("firewall")),
+        hostname=host.read_word(answers.get("hostname")),
+        complete=answers.complete,
+    )
+
+
+def device_addresses(facts: NodeFacts) -> dict[int, str]:
+    """Live address by physical card id; cards without one, or that did not answer, are left out."""
+    return {
+        card: seen.address.address
+        for card, seen in facts.cards.items()
+        if isinstance(seen.address, hccn.Address)
+    }
+
+
+def as_json(value: object) -> object:
+    """Facts as plain data; what is unread becomes ``{"unread": reason, "text": ..., "quote": ...}``."""
+    if isinstance(value, Unread):
+        return {"unread": value.reason, "text": value.text, "quote": value.quote}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [as_json(inner) for inner in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _card(card: int, answers: Answers) -> CardFacts:
+    def read(name: str, reader: Callable[[Answer | None], T]) -> T:
+        return reader(answers.get(f"card:{card}:{name}"))
+
+    return CardFacts(
+        card=card,
+        link=read("link", hccn.read_link),
+        address=read("address", hccn.read_address),
+        tls=read("tls", hccn.read_tls),
+        net_health=read("net_health", hccn.read_net_health),
+        netdetect=read("netdetect", hccn.read_netdetect),
+        gateway=read("gateway", hccn.read_gateway),
+        lldp=read("lldp", hccn.read_lldp),
+        mtu=read("mtu", hccn.read_mtu),
+        speed=read("speed", hccn.read_speed),
+        history=read("history", signal.read_link_history),
+        counters=read("counters", signal.read_counters),
+        optics=read("optics", signal.read_optics),
+    )
+
+
+def _clock(answer: Answer | None, asked_at: float | None, heard_at: float) -> tuple[float, float] | Unread:
+    theirs = host.read_clock(answer)
+    if isinstance(theirs, Unread):
+        return theirs
+    if asked_at is None:
+        return Unread("not-asked", "it is not known when the answer was given")
+    return theirs - heard_at, theirs - asked_at

@@ -1,0 +1,246 @@
+"""The everyday queries of hccn_tool: address, link, net_health, netdetect, gateway, TLS, LLDP, MTU, speed.
+
+``-i N`` takes the physical id of a card. Spellings: captures of A2, A3 and 910A servers and the published
+source; older and newer ones are both accepted. A text that holds several answers is refused, because it
+cannot be told whose they are.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.remote.command import Command, command
+from lingctl.remote.probe import Answer
+
+TOOL = "hccn_tool"
+_SEVERAL = "several answers in one"
+
+
+def query(card: int, name: str, *words: str | int) -> Command:
+    """``hccn_tool -i CARD -NAME -g ...``."""
+    return command(TOOL, "-i", card, f"-{name}", "-g", *words)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Address and mask of a card; the mask as the tool prints it, a prefix length for IPv6."""
+
+    address: str
+    netmask: str
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return ipaddress.ip_address(self.address).version
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+        """Its subnet; None when the mask is none."""
+        try:
+            return ipaddress.ip_interface(f"{self.address}/{self.netmask}").network
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Default gateway of a card; drivers of the 950 name no interface."""
+
+    address: str
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The TLS switch of a card's sockets.
+
+    Attributes:
+        switch: 0 or 1; None where no certificate is installed, which works like 0.
+        preset: whether the certificate is the one from the factory; None where the driver does not say.
+        expired: whether a certificate has expired.
+        issuers: issuers of the certificates, to compare cards with each other.
+    """
+
+    switch: int | None
+    preset: bool | None = None
+    expired: bool = False
+    issuers: tuple[str, ...] = ()
+
+    @property
+    def effective(self) -> int:
+        """0 or 1."""
+        return self.switch or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What a card hears from the other end of its cable by LLDP.
+
+    Attributes:
+        port: the neighbour's interface, e.g. ``400GE1/1/20:2``.
+        chassis: its MAC address or what it calls itself.
+        kind: ``switch``, ``card`` (a direct cable) or empty.
+        max_frame: largest frame it takes, in bytes.
+    """
+
+    port: str
+    chassis: str = ""
+    kind: Literal["switch", "card", ""] = ""
+    max_frame: int | None = None
+
+
+def read_address(answer: Answer | None) -> Address | Unread | None:
+    """``-ip -g``; None when no address is set."""
+    if answer is None:
+        return unread(answer)
+    if re.search(r"^Get ip(?:conf)? failed, because no ip was preset there!", answer.stderr, re.MULTILINE):
+        return None
+    if refused := refusal(answer):
+        return refused
+    found = re.findall(r"^ipaddr:(\S+)\s*\n\s*netmask:(\S+)\s*$", answer.stdout, re.MULTILINE)
+    found += re.findall(r"^ipv6_address:(\S+)\s*\n\s*prefix_length:(\d+)\s*$", answer.stdout, re.MULTILINE)
+    if len(found) != 1:
+        return unread(answer, _SEVERAL if found else "")
+    address, mask = found[0]
+    if not is_address(address) or answer.exit_status != 0:
+        return unread(answer)
+    return Address(address, mask)
+
+
+def read_link(answer: Answer | None) -> Literal["UP", "DOWN"] | Unread:
+    """``-link -g``. Exits 0 whether up or down."""
+    value = _one(answer, r"^link status:\s*(UP|DOWN)\s*$")
+    if isinstance(value, Unread):
+        return value
+    return "UP" if value == "UP" else "DOWN"
+
+
+# Both spellings of state 1 exist: `Socket failed` up to 23.0.5, `Socket fail` in today's source.
+HEALTH_STATES = (
+    "Success",
+    "Socket fail",
+    "Receive timeout",
+    "Unreachable",
+    "Time exceeded",
+    "Fault",
+    "Init",
+    "Thread error",
+    "Detect ip set",
+    "Unknown",
+)
+
+
+def read_net_health(answer: Answer | None) -> str | Unread:
+    """``-net_health -g``: one of ``HEALTH_STATES``. It speaks of the netdetect address only."""
+    value = _one(answer, r"^net health status:\s*(\S.*?)\s*$")
+    if isinstance(value, Unread):
+        return value
+    by_name = {state.lower(): state for state in HEALTH_STATES} | {"socket failed": "Socket fail"}
+    state = by_name.get(value.lower())
+    return state if state else unread(answer, f"no state of net_health that is known: {value}")
+
+
+def read_netdetect(answer: Answer | None) -> str | Unread:
+    """``-netdetect -g``; ``0.0.0.0`` when none is set."""
+    value = _one(answer, r"^netdetect addr(?:ess)?:\s*(\S+)\s*$")
+    if isinstance(value, Unread) or is_address(value):
+        return value
+    return unread(answer)
+
+
+def read_gateway(answer: Answer | None) -> Gateway | Unread | None:
+    """``-gateway -g``; None when none is set."""
+    if answer is None:
+        return unread(answer)
+    if re.search(r"^Get gateway failed, because no gateway was preset there!", answer.stderr, re.MULTILINE):
+        return None
+    if refused := refusal(answer):
+        return refused
+    found = re.findall(r"^default gateway:\s*([^,\s]+)(?:,\s*Iface:(\S+))?\s*$", answer.stdout, re.MULTILINE)
+    if len(found) != 1 or not is_address(found[0][0]) or answer.exit_status != 0:
+        return unread(answer, _SEVERAL if len(found) > 1 else "")
+    return Gateway(*found[0])
+
+
+def read_tls(answer: Answer | None) -> Tls | Unread:
+    """``-tls -g``. With an expired certificate the line that says so is on stderr and the status is 0."""
+    if answer is None:
+        return unread(answer)
+    if "No certificate found, please set certs firstly" in answer.stderr:
+        return Tls(None)
+    if refused := refusal(answer):
+        return refused
+    head = r"^(?:dev_id:|device )(\d+), tls switch\[([01])\][^\n]*$"
+    found = re.findall(head, answer.stdout, re.MULTILINE)
+    if len(found) != 1 or answer.exit_status != 0:
+        return unread(answer, _SEVERAL if len(found) > 1 else "")
+    preset = re.search(r"tls preconfigured\[([01])\]", answer.stdout)
+    said = f"{answer.stdout}\n{answer.stderr}"
+    return Tls(
+        int(found[0][1]),
+        preset.group(1) == "1" if preset else None,
+        bool(re.search(r"tls expiration status\[2\]", said)),
+        tuple(sorted(set(re.findall(r"^\s*issuer\[(.+)\]\s*$", answer.stdout, re.MULTILINE)))),
+    )
+
+
+def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
+    """``-lldp -g``; None when nothing was heard from the other end."""
+    if answer is None:
+        return unread(answer)
+    if refused := refusal(answer):
+        return refused
+    if not answer.stdout.strip() and not answer.stderr.strip() and answer.exit_status == 0:
+        return None
+    ports = re.findall(r"^\s*Ifname:\s*(\S+)\s*$", answer.stdout, re.MULTILINE)
+    if len(ports) != 1 or answer.exit_status != 0:
+        return unread(answer, _SEVERAL if len(ports) > 1 else "")
+    chassis = re.search(r"^Chassis ID TLV\s*\n\s*(?:MAC:\s*)?(\S+)\s*$", answer.stdout, re.MULTILINE)
+    frame = re.search(r"^Maximum Frame Size TLV\s*\n\s*(\d+)\s*$", answer.stdout, re.MULTILINE)
+    kind: Literal["switch", "card", ""] = ""
+    if "AscendNPU" in answer.stdout:
+        kind = "card"
+    elif re.search(r"Rout(?:er|ing)|VRP|Bridge", answer.stdout):
+        kind = "switch"
+    return Neighbour(
+        ports[0], chassis.group(1) if chassis else "", kind, int(frame.group(1)) if frame else None
+    )
+
+
+def read_mtu(answer: Answer | None) -> int | Unread:
+    """``-mtu -g``, in bytes."""
+    value = _one(answer, r"^mtu:\s*(\d+)\s*$")
+    return value if isinstance(value, Unread) else int(value)
+
+
+def read_speed(answer: Answer | None) -> int | Unread | None:
+    """``-speed -g``, in Mb/s; None when the tool does not know, as on a link that is down."""
+    value = _one(answer, r"^Speed:\s*(\d+ Mb/s|Unknown!)\s*$")
+    if isinstance(value, Unread):
+        return value
+    return None if value == "Unknown!" else int(value.split()[0])
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _one(answer: Answer | None, pattern: str) -> str | Unread:
+    """The one match of a query whose answer is one line."""
+    if answer is None:
+        return unread(answer)
+    if refused := refusal(answer):
+        return refused
+    found = re.findall(pattern, answer.stdout, re.MULTILINE)
+    if len(found) != 1 or answer.exit_status != 0:
+        return unread(answer, _SEVERAL if len(found) > 1 else "")
+    return str(found[0])

@@ -1,0 +1,88 @@
+"""Card-to-card ping: the only query that proves the way between two cards.
+
+``-ping`` sends three packets of 4096 bytes by default, so it needs a path MTU above that or fragmentation
+that works; ``pkt 64`` tells the one trouble from the other. Current drivers exit 1 on loss, older ones may
+exit 0: the counts decide. ``-hccs_ping`` exits 0 even when everything is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from lingctl.ascend.hccn import query
+from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.remote.command import Command
+from lingctl.remote.probe import Answer
+
+_SUMMARY = r"^(\d+) packets transmitted,\s*(\d+) received,\s*([\d.]+)% packets? loss\s*$"
+_TIME = r"recv seq[=: ]\s*\d+,\s*time\s*[:=]\s*([\d.]+)\s*(ms|us)"
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What a ping saw.
+
+    Attributes:
+        sent: packets.
+        received: answers.
+        slowest_ms: longest round trip, None without an answer.
+        trouble: ``too-long`` or ``unreachable`` where the tool says so.
+    """
+
+    sent: int
+    received: int
+    slowest_ms: float | None = None
+    trouble: Literal["", "too-long", "unreachable", "plane"] = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every packet came back."""
+        return self.sent > 0 and self.received == self.sent and not self.trouble
+
+
+def ping(card: int, address: str, size: int | None = None) -> Command:
+    """Ping an address from a card, with packets of ``size`` bytes or the tool's own default."""
+    return query(card, "ping", "address", address, *(("pkt", size) if size else ()))
+
+
+def read_ping(answer: Answer | None) -> Ping | Unread:
+    """``-ping -g`` (also ``-ub_ping``)."""
+    if answer is None:
+        return unread(answer)
+    said = f"{answer.stdout}\n{answer.stderr}"
+    if answer.timed_out:
+        return unread(answer)
+    if re.search(r"^Message too long\s*$", said, re.MULTILINE):
+        return Ping(*_counts(said), trouble="too-long")
+    if re.search(r"^Destination Host Unreachable\s*$", said, re.MULTILINE):
+        return Ping(*_counts(said), trouble="unreachable")
+    found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
+    if len(found) != 1 or "HCCS" in said or "L1 plane" in said:
+        return refusal(answer) or unread(answer, "several answers in one" if len(found) > 1 else "")
+    sent, received, _ = found[0]
+    late = len(re.findall(r"recv time out seq", said))
+    return Ping(int(sent), min(int(received), max(0, int(sent) - late)), _slowest(answer.stdout))
+
+
+def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
+    """``-hccs_ping -g``: all packets back and every plane 0x0; its exit status says nothing."""
+    if answer is None:
+        return unread(answer)
+    found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
+    if len(found) != 1:
+        return unread(answer, "several answers in one" if len(found) > 1 else "")
+    planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]+)", answer.stdout)
+    bad = any(int(plane, 16) for plane in planes)
+    return Ping(int(found[0][0]), int(found[0][1]), _slowest(answer.stdout), "plane" if bad else "")
+
+
+def _counts(said: str) -> tuple[int, int]:
+    found = re.search(_SUMMARY, said, re.MULTILINE)
+    return (int(found.group(1)), int(found.group(2))) if found else (3, 0)
+
+
+def _slowest(text: str) -> float | None:
+    times = [float(value) / (1000 if unit == "us" else 1) for value, unit in re.findall(_TIME, text)]
+    return max(times, default=None)

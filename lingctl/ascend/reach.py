@@ -1,0 +1,77 @@
+"""Can a node reach the others' TCP ports? Asked with Python where it is, else with bash.
+
+A refused connection is an answer too: the packet arrived there and nothing listens yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from lingctl.ascend.unread import Unread, unread
+from lingctl.remote.command import Command, script
+from lingctl.remote.probe import Answer
+
+Reached = Literal["connected", "refused", "silent", "no-route"]
+SECONDS = 3
+
+_PYTHON = f"""
+import errno, select, socket, sys, time
+words = {{0: "connected", errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "silent"}}
+waiting, ends = {{}}, time.monotonic() + {SECONDS}
+for host, port in zip(sys.argv[1::2], sys.argv[2::2]):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    s.setblocking(False)
+    e = s.connect_ex((host, int(port)))
+    if e == errno.EINPROGRESS:
+        waiting[s] = (host, port)
+    else:
+        print(host, port, words.get(e, "no-route"))
+while waiting and time.monotonic() < ends:
+    for s in select.select([], list(waiting), [], max(0, ends - time.monotonic()))[1]:
+        e = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        print(*waiting.pop(s), words.get(e, "no-route"))
+for host, port in waiting.values():
+    print(host, port, "silent")
+"""
+_ASK = f"""
+program=$1
+shift
+if command -v python3 >/dev/null; then
+  exec python3 -c "$program" "$@"
+fi
+command -v bash >/dev/null || {{ echo "neither python3 nor bash"; exit 1; }}
+while [ $# -ge 2 ]; do
+  (
+    said=$(timeout {SECONDS} bash -c ': </dev/tcp/$0/$1' "$1" "$2" 2>&1)
+    case $?:$said in
+      0:*) word=connected;; 124:*) word=silent;; *refused*) word=refused;; *) word=no-route;;
+    esac
+    echo "$1 $2 $word"
+  ) &
+  shift 2
+done
+wait
+"""
+
+
+def reach_command(targets: Sequence[tuple[str, int]]) -> Command:
+    """Try to connect to every (address, port), all at once."""
+    words: list[str | int] = []
+    for address, port in targets:
+        words += [address, port]
+    return script(_ASK, _PYTHON, *words)
+
+
+def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unread:
+    """What happened to each connection."""
+    if answer is None or answer.exit_status != 0:
+        return unread(answer)
+    found: dict[tuple[str, int], Reached] = {}
+    for line in answer.stdout.splitlines():
+        match = re.fullmatch(r"(\S+) (\d+) (connected|refused|silent|no-route)", line)
+        if not match:
+            return unread(answer, f"a line is not understood: {line[:100]}")
+        found[match.group(1), int(match.group(2))] = match.group(3)  # type: ignore[assignment]  # one of Reached, by the pattern
+    return found

@@ -1,0 +1,106 @@
+"""An answer that gives no fact, and why. Odd text is never an exception and never a pass.
+
+Text decides first and the exit status second: one status of hccn_tool has several meanings, and a link that
+is down exits 0. Messages and statuses: the published hccn_tool source (`hicann/driver`, 2026-07).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from lingctl.remote.probe import Answer
+
+Reason = Literal[
+    "timed-out",
+    "busy",
+    "denied",
+    "no-tool",
+    "no-library",
+    "no-device",
+    "unsupported",
+    "failed",
+    "empty",
+    "not-understood",
+    "not-asked",
+]
+
+_REFUSALS: tuple[tuple[Reason, str, str], ...] = (
+    ("timed-out", r"Get device health status failed", "the card did not become ready"),
+    (
+        "busy",
+        r"hccn_tool is busy|Get lock failed|The device is occupied|please try again later",
+        "the tool was busy at every try",
+    ),
+    ("denied", r"permission denied|can't access, cmd execute failed", "not allowed for this user"),
+    (
+        "no-device",
+        r"invalid device id|device (?:is|does) not exist|Invalid card id|There is no NPU card",
+        "the driver knows no such card",
+    ),
+    (
+        "unsupported",
+        r"not supported on this product|does not support|unknown option|invalid major cmd|not an option"
+        r"|input parameters is wrong|number of parameters is incorrect",
+        "this driver or product has no such query",
+    ),
+    ("no-library", r"error while loading shared libraries", "the tool cannot load the driver's libraries"),
+    ("no-tool", r"command not found|: not found$", "the tool is not there"),
+    (
+        "failed",
+        r"(?:Command|Cmd) execute failed|cmd line execute timeout|Link status is down"
+        r"|(?:dcmi|dsmi) mod(?:ule|el) initialize|Control link unreachable",
+        "the tool itself failed",
+    ),
+)
+_PATTERNS = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE | re.MULTILINE), text) for reason, pattern, text in _REFUSALS
+)
+_MOST_QUOTED = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What was asked has no answer that can be understood.
+
+    Attributes:
+        reason: kind of trouble.
+        text: the same in words.
+        quote: the answer itself, shortened.
+    """
+
+    reason: Reason
+    text: str
+    quote: str = ""
+
+
+def refusal(answer: Answer) -> Unread | None:
+    """Why a tool gave no answer, if it says so; None where its text may be an answer."""
+    if answer.timed_out:
+        return Unread("timed-out", "no answer within the time limit", quote(answer))
+    said = f"{answer.stdout[:4000]}\n{answer.stderr[:4000]}"
+    for reason, pattern, text in _PATTERNS:
+        if pattern.search(said):
+            return Unread(reason, text, quote(answer))
+    if answer.exit_status == 127:
+        return Unread("no-tool", "the tool is not there", quote(answer))
+    return None
+
+
+def unread(answer: Answer | None, why: str = "") -> Unread:
+    """The Unread of an answer that a reader could not use."""
+    if answer is None:
+        return Unread("not-asked", "not asked, or the node was lost before it answered")
+    refused = refusal(answer)
+    if refused:
+        return refused
+    if not answer.stdout.strip() and not answer.stderr.strip():
+        return Unread("empty", f"an empty answer (exit status {answer.exit_status})")
+    return Unread("not-understood", why or "the answer is not understood", quote(answer))
+
+
+def quote(answer: Answer) -> str:
+    """What was said, both streams, shortened for a finding."""
+    said = "\n".join(part.strip("\n") for part in (answer.stdout, answer.stderr) if part.strip())
+    return said if len(said) <= _MOST_QUOTED else f"{said[:_MOST_QUOTED]}…"

@@ -1,0 +1,54 @@
+"""Versions of driver and firmware, from the files that their packages install."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lingctl.ascend.unread import Unread, unread
+from lingctl.remote.probe import Answer
+
+DRIVER = "/usr/local/Ascend/driver/version.info"
+FIRMWARE = "/usr/local/Ascend/firmware/version.info"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A package's version.
+
+    Attributes:
+        version: of the package.
+        firmware: (lowest, highest) firmware that a driver works with; None where it does not say.
+    """
+
+    version: str
+    firmware: tuple[str, str] | None = None
+
+
+def read_version(answer: Answer | None) -> Version | Unread:
+    """A ``version.info`` of ``key=value`` lines, as driver, firmware and CANN packages have it."""
+    if answer is None or answer.exit_status != 0:
+        return unread(answer, "the file cannot be read")
+    lines = [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+    pairs = [re.fullmatch(r"([A-Za-z_]+)=(.*)", line) for line in lines]
+    values = {found.group(1).lower(): found.group(2) for found in pairs if found}
+    if (
+        not all(pairs)
+        or len(values) != len(lines)
+        or not re.fullmatch(r"[\w.+-]+", values.get("version", ""))
+    ):
+        return unread(answer)
+    fits = re.fullmatch(r"\[([\d.]+),([\d.]+)\]", values.get("compatible_version_fw", ""))
+    return Version(values["version"], (fits.group(1), fits.group(2)) if fits else None)
+
+
+def fits_firmware(driver: Version, firmware: Version) -> bool | None:
+    """Whether the driver says that it works with the firmware; None where it does not say."""
+    if driver.firmware is None:
+        return None
+    low, high = (_numbers(text) for text in driver.firmware)
+    return low <= _numbers(firmware.version) and _numbers(firmware.version)[: len(high)] <= high
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))

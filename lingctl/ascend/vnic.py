@@ -1,0 +1,40 @@
+"""The cards' inner network: vNIC addresses. They repeat between servers, so they name no machine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lingctl.ascend.hccn import is_address
+from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.remote.probe import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Vnic:
+    """``-vnic -g``."""
+
+    link: str
+    address: str
+    netmask: str
+
+
+def read_vnic(answer: Answer | None) -> Vnic | Unread:
+    """``-vnic -g``."""
+    if answer is None:
+        return unread(answer)
+    if refused := refusal(answer):
+        return refused
+    found = re.findall(
+        r"^vnic link status:\s*(UP|DOWN)\s*\nvnic ipaddr:\s*(\S+)\s*\nvnic netmask:\s*(\S+)\s*$",
+        answer.stdout,
+        re.MULTILINE,
+    )
+    if len(found) != 1 or not is_address(found[0][1]) or answer.exit_status != 0:
+        return unread(answer, "several answers in one" if len(found) > 1 else "")
+    return Vnic(*found[0])
+
+
+def pod_address(server: int, die: int, device: int) -> str:
+    """The vNIC address that a die of a super-pod must have (comments of the published hccn_tool source)."""
+    return f"192.{server}.{2 + die}.{199 - device}"

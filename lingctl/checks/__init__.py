@@ -1,0 +1,1 @@
+"""Facts to Findings. Pure: no sockets, no clock, no terminal."""

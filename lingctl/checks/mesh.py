@@ -1,0 +1,244 @@
+"""The mesh: which card pings which, and what the answers say about cards and pairs. Pure.
+
+``rotation``: each card pings the card of its own index on every other node, and one card of another index
+there, which rotates with the distance; so every ordered pair of nodes is tried by every card, along its rail
+and across. ``full``: every card pings every card of every other node. Cards of one node are never paired:
+on a direct cable, or as two dies of one A3 package, they cannot reach each other although all is well.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.hccn import Address, Gateway
+from lingctl.ascend.ping import Ping
+from lingctl.ascend.unread import Unread
+from lingctl.checks.scope import Scope
+from lingctl.findings import Finding, Verdict
+
+Mode = Literal["off", "rotation", "full"]
+Place = tuple[str, int]
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One ping from a card to a card of another node."""
+
+    source: Place
+    target: Place
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A shot and what came of it.
+
+    Attributes:
+        small: the same with small packets, tried where the first one failed.
+    """
+
+    shot: Shot
+    ping: Ping | Unread
+    small: Ping | Unread | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every packet came back."""
+        return isinstance(self.ping, Ping) and self.ping.ok
+
+
+def plan_mesh(scope: Scope, facts: Mapping[str, NodeFacts], mode: Mode) -> dict[str, list[Shot]]:
+    """What each node's cards have to ping, nearest nodes first, so that a time limit cuts the least."""
+    ready = {node.name: _ready(facts.get(node.name)) for node in scope.nodes}
+    names = [name for name, cards in ready.items() if cards]
+    shots: dict[str, list[Shot]] = {name: [] for name in names}
+    if mode == "off":
+        return shots
+    for index, name in enumerate(names):
+        for distance in range(1, len(names)):
+            other = names[(index + distance) % len(names)]
+            for source, target in _pairs(list(ready[name]), list(ready[other]), distance, mode):
+                from_card, to_card = ready[name][source], ready[other][target]
+                if _has_way(from_card, to_card):
+                    assert isinstance(to_card.address, Address)
+                    shots[name].append(Shot((name, source), (other, target), to_card.address.address))
+    return shots
+
+
+def mesh_findings(
+    scope: Scope, facts: Mapping[str, NodeFacts], hits: Sequence[Hit], left_out: int
+) -> Iterator[Finding]:
+    """What the pings say.
+
+    Args:
+        scope: what is checked.
+        facts: of every node that answered.
+        hits: pings that were made.
+        left_out: pings that the time limit cut.
+    """
+    tried: Counter[Place] = Counter()
+    failed: dict[Place, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        for place in (hit.shot.source, hit.shot.target):
+            tried[place] += 1
+            if not hit.ok:
+                failed[place].append(hit)
+    # A card that fails with every partner is the cause; its partners are not blamed for it.
+    dead = {place for place, bad in failed.items() if len(bad) == tried[place] and len(_partners(bad)) > 1}
+    if not dead:
+        dead = {place for place, bad in failed.items() if len(bad) == tried[place] and len(bad) > 2}
+    for node in scope.nodes:
+        if node.name not in facts:
+            continue
+        for card in node.cards:
+            place = (node.name, card)
+            if not tried[place]:
+                yield Finding("ping", Verdict.NOTE, f"not tried: {_why_not(facts[node.name], card)}", *place)
+            elif place in dead:
+                yield _dead(place, failed[place])
+            else:
+                yield _partly(place, tried[place], [h for h in failed[place] if _blames(h, place, dead)])
+    if left_out:
+        yield Finding(
+            "ping",
+            Verdict.NOTE,
+            f"not judged: {left_out} pings of the mesh were cut by the time limit",
+            remedy="lingctl check-network --mesh-seconds 3600",
+        )
+
+
+def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
+    """A row per node: its name, then ``answered/made`` for each node it pinged."""
+    made: Counter[tuple[str, str]] = Counter()
+    answered: Counter[tuple[str, str]] = Counter()
+    for hit in hits:
+        pair = (hit.shot.source[0], hit.shot.target[0])
+        made[pair] += 1
+        answered[pair] += hit.ok
+    return [
+        [
+            row,
+            *(
+                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
+                for column in names
+            ),
+        ]
+        for row in names
+    ]
+
+
+def _ready(facts: NodeFacts | None) -> dict[int, CardFacts]:
+    if facts is None:
+        return {}
+    return {
+        card: seen
+        for card, seen in facts.cards.items()
+        if isinstance(seen.address, Address) and seen.link == "UP"
+    }
+
+
+def _pairs(
+    sources: Sequence[int], targets: Sequence[int], distance: int, mode: Mode
+) -> Iterator[tuple[int, int]]:
+    if mode == "full":
+        yield from ((source, target) for source in sources for target in targets)
+        return
+    own = [(source, source) for source in sources if source in targets]
+    yield from own
+    count = len(targets)
+    if count < 2:
+        yield from ((source, targets[0]) for source in sources if (source, targets[0]) not in own)
+        return
+    shift = 1 + (distance - 1) % (count - 1)
+    for position, source in enumerate(sources):
+        target = targets[(position + shift) % count]
+        if (source, target) not in own:
+            yield source, target
+
+
+def _has_way(source: CardFacts, target: CardFacts) -> bool:
+    """Whether packets can go there at all: inside one subnet, or over a gateway."""
+    if not isinstance(source.address, Address) or not isinstance(target.address, Address):
+        return False
+    if source.address.family != target.address.family:
+        return False
+    network = source.address.network
+    inside = network is not None and ipaddress.ip_address(target.address.address) in network
+    return inside or isinstance(source.gateway, Gateway)
+
+
+def _partners(hits: Sequence[Hit]) -> set[Place]:
+    return {place for hit in hits for place in (hit.shot.source, hit.shot.target)}
+
+
+def _blames(hit: Hit, place: Place, dead: set[Place]) -> bool:
+    return hit.shot.source == place and hit.shot.target not in dead
+
+
+def _dead(place: Place, bad: Sequence[Hit]) -> Finding:
+    return Finding(
+        "ping",
+        _verdict(bad),
+        f"reaches no other card and none reaches it ({len(bad)} pings)",
+        *place,
+        _evidence(bad),
+        _remedy(place, bad),
+    )
+
+
+def _partly(place: Place, tried: int, bad: Sequence[Hit]) -> Finding:
+    if not bad:
+        return Finding("ping", Verdict.PASS, f"{tried} pings from and to it answered", *place)
+    names = [f"{hit.shot.target[0]} card {hit.shot.target[1]}" for hit in bad]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return Finding(
+        "ping",
+        _verdict(bad),
+        f"gets no full answer from {', '.join(names[:_MOST_NAMED])}{more}",
+        *place,
+        _evidence(bad),
+        _remedy(place, bad),
+    )
+
+
+def _verdict(bad: Sequence[Hit]) -> Verdict:
+    return Verdict.FAILURE if any(isinstance(hit.ping, Ping) for hit in bad) else Verdict.UNKNOWN
+
+
+def _evidence(bad: Sequence[Hit]) -> str:
+    lines = []
+    for hit in bad[:_MOST_NAMED]:
+        (node, card), address = hit.shot.source, hit.shot.address
+        if isinstance(hit.ping, Ping):
+            said = f"{hit.ping.received} of {hit.ping.sent} packets came back {hit.ping.trouble}".strip()
+        else:
+            said = f"{hit.ping.text} {hit.ping.quote}".strip()
+        lines.append(f"{node}: hccn_tool -i {card} -ping -g address {address}: {said}")
+    return "\n".join(lines)
+
+
+def _remedy(place: Place, bad: Sequence[Hit]) -> str:
+    n = place[1]
+    if any(isinstance(hit.small, Ping) and hit.small.ok for hit in bad):
+        return (
+            "64-byte packets pass and 4096-byte ones do not: the MTU on the way is too small; "
+            f"hccn_tool -i {n} -mtu -g and the switch's frame size"
+        )
+    return f"hccn_tool -i {n} -arp -g, -route -g and -gateway -g; VLAN and cable of this port"
+
+
+def _why_not(facts: NodeFacts, card: int) -> str:
+    seen = facts.cards.get(card)
+    if seen is None or isinstance(seen.link, Unread):
+        return "the card does not answer"
+    if seen.link == "DOWN":
+        return "its link is down"
+    if not isinstance(seen.address, Address):
+        return "it has no address"
+    return "no other node has a card that it could reach"

@@ -1,0 +1,152 @@
+"""All checks together: from the facts of every node to the findings of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.reach import Reached
+from lingctl.ascend.unread import Unread
+from lingctl.checks import port_signal, roce
+from lingctl.checks.cards import count_findings, judge_card, judge_tool
+from lingctl.checks.cluster import cluster_findings, needs_gateway
+from lingctl.checks.mesh import Hit, mesh_findings
+from lingctl.checks.nodes import node_findings
+from lingctl.checks.reachability import reach_findings
+from lingctl.checks.scope import Scope
+from lingctl.findings import Finding, Verdict
+
+# Inside one server nothing needs the cards' RoCE ports: HCCS carries it.
+ROCE_CHECKS = frozenset(
+    {
+        "hccn-tool",
+        "link",
+        "ip",
+        "ip-unique",
+        "ip-family",
+        "netmask-same",
+        "tls",
+        "tls-same",
+        "net-health",
+        "netdetect",
+        "gateway",
+        "lldp",
+        "switch-port",
+        "mtu",
+        "mtu-same",
+        "speed",
+        "speed-same",
+        "link-flaps",
+        "optics",
+        "error-counters",
+        "hccn-conf",
+        "ping",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that was found out.
+
+    Attributes:
+        facts: by node, of those that answered.
+        lost: why a node did not answer, by node.
+        reached: what each node could reach over the host network.
+        hits: pings of the mesh; None when it was not asked for.
+        left_out: pings that the time limit cut.
+    """
+
+    facts: Mapping[str, NodeFacts]
+    lost: Mapping[str, Finding] = field(default_factory=dict)
+    reached: Mapping[str, Mapping[tuple[str, int], Reached] | Unread] = field(default_factory=dict)
+    hits: tuple[Hit, ...] | None = None
+    left_out: int = 0
+
+
+def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
+    """Every finding, in the order of nodes and checks."""
+    findings = [*seen.lost.values()]
+    gateway_needed = needs_gateway(seen.facts)
+    for node in scope.nodes:
+        facts = seen.facts.get(node.name)
+        if facts is not None:
+            findings += _node(facts, scope, gateway_needed)
+            if node.name in seen.reached:
+                findings += reach_findings(scope, node.name, seen.reached[node.name])
+    findings += cluster_findings(seen.facts, scope)
+    if seen.hits is not None and scope.multi_node:
+        findings += mesh_findings(scope, seen.facts, seen.hits, seen.left_out)
+    if not scope.multi_node:
+        findings = [_softened(finding) for finding in findings]
+    return tuple(findings)
+
+
+def _node(facts: NodeFacts, scope: Scope, gateway_needed: bool) -> Iterator[Finding]:
+    yield (
+        Finding("ssh", Verdict.PASS, "answers", facts.node)
+        if facts.complete
+        else Finding(
+            "ssh",
+            Verdict.UNKNOWN,
+            "the node was lost before it had answered everything",
+            facts.node,
+            remedy="run it again; if it happens again, look at the node's own log: journalctl -u sshd",
+        )
+    )
+    tool = judge_tool(facts)
+    yield tool
+    yield from count_findings(facts)
+    if tool.verdict is Verdict.PASS:
+        if isinstance(facts.conf, Unread):
+            yield _no_conf(facts.node, facts.conf)
+        for card in facts.cards.values():
+            yield from _card(facts, card, gateway_needed)
+    yield from node_findings(facts, scope)
+
+
+def _card(facts: NodeFacts, card: CardFacts, gateway_needed: bool) -> Iterator[Finding]:
+    node = facts.node
+    answers = judge_card(node, card)
+    yield answers
+    if answers.verdict is not Verdict.PASS:
+        return
+    if roce.without_roce(facts.generation, card):
+        text = "not judged: its RoCE port is not set up, as is usual inside one super-pod"
+        yield Finding("link", Verdict.NOTE, text, node, card.card)
+        return
+    yield roce.judge_link(node, card)
+    yield roce.judge_address(node, card, facts.generation)
+    yield roce.judge_tls(node, card)
+    yield roce.judge_health(node, card)
+    yield roce.judge_netdetect(node, card)
+    yield roce.judge_gateway(node, card, needed=gateway_needed)
+    yield roce.judge_neighbour(node, card)
+    yield roce.judge_mtu(node, card)
+    yield from roce.conf_findings(node, card, facts.conf)
+    yield port_signal.judge_speed(node, card)
+    yield port_signal.judge_flaps(node, card)
+    yield port_signal.judge_optics(node, card)
+    yield port_signal.judge_counters(node, card)
+
+
+def _no_conf(node: str, conf: Unread) -> Finding:
+    absent = "No such file" in conf.quote
+    return Finding(
+        "hccn-conf",
+        Verdict.FAILURE if absent else Verdict.UNKNOWN,
+        "/etc/hccn.conf is not there: the cards' settings are lost at the next reboot"
+        if absent
+        else conf.text,
+        node,
+        evidence=conf.quote,
+        remedy="set the addresses again (hccn_tool -i N -ip -s ...), which writes it" if absent else "",
+    )
+
+
+def _softened(finding: Finding) -> Finding:
+    if finding.check not in ROCE_CHECKS or finding.verdict <= Verdict.NOTE:
+        return finding
+    text = f"{finding.message} (one server: nothing here needs it)"
+    return replace(finding, verdict=Verdict.NOTE, message=text)

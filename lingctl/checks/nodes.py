@@ -1,0 +1,269 @@
+"""One node's host: driver, cards' health and memory, ports, disks, docker, what the container needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingctl.ascend.conf import PATH as CONF
+from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.host import Disk, Listener, OwnService
+from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.unread import Unread
+from lingctl.ascend.versions import Version, fits_firmware
+from lingctl.checks.roce import unknown
+from lingctl.checks.scope import Scope
+from lingctl.findings import Finding, Verdict
+
+ROOT_INFO = "/etc/hccl_rootinfo.json"
+_GIB = 1 << 30
+_MIB = 1 << 20
+# An idle A2 card shows about 5 % of its memory in use, by the driver itself.
+_IDLE_SHARE = 0.15
+
+
+def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    """Everything about one node but its cards' network."""
+    yield from _driver(facts)
+    yield from _cards_health(facts)
+    yield from _ports(facts, scope)
+    yield from _memory(facts)
+    yield from _disks(facts)
+    yield from _docker(facts, scope)
+    yield from _paths(facts, scope)
+    yield from _firewall(facts, scope)
+
+
+def _driver(facts: NodeFacts) -> Iterator[Finding]:
+    node, driver, firmware = facts.node, facts.driver, facts.firmware
+    table = facts.npus
+    if isinstance(table, NpuTable) and not table.installed:
+        yield Finding(
+            "driver",
+            Verdict.FAILURE,
+            "npu-smi says that the driver package is not completely installed",
+            node,
+            remedy="install the driver again, then reboot; /etc/ascend_install.info must say "
+            "Driver_Install_Status=complete",
+        )
+    if isinstance(driver, Version):
+        yield Finding("driver", Verdict.PASS, driver.version, node)
+    elif isinstance(table, NpuTable):
+        yield Finding("driver", Verdict.NOTE, f"{table.driver}, by npu-smi alone", node)
+    else:
+        yield unknown("driver", driver, node)
+    if isinstance(firmware, Unread):
+        yield Finding("firmware", Verdict.NOTE, f"not judged: {firmware.text}", node)
+    elif isinstance(driver, Version) and fits_firmware(driver, firmware) is False:
+        yield Finding(
+            "firmware",
+            Verdict.FAILURE,
+            f"{firmware.version} is not a firmware that driver {driver.version} works with",
+            node,
+            evidence=f"the driver asks for {' to '.join(driver.firmware or ())}",
+            remedy="install driver and firmware of one release (driver first, then firmware, then reboot)",
+        )
+    else:
+        yield Finding("firmware", Verdict.PASS, firmware.version, node)
+
+
+def _cards_health(facts: NodeFacts) -> Iterator[Finding]:
+    node, table = facts.node, facts.npus
+    if isinstance(table, Unread):
+        if table.reason == "no-tool":
+            text = "not judged: npu-smi is not there"
+            yield Finding("npu-health", Verdict.WARNING, text, node, remedy="install the driver's tools")
+        else:
+            yield unknown("npu-health", table, node)
+        return
+    for card in facts.cards:
+        chip = next((chip for chip in table.chips if chip.card == card), None)
+        if chip is None:
+            yield Finding("npu-health", Verdict.UNKNOWN, "npu-smi does not list the card", node, card)
+            continue
+        yield _health(node, chip)
+        if chip.hbm_total_mb:
+            yield _hbm(facts, table, chip)
+
+
+def _health(node: str, chip: Chip) -> Finding:
+    words = {
+        "OK": Verdict.PASS,
+        "Warning": Verdict.WARNING,
+        "Alarm": Verdict.FAILURE,
+        "Critical": Verdict.FAILURE,
+    }
+    verdict = words.get(chip.health, Verdict.UNKNOWN)
+    remedy = f"npu-smi info -t health -i {chip.npu} -c {chip.chip}" if verdict else ""
+    return Finding("npu-health", verdict, f"npu-smi says {chip.health}", node, chip.card, remedy=remedy)
+
+
+def _hbm(facts: NodeFacts, table: NpuTable, chip: Chip) -> Finding:
+    used, total = chip.hbm_used_mb or 0, chip.hbm_total_mb or 1
+    said = f"{used} of {total} MB in use"
+    if used <= _IDLE_SHARE * total:
+        return Finding("hbm", Verdict.PASS, said, facts.node, chip.card)
+    if _own(facts):
+        return Finding("hbm", Verdict.PASS, f"{said}, by this cluster's service", facts.node, chip.card)
+    holders = [p for p in table.processes if (p.npu, p.chip) == (chip.npu, chip.chip)]
+    return Finding(
+        "hbm",
+        Verdict.WARNING,
+        f"{said}, and not by this cluster's service",
+        facts.node,
+        chip.card,
+        "\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
+        "stop what uses the card: npu-smi info shows the processes",
+    )
+
+
+def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    node, listeners = facts.node, facts.listeners
+    if not (scope.ports or scope.shared_ports):
+        return
+    if isinstance(listeners, Unread):
+        yield unknown("port", listeners, node)
+        return
+    address = scope.node(node).address
+    free = []
+    for purpose, port in {**scope.ports, **scope.shared_ports}.items():
+        taken = next((one for one in listeners if one.port == port and one.covers(address)), None)
+        if taken is None:
+            free.append(port)
+        else:
+            needed = purpose in scope.shared_ports or node == scope.primary.name
+            yield _taken(facts, taken, purpose, needed=needed)
+    if free:
+        yield Finding("port", Verdict.PASS, f"free: {', '.join(map(str, free))}", node)
+
+
+def _taken(facts: NodeFacts, taken: Listener, purpose: str, *, needed: bool) -> Finding:
+    if _own(facts):
+        text = f"{taken.port} ({purpose}) is in use by this cluster's service"
+        return Finding("port", Verdict.PASS, text, facts.node)
+    return Finding(
+        "port",
+        Verdict.FAILURE if needed else Verdict.WARNING,
+        f"{taken.port} ({purpose}) is taken" + ("" if needed else ", though only the primary needs it"),
+        facts.node,
+        evidence=f"listening on {taken.address}:{taken.port} {taken.process}".strip(),
+        remedy=f"ss -ltnp 'sport = :{taken.port}' names the process; stop it, or change serving.*",
+    )
+
+
+def _memory(facts: NodeFacts) -> Iterator[Finding]:
+    memory = facts.memory
+    if isinstance(memory, Unread):
+        yield unknown("memory", memory, facts.node)
+        return
+    total, available = memory
+    said = f"{available / _GIB:.0f} of {total / _GIB:.0f} GiB available"
+    scarce = available < _GIB
+    yield Finding(
+        "memory",
+        Verdict.WARNING if scarce else Verdict.PASS,
+        said,
+        facts.node,
+        remedy="stop what uses it: ps aux --sort=-rss | head" if scarce else "",
+    )
+
+
+def _disks(facts: NodeFacts) -> Iterator[Finding]:
+    if isinstance(facts.disks, Unread):
+        yield unknown("disk", facts.disks, facts.node)
+        return
+    for disk in facts.disks:
+        yield _disk(facts.node, disk)
+
+
+def _disk(node: str, disk: Disk) -> Finding:
+    check = "shm" if disk.path == "/dev/shm" else "disk"  # noqa: S108  (its name, no file is made)
+    said = f"{disk.path}: {_amount(disk.free)} of {_amount(disk.total)} free"
+    # Room for the release, the overlay and a console log; what the weights need is the download's matter.
+    if disk.free < 8 * _MIB or disk.free < 0.001 * disk.total:
+        return Finding(
+            check,
+            Verdict.FAILURE,
+            f"no space for {disk.path}",
+            node,
+            evidence=f"{disk.mounted}: {_amount(disk.free)} of {_amount(disk.total)} free",
+            remedy=f"make room: du -xh {disk.mounted} | sort -h | tail",
+        )
+    return Finding(check, Verdict.PASS, said, node)
+
+
+def _docker(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    if isinstance(facts.docker, Unread):
+        yield Finding(
+            "docker",
+            Verdict.WARNING if scope.image else Verdict.NOTE,
+            f"docker does not answer: {facts.docker.text}",
+            facts.node,
+            evidence=facts.docker.quote,
+            remedy="systemctl start docker; docker version",
+        )
+        return
+    yield Finding("docker", Verdict.PASS, facts.docker, facts.node)
+    if not scope.image:
+        return
+    if isinstance(facts.image, Unread):
+        yield Finding(
+            "image",
+            Verdict.NOTE,
+            f"{scope.image} is not there yet; deploy needs it",
+            facts.node,
+            remedy=f"docker pull {scope.image}; or without a network: docker load -i FILE",
+        )
+    else:
+        yield Finding("image", Verdict.PASS, facts.image, facts.node)
+
+
+def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    node, paths = facts.node, facts.paths
+    if isinstance(paths, Unread):
+        yield unknown("mount", paths, node)
+        return
+    # hccn.conf has a check of its own, and the root info is better absent.
+    wanted = [path for path in scope.node(node).paths if path not in (CONF, ROOT_INFO)]
+    absent = [path for path in wanted if not paths.get(path, False)]
+    for path in absent:
+        device = path.startswith("/dev/")
+        yield Finding(
+            "mount",
+            Verdict.FAILURE if device else Verdict.WARNING,
+            f"{path} is not there, and the container is given it",
+            node,
+            remedy="install the driver again: it makes the device files"
+            if device
+            else "install what it belongs to; docker would make an empty folder of that name",
+        )
+    if wanted and not absent:
+        yield Finding("mount", Verdict.PASS, f"all {len(wanted)} are there", node)
+    if paths.get(ROOT_INFO) and facts.generation != "950":
+        yield Finding(
+            "root-info",
+            Verdict.WARNING,
+            f"{ROOT_INFO} is there: ascend-docker-runtime mounts it, and a stale one ends a start (EI0014)",
+            node,
+            remedy=f"if nothing of yours made it: mv {ROOT_INFO} {ROOT_INFO}.old",
+        )
+
+
+def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    if not scope.multi_node or isinstance(facts.firewall, Unread):
+        return
+    if facts.firewall:
+        ports = ", ".join(map(str, {**scope.ports, **scope.shared_ports}.values()))
+        yield Finding(
+            "firewall",
+            Verdict.NOTE,
+            f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}",
+            facts.node,
+        )
+
+
+def _own(facts: NodeFacts) -> bool:
+    return isinstance(facts.service, OwnService) and facts.service.alive
+
+
+def _amount(count: int) -> str:
+    return f"{count / _GIB:.0f} GiB" if count >= 10 * _GIB else f"{count / _MIB:.0f} MiB"

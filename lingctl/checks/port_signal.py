@@ -1,0 +1,85 @@
+"""What a card's port has seen: flaps, optics, error counters, speed. It warns; it stops no start."""
+
+from __future__ import annotations
+
+from lingctl.ascend.facts import CardFacts
+from lingctl.ascend.unread import Unread
+from lingctl.checks.roce import unknown
+from lingctl.findings import Finding, Verdict
+
+
+def judge_flaps(node: str, card: CardFacts) -> Finding:
+    """Times that the link was lost in service."""
+    history = card.history
+    if isinstance(history, Unread):
+        return unknown("link-flaps", history, node, card.card, optional=True)
+    flaps = history.flaps
+    if not flaps:
+        return Finding("link-flaps", Verdict.PASS, "none in the records", node, card.card)
+    return Finding(
+        "link-flaps",
+        Verdict.NOTE if card.link == "DOWN" else Verdict.WARNING,
+        f"the link was lost {len(flaps)} time{'s' if len(flaps) > 1 else ''} in service, last at {flaps[-1]}",
+        node,
+        card.card,
+        remedy=f"re-seat or change cable and optics; watch: hccn_tool -i {card.card} -link_stat -g",
+    )
+
+
+def judge_optics(node: str, card: CardFacts) -> Finding:
+    """Optical power against the module's own limits."""
+    optics, n = card.optics, card.card
+    if isinstance(optics, Unread):
+        return unknown("optics", optics, node, n, optional=True)
+    wrong = [*optics.outside, *(f"{flag} is raised" for flag in optics.lost)]
+    if not optics.present and not optics.tx:
+        return Finding("optics", Verdict.NOTE, "no module is reported (a copper cable has none)", node, n)
+    if wrong:
+        return Finding(
+            "optics",
+            Verdict.WARNING,
+            wrong[0],
+            node,
+            n,
+            "\n".join(wrong),
+            "clean or change the module and the fibre",
+        )
+    return Finding("optics", Verdict.PASS, "power within the module's limits", node, n)
+
+
+def judge_counters(node: str, card: CardFacts) -> Finding:
+    """Damaged and repeated packets since the card was started."""
+    counters, n = card.counters, card.card
+    if isinstance(counters, Unread):
+        return unknown("error-counters", counters, node, n, optional=True)
+    errors = counters.errors
+    if not errors:
+        return Finding("error-counters", Verdict.PASS, "no damaged or repeated packets", node, n)
+    said = ", ".join(f"{name}: {value}" for name, value in errors.items())
+    return Finding(
+        "error-counters",
+        Verdict.NOTE,
+        "damaged or repeated packets since the card was started; they matter if they grow",
+        node,
+        n,
+        said,
+        f"look twice under load: hccn_tool -i {n} -stat -g",
+    )
+
+
+def judge_speed(node: str, card: CardFacts) -> Finding:
+    """The port's speed; whether all agree is judged over the cluster."""
+    speed, n = card.speed, card.card
+    if isinstance(speed, Unread):
+        return unknown("speed", speed, node, n, optional=True)
+    if speed is None:
+        verdict = Verdict.NOTE if card.link == "DOWN" else Verdict.WARNING
+        return Finding(
+            "speed",
+            verdict,
+            "the tool does not know it, as on a link in trouble",
+            node,
+            n,
+            remedy="" if card.link == "DOWN" else f"hccn_tool -i {n} -optical -g; look at the switch port",
+        )
+    return Finding("speed", Verdict.PASS, f"{speed // 1000} Gb/s", node, n)

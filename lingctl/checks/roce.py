@@ -1,0 +1,311 @@
+"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU, conf."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from lingctl.ascend.conf import Conf
+from lingctl.ascend.facts import CardFacts
+from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
+from lingctl.ascend.unread import Unread
+from lingctl.findings import Finding, Verdict
+
+UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)
+# hccn_tool refuses these as addresses of a card: the cards' inner network uses them.
+_RESERVED = {
+    "A1": ("192.168.1.0/24", "192.168.2.0/24"),
+    "A2": ("192.168.1.0/24", "192.168.2.0/24"),
+    "A3": ("192.168.0.0/21",),
+}
+_HEALTH_WORDS = {
+    "Socket fail": "the card cannot open a socket for the probe",
+    "Receive timeout": "the netdetect address does not reply",
+    "Unreachable": "the netdetect address cannot be reached",
+    "Time exceeded": "sending the probe took too long",
+    "Fault": "the probe cannot be sent",
+    "Thread error": "the card's probe task is not running",
+}
+
+
+def unknown(
+    check: str, what: Unread, node: str, card: int | None = None, *, optional: bool = False
+) -> Finding:
+    """The finding for an answer that gives no fact.
+
+    Args:
+        check: name of the check.
+        what: the answer.
+        node, card: where.
+        optional: whether a driver or product may well lack this query.
+    """
+    absent = optional and what.reason in ("unsupported", "denied", "no-tool")
+    return Finding(
+        check,
+        Verdict.NOTE if absent else Verdict.UNKNOWN,
+        f"not judged: {what.text}",
+        node,
+        card,
+        what.quote,
+        "" if absent else "ask again by hand; if the answer is good, please report its text",
+    )
+
+
+def without_roce(generation: str, card: CardFacts) -> bool:
+    """Whether the card's RoCE plane is simply not set up, as is usual inside one A3 super-pod."""
+    return generation == "A3" and card.link == "DOWN" and card.address is None
+
+
+def judge_link(node: str, card: CardFacts) -> Finding:
+    """The port's carrier."""
+    n = card.card
+    if isinstance(card.link, Unread):
+        return unknown("link", card.link, node, n)
+    if card.link == "UP":
+        return Finding("link", Verdict.PASS, "up", node, n)
+    return Finding(
+        "link",
+        Verdict.FAILURE,
+        "the port is down",
+        node,
+        n,
+        f"hccn_tool -i {n} -link -g: link status: DOWN",
+        f"hccn_tool -i {n} -link -s up; if it stays down: hccn_tool -i {n} -cfg recovery, then look at "
+        f"hccn_tool -i {n} -optical -g, -speed -g and the switch port",
+    )
+
+
+def judge_address(node: str, card: CardFacts, generation: str) -> Finding:
+    """Address and mask of the card."""
+    n, address = card.card, card.address
+    fix = f"hccn_tool -i {n} -ip -s address ADDRESS netmask MASK"
+    if isinstance(address, Unread):
+        return unknown("ip", address, node, n)
+    if address is None:
+        return Finding("ip", Verdict.FAILURE, "no address is set", node, n, remedy=fix)
+    wrong = _wrong_address(address, generation)
+    if wrong:
+        seen = f"{address.address} netmask {address.netmask}"
+        return Finding("ip", Verdict.FAILURE, wrong, node, n, seen, fix)
+    return Finding("ip", Verdict.PASS, f"{address.address} netmask {address.netmask}", node, n)
+
+
+def judge_tls(node: str, card: CardFacts) -> Finding:
+    """The TLS switch of one card; whether all agree is judged over the cluster."""
+    tls = card.tls
+    if isinstance(tls, Unread):
+        return unknown("tls", tls, node, card.card)
+    if tls.effective and tls.expired:
+        return Finding(
+            "tls",
+            Verdict.FAILURE,
+            "TLS is on and a certificate has expired",
+            node,
+            card.card,
+            remedy="lingctl check-network --fix-tls 0, or install new certificates on the card",
+        )
+    return Finding("tls", Verdict.PASS, _tls_words(tls), node, card.card)
+
+
+def judge_health(node: str, card: CardFacts) -> Finding:
+    """What the card's own probe to its netdetect address says. It says nothing about other servers."""
+    state, n = card.net_health, card.card
+    if isinstance(state, Unread):
+        return unknown("net-health", state, node, n)
+    seen = f"hccn_tool -i {n} -net_health -g: net health status: {state}"
+    if state == "Success":
+        return Finding("net-health", Verdict.PASS, "its netdetect address replies", node, n)
+    if card.netdetect == UNSET:
+        return Finding("net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, seen)
+    if card.link == "DOWN" or card.address is None:
+        why = "the link is down" if card.link == "DOWN" else "no address is set"
+        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, seen)
+    if state in ("Init", "Detect ip set"):
+        return Finding(
+            "net-health",
+            Verdict.WARNING,
+            f"still {state!r} after several looks: the probe has not begun",
+            node,
+            n,
+            seen,
+            f"hccn_tool -i {n} -netdetect -s address GATEWAY",
+        )
+    if state == "Unknown":
+        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, seen)
+    return Finding(
+        "net-health",
+        Verdict.FAILURE,
+        f"{state}: {_HEALTH_WORDS[state]}",
+        node,
+        n,
+        f"{seen}\nnetdetect: {card.netdetect if isinstance(card.netdetect, str) else 'not readable'}",
+        f"hccn_tool -i {n} -netdetect -s address GATEWAY if the target is wrong; else look at gateway, VLAN "
+        f"and hccn_tool -i {n} -arp -g",
+    )
+
+
+def judge_netdetect(node: str, card: CardFacts) -> Finding:
+    """The target of the card's own probe."""
+    target, n = card.netdetect, card.card
+    fix = f"hccn_tool -i {n} -netdetect -s address GATEWAY"
+    if isinstance(target, Unread):
+        return unknown("netdetect", target, node, n)
+    if target == UNSET:
+        return Finding(
+            "netdetect", Verdict.WARNING, "none is set, so net_health means nothing", node, n, remedy=fix
+        )
+    gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
+    network = card.address.network if isinstance(card.address, Address) else None
+    if target == gateway or (network is not None and ipaddress.ip_address(target) in network):
+        return Finding("netdetect", Verdict.PASS, target, node, n)
+    if network is None:
+        return Finding("netdetect", Verdict.NOTE, f"{target}: not judged without an address", node, n)
+    return Finding(
+        "netdetect",
+        Verdict.WARNING,
+        f"{target} is neither the gateway nor in the card's subnet {network}",
+        node,
+        n,
+        remedy=fix,
+    )
+
+
+def judge_gateway(node: str, card: CardFacts, *, needed: bool) -> Finding:
+    """The card's default route.
+
+    Args:
+        node: name of the node.
+        card: its facts.
+        needed: whether cards have to reach each other across subnets.
+    """
+    gateway, n = card.gateway, card.card
+    fix = f"hccn_tool -i {n} -gateway -s gateway ADDRESS"
+    if isinstance(gateway, Unread):
+        return unknown("gateway", gateway, node, n)
+    if gateway is None:
+        if needed:
+            text = "none is set, and the cards of the cluster are in different subnets"
+            return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
+        return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
+    network = card.address.network if isinstance(card.address, Address) else None
+    if network is not None and ipaddress.ip_address(gateway.address) not in network:
+        text = f"{gateway.address} is not in the card's subnet {network}"
+        return Finding("gateway", Verdict.FAILURE if needed else Verdict.WARNING, text, node, n, remedy=fix)
+    if gateway.interface and gateway.interface != f"eth{n}":
+        text = f"{gateway.address} goes over {gateway.interface} instead of eth{n}"
+        return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+    return Finding("gateway", Verdict.PASS, gateway.address, node, n)
+
+
+def judge_neighbour(node: str, card: CardFacts) -> Finding:
+    """Which switch port the card hears at the other end of its cable."""
+    heard, n = card.lldp, card.card
+    if isinstance(heard, Unread):
+        return unknown("lldp", heard, node, n, optional=True)
+    if isinstance(heard, Neighbour):
+        return Finding("lldp", Verdict.PASS, " ".join((heard.kind, heard.port)).strip(), node, n)
+    if card.link == "DOWN":
+        return Finding("lldp", Verdict.NOTE, "nothing is heard, because the link is down", node, n)
+    return Finding(
+        "lldp",
+        Verdict.WARNING,
+        "nothing is heard from the other end, though the link is up",
+        node,
+        n,
+        remedy="on the switch: lldp enable; split a 400GE port that carries two cards; the data plane does "
+        "not need it",
+    )
+
+
+def judge_mtu(node: str, card: CardFacts) -> Finding:
+    """The card's MTU against the largest frame that its switch port announces."""
+    mtu, n = card.mtu, card.card
+    if isinstance(mtu, Unread):
+        return unknown("mtu", mtu, node, n, optional=True)
+    largest = card.lldp.max_frame if isinstance(card.lldp, Neighbour) else None
+    if largest is not None and mtu > largest:
+        return Finding(
+            "mtu",
+            Verdict.WARNING,
+            f"{mtu} is more than the {largest} bytes that the switch port takes",
+            node,
+            n,
+            remedy=f"hccn_tool -i {n} -mtu -s value {largest}, or raise the switch's frame size",
+        )
+    return Finding("mtu", Verdict.PASS, str(mtu), node, n)
+
+
+def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[Finding]:
+    """Live values against /etc/hccn.conf, which the driver applies again after a reboot or reset."""
+    n = card.card
+    if isinstance(conf, Unread):
+        return
+    written = conf.get(n, {})
+    live = _live(card)
+    if not written:
+        if live:
+            text = "/etc/hccn.conf has nothing for this card: its settings are lost at the next reboot"
+            yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
+        return
+    differ = {key: value for key, value in live.items() if written.get(key, value) != value}
+    lost = {key for key in ("address", "netmask") if key in live and key not in written}
+    for key, value in differ.items():
+        yield Finding(
+            "hccn-conf",
+            Verdict.FAILURE if key in ("address", "netmask") else Verdict.WARNING,
+            f"{key} is {value} on the card, but {written[key]} in /etc/hccn.conf",
+            node,
+            n,
+            f"{key}_{n}={written[key]}",
+            f"keep the card's value: {_again(n, live)}; or take the file's: hccn_tool -i {n} -cfg recovery",
+        )
+    if lost:
+        text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"
+        yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
+    if not differ and not lost:
+        yield Finding("hccn-conf", Verdict.PASS, "as live", node, n)
+
+
+def _live(card: CardFacts) -> dict[str, str]:
+    live: dict[str, str] = {}
+    if isinstance(card.address, Address) and card.address.family == 4:
+        live |= {"address": card.address.address, "netmask": card.address.netmask}
+    if isinstance(card.gateway, Gateway):
+        live["gateway"] = card.gateway.address
+    if isinstance(card.netdetect, str) and card.netdetect != UNSET:
+        live["netdetect"] = card.netdetect
+    if isinstance(card.tls, Tls) and card.tls.switch is not None:
+        live["tls_enable"] = str(card.tls.switch)
+    if isinstance(card.mtu, int):
+        live["mtu"] = str(card.mtu)
+    return live
+
+
+def _again(card: int, live: dict[str, str]) -> str:
+    return (
+        f"hccn_tool -i {card} -ip -s address {live.get('address', 'ADDRESS')} "
+        f"netmask {live.get('netmask', 'MASK')}"
+    )
+
+
+def _wrong_address(address: Address, generation: str) -> str:
+    network = address.network
+    if network is None:
+        return "the netmask is none: its ones are not contiguous"
+    ip = ipaddress.ip_address(address.address)
+    if (
+        network.version == 4
+        and network.prefixlen < 31
+        and ip in (network.network_address, network.broadcast_address)
+    ):
+        return "is the network or the broadcast address of its subnet"
+    for reserved in _RESERVED.get(generation, ()):
+        if ip.version == 4 and ip in ipaddress.ip_network(reserved):
+            return f"is in {reserved}, which the cards' inner network uses"
+    return ""
+
+
+def _tls_words(tls: Tls) -> str:
+    if tls.switch is None:
+        return "off (no certificate)"
+    return "on" if tls.switch else "off"

@@ -1,0 +1,245 @@
+"""Asking every node for check-network: one probe each, then the mesh in short rounds, nodes side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lingctl.ascend.facts import NodeFacts, NodeRequest, card_questions, questions, read_facts
+from lingctl.ascend.ping import ping, read_ping
+from lingctl.ascend.reach import Reached, reach_command, read_reach
+from lingctl.ascend.unread import Unread
+from lingctl.checks.mesh import Hit, Mode, Shot, plan_mesh
+from lingctl.checks.reachability import targets_of
+from lingctl.checks.scope import NodeScope, Scope
+from lingctl.errors import LingctlError, NodeError
+from lingctl.events import Event, Listener
+from lingctl.remote.command import command
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
+
+_PING_SECONDS = 20.0
+_PINGS_PER_ROUND = 32
+_SMALL_PACKET = 64
+_MOST_SMALL = 16
+_SETTLE_SECONDS = 3
+_FRAME = b"\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that one node answered, as it came: enough to judge again elsewhere.
+
+    Attributes:
+        answers: by question id.
+        commands: what was run, by question id.
+        complete: whether the first probe ran to its end.
+        asked_at, heard_at: our clock when the node's clock was asked for, and when it was heard.
+        left_out: pings that the time limit, or the loss of the node, cut.
+    """
+
+    answers: Mapping[str, Answer]
+    commands: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    asked_at: float | None = None
+    heard_at: float = 0.0
+    left_out: int = 0
+
+
+def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
+    """What to ask one node."""
+    return NodeRequest(
+        cards=node.cards,
+        disks=scope.disks,
+        paths=node.paths,
+        digests=tuple(scope.digests),
+        image=scope.image,
+        container=scope.container,
+        pid_file=scope.pid_file,
+    )
+
+
+def facts_of(scope: Scope, name: str, record: Record) -> NodeFacts:
+    """The facts in a node's record."""
+    request = request_of(scope, scope.node(name))
+    answers = Answers(record.answers, record.complete)
+    return read_facts(name, request, answers, record.asked_at, record.heard_at)
+
+
+def reached_of(record: Record) -> Mapping[tuple[str, int], Reached] | Unread | None:
+    """What a node could reach; None when it was not asked."""
+    return read_reach(record.answers["reach"]) if "reach" in record.answers else None
+
+
+def hits_of(scope: Scope, name: str, record: Record) -> list[Hit]:
+    """The pings in a node's record."""
+    hits = []
+    for question, answer in record.answers.items():
+        kind, *place = question.split("/")
+        if kind == "ping":
+            small = record.answers.get("/".join(("small", *place)))
+            hits.append(
+                Hit(_shot(scope, name, place), read_ping(answer), read_ping(small) if small else None)
+            )
+    return hits
+
+
+def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, Record | LingctlError]:
+    """The first probe of every node."""
+
+    def ask(connection: Connection) -> Record:
+        listener(Event("ask the node", "started", connection.node))
+        try:
+            record = _ask(connection, questions(request_of(scope, scope.node(connection.node))))
+        except LingctlError as error:
+            listener(Event("ask the node", "failed", connection.node, error.what))
+            raise
+        listener(Event("ask the node", "done", connection.node, f"{len(record.answers)} answers"))
+        return record
+
+    return group.map(ask)
+
+
+def ask_more(
+    group: Group,
+    scope: Scope,
+    records: Mapping[str, Record],
+    mode: Mode,
+    seconds: float,
+    listener: Listener,
+) -> dict[str, Record]:
+    """The second part: mesh, host network, and what was still settling. Keeps what came before a loss.
+
+    Args:
+        group: connections.
+        scope: what is checked.
+        records: of the first probe.
+        mode: which pings.
+        seconds: time limit of the mesh.
+        listener: hears each node's progress.
+    """
+    facts = {name: facts_of(scope, name, record) for name, record in records.items()}
+    shots = plan_mesh(scope, facts, mode)
+    deadline = time.monotonic() + seconds
+
+    def more(connection: Connection) -> Record:
+        name = connection.node
+        record = records[name]
+        extra = _extra_questions(scope, facts[name])
+        if extra:
+            record = _merged(record, _ask(connection, extra))
+        return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
+
+    answered = Group({name: group[name] for name in records})
+    outcomes = answered.map(more)
+    return {
+        name: outcome if isinstance(outcome, Record) else _cut(records[name], len(shots.get(name, [])))
+        for name, outcome in outcomes.items()
+    }
+
+
+def _ask(connection: Connection, asked: Sequence[Question]) -> Record:
+    heard = _Heard()
+    script = probe_script(asked).titled("ask the node")
+    begun = time.time()
+    done = connection.run(script, timeout=probe_timeout(asked), on_output=heard)
+    answers = read_answers(done.stdout)
+    if not answers:
+        raise NodeError(
+            "the node ran the probe, but gave no answer that can be read",
+            where=connection.node,
+            evidence=done.last_words(),
+            remedy="log in by hand: the shell must run POSIX sh, mktemp, timeout and base64",
+            code="probe-unreadable",
+        )
+    texts = {question.id: question.command.text for question in asked}
+    return Record(dict(answers), texts, answers.complete, begun, heard.at or time.time())
+
+
+def _mesh(
+    connection: Connection,
+    scope: Scope,
+    record: Record,
+    shots: Sequence[Shot],
+    deadline: float,
+    listener: Listener,
+) -> Record:
+    name, made = connection.node, 0
+    if shots:
+        listener(Event("ping the other cards", "started", name))
+    try:
+        while made < len(shots) and time.monotonic() < deadline:
+            part = shots[made : made + _PINGS_PER_ROUND]
+            record = _merged(record, _ask(connection, [_ping_question(scope, shot) for shot in part]))
+            made += len(part)
+            text = f"{made} of {len(shots)} pings"
+            listener(Event("ping the other cards", "progress", name, text, made, len(shots)))
+        bad = [hit.shot for hit in hits_of(scope, name, record) if not hit.ok][:_MOST_SMALL]
+        if bad:
+            small = [_ping_question(scope, shot, _SMALL_PACKET) for shot in bad]
+            record = _merged(record, _ask(connection, small))
+    except LingctlError as error:
+        listener(Event("ping the other cards", "failed", name, error.what))
+        return replace(_cut(record, len(shots) - made), complete=False)
+    if shots:
+        failed = sum(not hit.ok for hit in hits_of(scope, name, record))
+        text = f"{made - failed} of {made} pings answered"
+        listener(Event("ping the other cards", "done", name, text))
+    return _cut(record, len(shots) - made)
+
+
+def _extra_questions(scope: Scope, facts: NodeFacts) -> list[Question]:
+    asked = []
+    targets = targets_of(scope, facts.node)
+    if targets:
+        asked.append(Question("reach", reach_command(list(targets)), 60))
+    settling = [
+        card
+        for card, seen in facts.cards.items()
+        if seen.net_health in ("Init", "Detect ip set") and seen.netdetect != "0.0.0.0"  # noqa: S104  (compared, not bound)
+    ]
+    if settling:
+        asked.append(Question("settle", command("sleep", _SETTLE_SECONDS)))
+        asked += card_questions(settling, ("net_health",))
+    return asked
+
+
+def _ping_question(scope: Scope, shot: Shot, size: int | None = None) -> Question:
+    index = next(i for i, node in enumerate(scope.nodes) if node.name == shot.target[0])
+    words = ("small" if size else "ping", shot.source[1], index, shot.target[1], shot.address)
+    return Question(
+        "/".join(map(str, words)),
+        ping(shot.source[1], shot.address, size),
+        _PING_SECONDS,
+        f"card:{shot.source[1]}",
+    )
+
+
+def _shot(scope: Scope, name: str, place: Sequence[str]) -> Shot:
+    source, target, card, address = place
+    return Shot((name, int(source)), (scope.nodes[int(target)].name, int(card)), address)
+
+
+def _merged(record: Record, more: Record) -> Record:
+    return replace(
+        record,
+        answers={**record.answers, **more.answers},
+        commands={**record.commands, **more.commands},
+    )
+
+
+def _cut(record: Record, left_out: int) -> Record:
+    return replace(record, left_out=left_out)
+
+
+class _Heard:
+    """Notes when the first answer of a probe came in."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self, part: bytes) -> None:
+        if not self.at and _FRAME in part:
+            self.at = time.time()

@@ -1,0 +1,140 @@
+"""check-network for people and for programs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lingctl.ascend.facts import as_json
+from lingctl.ascend.ping import Ping
+from lingctl.checks.mesh import Hit, matrix
+from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.check_network import NetworkReport
+from lingctl.output.documents import print_json
+from lingctl.output.findings import print_findings, summary
+from lingctl.output.tables import print_table
+from lingctl.output.terminal import answer
+
+# Columns of the table and the checks that each stands for.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "ssh": ("ssh",),
+    "cards": ("hccn-tool", "card", "card-count"),
+    "link": ("link", "speed", "speed-same", "link-flaps", "optics", "error-counters"),
+    "ip": ("ip", "ip-unique", "ip-family", "netmask-same", "hccn-conf"),
+    "tls": ("tls", "tls-same"),
+    "health": ("net-health", "netdetect"),
+    "gateway": ("gateway",),
+    "switch": ("lldp", "switch-port", "mtu", "mtu-same"),
+    "npu": ("npu-health", "hbm"),
+    "driver": ("driver", "firmware", "driver-same", "firmware-same"),
+    "host": ("port", "memory", "disk", "shm", "clock", "hostname", "mount", "root-info", "firewall"),
+    "docker": ("docker", "image", "image-same", "same-files"),
+    "reach": ("reach",),
+    "pod": ("vnic", "super-pod", "hccs"),
+    "ping": ("ping",),
+}
+_LARGEST_MATRIX = 16
+
+
+def print_network(report: NetworkReport) -> None:
+    """The table of nodes and checks, the mesh, and what was found, worst first."""
+    names = [node.name for node in report.scope.nodes]
+    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
+    rows = [[name, *(_cell(report.findings, name, column) for column in shown)] for name in names]
+    print_table(("node", *shown), rows)
+    if report.hits:
+        _print_matrix(names, report.hits)
+    if report.verdict > Verdict.PASS:
+        answer("")
+    print_findings(_folded(report.findings), above=Verdict.PASS)
+    answer("")
+    answer(f"{len(names)} node{'s' if len(names) > 1 else ''}: {summary(report.findings)}")
+
+
+def print_network_json(report: NetworkReport) -> None:
+    """The versioned document; docs/reference/check-network.schema.json describes it."""
+    print_json("check-network", network_json(report))
+
+
+def network_json(report: NetworkReport) -> dict[str, object]:
+    """Every fact and finding as plain data."""
+    return {
+        "verdict": report.verdict.word,
+        "nodes": [
+            {
+                "name": node.name,
+                "address": node.address,
+                "cards": list(node.cards),
+                "verdict": worst(f for f in report.findings if f.node == node.name).word,
+                "facts": as_json(report.facts[node.name]) if node.name in report.facts else None,
+            }
+            for node in report.scope.nodes
+        ],
+        "findings": [finding.as_json() for finding in report.findings],
+        "mesh": [_hit_json(hit) for hit in report.hits],
+    }
+
+
+def _folded(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for the cards of a node that have the same said of them."""
+    alike: dict[tuple[str, Verdict, str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        alike[finding.check, finding.verdict, finding.message, finding.node].append(finding)
+    folded = []
+    for group in alike.values():
+        first, cards = group[0], sorted(f.device for f in group if f.device is not None)
+        if len(cards) > 1:
+            first = replace(first, node=f"{first.node} cards {_ranges(cards)}", device=None)
+        folded.append(first)
+    return folded
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers in words, e.g. ``0-3, 6``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _hit_json(hit: Hit) -> dict[str, object]:
+    (from_node, from_card), (to_node, to_card) = hit.shot.source, hit.shot.target
+    seen = hit.ping
+    return {
+        "from": {"node": from_node, "device": from_card},
+        "to": {"node": to_node, "device": to_card, "address": hit.shot.address},
+        "answered": hit.ok,
+        "sent": seen.sent if isinstance(seen, Ping) else None,
+        "received": seen.received if isinstance(seen, Ping) else None,
+        "slowest_ms": seen.slowest_ms if isinstance(seen, Ping) else None,
+        "problem": seen.trouble if isinstance(seen, Ping) else seen.text,
+    }
+
+
+def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
+    return [finding for finding in findings if finding.check in COLUMNS[column]]
+
+
+def _cell(findings: Sequence[Finding], node: str, column: str) -> str:
+    found = [finding for finding in _of_column(findings, column) if finding.node == node]
+    return worst(found).word if found else "-"
+
+
+def _print_matrix(names: Sequence[str], hits: Sequence[Hit]) -> None:
+    rows = matrix(names, hits)
+    answer("")
+    if len(names) <= _LARGEST_MATRIX:
+        print_table(("pings answered, from \\ to", *names), rows, numbers=names)
+        return
+    broken = [hit for hit in hits if not hit.ok]
+    answer(f"pings: {len(hits) - len(broken)} of {len(hits)} answered")
+    pairs = sorted({(hit.shot.source[0], hit.shot.target[0]) for hit in broken})
+    if pairs:
+        counts = {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+        print_table(
+            ("from", "to", "answered"), [(source, target, counts[source][target]) for source, target in pairs]
+        )
