@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lingctl.sandbox.root import PACKAGE, base_python
+from lingctl.sandbox.root import PACKAGE, base_python, python_places
 from lingctl.sandbox.state import Card, NodeState
 
 PYTHON = "/.sandbox/python"
@@ -116,7 +116,9 @@ def _write_programs(sandbox: Path, usr_local: Path) -> None:
     base = shlex.quote(base_python())
     # Isolated and without site-packages: a tool starts in 20 ms.
     _write(sandbox / "tool", f'#!/bin/sh\nexec {base} -I -S -c {shlex.quote(start)} "$@"\n', 0o755)
+    _write(sandbox / "base-python", f'#!/bin/sh\nexec {base} "$@"\n', 0o755)
     _write(sandbox / "python", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', 0o755)
+    _write(sandbox / "python-places", "".join(f"{place}\n" for place in python_places()))
     _write_tool(usr_local / "sbin/npu-smi", "npu_smi")
     _write_tool(usr_local / "bin/docker", "docker")
     python = usr_local / "bin/python3"

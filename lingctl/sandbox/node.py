@@ -13,11 +13,11 @@ from pathlib import Path
 from lingctl.sandbox.agent import Agent
 from lingctl.sandbox.layout import SSH_PORT, Layout
 from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
-from lingctl.sandbox.root import enter_root
+from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.ssh_server import serve
 from lingctl.sandbox.state import STATE, NodeState, load_node
 
-_MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
+MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
 _CHECKPOINT, _KEYS = Path("/.sandbox/checkpoint"), Path("/.sandbox/keys")
 
 
@@ -32,15 +32,15 @@ def run(layout: Layout, name: str, told: int) -> None:
     die_with_parent()
     node = load_node(name, layout.state)
     own = layout.node(name)
-    devices = [Path("/dev") / f"davinci{card.id}" for card in node.cards if card.present]
-    devices += [Path("/dev") / manager for manager in _MANAGERS]
-    shared = {
-        STATE: layout.state,
-        Path("/.sandbox/images"): layout.images,
-        _CHECKPOINT: layout.checkpoint,
-        _KEYS: own / "keys",
-    }
-    enter_root(own / "root", own / "usr-local", devices, shared)
+    names = [f"davinci{card.id}" for card in node.cards if card.present] + list(MANAGERS)
+    devices = [Show(Path("/dev/null"), Path("/dev") / device) for device in names]
+    shown = [
+        Show(layout.state, STATE),
+        Show(layout.images, Path("/.sandbox/images"), read_only=True),
+        Show(layout.checkpoint, _CHECKPOINT),
+        Show(own / "keys", _KEYS),
+    ]
+    enter_root(own / "root", own / "usr-local", devices, shown)
     socket.sethostname(node.hostname)
     _make_disks()
     server, control = _start_server(node, told)

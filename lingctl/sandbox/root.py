@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import lingctl
@@ -28,17 +29,35 @@ _OWN = (
 _PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "ssl")
+_PLACES = Path("/.sandbox/python-places")
 PACKAGE = Path(lingctl.__file__).resolve().parent
 
 
-def enter_root(root: Path, usr_local: Path, devices: Iterable[Path], shared: dict[Path, Path]) -> None:
-    """Make ``root`` this process's root. Needs its own mount namespace.
+@dataclass(frozen=True)
+class Show:
+    """Something of the outside that a new root shows.
+
+    Attributes:
+        source: a file or folder as it is named outside.
+        target: absolute path inside.
+    """
+
+    source: Path
+    target: Path
+    read_only: bool = False
+
+
+def enter_root(
+    root: Path, usr_local: Path, devices: Iterable[Show], shown: Iterable[Show], shm_size: str = "1g"
+) -> None:
+    """Make ``root`` this process's root. Needs its own mount namespace, and its own process ids for /proc.
 
     Args:
         root: folder of the node or container; what is written there stays there.
         usr_local: folder shown as /usr/local.
-        devices: device files to show below /dev, as they are named here.
-        shared: what else is shown, by its place in the new root.
+        devices: device files to show below /dev; one that is not there outside is a stand-in.
+        shown: what else is shown.
+        shm_size: size of /dev/shm, as tmpfs takes it.
     """
     mount("none", Path("/"), "none", REC | PRIVATE)
     root.mkdir(parents=True, exist_ok=True)
@@ -46,13 +65,21 @@ def enter_root(root: Path, usr_local: Path, devices: Iterable[Path], shared: dic
     for name in _OWN:
         (root / name).mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
+    places = python_places()
     _show_programs(root, usr_local)
-    _show_python(root)
-    for target, source in shared.items():
-        bind(source, root / str(target).lstrip("/"))
-    _make_dev(root / "dev", devices)
+    _show_python(root, places)
+    for show in shown:
+        bind(show.source, root / str(show.target).lstrip("/"), read_only=show.read_only)
+    _make_dev(root / "dev", devices, shm_size)
     mount("proc", root / "proc", "proc", NOSUID)
     change_root(root)
+
+
+def python_places() -> list[Path]:
+    """What has to be shown for Python and this package to run: on a node, as the node was told."""
+    if _PLACES.exists():
+        return [Path(line) for line in _PLACES.read_text().splitlines()]
+    return list(dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), PACKAGE)))
 
 
 def _show_programs(root: Path, usr_local: Path) -> None:
@@ -81,26 +108,28 @@ def _keep_host_python(usr_local: Path) -> None:
         bind(program, usr_local / "bin" / program.name, read_only=True)
 
 
-def _show_python(root: Path) -> None:
-    for place in dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), PACKAGE)):
+def _show_python(root: Path, places: Iterable[Path]) -> None:
+    for place in places:
         inside = root / str(place).lstrip("/")
         shown = place.is_relative_to("/usr") or (inside.exists() and any(inside.iterdir()))
         if not shown:
             bind(place, inside, read_only=True)
 
 
-def _make_dev(dev: Path, devices: Iterable[Path]) -> None:
+def _make_dev(dev: Path, devices: Iterable[Show], shm_size: str) -> None:
     mount("tmpfs", dev, "tmpfs", NOSUID, "mode=755,size=1m")
     for name in _DEVICES:
         (dev / name).touch()
         mount(f"/dev/{name}", dev / name, "none", BIND)
     for device in devices:
-        (dev / device.name).touch()
-        mount(str(device if device.exists() else Path("/dev/null")), dev / device.name, "none", BIND)
-    for name, target in {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
-        (dev / name).symlink_to(target)
+        target = dev / device.target.relative_to("/dev")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        mount(str(device.source if device.source.exists() else Path("/dev/null")), target, "none", BIND)
+    for name, link in {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        (dev / name).symlink_to(link)
     (dev / "shm").mkdir()
-    mount("tmpfs", dev / "shm", "tmpfs", NOSUID, "mode=1777,size=1g")
+    mount("tmpfs", dev / "shm", "tmpfs", NOSUID, f"mode=1777,size={shm_size}")
     (dev / "pts").mkdir()
     mount("devpts", dev / "pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=620")
     (dev / "ptmx").symlink_to("pts/ptmx")

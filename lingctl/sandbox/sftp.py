@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko import sftp
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class NodeFiles(paramiko.SFTPServerInterface):
@@ -85,7 +88,7 @@ class NodeFiles(paramiko.SFTPServerInterface):
 class _Handle(paramiko.SFTPHandle):
     """An open file whose write errors (a full disk) reach the client."""
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: Buffer) -> int:
         """Write at an offset."""
         try:
             file = self.writefile  # type: ignore[attr-defined]

@@ -108,7 +108,7 @@ class _Session(paramiko.ServerInterface):
         if kind != "session":
             return common.OPEN_FAILED_UNKNOWN_CHANNEL_TYPE
         if len(self._transport._channels) >= _MAX_SESSIONS:  # type: ignore[attr-defined]  # no public count
-            return common.OPEN_FAILED_CONNECT
+            return common.OPEN_FAILED_CONNECT_FAILED
         return common.OPEN_SUCCEEDED
 
     def check_channel_pty_request(

@@ -4,7 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+
+from lingctl.sandbox.docker.store import HOME
+from lingctl.sandbox.state import this_node
+
+_SHARED = Path("/.sandbox/images")
+LOADED = HOME / "images"
+_ENTRY = ["/bin/bash"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image.
+
+    Attributes:
+        id: digest, without ``sha256:``.
+        name: repository.
+        environment: ``NAME=value`` each.
+        command: what runs when nothing else is said.
+    """
+
+    id: str
+    name: str
+    tag: str
+    architecture: str
+    environment: list[str]
+    command: list[str]
+    folder: Path
+
+    @property
+    def reference(self) -> str:
+        """``name:tag``."""
+        return f"{self.name}:{self.tag}"
+
+    @property
+    def tree(self) -> Path:
+        """Its files."""
+        return self.folder / "tree"
 
 
 def make_image(images: Path, version: str) -> None:
@@ -20,3 +58,32 @@ def make_image(images: Path, version: str) -> None:
     identity = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     (part / "image.json").write_text(json.dumps(description))
     part.rename(images / identity)
+
+
+def images() -> list[Image]:
+    """The node's images."""
+    places = [LOADED] if "image-missing" in this_node().faults else [_SHARED, LOADED]
+    found: dict[str, Image] = {}
+    for path in (path for place in places for path in sorted(place.glob("*/image.json"))):
+        described = json.loads(path.read_text())
+        found[path.parent.name] = Image(
+            id=described.get("id", path.parent.name),
+            name=described["name"],
+            tag=described["tag"],
+            architecture=described["architecture"],
+            environment=described["env"],
+            command=described.get("cmd", _ENTRY),
+            folder=path.parent,
+        )
+    return list(found.values())
+
+
+def image_named(reference: str) -> Image | None:
+    """The image of a reference, an id or the beginning of an id."""
+    _, colon, tag = reference.rpartition(":")
+    wanted = reference if colon and "/" not in tag else f"{reference}:latest"
+    plain = reference.removeprefix("sha256:")
+    for image in images():
+        if wanted == image.reference or (len(plain) >= 4 and image.id.startswith(plain)):
+            return image
+    return None
