@@ -15,11 +15,12 @@ class Stage(IntEnum):
 
     WEIGHTS = 1
     MODEL_CONFIG = 2
-    STOP = 3
-    OVERLAY = 4
-    FILES = 5
-    CONTAINER = 6
-    DAEMON = 7
+    RECORD = 3
+    STOP = 4
+    OVERLAY = 5
+    FILES = 6
+    CONTAINER = 7
+    DAEMON = 8
 
     @property
     def word(self) -> str:
@@ -29,10 +30,18 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run a command on the node; a status other than 0 fails the step."""
+    """Run a command on the node; a status other than 0 fails the step.
+
+    Attributes:
+        command: what to run.
+        timeout: seconds until it is given up.
+        detached: it outlives the connection: a lost one leaves it at work, and the next run of lingctl
+            picks it up instead of starting it anew.
+    """
 
     command: Command
     timeout: float = 60.0
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

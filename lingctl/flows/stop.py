@@ -5,7 +5,7 @@ from __future__ import annotations
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
-from lingctl.release.planning import stop_command
+from lingctl.release.daemon import stop_command, stop_seconds
 from lingctl.remote.command import command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -42,7 +42,7 @@ def _stop_step(connection: Connection, cluster: Cluster) -> Step:
     if status != "running":
         return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
     actions = (
-        Run(stop_command(cluster), cluster.timeouts.stop + 30),
+        Run(stop_command(cluster, cluster.node(connection.node)), stop_seconds(cluster)),
         Run(command("docker", "stop", "-t", 10, name), 60),
     )
     return Step(Stage.STOP, connection.node, title, "change", "it runs", actions, interrupts=True)

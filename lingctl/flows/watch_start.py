@@ -1,26 +1,24 @@
-"""After the daemons are started: wait until all have loaded, or tell which one ended and why."""
+"""After the daemons are started: wait until all have loaded, or tell which one failed first and why."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.failures import explain
-from lingctl.release.layout import layout_of
-from lingctl.remote.command import script
+from lingctl.mindie.diagnosis import Diagnosis, diagnose
+from lingctl.mindie.failures import exit_meaning, explain_waiting, first_errors
+from lingctl.mindie.profile import profile_for
+from lingctl.release.daemon import errors_command, read_watch, watch_command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
-_LOOK = """
-docker exec "$1" sh -c '
-pid=$(cat "$1" 2>/dev/null) && kill -0 "$pid" 2>/dev/null && echo alive' sh "$2" || echo dead
-cat "$3" 2>/dev/null || echo -
-tail -c 20000 "$4" 2>/dev/null || true
-"""
 _POLL_SECONDS = 1.0
+# A failed rank takes others with it within moments; the first one is told apart better when all have spoken.
+_SETTLE_SECONDS = 1.5
 _TASK = "load the model"
 _SUCCESS = "Daemon start success!"
 
@@ -31,7 +29,7 @@ class DaemonSight:
 
     Attributes:
         alive: whether its process is there.
-        exit_status: how it ended, as text, or ``-``.
+        exit_status: how it ended, as text, or empty.
         console: the end of what it printed.
     """
 
@@ -47,11 +45,9 @@ class DaemonSight:
 
 def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:
     """Look once."""
-    layout = layout_of(cluster)
-    look = script(_LOOK, cluster.container_name, layout.pid, layout.exit_status, layout.console)
-    said = connection.run(look.titled("look at the daemon"), timeout=30).stdout.split("\n", 2)
-    alive, status, console = (*said, "", "", "")[:3]
-    return DaemonSight(alive.strip() == "alive", status.strip(), console)
+    said = connection.run(watch_command(cluster), timeout=30).stdout
+    state, status, console = read_watch(said)
+    return DaemonSight(state.pid is not None, status, console)
 
 
 def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> None:
@@ -80,61 +76,108 @@ def look_at_daemons(group: Group, cluster: Cluster) -> dict[str, DaemonSight]:
     """Look at every node's daemon once.
 
     Raises:
-        EngineError: one has ended; says which, and what its last words mean.
+        EngineError: one has ended; says which failed first, and what its last words mean.
+        ConnectError: a node was lost.
     """
     sights = group.all(lambda connection: look_at_daemon(connection, cluster))
-    _stop_on_death(sights)
+    if any(not sight.alive for sight in sights.values()):
+        time.sleep(_SETTLE_SECONDS)
+        sights = group.all(lambda connection: look_at_daemon(connection, cluster))
+        raise death(cluster, sights, _error_logs(group, cluster))
     return sights
 
 
-def _stop_on_death(sights: dict[str, DaemonSight]) -> None:
-    dead = {name: sight for name, sight in sights.items() if not sight.alive}
-    if not dead:
-        return
-    # The node that explains itself best is named first: the others often only report its loss.
-    name, sight = max(
-        dead.items(), key=lambda item: (bool(explain(item[1].console)), item[1].exit_status != "-")
-    )
-    raise death(name, sight, [other for other in dead if other != name])
+def death(cluster: Cluster, sights: dict[str, DaemonSight], logs: dict[str, str]) -> LingctlError:
+    """The error for a group of which a daemon is gone.
 
-
-def death(node: str, sight: DaemonSight, others: list[str]) -> LingctlError:
-    """The error for a daemon that is gone, with the meaning of its last words."""
-    explained = explain(sight.console)
-    status = "" if sight.exit_status == "-" else f" (exit status {sight.exit_status})"
-    also = f"; it is gone on {', '.join(others)} too" if others else ""
-    collect = f"lingctl logs --node {node}  shows all; nothing was removed"
-    if not explained:
-        tail = "\n".join(sight.console.strip().splitlines()[-8:])
+    Args:
+        cluster: whose group.
+        sights: every node's daemon.
+        logs: error lines of every node's other logs.
+    """
+    ended = [name for name, sight in sights.items() if not sight.alive]
+    texts = {name: f"{sight.console}\n{logs.get(name, '')}" for name, sight in sights.items()}
+    found = diagnose(texts, ended)
+    if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
-            f"the MindIE daemon ended{status}{also}",
-            where=node,
-            evidence=tail,
-            remedy=collect,
-            code="daemon-died",
+            "a daemon ended and was started again by somebody else",
+            where=", ".join(sights),
+            remedy="lingctl lock status; lingctl status",
+            code="daemon-restarted",
         )
-    first = explained[0]
+    status = sights[found.node].exit_status
     return EngineError(
-        f"the MindIE daemon ended{status}: {first.cause}{also}",
-        where=node,
-        evidence=first.line,
-        remedy=f"{first.remedy}\n{collect}",
-        code=f"mindie-{first.id}",
+        f"the MindIE daemon {_ended_how(found.node in ended, status)}: {_cause(found, status)}",
+        where=_where(found),
+        evidence="\n".join(part for part in (found.evidence, _detail(found), *_also(found, ended)) if part),
+        remedy=_remedy(found),
+        code=f"mindie-{found.explanation.id}" if found.explanation else "daemon-died",
     )
+
+
+def _ended_how(ended: bool, status: str) -> str:
+    if not ended:
+        return "is in trouble"
+    return f"ended (exit status {status})" if status else "ended without a word on how"
+
+
+def _cause(found: Diagnosis, status: str) -> str:
+    if found.explanation is not None:
+        return found.explanation.cause
+    meaning = exit_meaning(status)
+    return (
+        f"{meaning}; its log shows no error that is known"
+        if meaning
+        else "its log shows no error that is known"
+    )
+
+
+def _where(found: Diagnosis) -> str:
+    place = found.explanation.place if found.explanation else ""
+    return f"{found.node}, {place}" if place else found.node
+
+
+def _detail(found: Diagnosis) -> str:
+    return found.explanation.detail if found.explanation else ""
+
+
+def _also(found: Diagnosis, ended: Iterable[str]) -> list[str]:
+    silent = [
+        name for name in ended if name != found.node and not any(a.startswith(name) for a in found.also)
+    ]
+    return [*found.also, *(f"{name}: ended too" for name in silent)]
+
+
+def _remedy(found: Diagnosis) -> str:
+    own = f"{found.explanation.remedy}\n" if found.explanation else ""
+    return (
+        f"{own}lingctl logs --node {found.node}  shows all of its console; nothing was removed\n"
+        "lingctl collect  packs the evidence of all nodes"
+    )
+
+
+def _error_logs(group: Group, cluster: Cluster) -> dict[str, str]:
+    """What can still be read; a node or container that is lost must not hide the cause."""
+    ask = errors_command(cluster, profile_for(cluster.mindie))
+    said = group.map(lambda connection: connection.run(ask, timeout=60).stdout)
+    return {name: answer for name, answer in said.items() if isinstance(answer, str)}
 
 
 def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
     waiting = [name for name, sight in sights.items() if not sight.succeeded]
+    hints = [(name, hint) for name in waiting for hint in explain_waiting(sights[name].console)]
     evidence = [f"{name}: {_last_line(sight)}" for name, sight in sights.items()]
+    cause = f": {hints[0][1].cause}" if hints else ""
+    remedy = f"{hints[0][1].remedy}\n" if hints else ""
     return EngineError(
-        f"still loading after {cluster.timeouts.start} s",
+        f"still loading after {cluster.timeouts.start} s{cause}",
         where=", ".join(waiting),
         evidence="\n".join(evidence),
-        remedy="lingctl logs shows what they do; raise timeouts.start in hosts.yaml if they only need longer",
+        remedy=f"{remedy}lingctl logs shows what they do; if they only need longer, raise timeouts.start in "
+        "hosts.yaml",
         code="start-timeout",
     )
 
 
 def _last_line(sight: DaemonSight) -> str:
-    lines = sight.console.strip().splitlines()
-    return lines[-1] if lines else "printed nothing yet"
+    return first_errors(sight.console, 1)[0] if sight.console.strip() else "printed nothing yet"

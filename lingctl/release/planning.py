@@ -9,34 +9,11 @@ from dataclasses import dataclass
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import docker_run
 from lingctl.plan import Action, Plan, Run, Stage, Step, WriteFile, plan_of
+from lingctl.release.daemon import start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
-from lingctl.remote.command import Command, command, script
-
-# Waits for the daemon to end: MindIE takes 5 s, gives its workers 15 s more, and may be told so only once.
-_STOP = """
-docker exec "$1" sh -c '
-pid=$(cat "$1" 2>/dev/null) || exit 0
-kill -TERM "$pid" 2>/dev/null || exit 0
-n=0
-while kill -0 "$pid" 2>/dev/null; do
-  n=$((n + 1))
-  if [ "$n" -gt "$2" ]; then kill -KILL "$pid" 2>/dev/null; sleep 1; break; fi
-  sleep 1
-done' sh "$2" "$3"
-"""
-_START = """
-mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
-docker exec -d "$1" sh "$2" || exit 1
-n=0
-until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
-  n=$((n + 1))
-  [ "$n" -gt 300 ] && { echo "the start script wrote no process id within 30 s" >&2; exit 1; }
-  sleep 0.1
-done
-printf '%s\\n' "$4" > "$3/started"
-"""
+from lingctl.remote.command import command
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +30,12 @@ def deploy_steps(cluster: Cluster, states: Mapping[str, NodeState], releases: Ma
     steps: list[Step] = []
     for node in cluster.nodes:
         state, release = states[node.name], releases[node.name]
-        steps += _stop_steps(cluster, state, release, need)
-        steps += [_file_step(Stage.OVERLAY, state, file) for file in release.overlay]
-        steps += [_file_step(Stage.FILES, state, file) for file in release.files]
+        steps += _stop_steps(cluster, state, need)
+        steps += _overlay_parts(cluster, state, release)
+        steps += [file_step(Stage.FILES, state, file) for file in release.files]
         steps.append(_container_step(cluster, state, release))
         steps.append(_daemon_step(cluster, state, release, need))
     return plan_of(_gathered(steps))
-
-
-def stop_command(cluster: Cluster) -> Command:
-    """Ask the daemon to end, wait, and only then use force."""
-    return script(
-        _STOP, cluster.container_name, layout_of(cluster).pid, cluster.timeouts.stop, title="stop the daemon"
-    )
-
-
-def start_command(cluster: Cluster, release: Release) -> Command:
-    """Start the daemon in its container; returns when it has a process id."""
-    layout = layout_of(cluster)
-    return script(
-        _START, cluster.container_name, layout.start, layout.run, release.digest, title="start the daemon"
-    )
 
 
 def _daemon_need(
@@ -87,18 +49,37 @@ def _daemon_need(
             return DaemonNeed(True, f"{node.name} runs with another configuration")
         if state.container is None or state.container.spec != release.container.digest:
             return DaemonNeed(True, f"the container on {node.name} is replaced")
-        if any(not _same(state, file) for file in release.overlay):
+        if any(part.state == "change" for part in _overlay_parts(cluster, state, release)):
             return DaemonNeed(True, f"the overlay on {node.name} changes")
     return DaemonNeed(False, "runs with this configuration")
 
 
-def _stop_steps(cluster: Cluster, state: NodeState, release: Release, need: DaemonNeed) -> Iterator[Step]:
-    if need.start and state.daemon_pid is not None:
-        stop = Run(stop_command(cluster), cluster.timeouts.stop + 30)
+def _stop_steps(cluster: Cluster, state: NodeState, need: DaemonNeed) -> Iterator[Step]:
+    runs = state.container is not None and state.container.status == "running"
+    if not (need.start and runs):
+        return
+    stop = Run(stop_command(cluster, cluster.node(state.node)), stop_seconds(cluster))
+    if state.daemon_pid is not None:
         yield Step(Stage.STOP, state.node, "stop the daemon", "change", need.reason, (stop,), interrupts=True)
+    elif state.started:
+        reason = "the daemon ended; its workers may hold the cards"
+        yield Step(Stage.STOP, state.node, "clear what the daemon left", "change", reason, (stop,))
 
 
-def _file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
+def _overlay_parts(cluster: Cluster, state: NodeState, release: Release) -> Iterator[Step]:
+    """Steps for each wanted file, and for each that is there and is not wanted: Python would load it."""
+    for file in release.overlay:
+        yield file_step(Stage.OVERLAY, state, file)
+    wanted = {file.path.rsplit("/", 1)[-1] for file in release.overlay}
+    folder = layout_of(cluster).overlay
+    for name in state.overlay_names:
+        if name not in wanted and name != "__pycache__":
+            remove = Run(command("rm", "-rf", f"{folder}/{name}", title=f"remove {name}"))
+            yield Step(Stage.OVERLAY, state.node, f"remove {name}", "change", "not wanted", (remove,))
+
+
+def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
+    """The step that makes a file on a node what it should be."""
     name = file.path.rsplit("/", 1)[-1]
     if _same(state, file):
         return Step(stage, state.node, f"write {name}", "in place", "as wanted")
@@ -168,7 +149,7 @@ def _daemon_step(cluster: Cluster, state: NodeState, release: Release, need: Dae
     title = "start the daemon"
     if not need.start:
         return Step(Stage.DAEMON, state.node, title, "in place", need.reason)
-    start = Run(start_command(cluster, release), 60)
+    start = Run(start_command(cluster, release.digest), 90)
     return Step(Stage.DAEMON, state.node, title, "change", need.reason, (start,), interrupts=True)
 
 

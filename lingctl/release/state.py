@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,16 +10,15 @@ from typing import Any
 
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.daemon import look_command, read_look
+from lingctl.release.journal import Unfinished, read_journal, unfinished
 from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.probe import Answer, Answers, Question
 
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
-_DAEMON = """
-docker exec "$1" sh -c '
-pid=$(cat "$1" 2>/dev/null) && kill -0 "$pid" 2>/dev/null && echo alive "$pid"' sh "$2" || echo dead
-cat "$3" 2>/dev/null || true
-"""
+_LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
+_JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,21 @@ class WeightsState:
     has_backup: bool = False
     qkv_rows: int | None = None
     dense_columns: int | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a deploy has to know of one node."""
+    """What a deploy has to know of one node.
+
+    Attributes:
+        node: its name.
+        files: the files of a release that are there, by path.
+        overlay_names: everything in the overlay's folder.
+        started: digest of the release that the daemon was started with; empty after a stop.
+        releases: names of the recorded releases' files; see ``release.record``.
+        unfinished: the last change of this node, if it did not end well.
+    """
 
     node: str
     files: Mapping[str, FileState] = field(default_factory=dict)
@@ -73,6 +83,33 @@ class NodeState:
     downloaded: WeightsState | None = None
     converted: WeightsState | None = None
     has_modelscope: bool = False
+    overlay_names: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    unfinished: Unfinished | None = None
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What a plan rests on, by what an operator would call it; weights are not looked at twice."""
+        container = self.container
+        return {
+            **{path: f"{file.mode:o} {hash_of(file.content)}" for path, file in self.files.items()},
+            "the overlay's folder": " ".join(self.overlay_names),
+            "the container": f"{container.status} {container.spec}" if container else "absent",
+            "the daemon": f"{self.daemon_pid} {self.started}",
+            "the image": str(self.image_present),
+            "docker": self.docker_problem,
+        }
+
+
+def hash_of(content: bytes) -> str:
+    """Sixteen digits that tell one content from another."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def drift(before: NodeState, now: NodeState) -> list[str]:
+    """What changed on a node between two looks at it."""
+    old, new = before.fingerprint, now.fingerprint
+    return [what for what in {**old, **new} if old.get(what) != new.get(what)]
 
 
 def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterable[str]) -> list[Question]:
@@ -91,7 +128,10 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
         Question("docker", command("docker", "version", "--format", "{{.Server.Version}}"), 20),
         Question("image", command("docker", "image", "inspect", "--format", "{{.Id}}", image), 20),
         Question("container", command("docker", "inspect", name), 20),
-        Question("daemon", script(_DAEMON, name, layout.pid, layout.started), 20),
+        Question("daemon", look_command(cluster), 20),
+        Question("overlay-names", script(_LIST, layout.overlay), 10),
+        Question("releases", script(_LIST, layout.releases), 10),
+        Question("journal", script(_JOURNAL, layout.audit), 10),
         Question("modelscope", command("sh", "-c", "command -v modelscope"), 10),
     ]
 
@@ -110,19 +150,21 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
     if not answers.complete:
         raise NodeError("the probe did not run to its end", where=node, code="probe-incomplete")
     docker = answers["docker"]
-    daemon = answers["daemon"].stdout.splitlines()
-    alive = daemon[0].split() if daemon else []
+    daemon = read_look(answers["daemon"].stdout)
     return NodeState(
         node=node,
         files={path: state for path in paths if (state := _file(answers[f"file:{path}"]))},
         image_present=answers["image"].exit_status == 0,
         docker_problem="" if docker.exit_status == 0 else _first_line(docker),
         container=_container(node, answers["container"]),
-        daemon_pid=int(alive[1]) if alive[:1] == ["alive"] else None,
-        started=daemon[1].strip() if len(daemon) > 1 else "",
+        daemon_pid=daemon.pid,
+        started=daemon.started,
         downloaded=_weights(answers, "downloaded"),
         converted=_weights(answers, "converted"),
         has_modelscope=answers["modelscope"].exit_status == 0,
+        overlay_names=tuple(answers["overlay-names"].stdout.split()),
+        releases=tuple(answers["releases"].stdout.split()),
+        unfinished=unfinished(read_journal(answers["journal"].stdout)),
     )
 
 
@@ -185,6 +227,7 @@ def weights_state(result: Mapping[str, Any]) -> WeightsState:
         has_backup=bool(result.get("has_backup", False)),
         qkv_rows=int(qkv[0]) if qkv else None,
         dense_columns=int(dense[1]) if dense else None,
+        digest=str(result.get("digest") or ""),
     )
 
 

@@ -43,6 +43,8 @@ class Release:
         overlay: the ATB overlay's files.
         container: the container that MindIE runs in.
         digest: changes whenever the daemon has to be started anew.
+        weights: folder of the weights on the node.
+        model_config: the model's config.json there, as the engine reads it.
     """
 
     node: str
@@ -50,6 +52,8 @@ class Release:
     overlay: tuple[WantedFile, ...]
     container: ContainerSpec
     digest: str
+    weights: str
+    model_config: Mapping[str, object]
 
 
 def wanted_release(
@@ -79,7 +83,8 @@ def wanted_release(
         WantedFile(f"{layout.overlay}/{name}", content) for name, content in sorted(overlay_files().items())
     )
     container = container_spec(cluster, node, profile, layout.overlay)
-    return Release(node.name, files, overlay, container, _digest(files, container, model_config))
+    digest = _digest(files, container, model_config)
+    return Release(node.name, files, overlay, container, digest, weights, model_config)
 
 
 def release_files(

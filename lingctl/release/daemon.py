@@ -1,0 +1,183 @@
+"""Starting, stopping and looking at the daemon, as commands for its node. Pure.
+
+A process id alone is not trusted: after a restart of the container it may belong to something else. So the
+time at which the process started is kept beside it, and both must match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lingctl.inventory.cluster import Cluster, Node
+from lingctl.mindie.profile import Profile
+from lingctl.release.layout import layout_of
+from lingctl.remote.command import Command, script
+
+# In the container: whether $pid, started at tick $start (if known), is still there and no zombie.
+_ALIVE = """
+alive() {
+  kill -0 "$pid" 2>/dev/null && read -r line 2>/dev/null <"/proc/$pid/stat" || return 1
+  set -- ${line##*) }
+  [ "$1" != Z ] && { [ -z "$start" ] || [ "$start" = "${20}" ]; }
+}
+"""
+_LOOK = f"""
+start=$(sed -n 2p "$3" 2>/dev/null)
+docker exec "$1" sh -c '{_ALIVE}
+pid=$(cat "$1" 2>/dev/null) start=$2
+[ -n "$pid" ] && alive && echo "alive $pid"' sh "$2" "$start" 2>/dev/null || echo dead
+echo "$(sed -n 1p "$3" 2>/dev/null)"
+"""
+# Then how it ended, and the end of what it printed.
+_WATCH = f"""{_LOOK}
+echo "$(cat "$4" 2>/dev/null)"
+tail -c 40000 "$5" 2>/dev/null || true
+"""
+# Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
+_ERRORS = """
+docker exec "$1" sh -c '
+since=$1
+shift
+find "$@" -type f -newer "$since" 2>/dev/null | while read -r file; do
+  grep -hE -m 20 "ERROR|Error|EI0|EJ0" "$file"
+done | head -c 60000' sh "$2" $3 2>/dev/null || true
+"""
+# MindIE takes 5 s, gives its workers 15 s more, and may be told so only once. What is left of its session
+# after that is killed, and cards need a pause then: HCCP refuses a new start for ten seconds (EJ0001).
+_STOP = f"""
+name=$1 pid_file=$2 started=$3 patience=$4 pause=$5
+shift 5
+start=$(sed -n 2p "$started" 2>/dev/null)
+forced=$(docker exec "$name" sh -c '{_ALIVE}
+pid=$(cat "$1" 2>/dev/null) start=$2 patience=$3
+[ -n "$pid" ] || exit 0
+if alive; then
+  kill -TERM "$pid" 2>/dev/null
+  n=0
+  while alive && [ "$n" -lt "$patience" ]; do n=$((n + 1)); sleep 1; done
+fi
+for stat in /proc/[0-9]*/stat; do
+  read -r line 2>/dev/null <"$stat" || continue
+  set -- ${{line##*) }}
+  other=${{stat#/proc/}}
+  [ "$4" = "$pid" ] && [ "$1" != Z ] && kill -KILL "${{other%/stat}}" 2>/dev/null && echo "${{other%/stat}}"
+done
+true' sh "$pid_file" "$start" "$patience") || exit 1
+rm -f "$started"
+[ -n "$forced" ] || exit 0
+echo "killed what did not end by itself: processes $(echo $forced)"
+sleep "$pause"
+n=0
+for card; do
+  while [ "$n" -lt 30 ]; do
+    used=$(npu-smi info -t usages -i "$card" 2>/dev/null | sed -n 's/.*HBM Usage Rate(%) *: *//p')
+    used=$(printf %s "$used" | tr -dc 0-9)
+    [ "${{used:-0}}" -gt 10 ] || break
+    n=$((n + 1))
+    sleep 1
+  done
+done
+"""
+_START = f"""
+mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
+docker exec -d "$1" sh "$2" || exit 1
+n=0
+until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
+  n=$((n + 1))
+  [ "$n" -gt 300 ] && {{ echo "the start script wrote no process id within 30 s" >&2; exit 1; }}
+  sleep 0.1
+done
+start=$(docker exec "$1" sh -c '{_ALIVE}
+pid=$(cat "$1" 2>/dev/null) start=
+[ -n "$pid" ] && alive && set -- ${{line##*) }} && echo "${{20}}"' sh "$3/daemon.pid")
+printf '%s\\n%s\\n' "$4" "$start" >"$3/started"
+"""
+_PAUSE_SECONDS = 10
+# In the container; what CANN, HCCL and ATB write, whatever the MindIE version.
+CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/atb/log")
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """What ``look_command`` tells.
+
+    Attributes:
+        pid: its process in the container, or None when it is not there.
+        started: digest of the release that it was started with; empty when it was stopped on request.
+    """
+
+    pid: int | None
+    started: str
+
+
+def look_command(cluster: Cluster) -> Command:
+    """Ask whether the daemon is there; ``read_look`` reads the answer."""
+    layout = layout_of(cluster)
+    return script(_LOOK, cluster.container_name, layout.pid, layout.started, title="look at the daemon")
+
+
+def read_look(answer: str) -> DaemonState:
+    """The answer to ``look_command``."""
+    first, _, rest = answer.partition("\n")
+    words = first.split()
+    pid = int(words[1]) if words[:1] == ["alive"] and len(words) > 1 else None
+    return DaemonState(pid, rest.partition("\n")[0].strip())
+
+
+def watch_command(cluster: Cluster) -> Command:
+    """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
+    layout = layout_of(cluster)
+    return script(
+        _WATCH,
+        cluster.container_name,
+        layout.pid,
+        layout.started,
+        layout.exit_status,
+        layout.console,
+        title="look at the daemon",
+    )
+
+
+def read_watch(answer: str) -> tuple[DaemonState, str, str]:
+    """The answer to ``watch_command``: the daemon, its exit status as text (or empty), its console's end."""
+    look, digest, status, console = (*answer.split("\n", 3), "", "", "", "")[:4]
+    return read_look(f"{look}\n{digest}"), status.strip(), console
+
+
+def errors_command(cluster: Cluster, profile: Profile) -> Command:
+    """Ask for the error lines of MindIE's, CANN's and ATB's own logs since the last start."""
+    places = " ".join((*profile.log_places, *CANN_LOGS))
+    return script(
+        _ERRORS, cluster.container_name, layout_of(cluster).pid, places, title="read the error logs"
+    )
+
+
+def stop_command(cluster: Cluster, node: Node) -> Command:
+    """Ask the daemon to end, wait, and only then use force on what is left of it."""
+    layout = layout_of(cluster)
+    return script(
+        _STOP,
+        cluster.container_name,
+        layout.pid,
+        layout.started,
+        cluster.timeouts.stop,
+        _PAUSE_SECONDS,
+        *node.devices,
+        title="stop the daemon",
+    )
+
+
+def stop_seconds(cluster: Cluster) -> float:
+    """The longest that ``stop_command`` may take."""
+    return cluster.timeouts.stop + _PAUSE_SECONDS + 90
+
+
+def start_command(cluster: Cluster, digest: str) -> Command:
+    """Start the daemon in its container; returns when it has a process id.
+
+    Args:
+        cluster: whose daemon.
+        digest: of the release, to be remembered as what runs.
+    """
+    layout = layout_of(cluster)
+    return script(_START, cluster.container_name, layout.start, layout.run, digest, title="start the daemon")

@@ -1,0 +1,217 @@
+"""Recorded releases: each deploy leaves on every node all that it takes to come back to it. Pure.
+
+A release is one file, ``<id>.<digest>.json``: a first line that describes it and a second with everything in
+it. ``<id>.proved`` beside it says that the service answered with it. The id is the same on all nodes of a
+deploy, the digest is the node's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lingctl.errors import NodeError
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.container import ContainerSpec
+from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.release.layout import layout_of
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Release, WantedFile
+from lingctl.remote.command import Command, script
+
+KEEP = 10
+_PRUNE = """
+cd "$1" || exit 0
+proved=$(ls -1 *.proved 2>/dev/null | sort -r | head -n 1)
+running=$(sed -n 1p "$2" 2>/dev/null)
+ls -1 *.json | sort -r | tail -n "+$(($3 + 1))" | while read -r file; do
+  id=${file%%.*}
+  [ "$id.proved" = "$proved" ] && continue
+  [ -n "$running" ] && [ "$file" = "$id.$running.json" ] && continue
+  rm -f "$file" "$id.proved"
+done
+"""
+_PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a new release is described by.
+
+    Attributes:
+        id: begins with its time, so that names sort by age.
+        time: when it was made.
+        who: user and machine.
+        weights_digests: of each node's weights, where they are known.
+    """
+
+    id: str
+    time: str
+    who: str
+    weights_digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A release as the nodes' listings show it.
+
+    Attributes:
+        id: see ``Recording``.
+        digests: each node's digest, by node; a node that lacks the release is not in it.
+        proved: whether the service answered with it on every node.
+    """
+
+    id: str
+    digests: Mapping[str, str]
+    proved: bool
+
+    def whole(self, nodes: Iterable[str]) -> bool:
+        """Whether every one of these nodes has it."""
+        return set(nodes) <= set(self.digests)
+
+
+def release_id(time: str, releases: Mapping[str, Release]) -> str:
+    """An id for a new release.
+
+    Args:
+        time: ``YYYYmmdd-HHMMSS``.
+        releases: what it consists of, by node.
+    """
+    together = "".join(f"{node}{release.digest}" for node, release in sorted(releases.items()))
+    return f"{time}-{hashlib.sha256(together.encode()).hexdigest()[:4]}"
+
+
+def recorded(states: Mapping[str, NodeState]) -> list[Recorded]:
+    """The releases that the nodes have, newest first."""
+    digests: dict[str, dict[str, str]] = {}
+    proved: dict[str, int] = {}
+    for node, state in states.items():
+        for name in state.releases:
+            match name.split("."):
+                case [id_, digest, "json"]:
+                    digests.setdefault(id_, {})[node] = digest
+                case [id_, "proved"]:
+                    proved[id_] = proved.get(id_, 0) + 1
+    return [
+        Recorded(id_, digests[id_], proved.get(id_, 0) == len(digests[id_]))
+        for id_ in sorted(digests, reverse=True)
+    ]
+
+
+def matching(states: Mapping[str, NodeState], digests: Mapping[str, str]) -> Recorded | None:
+    """The newest recorded release with these digests, by node, on every one of these nodes."""
+    for one in recorded(states):
+        if all(one.digests.get(node) == digest for node, digest in digests.items()):
+            return one
+    return None
+
+
+def running(states: Mapping[str, NodeState]) -> Recorded | None:
+    """The release that all daemons were started with, if it is recorded and the same on all."""
+    return matching(states, {node: state.started for node, state in states.items()})
+
+
+def record_steps(
+    cluster: Cluster, states: Mapping[str, NodeState], releases: Mapping[str, Release], new: Recording
+) -> list[Step]:
+    """Steps that record the wanted release, unless it is recorded already."""
+    known = matching(states, {node: release.digest for node, release in releases.items()})
+    if known is not None:
+        title = f"record release {known.id}"
+        return [Step(Stage.RECORD, node, title, "in place", "recorded") for node in releases]
+    layout, steps = layout_of(cluster), []
+    for node, release in releases.items():
+        path = f"{layout.releases}/{new.id}.{release.digest}.json"
+        prune = script(_PRUNE, layout.releases, layout.started, KEEP, title="remove the oldest releases")
+        write = WriteFile(path, record_text(cluster, release, new).encode(), 0o640)
+        title = f"record release {new.id}"
+        steps.append(Step(Stage.RECORD, node, title, "change", "it is new", (write, Run(prune, 60))))
+    return steps
+
+
+def proved_command(cluster: Cluster, id_: str) -> Command:
+    """Note on a node that the service answered with a release."""
+    return script(_PROVED, layout_of(cluster).releases, id_, title="note that the release is proved")
+
+
+def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
+    """The file of a release."""
+    head = {
+        "id": new.id,
+        "time": new.time,
+        "who": new.who,
+        "model": cluster.model,
+        "mindie": cluster.mindie,
+        "image": release.container.image,
+        "weights": release.weights,
+        "weights_digest": new.weights_digests.get(release.node, ""),
+        "digest": release.digest,
+    }
+    body = {
+        "files": [_file_json(file) for file in release.files],
+        "overlay": [_file_json(file) for file in release.overlay],
+        "container": asdict(release.container),
+        "model_config": dict(release.model_config),
+    }
+    return f"{json.dumps(head)}\n{json.dumps(body, ensure_ascii=False)}\n"
+
+
+def read_head(node: str, line: str) -> dict[str, Any]:
+    """The description in a record's first line.
+
+    Raises:
+        NodeError: it is not one.
+    """
+    try:
+        head = json.loads(line)
+        if isinstance(head, dict) and "id" in head:
+            return head
+    except ValueError:
+        pass
+    raise NodeError(
+        "a recorded release cannot be read", where=node, evidence=line[:200], code="release-unreadable"
+    )
+
+
+def read_record(node: str, text: str) -> Release:
+    """The release in a record.
+
+    Raises:
+        NodeError: it cannot be read, or is not what its digest says.
+    """
+    first, _, second = text.partition("\n")
+    head = read_head(node, first)
+    try:
+        body = json.loads(second)
+        container: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in body["container"].items()
+        }
+        return Release(
+            node=node,
+            files=tuple(_file(entry) for entry in body["files"]),
+            overlay=tuple(_file(entry) for entry in body["overlay"]),
+            container=ContainerSpec(**container),
+            digest=str(head["digest"]),
+            weights=str(head["weights"]),
+            model_config=body["model_config"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise NodeError(
+            f"the recorded release {head['id']} cannot be read",
+            where=node,
+            evidence=f"{type(error).__name__}: {error}",
+            remedy="choose another: lingctl releases",
+            code="release-unreadable",
+        ) from error
+
+
+def _file_json(file: WantedFile) -> dict[str, object]:
+    return {"path": file.path, "mode": file.mode, "text": file.content.decode()}
+
+
+def _file(entry: Mapping[str, Any]) -> WantedFile:
+    return WantedFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))
