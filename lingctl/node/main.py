@@ -21,6 +21,7 @@ from lingctl.node.trouble import Trouble
 # Name -> module with ``add_arguments(parser)`` and ``run(arguments, report) -> result``.
 PROGRAMS = {
     "convert": "lingctl.node.convert.program",
+    "fetch": "lingctl.node.fetch.program",
     "overlay": "lingctl.node.overlay",
     "weights": "lingctl.node.weights.program",
 }

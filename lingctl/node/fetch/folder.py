@@ -1,0 +1,81 @@
+"""A folder on this machine: a disk that was carried here, or a share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import List, Optional, Tuple
+
+from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.place import HIDDEN, Place, digests_of
+from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
+from lingctl.node.files import FILE_MODE, system_trouble
+from lingctl.node.trouble import Trouble
+
+_BLOCK = 4 << 20
+
+
+class FolderSource:
+    """Copies file by file; what is staged already is not copied again."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = os.path.abspath(folder)
+
+    def listing(self) -> Tuple[Wanted, ...]:
+        """See ``Source.listing``. Reads every file once, for its digest."""
+        files = [self._wanted(path) for path in visible_files(self._folder)]
+        if not files:
+            raise Trouble("holds no files", where=self._folder, code="no-weights")
+        return tuple(sorted(files))
+
+    def fetch(
+        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[Failure]:
+        """See ``Source.fetch``."""
+        failures = []
+        for file in files:
+            source = os.path.join(self._folder, *file.path.split("/"))
+            try:
+                digest = copy(source, place.staged(file), file, progress)
+            except OSError as error:
+                failures.append(Failure(file.path, system_trouble(error, source), False))
+                continue
+            arrived(file, digest)
+        return failures
+
+    def _wanted(self, path: str) -> Wanted:
+        full = os.path.join(self._folder, path)
+        try:
+            size = os.path.getsize(full)
+            return Wanted(path, size, digests_of(full, size, git=False)[0])
+        except OSError as error:
+            raise system_trouble(error, full) from error
+
+
+def visible_files(folder: str) -> List[str]:
+    """Relative paths of all files but hidden ones.
+
+    Raises:
+        Trouble: no such folder.
+    """
+    if not os.path.isdir(folder):
+        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    found = []
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != HIDDEN and not name.startswith("."))
+        found += [os.path.relpath(os.path.join(here, name), folder) for name in files if name[0] != "."]
+    return sorted(found)
+
+
+def copy(source: str, target: str, file: Wanted, progress: OnProgress) -> Optional[str]:
+    """Copy a file and tell the SHA-256 of what was read. Never follows a link at the target."""
+    sha256 = hashlib.sha256()
+    done = 0
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+    with open(source, "rb", buffering=0) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
+        while block := reader.read(_BLOCK):
+            sha256.update(block)
+            writer.write(block)
+            done += len(block)
+            progress(file.path, done)
+    return sha256.hexdigest()

@@ -1,0 +1,273 @@
+"""The folder being filled, and the hidden folder in it where files stay until they are verified."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from lingctl.node.convert.meter import Report
+from lingctl.node.convert.receipt import shard_state
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted
+from lingctl.node.files import FILE_MODE, FOLDER_MODE, sync_folder, write_whole
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
+
+HIDDEN = ".download"
+_BLOCK = 4 << 20
+_LOCK_TRIES = 10
+
+
+class Comparison(NamedTuple):
+    """A folder against a listing.
+
+    Attributes:
+        right: files that are there with the right digest.
+        wrong: files that are there with other bytes.
+        missing: files that are not there.
+        kept: files that a deploy rewrote, whose original is beside them as ``NAME.bak``.
+    """
+
+    right: Tuple[Wanted, ...]
+    wrong: Tuple[Wanted, ...]
+    missing: Tuple[Wanted, ...]
+    kept: Tuple[Wanted, ...]
+
+
+class Place:
+    """One folder of weights, its hidden folder, and what was verified in it."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.abspath(folder)
+        self.hidden = os.path.join(self.folder, HIDDEN)
+        self.staging = os.path.join(self.hidden, "files")
+        self._notes = threading.Lock()
+
+    def final(self, file: Wanted) -> str:
+        """Where the file stands once it is verified."""
+        return os.path.join(self.folder, *file.path.split("/"))
+
+    def staged(self, file: Wanted) -> str:
+        """Where it stays until then."""
+        return os.path.join(self.staging, *file.path.split("/"))
+
+    def inside(self, name: str) -> str:
+        """A file of our own in the hidden folder."""
+        return os.path.join(self.hidden, name)
+
+    def make(self) -> None:
+        """Make both folders."""
+        os.makedirs(self.folder, mode=FOLDER_MODE, exist_ok=True)
+        os.makedirs(self.hidden, mode=FOLDER_MODE, exist_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one that fills this folder. The lock ends with the process, however it ends.
+
+        Raises:
+            Trouble: another one is at it.
+        """
+        self.make()
+        descriptor = os.open(self.inside("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.1)  # somebody who only looks (``holder``) has it for a moment
+        raise Trouble(
+            "another download is filling this folder",
+            where=self.folder,
+            remedy="wait for it; on nodes, the same command follows it, and --stop ends it",
+            code="download-running",
+        )
+
+    def holder(self) -> Optional[int]:
+        """Process id of who fills this folder now; None when nobody does."""
+        try:
+            descriptor = os.open(self.inside("lock"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.read(descriptor, 32).decode()
+            return int(text) if text.isdigit() else -1
+        finally:
+            os.close(descriptor)
+        return None
+
+    def space_needed(self, files: Tuple[Wanted, ...]) -> int:
+        """Bytes that fetching ``files`` will still take, without what is staged already."""
+        return sum(max(0, file.size - self.staged_bytes(file)) for file in files)
+
+    def staged_bytes(self, file: Wanted) -> int:
+        """Bytes of a file that are staged, whole or in parts."""
+        folder, name = os.path.split(self.staged(file))
+        try:
+            entries = [entry for entry in os.scandir(folder) if entry.name.startswith(name)]
+        except FileNotFoundError:
+            return 0
+        # Parts are NAME_START_END, NAME.incomplete or NAME.part; another file's name may begin the same.
+        own = [e for e in entries if e.name[len(name) :][:1] in ("", "_") or e.name.endswith(_PARTS)]
+        return min(file.size, sum(entry.stat().st_size for entry in own if entry.is_file()))
+
+    def adopt(self, file: Wanted, digest: Optional[str] = None) -> None:
+        """Verify a staged file and give it its final name and mode.
+
+        Args:
+            file: as listed.
+            digest: SHA-256 of what was written, where the writer has it already.
+
+        Raises:
+            Trouble: its bytes are not those that the source lists; it is removed.
+        """
+        staged, final = self.staged(file), self.final(file)
+        problem, digest = check(staged, file, digest)
+        if problem:
+            os.unlink(staged)
+            raise problem
+        os.chmod(staged, FILE_MODE)
+        with open(staged, "rb") as written:
+            os.fsync(written.fileno())
+        os.makedirs(os.path.dirname(final), mode=FOLDER_MODE, exist_ok=True)
+        os.replace(staged, final)
+        sync_folder(os.path.dirname(final))
+        self.remember(file, digest)
+
+    def compare(self, files: Tuple[Wanted, ...], *, recheck: bool) -> Comparison:
+        """Look at every listed file; reads those that were not verified since they last changed.
+
+        Args:
+            files: the listing.
+            recheck: read every file again, even those known to be right.
+        """
+        known = {} if recheck else self._known()
+        right: List[Wanted] = []
+        wrong: List[Wanted] = []
+        missing: List[Wanted] = []
+        kept: List[Wanted] = []
+        for file in files:
+            path = self.final(file)
+            if not os.path.lexists(path):
+                missing.append(file)
+            elif self._is_right(path, file, known):
+                right.append(file)
+            elif os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None:
+                kept.append(file)
+            else:
+                wrong.append(file)
+        return Comparison(tuple(right), tuple(wrong), tuple(missing), tuple(kept))
+
+    def set_aside(self, file: Wanted) -> None:
+        """Take a wrong file from its final name; it is removed when the right one is there."""
+        aside = os.path.join(self.hidden, "wrong", *file.path.split("/"))
+        os.makedirs(os.path.dirname(aside), mode=FOLDER_MODE, exist_ok=True)
+        os.replace(self.final(file), aside)
+
+    def remember(self, file: Wanted, digest: str) -> None:
+        """Note that a file was verified, as it is now."""
+        with self._notes:
+            known = self._known()
+            known[file.path] = FileSum(digest, file.size, shard_state(self.final(file)))
+            plain = {path: entry._asdict() for path, entry in known.items()}
+            write_whole(self.inside("verified.json"), json.dumps(plain).encode())
+
+    def write_manifest(self, report: Report) -> Dict[str, object]:
+        """Write the manifest beside the weights; what was verified is not read again for it."""
+        names = set(files_of(self.folder))
+        known = {path: entry for path, entry in self._known().items() if path in names}
+        write_manifest(self.folder, known)
+        return make_manifest(self.folder, report)
+
+    def clean(self) -> None:
+        """Remove what only an unfinished download needs."""
+        for name in ("files", "wrong", "cache"):
+            shutil.rmtree(self.inside(name), ignore_errors=True)
+
+    def _is_right(self, path: str, file: Wanted, known: Dict[str, FileSum]) -> bool:
+        if not os.path.isfile(path):
+            return False
+        entry = known.get(file.path)
+        if file.sha256 and entry and entry.state == shard_state(path):
+            return entry.size == file.size and entry.sha256 == file.sha256
+        problem, digest = check(path, file, None)
+        if problem is None:
+            self.remember(file, digest)
+        return problem is None
+
+    def _known(self) -> Dict[str, FileSum]:
+        manifest = read_manifest(self.folder) or {}
+        try:
+            with open(self.inside("verified.json"), "rb") as file:
+                noted = {path: FileSum(**entry) for path, entry in json.load(file).items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return manifest  # nothing is noted, or the note is damaged: files are read again
+        return {**manifest, **noted}
+
+
+_PARTS = (".incomplete", ".part", ".parallel_tmp")
+
+
+def check(path: str, file: Wanted, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
+    """What is wrong with the bytes at ``path``, if anything is, and their SHA-256.
+
+    Args:
+        path: of the file.
+        file: as listed.
+        digest: its SHA-256, where it is known.
+    """
+    size = os.path.getsize(path)
+    if size == 0 and file.size > 0:
+        return _problem(file, "nothing was read: it is empty", HASH_OF_NOTHING), HASH_OF_NOTHING
+    if size != file.size:
+        return _problem(file, f"it has {size} bytes", ""), ""
+    needs_git = bool(file.git) and not file.sha256
+    sha256, git = (digest, "") if digest and not needs_git else digests_of(path, size, git=needs_git)
+    if file.sha256 and sha256 != file.sha256:
+        return _problem(file, f"its SHA-256 is {sha256}", sha256), sha256
+    if file.git and not file.sha256 and git != file.git:
+        return _problem(file, f"its git id is {git}", git), sha256
+    return None, sha256
+
+
+def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
+    """SHA-256 of a file, and with ``git`` git's id of it, in one reading."""
+    sha256, blob = hashlib.sha256(), hashlib.sha1()
+    blob.update(f"blob {size}\0".encode())
+    with open(path, "rb", buffering=0) as file:
+        buffer = memoryview(bytearray(_BLOCK))
+        while True:
+            count = file.readinto(buffer)
+            if not count:
+                return sha256.hexdigest(), blob.hexdigest() if git else ""
+            sha256.update(buffer[:count])
+            if git:
+                blob.update(buffer[:count])
+
+
+def _problem(file: Wanted, found: str, digest: str) -> Trouble:
+    listed = f"{file.size} bytes, {file.sha256 or file.git}"
+    nothing = digest == HASH_OF_NOTHING
+    return Trouble(
+        f"{file.path} arrived as other bytes than the source lists",
+        evidence=f"listed: {listed}\narrived: {found}",
+        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes"
+        if not nothing
+        else "the source delivers nothing for this file: try another one (--source), or later",
+        code="wrong-bytes" if not nothing else "hash-of-nothing",
+    )

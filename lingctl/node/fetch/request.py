@@ -1,0 +1,120 @@
+"""What a download was asked for. It comes in a file of mode 0600: it may hold a token."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from lingctl.node.fetch.listing import Wanted, read_listing
+from lingctl.node.files import write_whole
+from lingctl.node.trouble import Trouble
+
+NAME = "request.json"
+_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name")
+
+
+class Upstream(NamedTuple):
+    """A machine that has the files, or is getting them.
+
+    Attributes:
+        name: in its certificate.
+        host: address.
+        port: TCP.
+    """
+
+    name: str
+    host: str
+    port: int
+
+
+class Request(NamedTuple):
+    """One download into one folder.
+
+    Attributes:
+        source: ``modelscope``, ``huggingface`` or ``folder``; ``peer`` and ``push`` between machines.
+        repository: ``owner/name`` on a hub; the path of a folder.
+        revision: branch, tag or commit; empty for the hub's default.
+        endpoint: address of a mirror; empty for the hub's own.
+        proxy: for HTTP and HTTPS; empty for none but what the environment says.
+        token: of the hub; empty for none.
+        python: interpreter that runs the hub's client.
+        library: archive that holds the client; empty where the interpreter has it installed.
+        files: the listing, where it is known already.
+        recheck: read again what was verified before.
+        upstreams: where to get the files from, best first (``peer``).
+        name: this machine's, in its certificate.
+        port: to listen on for a push; 0 for any.
+    """
+
+    source: str
+    repository: str
+    revision: str = ""
+    endpoint: str = ""
+    proxy: str = ""
+    token: str = ""
+    python: str = ""
+    library: str = ""
+    files: Optional[Tuple[Wanted, ...]] = None
+    recheck: bool = False
+    upstreams: Tuple[Upstream, ...] = ()
+    name: str = ""
+    port: int = 0
+
+    def as_json(self) -> Dict[str, object]:
+        """Plain data, the inverse of ``parse``."""
+        plain: Dict[str, object] = {
+            name: getattr(self, name) for name in self._fields if name not in ("files", "upstreams")
+        }
+        plain["files"] = None if self.files is None else [file.as_json() for file in self.files]
+        plain["upstreams"] = [list(upstream) for upstream in self.upstreams]
+        return plain
+
+
+def parse(data: object, where: str) -> Request:
+    """A request from plain data.
+
+    Raises:
+        Trouble: it is not one.
+    """
+    if not isinstance(data, Mapping):
+        raise Trouble("the request is not a mapping", where=where, code="usage", exit_status=2)
+    files = data.get("files")
+    try:
+        upstreams = tuple(Upstream(str(n), str(h), int(p)) for n, h, p in data.get("upstreams", []))
+        return Request(
+            source=str(data["source"]),
+            repository=str(data["repository"]),
+            files=None if files is None else read_listing(files, where),
+            recheck=data.get("recheck") is True,
+            upstreams=upstreams,
+            port=int(data.get("port", 0)),
+            **{name: str(data.get(name, "")) for name in _TEXTS},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Trouble(f"the request lacks or garbles {error}", where=where, code="usage") from error
+
+
+def load(path: str) -> Request:
+    """Read a request file, and take the token out of it: from then on it is in memory only.
+
+    Raises:
+        Trouble: it is not there, or not a request.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        raise Trouble("nothing was asked for here", where=path, code="usage", exit_status=2) from None
+    except ValueError as error:
+        raise Trouble(f"is not JSON: {error}", where=path, code="usage", exit_status=2) from None
+    request = parse(data, path)
+    if request.token or request.proxy:
+        write_whole(path, json.dumps({**data, "token": "", "proxy": ""}).encode())
+        os.chmod(path, 0o600)
+    return request
+
+
+def listing_json(files: Tuple[Wanted, ...]) -> List[Dict[str, object]]:
+    """A listing as plain data."""
+    return [file.as_json() for file in files]

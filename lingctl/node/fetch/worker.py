@@ -1,0 +1,237 @@
+"""One download from its beginning to a verified folder. Everything that fills a folder goes through here."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from lingctl.node.convert.meter import Report
+from lingctl.node.fetch.listing import Wanted, total_size
+from lingctl.node.fetch.place import Comparison, Place
+from lingctl.node.fetch.request import Request, listing_json
+from lingctl.node.fetch.sources import Failure, Source, source_of
+from lingctl.node.files import free_space
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.modes import set_modes
+
+# Tries without a single new byte until a download is given up, and seconds before the second try.
+_FRUITLESS_TRIES = 3
+_PAUSE = 2.0
+# Left free on the disk, for logs and whatever else lives there.
+_RESERVE = 256 << 20
+
+
+def look(folder: str, files: Tuple[Wanted, ...]) -> Dict[str, object]:
+    """Compare a folder with a listing and tell what a download would have to bring. Changes nothing.
+
+    Raises:
+        Trouble: it is not a folder that can be filled.
+    """
+    place = Place(folder)
+    if os.path.exists(place.folder) and not os.path.isdir(place.folder):
+        raise Trouble("is not a folder", where=place.folder, code="usage", exit_status=2)
+    todo = _quick_missing(place, files)
+    need = place.space_needed(todo)
+    return {
+        "folder": place.folder,
+        "files": len(files),
+        "bytes": total_size(files),
+        "missing_files": len(todo),
+        "missing_bytes": total_size(todo),
+        "need": need,
+        "free": free_space(place.folder),
+        "enough": need == 0 or free_space(place.folder) >= need + _RESERVE,
+        "running": place.holder() is not None,
+    }
+
+
+def download(
+    request: Request, folder: str, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
+) -> Dict[str, object]:
+    """Fill ``folder`` with what the request names, and prove it.
+
+    No file stands under its final name before its bytes are those that the source lists.
+
+    Args:
+        request: what is wanted, from where.
+        folder: to be filled; made if missing.
+        report: gets progress events.
+        tries: rounds without a new byte until it is given up.
+        pause: seconds before the second round; doubled each time, at most a minute.
+
+    Raises:
+        Trouble: something did not come, or not as listed. What is complete is kept.
+    """
+    place = Place(folder)
+    with place.locked():
+        return fill(request, place, report, tries=tries, pause=pause)
+
+
+def fill(
+    request: Request, place: Place, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
+) -> Dict[str, object]:
+    """``download`` for whoever holds the lock already."""
+    return _Download(request, place, report).run(tries, pause)
+
+
+class _Download:
+    def __init__(self, request: Request, place: Place, report: Report) -> None:
+        self._request = request
+        self._place = place
+        self._report = report
+        self._source: Source = source_of(request, place)
+        self._fetched: List[Wanted] = []
+        self._refused: List[Failure] = []
+        self._began = time.monotonic()
+
+    def run(self, tries: int, pause: float) -> Dict[str, object]:
+        files = self._request.files or self._source.listing()
+        self._report({"event": "files", "files": listing_json(files)})
+        found = self._place.compare(files, recheck=self._request.recheck)
+        self._need_space(found)
+        for file in found.wrong:
+            self._place.set_aside(file)
+        self._fetch_all(found, total_size(files), tries, pause)
+        self._place.clean()
+        manifest = self._place.write_manifest(self._report)
+        set_modes(self._place.folder)
+        return self._result(files, found, manifest)
+
+    def _need_space(self, found: Comparison) -> None:
+        need = self._place.space_needed(found.missing + found.wrong)
+        free = free_space(self._place.folder)
+        if need and free < need + _RESERVE:
+            raise Trouble(
+                f"needs {need:,} bytes more and {_RESERVE:,} to spare; {free:,} are free",
+                where=self._place.folder,
+                remedy="free some space, or choose another folder (--to, or paths.models in hosts.yaml)",
+                code="disk-space",
+            )
+
+    def _fetch_all(self, found: Comparison, total: int, tries: int, pause: float) -> None:
+        missing = found.missing + found.wrong
+        meter = _Meter(total, total - total_size(missing), self._report)
+        fruitless = 0
+        while missing:
+            before = meter.most
+            failures = self._fetch_round(missing, meter)
+            missing = tuple(file for file in missing if file not in self._fetched)
+            if not missing:
+                break
+            final = [failure for failure in failures if not failure.again]
+            fruitless = fruitless + 1 if meter.most <= before else 0
+            if final or fruitless >= tries:
+                raise _summary(final or failures, missing, self._place)
+            self._report({"event": "note", "text": f"trying again: {failures[0].trouble.what}"})
+            time.sleep(min(60.0, pause * 2**fruitless))
+
+    def _fetch_round(self, missing: Tuple[Wanted, ...], meter: _Meter) -> List[Failure]:
+        for file in missing:
+            os.makedirs(os.path.dirname(self._place.staged(file)), mode=0o750, exist_ok=True)
+        verdicts: List[Future[Optional[Failure]]] = []
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+
+            def arrived(file: Wanted, digest: Optional[str]) -> None:
+                meter.set(file.path, file.size)
+                verdicts.append(pool.submit(self._adopt, file, digest))
+
+            failures = list(self._source.fetch(missing, self._place, meter.set, arrived))
+        refused = [failure for verdict in verdicts if (failure := verdict.result()) is not None]
+        for failure in refused:
+            meter.set(failure.path, 0)
+        return failures + refused
+
+    def _adopt(self, file: Wanted, digest: Optional[str]) -> Optional[Failure]:
+        try:
+            self._place.adopt(file, digest)
+        except Trouble as trouble:
+            return Failure(file.path, trouble, trouble.code == "wrong-bytes")
+        self._fetched.append(file)
+        return None
+
+    def _result(
+        self, files: Tuple[Wanted, ...], found: Comparison, manifest: Mapping[str, object]
+    ) -> Dict[str, object]:
+        return {
+            "folder": self._place.folder,
+            "files": len(files),
+            "bytes": total_size(files),
+            "fetched_files": len(self._fetched),
+            "fetched_bytes": total_size(self._fetched),
+            "replaced": [file.path for file in found.wrong],
+            "kept": [file.path for file in found.kept],
+            "digest": manifest["digest"],
+            "companions_digest": manifest["companions_digest"],
+            "seconds": round(time.monotonic() - self._began, 3),
+        }
+
+
+def _quick_missing(place: Place, files: Tuple[Wanted, ...]) -> Tuple[Wanted, ...]:
+    """What is not there with its size; digests are looked at by the download itself."""
+
+    def there(file: Wanted) -> bool:
+        path = place.final(file)
+        if os.path.isfile(path) and os.path.getsize(path) == file.size:
+            return True
+        return os.path.isfile(path + ".bak") and os.path.getsize(path + ".bak") == file.size
+
+    return tuple(file for file in files if not there(file))
+
+
+def _summary(failures: List[Failure], missing: Tuple[Wanted, ...], place: Place) -> Trouble:
+    first = failures[0].trouble if failures else Trouble("nothing came", code="hub-error")
+    others = [f"{failure.trouble.what}" for failure in failures[1:6]]
+    count = f" ({len(missing)} files are missing)" if len(missing) > 1 else ""
+    return Trouble(
+        first.what + count,
+        where=first.where or place.folder,
+        evidence="\n".join([first.evidence, *others]).strip(),
+        remedy=first.remedy,
+        code=first.code,
+    )
+
+
+class _Meter:
+    """Adds up the bytes of all files and reports them now and then. Safe to call from many threads."""
+
+    def __init__(self, total: int, already: int, report: Report) -> None:
+        self._total = total
+        self._already = already
+        self._report = report
+        self._done: Dict[str, int] = {}
+        self._told = 0.0
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._first: Optional[int] = None
+        self.most = 0
+
+    def set(self, path: str, done: int) -> None:
+        """``done`` bytes of a file are here."""
+        with self._lock:
+            self._done[path] = done
+            here = sum(self._done.values())
+            self._first = here if self._first is None else self._first
+            self.most = max(self.most, here)
+            now = time.monotonic()
+            if now - self._told < 0.25 and self._already + here < self._total:
+                return
+            self._told = now
+            event = self._event(here, now - self._began)
+        self._report(event)
+
+    def _event(self, here: int, elapsed: float) -> Dict[str, object]:
+        event: Dict[str, object] = {
+            "event": "progress",
+            "task": "download",
+            "done": self._already + here,
+            "total": self._total,
+        }
+        # What was staged before this run came at once and says nothing of the line.
+        came = here - (self._first or 0)
+        if elapsed > 1 and came > 0:
+            event["rate"] = int(came / elapsed)
+            event["left"] = round((self._total - self._already - here) * elapsed / came, 1)
+        return event

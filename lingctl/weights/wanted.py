@@ -1,0 +1,101 @@
+"""What ``lingctl download`` was asked for: which repository, into which folder, from which source. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lingctl.errors import UsageError
+from lingctl.inventory.catalogue import MODELS, find_model
+
+_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
+HubName = Literal["modelscope", "huggingface"]
+HUBS: tuple[HubName, ...] = ("modelscope", "huggingface")
+
+
+@dataclass(frozen=True, slots=True)
+class WantedModel:
+    """A repository on a hub.
+
+    Attributes:
+        name: of the catalogue, or the repository's own.
+        repository: ``owner/name``.
+        folder: name of the folder it gets; MindIE refuses paths with other than ``A-Za-z0-9_./-``.
+    """
+
+    name: str
+    repository: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSource:
+    """Where weights come from.
+
+    Attributes:
+        kind: a hub, ``node`` (nodes that have them), ``folder`` (here, or on ``node``), or ``any`` (fetched
+            once from ModelScope, then spread from node to node).
+        folder: the folder, for that kind.
+        node: the node that has the folder; empty for this machine.
+    """
+
+    kind: Literal["modelscope", "huggingface", "node", "folder", "any"]
+    folder: str = ""
+    node: str = ""
+
+
+def wanted_model(text: str) -> WantedModel:
+    """The model that was named: a name of the catalogue, or any ``owner/name``.
+
+    Raises:
+        ConfigurationError: neither.
+    """
+    if "/" not in text:
+        model = find_model(text)
+        return WantedModel(model.name, model.repository, model.folder)
+    if not _REPOSITORY.match(text):
+        raise UsageError(
+            f"{text!r} is neither a model of the catalogue nor owner/name",
+            remedy="lingctl models lists the catalogue",
+            code="unknown-model",
+        )
+    for model in MODELS:
+        if model.repository.lower() == text.lower():
+            return WantedModel(model.name, model.repository, model.folder)
+    return WantedModel(text, text, text.partition("/")[2].replace("-", "_"))
+
+
+def weights_source(text: str | None, node_names: tuple[str, ...]) -> WeightsSource:
+    """The source that ``--source`` names.
+
+    Args:
+        text: as typed; None where it was not.
+        node_names: of the cluster; empty when this machine is meant.
+
+    Raises:
+        UsageError: there is none such.
+    """
+    if text is None:
+        return WeightsSource("any" if node_names else "modelscope")
+    if text == "modelscope":
+        return WeightsSource("modelscope")
+    if text == "huggingface":
+        return WeightsSource("huggingface")
+    if text == "node":
+        if not node_names:
+            raise UsageError(
+                "--source node needs nodes", remedy="add --nodes hosts.yaml", code="source-unknown"
+            )
+        return WeightsSource("node")
+    node, colon, folder = text.partition(":")
+    if colon and node in node_names and folder.startswith("/"):
+        return WeightsSource("folder", folder, node)
+    if Path(text).is_dir():
+        return WeightsSource("folder", str(Path(text).resolve()))
+    raise UsageError(
+        f"--source {text!r} is no hub and no folder here",
+        remedy="write modelscope, huggingface, node, a folder here, or NODE:/FOLDER for one on a node",
+        code="source-unknown",
+    )

@@ -1,0 +1,216 @@
+"""The real ModelScope client, run by the installed command, against a hub with faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lingctl.node.fetch import worker
+from lingctl.node.fetch.request import Request
+from lingctl.node.fetch.worker import download
+from lingctl.node.trouble import Trouble
+from tests.hub_server import HASH_OF_NOTHING, Fault, Hub, proxy
+
+from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
+
+
+def _listed(folder: Path) -> dict[str, bytes]:
+    """Every file under its final name, but for our own notes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".download" not in path.parts and path.name != ".lingctl-manifest.json"
+    }
+
+
+def _nothing_wrong(folder: Path) -> None:
+    wanted = contents()
+    for name, content in _listed(folder).items():
+        assert content == wanted[name], f"{name} stands there with wrong bytes"
+
+
+def test_fetches_every_file_as_listed_and_sets_its_mode(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    target = tmp_path / "Tiny"
+    ran = lingctl("download", REPOSITORY, "--to", target, "--json")
+    assert ran.status == 0, ran.stderr
+    assert _listed(target) == contents()
+    assert ran.document["fetched_files"] == len(contents())
+    assert len(ran.document["digest"]) == 64
+    assert stat.S_IMODE(target.stat().st_mode) == 0o750
+    assert stat.S_IMODE((target / LARGE).stat().st_mode) == 0o640
+    assert hub.served[LARGE] == len(contents()[LARGE])
+
+
+def test_a_second_run_fetches_nothing(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    first = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    hub.served.clear()
+    second = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert (second.status, second.document["fetched_files"], sum(hub.served.values())) == (0, 0, 0)
+    assert second.document["digest"] == first.document["digest"]
+
+
+def test_a_damaged_file_is_found_and_only_it_is_fetched_again(
+    lingctl: Lingctl, hub: Hub, tmp_path: Path
+) -> None:
+    target = tmp_path / "t"
+    lingctl("download", REPOSITORY, "--to", target, "--json")
+    damaged = bytearray((target / SMALL).read_bytes())
+    damaged[1000] ^= 4
+    (target / SMALL).write_bytes(damaged)
+    hub.served.clear()
+    ran = lingctl("download", REPOSITORY, "--to", target, "--json")
+    assert (ran.status, ran.document["replaced"]) == (0, [SMALL])
+    assert dict(hub.served) == {SMALL: len(contents()[SMALL])}
+    assert _listed(target) == contents()
+
+
+def test_recheck_finds_damage_that_left_size_and_time_alone(lingctl: Lingctl, tmp_path: Path) -> None:
+    target = tmp_path / "t"
+    lingctl("download", REPOSITORY, "--to", target)
+    before = (target / SMALL).stat()
+    damaged = bytearray((target / SMALL).read_bytes())
+    damaged[5] ^= 1
+    (target / SMALL).write_bytes(damaged)
+    os.utime(target / SMALL, ns=(before.st_atime_ns, before.st_mtime_ns))
+    ran = lingctl("download", REPOSITORY, "--to", target, "--recheck", "--json")
+    assert (ran.status, ran.document["replaced"]) == (0, [SMALL])
+    assert _listed(target) == contents()
+
+
+def test_a_config_that_a_deploy_rewrote_stays(lingctl: Lingctl, tmp_path: Path) -> None:
+    target = tmp_path / "t"
+    lingctl("download", REPOSITORY, "--to", target)
+    original = (target / "config.json").read_bytes()
+    (target / "config.json.bak").write_bytes(original)
+    (target / "config.json").write_bytes(b'{"head_dim": 128}')
+    ran = lingctl("download", REPOSITORY, "--to", target, "--json")
+    assert (ran.status, ran.document["kept"], ran.document["replaced"]) == (0, ["config.json"], [])
+    assert (target / "config.json").read_bytes() == b'{"head_dim": 128}'
+
+
+RIGHT_IN_THE_END = {
+    "reset in the middle": [Fault("reset", LARGE, times=2, after=700_000)],
+    "body ends early": [Fault("short", SMALL, times=1, after=100_000)],
+    "wrong bytes once": [Fault("flipped", SMALL, times=1)],
+    "wrong part once": [Fault("flipped", LARGE, times=1)],
+    "truncated object once": [Fault("truncated", SMALL, times=1, after=1000)],
+    "nothing once": [Fault("empty", SMALL, times=1)],
+    "429 with a pause": [Fault("status", SMALL, times=1, status=429, retry_after=1)],
+    "429 for the list": [Fault("status", "<list>", times=1, status=429, retry_after=1)],
+    "503 once": [Fault("status", LARGE, times=1, status=503)],
+    "no ranges": [Fault("no-range", LARGE)],
+    "slow": [Fault("slow", SMALL, times=1, rate=400_000)],
+}
+
+
+@pytest.mark.parametrize("name", RIGHT_IN_THE_END)
+def test_a_passing_fault_ends_with_right_bytes(lingctl: Lingctl, hub: Hub, tmp_path: Path, name: str) -> None:
+    hub.faults = [Fault(**vars(fault)) for fault in RIGHT_IN_THE_END[name]]
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert ran.status == 0, ran.stderr
+    assert _listed(tmp_path / "t") == contents()
+
+
+NAMED = {
+    "wrong bytes": ([Fault("flipped", SMALL)], "wrong-bytes"),
+    "truncated object": ([Fault("truncated", SMALL, after=1000)], "wrong-bytes"),
+    "nothing": ([Fault("empty", SMALL)], "wrong-bytes"),
+    "500": ([Fault("status", SMALL, status=500)], "hub-server-error"),
+    "429": ([Fault("status", SMALL, status=429, retry_after=0)], "hub-busy"),
+    "403": ([Fault("status", SMALL, status=403)], "hub-refused"),
+    "reset": ([Fault("reset", SMALL, after=0)], "hub-unreachable"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_lasting_fault_ends_with_a_named_error(
+    hub: Hub, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, code = NAMED[name]
+    hub.faults = [Fault(**vars(fault)) for fault in faults]
+    monkeypatch.setenv("MODELSCOPE_DOWNLOAD_MAX_RETRIES", "0")
+    monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
+    request = Request(source="modelscope", repository=REPOSITORY, endpoint=hub.url, python=sys.executable)
+    with pytest.raises(Trouble) as caught:
+        download(request, str(tmp_path / "t"), lambda _: None, tries=1, pause=0)
+    assert (caught.value.code, SMALL in caught.value.what) == (code, True)
+    assert caught.value.remedy
+    assert SMALL not in _listed(tmp_path / "t")
+    _nothing_wrong(tmp_path / "t")
+
+
+def test_the_hash_of_nothing_in_the_list_is_named(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    hub.listed_sha[SMALL] = HASH_OF_NOTHING
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert (ran.status, ran.document["code"]) == (1, "hub-hash-of-nothing")
+    assert SMALL in ran.document["what"]
+    assert sum(hub.served.values()) == 0
+
+
+def test_killed_and_run_again_it_fetches_only_what_is_missing(
+    lingctl: Lingctl, hub: Hub, tmp_path: Path
+) -> None:
+    hub.faults = [Fault("slow", LARGE, rate=500_000)]
+    process = lingctl.start("download", REPOSITORY, "--to", tmp_path / "t")
+    deadline = time.monotonic() + 20
+    while hub.served[LARGE] < 1_500_000 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    time.sleep(0.5)
+    _nothing_wrong(tmp_path / "t")
+    assert LARGE not in _listed(tmp_path / "t")
+    came = hub.served[LARGE]
+    hub.faults = []
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert ran.status == 0, ran.stderr
+    assert _listed(tmp_path / "t") == contents()
+    # What was under way in sockets when it was killed comes twice, and nothing else.
+    assert came > 1_000_000
+    assert len(contents()[LARGE]) <= hub.served[LARGE] < len(contents()[LARGE]) + 500_000
+
+
+def test_an_unreachable_hub_is_named(lingctl: Lingctl, tmp_path: Path) -> None:
+    lingctl.environment["MODELSCOPE_ENDPOINT"] = "http://127.0.0.1:9"
+    lingctl.environment["MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS"] = "1"
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert (ran.status, ran.document["code"]) == (1, "hub-unreachable")
+
+
+def test_an_unknown_repository_is_named(lingctl: Lingctl, tmp_path: Path) -> None:
+    ran = lingctl("download", "someone/Else", "--to", tmp_path / "t", "--json")
+    assert (ran.status, ran.document["code"]) == (1, "hub-not-found")
+
+
+def test_goes_through_a_proxy(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    seen: list[str] = []
+    with proxy(seen) as address:
+        ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--proxy", address, "--json")
+    assert ran.status == 0, ran.stderr
+    assert _listed(tmp_path / "t") == contents()
+    assert any(url.startswith(f"{hub.url}/api/v1/models/{REPOSITORY}/repo") for url in seen)
+
+
+def test_a_token_reaches_the_hub_and_no_file(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    lingctl.environment["MODELSCOPE_API_TOKEN"] = "ms-secret-token"
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t")
+    assert ran.status == 0
+    assert "ms-secret-token" in hub.tokens
+    for path in (tmp_path / "t").rglob("*"):
+        assert not path.is_file() or b"ms-secret-token" not in path.read_bytes()
+
+
+def test_a_full_disk_is_told_before_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "free_space", lambda _: 1000)
+    request = Request(source="folder", repository=str(tmp_path))
+    (tmp_path / "a.safetensors").write_bytes(b"x" * 5000)
+    with pytest.raises(Trouble) as caught:
+        download(request, str(tmp_path / "t"), lambda _: None)
+    assert caught.value.code == "disk-space"
+    assert not list((tmp_path / "t").glob("*.safetensors"))
