@@ -46,7 +46,7 @@ def pci_command() -> Command:
 
 def read_dev(answer: Answer | None) -> tuple[int, ...] | Unread:
     """Physical ids below /dev, in order of numbers."""
-    if answer is None or answer.exit_status != 0:
+    if answer is None or answer.exit_status != 0 or answer.stderr:
         return unread(answer)
     words = [word for word in answer.stdout.split() if not word.endswith("davinci_manager")]
     found = [re.fullmatch(r"(?:/dev/)?davinci(\d{1,2})", word) for word in words]

@@ -214,10 +214,10 @@ def read_word(answer: Answer | None) -> str | Unread:
 
 def read_service(answer: Answer | None) -> OwnService | Unread:
     """Our container's state and whether its daemon lives."""
-    lines = answer.stdout.splitlines() if answer else []
-    if len(lines) < 2:
+    words = answer.stdout.split() if answer else []
+    if len(words) < 2 or words[-1] not in ("alive", "dead"):
         return unread(answer)
-    return OwnService(lines[0].split()[0], "alive" in lines[1:])
+    return OwnService(words[0], words[-1] == "alive")
 
 
 def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:

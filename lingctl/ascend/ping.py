@@ -16,7 +16,8 @@ from lingctl.ascend.unread import Unread, refusal, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
-_SUMMARY = r"^(\d+) packets transmitted,\s*(\d+) received,\s*([\d.]+)% packets? loss\s*$"
+_SUMMARY = r"^(\d+) packets transmitted,\s*(\d+) received,\s*([\d.]+)% packet loss\s*$"
+_HCCS_SUMMARY = _SUMMARY.replace("packet loss", "packets loss")
 _TIME = r"recv seq[=: ]\s*\d+,\s*time\s*[:=]\s*([\d.]+)\s*(ms|us)"
 
 
@@ -59,7 +60,7 @@ def read_ping(answer: Answer | None) -> Ping | Unread:
     if re.search(r"^Destination Host Unreachable\s*$", said, re.MULTILINE):
         return Ping(*_counts(said), trouble="unreachable")
     found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
-    if len(found) != 1 or "HCCS" in said or "L1 plane" in said:
+    if len(found) != 1:
         return refusal(answer) or unread(answer, "several answers in one" if len(found) > 1 else "")
     sent, received, _ = found[0]
     late = len(re.findall(r"recv time out seq", said))
@@ -70,7 +71,7 @@ def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
     """``-hccs_ping -g``: all packets back and every plane 0x0; its exit status says nothing."""
     if answer is None:
         return unread(answer)
-    found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
+    found = re.findall(_HCCS_SUMMARY, answer.stdout, re.MULTILINE)
     if len(found) != 1:
         return unread(answer, "several answers in one" if len(found) > 1 else "")
     planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]+)", answer.stdout)

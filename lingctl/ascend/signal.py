@@ -131,7 +131,7 @@ def read_optics(answer: Answer | None) -> Optics | Unread:
         return refused
     if answer.stdout.count("optical info:") != 1 or answer.exit_status != 0:
         return unread(answer, "several answers in one" if answer.stdout.count("optical info:") > 1 else "")
-    values = dict(re.findall(r"^([A-Za-z][^:\n]*?)\s*:\s*(\S.*?)\s*$", answer.stdout, re.MULTILINE))
+    values = dict(re.findall(r"^([A-Za-z][^:\n]*?)[ \t]*:[ \t]*(\S.*?)[ \t]*$", answer.stdout, re.MULTILINE))
     if values.get("present") not in ("present", "not present"):
         return unread(answer)
     lost = tuple(
