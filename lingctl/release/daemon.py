@@ -80,7 +80,7 @@ done
 """
 _START = f"""
 mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
-docker exec -d "$1" sh "$2" || exit 1
+docker exec -d "$1" bash "$2" || exit 1
 n=0
 until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
   n=$((n + 1))
