@@ -28,6 +28,13 @@ YesOption = Annotated[
     bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")
 ]
 
+LockWaitOption = Annotated[
+    float,
+    typer.Option(
+        "--lock-wait", min=0, metavar="SECONDS", help="Wait so long for somebody else's change to end."
+    ),
+]
+
 
 def hosts_file(nodes: Path | None) -> Path | None:
     """The hosts.yaml to use: the one named, else the one here, else none."""

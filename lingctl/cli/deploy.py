@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, YesOption, required_cluster
+from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, YesOption, required_cluster
 
 
 def deploy(
@@ -16,11 +16,14 @@ def deploy(
     ] = False,
     smoke: Annotated[bool, typer.Option("--smoke-test/--no-smoke-test", help="Prove it at the end.")] = True,
     yes: YesOption = False,
+    lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
+    from lingctl.flows.change import changing
     from lingctl.flows.deploy import plan_deploy, run_deploy
     from lingctl.flows.prove import prove_service, wait_until_serving
+    from lingctl.flows.releases import note_proved
     from lingctl.output.documents import print_json
     from lingctl.output.plans import plan_json, print_plan
     from lingctl.output.progress import progress
@@ -43,9 +46,12 @@ def deploy(
             raise typer.Exit(1)
         return
     with progress() as listener, connect(cluster, listener) as group:
-        run_deploy(group, deployment, listener)
-        wait_until_serving(group, cluster, listener)
+        with changing(group, cluster, "lingctl deploy", listener, wait=lock_wait) as change:
+            run_deploy(group, deployment, listener, change)
+            wait_until_serving(group, cluster, listener)
         report = prove_service(group, cluster, listener) if smoke else None
+        if report:
+            note_proved(group, cluster)
     if as_json:
         print_json(
             "deploy",

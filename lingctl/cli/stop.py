@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from lingctl.cli.common import NodesOption, YesOption, required_cluster
+from lingctl.cli.common import LockWaitOption, NodesOption, YesOption, required_cluster
 
 
-def stop(nodes: NodesOption = None, yes: YesOption = False) -> None:
+def stop(nodes: NodesOption = None, yes: YesOption = False, lock_wait: LockWaitOption = 0) -> None:
     """Stop the daemons and their containers; weights, files and containers stay for the next `deploy`."""
+    from lingctl.flows.change import changing
     from lingctl.flows.execute import execute
     from lingctl.flows.stop import plan_stop
     from lingctl.output.plans import print_plan
@@ -27,6 +28,9 @@ def stop(nodes: NodesOption = None, yes: YesOption = False) -> None:
         if not confirm("Stop the service?", yes=yes):
             say("Nothing was changed.")
             raise typer.Exit(1)
-        with progress() as listener:
-            execute(plan, group, listener)
+        with (
+            progress() as listener,
+            changing(group, cluster, "lingctl stop", listener, wait=lock_wait) as change,
+        ):
+            execute(plan, group, listener, change=change)
     say("Stopped.")

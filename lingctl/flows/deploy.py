@@ -9,15 +9,19 @@ from lingctl.ascend.facts import NodeFacts, device_addresses
 from lingctl.errors import ChecksFailed, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, worst_first
+from lingctl.flows.change import Change
 from lingctl.flows.check_network import CheckOptions, check_network
+from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
 from lingctl.flows.node_program import prepare_program
+from lingctl.flows.releases import new_recording
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, prove
 from lingctl.plan import Plan, Stage, plan_of
 from lingctl.release.planning import deploy_steps
+from lingctl.release.record import record_steps
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Addresses, wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
@@ -31,6 +35,7 @@ class Deployment:
     Attributes:
         plan: everything that will be done, as far as it can be known now.
         settled: false while a download or conversion still decides the model's part.
+        states: the nodes as they were seen.
         findings: of the checks that were made first.
     """
 
@@ -38,6 +43,7 @@ class Deployment:
     profile: Profile
     plan: Plan
     settled: bool
+    states: Mapping[str, NodeState]
     findings: tuple[Finding, ...]
     addresses: Addresses
     programs: Mapping[str, Program]
@@ -54,35 +60,43 @@ def plan_deploy(group: Group, cluster: Cluster, listener: Listener) -> Deploymen
     profile = profile_for(cluster.mindie)
     findings, addresses = _checked(group, cluster, listener)
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    plan, settled = _plan(group, cluster, profile, addresses, programs, listener)
-    return Deployment(cluster, profile, plan, settled, findings, addresses, programs)
+    plan, settled, states = _plan(group, cluster, profile, addresses, programs, listener)
+    for name, state in states.items():
+        if state.unfinished is not None:
+            text = f"half-done before, gone on with now: {state.unfinished.description}"
+            listener(Event("earlier change", "note", name, text))
+    return Deployment(cluster, profile, plan, settled, states, findings, addresses, programs)
 
 
-def run_deploy(group: Group, deployment: Deployment, listener: Listener) -> None:
+def run_deploy(group: Group, deployment: Deployment, listener: Listener, change: Change) -> None:
     """Do what the plan says; after a download or conversion the rest is planned from what arrived.
 
+    Args:
+        group: connections to all nodes.
+        deployment: the plan, and what it was made from.
+        listener: hears each step.
+        change: the lock that is held and the journal that is kept meanwhile.
+
     Raises:
+        NodeError: a node changed since the plan was made (code ``drifted``); nothing was done.
         LingctlError: a step failed; nothing later was begun.
     """
-    plan = deployment.plan
-    if not deployment.settled:
-        execute(plan, group, listener, until=Stage.WEIGHTS)
-        plan, settled = _plan(
-            group,
-            deployment.cluster,
-            deployment.profile,
-            deployment.addresses,
-            deployment.programs,
-            listener,
-        )
-        if not settled:
+    cluster, profile, plan = deployment.cluster, deployment.profile, deployment.plan
+    need_no_drift(group, cluster, profile, deployment.states, image_of(cluster, profile))
+    settled, tried = deployment.settled, list[str]()
+    while not settled:
+        waiting = [f"{step.node}: {step.title}" for step in plan.changes if step.stage is Stage.WEIGHTS]
+        if waiting == tried:
             raise NodeError(
                 "the weights are still not in place after their download or conversion",
-                where=", ".join(step.node for step in plan.changes if step.stage is Stage.WEIGHTS),
+                where=", ".join(waiting),
                 remedy="look at them: lingctl verify-weights DIR",
                 code="weights-not-in-place",
             )
-    execute(plan, group, listener)
+        execute(plan, group, listener, until=Stage.WEIGHTS, change=change)
+        tried = waiting
+        plan, settled, _ = _plan(group, cluster, profile, deployment.addresses, deployment.programs, listener)
+    execute(plan, group, listener, change=change)
 
 
 def _need_all(group: Group) -> None:
@@ -122,7 +136,7 @@ def _plan(
     addresses: Addresses,
     programs: Mapping[str, Program],
     listener: Listener,
-) -> tuple[Plan, bool]:
+) -> tuple[Plan, bool, dict[str, NodeState]]:
     listener(Event("look at the nodes", "started"))
     states = node_states(group, cluster, profile, programs)
     listener(Event("look at the nodes", "done"))
@@ -139,8 +153,11 @@ def _plan(
     if cluster.multi_node:
         _stop_on(prove(RankTable.build(cluster, addresses).text, cluster, addresses))
     steps = [step for plan in weights.values() for step in plan.steps]
+    settled = all(plan.settled for plan in weights.values())
+    if settled:
+        steps += record_steps(cluster, states, releases, new_recording(releases, states))
     steps += deploy_steps(cluster, states, releases).steps
-    return plan_of(steps), all(plan.settled for plan in weights.values())
+    return plan_of(steps), settled, states
 
 
 def _need_images(states: Mapping[str, NodeState], image: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
@@ -39,11 +39,26 @@ def node_states(
 
 
 def node_state(
-    connection: Connection, cluster: Cluster, profile: Profile, program: Program | None = None
+    connection: Connection,
+    cluster: Cluster,
+    profile: Profile,
+    program: Program | None = None,
+    *,
+    image: str = "",
+    paths: Iterable[str] = (),
 ) -> NodeState:
-    """The state of one node; without a program the weights are not looked at."""
-    paths = managed_paths(cluster)
-    questions = state_questions(cluster, layout_of(cluster), image_of(cluster, profile), paths)
+    """The state of one node.
+
+    Args:
+        connection: to the node.
+        cluster: whose node.
+        profile: of the MindIE version.
+        program: our program there; without it the weights are not looked at.
+        image: the container image to look for, if it is not the one of hosts.yaml.
+        paths: more files to read than those of hosts.yaml's release.
+    """
+    wanted = list(dict.fromkeys((*managed_paths(cluster), *paths)))
+    questions = state_questions(cluster, layout_of(cluster), image or image_of(cluster, profile), wanted)
     if program is not None:
         folders = {"downloaded": cluster.downloaded_weights, "converted": cluster.converted_weights}
         questions += [
@@ -51,4 +66,4 @@ def node_state(
         ]
     probe = probe_script(questions)
     answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
-    return read_state(connection.node, answers, paths)
+    return read_state(connection.node, answers, wanted)
