@@ -88,7 +88,7 @@ def driver_version_info(version: str) -> str:
         f"Version={version}\nascendhal_version=7.35.23\naicpu_version=1.0\ntdt_version=1.0\nlog_version=1.0\n"
         "prof_version=2.0\ndvppkernels_version=1.1\ntsfw_version=1.0\n"
         "Innerversion=V100R001C19SPC001B181\ncompatible_version=[V100R001C13],[V100R001C15],[V100R001C18]\n"
-        "compatible_version_fw=[7.0.0,7.6.99]\npackage_version=" + version + "\n"
+        "compatible_version_fw=[7.0.0,7.6.99]\n"
     )
 
 

@@ -1,0 +1,279 @@
+"""Emulated npu-smi of an Atlas 800I A2: its table and the queries that there are captures or formats of.
+
+Shapes: captures of driver 23.0 to 24.1 servers, else the format strings of the published driver source.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingctl.sandbox.state import Card, NodeState, this_node
+
+_NAME = "910B4"
+_BUSES = ("C1", "01", "C2", "02", "81", "41", "82", "42")
+_IDLE_MB, _WORKER_MB = 3418, 52_430
+_EDGE = "+------------------------------------------------------------------------------------------------+"
+_PARTS = "+---------------------------+---------------+----------------------------------------------------+"
+_RULE = _PARTS.replace("-", "=")
+_USAGE = "Usage: npu-smi info <watch|proc|-h|-m|-l|-t type> [Options...]"
+_ALARM = (
+    "\tHealth Status                  : Alarm\n\tError Code                     : 80CD8003\n"
+    "\tError Information              : node type=HBM, sensor type=memory, event state=multi bit ecc error\n"
+)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    pid: int
+    card: int
+
+
+def main(words: list[str]) -> int:
+    """Run one call; returns the exit status that the shell sees."""
+    node = this_node()
+    cards = [card for card in node.cards if card.present and Path(f"/dev/davinci{card.id}").exists()]
+    if words in (["-v"], ["--version"]):
+        print(f"npu-smi version: {node.driver}")
+        return 0
+    if not cards:
+        # What a container without cards, or a host without driver, is told.
+        print(
+            "DrvMngGetConsoleLogLevel failed. (g_conLogLevel=3)\ndcmi module initialize failed. ret is -8005"
+        )
+        return 187
+    if words == ["info"]:
+        return _table(node, cards)
+    if words == ["info", "-l"]:
+        return _list(cards)
+    if words == ["info", "-m"]:
+        return _mapping(cards)
+    if words[:2] == ["info", "-t"] or (words[:1] == ["info"] and "-t" in words):
+        return _query(node, cards, words[1:])
+    print(_USAGE)
+    return 1
+
+
+def _table(node: NodeState, cards: list[Card]) -> int:
+    workers = _workers()
+    print(_EDGE)
+    print(f"| npu-smi {node.driver:<24} Version: {node.driver:<53}|")
+    print(_PARTS)
+    print(
+        "| NPU   Name                | Health        | Power(W)    Temp(C)           Hugepages-Usage(page)|"
+    )
+    print(
+        "| Chip                      | Bus-Id        | AICore(%)   Memory-Usage(MB)  HBM-Usage(MB)        |"
+    )
+    print(_RULE)
+    for card in cards:
+        power, heat = f"{90 + card.id * 0.3:.1f}", 36 + card.id % 3
+        used = f"{_used(card, workers):<5}/ {card.hbm_mb}"
+        print(f"| {card.id:<6}{_NAME:<20}| {card.health:<14}| {power:<12}{heat:<18}{'0    / 0':<21}|")
+        print(f"| {0:<26}| {_bus(card):<14}| {0:<12}{'0    / 0':<18}{used:<21}|")
+        print(_RULE)
+    print(_PARTS)
+    print(
+        "| NPU     Chip              | Process id    | Process name             | Process memory(MB)      |"
+    )
+    print(_RULE)
+    for card in cards:
+        own = [worker for worker in workers if worker.card == card.id]
+        for worker in own:
+            text = f"{'mindie_llm_bac':<25}| {_WORKER_MB:<24}|"
+            print(f"| {card.id:<8}{0:<18}| {worker.pid:<14}| {text}")
+        if not own:
+            line = f"No running processes found in NPU {card.id}"
+            print(f"| {line:<95}|")
+        print(_RULE)
+    return 0
+
+
+def _list(cards: list[Card]) -> int:
+    print(f"\t{'Total Count':<30} : {len(cards)}\n")
+    for card in cards:
+        print(f"\t{'NPU ID':<30} : {card.id}\n\t{'Chip Count':<30} : 1\n")
+    return 0
+
+
+def _mapping(cards: list[Card]) -> int:
+    print("\t" + "".join(f"{title:<31}" for title in ("NPU ID", "Chip ID", "Chip Logic ID", "Chip Name")))
+    for logic, card in enumerate(cards):
+        print(f"\t{card.id:<31}{0:<31}{logic:<31}{_NAME}")
+        print(f"\t{card.id:<31}{1:<31}{'-':<31}{'Mcu':<30}")
+    return 0
+
+
+def _query(node: NodeState, cards: list[Card], words: list[str]) -> int:
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    kind, number = options.get("-t", ""), options.get("-i")
+    if kind == "topo" and number is None:
+        return _topology(cards)
+    query = _QUERIES.get(kind)
+    if query is None:
+        print(f"npu-smi: info -t {kind} is not emulated, or not a type", file=sys.stderr)
+        return 1
+    card = next((card for card in cards if str(card.id) == number), None)
+    if card is None:
+        print(f"Invalid card id.\nError parameter of -i\n{_USAGE}")
+        return 1
+    print(query(node, card), end="")
+    return 0
+
+
+def _topology(cards: list[Card]) -> int:
+    affinities = ("144-167", "0-23", "144-167", "0-23", "96-119", "48-71", "96-119", "48-71")
+    names = [f"NPU{card.id}" for card in cards]
+    print(" " * 11 + "".join(f"{name:<11}" for name in names) + "CPU Affinity")
+    for place, name in enumerate(names):
+        row = "".join(f"{'X' if other == place else 'HCCS':<11}" for other in range(len(names)))
+        print(f"{name:<11}{row}{affinities[place % 8]}")
+    print("\nLegend:\n\n  X    = Self\n  HCCS = Connection traversing HCCS.")
+    return 0
+
+
+def _lines(*pairs: tuple[str, object]) -> str:
+    return "".join(f"\t{name:<30} : {value}\n" for name, value in pairs)
+
+
+def _health(node: NodeState, card: Card) -> str:
+    if card.health == "OK":
+        return _lines(("Health Status", "OK"), ("Error Code", "NA"), ("Error Information", "NA"))
+    return _ALARM
+
+
+def _memory(node: NodeState, card: Card) -> str:
+    return _lines(
+        ("NPU ID", card.id),
+        ("Chip Count", 1),
+        ("DDR Capacity(MB)", 0),
+        ("DDR Clock Speed(MHz)", 0),
+        ("HBM Capacity(MB)", card.hbm_mb),
+        ("HBM Clock Speed(MHz)", 1600),
+        ("HBM Temperature(C)", 36),
+        ("HBM Manufacturer ID", "0x56"),
+        ("Chip ID", 0),
+    )
+
+
+def _usages(node: NodeState, card: Card) -> str:
+    return _lines(
+        ("NPU ID", card.id),
+        ("Chip Count", 1),
+    ) + _lines(
+        ("DDR Capacity(MB)", 0),
+        ("DDR Usage Rate(%)", 0),
+        ("DDR Hugepages Total(page)", 0),
+        ("DDR Hugepages Usage Rate(%)", 0),
+        ("HBM Capacity(MB)", card.hbm_mb),
+        ("HBM Usage Rate(%)", _rate(card)),
+        ("Aicore Usage Rate(%)", 0),
+        ("Aivector Usage Rate(%)", 0),
+        ("Aicpu Usage Rate(%)", 0),
+        ("Ctrlcpu Usage Rate(%)", 0),
+        ("DDR Bandwidth Usage Rate(%)", 0),
+        ("HBM Bandwidth Usage Rate(%)", 0),
+        ("Chip ID", 0),
+    ).replace("\tDDR Cap", "\n\tDDR Cap", 1)
+
+
+def _common(node: NodeState, card: Card) -> str:
+    chip = _lines(
+        ("Chip ID", 0),
+        ("Memory Usage Rate(%)", 0),
+        ("HBM Usage Rate(%)", _rate(card)),
+        ("Aicore Usage Rate(%)", 0),
+        ("Aicore Freq(MHZ)", 1800),
+        ("Aicore curFreq(MHZ)", 800),
+        ("Aicore Count", 20),
+        ("Temperature(C)", 36),
+        ("NPU Real-time Power(W)", 93.4),
+    )
+    mcu = _lines(("Chip Name", "mcu"), ("Temperature(C)", 38))
+    return "\n".join((_lines(("NPU ID", card.id), ("Chip Count", 1)), chip, mcu))
+
+
+def _board(node: NodeState, card: Card) -> str:
+    return _lines(
+        ("NPU ID", card.id),
+        ("Software Version", node.driver),
+        ("Firmware Version", "7.5.0.3.220"),
+        ("Compatibility", "OK"),
+        ("Board ID", "0x33"),
+        ("PCB ID", "A"),
+        ("BOM ID", 1),
+        ("PCIe Bus Info", _bus(card)),
+        ("Slot ID", card.id),
+        ("Class ID", "NA"),
+        ("PCI Vendor ID", "0x19E5"),
+        ("PCI Device ID", "0xD802"),
+        ("Subsystem Vendor ID", "0x0200"),
+        ("Subsystem Device ID", "0x0100"),
+        ("Chip Count", 1),
+    )
+
+
+def _hccs(node: NodeState, card: Card) -> str:
+    zeros = "[0            0            0]"
+    return _lines(
+        ("hccs health status", "OK"),
+        ("hccs tx packets", zeros),
+        ("hccs tx bytes", zeros),
+        ("hccs rx packets", zeros),
+        ("hccs rx bytes", zeros),
+        ("hccs retry count", zeros),
+        ("hccs error count", zeros),
+    )
+
+
+def _temperature(node: NodeState, card: Card) -> str:
+    return _lines(("NPU ID", card.id), ("Temperature(C)", 36))
+
+
+def _power(node: NodeState, card: Card) -> str:
+    return _lines(("NPU ID", card.id), ("NPU Real-time Power(W)", 93.4))
+
+
+_QUERIES: Mapping[str, Callable[[NodeState, Card], str]] = {
+    "health": _health,
+    "memory": _memory,
+    "usages": _usages,
+    "common": _common,
+    "board": _board,
+    "hccs": _hccs,
+    "temp": _temperature,
+    "power": _power,
+}
+
+
+def _rate(card: Card) -> int:
+    return round(100 * _used(card, _workers()) / card.hbm_mb)
+
+
+def _used(card: Card, workers: list[_Worker]) -> int:
+    return _IDLE_MB - 13 * card.id + sum(_WORKER_MB for worker in workers if worker.card == card.id)
+
+
+def _bus(card: Card) -> str:
+    return f"0000:{_BUSES[card.id % 8]}:00.0"
+
+
+def _workers() -> list[_Worker]:
+    """The processes that hold a card, as far as they can be seen from here."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes().split(b"\0")[0].decode()
+        except OSError:
+            continue
+        match = re.match(r"mindie_llm_backend_connector .*--npu (\d+)", text)
+        if match:
+            found.append(_Worker(int(path.parent.name), int(match[1])))
+    return sorted(found, key=lambda worker: worker.pid)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
