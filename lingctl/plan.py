@@ -13,6 +13,7 @@ from lingctl.remote.command import Command
 class Stage(IntEnum):
     """Stages of a deploy, in order. All nodes finish one before any node begins the next."""
 
+    NETWORK = 0
     WEIGHTS = 1
     MODEL_CONFIG = 2
     RECORD = 3
