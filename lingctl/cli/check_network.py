@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, optional_cluster
+from lingctl.cli.common import JsonOption, NodesOption, YesOption, optional_cluster, required_cluster
+from lingctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from lingctl.flows.check_network import CheckOptions, NetworkReport
 
 
 class Mesh(StrEnum):
@@ -18,43 +23,123 @@ class Mesh(StrEnum):
     FULL = "full"
 
 
+class FailOn(StrEnum):
+    """The verdict from which on the exit status is 3."""
+
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    FAILURE = "failure"
+
+
 def check_network(
     nodes: NodesOption = None,
     mesh: Annotated[
         Mesh,
         typer.Option(
-            help="Card-to-card pings: own index and a rotation on every node pair, all pairs, or none."
+            help="Pings between cards: own index and a rotating one on every node pair, all, or none."
         ),
     ] = Mesh.ROTATION,
-    mesh_seconds: Annotated[float, typer.Option(help="Time limit of the pings, in seconds.")] = 120.0,
+    mesh_seconds: Annotated[float, typer.Option(min=0, help="Time limit of the pings, in seconds.")] = 120.0,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the raw answers in this folder.", file_okay=False)
+    ] = None,
+    saved: Annotated[
+        Path | None,
+        typer.Option("--from", help="Judge answers that --save kept; ask no node.", file_okay=False),
+    ] = None,
+    fix_tls: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=1, help="Set the TLS switch of every card to 0 or 1, after showing the plan."
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Verdict from which on the exit status is 3.")
+    ] = FailOn.WARNING,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check cards, links, addresses, hosts and the ways between them. Changes nothing.
+    """Check cards, links, addresses, hosts and the ways between them. Changes nothing without --fix-tls.
 
     Without a hosts.yaml this machine alone is checked. Exit status 3 when something is found, 4 when no node
     can be reached.
     """
+    if fix_tls is not None:
+        if save or saved:
+            raise UsageError("--fix-tls changes nodes: it goes with neither --save nor --from")
+        _fix_tls(nodes, fix_tls, yes=yes, as_json=as_json)
+        return
     from lingctl.findings import Verdict
-    from lingctl.flows.check_network import CheckOptions, check_network, check_scope, scope_of_machine
+    from lingctl.flows.check_network import CheckOptions
+    from lingctl.flows.network_bundle import judge_saved, save_answers
     from lingctl.output.network import print_network, print_network_json
-    from lingctl.output.progress import progress
-    from lingctl.remote.group import Group, connect
-    from lingctl.remote.local import LocalConnection
+    from lingctl.output.terminal import say
 
-    cluster = optional_cluster(nodes)
-    options = CheckOptions(mesh.value, mesh_seconds)
-    with progress() as listener:
-        if cluster is None:
-            local = LocalConnection()
-            report = check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
-        else:
-            with connect(cluster, listener) as group:
-                report = check_network(group, cluster, options, listener)
+    report = judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh.value, mesh_seconds))
+    if save:
+        save_answers(report, save)
+        say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
     if as_json:
         print_network_json(report)
     else:
         print_network(report)
     if len(report.unreachable) == len(report.scope.nodes):
         raise typer.Exit(4)
-    if report.verdict >= Verdict.WARNING:
+    if report.verdict >= Verdict[fail_on.name]:
+        raise typer.Exit(3)
+
+
+def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
+    from lingctl.flows.check_network import check_network, check_scope, scope_of_machine
+    from lingctl.output.progress import progress
+    from lingctl.remote.group import Group, connect
+    from lingctl.remote.local import LocalConnection
+
+    cluster = optional_cluster(nodes)
+    with progress() as listener:
+        if cluster is None:
+            local = LocalConnection()
+            return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
+        with connect(cluster, listener) as group:
+            return check_network(group, cluster, options, listener)
+
+
+def _fix_tls(nodes: Path | None, value: int, *, yes: bool, as_json: bool) -> None:
+    from lingctl.findings import Verdict, worst
+    from lingctl.flows.execute import execute
+    from lingctl.flows.fix_tls import judge_switches, look_at_switches, plan_tls
+    from lingctl.output.documents import print_json
+    from lingctl.output.findings import print_findings, summary
+    from lingctl.output.plans import plan_json, print_plan
+    from lingctl.output.progress import progress
+    from lingctl.output.questions import confirm
+    from lingctl.output.terminal import answer, say
+    from lingctl.plan import Plan
+    from lingctl.remote.group import connect
+
+    cluster = required_cluster(nodes)
+    with progress() as listener, connect(cluster, listener) as group:
+        switches = look_at_switches(group, cluster)
+    plan = plan_tls(switches, value)
+    changed = False
+    if plan.empty:
+        say(f"Nothing to change: the TLS switch is {value} on every card that answers.")
+    else:
+        print_plan(Plan(plan.changes))
+        say("Jobs that run now keep what they began with: start them again afterwards.")
+        changed = confirm(f"Set the TLS switch to {value} on these cards?", yes=yes)
+        if not changed:
+            say("Nothing was changed.")
+            raise typer.Exit(1)
+        with progress() as listener, connect(cluster, listener) as group:
+            execute(plan, group, listener)
+            switches = look_at_switches(group, cluster)
+    findings = judge_switches(switches, value)
+    if as_json:
+        found = [finding.as_json() for finding in findings]
+        print_json("fix-tls", {"changed": changed, "plan": plan_json(plan), "findings": found})
+    else:
+        print_findings(findings, above=Verdict.PASS)
+        answer(f"TLS switch {value}: {summary(findings)}")
+    if worst(findings) > Verdict.PASS:
         raise typer.Exit(3)

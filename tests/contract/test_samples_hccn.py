@@ -1,8 +1,8 @@
 """Every captured or reconstructed answer of a host tool: what it must be read as, or why it must be refused.
 
 The samples stay in ../shared/samples, beside the project. A row says: file, exit status and stream of the
-answer (as the index there has them), the reader of its command, and what that reader must make of it. No other
-reader may take the text for an answer of its own.
+answer (as the index there has them), the reader of its command, and what that reader must make of it. No
+other reader may take the text for an answer of its own.
 """
 
 from __future__ import annotations

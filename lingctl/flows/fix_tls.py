@@ -1,0 +1,94 @@
+"""check-network --fix-tls: one TLS switch on every card, by a plan of its own, and a look at the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lingctl.ascend.facts import card_questions
+from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.unread import Unread
+from lingctl.checks.roce import unknown
+from lingctl.findings import Finding, Verdict
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Run, Stage, Step, plan_of
+from lingctl.remote.command import Command, script
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.probe import probe_script, probe_timeout, read_answers
+
+Switches = Mapping[str, Mapping[int, Tls | Unread]]
+# The text decides: one exit status of hccn_tool has several meanings. Three answers say "not now".
+_SET = """
+PATH=$PATH:/usr/local/Ascend/driver/tools
+LC_ALL=C
+export PATH LC_ALL
+for pause in 1 3 5 0; do
+  said=$(timeout 30 "$1" -i "$2" -tls -s enable "$3" </dev/null 2>&1)
+  case $said in
+    *"Cmd executed successfully!"*) exit 0;;
+    *"hccn_tool is busy"*|*"Get lock failed"*|*"device is occupied"*) sleep $pause;;
+    *) break;;
+  esac
+done
+printf '%s\\n' "$said" >&2
+exit 1
+"""
+
+
+def look_at_switches(group: Group, cluster: Cluster) -> Switches:
+    """The TLS switch of every card.
+
+    Raises:
+        LingctlError: a node cannot be asked; half a cluster is not fixed.
+    """
+
+    def look(connection: Connection) -> dict[int, Tls | Unread]:
+        cards = cluster.node(connection.node).devices
+        questions = card_questions(cards, ("tls",))
+        done = connection.run(probe_script(questions), timeout=probe_timeout(questions))
+        answers = read_answers(done.stdout)
+        return {card: read_tls(answers.get(f"card:{card}:tls")) for card in cards}
+
+    return group.all(look)
+
+
+def plan_tls(switches: Switches, value: int) -> Plan:
+    """A step for each card that says what its switch is; the others are left alone.
+
+    Args:
+        switches: by node and card.
+        value: 0 or 1.
+    """
+    return plan_of(
+        _step(node, card, tls, value)
+        for node, cards in switches.items()
+        for card, tls in cards.items()
+        if not isinstance(tls, Unread)
+    )
+
+
+def judge_switches(switches: Switches, value: int) -> tuple[Finding, ...]:
+    """Whether every card's switch is as wanted."""
+    return tuple(
+        _judge(node, card, tls, value) for node, cards in switches.items() for card, tls in cards.items()
+    )
+
+
+def _step(node: str, card: int, tls: Tls, value: int) -> Step:
+    title = f"card {card}: TLS switch {value}"
+    reason = "has no certificate, which works like 0" if tls.switch is None else f"is {tls.switch}"
+    if tls.effective == value:
+        return Step(Stage.NETWORK, node, title, "in place", reason)
+    return Step(Stage.NETWORK, node, title, "change", reason, (Run(_set(card, value), 150),))
+
+
+def _set(card: int, value: int) -> Command:
+    return script(_SET, TOOL, card, value, title=f"{TOOL} -i {card} -tls -s enable {value}")
+
+
+def _judge(node: str, card: int, tls: Tls | Unread, value: int) -> Finding:
+    if isinstance(tls, Unread):
+        return unknown("tls", tls, node, card)
+    if tls.effective != value:
+        return Finding("tls", Verdict.FAILURE, f"the switch is {tls.effective} and not {value}", node, card)
+    return Finding("tls", Verdict.PASS, f"the switch is {value}", node, card)
