@@ -91,6 +91,9 @@ def system_trouble(error: OSError, where: str = "") -> Trouble:
             remedy="free some space and run it again: what is complete is kept",
             code="disk-full",
         )
+    if error.errno == errno.EFBIG:
+        remedy = "write smaller files (--max-shard-size), or lift the limit (ulimit -f)"
+        return Trouble("a file this large is not allowed here", where=place, remedy=remedy, code="file-limit")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         remedy = "run it as the owner of the folder, or choose another destination"
         return Trouble(f"not allowed: {error.strerror}", where=place, remedy=remedy, code="not-allowed")

@@ -50,7 +50,10 @@ def storage(identity: object) -> Storage:
         raise malformed("a persistent id is not that of a storage")
     _, kind, key, _location, count = identity
     if not (isinstance(kind, Global) and is_storage_class(kind)):
-        raise refused(f"has a storage of class {kind.full if isinstance(kind, Global) else kind!r}")
+        # Never its repr: a tuple that holds itself twice, many times over, has one without end.
+        raise refused(
+            f"has a storage of class {kind.full if isinstance(kind, Global) else type(kind).__name__}"
+        )
     if not isinstance(key, str) or not _count(count):
         raise malformed("a storage has no key or no size")
     dtype = BY_STORAGE_CLASS[kind.name]
@@ -98,7 +101,9 @@ def _plain(metadata: Sequence[object]) -> None:
     for entry in metadata:
         flags = entry if isinstance(entry, Mapping) else {}
         if any(flags.values()):
-            raise refused(f"has a tensor with pending operations ({', '.join(map(str, flags))})")
+            raise refused(
+                f"has a tensor with pending operations ({', '.join(str(flag)[:40] for flag in flags)})"
+            )
 
 
 def _view(base: Storage, dtype: Dtype, offset: object, shape: object, strides: object) -> Tensor:

@@ -195,6 +195,9 @@ class _Machine:
         for key, value in zip(values[::2], values[1::2]):
             if not isinstance(key, (str, int, float, bytes, type(None))):
                 raise builders.refused(f"has a dict key of type {type(key).__name__}")
+            # Longer integers can be chosen so that all have the same hash: filling the dict would never end.
+            if isinstance(key, int) and abs(key) >= 2**63:
+                raise builders.refused("has a dict key beyond 64 bits")
             if key in target:
                 raise builders.malformed(f"the key {str(key)[:200]!r} is there twice")
             self._budget.spend(cost.ENTRY)

@@ -28,14 +28,16 @@ def tensors_of(root: object) -> Tuple[Dict[str, Tensor], Tuple[str, ...]]:
                 remedy="save it again with torch.save(model.state_dict(), ...)",
                 code="not-a-state-dict",
             )
-        tensors = _direct(root)
+        # A training checkpoint may have tensors beside its state dict (a step, a random state).
         inner = next((name for name in _WRAPPERS if isinstance(root.get(name), Mapping)), None)
-        if tensors or inner is None:
-            left_out += [f"{prefix}{key}" for key, value in root.items() if not isinstance(value, Tensor)]
+        if inner is None:
             break
         left_out += [f"{prefix}{key}" for key in root if key != inner]
         prefix += f"{inner}."
         root = root[inner]
+    tensors = _direct(root) if isinstance(root, Mapping) else {}
+    if isinstance(root, Mapping):
+        left_out += [f"{prefix}{key}" for key, value in root.items() if not isinstance(value, Tensor)]
     if not tensors:
         raise Trouble(
             "no tensor in the checkpoint",
@@ -50,7 +52,7 @@ def _direct(mapping: Mapping) -> Dict[str, Tensor]:
     for key, value in mapping.items():
         if isinstance(value, Tensor):
             if not isinstance(key, str):
-                raise refused(f"names a tensor by {key!r}, which is no text")
+                raise refused(f"names a tensor by {str(key)[:40]}, which is no text")
             if key == "__metadata__":
                 raise refused("names a tensor '__metadata__', which safetensors keeps for itself")
             found[key] = value

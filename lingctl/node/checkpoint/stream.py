@@ -98,7 +98,7 @@ def damaged(record: Record, tensors: str, crc: int) -> Trouble:
     return Trouble(
         f"tensor {tensors} is damaged: the bytes of its record do not have the recorded CRC-32",
         where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
-        evidence=f"{record.size} bytes, CRC {crc:08x}, recorded {record.crc:08x}",
+        evidence=f"{record.size} bytes, CRC {crc:08x}, recorded {record.crc or 0:08x}",
         remedy="download the file again and compare its SHA-256 with the publisher's",
         code="record-damaged",
     )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import zlib
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.pickle_reader import read_pickle
 from lingctl.node.checkpoint.stand_ins import Tensor
@@ -27,7 +27,7 @@ class Record(NamedTuple):
         offset: where they begin in the file.
         size: how many they are, uncompressed.
         packed: how many they are in the file, if deflated, else 0.
-        crc: CRC-32 of them; 0 throughout where the file was written without checksums.
+        crc: CRC-32 of them; None where the file was written without checksums.
     """
 
     path: str
@@ -35,7 +35,7 @@ class Record(NamedTuple):
     offset: int
     size: int
     packed: int
-    crc: int
+    crc: Optional[int]
 
 
 class TorchFile(NamedTuple):
@@ -49,6 +49,7 @@ class TorchFile(NamedTuple):
         swapped: whether the bytes are big-endian.
         checked: whether the file carries checksums.
         fingerprint: digest of the directory (names, sizes, CRCs of all members) and of the pickle.
+        state: size and time of change of the file when it was read.
     """
 
     path: str
@@ -58,6 +59,7 @@ class TorchFile(NamedTuple):
     swapped: bool
     checked: bool
     fingerprint: str
+    state: str
 
 
 def is_legacy(path: str) -> bool:
@@ -83,12 +85,20 @@ def read_torch_file(path: str) -> TorchFile:
         except Trouble as trouble:
             trouble.where = f"{where}: {trouble.where}" if trouble.where else where
             raise
-        storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-        records = {key: _record(path, descriptor, directory, f"{root}/data/{key}") for key in storages}
+        keys = {tensor.storage.key: None for tensor in tensors.values()}
+        records = {key: _record(path, descriptor, directory, f"{root}/data/{key}") for key in keys}
         _check_views(tensors, records, where)
         checked = any(record.crc for record in records.values()) or not any(r.size for r in records.values())
-        fingerprint = _fingerprint(descriptor, directory.raw, pickle, checked)
-    return TorchFile(path, tensors, records, left_out, swapped, checked, fingerprint)
+        if not checked:
+            records = {key: record._replace(crc=None) for key, record in records.items()}
+        state = file_state(os.fstat(descriptor))
+        fingerprint = _fingerprint(directory.raw, pickle, "" if checked else state)
+    return TorchFile(path, tensors, records, left_out, swapped, checked, fingerprint, state)
+
+
+def file_state(found: os.stat_result) -> str:
+    """Size and time of change: another one as soon as somebody writes to the file."""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 @contextlib.contextmanager
@@ -196,10 +206,9 @@ def _check_views(tensors: Dict[str, Tensor], records: Dict[str, Record], where: 
             )
 
 
-def _fingerprint(descriptor: int, directory: bytes, pickle: bytes, checked: bool) -> str:
+def _fingerprint(directory: bytes, pickle: bytes, state: str) -> str:
+    """Without CRCs the directory says nothing about the contents: the file's ``state`` must do."""
     digest = hashlib.sha256(directory)
     digest.update(pickle)
-    if not checked:
-        # Without CRCs the directory says nothing about the contents: the time of change must do.
-        digest.update(str(os.fstat(descriptor).st_mtime_ns).encode())
+    digest.update(state.encode())
     return digest.hexdigest()

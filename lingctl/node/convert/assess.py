@@ -6,11 +6,12 @@ import os
 from typing import List, NamedTuple, Tuple
 
 from lingctl.node.convert.plan import ConversionPlan, Shard
-from lingctl.node.convert.receipt import RECEIPT, read_receipt, shard_state
+from lingctl.node.convert.receipt import RECEIPT, is_proved, read_receipt
 from lingctl.node.files import part_name
 from lingctl.node.safetensors import INDEX
 
 SCRATCH = ".lingctl-convert.scratch"
+LEGACY = ".lingctl-convert.legacy"
 
 
 class Assessment(NamedTuple):
@@ -31,8 +32,10 @@ class Assessment(NamedTuple):
     foreign: Tuple[str, ...] = ()
 
 
-def assess(plan: ConversionPlan, fingerprint: str, companions: Tuple[str, ...], folder: str) -> Assessment:
-    """Judge ``folder`` against ``plan``."""
+def assess(
+    plan: ConversionPlan, fingerprint: str, companions: Tuple[str, ...], folder: str, verify: bool
+) -> Assessment:
+    """Judge ``folder`` against ``plan``; ``verify`` asks for shards that were read back when written."""
     present = os.listdir(folder) if os.path.isdir(folder) else []
     names = {shard.name for shard in plan.shards}
     receipt = read_receipt(folder)
@@ -46,7 +49,7 @@ def assess(plan: ConversionPlan, fingerprint: str, companions: Tuple[str, ...], 
         path = os.path.join(folder, shard.name)
         if not _looks_right(path, shard):
             foreign.append(shard.name)
-        elif proved.get(shard.name) == shard_state(path):
+        elif is_proved(proved.get(shard.name, ""), path, verify):
             kept.append(shard.name)
         else:
             unproved.append(shard.name)

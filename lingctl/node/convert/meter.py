@@ -32,8 +32,8 @@ class Meter:
             if self._done < self._total and now - self._told < _PAUSE:
                 return
             self._told = now
-            event = self._event(now - self._begin)
-        self._report(event)
+            # Reported under the lock, so that amounts never seem to fall.
+            self._report(self._event(now - self._begin))
 
     def _event(self, elapsed: float) -> Dict[str, object]:
         event: Dict[str, object] = {

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Dict
 
-from lingctl.node.convert.engine import DEFAULT_SHARD, Options, check, convert, default_target
+from lingctl.node.convert.engine import DEFAULT_SHARD, Options, convert, default_target
 from lingctl.node.convert.meter import Report
 from lingctl.node.trouble import Trouble
 
@@ -22,17 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers-per-shard", type=int, help="instead of a size")
     parser.add_argument("--no-verify", action="store_true", help="do not read the output back")
     parser.add_argument("--force", action="store_true", help="overwrite another output")
-    parser.add_argument("--check", action="store_true", help="only tell whether a conversion is needed")
 
 
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
-    """Convert, or only check; the summary is the result."""
+    """Convert; the summary is the result."""
     options = make_options(
         arguments.max_shard_size, arguments.layers_per_shard, not arguments.no_verify, arguments.force
     )
     target = arguments.target or default_target(arguments.source)
-    if arguments.check:
-        return check(arguments.source, target, options)
     return convert(arguments.source, target, options, report)
 
 

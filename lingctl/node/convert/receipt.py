@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Dict, NamedTuple, Optional
+import threading
+from typing import Dict, Mapping, NamedTuple, Optional
 
+from lingctl.node.checkpoint.torch_file import file_state
 from lingctl.node.files import write_whole
 
 RECEIPT = ".lingctl-convert.json"
 _VERSION = 1
 _LARGEST = 4_000_000
+_UNREAD = "not-read-back"
 
 
 class Receipt(NamedTuple):
@@ -19,7 +22,7 @@ class Receipt(NamedTuple):
     Attributes:
         source: fingerprint of the input.
         plan: digest of the input and the layout of the output.
-        shards: state (size and time of change) of each complete shard, by name.
+        shards: state of each complete shard, by name; see ``shard_state``.
     """
 
     source: str
@@ -27,10 +30,38 @@ class Receipt(NamedTuple):
     shards: Dict[str, str]
 
 
-def shard_state(path: str) -> str:
-    """Changes when somebody writes to the file."""
-    found = os.stat(path)
-    return f"{found.st_size} {found.st_mtime_ns}"
+class Ledger:
+    """Keeps the receipt on disk in step with the work. Safe to call from many threads."""
+
+    def __init__(self, folder: str, source: str, plan: str) -> None:
+        self._folder = folder
+        self._receipt = Receipt(source, plan, {})
+        self._lock = threading.Lock()
+
+    def begin(self, kept: Mapping[str, str]) -> None:
+        """Start with the shards that are complete already."""
+        self._note(kept)
+
+    def add(self, name: str, state: str) -> None:
+        """One more shard is complete."""
+        self._note({name: state})
+
+    def _note(self, shards: Mapping[str, str]) -> None:
+        with self._lock:
+            self._receipt.shards.update(shards)
+            write_receipt(self._folder, self._receipt)
+
+
+def shard_state(path: str, verified: bool = True) -> str:
+    """Changes when somebody writes to the file; says so when it was never read back."""
+    state = file_state(os.stat(path))
+    return state if verified else f"{state} {_UNREAD}"
+
+
+def is_proved(noted: str, path: str, verify: bool) -> bool:
+    """Whether the receipt's note still holds, and was made by as strict a run as this one."""
+    state = shard_state(path)
+    return noted == state or (not verify and noted == f"{state} {_UNREAD}")
 
 
 def read_receipt(folder: str) -> Optional[Receipt]:

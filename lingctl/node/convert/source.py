@@ -29,11 +29,6 @@ class Source(NamedTuple):
     fingerprint: str
     left_out: Tuple[str, ...]
 
-    @property
-    def checked(self) -> bool:
-        """Whether every file carries checksums."""
-        return all(file.checked for file in self.files)
-
 
 class Layout(NamedTuple):
     """Which files make up the checkpoint, before any is read; no ``names`` means safetensors."""
@@ -81,14 +76,9 @@ def read_source(layout: Layout) -> Source:
     for file in files:
         _compare_with_index(file, layout.weight_map)
     _compare_with_files(layout.weight_map, files)
-    return source_of(layout.folder, files)
-
-
-def source_of(folder: str, files: Tuple[TorchFile, ...]) -> Source:
-    """Files that belong together."""
     digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
     left_out = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.left_out]
-    return Source(folder, files, digest.hexdigest(), tuple(left_out))
+    return Source(layout.folder, files, digest.hexdigest(), tuple(left_out))
 
 
 def legacy_files(layout: Layout) -> List[str]:

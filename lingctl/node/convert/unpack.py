@@ -22,7 +22,7 @@ def deflated(shards: Sequence[Shard]) -> List[Record]:
     return list({item.record: None for shard in shards for item in shard.items if item.record.packed})
 
 
-def inflate(records: Sequence[Record], scratch: str, checked: bool) -> Dict[Record, Record]:
+def inflate(records: Sequence[Record], scratch: str) -> Dict[Record, Record]:
     """Inflate ``records`` into the file ``scratch``; for each, where its bytes are now.
 
     Raises:
@@ -38,7 +38,7 @@ def inflate(records: Sequence[Record], scratch: str, checked: bool) -> Dict[Reco
                 crc = zlib.crc32(piece, crc)
                 size += len(piece)
                 target.write(piece)
-            if size != record.size or (checked and crc != record.crc):
+            if size != record.size or record.crc not in (None, crc):
                 raise damaged(record, "of this record", crc)
             placed[record] = record._replace(path=scratch, offset=at, packed=0)
             at += size

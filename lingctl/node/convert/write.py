@@ -19,7 +19,7 @@ Tick = Callable[[int], None]
 _WRITE_BACK = 64 << 20
 
 
-def write_shard(path: str, shard: Shard, checked: bool, verify: bool, written: Tick, proved: Tick) -> None:
+def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Tick) -> None:
     """Write ``shard`` at ``path``: it appears complete, on disk and proved, or not at all.
 
     Raises:
@@ -31,7 +31,7 @@ def write_shard(path: str, shard: Shard, checked: bool, verify: bool, written: T
         with part_of(path) as part:
             descriptor = create(part)
             try:
-                _fill(descriptor, shard, stream, checked, written)
+                _fill(descriptor, shard, stream, written)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -61,37 +61,37 @@ def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
         stream.close()
 
 
-def _fill(descriptor: int, shard: Shard, stream: Stream, checked: bool, written: Tick) -> None:
+def _fill(descriptor: int, shard: Shard, stream: Stream, written: Tick) -> None:
     kernel.reserve(descriptor, shard.size)
     _write(descriptor, memoryview(shard.header), 0)
-    if checked:
-        for record in shard.loose:
-            crc = stream.crc(record)
-            if crc != record.crc:
-                names = ", ".join(repr(i.entry.name) for i in shard.items if i.record == record)
-                raise damaged(record, names, crc)
+    for record in shard.loose:
+        crc = record.crc if record.crc is None else stream.crc(record)
+        if crc != record.crc:
+            names = ", ".join(repr(item.entry.name) for item in shard.items if item.record == record)
+            raise damaged(record, names, crc or 0)
     begin = len(shard.header)
     pushed = 0
     for item in shard.items:
-        _copy(descriptor, begin + item.entry.start, item, stream, checked, written)
+        _copy(descriptor, begin + item.entry.start, item, stream, written)
         end = begin + item.entry.end
         if end - pushed >= _WRITE_BACK:
             kernel.start_writing(descriptor, pushed, end - pushed)
             pushed = end
 
 
-def _copy(descriptor: int, place: int, item: Item, stream: Stream, checked: bool, written: Tick) -> None:
+def _copy(descriptor: int, place: int, item: Item, stream: Stream, written: Tick) -> None:
+    checked = item.covers and item.record.crc is not None
     # Pieces of a covering tensor come in order, so one running CRC is that of the record.
-    with_crc = checked and item.covers and not item.swapped
+    with_crc = checked and not item.swapped
     crc = 0
     for at, piece in stream.tensor(item.tensor, item.record, item.swapped):
         if with_crc:
             crc = zlib.crc32(piece, crc)
         _write(descriptor, piece, place + at)
         written(len(piece))
-    if checked and item.covers and item.swapped:
+    if checked and item.swapped:
         crc = stream.crc(item.record)
-    if checked and item.covers and crc != item.record.crc:
+    if checked and crc != item.record.crc:
         raise damaged(item.record, repr(item.entry.name), crc)
 
 

@@ -12,9 +12,9 @@ import os
 import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from lingctl.node.checkpoint.torch_file import file_state
 from lingctl.node.convert.companions import find_companions
 from lingctl.node.convert.meter import Meter, Report
-from lingctl.node.convert.receipt import shard_state
 from lingctl.node.convert.workers import Workers
 from lingctl.node.files import write_whole
 from lingctl.node.trouble import Trouble
@@ -92,7 +92,9 @@ def current_manifest(folder: str) -> Optional[Manifest]:
     manifest = read_manifest(folder)
     if manifest is None or sorted(manifest) != files_of(folder):
         return None
-    current = all(shard_state(os.path.join(folder, name)) == entry.state for name, entry in manifest.items())
+    current = all(
+        file_state(os.stat(os.path.join(folder, name))) == entry.state for name, entry in manifest.items()
+    )
     return manifest if current else None
 
 
@@ -110,7 +112,7 @@ def make_manifest(folder: str, report: Report) -> Dict[str, object]:
     kept = {
         name: before[name]
         for name in names
-        if name in before and before[name].state == shard_state(os.path.join(folder, name))
+        if name in before and before[name].state == file_state(os.stat(os.path.join(folder, name)))
     }
     waiting = [name for name in names if name not in kept]
     lock = threading.Lock()
@@ -146,7 +148,7 @@ def sum_files(folder: str, names: List[str], report: Report, found: Found) -> No
 
     def one(name: str) -> None:
         path = os.path.join(folder, name)
-        state = shard_state(path)
+        state = file_state(os.stat(path))
         digest = hashlib.sha256()
         buffer = bytearray(_BLOCK)
         view = memoryview(buffer)
@@ -159,7 +161,7 @@ def sum_files(folder: str, names: List[str], report: Report, found: Found) -> No
                 digest.update(view[:count])
                 size += count
                 tick(count)
-        if shard_state(path) != state:
+        if file_state(os.stat(path)) != state:
             remedy = "wait until nobody writes to it"
             raise Trouble("changed while it was read", where=path, remedy=remedy, code="source-changed")
         found(name, FileSum(digest.hexdigest(), size, state))

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
         if arguments.action == "inspect":
             return inspect(folder, arguments.user)
         if arguments.action == "verify":
-            return verify(folder, arguments.full, report)
+            return verify(folder, arguments.full, report).as_document()
         if arguments.action == "manifest":
             return make_manifest(folder, report)
         return set_modes(folder, arguments.user)

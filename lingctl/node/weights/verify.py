@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.stream import Stream, damaged
 from lingctl.node.checkpoint.torch_file import Record
@@ -17,18 +17,54 @@ from lingctl.node.weights.inspect import read_config
 from lingctl.node.weights.manifest import Manifest, current_manifest, digest_of, read_manifest, sum_files
 
 
-def verify(folder: str, full: bool, report: Report) -> Dict[str, object]:
+class Verified(NamedTuple):
+    """What was found.
+
+    Attributes:
+        folder: that was checked.
+        form: ``safetensors`` or ``bin``.
+        files: number of files of weights.
+        tensors: number of tensors.
+        size: bytes of weights.
+        full: whether every byte was read.
+        digest: of the weights (see ``manifest.digest_of``); empty where it is not known.
+        problems: why the folder is not sound; empty when it is.
+        notes: what is odd but harmless, and what could not be checked.
+    """
+
+    folder: str
+    form: str
+    files: int
+    tensors: int
+    size: int
+    full: bool
+    digest: str
+    problems: Tuple[Trouble, ...]
+    notes: Tuple[str, ...]
+
+    def as_document(self) -> Dict[str, object]:
+        """Plain data; ``state`` is ``sound`` or ``damaged``."""
+        return {
+            "folder": self.folder,
+            "state": "damaged" if self.problems else "sound",
+            "form": self.form,
+            "files": self.files,
+            "tensors": self.tensors,
+            "bytes": self.size,
+            "full": self.full,
+            "digest": self.digest,
+            "problems": [_as_document(problem) for problem in self.problems],
+            "notes": list(self.notes),
+        }
+
+
+def verify(folder: str, full: bool, report: Report) -> Verified:
     """Check headers, offsets, index, files and config.json against each other, and against the manifest.
 
     Args:
         folder: of the weights.
         full: also read every byte: SHA-256 against the manifest, CRC-32 inside PyTorch checkpoints.
         report: hears of progress.
-
-    Returns:
-        ``state`` (``sound`` or ``damaged``), ``problems`` (each with what, where, evidence, remedy, code),
-        ``notes``, ``form``, ``files``, ``tensors``, ``bytes``, ``full``, and ``digest`` of the weights where
-        it is known.
 
     Raises:
         Trouble: no weights there.
@@ -43,31 +79,29 @@ def verify(folder: str, full: bool, report: Report) -> Dict[str, object]:
     notes = list(contents.notes)
     _compare_config(folder, contents, problems, notes)
     manifest = read_manifest(folder)
-    digest = ""
-    if full and contents.form == "bin" and not problems:
+    if full and contents.form == "bin" and not contents.problems:
         _check_records(folder, problems, report)
     if full:
-        found = _sums(folder, contents, manifest, report)
-        digest = digest_of(found)
-        problems += _changed(folder, manifest or {}, found, notes)
-        if manifest is None:
-            notes.append("no manifest to compare with: lingctl can tell only that every byte is readable")
+        found: Optional[Manifest] = _sums(folder, contents, manifest, report)
+        problems += _changed(folder, manifest or {}, found or {}, notes)
     else:
         problems += _sizes(folder, manifest or {})
-        current = current_manifest(folder)
-        digest = digest_of(current) if current else ""
-    return {
-        "folder": folder,
-        "form": contents.form,
-        "state": "damaged" if problems else "sound",
-        "files": len(contents.files),
-        "tensors": len(contents.tensors),
-        "bytes": contents.size,
-        "full": full,
-        "digest": digest,
-        "problems": [_as_document(problem) for problem in problems],
-        "notes": notes,
-    }
+        found = current_manifest(folder)
+    if full and manifest is None:
+        notes.append(
+            "no manifest to compare with: every byte could be read, but not whether it is the right one"
+        )
+    return Verified(
+        folder,
+        contents.form,
+        len(contents.files),
+        len(contents.tensors),
+        contents.size,
+        full,
+        digest_of(found) if found else "",
+        tuple(problems),
+        tuple(notes),
+    )
 
 
 def _compare_config(folder: str, contents: Contents, problems: List[Trouble], notes: List[str]) -> None:

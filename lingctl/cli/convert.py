@@ -1,0 +1,64 @@
+"""``lingctl convert``: a PyTorch checkpoint to safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="Folder of the checkpoint, or its file.", show_default=False)
+    ],
+    target: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DST]", help="Folder of the output; SRC_safetensor if not given."),
+    ] = None,
+    max_shard_size: Annotated[
+        str, typer.Option(help="Most bytes of a file of the output, such as 5GB or 500MiB.")
+    ] = "5GB",
+    layers_per_shard: Annotated[
+        int | None, typer.Option(min=1, help="Cut by layers instead of by size.", show_default=False)
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not read the output back and compare it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite another output in DST.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert pytorch_model.bin files to safetensors, in constant memory and without executing them.
+
+    An interrupted run goes on where it stopped; a finished one is noticed.
+    """
+    from lingctl.flows.convert import ConvertOptions, convert_weights
+    from lingctl.output.progress import progress
+
+    options = ConvertOptions(max_shard_size, layers_per_shard, not no_verify, force)
+    with progress() as listener:
+        summary = convert_weights(source, target, options, listener)
+    _show(summary, as_json)
+
+
+def _show(summary: dict[str, object], as_json: bool) -> None:
+    from lingctl.output.documents import print_json
+    from lingctl.output.progress import size
+    from lingctl.output.terminal import answer, say
+
+    if as_json:
+        print_json("convert", summary)
+        return
+    total, folder = size(int(str(summary["bytes"]))), summary["folder"]
+    amount = f"{summary['tensors']} tensors, {total}, {summary['shards']} files"
+    if summary["state"] == "not-needed":
+        answer(f"{folder}: {summary['reason']} ({amount}); nothing to convert.")
+    elif summary["state"] == "unchanged":
+        answer(f"{folder}: converted before and unchanged ({amount}).")
+    else:
+        proof = "every tensor compared with the source" if summary["verified"] else "not read back"
+        answer(f"{folder}: {amount} in {summary['seconds']} s; {proof}.")
+    for note in summary["notes"] if isinstance(summary["notes"], list) else []:
+        say(f"note: {note}", "yellow")

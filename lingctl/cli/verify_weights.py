@@ -1,0 +1,50 @@
+"""``lingctl verify-weights``: whether a folder of weights is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption
+
+
+def verify_weights(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the weights.", show_default=False)],
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every byte and compare it with the manifest's sums.")
+    ] = False,
+    manifest: Annotated[
+        bool,
+        typer.Option("--manifest", help="First sum every file (SHA-256) and keep the sums beside them."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that weights are whole: files, index, headers and offsets, tensors against config.json, modes.
+
+    Quick without --full: no tensor is read. Exit status 3 when something is wrong.
+    """
+    from lingctl.findings import Verdict
+    from lingctl.flows.verify_weights import verify_weights as check
+    from lingctl.output.documents import print_json
+    from lingctl.output.findings import print_findings
+    from lingctl.output.progress import progress, size
+    from lingctl.output.terminal import answer
+
+    with progress() as listener:
+        report = check(folder, listener, full=full, manifest=manifest)
+    if as_json:
+        print_json("verify-weights", report.as_json())
+        raise typer.Exit(report.exit_status)
+    print_findings(report.findings, above=Verdict.PASS)
+    found = report.verified
+    word = "damaged" if found.problems else "sound"
+    read = "every byte read" if full else "headers only; --full reads every byte"
+    answer(
+        f"{found.folder}: {word}. {found.form}, {found.files} files, {found.tensors} tensors, "
+        f"{size(found.size)} ({read})"
+    )
+    if found.digest:
+        answer(f"digest of the weights: {found.digest}")
+    raise typer.Exit(report.exit_status)

@@ -1,0 +1,94 @@
+"""The folder being written: made if need be, locked against a second conversion, cleared of leftovers."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from typing import Iterator, List, Sequence
+
+from lingctl.node.convert.assess import LEGACY, SCRATCH
+from lingctl.node.convert.plan import Shard
+from lingctl.node.convert.receipt import RECEIPT
+from lingctl.node.files import FOLDER_MODE, part_name
+from lingctl.node.safetensors import INDEX
+from lingctl.node.trouble import Trouble
+
+_LOCK = ".lingctl-convert.lock"
+
+
+@contextlib.contextmanager
+def workplace(folder: str) -> Iterator[None]:
+    """Hold ``folder`` for one conversion; one that was made here and stays empty is taken away again.
+
+    Raises:
+        Trouble: another conversion is writing there.
+    """
+    made = not os.path.isdir(folder)
+    os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
+    try:
+        with _locked(folder):
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def leftovers(folder: str, shards: Sequence[Shard]) -> List[str]:
+    """Paths of what an interrupted run left half done."""
+    names = [part_name(name) for name in (*(shard.name for shard in shards), INDEX, RECEIPT)]
+    paths = [os.path.join(folder, name) for name in (*names, SCRATCH, LEGACY)]
+    return [path for path in paths if os.path.lexists(path)]
+
+
+def remove(path: str) -> None:
+    """Remove a file or a folder of ours, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    path = os.path.join(folder, _LOCK)
+    descriptor = _take(path, folder)
+    try:
+        yield
+    finally:
+        # Removed while it is held: who waits for it finds that its file is gone, and takes a new one.
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        os.close(descriptor)
+
+
+def _take(path: str, folder: str) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                os.close(descriptor)
+                raise Trouble(
+                    "another conversion is writing there",
+                    where=folder,
+                    remedy="wait for it to end",
+                    code="locked",
+                ) from None
+            # Some network file systems have no locks; a conversion need not fail for that.
+            return descriptor
+        if _is_still(path, descriptor):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
