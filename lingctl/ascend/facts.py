@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions
 from lingctl.ascend.unread import Unread
-from lingctl.remote.command import command
+from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer, Answers, Question
 
 T = TypeVar("T")
@@ -28,8 +28,7 @@ class NodeRequest:
         paths: files and folders that the container needs from the host.
         digests: files and folders that must be the same on all nodes.
         image: the container image.
-        container: name of this cluster's container.
-        pid_file: the daemon's pid file, in the container.
+        service: command that tells whether this cluster's daemon runs there.
     """
 
     cards: tuple[int, ...]
@@ -37,8 +36,7 @@ class NodeRequest:
     paths: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     image: str = ""
-    container: str = ""
-    pid_file: str = ""
+    service: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class NodeFacts:
         cards: by physical id, the asked ones.
         clock: how far the node's clock is from ours, as (least, most) seconds.
         listeners: listening TCP sockets.
-        service: this cluster's own container and daemon.
+        service: whether this cluster's own daemon runs.
         digests: sha256 by path.
         complete: whether every question was answered.
     """
@@ -88,7 +86,7 @@ class NodeFacts:
     disks: tuple[host.Disk, ...] | Unread
     docker: str | Unread
     image: str | Unread
-    service: host.OwnService | Unread
+    service: bool | Unread
     paths: Mapping[str, bool] | Unread
     digests: Mapping[str, str] | Unread
     firewall: tuple[str, ...] | Unread
@@ -148,9 +146,8 @@ def questions(request: NodeRequest) -> list[Question]:
     ]
     if request.image:
         asked.append(Question("image", host.image_command(request.image), 20, "docker"))
-    if request.container:
-        service = host.service_command(request.container, request.pid_file)
-        asked.append(Question("service", service, 20, "docker"))
+    if request.service:
+        asked.append(Question("service", request.service, 20, "docker"))
     return asked + card_questions(request.cards)
 
 

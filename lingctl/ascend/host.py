@@ -19,10 +19,6 @@ for want; do
   df -kP "$at" | tail -n 1
 done
 """
-_DAEMON = """
-docker inspect --format "{{.State.Status}} {{.Id}}" "$1" 2>/dev/null || echo absent
-docker exec "$1" sh -c 'kill -0 "$(cat "$1")" && echo alive' sh "$2" 2>/dev/null || echo dead
-"""
 _PATHS = 'for path; do if [ -e "$path" ]; then echo "there $path"; else echo "absent $path"; fi; done'
 _DIGESTS = """
 for path; do
@@ -66,14 +62,6 @@ class Disk:
     free: int
 
 
-@dataclass(frozen=True, slots=True)
-class OwnService:
-    """This cluster's own container and daemon on the node."""
-
-    container: str
-    alive: bool
-
-
 def clock_command() -> Command:
     """Seconds since 1970."""
     return command("date", "+%s.%N")
@@ -112,11 +100,6 @@ def docker_command() -> Command:
 def image_command(image: str) -> Command:
     """Id of an image."""
     return command("docker", "image", "inspect", "--format", "{{.Id}}", image)
-
-
-def service_command(container: str, pid_file: str) -> Command:
-    """Whether our container and the daemon in it run."""
-    return script(_DAEMON, container, pid_file)
 
 
 def firewall_command() -> Command:
@@ -212,12 +195,10 @@ def read_word(answer: Answer | None) -> str | Unread:
     return lines[0].strip()
 
 
-def read_service(answer: Answer | None) -> OwnService | Unread:
-    """Our container's state and whether its daemon lives."""
-    words = answer.stdout.split() if answer else []
-    if len(words) < 2 or words[-1] not in ("alive", "dead"):
-        return unread(answer)
-    return OwnService(words[0], words[-1] == "alive")
+def read_service(answer: Answer | None) -> bool | Unread:
+    """Whether this cluster's own daemon runs: the first line is ``alive PID`` or ``dead``."""
+    word = (answer.stdout.split() or [""])[0] if answer else ""
+    return unread(answer) if word not in ("alive", "dead") else word == "alive"
 
 
 def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.host import Disk, Listener, OwnService
+from lingctl.ascend.host import Disk, Listener
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware
@@ -262,7 +262,7 @@ def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
 
 
 def _own(facts: NodeFacts) -> bool:
-    return isinstance(facts.service, OwnService) and facts.service.alive
+    return facts.service is True
 
 
 def _amount(count: int) -> str:

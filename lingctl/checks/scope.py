@@ -33,8 +33,7 @@ class Scope:
         disks: paths that need free space.
         digests: what must be the same on all nodes, as {path: what it is}.
         image: the container image.
-        container: name of this cluster's container.
-        pid_file: of the daemon in it.
+        service: shell text that tells whether this cluster's daemon runs on a node.
     """
 
     nodes: tuple[NodeScope, ...]
@@ -43,8 +42,7 @@ class Scope:
     disks: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
-    container: str = ""
-    pid_file: str = ""
+    service: str = ""
 
     @property
     def multi_node(self) -> bool:

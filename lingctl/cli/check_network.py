@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, YesOption, optional_cluster, required_cluster
+from lingctl.cli.common import (
+    JsonOption,
+    LockWaitOption,
+    NodesOption,
+    YesOption,
+    optional_cluster,
+    required_cluster,
+)
 from lingctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +64,7 @@ def check_network(
         FailOn, typer.Option(help="Verdict from which on the exit status is 3.")
     ] = FailOn.WARNING,
     yes: YesOption = False,
+    lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Check cards, links, addresses, hosts and the ways between them. Changes nothing without --fix-tls.
@@ -67,7 +75,7 @@ def check_network(
     if fix_tls is not None:
         if save or saved:
             raise UsageError("--fix-tls changes nodes: it goes with neither --save nor --from")
-        _fix_tls(nodes, fix_tls, yes=yes, as_json=as_json)
+        _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
     from lingctl.findings import Verdict
     from lingctl.flows.check_network import CheckOptions
@@ -104,8 +112,9 @@ def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
             return check_network(group, cluster, options, listener)
 
 
-def _fix_tls(nodes: Path | None, value: int, *, yes: bool, as_json: bool) -> None:
+def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
+    from lingctl.flows.change import changing
     from lingctl.flows.execute import execute
     from lingctl.flows.fix_tls import judge_switches, look_at_switches, plan_tls
     from lingctl.output.documents import print_json
@@ -131,8 +140,12 @@ def _fix_tls(nodes: Path | None, value: int, *, yes: bool, as_json: bool) -> Non
         if not changed:
             say("Nothing was changed.")
             raise typer.Exit(1)
-        with progress() as listener, connect(cluster, listener) as group:
-            execute(plan, group, listener)
+        with (
+            progress() as listener,
+            connect(cluster, listener) as group,
+            changing(group, cluster, "lingctl check-network --fix-tls", listener, wait=lock_wait) as change,
+        ):
+            execute(plan, group, listener, change=change)
             switches = look_at_switches(group, cluster)
     findings = judge_switches(switches, value)
     if as_json:

@@ -20,6 +20,7 @@ from lingctl.flows.network_probe import Record, ask_more, ask_nodes, facts_of, h
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.profile import profile_for
+from lingctl.release.daemon import look_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -121,8 +122,7 @@ def scope_of(cluster: Cluster) -> Scope:
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
         digests={**weights, **sampling, layout.overlay: "the overlay"},
         image=image_of(cluster, profile),
-        container=cluster.container_name,
-        pid_file=layout.pid,
+        service=look_command(cluster).text,
     )
 
 

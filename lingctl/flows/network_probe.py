@@ -15,7 +15,7 @@ from lingctl.checks.reachability import targets_of
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.remote.command import command
+from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
@@ -56,8 +56,7 @@ def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
         paths=node.paths,
         digests=tuple(scope.digests),
         image=scope.image,
-        container=scope.container,
-        pid_file=scope.pid_file,
+        service=Command(scope.service) if scope.service else None,
     )
 
 
