@@ -41,6 +41,8 @@ def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str
         "OMP_NUM_THREADS": "1",
         "PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True",
         "PYTHONDONTWRITEBYTECODE": "1",
+        # 3.0.0 has no script of its own for it.
+        **({"ATB_SPEED_HOME_PATH": profile.atb_llm} if profile.generation >= 3 else {}),
         **_logging(profile),
     }
     if cluster.multi_node:
