@@ -8,11 +8,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 Parts = dict[str, dict[str, Any]]
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?")
 _BACKEND_NAME = re.compile(r"[a-z]+(_[a-z]+)*")
+_DEFAULT_INTER_NODE_PORT = 1120
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,4096}")
 
 
@@ -24,6 +25,23 @@ def _ints(part: dict[str, Any], *names: str) -> tuple[int, ...] | None:
 def _ids(parts: Parts) -> list[list[Any]]:
     value = parts["BackendConfig"].get("npuDeviceIds")
     return [subset for subset in value if isinstance(subset, list)] if isinstance(value, list) else []
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether the engine's JSON library turns it into a number where the code does not look at its type."""
+    return isinstance(value, int | float)
+
+
+def is_usable_address(value: object) -> bool:
+    """Whether it is an IP address other than all zeros, written as ``inet_pton`` reads it."""
+    try:
+        return isinstance(value, str) and "%" not in value and not ipaddress.ip_address(value).is_unspecified
+    except ValueError:
+        return False
+
+
+def _several(parts: Parts) -> bool:
+    return parts["BackendConfig"].get("multiNodesInferEnabled") is True
 
 
 def addresses(parts: Parts) -> Iterator[str]:
@@ -51,7 +69,8 @@ def ipv4_only(parts: Parts) -> Iterator[str]:
 
 def ports(parts: Parts) -> Iterator[str]:
     """HTTP port and inter-node port being the same."""
-    port, between = parts["ServerConfig"].get("port"), parts["BackendConfig"].get("multiNodesInferPort")
+    port = parts["ServerConfig"].get("port")
+    between = parts["BackendConfig"].get("multiNodesInferPort", _DEFAULT_INTER_NODE_PORT)
     if type(port) is int and port == between:
         yield f"both are {port}"
 
@@ -84,16 +103,15 @@ def world_size(parts: Parts) -> Iterator[str]:
 
 def world_size_1(parts: Parts) -> Iterator[str]:
     """The same for 1.0.0, whose worldSize counts the ranks of all nodes."""
-    several = parts["BackendConfig"].get("multiNodesInferEnabled") is True
     for broken in world_size(parts):
         size, count = parts["ModelConfig"]["worldSize"], len(_ids(parts)[0])
-        if not (several and count and size % count == 0):
+        if not (_several(parts) and count and size % count == 0):
             yield broken
 
 
 def unique_ids(parts: Parts) -> Iterator[str]:
-    """A card named twice."""
-    for subset in _ids(parts):
+    """A card named twice. With several nodes the rank table's cards take the place of these."""
+    for subset in () if _several(parts) else _ids(parts):
         if len({str(one) for one in subset}) != len(subset):
             yield f"npuDeviceIds is {subset}"
 
@@ -173,11 +191,41 @@ def swap_memory(parts: Parts) -> Iterator[str]:
 
 
 def partial_prefills(parts: Parts) -> Iterator[str]:
-    """More long partial prefills than partial prefills."""
+    """Limits of chunked prefill out of range; the code's own defaults stand in for what is left out."""
     schedule = parts["ScheduleConfig"]
-    value, most = schedule.get("maxLongPartialPrefills"), schedule.get("maxNumPartialPrefills")
-    if type(value) is int and (value < 1 or (type(most) is int and value > most)):
-        yield f"maxLongPartialPrefills is {value}, maxNumPartialPrefills is {most}"
+    most = schedule.get("maxNumPartialPrefills", 64)
+    limits = (
+        ("maxNumPartialPrefills", most, 64),
+        ("maxLongPartialPrefills", schedule.get("maxLongPartialPrefills", 8), most),
+        ("longPrefillTokenThreshold", schedule.get("longPrefillTokenThreshold", 1024), 8192),
+    )
+    for name, value, highest in limits:
+        if not _is_number(value):
+            yield f"{name} is {value!r}"
+        elif _is_number(highest) and not 1 <= int(value) <= int(highest):
+            yield f"{name} is {value}, the most is {highest}"
+
+
+def stage_policy(parts: Parts) -> Iterator[str]:
+    """A stageSelectPolicy that does not exist; supportSelectBatch overrides it."""
+    schedule = parts["ScheduleConfig"]
+    value = schedule.get("stageSelectPolicy", 0)
+    if schedule.get("supportSelectBatch") is not True and type(value) is int and value > 2:
+        yield f"stageSelectPolicy is {value}"
+
+
+def truncation(parts: Parts) -> Iterator[str]:
+    """A truncation that is replaced by the default."""
+    value = parts["ModelDeployConfig"].get("truncation", 0)
+    if type(value) is not bool and not (type(value) is int and value in (-1, 0, 1)):
+        yield f"truncation is {value!r}"
+
+
+def truncation_bool(parts: Parts) -> Iterator[str]:
+    """The same before 3.0.0, where it is a switch."""
+    value = parts["ModelDeployConfig"].get("truncation", False)
+    if type(value) is not bool:
+        yield f"truncation is {value!r}"
 
 
 def cache_backend(parts: Parts) -> Iterator[str]:
@@ -188,56 +236,73 @@ def cache_backend(parts: Parts) -> Iterator[str]:
     backend, path = pool.get("backend", ""), pool.get("configPath", "")
     if backend not in ("", "unifiedcache", "mooncake", "memcache"):
         yield f"kvPoolConfig.backend is {backend!r}"
-    if not isinstance(path, str) or len(path) > 500:
+    if not isinstance(path, str) or len(path.encode()) > 500:
         yield "kvPoolConfig.configPath is not a text of at most 500 characters"
+    if type(pool.get("asyncWrite", False)) is not bool:
+        yield f"kvPoolConfig.asyncWrite is {pool['asyncWrite']!r}"
 
 
 def threshold(parts: Parts) -> Iterator[str]:
     """A usage threshold that is no percentage."""
     health = parts["ServerConfig"].get("HealthCheckConfig")
     value = health.get("npuUsageThreshold", 0) if isinstance(health, dict) else 0
-    if type(value) is not int or not 0 <= value <= 100:
+    if not _is_number(value) or not 0 <= int(value) <= 100:
         yield f"npuUsageThreshold is {value!r}"
 
 
-def inter_node_tls(parts: Parts) -> Iterator[str]:
-    """Inter-node TLS without its files."""
-    backend = parts["BackendConfig"]
-    if backend.get("interNodeTLSEnabled") is not True:
+def lora(parts: Parts) -> Iterator[str]:
+    """LoRA modules without name, path or base model."""
+    modules = parts["ModelDeployConfig"].get("LoraModules")
+    if modules is None:
         return
-    for name in ("interNodeTlsCert", "interNodeTlsPk", "interNodeTlsCaPath", "interNodeTlsCrlPath"):
-        if not isinstance(backend.get(name), str):
-            yield f"{name} is missing"
-    if backend.get("multiNodesInferEnabled") is True:
-        yield from _file_lists(backend, ("interNodeTlsCaFiles",), ("interNodeTlsCrlFiles",))
+    for module in modules if isinstance(modules, list) else [modules]:
+        wrong = [
+            name
+            for name in ("name", "path", "baseModelName")
+            if not isinstance(module, dict) or not isinstance(module.get(name), str)
+        ]
+        if wrong:
+            yield f"LoraModules: {', '.join(wrong)} missing in {module!r}"
+        elif not _NAME.fullmatch(module["name"]):
+            yield f"LoraModules: name is {module['name']!r}"
+        elif module["baseModelName"] != parts["ModelConfig"].get("modelName"):
+            yield f"LoraModules: baseModelName is {module['baseModelName']!r}"
 
 
-def https(parts: Parts) -> Iterator[str]:
-    """HTTPS without its files."""
+def parallel_sizes(parts: Parts) -> Iterator[str]:
+    """Parallel sizes below 1, or none at all. The code cuts numbers to 32 bits."""
+    for name in ("dp", "sp", "cp"):
+        value = parts["ModelConfig"].get(name, 1)
+        if isinstance(value, str):
+            leading = re.match(r"\s*[+-]?\d+", value)
+            if not leading or not 1 <= int(leading[0]) < 2**31:
+                yield f"{name} is {value!r}"
+        elif _is_number(value) and (int(value) + 2**31) % 2**32 - 2**31 < 1:
+            yield f"{name} is {value!r}"
+
+
+def layerwise_role(parts: Parts) -> Iterator[str]:
+    """The edge-cloud split without a role. The code sees it, and then forgets it."""
     server = parts["ServerConfig"]
-    if server.get("httpsEnabled") is not True:
+    role = server.get("layerwiseDisaggregatedRoleType")
+    if server.get("layerwiseDisaggregated") is True and role not in ("master", "slave"):
+        yield f"layerwiseDisaggregatedRoleType is {role!r}"
+
+
+def layerwise(parts: Parts) -> Iterator[str]:
+    """The edge-cloud split together with what it excludes."""
+    server, backend, schedule = parts["ServerConfig"], parts["BackendConfig"], parts["ScheduleConfig"]
+    if server.get("layerwiseDisaggregated") is not True:
         return
-    yield from (f"{name} is missing" for name in ("tlsCaPath", "tlsCert", "tlsPk") if not server.get(name))
-    yield from _file_lists(server, ("tlsCaFile",), ("tlsCrlFiles",))
-    places = {(server.get("ipAddress"), server.get("port"))}
-    management = server.get("managementIpAddress", server.get("ipAddress"))
-    places |= {
-        (management, server.get("managementPort", server.get("port"))),
-        (management, server.get("metricsPort")),
-    }
-    if len(places) > 1:
-        yield from (
-            f"{name} is missing" for name in ("managementTlsCert", "managementTlsPk") if not server.get(name)
-        )
-        yield from _file_lists(server, ("managementTlsCaFile",), ("managementTlsCrlFiles",))
-
-
-def _file_lists(part: dict[str, Any], needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[str]:
-    for names, least in ((needed, 1), (optional, 0)):
-        for name in names:
-            value = part.get(name, [])
-            if not isinstance(value, list) or not least <= len(value) <= 3:
-                yield f"{name} must list {least} to 3 files"
+    excluded = (
+        ("multiNodesInferEnabled", backend.get("multiNodesInferEnabled") is True),
+        ("distDPServerEnabled", server.get("distDPServerEnabled") is True),
+        ("supportSelectBatch", schedule.get("supportSelectBatch") is True),
+        ("bufferResponseEnabled", schedule.get("bufferResponseEnabled") is True),
+        ("templateType Mix", schedule.get("templateType") == "Mix"),
+        ("another backendType than atb", parts["ModelConfig"].get("backendType") != "atb"),
+    )
+    yield from (f"together with {name}" for name, given in excluded if given)
 
 
 def sequence(parts: Parts) -> Iterator[str]:

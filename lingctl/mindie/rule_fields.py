@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["string", "bool", "int32", "uint32", "array", "object", "truncation"]
+Kind = Literal["string", "bool", "int32", "uint32", "array", "object"]
 Section = Literal[
     "", "LogConfig", "ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig"
 ]
@@ -127,6 +127,7 @@ def _server() -> list[Field]:
         Field(s, "distDPServerEnabled", "bool", _DOCUMENTS, generations=(2,)),
         Field(s, "maxRequestLength", "uint32", src, 1, 100, generations=(3,)),
         Field(s, "maxJsonDepth", "uint32", src, 10, 100, generations=(3,)),
+        Field(s, "npuUsageThreshold", "uint32", src, generations=(3,)),
         Field(s, "layerwiseDisaggregated", "bool", src, generations=(3,)),
         Field(s, "layerwiseDisaggregatedRoleType", "string", src, generations=(3,)),
         Field(s, "layerwiseDisaggregatedMasterIpAddress", "string", src, generations=(3,)),
@@ -166,7 +167,6 @@ def _models() -> list[Field]:
     return [
         Field(deploy, "maxSeqLen", "uint32", src, 1, None, required=True),
         Field(deploy, "maxInputTokenLen", "uint32", src, 1, MAX_TOKENS, required=True),
-        Field(deploy, "truncation", "truncation", src),
         Field(deploy, "maxLoras", "uint32", src, generations=(3,)),
         Field(deploy, "maxLoraRank", "uint32", src, generations=(3,)),
         Field(deploy, "ModelConfig", "array", src, required=True),
@@ -185,6 +185,7 @@ def _models() -> list[Field]:
         Field(model, "npuMemSize", "int32", src, required=True),
         Field(model, "backendType", "string", src, choices=("atb", "ms", "torch"), required=True),
         Field(model, "trustRemoteCode", "bool", src, required=True),
+        Field(model, "pluginParams", "string", src, generations=(3,)),
     ]
 
 
@@ -220,11 +221,9 @@ def _schedule() -> list[Field]:
         Field(s, "maxFirstTokenWaitTime", "uint32", src, 0, 3600000, generations=(3,)),
         Field(s, "policyType", "uint32", src, choices=(0, 4, 5, 6, 7), generations=(3,)),
         Field(s, "maxN", "uint32", src, 1, 8192, generations=(3,)),
-        Field(s, "stageSelectPolicy", "uint32", src, 0, 2, generations=(3,)),
+        Field(s, "stageSelectPolicy", "uint32", src, generations=(3,)),
         Field(s, "prefillExpectedTime", "uint32", src, 1, 10000, generations=(3,)),
         Field(s, "decodeExpectedTime", "uint32", src, 1, 10000, generations=(3,)),
-        Field(s, "maxNumPartialPrefills", "uint32", src, 1, 64, generations=(3,)),
-        Field(s, "longPrefillTokenThreshold", "uint32", src, 1, 8192, generations=(3,)),
         *(Field(s, name, "bool", src, generations=(3,)) for name in switches),
         *(
             Field(s, name, "uint32", src, generations=(3,))

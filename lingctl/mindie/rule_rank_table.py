@@ -18,31 +18,53 @@ from lingctl.mindie.profile import Profile
 MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
 
 
+_CODE = "MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp"
+_ATB = "MindIE-LLM v3.0.0 atb_llm utils/env.py and dist.py"
+_HCCL = "HCCL's documents of the rank table; MindIE does not look"
+
+
 @dataclass(frozen=True, slots=True)
 class TableRule:
     """One rule, for the reference page."""
 
     check: str
     says: str
+    source: str
 
 
 TABLE_RULES = (
+    TableRule("ranktable-version", 'version is "1.0" (the form for Atlas 800I A2)', _HCCL),
+    TableRule("ranktable-status", 'status is "completed"', _HCCL),
+    TableRule("ranktable-strings", "every number is written as a string", _CODE),
     TableRule(
-        "ranktable-version", 'version is "1.0" (the only form that this MindIE reads on Atlas 800I A2)'
+        "ranktable-server-count", f"server_count is 2 to {MAX_SERVERS}, and the length of server_list", _CODE
     ),
-    TableRule("ranktable-status", 'status is "completed"'),
-    TableRule("ranktable-strings", "every number is written as a string"),
-    TableRule("ranktable-server-count", f"server_count is 2 to {MAX_SERVERS}, and the length of server_list"),
-    TableRule("ranktable-address", "server_id and container_ip are IP addresses, each server's its own"),
-    TableRule("ranktable-cards", f"1 to {MAX_CARDS} cards on every server, the same number everywhere"),
-    TableRule("ranktable-device-id", f"device_id is 0 to {MAX_CARD_ID}, once per server"),
-    TableRule("ranktable-device-ip", "device_ip is an address other than 0.0.0.0, once in the table"),
+    TableRule(
+        "ranktable-address",
+        "server_id and container_ip are IP addresses, each server's its own",
+        f"{_CODE}; {_ATB}",
+    ),
+    TableRule(
+        "ranktable-cards", f"1 to {MAX_CARDS} cards on every server, the same number everywhere", _CODE
+    ),
+    TableRule("ranktable-device-id", f"device_id is 0 to {MAX_CARD_ID}, once per server", _CODE),
+    TableRule(
+        "ranktable-device-ip",
+        "device_ip is an address other than 0.0.0.0, once in the table",
+        f"{_CODE}; uniqueness: HCCL's documents",
+    ),
     TableRule(
         "ranktable-rank",
         f"rank_id runs from 0 to the number of cards less one, each once, at most {MAX_RANK}",
+        f"{_CODE}; {_ATB}",
     ),
-    TableRule("ranktable-master", "rank 0 is on the first server of the list"),
+    TableRule(
+        "ranktable-master",
+        "rank 0 is on the first server of the list",
+        f"{_CODE} (rank 0 is the master), the Ling README (the first one is)",
+    ),
 )
+_SOURCES = {rule.check: rule.source for rule in TABLE_RULES}
 
 
 def check_rank_table(document: dict[str, Any], profile: Profile) -> list[Finding]:
@@ -56,7 +78,8 @@ def check_rank_table(document: dict[str, Any], profile: Profile) -> list[Finding
 
 def _failure(check: str, message: str) -> Finding:
     remedy = "lingctl render ranktable writes it from the live cards"
-    return Finding(check, Verdict.FAILURE, message, remedy=remedy)
+    evidence = f"rule from {_SOURCES[check]}"
+    return Finding(check, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)
 
 
 def _head(document: dict[str, Any]) -> Iterator[Finding]:
@@ -118,7 +141,8 @@ def _device_ids(server: str, devices: list[dict[str, Any]]) -> Iterator[Finding]
             yield _failure("ranktable-strings", f"device_id of {server} is {device.get('device_id')!r}")
         elif number is None or not 0 <= number <= MAX_CARD_ID:
             yield _failure("ranktable-device-id", f"device_id of {server} is {device['device_id']!r}")
-    for value, times in Counter(str(device.get("device_id")) for device in devices).items():
+    numbers = (_number(device.get("device_id")) for device in devices)
+    for value, times in Counter(number for number in numbers if number is not None).items():
         if times > 1:
             yield _failure("ranktable-device-id", f"{server} has device_id {value} {times} times")
 

@@ -21,6 +21,7 @@ from lingctl.mindie.rule_rank_table import check_rank_table
 __all__ = ["check_config", "check_rank_table", "parse_document"]
 
 _MAX_BYTES = 10 * 1024 * 1024
+_OPTIONAL_SECTIONS: frozenset[Section] = frozenset({"", "LogConfig"})
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def parse_document(text: str) -> dict[str, Any]:
         if len(text.encode()) > _MAX_BYTES:
             raise ValueError("larger than 10 MB")
         document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"not JSON that MindIE reads: {error}",
             remedy="JSON has no comments, no trailing commas and only plain double quotes",
@@ -53,44 +54,54 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
         cluster: if given, the document is also compared with the model's native window and the rank table's
             limits.
     """
-    generation = profile.generation
-    parts: Parts = {}
-    found: list[Finding] = []
-    for section in PATHS:
-        part = _section(document, section)
-        parts[section] = part or {}
-        if part is None and section not in ("", "LogConfig"):
-            found.append(
-                _finding(
-                    f"config-{section}",
-                    f"{PATHS[section]} is missing or not an object",
-                    "",
-                    "add the section: lingctl render config writes a complete file",
-                )
-            )
+    parts: Parts = {section: _section(document, section) or {} for section in PATHS}
     missing = {section for section in PATHS if _section(document, section) is None}
-    for field in FIELDS:
-        if generation in field.generations and field.section not in missing:
-            found += _check_field(field, parts[field.section], generation)
-    for rule in RULES:
-        if generation in rule.generations:
-            found += [
-                Finding(
-                    rule.check,
-                    rule.verdict,
-                    f"{rule.says}: {broken}",
-                    evidence=f"rule from {rule.source}",
-                    remedy=rule.remedy,
-                )
-                for broken in rule.broken(parts)
-            ]
-    if generation == 3:
+    found = [_missing_section(section) for section in PATHS if section in missing - _OPTIONAL_SECTIONS]
+    found += _check_fields(document, parts, missing, profile.generation)
+    found += _check_rules(parts, profile.generation)
+    if profile.generation == 3:
         found += _removed(parts)
     if cluster is not None:
         found += _check_against_cluster(parts, cluster)
     if any(one.verdict >= Verdict.WARNING for one in found):
         return found
     return [Finding("config", Verdict.PASS, f"MindIE {profile.version} accepts it"), *found]
+
+
+def _check_fields(
+    document: dict[str, Any], parts: Parts, missing: set[Section], generation: int
+) -> Iterator[Finding]:
+    for field in FIELDS:
+        if generation in field.generations and field.section not in missing:
+            yield from _check_field(field, field.path, parts[field.section], generation)
+    models = parts["ModelDeployConfig"].get("ModelConfig")
+    for index, model in enumerate(models[1:] if isinstance(models, list) else [], start=1):
+        for field in FIELDS:
+            if field.section == "ModelConfig" and generation in field.generations:
+                path = field.path.replace("[0]", f"[{index}]")
+                yield from _check_field(field, path, model if isinstance(model, dict) else {}, generation)
+
+
+def _check_rules(parts: Parts, generation: int) -> Iterator[Finding]:
+    for rule in RULES:
+        if generation in rule.generations:
+            for broken in rule.broken(parts):
+                yield Finding(
+                    rule.check,
+                    rule.verdict,
+                    f"{rule.says}: {broken}",
+                    evidence=f"rule from {rule.source}",
+                    remedy=rule.remedy,
+                )
+
+
+def _missing_section(section: Section) -> Finding:
+    return _finding(
+        f"config-{section}",
+        f"{PATHS[section]} is missing or not an object",
+        "",
+        "add the section: lingctl render config writes a complete file",
+    )
 
 
 def _section(document: dict[str, Any], section: Section) -> dict[str, Any] | None:
@@ -103,7 +114,7 @@ def _section(document: dict[str, Any], section: Section) -> dict[str, Any] | Non
     return part if isinstance(part, dict) else None
 
 
-def _check_field(field: Field, part: dict[str, Any], generation: int) -> Iterator[Finding]:
+def _check_field(field: Field, path: str, part: dict[str, Any], generation: int) -> Iterator[Finding]:
     remedy = f"{field.name}: {field.allowed}"
     if field.name not in part:
         if field.required:
@@ -112,25 +123,25 @@ def _check_field(field: Field, part: dict[str, Any], generation: int) -> Iterato
             yield Finding(
                 field.check,
                 verdict,
-                f"{field.path} is missing",
+                f"{path} is missing",
                 evidence=f"rule from {field.source}",
                 remedy=f"add {remedy}",
             )
         return
     value = part[field.name]
-    problem = _problem(field, value, generation)
+    problem = _problem(field, value)
     if problem:
         yield Finding(
             field.check,
             Verdict.FAILURE,
-            f"{field.path} is {json.dumps(value)}: {problem}",
+            f"{path} is {json.dumps(value)}: {problem}",
             evidence=f"rule from {field.source}",
             remedy=f"set {remedy}",
         )
 
 
-def _problem(field: Field, value: object, generation: int) -> str:
-    if not _has_kind(field.kind, value, generation):
+def _problem(field: Field, value: object) -> str:
+    if not _has_kind(field.kind, value):
         return f"must be {field.kind}"
     if field.choices and value not in field.choices:
         return f"must be {field.allowed}"
@@ -143,9 +154,7 @@ def _problem(field: Field, value: object, generation: int) -> str:
     return ""
 
 
-def _has_kind(kind: str, value: object, generation: int) -> bool:
-    if kind == "truncation":
-        return type(value) is bool or (generation == 3 and value in (-1, 0, 1) and type(value) is int)
+def _has_kind(kind: str, value: object) -> bool:
     kinds: dict[str, type] = {"string": str, "bool": bool, "array": list, "object": dict}
     return type(value) is kinds.get(kind, int)
 
