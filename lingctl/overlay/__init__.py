@@ -6,6 +6,7 @@ from lingctl.overlay.package import (
     overlay_files,
     overlay_folder,
     overlay_version,
+    package_document,
     read_digest,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "overlay_files",
     "overlay_folder",
     "overlay_version",
+    "package_document",
     "read_digest",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lingctl.assets import asset
+from lingctl.node.overlay.package import folder_digest
 from lingctl.remote.command import Command, script
 
 FOLDER_NAME = "bailing_moe"
@@ -50,14 +51,31 @@ def overlay_version() -> str:
     return str(manifest["version"])
 
 
+@cache
+def package_document() -> bytes:
+    """The overlay and all that is known of the trees it goes into, as one file for the node program."""
+    folder = overlay_folder()
+    manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    stock = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("known/stock/*.json"))
+    ]
+    upstream = json.loads((folder / "known" / "upstream_ling.json").read_text(encoding="utf-8"))
+    document = {
+        **manifest,
+        "files": {name: content.decode() for name, content in _files().items()},
+        "stock": {entry["release"]: entry["files"] for entry in stock},
+        "upstream": upstream["files"],
+    }
+    return json.dumps(document, sort_keys=True).encode()
+
+
 def digest_of(digests: Mapping[str, str]) -> str:
     """One digest for a folder.
 
     Args:
         digests: sha256 in hexadecimal of each file, by name.
     """
-    lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return folder_digest(digests)
 
 
 def overlay_digest() -> str:

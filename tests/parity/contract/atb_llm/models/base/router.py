@@ -48,6 +48,10 @@ class BaseRouter:
         module = importlib.import_module(f"atb_llm.models.{self.model_type}.flash_causal_{self.model_type}")
         return getattr(module, f"Flash{self.model_type_cap}ForCausalLM")
 
+    def get_config(self):
+        """The config object; every model's router has its own."""
+        raise NotImplementedError
+
     def get_input_builder(self):
         """The stock builder."""
         return InputBuilder(self.tokenizer, max_length=self.config.max_position_embeddings)

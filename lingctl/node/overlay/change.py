@@ -1,0 +1,256 @@
+"""Put the overlay in and take it out: what is refused, what is kept, and what is proved afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime, timezone
+from typing import Dict, List, Mapping, Optional, cast
+
+from lingctl.node.overlay.package import Package
+from lingctl.node.overlay.running import daemons_of
+from lingctl.node.overlay.state import PRISTINE_REMEDY, State, look
+from lingctl.node.overlay.store import Document, Store, copy_folder, locked
+from lingctl.node.overlay.swap import new_id, recover, replace_files, replace_folder, write_folder
+from lingctl.node.overlay.tree import Tree, folder_files, snapshot
+from lingctl.node.trouble import Trouble
+
+_MOUNTED_REMEDY = (
+    "the folder is a mount, which the container was started with: change it with lingctl deploy; "
+    "to be rid of it start the container without"
+)
+
+
+def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = False) -> Dict[str, object]:
+    """Make the tree hold the overlay as shipped; what was in its place is kept and comes back on revert.
+
+    Raises:
+        Trouble: the tree is locked, not fit for the overlay, or in use.
+    """
+    with locked(tree):
+        recovered = recover(tree, store)
+        state = look(tree, package, store)
+        _refuse_unfit(state)
+        if state.files == package.digests and not state.problems:
+            receipt = store.receipt()
+            if state.delivery == "copy" and not (receipt and receipt["files"] == state.files):
+                # Somebody put the same files there; from now on they are ours to revert.
+                store.keep_receipt(_receipt(tree, package, receipt, backup="", before=None))
+            return _done(tree, package, store, changed=False, recovered=recovered)
+        if state.delivery == "mount":
+            raise Trouble(
+                "the mounted overlay is not the one of this lingctl",
+                where=tree.target,
+                remedy=_MOUNTED_REMEDY,
+                code="overlay-mounted",
+            )
+        _refuse_running(tree, allow_running)
+        _replace(tree, package, store, state)
+        return _done(tree, package, store, changed=True, recovered=recovered)
+
+
+def _replace(tree: Tree, package: Package, store: Store, state: State) -> None:
+    change = new_id()
+    earlier = store.receipt()
+    backup = change if state.word in ("foreign", "modified") else ""
+    # What stood there before the first apply is what revert brings back, not a later edit of ours.
+    original = "" if earlier else backup
+    receipt = _receipt(tree, package, earlier, backup=original, before=snapshot(tree.root))
+    like = os.stat(os.path.dirname(tree.target))
+    replace_folder(
+        tree,
+        store,
+        "apply",
+        change,
+        lambda folder: write_folder(folder, package.files, like),
+        package.digests,
+        receipt,
+        backup,
+    )
+
+
+def _receipt(
+    tree: Tree,
+    package: Package,
+    earlier: Optional[Mapping[str, object]],
+    *,
+    backup: str,
+    before: Optional[Mapping[str, str]],
+) -> Document:
+    return {
+        "schema": 1,
+        "version": package.version,
+        "root": tree.root,
+        "files": package.digests,
+        "watched": {path: tree.digest(path) for path in package.watched},
+        "before": earlier["before"] if earlier else before,
+        "backup": earlier["backup"] if earlier else backup,
+        "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def revert(
+    tree: Tree, package: Package, store: Store, *, force: bool = False, allow_running: bool = False
+) -> Dict[str, object]:
+    """Take the overlay out, and bring back what it replaced.
+
+    Raises:
+        Trouble: the folder is not as it was put there (``force`` keeps a copy and goes on), or in use.
+    """
+    with locked(tree):
+        recovered = recover(tree, store)
+        receipt = store.receipt()
+        files = folder_files(tree.target)
+        if tree.mount():
+            raise Trouble(
+                "the overlay is mounted, not copied",
+                where=tree.target,
+                remedy=_MOUNTED_REMEDY,
+                code="overlay-mounted",
+            )
+        word = look(tree, package, store).word
+        if receipt is None and (files is None or word == "foreign"):
+            # Also after a revert that brought somebody's folder back, or that was killed at its very end.
+            return _done(tree, package, store, changed=recovered == "finished", recovered=recovered)
+        ours = files is None or files == (receipt["files"] if receipt else package.digests)
+        if not ours and not force:
+            raise Trouble(
+                "the folder is not as lingctl put it there",
+                where=tree.target,
+                remedy="see lingctl patch diff; --force keeps a copy of it and goes on",
+                code="overlay-changed",
+            )
+        _refuse_running(tree, allow_running)
+        before = cast(Optional[Dict[str, str]], receipt["before"]) if receipt else None
+        _take_out(tree, store, receipt, keep="" if ours else new_id(), there=files is not None)
+        result = _done(tree, package, store, changed=True, recovered=recovered)
+        store.tidy()
+    if before is not None:
+        now = snapshot(tree.root)
+        result["differs"] = sorted(path for path in {*before, *now} if before.get(path) != now.get(path))
+        result["identical"] = before == now
+    return result
+
+
+def _take_out(
+    tree: Tree, store: Store, receipt: Optional[Mapping[str, object]], *, keep: str, there: bool
+) -> None:
+    backup = os.path.join(store.backups, str(receipt["backup"])) if receipt and receipt["backup"] else ""
+    if backup:
+        wanted = folder_files(backup)
+        if wanted is None:
+            raise Trouble(
+                "the copy of what the overlay replaced is gone",
+                where=backup,
+                remedy="put that folder back from your own backup; --force is of no help here",
+                code="overlay-record",
+            )
+        replace_folder(
+            tree, store, "revert", new_id(), lambda folder: copy_folder(backup, folder), wanted, None, keep
+        )
+        shutil.rmtree(backup)
+    elif there:
+        replace_folder(tree, store, "revert", new_id(), None, None, None, keep)
+    else:
+        store.keep_receipt(None)
+
+
+def restore(
+    tree: Tree,
+    package: Package,
+    store: Store,
+    pristine: Tree,
+    *,
+    allow_running: bool = False,
+    force: bool = False,
+) -> Dict[str, object]:
+    """Put stock files back in the place of those of Ling's own patch, and no others.
+
+    Args:
+        tree: the patched tree.
+        package: knows the patch's files.
+        store: keeps the replaced files.
+        pristine: the same release, never patched.
+        allow_running: although MindIE runs from the tree.
+        force: although the two trees seem to be of different releases.
+
+    Raises:
+        Trouble: the pristine tree is none, or of another release.
+    """
+    with locked(tree):
+        recovered = recover(tree, store)
+        contents = restorable(tree, package, pristine, force=force)
+        if contents:
+            _refuse_running(tree, allow_running)
+            replace_files(tree, store, new_id(), contents)
+        result = _done(tree, package, store, changed=bool(contents), recovered=recovered)
+    return {**result, "restored": list(contents)}
+
+
+def restorable(tree: Tree, package: Package, pristine: Tree, *, force: bool = False) -> Dict[str, bytes]:
+    """The stock content of every file of the tree that is the patch's, in the order to write them.
+
+    Raises:
+        Trouble: the pristine tree lacks one, is patched too, or is of another release.
+    """
+    patched = [path for path, digest in package.upstream.items() if tree.digest(path) == digest]
+    # The loader last: until then a half-restored tree still says that it is patched.
+    patched.sort(key=lambda path: (path == "models/__init__.py", path))
+    contents: Dict[str, bytes] = {}
+    for path in patched:
+        content = pristine.read(path)
+        if content is None or pristine.digest(path) == package.upstream[path]:
+            raise Trouble(
+                f"the pristine tree {'has no' if content is None else 'is patched too:'} {path}",
+                where=pristine.root,
+                remedy="take atb_llm from an image that was never patched",
+                code="overlay-not-pristine",
+            )
+        contents[path] = content
+    others = [path for path in package.watched if path not in package.upstream]
+    unlike = [path for path in others if tree.digest(path) != pristine.digest(path)]
+    if contents and unlike and not force:
+        raise Trouble(
+            "the two trees are of different releases, or one is hot-fixed",
+            where=pristine.root,
+            evidence=f"these files are in no patch and differ: {', '.join(unlike[:5])}",
+            remedy="take atb_llm from the same image; --force restores all the same",
+            code="overlay-not-pristine",
+        )
+    return contents
+
+
+def _refuse_unfit(state: State) -> None:
+    if state.word == "upstream-patched":
+        raise Trouble(
+            state.problems[0],
+            where=state.root,
+            evidence="\n".join([*state.upstream.files, *state.problems[1:]]),
+            remedy=PRISTINE_REMEDY,
+            code="overlay-upstream-patched",
+        )
+    if state.word == "unsupported":
+        raise Trouble(
+            state.problems[-1],
+            where=state.root,
+            evidence="\n".join(state.missing),
+            remedy="use MindIE 1.0.0 or 3.0.0; lingctl patch status --record prints what this tree is",
+            code="overlay-unsupported",
+        )
+
+
+def _refuse_running(tree: Tree, allowed: bool) -> None:
+    running: List[str] = [] if allowed else daemons_of(tree.root)
+    if running:
+        raise Trouble(
+            "MindIE runs from this tree",
+            where=tree.root,
+            evidence=", ".join(running[:5]),
+            remedy="stop it first (lingctl stop); --allow-running changes the files under it, "
+            "which it notices on its next start",
+            code="overlay-running",
+        )
+
+
+def _done(tree: Tree, package: Package, store: Store, *, changed: bool, recovered: str) -> Dict[str, object]:
+    return {"changed": changed, "recovered": recovered, "after": look(tree, package, store).as_json()}

@@ -1,0 +1,129 @@
+"""What the caller sends along: the overlay's files, and what is known of the trees they go into."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from lingctl.node.trouble import Trouble
+
+SCHEMA = 1
+FOLDER = "bailing_moe"
+# Where the folder goes, and what must be beside it, from the root of the atb_llm package.
+MODELS = "models"
+# Equal to stock but for its licence header: a match of this file alone proves nothing.
+WEAK_FINGERPRINT = "models/deepseek/input_builder_deepseek.py"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One range of atb_llm versions and how far the overlay was tried on it."""
+
+    versions: Sequence[str]
+    status: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """The overlay as shipped.
+
+    Attributes:
+        version: of the overlay.
+        files: content by name.
+        requires: names that must be found, by file of the tree; ``Weights.aliases`` is an attribute.
+        watched: stock files whose content the overlay was checked against.
+        stock: sha256 of watched files by release and path.
+        upstream: sha256 of the files of Ling's own patch, by path.
+        earlier: folder digests of earlier versions of the overlay, by version.
+        targets: what it was tried on.
+    """
+
+    version: str
+    files: Mapping[str, bytes]
+    requires: Mapping[str, Sequence[str]]
+    watched: Sequence[str]
+    stock: Mapping[str, Mapping[str, str]]
+    upstream: Mapping[str, str]
+    earlier: Mapping[str, str]
+    targets: Sequence[Target]
+
+    @property
+    def digests(self) -> Dict[str, str]:
+        """sha256 of every file of the overlay, by name."""
+        return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())}
+
+    @property
+    def digest(self) -> str:
+        """One digest for the folder."""
+        return folder_digest(self.digests)
+
+    def target_for(self, version: Optional[str]) -> Optional[Target]:
+        """What is known of the overlay on that version."""
+        return next((target for target in self.targets if version in target.versions), None)
+
+
+def folder_digest(digests: Mapping[str, str]) -> str:
+    """sha256 over the lines that ``sha256sum *`` would print for the folder's files."""
+    lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def read_package(path: str) -> Package:
+    """The package in a file.
+
+    Raises:
+        Trouble: not there, or not one of ours.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except (OSError, ValueError) as error:
+        raise Trouble(
+            f"the overlay's package cannot be read: {error}", where=path, code="overlay-package"
+        ) from error
+    return make_package(document)
+
+
+def make_package(document: Mapping[str, object]) -> Package:
+    """The package of a document, as ``lingctl.overlay`` writes it.
+
+    Raises:
+        Trouble: the document is not one of ours, or of another version of lingctl.
+    """
+    if document.get("schema") != SCHEMA:
+        raise Trouble(
+            f"the overlay's package has schema {document.get('schema')!r}, this program reads {SCHEMA}",
+            remedy="use one version of lingctl everywhere",
+            code="overlay-package",
+        )
+    try:
+        return Package(
+            version=str(document["version"]),
+            files={name: text.encode() for name, text in _mapping(document["files"]).items()},
+            requires={path: tuple(names) for path, names in _mapping(document["requires"]).items()},
+            watched=tuple(_sequence(document["watched"])),
+            stock={release: dict(files) for release, files in _mapping(document["stock"]).items()},
+            upstream=dict(_mapping(document["upstream"])),
+            earlier=dict(_mapping(document["earlier"])),
+            targets=tuple(
+                Target(tuple(entry["versions"]), str(entry["status"]), str(entry["note"]))
+                for entry in _sequence(document["targets"])
+            ),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Trouble(f"the overlay's package is incomplete: {error!r}", code="overlay-package") from error
+
+
+def _mapping(value: object) -> Dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    return value
+
+
+def _sequence(value: object) -> List[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list")
+    return value

@@ -1,0 +1,254 @@
+"""What a tree is like, in one word, with everything that the word rests on. Reads only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, cast
+
+from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, Target, folder_digest
+from lingctl.node.overlay.store import Store
+from lingctl.node.overlay.symbols import missing_names
+from lingctl.node.overlay.tree import Tree, folder_files
+from lingctl.node.overlay.versions import Evidence, release_of, versions_of
+
+PRISTINE_REMEDY = (
+    "start from a pristine image (lingctl deploy mounts the overlay into one), or put the stock files back: "
+    "lingctl patch restore --from PRISTINE_ATB_LLM"
+)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """How much of Ling's own patch is in the tree.
+
+    Attributes:
+        files: those that are the patch's, to the byte.
+        of: how many the patch has.
+        edited: whether the loader knows bailing_moe although its file is not the patch's.
+    """
+
+    files: Tuple[str, ...]
+    of: int
+    edited: bool
+
+    @property
+    def present(self) -> bool:
+        """Whether the patch is in; the one file that equals stock but for a header does not count."""
+        return self.edited or any(path != WEAK_FINGERPRINT for path in self.files)
+
+
+@dataclass(frozen=True)
+class State:
+    """What was found.
+
+    Attributes:
+        word: ``absent``, ``applied``, ``outdated``, ``modified``, ``partial``, ``foreign``,
+            ``upstream-patched``, ``stock-drift`` or ``unsupported``.
+        delivery: ``copy``, ``mount`` or nothing.
+        files: sha256 of the folder's files, or None where there is no folder.
+        applied_version: version of the overlay that is in place, where known.
+        drift: stock files that changed since the overlay was applied.
+        unknown_stock: watched files that no known release has.
+        problems: what makes the word one that needs attention.
+        notes: what is good to know.
+        interrupted: the change that was killed half-way, if one was.
+    """
+
+    word: str
+    root: str
+    delivery: str
+    files: Optional[Mapping[str, str]]
+    applied_version: str
+    release: Optional[str]
+    target: Optional[Target]
+    versions: Sequence[Evidence]
+    upstream: Upstream
+    missing: Sequence[str]
+    drift: Sequence[str]
+    unknown_stock: Sequence[str]
+    problems: Sequence[str]
+    notes: Sequence[str]
+    interrupted: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the overlay is in place as shipped and nothing is wrong."""
+        return self.word == "applied" and not self.problems and not self.interrupted
+
+    def as_json(self) -> Dict[str, object]:
+        """Plain data."""
+        return {
+            "state": self.word,
+            "good": self.good,
+            "root": self.root,
+            "delivery": self.delivery,
+            "digest": folder_digest(self.files) if self.files else "",
+            "overlay": self.applied_version,
+            "release": self.release or "",
+            "tested": self.target.status if self.target else "unknown",
+            "versions": [entry.as_json() for entry in self.versions],
+            "upstream": {
+                "files": list(self.upstream.files),
+                "of": self.upstream.of,
+                "present": self.upstream.present,
+            },
+            "missing": list(self.missing),
+            "drift": list(self.drift),
+            "unknown_stock": list(self.unknown_stock),
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "interrupted": self.interrupted,
+        }
+
+
+def look(tree: Tree, package: Package, store: Store) -> State:
+    """Find out everything about a tree.
+
+    Raises:
+        Trouble: something in it can neither be read nor judged.
+    """
+    receipt = store.receipt()
+    versions = versions_of(tree, package.stock)
+    release = release_of(versions)
+    target = package.target_for(release)
+    upstream = _upstream(tree, package)
+    missing = missing_names(tree, package.requires)
+    files = folder_files(tree.target)
+    applied, version = _folder_word(files, package, receipt)
+    drift = _drift(tree, receipt)
+    unknown = _unknown_stock(tree, package)
+    problems = list(_mode_problems(tree)) if files is not None else []
+    if missing:
+        word = "unsupported"
+        problems.append(f"the tree lacks what the overlay uses: {', '.join(missing[:4])}")
+    elif target is not None and target.status == "blocked":
+        word = "unsupported"
+        problems.append(f"{release}: {target.note}")
+    elif upstream.present:
+        word = "upstream-patched"
+        problems += _upstream_problems(upstream)
+    elif applied == "applied" and drift:
+        word = "stock-drift"
+        problems.append(f"stock files changed since the overlay was applied: {', '.join(drift)}")
+    else:
+        word = applied
+    journal = store.journal()
+    mount = tree.mount()
+    if mount == "writable":
+        problems.append("the overlay's folder is mounted, but not read-only")
+    return State(
+        word,
+        tree.root,
+        ("mount" if mount else "copy") if files is not None else "",
+        files,
+        version,
+        release,
+        target,
+        versions,
+        upstream,
+        missing,
+        drift,
+        unknown,
+        problems,
+        _notes(versions, release, target, unknown),
+        str(journal["operation"]) if journal else "",
+    )
+
+
+def _folder_word(
+    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[Mapping[str, object]]
+) -> Tuple[str, str]:
+    """The state of the folder alone, and the overlay's version in it."""
+    if files is None:
+        return "absent", ""
+    if files == package.digests:
+        return "applied", package.version
+    if receipt and files == receipt.get("files"):
+        return "outdated", str(receipt["version"])
+    digest = folder_digest(files)
+    for version, known in package.earlier.items():
+        if digest == known:
+            return "outdated", version
+    shipped = package.digests
+    same = [name for name in files if files[name] == shipped.get(name)]
+    if len(same) == len(files) and files:
+        return "partial", package.version
+    if same or receipt:
+        return "modified", package.version
+    return "foreign", ""
+
+
+def _upstream(tree: Tree, package: Package) -> Upstream:
+    files = tuple(path for path, digest in package.upstream.items() if tree.digest(path) == digest)
+    loader = "models/__init__.py"
+    edited = loader not in files and b"bailing_moe" in (tree.read(loader) or b"")
+    return Upstream(files, len(package.upstream), edited)
+
+
+def _upstream_problems(upstream: Upstream) -> List[str]:
+    how = f"{len(upstream.files)} of {upstream.of} files"
+    if upstream.edited:
+        how += ", and the loader is an edited one of the same kind"
+    problems = [
+        f"Ling's own patch is in this tree ({how}): it hides the overlay and alters what it builds on"
+    ]
+    if "utils/file_utils.py" in upstream.files:
+        problems.append(
+            "check_other_write_permission is switched off: weights and configurations that anybody may "
+            "write are accepted for every model of this installation"
+        )
+    return problems
+
+
+def _drift(tree: Tree, receipt: Optional[Mapping[str, object]]) -> List[str]:
+    if not receipt:
+        return []
+    watched = cast(Mapping[str, Optional[str]], receipt["watched"])
+    return [path for path, digest in watched.items() if tree.digest(path) != digest]
+
+
+def _unknown_stock(tree: Tree, package: Package) -> List[str]:
+    unknown = []
+    for path in package.watched:
+        digest = tree.digest(path)
+        known = {files[path] for files in package.stock.values() if path in files}
+        if digest is not None and digest not in known and digest != package.upstream.get(path):
+            unknown.append(path)
+    return unknown
+
+
+def _notes(
+    versions: Sequence[Evidence], release: Optional[str], target: Optional[Target], unknown: Sequence[str]
+) -> List[str]:
+    notes = []
+    said = {(entry.what, entry.version) for entry in versions if not entry.weak}
+    for what in ("atb-models", "MindIE"):
+        spoken = sorted(version for name, version in said if name == what)
+        if len(spoken) > 1:
+            notes.append(f"sources disagree on the version of {what}: {', '.join(spoken)}")
+    if release is None:
+        notes.append("no source tells the version of this tree")
+    elif target is None:
+        notes.append(f"the overlay was not tried on {release}; the names that it uses are all there")
+    elif target.status != "tested":
+        notes.append(f"{release}: {target.note}")
+    if unknown:
+        notes.append(
+            f"{len(unknown)} stock files are of no known release, e.g. {unknown[0]}: a hot-fixed image, "
+            "or a release not recorded yet (lingctl patch status --record)"
+        )
+    return notes
+
+
+def _mode_problems(tree: Tree) -> List[str]:
+    """MindIE refuses checkpoints that others may write; code is held to no less."""
+    problems = []
+    # Python has to be able to read them as the user that owns the tree.
+    for place, _, files in os.walk(tree.target):
+        for path in [place, *(os.path.join(place, name) for name in files)]:
+            mode = stat.S_IMODE(os.lstat(path).st_mode)
+            if mode & (stat.S_IWGRP | stat.S_IWOTH):
+                problems.append(f"{os.path.relpath(path, tree.root)} may be written by others ({mode:04o})")
+    return problems

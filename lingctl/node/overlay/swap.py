@@ -1,0 +1,217 @@
+"""Put a folder in the place of another, so that a kill at any moment leaves the one or the other.
+
+The new folder is made complete beside the tree's models, in a work folder whose name no importer takes for
+a package. A journal outside the tree says what was intended; ``recover`` reads it on the next run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+from typing import Callable, Dict, Mapping, Optional, cast
+
+from lingctl.node.files import FILE_MODE, FOLDER_MODE, create, sync_folder
+from lingctl.node.overlay.store import Document, Store, copy_folder
+from lingctl.node.overlay.tree import Tree, folder_files
+from lingctl.node.trouble import Trouble
+
+_EXCHANGE = 2
+_AT_FDCWD = -100
+
+Fill = Callable[[str], None]
+
+
+def new_id() -> str:
+    """A name for one change."""
+    return secrets.token_hex(4)
+
+
+def work_folder(tree: Tree, change: str) -> str:
+    """Where a change prepares what it swaps in: on the tree's own file system."""
+    return os.path.join(tree.root, f".lingctl-{change}")
+
+
+def replace_folder(
+    tree: Tree,
+    store: Store,
+    operation: str,
+    change: str,
+    fill: Optional[Fill],
+    after: Optional[Mapping[str, str]],
+    receipt: Optional[Document],
+    backup: str = "",
+) -> None:
+    """Replace the overlay's folder, or remove it, and record that.
+
+    Args:
+        tree: the tree, locked.
+        store: its records.
+        operation: the word for messages.
+        change: from ``new_id``.
+        fill: makes the new folder at the path it is given; None to remove the old one only.
+        after: sha256 of the new folder's files, None without one.
+        receipt: the record to keep afterwards, None for none.
+        backup: name of a backup that is made now of what is there; removed again if the change is undone.
+
+    Raises:
+        Trouble: what was written is not what was meant; everything is as before.
+        OSError: the disk or the rights; what was begun is undone on the next run.
+    """
+    work = work_folder(tree, change)
+    store.keep_journal(
+        {"operation": operation, "change": change, "after": after, "receipt": receipt, "backup": backup}
+    )
+    if backup:
+        copy_folder(tree.target, os.path.join(store.backups, backup))
+    os.mkdir(work, 0o700)
+    new, old = os.path.join(work, "new"), os.path.join(work, "old")
+    if fill is not None:
+        fill(new)
+        if folder_files(new) != after:
+            recover(tree, store)
+            raise Trouble(
+                "the files read back differ from those written",
+                where=new,
+                remedy="check the disk (dmesg)",
+                code="overlay-read-back",
+            )
+        _put(new, tree.target, old)
+    else:
+        os.rename(tree.target, old)
+    sync_folder(os.path.dirname(tree.target))
+    recover(tree, store)
+
+
+def recover(tree: Tree, store: Store) -> str:
+    """End a change that was begun: forward if its folder is in place, else back. Returns what was done.
+
+    The tree must be locked. Doing it twice does no harm.
+    """
+    journal = store.journal()
+    if journal is None:
+        return ""
+    if journal["operation"] == "restore":
+        return _recover_files(tree, store, journal)
+    work = work_folder(tree, str(journal["change"]))
+    old = os.path.join(work, "old")
+    if folder_files(tree.target) == journal["after"]:
+        store.keep_receipt(cast(Optional[Document], journal["receipt"]))
+        word = "finished"
+    else:
+        if not os.path.lexists(tree.target) and os.path.isdir(old):
+            os.rename(old, tree.target)
+            sync_folder(os.path.dirname(tree.target))
+        if journal["backup"]:
+            shutil.rmtree(os.path.join(store.backups, str(journal["backup"])), ignore_errors=True)
+        word = "undone"
+    _end(tree, store, work)
+    return word
+
+
+def replace_files(tree: Tree, store: Store, change: str, contents: Mapping[str, bytes]) -> None:
+    """Replace single files of the tree; after a kill the next run does the rest. Modes and owners stay.
+
+    Args:
+        tree: the tree, locked.
+        store: its records; the files as they are go into its backup ``change``.
+        change: from ``new_id``.
+        contents: new content by path, in the order in which they are replaced.
+    """
+    work = work_folder(tree, change)
+    journal: Dict[str, object] = {
+        "operation": "restore",
+        "change": change,
+        "files": list(contents),
+        "staged": False,
+    }
+    store.keep_journal(journal)
+    saved = os.path.join(store.backups, change)
+    for path in contents:
+        os.makedirs(os.path.dirname(os.path.join(saved, path)), mode=FOLDER_MODE, exist_ok=True)
+        shutil.copy2(tree.path(path), os.path.join(saved, path))
+    os.mkdir(work, 0o700)
+    for number, (path, content) in enumerate(contents.items()):
+        like = os.stat(tree.path(path))
+        _write(os.path.join(work, str(number)), content, like.st_mode & 0o7777, like)
+    sync_folder(work)
+    store.keep_journal({**journal, "staged": True})
+    recover(tree, store)
+
+
+def _recover_files(tree: Tree, store: Store, journal: Mapping[str, object]) -> str:
+    work = work_folder(tree, str(journal["change"]))
+    if not journal["staged"]:
+        shutil.rmtree(os.path.join(store.backups, str(journal["change"])), ignore_errors=True)
+        _end(tree, store, work)
+        return "undone"
+    for number, path in enumerate(cast("list[str]", journal["files"])):
+        staged = os.path.join(work, str(number))
+        if os.path.isfile(staged):
+            os.replace(staged, tree.path(path))
+            sync_folder(os.path.dirname(tree.path(path)))
+    _end(tree, store, work)
+    return "finished"
+
+
+def write_folder(folder: str, files: Mapping[str, bytes], like: os.stat_result) -> None:
+    """Make a folder of files, to the disk, with the modes that MindIE demands and a neighbour's owner."""
+    os.mkdir(folder, FOLDER_MODE)
+    os.chmod(folder, FOLDER_MODE)
+    for name, content in files.items():
+        _write(os.path.join(folder, name), content, FILE_MODE, like)
+    _own(folder, like)
+    sync_folder(folder)
+
+
+def _write(path: str, content: bytes, mode: int, like: os.stat_result) -> None:
+    with os.fdopen(create(path), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    _own(path, like)
+
+
+def _own(path: str, like: os.stat_result) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, like.st_uid, like.st_gid)
+
+
+def _end(tree: Tree, store: Store, work: str) -> None:
+    if os.path.lexists(work):
+        shutil.rmtree(work)
+        sync_folder(tree.root)
+    store.keep_journal(None)
+
+
+def _put(new: str, target: str, old: str) -> None:
+    if not os.path.lexists(target):
+        os.rename(new, target)
+    elif not _exchange(new, target):
+        os.rename(target, old)
+        os.rename(new, target)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Swap two folders in one step, where the kernel and the file system can."""
+    try:
+        function = ctypes.CFUNCTYPE(
+            ctypes.c_int,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_uint,
+            use_errno=True,
+        )(("renameat2", ctypes.CDLL(None)))
+    except AttributeError:
+        return False
+    if function(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EPERM):
+        return False
+    raise OSError(code, os.strerror(code), other)
