@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
-from lingctl.cli.smoke_test import CaOption, KindChoice, ModelOption, UrlOption
+from lingctl.cli.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
     from lingctl.flows.bench import BenchOptions
     from lingctl.serving.bench.report import BenchReport
     from lingctl.serving.bench.sweep import Limits
+    from lingctl.serving.endpoint import TlsFiles
 
 
 def bench(
@@ -43,6 +44,8 @@ def bench(
         Path | None, typer.Option(help="Write charts: FILE.html (or .png with matplotlib).")
     ] = None,
     ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how fast the service answers: TTFT, TPOT, ITL, end-to-end latency, tokens per second.
@@ -53,6 +56,7 @@ def bench(
     from lingctl.output.progress import progress
     from lingctl.serving.bench.load import Pace
     from lingctl.serving.bench.plot import check_plot, write_plot
+    from lingctl.serving.endpoint import TlsFiles
 
     if plot:
         check_plot(plot)
@@ -70,7 +74,7 @@ def bench(
         most_concurrency=max_concurrency,
     )
     with progress() as listener:
-        report = _run(nodes, url, model, ca, options, listener)
+        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
     if plot:
         write_plot(plot, report)
     _show(report, as_json)
@@ -88,7 +92,7 @@ def _limits(ttft: float, tpot: float) -> Limits:
 
 
 def _run(
-    nodes: Path | None, url: str, model: str, ca: Path | None, options: BenchOptions, listener: Listener
+    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: BenchOptions, listener: Listener
 ) -> BenchReport:
     from lingctl.cli.common import optional_cluster
     from lingctl.errors import UsageError
@@ -102,9 +106,9 @@ def _run(
         )
     cluster = None if url else optional_cluster(nodes)
     if cluster is None:
-        return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, ca=ca), options, listener)
+        return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
     with connect(cluster, listener) as group:
-        return bench_cluster(group, cluster, options, listener, ca=ca)
+        return bench_cluster(group, cluster, options, listener, tls=tls)
 
 
 def _show(report: BenchReport, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from lingctl.cli.common import JsonOption, NodesOption
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
+    from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke import SmokeOptions, SmokeReport
 
 
@@ -32,6 +33,11 @@ ModelOption = Annotated[
 CaOption = Annotated[
     Path | None, typer.Option("--ca", help="Authority that signed the service's certificate (HTTPS).")
 ]
+CertOption = Annotated[
+    Path | None,
+    typer.Option("--cert", help="Certificate to show to the service; MindIE's HTTPS asks for one."),
+]
+KeyOption = Annotated[Path | None, typer.Option("--key", help="Its private key, if in another file.")]
 
 
 def smoke_test(
@@ -45,6 +51,8 @@ def smoke_test(
     expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
     first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
     ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that the service answers: port, health, models, a greedy answer, streaming, errors, counts.
@@ -54,17 +62,18 @@ def smoke_test(
     4 not reachable.
     """
     from lingctl.output.progress import progress
+    from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke import SmokeOptions
 
     options = SmokeOptions(kind.value, prompt, expect, first_token_limit)
     with progress() as listener:
-        report = _run(nodes, url, model, ca, options, listener)
+        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
 
 
 def _run(
-    nodes: Path | None, url: str, model: str, ca: Path | None, options: SmokeOptions, listener: Listener
+    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: SmokeOptions, listener: Listener
 ) -> SmokeReport:
     from lingctl.cli.common import optional_cluster
     from lingctl.errors import UsageError
@@ -78,10 +87,10 @@ def _run(
         )
     cluster = None if url else optional_cluster(nodes)
     if cluster is None:
-        endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, ca=ca)
+        endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
         return smoke_test_endpoint(endpoint, options, listener)
     with connect(cluster, listener) as group:
-        return smoke_test_cluster(group, cluster, options, listener, ca=ca)
+        return smoke_test_cluster(group, cluster, options, listener, tls=tls)
 
 
 def _show(report: SmokeReport, as_json: bool) -> None:

@@ -20,11 +20,13 @@ from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import Limits, best, sweep
 from lingctl.serving.client import Client, Generation, ModelList
-from lingctl.serving.endpoint import Endpoint, address_of, endpoint_of
+from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
 from lingctl.serving.reach import client_for
 from lingctl.serving.remedies import remedy_for
 from lingctl.serving.trouble import Trouble
+
+_ONE_AT_A_TIME = Pace(concurrency=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class BenchOptions:
     """
 
     requests: int = 100
-    pace: Pace = Pace(concurrency=1)  # noqa: RUF009  (frozen)
+    pace: Pace = _ONE_AT_A_TIME
     kind: Kind = "chat"
     input_tokens: int = 256
     output_tokens: int = 128
@@ -68,7 +70,12 @@ def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener
 
 
 def bench_cluster(
-    group: Group, cluster: Cluster, options: BenchOptions, listener: Listener, *, ca: Path | None = None
+    group: Group,
+    cluster: Cluster,
+    options: BenchOptions,
+    listener: Listener,
+    *,
+    tls: TlsFiles = NO_TLS_FILES,
 ) -> BenchReport:
     """Measure a cluster's service, over SSH where its port is closed to this machine.
 
@@ -76,7 +83,7 @@ def bench_cluster(
         LingctlError: it does not answer a single request, or the dataset is unusable.
     """
     options = replace(options, kind=cluster.catalogue_model.kind)
-    with client_for(endpoint_of(cluster, ca=ca), forward_to(group, cluster)) as client:
+    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)
 
 
@@ -110,7 +117,7 @@ class _Loads:
         self._prompts = prompts
         self._listener = listener
         self._tunnelled = address.place in client.routes
-        tls = tls_context(endpoint.ca) if address.scheme == "https" else None
+        tls = tls_context(endpoint.tls) if address.scheme == "https" else None
         place = resolve(client.routes.get(address.place, address.place))
         self._target = Target(address, place, dialect, endpoint.api_key, tls)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from lingctl.ascend import npu_smi
+from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
-from lingctl.flows.watch_start import DaemonSight, look_at_daemon
+from lingctl.flows.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.endpoint import Endpoint, endpoint_of
+from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
+from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.reach import Forward, client_for
 from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
+
+_CARDS = Question("npus", npu_smi.table_command(), 60)
 
 
 @runtime_checkable
@@ -32,7 +36,12 @@ def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Lis
 
 
 def smoke_test_cluster(
-    group: Group, cluster: Cluster, options: SmokeOptions, listener: Listener, *, ca: Path | None = None
+    group: Group,
+    cluster: Cluster,
+    options: SmokeOptions,
+    listener: Listener,
+    *,
+    tls: TlsFiles = NO_TLS_FILES,
 ) -> SmokeReport:
     """Test a cluster's service, over SSH to the primary where its ports are closed to this machine.
 
@@ -40,7 +49,7 @@ def smoke_test_cluster(
     """
     if options.kind == "auto":
         options = options.of_kind(cluster.catalogue_model.kind)
-    with client_for(endpoint_of(cluster, ca=ca), forward_to(group, cluster)) as client:
+    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         report = smoke_test(client, options, listener=listener)
     return report.with_findings(node_findings(look_at_nodes(group, cluster)))
 
@@ -53,18 +62,31 @@ def forward_to(group: Group, cluster: Cluster) -> Forward | None:
 
 def look_at_nodes(group: Group, cluster: Cluster) -> list[NodeSight]:
     """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen: Mapping[str, DaemonSight | LingctlError] = group.map(lambda node: _look(node, cluster))
+    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, cluster))
     return [_sight(name, seen[name]) for name in cluster.node_names]
 
 
-def _look(connection: Connection, cluster: Cluster) -> DaemonSight:
-    return look_at_daemon(connection, cluster)
-
-
-def _sight(node: str, seen: DaemonSight | LingctlError) -> NodeSight:
-    if isinstance(seen, LingctlError):
-        return NodeSight(node, None, seen.what)
-    last = seen.console.strip().splitlines()[-1:]
+def _look(connection: Connection, cluster: Cluster) -> NodeSight:
+    daemon = look_at_daemon(connection, cluster)
+    said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
+    table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
+    devices = cluster.node(connection.node).devices
+    last = "".join(daemon.console.strip().splitlines()[-1:])
     return NodeSight(
-        node, seen.alive, "" if seen.alive else f"exit status {seen.exit_status}; {''.join(last)}"
+        connection.node,
+        daemon.alive,
+        "" if daemon.alive else f"exit status {daemon.exit_status}; {last}",
+        {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
+        f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
     )
+
+
+def _hbm_percent(table: npu_smi.NpuTable, device: int) -> float | None:
+    chip = next((chip for chip in table.chips if chip.card == device), None)
+    if chip is None or chip.hbm_used_mb is None or not chip.hbm_total_mb:
+        return None
+    return 100 * chip.hbm_used_mb / chip.hbm_total_mb
+
+
+def _sight(node: str, seen: NodeSight | LingctlError) -> NodeSight:
+    return NodeSight(node, None, seen.what) if isinstance(seen, LingctlError) else seen

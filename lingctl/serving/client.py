@@ -162,7 +162,7 @@ class Client:
             None if body is None else json.dumps(body, ensure_ascii=False).encode(),
             {"Authorization": f"Bearer {key}"} if key else {},
             self.routes.get(address.place),
-            self.endpoint.ca,
+            self.endpoint.tls,
         )
 
 

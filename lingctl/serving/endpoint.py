@@ -42,6 +42,37 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Files for HTTPS. MindIE answers no client without a certificate of an authority that it knows
+    (source: MindIE-LLM 3.0.0 src/server/endpoint/http_wrapper/http_ssl.cpp).
+
+    Attributes:
+        ca: authority that signed the service's certificate; the system's own where None.
+        certificate: the client's, to show to the service.
+        key: its private key; in the certificate's file where None.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def check(self) -> None:
+        """See that the files are there.
+
+        Raises:
+            UsageError: one is not, or a key has no certificate.
+        """
+        for option, path in (("--ca", self.ca), ("--cert", self.certificate), ("--key", self.key)):
+            if path is not None and not path.is_file():
+                raise UsageError(f"no such file: {path}", where=option, code="tls-file-missing")
+        if self.key and not self.certificate:
+            raise UsageError("--key needs --cert", remedy="name the certificate too", code="tls-key-alone")
+
+
+NO_TLS_FILES = TlsFiles()
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A service.
 
@@ -50,14 +81,14 @@ class Endpoint:
         management_url: base URL of MindIE's health API; empty where there is none of its own.
         served_name: the model's name in requests; empty to take the first one listed.
         api_key: sent as a bearer token; from the environment only, never shown.
-        ca: certificate authority file for HTTPS; the system's own where None.
+        tls: files for HTTPS.
     """
 
     service_url: str
     management_url: str = ""
     served_name: str = ""
     api_key: str = field(default="", repr=False)
-    ca: Path | None = None
+    tls: TlsFiles = NO_TLS_FILES
 
     def with_name(self, served_name: str) -> Endpoint:
         """The same service, with the name of its model."""
@@ -65,38 +96,42 @@ class Endpoint:
 
 
 def endpoint_of(
-    cluster: Cluster, *, ca: Path | None = None, environment: Mapping[str, str] | None = None
+    cluster: Cluster, *, tls: TlsFiles = NO_TLS_FILES, environment: Mapping[str, str] | None = None
 ) -> Endpoint:
     """The endpoint of a cluster: its primary's service address and ports; HTTPS where a CA is given.
 
     Raises:
-        UsageError: the CA file is not there.
+        UsageError: a TLS file is not there.
     """
-    _check_ca(ca)
+    tls.check()
     host = _in_url(cluster.primary.service_address)
-    scheme = "https" if ca else "http"
+    scheme = "https" if tls.ca else "http"
     return Endpoint(
         service_url=f"{scheme}://{host}:{cluster.serving.port}",
         management_url=f"{scheme}://{host}:{cluster.serving.management_port}",
         served_name=cluster.serving.served_name,
         api_key=_api_key(environment),
-        ca=ca,
+        tls=tls,
     )
 
 
 def endpoint_at(
-    url: str, *, served_name: str = "", ca: Path | None = None, environment: Mapping[str, str] | None = None
+    url: str,
+    *,
+    served_name: str = "",
+    tls: TlsFiles = NO_TLS_FILES,
+    environment: Mapping[str, str] | None = None,
 ) -> Endpoint:
     """The endpoint of any OpenAI-compatible service; a trailing ``/v1`` may be given or not.
 
     Raises:
-        UsageError: not an http(s) URL, or the CA file is not there.
+        UsageError: not an http(s) URL, or a TLS file is not there.
     """
     base = url.rstrip("/").removesuffix("/v1")
     address_of(base)
-    _check_ca(ca)
+    tls.check()
     management = DEFAULT_MANAGEMENT_URL if base == DEFAULT_URL else ""
-    return Endpoint(base, management, served_name, _api_key(environment), ca)
+    return Endpoint(base, management, served_name, _api_key(environment), tls)
 
 
 def address_of(url: str) -> Address:
@@ -126,11 +161,6 @@ def _bad_url(url: str) -> UsageError:
     return UsageError(
         f"{url!r} is not an http or https URL", remedy=f"for example: {DEFAULT_URL}", code="url"
     )
-
-
-def _check_ca(ca: Path | None) -> None:
-    if ca is not None and not ca.is_file():
-        raise UsageError(f"no such file: {ca}", where="--ca", code="ca-missing")
 
 
 def _api_key(environment: Mapping[str, str] | None) -> str:

@@ -12,9 +12,8 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from lingctl.serving.endpoint import Address
+from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
 from lingctl.serving.trouble import Trouble
 
 Place = tuple[str, int]
@@ -45,7 +44,7 @@ class Request:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     route: Place | None = None
-    ca: Path | None = None
+    tls: TlsFiles = NO_TLS_FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,7 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
     except OSError as error:
         yield _connect_trouble(error, limits)
         return
+    heard = False
     try:
         connection.request(
             request.method, request.address.prefix + request.path, request.body, _headers(request)
@@ -108,6 +108,7 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
         raw = connection.sock
         _allow(raw, limits, ends_at)
         response = connection.getresponse()
+        heard = True
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
         while True:
@@ -119,7 +120,10 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
         if response.length:
             yield Trouble("closed", f"the answer ends {response.length} bytes early", response.status)
     except (OSError, http.client.HTTPException) as error:
-        yield _trouble(error, limits)
+        trouble = _trouble(error, limits)
+        # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
+        refused = request.address.scheme == "https" and not heard and trouble.kind in ("closed", "tls")
+        yield Trouble("tls", f"ended right after the handshake: {trouble.text}") if refused else trouble
     finally:
         connection.close()
 
@@ -136,18 +140,21 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.create_connection(place, self.timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._request.address.scheme == "https":
-            self.sock = tls_context(self._request.ca).wrap_socket(
+            self.sock = tls_context(self._request.tls).wrap_socket(
                 self.sock, server_hostname=self._request.address.host
             )
 
 
-def tls_context(ca: Path | None) -> ssl.SSLContext:
-    """A context that checks certificate and name, against ``ca`` if given.
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """A context that checks certificate and name, and shows the client's own certificate if there is one.
 
     Raises:
-        OSError: the file cannot be read or holds no certificate.
+        OSError: a file cannot be read or holds no certificate or key.
     """
-    return ssl.create_default_context(cafile=str(ca) if ca else None)
+    context = ssl.create_default_context(cafile=str(files.ca) if files.ca else None)
+    if files.certificate:
+        context.load_cert_chain(files.certificate, files.key)
+    return context
 
 
 def speaks_tls(place: Place, connect_limit: float = 3.0) -> bool:

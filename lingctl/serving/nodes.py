@@ -21,22 +21,21 @@ class NodeSight:
         daemon_alive: whether MindIE's daemon runs; None if that could not be asked.
         evidence: exit status, last words, or why it could not be asked.
         hbm_percent: memory in use of each card by physical id; None where it could not be read.
+        hbm_unread: why no card's memory could be read; empty where the tool answered.
     """
 
     node: str
     daemon_alive: bool | None
     evidence: str = ""
     hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
+    hbm_unread: str = ""
 
 
 def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
-    """``daemon`` for each node and ``memory`` for each card."""
+    """``daemon`` for each node, and ``memory`` for each node whose cards are full, else for each bad card."""
     found: list[Finding] = []
     for sight in sights:
-        found.append(_daemon(sight))
-        found += [
-            _memory(sight.node, device, percent) for device, percent in sorted(sight.hbm_percent.items())
-        ]
+        found += [_daemon(sight), *_memory(sight)]
     return found
 
 
@@ -52,14 +51,28 @@ def _daemon(sight: NodeSight) -> Finding:
     return Finding("daemon", Verdict.FAILURE, "the daemon is dead", sight.node, None, sight.evidence, remedy)
 
 
-def _memory(node: str, device: int, percent: float | None) -> Finding:
+def _memory(sight: NodeSight) -> list[Finding]:
+    if sight.hbm_unread:
+        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
+        return [Finding("memory", Verdict.UNKNOWN, message, sight.node, None, sight.hbm_unread, remedy)]
+    cards = sorted(sight.hbm_percent.items())
+    bad = [finding for card, percent in cards for finding in _card_memory(sight.node, card, percent)]
+    used = [percent for _, percent in cards if percent is not None]
+    if bad or not used:
+        return bad
+    least, most = round(min(used)), round(max(used))
+    share = f"{least}" if least == most else f"{least} to {most}"
+    return [Finding("memory", Verdict.PASS, f"{share} % in use on each of {len(used)} cards", sight.node)]
+
+
+def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
     if percent is None:
-        message, remedy = "memory in use could not be read", "npu-smi info -t usages"
-        return Finding("memory", Verdict.UNKNOWN, message, node, device, remedy=remedy)
+        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
+        return [Finding("memory", Verdict.UNKNOWN, message, node, card, remedy=remedy)]
     if percent >= LEAST_HBM_PERCENT:
-        return Finding("memory", Verdict.PASS, f"{percent:.0f} % in use", node, device)
+        return []
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
     remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
-    return Finding(
-        "memory", Verdict.FAILURE, "the card's memory is nearly empty", node, device, evidence, remedy
-    )
+    return [
+        Finding("memory", Verdict.FAILURE, "the card's memory is nearly empty", node, card, evidence, remedy)
+    ]

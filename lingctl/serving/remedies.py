@@ -30,6 +30,10 @@ _BY_KIND = {
 }
 
 _BY_TLS_TEXT = (
+    (
+        "ended right after the handshake",
+        "the service wants a certificate of yours that its tlsCaFile has signed: --cert FILE --key FILE",
+    ),
     ("wrong version number", "the service speaks plain HTTP: use http://"),
     ("record layer failure", "the service speaks plain HTTP: use http://"),
     ("hostname", "use the name that the certificate was issued for, or issue one for this address"),

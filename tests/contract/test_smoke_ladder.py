@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.findings import Verdict
 from lingctl.serving.client import Client
-from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
 from lingctl.serving.reach import client_for
 from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
@@ -142,14 +142,14 @@ def test_the_key_is_sent_and_never_shown():
 def test_https_with_its_authority_passes(tmp_path):
     certificate = make_certificate(tmp_path / "server.pem")
     with serve(Serving(), certificate) as url:
-        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=certificate), {}, QUICK))
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", tls=TlsFiles(certificate)), {}, QUICK))
     assert report.verdict is Verdict.PASS, report.findings
 
 
 def test_https_with_the_wrong_authority_fails_at_tls(tmp_path):
     certificate, other = make_certificate(tmp_path / "a.pem"), make_certificate(tmp_path / "b.pem")
     with serve(Serving(), certificate) as url:
-        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=other), {}, QUICK))
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", tls=TlsFiles(other)), {}, QUICK))
     assert verdicts(report, Verdict.FAILURE) == {"tls"}
     assert "--ca" in next(f.remedy for f in report.findings if f.check == "tls")
 
@@ -157,7 +157,7 @@ def test_https_with_the_wrong_authority_fails_at_tls(tmp_path):
 def test_https_for_another_address_fails_at_tls(tmp_path):
     certificate = make_certificate(tmp_path / "a.pem", "10.1.2.3")
     with serve(Serving(), certificate) as url:
-        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", ca=certificate), {}, QUICK))
+        report = smoke_test(Client(Endpoint(url, url, "bailing_moe", tls=TlsFiles(certificate)), {}, QUICK))
     assert verdicts(report, Verdict.FAILURE) == {"tls"}
     assert "issued for" in next(f.remedy for f in report.findings if f.check == "tls")
 

@@ -15,6 +15,10 @@ from lingctl.sandbox.engine.site import Site, this_site
 from lingctl.sandbox.engine.text import Growing, NoTemplate, Text
 
 
+# Tokens of a stream before a fault breaks it.
+_BREAKS_AFTER = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of an answer.
@@ -92,11 +96,13 @@ class Service:
         except EngineLost:
             raise ApiError(500, "Incomplete Generation", "Failed to get engine response.") from None
         try:
-            yield from _until_stop(self._pieces(request.out, site), wish.stop)
+            yield from _until_stop(self._pieces(request.out, site, wish.stream), wish.stop)
         finally:
             request.cancelled = True
 
-    def _pieces(self, out: queue.Queue[int | str | EngineLost], site: Site) -> Iterator[Piece]:
+    def _pieces(
+        self, out: queue.Queue[int | str | EngineLost], site: Site, streamed: bool
+    ) -> Iterator[Piece]:
         growing, count = Growing(self.text), 0
         held: list[int] = []
         timeout = float(self.raw.server.get("tokenTimeout", 600))
@@ -119,7 +125,8 @@ class Service:
             if text:
                 yield Piece(text, tuple(held))
                 held = []
-            _fault_amid(site, count)
+            if streamed and count == _BREAKS_AFTER:
+                _break_stream(site)
 
     def _fault_before(self, site: Site) -> None:
         if "daemon-dies-serving" in site.faults:
@@ -133,9 +140,7 @@ def _wrong(token: int) -> int:
     return 32 + (token * 7 + 11) % 200
 
 
-def _fault_amid(site: Site, count: int) -> None:
-    if count != 3:
-        return
+def _break_stream(site: Site) -> None:
     if "stuck-stream" in site.faults:
         time.sleep(3600)
     if "truncated-stream" in site.faults:
