@@ -36,13 +36,13 @@ class Run:
     Attributes:
         command: what to run.
         timeout: seconds until it is given up.
-        detached: it outlives the connection: a lost one leaves it at work, and the next run of lingctl
-            picks it up instead of starting it anew.
+        jobs: folder of jobs on the node for a command that outlives the connection (see ``remote.job``):
+            the next run of lingctl picks it up instead of starting it anew. Empty for an ordinary one.
     """
 
     command: Command
     timeout: float = 60.0
-    detached: bool = False
+    jobs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ VERBS = (
     "status",
     "logs",
     "stop",
+    "restart",
     "rollback",
     "releases",
     "lock",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption, required_cluster
 
 
 def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
-    """Show container, daemon, release and service of every node. Exit status 3 when one is not healthy."""
+    """Show daemon, processes, ports, release, overlay, card memory and service of every node.
+
+    Exit status 3 when one is not healthy or differs from the others, 4 when none could be reached.
+    """
     from lingctl.flows.status import cluster_status
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
@@ -20,11 +25,39 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json("status", {"cluster": cluster.name, "nodes": [row.as_json() for row in rows]})
     else:
+        titles = "node container daemon processes ports release overlay npu-memory service problem"
         print_table(
-            ("node", "container", "daemon", "release", "service", "problem"),
-            [(r.node, r.container, r.daemon, r.release, r.service, r.problem) for r in rows],
+            titles.split(),
+            [
+                (
+                    row.node,
+                    row.container if row.reached else "unreachable",
+                    row.daemon,
+                    _or_unknown(row.processes, row.reached),
+                    _or_unknown(row.ports and " ".join(map(str, row.ports)), row.reached),
+                    row.release,
+                    row.overlay,
+                    _memory(row.memory, row.reached),
+                    row.service,
+                    "; ".join(row.problems),
+                )
+                for row in rows
+            ],
         )
     if not any(row.reached for row in rows):
         raise typer.Exit(4)
     if not all(row.healthy for row in rows):
         raise typer.Exit(3)
+
+
+def _or_unknown(value: object, reached: bool) -> str:
+    if not reached:
+        return ""
+    return "unknown" if value is None else str(value or "-")
+
+
+def _memory(memory: Mapping[int, int] | None, reached: bool) -> str:
+    if not memory:
+        return "unknown" if reached else ""
+    least, most = min(memory.values()), max(memory.values())
+    return f"{most / 1000:.1f} GB" if most - least < 1000 else f"{least / 1000:.1f} to {most / 1000:.1f} GB"

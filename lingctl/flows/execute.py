@@ -13,6 +13,7 @@ from lingctl.mindie.failures import explain
 from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group, raise_failures
+from lingctl.remote.job import run_job
 
 
 def execute(
@@ -79,7 +80,10 @@ def run_step(connection: Connection, step: Step, listener: Listener, change: Cha
 
 def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:
     told = _ProgramOutput(lambda event: listener(_progress(event, step)))
-    done = connection.run(action.command, timeout=action.timeout, on_output=told)
+    if action.jobs:
+        done = run_job(connection, action.jobs, action.command, timeout=action.timeout, on_output=told)
+    else:
+        done = connection.run(action.command, timeout=action.timeout, on_output=told)
     told.raise_error(step)
     _check(done, step)
 

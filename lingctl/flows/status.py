@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from lingctl.ascend import host, npu_smi
+from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError
 from lingctl.flows.gather import node_state
 from lingctl.flows.smoke_test import forward_to
 from lingctl.flows.watch_start import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import profile_for
+from lingctl.overlay import overlay_files
+from lingctl.release.daemon import processes_command
+from lingctl.release.layout import layout_of
+from lingctl.release.record import Recorded, recorded
 from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.probe import Question, probe_script, read_answers
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for
 from lingctl.serving.readiness import judge_health
@@ -27,55 +35,168 @@ class NodeStatus:
         reached: whether the node could be asked.
         container: docker's word for its state, or ``absent``.
         daemon: ``running``, ``loading``, ``dead`` or ``stopped``.
-        release: digest of the release that the daemon was started with.
+        processes: how many processes the daemon has, itself included; None where that is unknown.
+        release: id of the release that the daemon was started with, or its digest if it is not recorded.
+        overlay: ``as shipped``, ``differs`` or ``missing``.
+        ports: which of the service's ports are open on this node; None where that is unknown.
+        memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
         service: what the HTTP service says; only the primary has one.
-        problem: why the node could not be asked.
+        problems: what is wrong or differs here.
     """
 
     node: str
     reached: bool
     container: str = ""
     daemon: str = ""
+    processes: int | None = None
     release: str = ""
+    overlay: str = ""
+    ports: tuple[int, ...] | None = None
+    memory: Mapping[int, int] | None = None
     service: str = ""
-    problem: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
         """Whether nothing is wrong with a running service here."""
-        return self.daemon == "running" and self.service in ("ready", "-")
+        return self.daemon == "running" and self.service in ("ready", "-") and not self.problems
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {**asdict(self), "healthy": self.healthy}
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    state: NodeState
+    sight: DaemonSight
+    processes: int | None
+    ports: tuple[int, ...] | None
+    table: npu_smi.NpuTable | None
+
+
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
-    seen = group.map(lambda connection: _node_status(group, connection, cluster))
+    seen = group.map(lambda connection: _look(connection, cluster))
+    looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
+    names = _release_names(looked)
     rows: list[NodeStatus] = []
     for node in cluster.nodes:
         outcome = seen[node.name]
         if isinstance(outcome, LingctlError):
-            rows.append(NodeStatus(node.name, False, problem=outcome.what))
+            rows.append(NodeStatus(node.name, False, problems=(outcome.what,)))
         else:
-            rows.append(outcome)
+            rows.append(_row(group, cluster, node.name, outcome, names))
     return rows
 
 
-def _node_status(group: Group, connection: Connection, cluster: Cluster) -> NodeStatus:
+def _look(connection: Connection, cluster: Cluster) -> _Seen:
     state = node_state(connection, cluster, profile_for(cluster.mindie))
-    sight = look_at_daemon(connection, cluster)
-    primary = connection.node == cluster.primary.name
+    questions = [
+        Question("processes", processes_command(cluster), 20),
+        Question("listeners", host.listeners_command(), 20),
+        Question("cards", npu_smi.table_command(), 60),
+    ]
+    probe = probe_script(questions).titled("look at processes, ports and cards")
+    answers = read_answers(connection.run(probe, timeout=150).stdout)
+    listeners = host.read_listeners(answers.get("listeners"))
+    table = npu_smi.read_table(answers.get("cards"))
+    counted = answers["processes"].stdout.strip() if "processes" in answers else ""
+    return _Seen(
+        state,
+        look_at_daemon(connection, cluster),
+        int(counted) if counted.isdigit() else None,
+        None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
+        None if isinstance(table, Unread) else table,
+    )
+
+
+def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+    """The service's ports that are open on the node's own addresses."""
+    serving = cluster.serving
+    wanted = [serving.port, serving.management_port, serving.metrics_port]
+    if cluster.multi_node:
+        wanted.append(serving.inter_node_port)
+    own = cluster.node(node).service_address
+    # MindIE may keep the management port to the node's own loopback.
+    loopback = () if own.startswith("127.") else ("127.0.0.1", "127.0.0.2", "::1")
+    found = {one.port for one in listeners if one.covers(own) or one.address in loopback}
+    return tuple(port for port in dict.fromkeys(wanted) if port in found)
+
+
+def _release_names(looked: Mapping[str, _Seen]) -> dict[str, str]:
+    """What each node's release is called: its id where one is recorded, else its digest."""
+    known = recorded({name: one.state for name, one in looked.items()})
+    digests = {name: one.state.started for name, one in looked.items()}
+    names: dict[str, str] = {}
+    for name, digest in digests.items():
+        same = [one.id for one in known if digest and one.digests.get(name) == digest]
+        shared = [i for i in same if all(_has(known, i, other, d) for other, d in digests.items())]
+        names[name] = (shared or same or [digest])[0]
+    return names
+
+
+def _has(known: list[Recorded], id_: str, node: str, digest: str) -> bool:
+    return any(one.id == id_ and one.digests.get(node) == digest for one in known)
+
+
+def _row(group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str]) -> NodeStatus:
+    state, primary = seen.state, node == cluster.primary.name
+    overlay = _overlay_word(cluster, state)
+    daemon = _daemon_word(state, seen.sight)
+    memory = _memory(seen.table, cluster.node(node).devices)
     return NodeStatus(
-        connection.node,
+        node,
         True,
         container=state.container.status if state.container else "absent",
-        daemon=_daemon_word(state, sight),
-        release=state.started,
-        service=_service_word(group, cluster, sight) if primary else "-",
-        problem=state.docker_problem,
+        daemon=daemon,
+        processes=seen.processes,
+        release=names[node],
+        overlay=overlay,
+        ports=seen.ports,
+        memory=memory,
+        service=_service_word(group, cluster, seen.sight) if primary else "-",
+        problems=tuple(_problems(cluster, node, seen, names, overlay)),
     )
+
+
+def _problems(
+    cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], overlay: str
+) -> Iterator[str]:
+    if seen.state.docker_problem:
+        yield f"docker: {seen.state.docker_problem}"
+    first = cluster.primary.name
+    if node != first and names.get(first) and names[node] != names[first]:
+        yield f"another release than {first}"
+    if overlay == "differs":
+        yield "the overlay is not as shipped"
+    if seen.sight.succeeded and node == first and seen.ports is not None:
+        needed = (cluster.serving.port, cluster.serving.management_port)
+        closed = [str(port) for port in needed if port not in seen.ports]
+        if closed:
+            yield f"port {' and '.join(closed)} closed"
+    for chip in seen.table.chips if seen.table else ():
+        if chip.card in cluster.node(node).devices and chip.health != "OK":
+            yield f"card {chip.card}: {chip.health}"
+    if seen.state.unfinished is not None and not seen.sight.succeeded:
+        yield f"half-done: {seen.state.unfinished.description}"
+
+
+def _overlay_word(cluster: Cluster, state: NodeState) -> str:
+    folder = layout_of(cluster).overlay
+    shipped = {f"{folder}/{name}": content for name, content in overlay_files().items()}
+    found = {path: file.content for path, file in state.files.items() if path in shipped}
+    strangers = {name for name in state.overlay_names if f"{folder}/{name}" not in shipped} - {"__pycache__"}
+    if not found:
+        return "missing"
+    return "as shipped" if found == shipped and not strangers else "differs"
+
+
+def _memory(table: npu_smi.NpuTable | None, devices: tuple[int, ...]) -> dict[int, int] | None:
+    if table is None:
+        return None
+    used = {chip.card: chip.hbm_used_mb for chip in table.chips if chip.card in devices}
+    return {card: mb for card, mb in used.items() if mb is not None}
 
 
 def _daemon_word(state: NodeState, sight: DaemonSight) -> str:

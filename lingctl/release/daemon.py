@@ -63,7 +63,7 @@ for stat in /proc/[0-9]*/stat; do
   [ "$4" = "$pid" ] && [ "$1" != Z ] && kill -KILL "${{other%/stat}}" 2>/dev/null && echo "${{other%/stat}}"
 done
 true' sh "$pid_file" "$start" "$patience") || exit 1
-rm -f "$started"
+[ -e "$started" ] && mv -f "$started" "${{started%/*}}/last-started"
 [ -n "$forced" ] || exit 0
 echo "killed what did not end by itself: processes $(echo $forced)"
 sleep "$pause"
@@ -91,6 +91,19 @@ start=$(docker exec "$1" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=
 [ -n "$pid" ] && alive && set -- ${{line##*) }} && echo "${{20}}"' sh "$3/daemon.pid")
 printf '%s\\n%s\\n' "$4" "$start" >"$3/started"
+"""
+_COUNT = f"""
+start=$(sed -n 2p "$3" 2>/dev/null)
+docker exec "$1" sh -c '{_ALIVE}
+pid=$(cat "$1" 2>/dev/null) start=$2
+[ -n "$pid" ] && alive || {{ echo 0; exit 0; }}
+count=0
+for stat in /proc/[0-9]*/stat; do
+  read -r line 2>/dev/null <"$stat" || continue
+  set -- ${{line##*) }}
+  [ "$4" = "$pid" ] && [ "$1" != Z ] && count=$((count + 1))
+done
+echo "$count"' sh "$2" "$start" 2>/dev/null || echo 0
 """
 _PAUSE_SECONDS = 10
 # In the container; what CANN, HCCL and ATB write, whatever the MindIE version.
@@ -122,6 +135,12 @@ def read_look(answer: str) -> DaemonState:
     words = first.split()
     pid = int(words[1]) if words[:1] == ["alive"] and len(words) > 1 else None
     return DaemonState(pid, rest.partition("\n")[0].strip())
+
+
+def processes_command(cluster: Cluster) -> Command:
+    """Ask how many processes the daemon's session has, itself included; 0 where it does not run."""
+    layout = layout_of(cluster)
+    return script(_COUNT, cluster.container_name, layout.pid, layout.started, title="count its processes")
 
 
 def watch_command(cluster: Cluster) -> Command:

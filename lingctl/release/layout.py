@@ -66,8 +66,13 @@ class Layout:
 
     @property
     def started(self) -> str:
-        """Digest of the release that the daemon was started with."""
+        """Digest of the release that the daemon was started with, and when its process started."""
         return str(self.root / "run" / "started")
+
+    @property
+    def last_started(self) -> str:
+        """What ``started`` was before the daemon was stopped on request."""
+        return str(self.root / "run" / "last-started")
 
     @property
     def audit(self) -> str:

@@ -10,12 +10,17 @@ from typing import Any
 
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, read_journal, unfinished
 from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.probe import Answer, Answers, Question
 
+# Keys are never fetched: their state is their digest.
+_HIDDEN_FILE = (
+    'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
+)
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
 _JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
@@ -121,7 +126,11 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
         image: the container image that is wanted.
         paths: files to read.
     """
-    questions = [Question(f"file:{path}", script(_FILE, path), 20) for path in paths]
+    secret = f"{certificates_folder(cluster)}/"
+    questions = [
+        Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(secret) else _FILE, path), 20)
+        for path in paths
+    ]
     name = cluster.container_name
     return [
         *questions,

@@ -9,6 +9,7 @@ from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState, WeightsState
 from lingctl.release.wanted import WantedFile
@@ -120,7 +121,7 @@ def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
         "convert .bin to safetensors",
         "change",
         f"MindIE reads safetensors only; written to {target}",
-        (Run(convert.titled("convert"), _DAY),),
+        (Run(convert.titled("convert"), _DAY, layout_of(cluster).jobs),),
     )
     return WeightsPlan(target, (step,), False, {})
 
@@ -138,5 +139,6 @@ def _download(cluster: Cluster, state: NodeState) -> WeightsPlan:
             code="weights-missing",
         )
     fetch = command("modelscope", "download", "--model", repository, "--local_dir", folder, title="download")
-    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (Run(fetch, 7 * _DAY),))
+    run = Run(fetch, 7 * _DAY, layout_of(cluster).jobs)
+    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (run,))
     return WeightsPlan(folder, (step,), False, {})

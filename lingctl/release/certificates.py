@@ -1,0 +1,43 @@
+"""Certificates on a node: placed beside the release and never in it, so that no record holds a key. Pure but
+for reading the files that hosts.yaml names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.tls import certificate_files, certificates_folder, encryption_words
+from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.release.state import NodeState
+from lingctl.remote.command import command
+
+
+def certificate_steps(cluster: Cluster, state: NodeState, profile: Profile) -> Iterator[Step]:
+    """The steps that place the certificates of one node, and what is said where there are none.
+
+    Raises:
+        ConfigurationError: a file cannot be read or used.
+    """
+    if state.node == cluster.primary.name:
+        for subject, words in encryption_words(cluster):
+            yield Step(Stage.FILES, state.node, subject, "in place", words)
+    for file in certificate_files(cluster, profile):
+        content, existing = file.read(), state.files.get(file.path)
+        title = f"write {'/'.join(file.path.rsplit('/', 2)[-2:])}"
+        # A key's state is known by its digest only: the key itself is never fetched.
+        digest = hashlib.sha256(content).hexdigest().encode()
+        if existing and existing.content.strip() == digest and existing.mode == file.mode:
+            yield Step(Stage.FILES, state.node, title, "in place", "as wanted")
+            continue
+        folder = file.path.rsplit("/", 1)[0]
+        make = command("install", "-d", "-m", "0700", certificates_folder(cluster), folder)
+        reason = "missing" if existing is None else "content or mode differs"
+        actions = (Run(make), WriteFile(file.path, content, file.mode))
+        yield Step(Stage.FILES, state.node, title, "change", reason, actions)
+
+
+def certificate_paths(cluster: Cluster, profile: Profile) -> list[str]:
+    """Where they are on a node."""
+    return [file.path for file in certificate_files(cluster, profile)]
