@@ -20,6 +20,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, prove
 from lingctl.plan import Plan, Stage, plan_of
+from lingctl.release.certificates import certificate_steps
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import record_steps
 from lingctl.release.state import NodeState
@@ -156,6 +157,7 @@ def _plan(
     settled = all(plan.settled for plan in weights.values())
     if settled:
         steps += record_steps(cluster, states, releases, new_recording(releases, states))
+    steps += [step for state in states.values() for step in certificate_steps(cluster, state, profile)]
     steps += deploy_steps(cluster, states, releases).steps
     return plan_of(steps), settled, states
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.overlay import overlay_files
+from lingctl.release.certificates import certificate_paths
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.weights_steps import Program
@@ -57,7 +58,8 @@ def node_state(
         image: the container image to look for, if it is not the one of hosts.yaml.
         paths: more files to read than those of hosts.yaml's release.
     """
-    wanted = list(dict.fromkeys((*managed_paths(cluster), *paths)))
+    certificates = certificate_paths(cluster, profile)
+    wanted = list(dict.fromkeys((*managed_paths(cluster), *certificates, *paths)))
     questions = state_questions(cluster, layout_of(cluster), image or image_of(cluster, profile), wanted)
     if program is not None:
         folders = {"downloaded": cluster.downloaded_weights, "converted": cluster.converted_weights}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lingctl.ascend.facts import card_questions
+from lingctl.ascend.facts import card_questions, device_addresses
 from lingctl.ascend.hccn import Address, read_address
-from lingctl.errors import ConfigurationError, WeightsError
+from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.gather import image_of, node_states
-from lingctl.flows.json_files import read_document
+from lingctl.flows.network_bundle import judge_saved
 from lingctl.flows.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
@@ -73,33 +73,12 @@ def saved_addresses(path: Path) -> dict[str, dict[int, str]]:
     """Live device addresses by node and physical id, as they were when the facts were saved.
 
     Args:
-        path: the folder of ``check-network --save``, its facts document, or what ``check-network --json``
-            printed.
+        path: the folder of ``check-network --save``.
 
     Raises:
         ConfigurationError: there are no such facts.
     """
-    file = path / "facts.json" if path.is_dir() else path
-    document = read_document(file)
-    nodes = document.get("facts", document)
-    try:
-        return {
-            str(name): {
-                int(card): str(seen["address"]["address"])
-                for card, seen in facts["cards"].items()
-                if isinstance(seen.get("address"), dict) and "address" in seen["address"]
-            }
-            for name, facts in nodes.items()
-            if isinstance(facts, dict) and "cards" in facts
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(
-            "these are not facts that check-network saved",
-            where=str(file),
-            evidence=f"{type(error).__name__}: {error}",
-            remedy="lingctl check-network --nodes hosts.yaml --save DIR, then --from DIR",
-            code="facts-unreadable",
-        ) from error
+    return {name: device_addresses(facts) for name, facts in judge_saved(path).facts.items()}
 
 
 def ask_nodes(

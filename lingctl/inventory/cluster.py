@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from pathlib import PurePosixPath
-from typing import Annotated, Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -113,6 +113,51 @@ class Timeouts(Section):
     command: int = Field(60, ge=1, description="For an ordinary command on a node.")
 
 
+class Certificates(Section):
+    """A certificate, its private key, and who may have signed those of the other side. PEM files here."""
+
+    cert: str = Field(min_length=1, description="Certificate file here.")
+    key: str = Field(min_length=1, description="Its private key, not encrypted; readable by you alone.")
+    ca: tuple[str, ...] = Field(
+        min_length=1, max_length=3, description="File or files of the authorities that the other side is of."
+    )
+
+    @field_validator("ca", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
+    def anchored(self, folder: Path) -> Self:
+        """The same, with paths that are relative to ``folder``."""
+        return self.model_copy(update=self._anchored(folder))
+
+    def _anchored(self, folder: Path) -> dict[str, object]:
+        def place(name: str) -> str:
+            return str(folder / Path(name).expanduser())
+
+        return {
+            "cert": place(self.cert),
+            "key": place(self.key),
+            "ca": tuple(place(name) for name in self.ca),
+        }
+
+
+class Https(Certificates):
+    """HTTPS of the service. MindIE also asks its clients for a certificate."""
+
+    client_cert: str | None = Field(
+        None, description="Certificate that lingctl shows to the service; needed for its own tests."
+    )
+    client_key: str | None = Field(None, description="Private key of client_cert.")
+
+    def _anchored(self, folder: Path) -> dict[str, object]:
+        given = {"client_cert": self.client_cert, "client_key": self.client_key}
+        client = {name: str(folder / Path(path).expanduser()) for name, path in given.items() if path}
+        return super()._anchored(folder) | client
+
+
 class NodeSsh(Section):
     """Login details of one node, where they differ."""
 
@@ -181,6 +226,10 @@ class Cluster(Section):
     container: Container = Container()
     paths: Paths = Paths()
     serving: Serving = Serving()
+    https: Https | None = Field(None, description="HTTPS of the service; without it plain HTTP.")
+    inter_node_tls: Certificates | None = Field(
+        None, description="TLS between the nodes' daemons; without it plain."
+    )
     timeouts: Timeouts = Timeouts()
 
     @field_validator("name")
@@ -212,6 +261,15 @@ class Cluster(Section):
                 f"unequal device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})"
             )
         return self
+
+    def anchored(self, folder: Path) -> Cluster:
+        """The same, with the certificates' paths relative to ``folder``, which is that of hosts.yaml."""
+        update = {
+            name: given.anchored(folder)
+            for name, given in (("https", self.https), ("inter_node_tls", self.inter_node_tls))
+            if given is not None
+        }
+        return self.model_copy(update=update) if update else self
 
     @property
     def primary(self) -> Node:

@@ -36,7 +36,8 @@ def load_cluster(path: Path, environment: Mapping[str, str] | None = None) -> Cl
     Raises:
         ConfigurationError: the first mistake, with its place and remedy.
     """
-    return cluster_from(read_yaml(path), os.environ if environment is None else environment)
+    cluster = cluster_from(read_yaml(path), os.environ if environment is None else environment)
+    return cluster.anchored(path.parent)
 
 
 def cluster_from(source: YamlSource, environment: Mapping[str, str]) -> Cluster:

@@ -13,6 +13,7 @@ from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules import check_config
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.templates import render
+from lingctl.mindie.tls import https_fields, inter_node_fields
 
 
 def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str) -> dict[str, Any]:
@@ -43,6 +44,8 @@ def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str
         **settings,
     )
     document: dict[str, Any] = json.loads(text)
+    document["ServerConfig"] |= https_fields(cluster, profile)
+    document["BackendConfig"] |= inter_node_fields(cluster, profile)
     return document
 
 

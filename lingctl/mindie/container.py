@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.tls import certificates_mount
 from lingctl.remote.command import Command, command
 
 SPEC_LABEL = "lingctl.spec"
@@ -71,6 +72,7 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
         *((outside,) if outside else ()),
         f"{state}:{state}",
         f"{overlay_dir}:{overlay}:ro",
+        *certificates_mount(cluster, profile),
         *cluster.container.extra_mounts,
     )
     return ContainerSpec(

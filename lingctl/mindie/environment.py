@@ -6,6 +6,7 @@ from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.templates import render
+from lingctl.mindie.tls import certificates_digest
 
 _RANK_TABLE_NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE")
 # Left over from an image or a shell they would win over what is rendered; proxies break local requests.
@@ -66,6 +67,7 @@ def render_environment(cluster: Cluster, node: Node, profile: Profile) -> str:
         set_env=profile.set_env,
         cleared=_CLEARED,
         variables=environment(cluster, node, profile),
+        certificates=certificates_digest(cluster, profile),
     )
 
 

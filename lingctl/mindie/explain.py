@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.tls import encryption_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def _cluster_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, 
     world = cluster.world_size if profile.world_size == "all" else len(cluster.primary.devices)
     counts = "cards of all nodes" if profile.world_size == "all" else "cards of one node"
     yield Shown("", "worldSize", str(world), f"follows from nodes: {version} counts the {counts}")
+    for subject, words in encryption_words(cluster):
+        yield Shown("", subject, words, "hosts.yaml" if words.startswith("on") else "default")
     if cluster.multi_node:
         yield Shown("", "rank table variable", profile.rank_table_variable, version)
 

@@ -33,6 +33,8 @@ class Profile:
         rank_table_variable: the name that this version reads the rank table's path from.
         world_size: whether ``worldSize`` counts the ranks of all nodes or of one.
         log_places: where it writes logs, in the container.
+        home: install folder of the server, which relative paths in config.json start from.
+        certificate_mode: highest mode of certificates that it takes; keys are always 0600.
     """
 
     version: str
@@ -47,6 +49,9 @@ class Profile:
     rank_table_variable: Literal["RANKTABLEFILE", "RANK_TABLE_FILE"]
     world_size: Literal["all", "node"]
     log_places: tuple[str, ...]
+    home: str = _SERVICE
+    # "400 or 600" in the documents of 1.0.0 to 2.3; 3.0.0's code allows 0640.
+    certificate_mode: int = 0o600
 
     @property
     def generation(self) -> int:
@@ -90,6 +95,8 @@ _V3 = Profile(
     rank_table_variable="RANK_TABLE_FILE",
     world_size="node",
     log_places=("/root/mindie/log/debug",),
+    home=f"{_SITE}/mindie_llm",
+    certificate_mode=0o640,
 )
 
 

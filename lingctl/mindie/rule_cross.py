@@ -56,7 +56,9 @@ def addresses(parts: Parts) -> Iterator[str]:
         except ValueError:
             yield f"{name} is {value!r}"
             continue
-        if parsed.is_unspecified and server.get("allowAllZeroIpListening") is not True:
+        if "%" in value:  # A zone: the code parses with inet_pton, which knows none.
+            yield f"{name} is {value!r}"
+        elif parsed.is_unspecified and server.get("allowAllZeroIpListening") is not True:
             yield f"{name} is {value!r} without allowAllZeroIpListening"
 
 

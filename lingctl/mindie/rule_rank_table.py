@@ -6,7 +6,6 @@ for the ranks, atb_llm utils/env.py and dist.py.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from lingctl.findings import Finding, Verdict
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.rule_cross import is_usable_address
 
 MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
 
@@ -127,7 +127,7 @@ def _devices(server: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _own_addresses(name: str, values: list[object]) -> Iterator[Finding]:
     for value in values:
-        if not _is_address(value):
+        if not is_usable_address(value):
             yield _failure("ranktable-address", f"{name} is {value!r}")
     for value, times in Counter(map(str, values)).items():
         if times > 1:
@@ -150,7 +150,7 @@ def _device_ids(server: str, devices: list[dict[str, Any]]) -> Iterator[Finding]
 def _device_ips(devices: list[dict[str, Any]]) -> Iterator[Finding]:
     values = [device.get("device_ip") for device in devices]
     for value in values:
-        if not _is_address(value):
+        if not is_usable_address(value):
             yield _failure("ranktable-device-ip", f"device_ip is {value!r}")
     for value, times in Counter(map(str, values)).items():
         if times > 1:
@@ -176,10 +176,3 @@ def _number(value: object) -> int | None:
         if isinstance(value, (str, int)) and str(value).isdecimal() and str(value).isascii()
         else None
     )
-
-
-def _is_address(value: object) -> bool:
-    try:
-        return isinstance(value, str) and not ipaddress.ip_address(value).is_unspecified
-    except ValueError:
-        return False
