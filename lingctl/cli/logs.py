@@ -14,19 +14,34 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines from the end of each.")] = 100,
     node: Annotated[str | None, typer.Option(help="Only this node.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only so far back: 90s, 10m, 2h, 1d.")
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=0, help="Only this rank, on the node that holds it.")
+    ] = None,
 ) -> None:
     """Print what MindIE prints on every node."""
     from lingctl.errors import UsageError
-    from lingctl.flows.logs import follow_logs, show_logs
+    from lingctl.flows.logs import Wanted, follow_logs, node_of_rank, show_logs
+    from lingctl.mindie.console import duration_seconds
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect
 
     cluster = required_cluster(nodes)
+    seconds = duration_seconds(since) if since is not None else None
+    if since is not None and seconds is None:
+        raise UsageError(f"--since {since!r} is not a time", remedy="write 90s, 10m, 2h or 1d")
+    if rank is not None:
+        if rank >= cluster.world_size:
+            raise UsageError(f"there is no rank {rank}", remedy=f"ranks: 0 to {cluster.world_size - 1}")
+        node = node_of_rank(cluster, rank)
     if node is not None:
         if node not in cluster.node_names:
             raise UsageError(f"no node is named {node!r}", remedy=f"nodes: {', '.join(cluster.node_names)}")
         cluster = cluster.model_copy(update={"nodes": (cluster.node(node),)})
     width = max(len(name) for name in cluster.node_names)
+    wanted = Wanted(lines, seconds, rank)
     with connect(cluster) as group:
         show = follow_logs if follow else show_logs
-        show(group, cluster, lines, lambda name, line: answer(f"{name:{width}} | {line}"))
+        show(group, cluster, wanted, lambda name, line: answer(f"{name:{width}} | {line}"))

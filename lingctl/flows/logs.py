@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.console import Lines
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
@@ -17,22 +20,53 @@ _SHOW = (
     'test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }; tail -n "$1" "$2"'
 )
 _FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null & p=$!; trap "kill $p" EXIT HUP TERM PIPE; sleep "$3"'
+# The container's clock is the one that lines are stamped with; its zone may differ from the host's.
+_CLOCK = 'docker exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
 _A_DAY = 86_400
 
 
-def show_logs(group: Group, cluster: Cluster, lines: int, on_line: LineListener) -> None:
-    """The last lines of every node's console.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines.
+
+    Attributes:
+        lines: so many from the end; all that are wanted where a time or rank is given.
+        since: so many seconds back, by the node's clock; None for no such limit.
+        rank: only of this rank; None for all.
+    """
+
+    lines: int = 100
+    since: int | None = None
+    rank: int | None = None
+
+    @property
+    def tail(self) -> str:
+        """What ``tail -n`` is told."""
+        return str(self.lines) if self.since is None and self.rank is None else "+1"
+
+
+def node_of_rank(cluster: Cluster, rank: int) -> str:
+    """The node that holds a rank.
+
+    Raises:
+        IndexError: there is no such rank.
+    """
+    return cluster.nodes[rank // len(cluster.primary.devices)].name
+
+
+def show_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+    """The wanted lines of every node's console.
 
     Raises:
         LingctlError: a node cannot be reached or has no log.
     """
-    for name, text in group.all(lambda connection: _last_lines(connection, cluster, lines)).items():
-        for line in text.splitlines():
+    for name, lines in group.all(lambda connection: _shown(connection, cluster, wanted)).items():
+        for line in lines:
             on_line(name, line)
 
 
-def follow_logs(group: Group, cluster: Cluster, lines: int, on_line: LineListener) -> None:
-    """The last lines and all that come, until interrupted.
+def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+    """The wanted lines and all that come, until interrupted.
 
     Raises:
         LingctlError: a node cannot be reached.
@@ -40,27 +74,40 @@ def follow_logs(group: Group, cluster: Cluster, lines: int, on_line: LineListene
     lock = threading.Lock()
 
     def follow(connection: Connection) -> None:
-        splitter = _Lines(lambda line: _locked(lock, on_line, connection.node, line))
-        connection.run(_follow_command(cluster, lines), timeout=_A_DAY + 60, on_output=splitter)
+        passes = _filter(connection, cluster, wanted)
+
+        def tell(line: str) -> None:
+            if passes(line):
+                with lock:
+                    on_line(connection.node, line)
+
+        connection.run(_follow_command(cluster, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
 
     group.all(follow)
 
 
-def _last_lines(connection: Connection, cluster: Cluster, lines: int) -> str:
-    show = script(_SHOW, lines, layout_of(cluster).console, title="read the console")
-    return connection.run(show, timeout=60).checked(connection.node, "lingctl deploy").stdout
+def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str]:
+    show = script(_SHOW, wanted.tail, layout_of(cluster).console, title="read the console")
+    text = connection.run(show, timeout=60).checked(connection.node, "lingctl deploy").stdout
+    passes = _filter(connection, cluster, wanted)
+    return [line for line in text.splitlines() if passes(line)]
 
 
-def _follow_command(cluster: Cluster, lines: int) -> Command:
-    return script(_FOLLOW, lines, layout_of(cluster).console, _A_DAY, title="follow the console")
+def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
+    if wanted.since is None:
+        return Lines(None, timedelta(), wanted.rank)
+    ask = script(_CLOCK, cluster.container_name, title="ask the clock")
+    seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
+    sign = -1 if zone.startswith("-") else 1
+    offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
+    return Lines(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
 
 
-def _locked(lock: threading.Lock, on_line: LineListener, node: str, line: str) -> None:
-    with lock:
-        on_line(node, line)
+def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:
+    return script(_FOLLOW, wanted.tail, layout_of(cluster).console, _A_DAY, title="follow the console")
 
 
-class _Lines:
+class _Splitter:
     """Cuts a stream of bytes into lines."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:

@@ -170,7 +170,7 @@ def _problems(
         yield f"another release than {first}"
     if overlay == "differs":
         yield "the overlay is not as shipped"
-    if seen.sight.succeeded and node == first and seen.ports is not None:
+    if seen.sight.alive and seen.sight.succeeded and node == first and seen.ports is not None:
         needed = (cluster.serving.port, cluster.serving.management_port)
         closed = [str(port) for port in needed if port not in seen.ports]
         if closed:

@@ -1,0 +1,68 @@
+"""Which lines belong to a time or a rank."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lingctl.mindie.console import Lines, duration_seconds, line_time
+
+EAST = timedelta(hours=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400), ("10", None), ("soon", None), ("-1m", None)],
+)
+def test_durations(text: str, seconds: int | None):
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[2025-04-06 15:49:29.887304+08:00] [419] [421] [server] [ERROR] [x.cpp:234] : init fail!",
+        "2025-04-06 15:49:29,126 [INFO] config.py:30 - model_config {}",
+        "[ERROR] HCCL(2040034,alltoall_test):2025-04-06-15:49:29.607.432 [heartbeat.cc:1229]",
+    ],
+)
+def test_every_form_of_time_is_read(line: str):
+    assert line_time(line, EAST) == datetime(2025, 4, 6, 7, 49, 29, tzinfo=UTC)
+
+
+def test_what_is_no_time():
+    assert line_time("Daemon start success!", EAST) is None
+    assert line_time("2025-99-99 15:49:29 x", EAST) is None
+
+
+def test_lines_without_a_time_go_with_the_line_before():
+    passes = Lines(datetime(2025, 4, 6, 7, 0, tzinfo=UTC), EAST, None)
+    log = [
+        "banner",
+        "2025-04-06 14:59:59,000 old",
+        "  of the old one",
+        "2025-04-06 15:00:01,000 new",
+        "  of the new one",
+    ]
+    assert [line for line in log if passes(line)] == log[3:]
+
+
+def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
+    passes = Lines(None, timedelta(), 1)
+    log = [
+        "2025-01-10 08:44:33,158 [INFO] [pid: 4600] cpu_binding.py-205: rank_id: 0, device_id: 0",
+        "2025-01-10 08:44:33,158 [INFO] [pid: 4601] cpu_binding.py-205: rank_id: 1, device_id: 1",
+        "2025-01-10 08:44:34,000 [INFO] [pid: 4600] logging.py-180: quantize: None",
+        "2025-01-10 08:44:34,000 [INFO] [pid: 4601] logging.py-180: quantize: None",
+        "  its second line",
+        "2025-01-10 08:44:35,000 [INFO] nobody's",
+        "wait socket establish timeout, role[0] rank[1] timeout[120 s]",
+        "wait socket establish timeout, role[0] rank[11] timeout[120 s]",
+    ]
+    assert [line for line in log if passes(line)] == [log[1], log[3], log[4], log[6]]
+
+
+def test_without_limits_everything_passes():
+    passes = Lines(None, timedelta(), None)
+    assert passes("x") and passes("2025-01-10 08:44:33,158 y")
