@@ -1,0 +1,315 @@
+"""patch: the overlay in an atb_llm tree here, or in the container (or on the host) of every node."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from lingctl.errors import LingctlError, LockedError, NodeError, UsageError
+from lingctl.findings import Finding, Verdict, worst
+from lingctl.inventory.cluster import Cluster
+from lingctl.node.files import system_trouble
+from lingctl.node.overlay.package import make_package
+from lingctl.node.overlay.program import act
+from lingctl.node.trouble import Trouble
+from lingctl.overlay import package_document
+from lingctl.release.layout import layout_of
+from lingctl.remote import node_program
+from lingctl.remote.command import Command, command, script
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.local import LOCAL_NODE
+
+_LOOK = """
+sha256sum "$1" "$2" 2>/dev/null | cut -d" " -f1
+docker inspect --format "container {{.State.Status}}" "$3" 2>/dev/null || echo "container absent"
+"""
+# Digests, an import in a process of its own, a copy of a few files.
+_TIMEOUT = 600.0
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOptions:
+    """What was asked for.
+
+    Attributes:
+        root: the atb_llm package; looked for where it is None.
+        pristine: atb_llm of a pristine image, for restore.
+        host: on a node itself rather than in its container.
+        record: also give the digests of the stock files.
+        dry_run: only tell what a restore would change.
+        force: go on although something is not as it should be; a copy is kept.
+        allow_running: although MindIE runs from the tree.
+    """
+
+    root: str | None = None
+    pristine: str | None = None
+    host: bool = False
+    record: bool = False
+    dry_run: bool = False
+    force: bool = False
+    allow_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatchReport:
+    """The answers of all places, in order; a place that could not be asked has its error."""
+
+    answers: Mapping[str, Answer | LingctlError]
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def exit_status(self) -> int:
+        """0 in place everywhere; 3 not; the error's own where no place could be asked."""
+        errors = [answer for answer in self.answers.values() if isinstance(answer, LingctlError)]
+        if errors and len(errors) == len(self.answers):
+            return errors[0].exit_status
+        return 3 if worst(self.findings) >= Verdict.WARNING else 0
+
+    @property
+    def changes(self) -> list[tuple[str, Mapping[str, str]]]:
+        """What differs from the overlay as shipped, by place."""
+        return [
+            (node, change)
+            for node, answer in self.answers.items()
+            if not isinstance(answer, LingctlError)
+            for change in answer.get("changes", ())
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "places": [_place(node, answer) for node, answer in self.answers.items()],
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def patch_here(action: str, options: PatchOptions) -> PatchReport:
+    """Do the action on this machine.
+
+    Raises:
+        UsageError: it was asked for something that cannot be.
+        LockedError: another process is changing the tree.
+        NodeError: it cannot be done.
+    """
+    wanted = argparse.Namespace(
+        root=options.root,
+        pristine=options.pristine,
+        record=options.record,
+        dry_run=options.dry_run,
+        force=options.force,
+        allow_running=options.allow_running,
+    )
+    try:
+        answer = act(action, wanted, make_package(json.loads(package_document())))
+    except OSError as error:
+        raise _ours(system_trouble(error).as_event(), "") from error
+    except Trouble as trouble:
+        raise _ours(trouble.as_event(), "") from trouble
+    return _report(action, {LOCAL_NODE: answer})
+
+
+def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptions) -> PatchReport:
+    """Do the action on every node, side by side; what succeeded is kept when others fail."""
+
+    def work(connection: Connection) -> Answer:
+        run = _prepared(connection, cluster, host=options.host)
+        words = _words(action, cluster, options)
+        done = connection.run(run(*words).titled(f"overlay {action}"), timeout=_TIMEOUT)
+        return _answer(done.stdout, done.last_words(), connection.node)
+
+    outcomes = group.map(work)
+    return _report(action, {node.name: outcomes[node.name] for node in cluster.nodes})
+
+
+class _Place:
+    """Builds calls of the node program in a container or on the node."""
+
+    def __init__(self, program: str, container: str) -> None:
+        self._words = ("docker", "exec", container) if container else ()
+        self._program = program
+
+    def __call__(self, *words: str | int) -> Command:
+        # The program and the overlay are read from a folder that the container has at the same path.
+        return command(*self._words, "python3", self._program, *words)
+
+
+def _prepared(connection: Connection, cluster: Cluster, *, host: bool) -> _Place:
+    layout, package = layout_of(cluster), package_document()
+    path = _package_path(cluster)
+    looked = connection.run(
+        script(_LOOK, layout.program, path, cluster.container_name, title="look for the container"),
+        timeout=60,
+    ).stdout.split()
+    if node_program.digest() not in looked:
+        connection.put(node_program.build(), layout.program, mode=0o640)
+    if hashlib.sha256(package).hexdigest() not in looked:
+        connection.put(package, path, mode=0o640)
+    if host:
+        return _Place(layout.program, "")
+    status = looked[-1] if looked else "unknown"
+    if status != "running":
+        raise NodeError(
+            f"container {cluster.container_name} is {status}, so there is no atb_llm to look at",
+            where=connection.node,
+            remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
+            code="overlay-no-container",
+        )
+    return _Place(layout.program, cluster.container_name)
+
+
+def _package_path(cluster: Cluster) -> str:
+    return str(PurePosixPath(layout_of(cluster).program).with_name("overlay.json"))
+
+
+def _words(action: str, cluster: Cluster, options: PatchOptions) -> list[str]:
+    words = ["overlay", action, "--package", _package_path(cluster)]
+    if options.root:
+        words += ["--root", options.root]
+    if options.pristine:
+        words += ["--from", options.pristine]
+    flags = {
+        "--record": options.record,
+        "--dry-run": options.dry_run,
+        "--force": options.force,
+        "--allow-running": options.allow_running,
+    }
+    return words + [flag for flag, wanted in flags.items() if wanted]
+
+
+def _answer(stdout: str, last_words: str, node: str) -> Answer:
+    for line in reversed(stdout.splitlines()):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("event") == "result":
+            return event
+        if isinstance(event, dict) and event.get("event") == "error":
+            raise _ours(event, node)
+    raise NodeError(
+        "the node program gave no answer",
+        where=node,
+        evidence=last_words,
+        remedy="Python 3.9 or newer must be there as python3",
+        code="no-python",
+    )
+
+
+def _ours(event: Mapping[str, object], node: str) -> LingctlError:
+    kind: type[LingctlError] = NodeError
+    if event["exit_status"] == UsageError.exit_status:
+        kind = UsageError
+    elif event["code"] == "locked":
+        kind = LockedError
+    return kind(
+        str(event["what"]),
+        where=" ".join(part for part in (node, str(event["where"])) if part),
+        evidence=str(event["evidence"]),
+        remedy=str(event["remedy"]),
+        code=str(event["code"]),
+    )
+
+
+def _place(node: str, answer: Answer | LingctlError) -> dict[str, object]:
+    if isinstance(answer, LingctlError):
+        error = {"what": answer.what, "code": answer.code, "remedy": answer.remedy}
+        return {"node": node, "reached": False, "error": error}
+    rest = {key: value for key, value in answer.items() if key not in ("event", "after")}
+    return {"node": node, "reached": True, **answer["after"], **rest}
+
+
+def _report(action: str, answers: Mapping[str, Answer | LingctlError]) -> PatchReport:
+    findings: list[Finding] = []
+    # After these two the overlay is not there because nobody wants it to be.
+    fine = ("applied", "absent", "foreign") if action in ("revert", "restore") else ("applied",)
+    for node, answer in answers.items():
+        if isinstance(answer, LingctlError):
+            findings.append(_unasked(node, answer))
+        else:
+            findings += _judged(node, answer, fine)
+    findings += _mixed(answers)
+    return PatchReport(answers, tuple(findings))
+
+
+def _unasked(node: str, error: LingctlError) -> Finding:
+    return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
+
+
+def _judged(node: str, answer: Answer, fine: Sequence[str]) -> Iterable[Finding]:
+    after = answer["after"]
+    word, name = str(after["state"]), "overlay"
+    remedy = _REMEDIES.get(word, "")
+    if after["good"]:
+        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after['delivery']}", node)
+    for problem in after["problems"]:
+        yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
+    if not after["problems"] and word not in fine:
+        yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
+    if after["interrupted"]:
+        yield Finding(
+            name,
+            Verdict.FAILURE,
+            f"a change ({after['interrupted']}) was killed half-way",
+            node,
+            remedy="run the same command again: it goes on, or back",
+        )
+    for note in after["notes"]:
+        yield Finding(name, Verdict.NOTE, note, node)
+    if answer.get("also"):
+        yield Finding(
+            name,
+            Verdict.NOTE,
+            f"another atb_llm is here too: {', '.join(answer['also'])}",
+            node,
+            remedy="name the one that the service uses: --root PATH",
+        )
+    if answer.get("identical") is False:
+        differs = ", ".join(answer["differs"][:5])
+        yield Finding(
+            name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
+        )
+
+
+def _mixed(answers: Mapping[str, Answer | LingctlError]) -> Iterable[Finding]:
+    digests = {
+        node: answer["after"]["digest"]
+        for node, answer in answers.items()
+        if not isinstance(answer, LingctlError)
+    }
+    if len(set(digests.values())) > 1:
+        evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())
+        yield Finding(
+            "overlay-same-everywhere",
+            Verdict.FAILURE,
+            "the nodes have different overlays, and would compute different things",
+            evidence=evidence,
+            remedy="lingctl deploy",
+        )
+
+
+_WORDS = {
+    "absent": "the overlay is not there",
+    "outdated": "an earlier version of the overlay is there",
+    "modified": "the folder was changed",
+    "partial": "files of the overlay are missing",
+    "foreign": "a folder bailing_moe that is not lingctl's is there",
+}
+_APPLY = "lingctl deploy mounts it into containers; into a tree: lingctl patch apply"
+_REMEDIES = {
+    "absent": _APPLY,
+    "outdated": _APPLY,
+    "modified": f"see lingctl patch diff; {_APPLY} (a copy of the folder is kept)",
+    "partial": _APPLY,
+    "foreign": f"{_APPLY} (the folder is kept, and comes back on revert)",
+    "upstream-patched": "start from a pristine image, or: lingctl patch restore --from PRISTINE_ATB_LLM",
+    "stock-drift": "lingctl patch verify; if all is well, lingctl patch revert and apply again",
+    "unsupported": "use MindIE 1.0.0 or 3.0.0",
+}
