@@ -134,7 +134,7 @@ def match(line: str) -> Failure | None:
 def first_errors(text: str, limit: int = 5) -> list[str]:
     """The first lines that look like errors; the last lines of all where none does. For what is not known."""
     lines = [line.rstrip()[:_LONGEST_LINE] for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR_LINE.search(line) and not _is_harmless(line)]
+    errors = [line for line in lines if _ERROR_LINE.search(line) and not _means_nothing(line)]
     return errors[:limit] or lines[-limit:]
 
 
@@ -154,9 +154,9 @@ def exit_meaning(status: str) -> str:
     return meanings.get(status, "")
 
 
-def _is_harmless(line: str) -> bool:
+def _means_nothing(line: str) -> bool:
     failure = match(line)
-    return failure is not None and failure.kind == "harmless"
+    return failure is not None and failure.kind in ("harmless", "waiting")
 
 
 def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> Failure:

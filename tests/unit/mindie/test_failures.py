@@ -154,7 +154,14 @@ LINES = [
     ("Z1", "ERR: Daemon wait pid with 4601 exit, Please check the service log or python log."),
     ("Z2", "ERR: Failed to init endpoint! Please check the service log or console output."),
 ]
-PRINTED_ELSEWHERE = {"E1": "waiting", "E4": "sample", "E8": "sample", "E10": "sample", "E22": "sample"}
+PRINTED_ELSEWHERE = {
+    "E1": "waiting",
+    "E23": "waiting",
+    "E4": "sample",
+    "E8": "sample",
+    "E10": "sample",
+    "E22": "sample",
+}
 HARMLESS = {
     "B13": "56 % 16 != 0",
     "E18": "[W] The HCCL execution timeout 1800000ms is bigger than watchdog timeout 300000ms",
@@ -244,6 +251,15 @@ def test_an_ordinary_start_shows_no_failure():
     )
     assert explain(log) == []
     assert [one.id for one in explain_waiting(log)] == ["E1"]
+
+
+def test_a_slave_s_tries_are_no_error_until_it_gives_up():
+    tries = (
+        "[ERROR] [pid: 9] Failed to establish bidirectional stream to master. [Errno 111] Connection refused"
+    )
+    assert explain(tries) == []
+    assert [one.id for one in explain_waiting(tries)] == ["E23"]
+    assert first_errors(f"{tries}\n[ERROR] odd") == ["[ERROR] odd"]
 
 
 def test_unknown_errors_show_their_first_lines():
