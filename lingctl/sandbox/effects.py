@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lingctl.sandbox.host_files import driver_version_info
-from lingctl.sandbox.mounts import BIND, mount, unmount
+from lingctl.sandbox.layout import DISKS
+from lingctl.sandbox.mounts import BIND, NOSUID, REMOUNT, mount, unmount
 from lingctl.sandbox.state import NodeState
 
 _TOOLS = Path("/usr/local/Ascend/driver/tools")
-_DISKS = {"state": Path("/var/lib/lingctl"), "models": Path("/root/models")}
-_BALLAST = ".ballast"
 _BASHRC = Path("/root/.bashrc")
 
 
@@ -25,20 +25,12 @@ def _tool_missing(node: NodeState, detail: str | None) -> None:
 
 
 def _disk_full(node: NodeState, detail: str | None) -> None:
-    for name, disk in _DISKS.items():
-        ballast = disk / _BALLAST
-        if detail is None or (detail and detail != name):
-            ballast.unlink(missing_ok=True)
-        elif not ballast.exists():
-            _fill(ballast)
-
-
-def _fill(ballast: Path) -> None:
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\0" * size)
+    """A full disk is one that has shrunk to what is on it: nothing has to be written for that."""
+    for name, (disk, size) in DISKS.items():
+        if detail is not None and detail in ("", name):
+            found = os.statvfs(disk)
+            size = str((found.f_blocks - found.f_bfree) * found.f_frsize or found.f_frsize)
+        mount("tmpfs", disk, "tmpfs", REMOUNT | NOSUID, f"size={size}")
 
 
 def _login_noise(node: NodeState, detail: str | None) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 KEEPER = "lingctl.sandbox.keeper"
 SSH_PORT = 2222
 MAX_NODES = 250
+# Disks of their own on every node, so that they can be full for real: name, place, size.
+DISKS = {"models": (Path("/root/models"), "2g"), "state": (Path("/var/lib/lingctl"), "64m")}
 # 127.0.<block>.<node> are nodes, 127.<100 + block>.<node>.<10 + card> their cards.
 BLOCKS = range(1, 150)
 CARD_NETMASK = "255.255.0.0"

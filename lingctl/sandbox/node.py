@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from lingctl.sandbox.agent import Agent
-from lingctl.sandbox.layout import SSH_PORT, Layout
+from lingctl.sandbox.layout import DISKS, SSH_PORT, Layout
 from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.ssh_server import serve
@@ -51,12 +51,11 @@ def run(layout: Layout, name: str, told: int) -> None:
 
 
 def _make_disks() -> None:
-    """Two small disks of their own, so that they can be full for real; the weights are on the first."""
-    for path, size in (("/root/models", "2g"), ("/var/lib/lingctl", "64m")):
-        Path(path).mkdir(parents=True, exist_ok=True)
-        mount("tmpfs", Path(path), "tmpfs", NOSUID, f"mode=755,size={size}")
+    for path, size in DISKS.values():
+        path.mkdir(parents=True, exist_ok=True)
+        mount("tmpfs", path, "tmpfs", NOSUID, f"mode=755,size={size}")
     for model in (_CHECKPOINT / "on-nodes").read_text().split():
-        shutil.copytree(_CHECKPOINT / model, Path("/root/models") / model)
+        shutil.copytree(_CHECKPOINT / model, DISKS["models"][0] / model)
     unmount(_CHECKPOINT)
 
 

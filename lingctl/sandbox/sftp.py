@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,19 @@ from paramiko import sftp
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+class Subsystem(paramiko.SFTPServer):
+    """SFTP that ends with an exit status, which scp passes on as its own."""
+
+    def finish_subsystem(self) -> None:
+        """Close the files, then the channel."""
+        super().finish_subsystem()
+        channel = self.sock
+        if isinstance(channel, paramiko.Channel):
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                channel.send_exit_status(0)
+                channel.close()
 
 
 class NodeFiles(paramiko.SFTPServerInterface):

@@ -13,7 +13,7 @@ import paramiko
 from paramiko import common
 from paramiko.pkey import PublicBlob
 
-from lingctl.sandbox.sftp import NodeFiles
+from lingctl.sandbox.sftp import NodeFiles, Subsystem
 from lingctl.sandbox.ssh_session import Terminal, execute, forward
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -69,8 +69,8 @@ def _start(client: socket.socket, key: paramiko.PKey, allowed: bytes) -> paramik
     transport = paramiko.Transport(client)
     transport.local_version = "SSH-2.0-OpenSSH_8.8"
     transport.add_server_key(key)
-    transport.set_subsystem_handler("sftp", paramiko.SFTPServer, NodeFiles)
-    session = _Session(allowed, transport)
+    transport.set_subsystem_handler("sftp", Subsystem, NodeFiles)
+    session = _Session(allowed)
     threading.Thread(target=_run, args=(transport, session), daemon=True).start()
     return transport
 
@@ -83,19 +83,31 @@ def _run(transport: paramiko.Transport, session: _Session) -> None:
         return
     while transport.is_active():
         channel = transport.accept(1)
-        if channel is not None and channel.chanid in session.forwards:
-            target = session.forwards.pop(channel.chanid)
-            threading.Thread(target=forward, args=(channel, target), daemon=True).start()
+        if channel is None:
+            continue
+        session.keep(channel)
+        if channel.chanid in session.forwards:
+            peer = session.forwards.pop(channel.chanid)
+            threading.Thread(target=forward, args=(channel, peer), daemon=True).start()
 
 
 class _Session(paramiko.ServerInterface):
     """What one connection may do."""
 
-    def __init__(self, allowed: bytes, transport: paramiko.Transport) -> None:
+    def __init__(self, allowed: bytes) -> None:
         self._allowed = allowed
-        self._transport = transport
+        self._kept: dict[int, paramiko.Channel] = {}
+        self._sessions: set[int] = set()
         self._terminals: dict[int, Terminal] = {}
-        self.forwards: dict[int, tuple[str, int]] = {}
+        self.forwards: dict[int, socket.socket] = {}
+
+    def keep(self, channel: paramiko.Channel) -> None:
+        """Hold a channel for as long as it is open: paramiko closes one that nobody holds."""
+        self._kept = {number: kept for number, kept in self._kept.items() if not kept.closed}
+        self._kept[channel.chanid] = channel
+
+    def _closed(self, number: int) -> bool:
+        return number in self._kept and self._kept[number].closed
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -107,7 +119,10 @@ class _Session(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind != "session":
             return common.OPEN_FAILED_UNKNOWN_CHANNEL_TYPE
-        if len(self._transport._channels) >= _MAX_SESSIONS:  # type: ignore[attr-defined]  # no public count
+        # Counted here and not when they are kept: the next request may come before that.
+        self._sessions = {number for number in self._sessions if not self._closed(number)} | {chanid}
+        if len(self._sessions) > _MAX_SESSIONS:
+            self._sessions.discard(chanid)
             return common.OPEN_FAILED_CONNECT_FAILED
         return common.OPEN_SUCCEEDED
 
@@ -131,7 +146,11 @@ class _Session(paramiko.ServerInterface):
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
     ) -> int:
-        self.forwards[chanid] = destination
+        # Connected before it is confirmed, as sshd does: a refusal is the client's to see.
+        try:
+            self.forwards[chanid] = socket.create_connection(destination, timeout=10)
+        except OSError:
+            return common.OPEN_FAILED_CONNECT_FAILED
         return common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:

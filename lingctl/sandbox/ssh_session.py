@@ -157,13 +157,8 @@ def _send_exit_signal(channel: paramiko.Channel, number: int) -> None:
     transport._send_user_message(message)  # type: ignore[attr-defined]  # paramiko has no call for this message
 
 
-def forward(channel: paramiko.Channel, target: tuple[str, int]) -> None:
-    """Connect a forwarded channel to its target, both ways."""
-    try:
-        peer = socket.create_connection(target, timeout=10)
-    except OSError:
-        channel.close()
-        return
+def forward(channel: paramiko.Channel, peer: socket.socket) -> None:
+    """Pass on what a forwarded channel and its target say to each other."""
     peer.settimeout(None)
     back = threading.Thread(target=_copy, args=(peer, channel), daemon=True)
     back.start()

@@ -1,0 +1,145 @@
+"""A live sandbox for tests: the installed command, the nodes over SSH, faults that heal by themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+LINGCTL = Path(sys.executable).with_name("lingctl")
+TIME_SCALE = 0.005
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.stdout)
+
+    @property
+    def said(self) -> str:
+        """Both streams, for assertions on words."""
+        return self.stdout + self.stderr
+
+
+def lingctl(
+    *words: str | Path,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: str = "",
+    timeout: float = 180,
+) -> Result:
+    """Run the installed command, without a terminal and without the caller's LINGCTL_* settings."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("LINGCTL_")}
+    done = subprocess.run(
+        [LINGCTL, *map(str, words)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**inherited, "OMP_NUM_THREADS": "1", **(environment or {})},
+        timeout=timeout,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running sandbox."""
+
+    directory: Path
+
+    @property
+    def hosts(self) -> Path:
+        """Its hosts.yaml."""
+        return self.directory / "hosts.yaml"
+
+    @property
+    def state(self) -> Any:
+        """``lingctl sandbox status --json``."""
+        return lingctl("sandbox", "status", "--json", "--dir", self.directory).document
+
+    def address(self, node: str) -> str:
+        """Where a node is reached."""
+        cluster = json.loads((self.directory / "state" / f"{node}.json").read_text())
+        return str(cluster["address"])
+
+    def lingctl(self, *words: str | Path, **options: Any) -> Result:
+        """The installed command with this cluster's hosts.yaml as LINGCTL_NODES."""
+        environment = {"LINGCTL_NODES": str(self.hosts), **options.pop("environment", {})}
+        return lingctl(*words, environment=environment, **options)
+
+    def on(self, node: str, command: str, stdin: str = "", timeout: float = 60) -> Result:
+        """Run a command on a node as root over SSH."""
+        with self.login(node) as client:
+            channel = client.get_transport().open_session()
+            channel.settimeout(timeout)
+            channel.exec_command(command)
+            if stdin:
+                channel.sendall(stdin.encode())
+                channel.shutdown_write()
+            out = channel.makefile("rb").read().decode()
+            err = channel.makefile_stderr("rb").read().decode()
+            return Result(channel.recv_exit_status(), out, err)
+
+    @contextmanager
+    def login(self, node: str) -> Iterator[paramiko.SSHClient]:
+        """A client that is logged in to a node, its host key checked."""
+        with paramiko.SSHClient() as client:
+            client.load_host_keys(str(self.directory / "known_hosts"))
+            client.connect(
+                self.address(node),
+                2222,
+                "root",
+                key_filename=str(self.directory / "key"),
+                allow_agent=False,
+                look_for_keys=False,
+                timeout=10,
+            )
+            yield client
+
+    def break_(self, node: str, fault: str) -> None:
+        """Set a fault."""
+        done = lingctl("sandbox", "break", node, fault, "--dir", self.directory)
+        assert done.status == 0, done.said
+
+    def heal(self, *words: str) -> None:
+        """Take faults away."""
+        done = lingctl("sandbox", "heal", *words, "--dir", self.directory)
+        assert done.status == 0, done.said
+
+    @contextmanager
+    def broken(self, node: str, fault: str) -> Iterator[None]:
+        """A fault for the length of a block."""
+        self.break_(node, fault)
+        try:
+            yield
+        finally:
+            self.heal(node, fault.partition("=")[0])
+
+
+@contextmanager
+def sandbox(directory: Path, *options: str) -> Iterator[Live]:
+    """A sandbox for the length of a block."""
+    started = lingctl("sandbox", "up", "--dir", directory, "--time-scale", str(TIME_SCALE), *options)
+    try:
+        assert started.status == 0, started.said
+        yield Live(directory)
+    finally:
+        ended = lingctl("sandbox", "down", "--dir", directory)
+        assert ended.status == 0, ended.said
