@@ -165,6 +165,7 @@ def test_converted_bit_for_bit(case: str, tmp_path: Path) -> None:
     assert summary["bytes"] == sum(tensor.numel() * tensor.element_size() for tensor in wanted.values())
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_every_pickle_protocol(protocol: int, tmp_path: Path) -> None:
     source = save(tmp_path / "in", module_state(), pickle_protocol=protocol)
@@ -241,6 +242,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning", "ignore:ComplexHalf:UserWarning")
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_safetensors_cannot_hold_is_refused_by_name(case: str, tmp_path: Path) -> None:
     make, what, name = REFUSED[case]

@@ -371,6 +371,7 @@ def test_overlapping_members_are_refused(tmp_path: Path) -> None:
         run(tmp_path / "in", tmp_path / "out")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 def test_torchscript_and_other_zip_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     program = torch.jit.script(torch.nn.Linear(2, 2))

@@ -12,8 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lingctl.node.checkpoint.dtypes import BY_NAME
+from lingctl.node.checkpoint.stand_ins import Storage, Tensor
+from lingctl.node.checkpoint.torch_file import Record, TorchFile
 from lingctl.node.convert.engine import default_target
+from lingctl.node.convert.plan import plan_shards
 from lingctl.node.convert.program import parse_size
+from lingctl.node.convert.source import Source
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import INDEX, assert_same, load, model, run, save
 
@@ -309,3 +314,25 @@ def test_progress_counts_every_byte_and_never_falls(tmp_path: Path) -> None:
         amounts = [event["done"] for event in events if event["task"] == task]
         assert amounts == sorted(amounts)
         assert amounts[-1] == summary["bytes"] == events[-1]["total"]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "megabytes", "largest", "files"),
+    [(4, 10, "5GB", 1), (40, 10, "5GB", 2), (2800, 12, "5GB", 8), (2800, 12, "9GB", 4), (3, 400, "1GB", 2)],
+)
+def test_large_models_are_cut_into_an_even_number_of_like_files(
+    tensors: int, megabytes: int, largest: str, files: int
+) -> None:
+    """Nothing is written: 33.6 GB are planned here."""
+    size = megabytes * 1_000_000
+    storage = Storage("0", BY_NAME["uint8"], size)
+    tensor = Tensor(storage, storage.dtype, 0, (size,), (1,))
+    held = {f"w{number}": tensor for number in range(tensors)}
+    record = Record("a.bin", "a/data/0", 0, size, 0, 1)
+    file = TorchFile("a.bin", held, {"0": record}, (), False, True, "fingerprint", "state")
+    plan = plan_shards(Source("a", (file,), "fingerprint", ()), parse_size(largest), None)
+    assert len(plan.shards) == files
+    assert sum(len(shard.items) for shard in plan.shards) == tensors
+    sizes = [shard.size for shard in plan.shards]
+    assert max(sizes) - min(sizes) <= size + 100_000
+    assert max(sizes) <= parse_size(largest)

@@ -12,6 +12,9 @@ from lingctl.node.checkpoint.torch_file import Record, TorchFile
 from lingctl.node.convert.source import Source
 from lingctl.node.safetensors import Entry, encode_header
 
+# Below this a second thread gains less than a second file costs.
+_WORTH_TWO = 256_000_000
+
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 
 
@@ -88,9 +91,12 @@ def plan_shards(source: Source, largest: int, layers_per_shard: Optional[int]) -
 
 
 def by_size(named: Sequence[_Named], largest: int) -> List[List[_Named]]:
-    """As few shards as ``largest`` allows, about equally large, so that two threads end together."""
+    """As few shards as ``largest`` allows, about equally large and an even number, so that two threads end
+    together. Never by the machine's own cores: every node must cut the same."""
     total = sum(tensor.size for _, tensor, _ in named)
     count = max(1, -(-total // largest))
+    if total >= _WORTH_TWO:
+        count += count % 2
     wanted = -(-total // count)
     groups: List[List[_Named]] = [[]]
     filled = 0

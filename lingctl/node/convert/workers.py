@@ -1,14 +1,18 @@
-"""Two threads side by side; the first that fails stops the other."""
+"""A few threads side by side; the first that fails stops the others."""
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Callable, List, Sequence, TypeVar
 
 _T = TypeVar("_T")
 
-# Two copies at once keep disk and memory busy; three were not quicker (docs/performance.md).
-THREADS = 2
+
+def threads() -> int:
+    """How many copies at once. On two cores two are best (docs/performance.md); large servers have more to
+    give, and a service may be running beside."""
+    return max(2, min(8, len(os.sched_getaffinity(0)) // 4))
 
 
 class Stopped(Exception):
@@ -16,7 +20,7 @@ class Stopped(Exception):
 
 
 class Workers:
-    """Runs work over items in two threads."""
+    """Runs work over items in a few threads."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -63,17 +67,17 @@ class Workers:
                     errors.append(error)
                     self._stop.set()
 
-        threads = [threading.Thread(target=run) for _ in range(min(THREADS, len(items)))]
+        running = [threading.Thread(target=run) for _ in range(min(threads(), len(items)))]
         try:
-            for thread in threads:
+            for thread in running:
                 thread.start()
-            for thread in threads:
+            for thread in running:
                 # With a timeout, so that a signal is noticed while waiting.
                 while thread.is_alive():
                     thread.join(0.2)
         finally:
             self._stop.set()
-            for thread in threads:
+            for thread in running:
                 if thread.ident is not None:
                     thread.join()
         if errors:
