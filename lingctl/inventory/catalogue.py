@@ -7,6 +7,7 @@ the config.json that was downloaded.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,21 +79,48 @@ MODELS: tuple[Model, ...] = (
     _lite("Ling-Coder-lite", "chat"),
     _lite("Ling-Coder-lite-base", "base"),
     _lite("Ring-lite", "chat", 32768),
+    _lite("Ring-lite-2506", "chat", 32768),
+    _lite("Ring-lite-2507", "chat", 32768),
+    _lite("Ring-lite-distill-preview", "chat"),
     _plus("Ling-plus", "chat"),
     _plus("Ling-plus-base", "base"),
 )
 
 
+# Published under names that look alike, of architectures that the overlay does not compute.
+_OTHERS: tuple[tuple[str, str], ...] = (
+    (
+        r"(ling|ring)-(coder-)?(mini|flash|1t).*2\.0.*|(ling|ring)-1t.*",
+        "is of the Ling 2.0 family (BailingMoeV2): it routes by sigmoid and groups, and normalises q and k",
+    ),
+    (
+        r"(ling|ring)-.*(2\.[5-9]|3\.[0-9]).*",
+        "is of a later family (bailing_hybrid): other attention",
+    ),
+    (r"ring-.*linear.*", "has linear attention (bailing_moe_linear)"),
+    (r"ling-.*gptq.*", "is quantised with GPTQ, which MindIE does not read"),
+)
+
+
 def find_model(name: str) -> Model:
-    """The catalogue entry of a name, without regard to case.
+    """The catalogue entry of a name, without regard to case or to ``inclusionAI/`` before it.
 
     Raises:
-        ConfigurationError: not in the catalogue; suggests the nearest name.
+        ConfigurationError: not in the catalogue; suggests the nearest name, or says why a published model
+            cannot be served.
     """
+    bare = name.lower().removeprefix("inclusionai/")
     by_name = {model.name.lower(): model for model in MODELS}
-    found = by_name.get(name.lower())
+    found = by_name.get(bare)
     if found:
         return found
-    near = difflib.get_close_matches(name.lower(), by_name, n=1)
+    for pattern, reason in _OTHERS:
+        if re.fullmatch(pattern, bare):
+            raise ConfigurationError(
+                f"{name} {reason}",
+                remedy="lingctl serves the first generation (BailingMoE): lingctl models lists it",
+                code="model-family-unsupported",
+            )
+    near = difflib.get_close_matches(bare, by_name, n=1)
     hint = f"did you mean {by_name[near[0]].name}?" if near else "see `lingctl models` for the list"
     raise ConfigurationError(f"model {name!r} is not in the catalogue", remedy=hint, code="unknown-model")

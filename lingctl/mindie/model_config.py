@@ -7,9 +7,11 @@ Sources: the published configs of the Ling family; MindIE-LLM v3.0.0 atb_llm bas
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.catalogue import Shape
 
 _RENAMED = {"n_routed_experts": "num_experts", "n_shared_experts": "num_shared_experts"}
 _USUAL_WIDTHS = (64, 128, 256)
@@ -51,25 +53,74 @@ def model_config_text(config: dict[str, Any]) -> str:
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
+# What the published families call themselves, and what sets them apart. The second one also says
+# model_type bailing_moe, so the architecture decides.
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    ("bailingmoev2", "Ling 2.0 (BailingMoeV2), which routes by sigmoid and groups and normalises q and k"),
+    ("hybrid", "Ling 2.5 and later (bailing_hybrid), which has linear and latent attention"),
+    ("linear", "Ring linear (bailing_moe_linear), which has linear attention"),
+)
+# Keys of the second generation, and the values that mean the first. Source: the published modeling files.
+_FIRST_GENERATION: Mapping[str, tuple[object, ...]] = {
+    "score_function": (None, "softmax"),
+    "moe_router_enable_expert_bias": (None, False),
+    "use_qk_norm": (None, False),
+    "partial_rotary_factor": (None, 1, 1.0),
+    "n_group": (None, 0, 1),
+    "num_nextn_predict_layers": (None, 0),
+}
+
+
 def _refuse_other_families(config: dict[str, Any]) -> None:
     architectures = config.get("architectures") or []
-    architecture = str(architectures[0]) if architectures else ""
+    architecture = str(architectures[0]) if isinstance(architectures, list) and architectures else ""
     kind = str(config.get("model_type", ""))
-    if architecture == "BailingMoeForCausalLM" and kind == "bailing_moe":
-        if config.get("quantize") or config.get("quantization_config"):
-            raise _refusal("quantised weights", "deploy the bf16 model")
-        return
-    if "V2" in architecture or config.get("moe_router_enable_expert_bias") is not None:
-        raise _refusal(f"{architecture or kind}: the Ling 2.x family routes and normalises differently")
-    raise _refusal(f"{architecture or 'no architecture'} / model_type {kind or 'missing'}")
+    for mark, family in _FAMILIES:
+        if mark in architecture.lower() or mark in kind.lower():
+            raise _refusal(family, architecture, kind)
+    if architecture != "BailingMoeForCausalLM" or kind != "bailing_moe":
+        raise _refusal("this architecture", architecture, kind)
+    for key, values in _FIRST_GENERATION.items():
+        if config.get(key) not in values:
+            raise _refusal(f"{_FAMILIES[0][1]}: {key} is {config[key]!r}", architecture, kind)
+    if config.get("quantize") or config.get("quantization_config"):
+        raise _refusal("quantised weights", architecture, kind, "deploy the bf16 model")
 
 
 def _refusal(
-    what: str, remedy: str = "use a BailingMoE v1 model: lingctl models lists them"
+    what: str,
+    architecture: str,
+    kind: str,
+    remedy: str = "use a model of the first generation: lingctl models lists them",
 ) -> ConfigurationError:
+    evidence = f"architectures: {architecture or 'missing'}; model_type: {kind or 'missing'}"
     return ConfigurationError(
-        f"the overlay does not serve {what}", remedy=remedy, code="model-family-unsupported"
+        f"the overlay does not serve {what}",
+        evidence=evidence,
+        remedy=remedy,
+        code="model-family-unsupported",
     )
+
+
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The architecture numbers of a config.json that ``loadable_model_config`` returned.
+
+    Raises:
+        ConfigurationError: a number is missing.
+    """
+    names = {
+        "layers": "num_hidden_layers",
+        "hidden": "hidden_size",
+        "heads": "num_attention_heads",
+        "kv_heads": "num_key_value_heads",
+        "head_dim": "head_dim",
+        "experts": "num_experts",
+        "experts_per_token": "num_experts_per_tok",
+        "shared_experts": "num_shared_experts",
+        "moe_intermediate": "moe_intermediate_size",
+        "vocabulary": "vocab_size",
+    }
+    return Shape(**{name: _positive(dict(config), key) for name, key in names.items()})
 
 
 def _head_width(config: dict[str, Any], rows: int | None, columns: int | None) -> int:

@@ -1,0 +1,140 @@
+"""capacity and models: what fits where, answered without asking any node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.errors import UsageError
+from lingctl.findings import Finding
+from lingctl.inventory.catalogue import MODELS, Model
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, judge, load_of, smallest_fit
+from lingctl.mindie.model_config import loadable_model_config, shape_of
+from lingctl.mindie.settings import PRESET
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a capacity question may set; None leaves it to hosts.yaml or the preset."""
+
+    devices: int | None = None
+    hbm_gib: float = 64
+    fraction: float | None = None
+    sequence: int | None = None
+    longest_input: int | None = None
+    longest_output: int | None = None
+    overhead_gib: float = OVERHEAD_GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a capacity question."""
+
+    model: Model
+    load: Load
+    found: Estimate
+    finding: Finding
+
+
+def answer_capacity(
+    model: Model,
+    wishes: Wishes,
+    cluster: Cluster | None = None,
+    model_config: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Whether a model fits.
+
+    Args:
+        model: of the catalogue.
+        wishes: what the question sets.
+        cluster: for what it leaves open, if the question is about one.
+        model_config: the downloaded config.json, to be believed before the catalogue.
+
+    Raises:
+        UsageError: a number that cannot be.
+        ConfigurationError: the config.json is of another family.
+    """
+    shape, window = model.shape, model.context
+    if model_config is not None:
+        loadable, _ = loadable_model_config(dict(model_config))
+        shape = shape_of(loadable)
+        stated = loadable.get("max_position_embeddings")
+        window = stated if isinstance(stated, int) and stated > 0 else window
+    devices = wishes.devices or (cluster.world_size if cluster else model.cards)
+    load = _load(wishes, devices, window, cluster)
+    _refuse_nonsense(wishes, devices, load)
+    found = estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
+    return Answer(model, load, found, judge(shape, found, load))
+
+
+def _load(wishes: Wishes, devices: int, window: int, cluster: Cluster | None) -> Load:
+    given = load_of(cluster) if cluster else _preset(devices)
+    sequence = wishes.sequence or min(given.sequence, window)
+    return Load(
+        sequence,
+        wishes.longest_input or min(given.longest_input, sequence),
+        wishes.longest_output or min(given.longest_output, sequence),
+        given.fraction if wishes.fraction is None else wishes.fraction,
+    )
+
+
+def _preset(devices: int) -> Load:
+    fraction = 0.95 if devices > 8 else 0.8
+    return Load(PRESET["max_seq_len"], PRESET["max_input_tokens"], PRESET["max_output_tokens"], fraction)
+
+
+def _refuse_nonsense(wishes: Wishes, devices: int, load: Load) -> None:
+    wrong = [
+        name
+        for name, fine in (
+            ("--devices", devices >= 1),
+            ("--hbm", 1 <= wishes.hbm_gib <= 1024),
+            ("--fraction", 0 < load.fraction <= 1),
+            ("--reserve", 0 <= wishes.overhead_gib < wishes.hbm_gib),
+        )
+        if not fine
+    ]
+    if wrong:
+        raise UsageError(
+            f"{wrong[0]} is out of range",
+            remedy="devices are at least 1, memory is 1 to 1024 GiB, a fraction is above 0 and at most 1",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model of the catalogue with the fewest cards that hold it, by memory of a card."""
+
+    model: Model
+    cards: Mapping[int, int | None]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "name": self.model.name,
+            "repository": self.model.repository,
+            "kind": self.model.kind,
+            "weights_bytes": self.model.weights_bytes,
+            "context": self.model.context,
+            "smallest_cards": {f"{hbm} GiB": cards for hbm, cards in self.cards.items()},
+        }
+
+
+def list_models() -> list[Listed]:
+    """The catalogue, each model with what holds it under the preset's limits."""
+    return [Listed(model, {hbm: _fewest(model, hbm) for hbm in (64, 32)}) for model in MODELS]
+
+
+def _fewest(model: Model, hbm_gib: int) -> int | None:
+    # Up to one node MindIE's own fraction, beyond it the Ling README's, as a deploy would choose.
+    for fraction, most in ((0.8, 8), (0.95, None)):
+        preset = _preset(8)
+        load = Load(
+            min(preset.sequence, model.context), preset.longest_input, preset.longest_output, fraction
+        )
+        found = smallest_fit(model.shape, model.context, hbm_gib, load)
+        if found is not None and (most is None or found.ranks <= most):
+            return found.ranks
+    return None
