@@ -94,10 +94,18 @@ class Counters:
         """The counters of damage and retransmission that are not 0."""
         return {name: value for name, value in self.values.items() if value and _ERROR.search(name)}
 
+    @property
+    def error_share(self) -> float | None:
+        """Damaged and repeated packets per packet; None where packets are not counted."""
+        packets = sum(self.values.get(name, 0) for name in _PACKETS)
+        return sum(self.errors.values()) / packets if packets else None
+
 
 _ERROR = re.compile(
     r"_err_pkt_num$|_bad_pkt_num$|_verification_err_num$|_qp_status_err_num$|_new_pkt_rty_num$"
 )
+
+_PACKETS = ("mac_tx_total_pkt_num", "mac_rx_total_pkt_num")
 
 
 def read_link_history(answer: Answer | None) -> LinkHistory | Unread:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from statistics import median
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import Address, Neighbour, Tls
+from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
@@ -41,6 +41,12 @@ def needs_gateway(facts: Mapping[str, NodeFacts]) -> bool:
             if isinstance(seen.address, Address) and seen.address.network is not None:
                 rails[card].add(str(seen.address.network))
     return any(len(networks) > 1 for networks in rails.values())
+
+
+def usual_gateway(facts: Mapping[str, NodeFacts]) -> bool:
+    """Whether most cards have a gateway."""
+    seen = [card.gateway for node in facts.values() for card in node.cards.values()]
+    return 2 * sum(isinstance(gateway, Gateway) for gateway in seen) > len(seen)
 
 
 def _addresses(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
 from lingctl.checks.cards import count_findings, judge_card, judge_tool
-from lingctl.checks.cluster import cluster_findings, needs_gateway
+from lingctl.checks.cluster import cluster_findings, needs_gateway, usual_gateway
 from lingctl.checks.mesh import Hit, mesh_findings
 from lingctl.checks.nodes import node_findings
 from lingctl.checks.reachability import reach_findings
@@ -65,14 +65,22 @@ class Seen:
     left_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """Whether the cards of this cluster need a gateway, and whether most have one."""
+
+    needed: bool
+    usual: bool
+
+
 def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
     """Every finding, in the order of nodes and checks."""
     findings = [*seen.lost.values()]
-    gateway_needed = needs_gateway(seen.facts)
+    gateways = Gateways(needs_gateway(seen.facts), usual_gateway(seen.facts))
     for node in scope.nodes:
         facts = seen.facts.get(node.name)
         if facts is not None:
-            findings += _node(facts, scope, gateway_needed)
+            findings += _node(facts, scope, gateways)
             if node.name in seen.reached:
                 findings += reach_findings(scope, node.name, seen.reached[node.name])
     findings += cluster_findings(seen.facts, scope)
@@ -83,7 +91,7 @@ def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _node(facts: NodeFacts, scope: Scope, gateway_needed: bool) -> Iterator[Finding]:
+def _node(facts: NodeFacts, scope: Scope, gateways: Gateways) -> Iterator[Finding]:
     yield (
         Finding("ssh", Verdict.PASS, "answers", facts.node)
         if facts.complete
@@ -102,11 +110,11 @@ def _node(facts: NodeFacts, scope: Scope, gateway_needed: bool) -> Iterator[Find
         if isinstance(facts.conf, Unread):
             yield _no_conf(facts.node, facts.conf)
         for card in facts.cards.values():
-            yield from _card(facts, card, gateway_needed)
+            yield from _card(facts, card, gateways)
     yield from node_findings(facts, scope)
 
 
-def _card(facts: NodeFacts, card: CardFacts, gateway_needed: bool) -> Iterator[Finding]:
+def _card(facts: NodeFacts, card: CardFacts, gateways: Gateways) -> Iterator[Finding]:
     node = facts.node
     answers = judge_card(node, card)
     yield answers
@@ -121,7 +129,7 @@ def _card(facts: NodeFacts, card: CardFacts, gateway_needed: bool) -> Iterator[F
     yield roce.judge_tls(node, card)
     yield roce.judge_health(node, card)
     yield roce.judge_netdetect(node, card)
-    yield roce.judge_gateway(node, card, needed=gateway_needed)
+    yield roce.judge_gateway(node, card, needed=gateways.needed, usual=gateways.usual)
     yield roce.judge_neighbour(node, card)
     yield roce.judge_mtu(node, card)
     yield from roce.conf_findings(node, card, facts.conf)

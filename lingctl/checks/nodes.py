@@ -75,7 +75,8 @@ def _cards_health(facts: NodeFacts) -> Iterator[Finding]:
         else:
             yield unknown("npu-health", table, node)
         return
-    for card in facts.cards:
+    there = set(facts.cards) if isinstance(facts.dev, Unread) else set(facts.dev) & set(facts.cards)
+    for card in sorted(there):
         chip = next((chip for chip in table.chips if chip.card == card), None)
         if chip is None:
             yield Finding("npu-health", Verdict.UNKNOWN, "npu-smi does not list the card", node, card)

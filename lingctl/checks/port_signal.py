@@ -7,6 +7,9 @@ from lingctl.ascend.unread import Unread
 from lingctl.checks.roce import unknown
 from lingctl.findings import Finding, Verdict
 
+# A lossless RoCE network repeats next to nothing.
+_BAD_SHARE = 1e-5
+
 
 def judge_flaps(node: str, card: CardFacts) -> Finding:
     """Times that the link was lost in service."""
@@ -56,10 +59,14 @@ def judge_counters(node: str, card: CardFacts) -> Finding:
     if not errors:
         return Finding("error-counters", Verdict.PASS, "no damaged or repeated packets", node, n)
     said = ", ".join(f"{name}: {value}" for name, value in errors.items())
+    share = counters.error_share
+    many = share is not None and share > _BAD_SHARE
     return Finding(
         "error-counters",
-        Verdict.NOTE,
-        "damaged or repeated packets since the card was started; they matter if they grow",
+        Verdict.WARNING if many else Verdict.NOTE,
+        f"{share:.2g} of all packets were damaged or repeated"
+        if share is not None and many
+        else "a few packets were damaged or repeated since the card was started; it matters if they grow",
         node,
         n,
         said,

@@ -104,7 +104,8 @@ def judge_tls(node: str, card: CardFacts) -> Finding:
             card.card,
             remedy="lingctl check-network --fix-tls 0, or install new certificates on the card",
         )
-    return Finding("tls", Verdict.PASS, _tls_words(tls), node, card.card)
+    verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
+    return Finding("tls", verdict, _tls_words(tls), node, card.card)
 
 
 def judge_health(node: str, card: CardFacts) -> Finding:
@@ -170,13 +171,14 @@ def judge_netdetect(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_gateway(node: str, card: CardFacts, *, needed: bool) -> Finding:
+def judge_gateway(node: str, card: CardFacts, *, needed: bool, usual: bool) -> Finding:
     """The card's default route.
 
     Args:
         node: name of the node.
         card: its facts.
         needed: whether cards have to reach each other across subnets.
+        usual: whether most cards have one.
     """
     gateway, n = card.gateway, card.card
     fix = f"hccn_tool -i {n} -gateway -s gateway ADDRESS"
@@ -186,6 +188,9 @@ def judge_gateway(node: str, card: CardFacts, *, needed: bool) -> Finding:
         if needed:
             text = "none is set, and the cards of the cluster are in different subnets"
             return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
+        if usual:
+            text = "none is set, though most cards have one"
+            return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
         return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
     network = card.address.network if isinstance(card.address, Address) else None
     if network is not None and ipaddress.ip_address(gateway.address) not in network:
@@ -307,5 +312,5 @@ def _wrong_address(address: Address, generation: str) -> str:
 
 def _tls_words(tls: Tls) -> str:
     if tls.switch is None:
-        return "off (no certificate)"
+        return "off: no certificate is installed"
     return "on" if tls.switch else "off"
