@@ -15,6 +15,10 @@ def deploy(
         bool, typer.Option("--dry-run", help="Stop after the plan, and show the files' differences.")
     ] = False,
     smoke: Annotated[bool, typer.Option("--smoke-test/--no-smoke-test", help="Prove it at the end.")] = True,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="CHECK", help="Go on although this check fails; repeat for more."),
+    ] = None,
     yes: YesOption = False,
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
@@ -33,7 +37,7 @@ def deploy(
 
     cluster = required_cluster(nodes)
     with progress() as listener, connect(cluster, listener) as group:
-        deployment = plan_deploy(group, cluster, listener)
+        deployment = plan_deploy(group, cluster, listener, accept or ())
     print_plan(deployment.plan, differences=dry_run)
     done = dry_run or deployment.plan.empty
     if done or not confirm("Do this?", yes=yes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lingctl.ascend.facts import NodeFacts, device_addresses
@@ -16,6 +16,7 @@ from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
 from lingctl.flows.node_program import prepare_program
 from lingctl.flows.releases import new_recording
+from lingctl.flows.running import all_daemons_run, live_addresses
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, prove
@@ -50,8 +51,18 @@ class Deployment:
     programs: Mapping[str, Program]
 
 
-def plan_deploy(group: Group, cluster: Cluster, listener: Listener) -> Deployment:
+def plan_deploy(
+    group: Group, cluster: Cluster, listener: Listener, accepted: Collection[str] = ()
+) -> Deployment:
     """Look at all nodes, check them, and decide what to do. Changes nothing but lingctl's own program there.
+
+    A cluster that serves as it should is not checked again: a second run takes seconds and pings nobody.
+
+    Args:
+        group: connections to all nodes.
+        cluster: what is wanted.
+        listener: hears what is looked at.
+        accepted: names of checks that may fail.
 
     Raises:
         ChecksFailed: the network or the nodes are not fit to start.
@@ -59,9 +70,15 @@ def plan_deploy(group: Group, cluster: Cluster, listener: Listener) -> Deploymen
     """
     _need_all(group)
     profile = profile_for(cluster.mindie)
-    findings, addresses = _checked(group, cluster, listener)
+    findings: tuple[Finding, ...] = ()
+    serves = all_daemons_run(group, cluster)
+    addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
+    if not serves or not _complete(cluster, addresses):
+        findings, addresses = _checked(group, cluster, listener, accepted)
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
     plan, settled, states = _plan(group, cluster, profile, addresses, programs, listener)
+    if not findings and not plan.empty:
+        findings, addresses = _checked(group, cluster, listener, accepted)
     for name, state in states.items():
         if state.unfinished is not None:
             text = f"half-done before, gone on with now: {state.unfinished.description}"
@@ -104,9 +121,23 @@ def _need_all(group: Group) -> None:
     group.all(lambda connection: connection.node)
 
 
-def _checked(group: Group, cluster: Cluster, listener: Listener) -> tuple[tuple[Finding, ...], Addresses]:
+def _complete(cluster: Cluster, addresses: Addresses) -> bool:
+    """Whether every card of a cluster of several nodes has an address; one node needs none."""
+    return not cluster.multi_node or all(
+        set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes
+    )
+
+
+def _checked(
+    group: Group, cluster: Cluster, listener: Listener, accepted: Collection[str]
+) -> tuple[tuple[Finding, ...], Addresses]:
     report = check_network(group, cluster, CheckOptions(), listener)
-    _stop_on(report.findings)
+    unfit = [finding for finding in report.findings if finding.verdict >= Verdict.UNKNOWN]
+    for finding in unfit:
+        if finding.check in accepted:
+            text = f"{finding.verdict.word}, accepted: {finding.message}"
+            listener(Event(finding.check, "note", finding.where, text))
+    _stop_on([finding for finding in unfit if finding.check not in accepted], waivable=True)
     return tuple(report.findings), _addresses(cluster, report.facts)
 
 
@@ -114,18 +145,19 @@ def _addresses(cluster: Cluster, facts: Mapping[str, NodeFacts]) -> Addresses:
     return {node.name: device_addresses(facts[node.name]) for node in cluster.nodes if node.name in facts}
 
 
-def _stop_on(findings: tuple[Finding, ...] | list[Finding]) -> None:
+def _stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
     bad = [finding for finding in worst_first(findings) if finding.verdict >= Verdict.UNKNOWN]
     if not bad:
         return
     first = bad[0]
+    waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
     more = f" (and {len(bad) - 1} more: lingctl check-network shows all)" if len(bad) > 1 else ""
     raise ChecksFailed(
         f"not fit to start: {first.message}{more}",
         where=first.where,
         evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in bad[1:8])
         or first.evidence,
-        remedy=first.remedy,
+        remedy=f"{first.remedy}{waive}".lstrip(),
         code=f"check-{first.check}",
     )
 
