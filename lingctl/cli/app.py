@@ -37,6 +37,7 @@ VERBS = (
     "restart",
     "rollback",
     "releases",
+    "collect",
     "lock",
     "audit",
     "models",

@@ -1,0 +1,188 @@
+"""collect: one file with everything that may explain a failure, from all nodes, with secrets removed."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from lingctl import __version__
+from lingctl.errors import LingctlError, NodeError
+from lingctl.events import Event, Listener
+from lingctl.flows.check_network import CheckOptions, NetworkReport, check_network
+from lingctl.flows.network_bundle import save_answers
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.failures import explain, first_errors
+from lingctl.mindie.profile import profile_for
+from lingctl.release.evidence import gather_command, without_secrets
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+
+_SECONDS = 900.0
+_TASK = "gather the evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What was packed.
+
+    Attributes:
+        path: the file here.
+        missing: nodes of which nothing could be gathered, with the reason.
+        explained: per node, what its logs show, one line each.
+    """
+
+    path: Path
+    missing: Mapping[str, str]
+    explained: Mapping[str, tuple[str, ...]]
+
+
+def collect(
+    group: Group, cluster: Cluster, hosts: Path, target: Path, listener: Listener, *, check: bool = True
+) -> Bundle:
+    """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
+
+    Args:
+        group: connections to the nodes.
+        cluster: whose nodes.
+        hosts: the hosts.yaml that was used; packed too.
+        target: the file to write, ending in .tar.gz.
+        listener: hears of each node.
+        check: also ask what check-network asks, without pings between cards.
+
+    Raises:
+        LingctlError: nothing could be gathered, or the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="lingctl-collect-") as scratch:
+        parts = group.map(lambda connection: _gather(connection, cluster, Path(scratch), listener))
+        gathered = {name: part for name, part in parts.items() if isinstance(part, Path)}
+        missing = {name: error.what for name, error in parts.items() if isinstance(error, LingctlError)}
+        report = None
+        if check:
+            with suppress(LingctlError):
+                report = check_network(group, cluster, CheckOptions(mesh="off"), listener)
+        try:
+            return _pack(cluster, hosts, target, gathered, missing, report, Path(scratch))
+        except OSError as error:
+            raise NodeError(
+                f"cannot write {target}: {error.strerror}", where="this machine", code="write-failed"
+            ) from error
+
+
+def default_name(cluster: Cluster) -> str:
+    """A file name that says what and when."""
+    return f"lingctl-{cluster.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
+
+
+def _gather(connection: Connection, cluster: Cluster, scratch: Path, listener: Listener) -> Path:
+    listener(Event(_TASK, "started", connection.node))
+    part = scratch / f"{connection.node}.part"
+    node = cluster.node(connection.node)
+    command = gather_command(cluster, node, profile_for(cluster.mindie))
+    lock, size = threading.Lock(), 0
+    with part.open("wb") as file:
+
+        def keep(data: bytes) -> None:
+            nonlocal size
+            with lock:
+                size += len(data)
+                file.write(data)
+                listener(Event(_TASK, "progress", connection.node, done=size))
+
+        try:
+            connection.run(command, timeout=_SECONDS, on_output=keep).checked(connection.node)
+        except LingctlError as error:
+            listener(Event(_TASK, "failed", connection.node, error.what))
+            raise
+    listener(Event(_TASK, "done", connection.node))
+    return part
+
+
+def _pack(
+    cluster: Cluster,
+    hosts: Path,
+    target: Path,
+    gathered: Mapping[str, Path],
+    missing: Mapping[str, str],
+    report: NetworkReport | None,
+    scratch: Path,
+) -> Bundle:
+    top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
+    explained: dict[str, tuple[str, ...]] = {}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(target, "w:gz") as bundle:
+        for name, part in gathered.items():
+            logs: list[str] = []
+            for member, content in _members(name, part):
+                content = without_secrets(content)
+                _add(bundle, top / name / member, content)
+                if member.name.startswith("worker-") or member.parts[0] == "process_log":
+                    logs.append(content.decode("utf-8", "replace"))
+            explained[name] = _explained("\n".join(logs))
+        if report is not None:
+            save_answers(report, scratch / "answers")
+            for file in sorted((scratch / "answers").iterdir()):
+                _add(bundle, top / "check-network" / file.name, without_secrets(file.read_bytes()))
+            findings = [finding.as_json() for finding in report.findings]
+            _add(bundle, top / "check-network" / "findings.json", json.dumps(findings, indent=1).encode())
+        if hosts.exists():
+            _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
+        _add(bundle, top / "README.txt", _readme(cluster, missing, explained).encode())
+    target.chmod(0o600)
+    return Bundle(target, missing, explained)
+
+
+def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Regular files only, by their place below the node's folder: nothing may point out of it."""
+    try:
+        with tarfile.open(part, "r:gz") as archive:
+            for member in archive:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or path.is_absolute() or ".." in path.parts:
+                    continue
+                content: IO[bytes] | None = archive.extractfile(member)
+                if content is not None:
+                    yield path, content.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise NodeError(
+            "what the node sent is not whole", where=node, evidence=str(error), code="evidence-damaged"
+        ) from error
+
+
+def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:
+    entry = tarfile.TarInfo(str(path))
+    entry.size, entry.mode = len(content), 0o640
+    entry.mtime = int(datetime.now(UTC).timestamp())
+    bundle.addfile(entry, io.BytesIO(content))
+
+
+def _explained(log: str) -> tuple[str, ...]:
+    found = [f"{one.id} {one.cause}: {one.line}" for one in explain(log)[:5]]
+    return tuple(found or [f"not known: {line}" for line in first_errors(log, 3) if "ERROR" in line])
+
+
+def _readme(cluster: Cluster, missing: Mapping[str, str], explained: Mapping[str, tuple[str, ...]]) -> str:
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    lines = [
+        f"Evidence of cluster {cluster.name}, packed by lingctl {__version__} at {now}.",
+        f"{cluster.model} with MindIE {cluster.mindie} on {', '.join(cluster.node_names)}.",
+        "Values that look like passwords, tokens or keys were removed; addresses and host names were not.",
+        "",
+        "One folder for each node. Ascend's fault diagnosis reads each as it is:",
+        *(f"  ascend-fd parse -i {name} -o parsed/{name}" for name in explained),
+        "  ascend-fd diag -i parsed -o diagnosis",
+        "",
+    ]
+    for name, why in missing.items():
+        lines.append(f"{name}: nothing could be gathered: {why}")
+    for name, found in explained.items():
+        lines += [f"{name}:", *(f"  {line}" for line in found or ("no error that is known",))]
+    return "\n".join(lines) + "\n"
