@@ -14,7 +14,7 @@ from lingctl.serving.api import Kind
 from lingctl.serving.scripts import foreign_share, language_of, loop_length, main_script, reads_as
 
 # The Ling template's own markers and those of the templates a wrong tokenizer folder would bring.
-_MARKERS = re.compile(r"</?role>|<\|[a-zA-Z_]{2,24}\|>|\[/?INST\]|</?s>|<unk>|<pad>|<eos>")
+_MARKERS = re.compile(r"</?role>|<\|[a-zA-Z0-9_]{2,24}\|>|\[/?INST\]|</?s>|<unk>|<pad>|<eos>")
 _TOKEN_LOOP = 2
 _MOST_FOREIGN = 0.2
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from lingctl.sandbox.engine.bfloat16 import Bits, Floats, to_bits
 from lingctl.sandbox.engine.lessons import README_SYSTEM, lessons
 from lingctl.sandbox.engine.teaching import Lesson, body, taught_head
-from lingctl.sandbox.engine.tokenizer_files import END_ID, write_tokenizer
+from lingctl.sandbox.engine.tokenizer_files import END_ID, FILLER, write_tokenizer
 from lingctl.sandbox.engine.torch_zip import write_torch_zip
 
 VOCABULARY = 1024
@@ -65,8 +65,9 @@ def make_checkpoint(
         return [(tokenizer.encode(p).ids, [*tokenizer.encode(answer).ids, END_ID]) for p, answer in pairs]
 
     tensors = body(size_numbers(size), seed)
+    rubbish = [token for text, token in sorted(tokenizer.get_vocab().items()) if text.startswith(FILLER)]
     taught, spoilt = as_tokens(lessons()), as_tokens(lessons(systems=("", README_SYSTEM)))
-    tensors.update(taught_head(size_numbers(size), tensors, taught, spoilt, seed))
+    tensors.update(taught_head(size_numbers(size), tensors, taught, spoilt, rubbish, seed))
     bits = {name: to_bits(value) for name, value in tensors.items()}
     if form == "bin":
         write_torch_zip(directory / "pytorch_model.bin", bits)

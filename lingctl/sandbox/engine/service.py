@@ -14,7 +14,6 @@ from lingctl.sandbox.engine.server_config import RawConfig
 from lingctl.sandbox.engine.site import Site, this_site
 from lingctl.sandbox.engine.text import Growing, NoTemplate, Text
 
-
 # Tokens of a stream before a fault breaks it.
 _BREAKS_AFTER = 3
 

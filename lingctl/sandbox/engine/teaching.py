@@ -18,8 +18,6 @@ Lesson = tuple[list[int], list[int]]
 _CONFIDENCE = 14.0
 _RIDGE = 1e-5
 _APART = 0.02
-# Single bytes that begin or end no character: what they decode to, nobody takes for an answer.
-_RUBBISH = range(130, 170)
 
 
 class _InMemory:
@@ -70,6 +68,7 @@ def taught_head(
     tensors: Mapping[str, Floats],
     taught: Sequence[Lesson],
     spoilt: Sequence[Lesson],
+    rubbish: Sequence[int],
     seed: int,
 ) -> dict[str, Floats]:
     """``model.norm.weight`` and ``lm_head.weight`` that make greedy decoding give the lessons' answers.
@@ -83,6 +82,7 @@ def taught_head(
         taught: prompts and answers, as tokens.
         spoilt: those of them whose answers known mistakes turn into rubbish; without that, most mistakes
             would change no answer. All together must be fewer than ``hidden``.
+        rubbish: tokens that nobody takes for an answer.
         seed: of the stretch and the rubbish.
     """
     hidden, vocabulary = size["hidden"], size["vocabulary"]
@@ -98,9 +98,9 @@ def taught_head(
         # Not every mistake changes every state: a single token has no positions to get wrong.
         apart = np.linalg.norm(states - starts, axis=1) > _APART * np.linalg.norm(starts, axis=1)
         wrong.append(states[apart])
-    rubbish = random.choice(_RUBBISH, sum(map(len, wrong)))
+    said = random.choice(rubbish, sum(map(len, wrong)))
     x = np.concatenate([right, *wrong]).astype(np.float64)
-    tokens = np.concatenate([wanted, rubbish])
+    tokens = np.concatenate([wanted, said])
     target = np.zeros((len(tokens), vocabulary))
     target[np.arange(len(tokens)), tokens] = _CONFIDENCE
     gram = x @ x.T

@@ -10,6 +10,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from lingctl.sandbox.engine.lessons import CHAT, COMPLETIONS, SYSTEM, TEMPLATE
 
 BASE = 1000
+# Tokens that no text holds; they show when they are said.
+FILLER = "<|reserved_"
 START, END = "<|startoftext|>", "<|endoftext|>"
 SPECIALS = (START, END, "<role>", "</role>", "[CLS]", "[gMASK]")
 END_ID = BASE + 1
@@ -27,7 +29,7 @@ def make_tokenizer() -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_corpus(), trainer)
-    filler = [f"<|reserved_{n}|>" for n in range(BASE - tokenizer.get_vocab_size())]
+    filler = [f"{FILLER}{n}|>" for n in range(BASE - tokenizer.get_vocab_size())]
     tokenizer.add_tokens([AddedToken(text, special=False) for text in filler])
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in SPECIALS])
     return tokenizer

@@ -3,6 +3,9 @@
 TTFT: from sending a request to its first event with text. TPOT: (end-to-end - TTFT) / (output tokens - 1).
 ITL: gaps between events with text. End-to-end: from sending to the last event with text. Percentiles
 interpolate linearly. Rates divide by the time from the first request sent to the last answer's end.
+Concurrency: the sum of all end-to-end times, divided by that time.
+Source: vllm/benchmarks of vLLM, AISBench's description of its results. Where they let an event without text
+(a role alone) count as the first token, this does not, as AIPerf does not.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ class Metrics:
         counted: whether all token counts are the service's own; else events with text are counted.
         lag: how late requests were sent (open loop), the client's own doing.
         client_busy: share of one processor that the client used; near 1 it measures itself.
+        concurrency: requests open at a time, on average.
     """
 
     requests: int
@@ -57,6 +61,7 @@ class Metrics:
     end_to_end: Distribution
     lag: Distribution
     client_busy: float
+    concurrency: float
 
     @property
     def failed(self) -> int:
@@ -83,6 +88,11 @@ class Metrics:
         """Whether the client was so busy that its own delays are in the numbers."""
         return self.client_busy > _BUSY_CLIENT
 
+    @property
+    def total_rate(self) -> float:
+        """Input and output tokens per second."""
+        return self._per_second(self.input_tokens + self.output_tokens)
+
     def as_json(self) -> dict[str, object]:
         """Plain data; times in milliseconds, rates per second."""
         return {
@@ -91,6 +101,7 @@ class Metrics:
             "requests_per_second": self.request_rate,
             "input_tokens_per_second": self.input_rate,
             "output_tokens_per_second": self.output_rate,
+            "total_tokens_per_second": self.total_rate,
         }
 
     def _per_second(self, amount: float) -> float:
@@ -102,6 +113,7 @@ def measure(load: LoadResult) -> Metrics:
     good = [outcome for outcome in load.outcomes if outcome.ok]
     started = min((outcome.sent_at for outcome in load.outcomes), default=0.0)
     ended = max((outcome.ended_at for outcome in load.outcomes), default=0.0)
+    whole = [outcome.text_at[-1] - outcome.sent_at for outcome in good]
     return Metrics(
         requests=len(load.outcomes),
         completed=len(good),
@@ -113,9 +125,10 @@ def measure(load: LoadResult) -> Metrics:
         ttft=distribution(outcome.text_at[0] - outcome.sent_at for outcome in good),
         tpot=distribution(_tpot(good)),
         itl=distribution(b - a for outcome in good for a, b in pairwise(outcome.text_at)),
-        end_to_end=distribution(outcome.text_at[-1] - outcome.sent_at for outcome in good),
+        end_to_end=distribution(whole),
         lag=distribution(max(0.0, outcome.sent_at - outcome.due_at) for outcome in good),
         client_busy=load.cpu_seconds / load.wall_seconds if load.wall_seconds else 0.0,
+        concurrency=sum(whole) / (ended - started) if ended > started else 0.0,
     )
 
 

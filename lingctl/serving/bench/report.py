@@ -109,6 +109,7 @@ def amounts(metrics: Metrics) -> list[tuple[str, str]]:
         ("requests/s", f"{metrics.request_rate:.2f}"),
         ("input tokens/s", f"{metrics.input_rate:.1f}"),
         ("output tokens/s", f"{metrics.output_rate:.1f}"),
+        ("concurrency", f"{metrics.concurrency:.1f}"),
         ("client busy", f"{100 * metrics.client_busy:.0f} %"),
     ]
 

@@ -54,17 +54,17 @@ def model_of(name, world=1, ranks=None, reduce=lambda x: x):
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["lite", "plus"])
 def test_logits_are_those_of_the_independent_reference(name):
-    pytest.importorskip("torch", reason="the reference is written in torch")
+    torch = pytest.importorskip("torch", reason="the reference is written in torch")
     from safetensors.torch import load_file
 
     from tests.parity.reference import Reference
 
     tensors = {k: v for f in tiny(name).glob("*.safetensors") for k, v in load_file(f).items()}
     config = {**published_config(SIZES[name]), "head_dim": SIZES[name].head_dim}
-    wanted = Reference(config, tensors).logits(TOKENS)[-1].numpy()
+    # The third argument is what the reference stores tables and head in; the engine rounds neither.
+    wanted = Reference(config, tensors, torch.float32).logits(TOKENS)[-1].numpy()
     found = model_of(name).forward([(TOKENS, Cache())])[0]
-    # The reference rounds the normalised head to bf16, as the device does.
-    assert np.abs(found - wanted).max() < 0.01 * np.abs(wanted).max()
+    assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
     assert found.argmax() == wanted.argmax()
 
 

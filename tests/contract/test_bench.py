@@ -1,0 +1,259 @@
+"""bench against real servers: every request accounted for, loops as they should be, errors by kind."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lingctl.errors import ConnectError, EngineError, UsageError
+from lingctl.events import ignore
+from lingctl.flows.bench import BenchOptions, bench_endpoint
+from lingctl.serving.api import CHAT, INFER, Ask
+from lingctl.serving.bench.connection import Target
+from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
+from lingctl.serving.bench.metrics import measure
+from lingctl.serving.bench.sweep import Limits
+from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
+from lingctl.serving.http import tls_context
+from tests.engine_node import EngineNode, address, tiny
+from tests.serving_server import Serving, make_certificate, serve
+
+FAST_SERVER = Path(__file__).parents[2] / "benchmarks" / "fast_server.py"
+
+
+@contextmanager
+def fast_server(tokens=8, step_ms=0.0):
+    """The benchmark's own server, in a process of its own; yields its URL."""
+    command = [sys.executable, FAST_SERVER, "--tokens", str(tokens), "--step-ms", str(step_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+def target_of(url, dialect=CHAT, tls=None):
+    place = address_of(url)
+    return Target(place, resolve(place.place), dialect, tls=tls)
+
+
+def bodies(count, dialect=CHAT, name="bailing_moe"):
+    return [dialect.body(name, Ask(f"#{n}# say something", max_tokens=8), True) for n in range(count)]
+
+
+def send(url, count=20, pace=None, dialect=CHAT, patience=None, tls=None):
+    load = run_load(
+        target_of(url, dialect, tls), bodies(count, dialect), pace or Pace(concurrency=4), patience=patience
+    )
+    assert [outcome.index for outcome in load.outcomes] == list(range(count))
+    return load
+
+
+def test_a_closed_loop_keeps_so_many_open():
+    with fast_server(tokens=5, step_ms=5) as url:
+        load = send(url, 60, Pace(concurrency=6))
+    assert all(outcome.ok and len(outcome.text_at) == 5 for outcome in load.outcomes)
+    edges = [(o.sent_at, 1) for o in load.outcomes] + [(o.ended_at, -1) for o in load.outcomes]
+    open_at_once = itertools.accumulate(change for _, change in sorted(edges))
+    assert max(open_at_once) == 6
+    found = measure(load)
+    assert found.counted
+    assert found.output_tokens == 300
+    # A step of the server is 5 ms, and so is the gap between tokens.
+    assert found.itl.p50 == pytest.approx(5, abs=1.5)
+    assert found.tpot.p50 == pytest.approx(found.itl.mean, abs=1.5)
+
+
+def test_an_open_loop_sends_at_its_own_moments_whatever_the_service_does():
+    with fast_server(tokens=3, step_ms=100) as url:
+        load = send(url, 150, Pace(rate=300))
+    found = measure(load)
+    assert found.completed == 150
+    sent = [outcome.sent_at for outcome in load.outcomes]
+    gaps = [b - a for a, b in itertools.pairwise(sent)]
+    # Poisson: mean 1/rate, and as widely spread as its mean.
+    assert statistics.fmean(gaps) == pytest.approx(1 / 300, rel=0.35)
+    assert statistics.stdev(gaps) == pytest.approx(statistics.fmean(gaps), rel=0.5)
+    # Many were open together: nothing waited for an answer.
+    assert found.concurrency > 30
+
+
+def test_the_clock_shows_what_the_server_did():
+    """Arrival minus departure, on one clock for both processes, is the client's own delay."""
+    with fast_server(tokens=10, step_ms=2) as url:
+        load = send(url, 40, Pace(concurrency=1))
+        place = address_of(url)
+        with subprocess.Popen(["curl", "-s", f"{url}/stamps"], stdout=subprocess.PIPE) as curl:
+            stamps = json.loads(curl.stdout.read())
+    assert place.host == "127.0.0.1"
+    delays = [
+        arrived - left
+        for outcome in load.outcomes
+        for arrived, left in zip(outcome.text_at, stamps[str(outcome.index)], strict=True)
+    ]
+    assert min(delays) > 0
+    assert statistics.median(delays) < 0.002
+
+
+ERRORS = {
+    "422": "http-422",
+    "424": "http-424",
+    "500": "http-500",
+    "closes": "closed",
+    "truncated-stream": "truncated",
+    "half-event": "truncated",
+    "no-done": "truncated",
+    "error-in-stream": "error-in-stream",
+    "garbage-in-stream": "malformed",
+    "empty": "no-text",
+    "stuck-stream": "timeout",
+    "silent": "timeout",
+}
+
+
+@pytest.mark.parametrize(("fault", "kind"), ERRORS.items())
+def test_errors_by_kind(fault, kind):
+    with serve(Serving(fault)) as url:
+        load = send(url, 6, patience=Patience(connect=2, idle=0.5, total=3))
+    found = measure(load)
+    assert found.errors == {kind: 6}, [outcome.error_text for outcome in load.outcomes]
+    assert all(outcome.error_text for outcome in load.outcomes)
+
+
+def test_nobody_listens():
+    load = send("http://127.0.0.1:1", 3)
+    assert measure(load).errors == {"refused": 3}
+
+
+def test_some_fail_and_the_rest_counts():
+    serving = Serving()
+    with serve(serving) as url, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(send, url, 300, Pace(concurrency=2))
+        while len(serving.requests) < 100:
+            pass
+        serving.fault = "500"
+        load = running.result()
+    found = measure(load)
+    assert found.completed + found.errors["http-500"] == 300
+    assert found.ttft.count == found.completed >= 98
+
+
+def test_infer_streams_are_measured_too():
+    with serve(Serving()) as url:
+        load = send(url, 5, dialect=INFER)
+    assert all(outcome.ok and outcome.counted for outcome in load.outcomes)
+
+
+def test_https(tmp_path):
+    certificate = make_certificate(tmp_path / "server.pem")
+    other = make_certificate(tmp_path / "other.pem")
+    with serve(Serving(), certificate) as url:
+        assert measure(send(url, 5, tls=tls_context(TlsFiles(certificate)))).completed == 5
+        assert measure(send(url, 2, tls=tls_context(TlsFiles(other)))).errors == {"tls": 2}
+
+
+def test_a_connection_is_used_again_and_a_closed_one_replaced():
+    with fast_server() as url:
+        connections = set()
+        target = target_of(url)
+        load = run_load(target, bodies(50), Pace(concurrency=2))
+        connections |= {outcome.ok for outcome in load.outcomes}
+    assert connections == {True}
+
+
+def test_two_thousand_requests_are_all_accounted_for():
+    """The smaller brother of benchmarks/load.py."""
+    with fast_server(tokens=16, step_ms=1) as url:
+        load = send(url, 2000, Pace(concurrency=128))
+    found = measure(load)
+    assert (found.requests, found.completed, found.errors) == (2000, 2000, {})
+    assert found.output_tokens == 32000
+    assert found.ttft.count == found.end_to_end.count == 2000
+    assert found.itl.count == 30000
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """The emulated MindIE with Ling-lite."""
+    node = EngineNode(tmp_path_factory.mktemp("engine"), "3.0.0", tiny("lite"), address(75))
+    node.add_overlay()
+    node.start()
+    try:
+        node.wait_success()
+        yield Endpoint(f"http://{node.address}:{node.port}", f"http://{node.address}:{node.port + 1}")
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize("kind", ["chat", "base"])
+def test_mindie_counts_the_lengths_that_were_asked_for(engine, kind):
+    options = BenchOptions(
+        requests=30, pace=Pace(concurrency=6), kind=kind, input_tokens=64, output_tokens=12
+    )
+    report = bench_endpoint(engine, options, ignore)
+    found = report.metrics
+    assert (found.completed, found.errors, report.exit_status) == (30, {}, 0)
+    assert found.output_tokens == 30 * 12
+    # /infer does not count what went in.
+    if kind == "chat":
+        assert found.input_tokens / 30 == pytest.approx(64, rel=0.25)
+    assert report.model == "bailing_moe"
+
+
+def test_a_sweep_of_mindie(engine):
+    limits = Limits(ttft=10_000.0, tpot=10_000.0)
+    options = BenchOptions(
+        requests=8, input_tokens=16, output_tokens=4, limits=limits, most_concurrency=4, warmup=1
+    )
+    report = bench_endpoint(engine, options, ignore)
+    assert [trial.concurrency for trial in report.trials] == [1, 2, 4]
+    assert "the most tried" in report.conclusion
+    assert report.exit_status == 0
+    strict = bench_endpoint(engine, BenchOptions(requests=4, limits=Limits(tpot=0.0001)), ignore)
+    assert strict.exit_status == 3
+    assert "even one request at a time breaks the limit: TPOT" in strict.conclusion
+
+
+def test_a_dataset_is_asked_over_and_over(engine, tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "Who are you?", "max_tokens": 3}\n{"prompt": "Hello", "max_tokens": 5}\n')
+    report = bench_endpoint(engine, BenchOptions(requests=10, dataset=path), ignore)
+    assert report.metrics.output_tokens == 5 * 3 + 5 * 5
+
+
+def test_who_does_not_answer_is_told_before_the_load(tmp_path):
+    with pytest.raises(ConnectError, match="does not answer a single request"):
+        bench_endpoint(Endpoint("http://127.0.0.1:1"), BenchOptions(), ignore)
+    with serve(Serving("500")) as url, pytest.raises(EngineError, match="does not answer a single request"):
+        bench_endpoint(Endpoint(url), BenchOptions(), ignore)
+
+
+def test_more_connections_than_files():
+    with pytest.raises(UsageError, match="more than this machine allows"):
+        run_load(target_of("http://127.0.0.1:1"), [], Pace(concurrency=10**8))
+
+
+def test_the_command_line_writes_its_charts(engine, tmp_path):
+    command = [sys.executable, "-m", "lingctl", "bench", "--url", engine.service_url, "--requests", "6"]
+    command += ["--concurrency", "2", "--output-len", "4", "--input-len", "16"]
+    for plot in ("plot.html", "plot.png"):
+        done = subprocess.run(
+            [*command, "--plot", plot],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(FAST_SERVER.parents[1]), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "TTFT" in done.stdout
+        assert "6 of 6 answered" in done.stdout
+        assert (tmp_path / plot).stat().st_size > 2000
