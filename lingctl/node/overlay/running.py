@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 _NAMES = ("mindieservice_daemon", "mindie_llm_server", "mindie_llm_backend_connector")
 
@@ -13,15 +13,22 @@ def daemons_of(root: str) -> List[str]:
 
     A daemon that does not tell where its atb_llm is counts, unless it runs in another container.
     """
-    found = []
+    return [f"{program} (pid {pid})" for pid, program in _daemons() if _may_use(pid, root)]
+
+
+def running_daemons() -> List[str]:
+    """All of MindIE's processes on this system, as ``mindieservice_daemon (pid 12)``."""
+    return [f"{program} (pid {pid})" for pid, program in _daemons()]
+
+
+def _daemons() -> Iterator[Tuple[str, str]]:
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         words = _words(f"/proc/{name}/cmdline")
         program = next((n for word in words[:3] for n in _NAMES if os.path.basename(word) == n), None)
-        if program and _same_system(name) and _may_use(name, root):
-            found.append(f"{program} (pid {name})")
-    return found
+        if program and _same_system(name):
+            yield name, program
 
 
 def _words(path: str) -> List[str]:
