@@ -52,7 +52,8 @@ def _show(summary: dict[str, object], as_json: bool) -> None:
         print_json("convert", summary)
         return
     total, folder = size(int(str(summary["bytes"]))), summary["folder"]
-    amount = f"{summary['tensors']} tensors, {total}, {summary['shards']} files"
+    files = "1 file" if summary["shards"] == 1 else f"{summary['shards']} files"
+    amount = f"{summary['tensors']} tensors, {total}, {files}"
     if summary["state"] == "not-needed":
         answer(f"{folder}: {summary['reason']} ({amount}); nothing to convert.")
     elif summary["state"] == "unchanged":

@@ -41,9 +41,9 @@ def verify_weights(
     found = report.verified
     word = "damaged" if found.problems else "sound"
     read = "every byte read" if full else "headers only; --full reads every byte"
+    files = "1 file" if found.files == 1 else f"{found.files} files"
     answer(
-        f"{found.folder}: {word}. {found.form}, {found.files} files, {found.tensors} tensors, "
-        f"{size(found.size)} ({read})"
+        f"{found.folder}: {word}. {found.form}, {files}, {found.tensors} tensors, {size(found.size)} ({read})"
     )
     if found.digest:
         answer(f"digest of the weights: {found.digest}")

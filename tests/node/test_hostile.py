@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 
 # Megabytes at the peak, interpreter included: for an honest file of any size, and for one made to harm.
 ROOM_MB = 64
-BOMB_MB = 96
+BOMB_MB = 128
 
 
 class Call:
@@ -211,6 +211,9 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "a directory of many members": lambda path: many_members(path),
     "a header that lies about its length": lambda path: lying_header(path, 2**60),
     "a header of 90 MB": lambda path: lying_header(path, 90_000_000),
+    "a header as large as is read": lambda path: full_header(path, b"[[],"),
+    "a header of empty objects": lambda path: full_header(path, b'{"a":'),
+    "a header of many keys": lambda path: full_header(path, b'{"a":0,"b":0,'),
     "an index of 90 MB": lambda path: large_index(path),
 }
 
@@ -263,6 +266,11 @@ def lying_header(path: Path, length: int) -> None:
     with (path / "model.safetensors").open("wb") as file:
         file.write(struct.pack("<Q", length) + b'{"a":' + b"[" * 1000)
         file.truncate(100_000_000)
+
+
+def full_header(path: Path, text: bytes) -> None:
+    data = (text[:1] + text[1:] * 4_000_000)[:3_900_000]
+    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(data)) + data)
 
 
 def large_index(path: Path) -> None:
