@@ -6,7 +6,7 @@ from rich.text import Text
 
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import conversation
-from lingctl.plan import Plan, Run, Step, WriteFile
+from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 
 
 def print_plan(plan: Plan, *, differences: bool = False) -> None:
@@ -35,9 +35,16 @@ def outcome(plan: Plan) -> str:
     """One line: how much changes, and whether the service goes down for it."""
     if plan.empty:
         return "Nothing to do: every node is as hosts.yaml asks."
-    nodes = {step.node for step in plan.changes}
-    down = " The service is down while the daemons start." if any(s.interrupts for s in plan.changes) else ""
-    return f"{len(plan.changes)} changes on {len(nodes)} node{'s' if len(nodes) > 1 else ''}.{down}"
+    count, nodes = len(plan.changes), len({step.node for step in plan.changes})
+    changes = f"{count} change{'s' if count > 1 else ''} on {nodes} node{'s' if nodes > 1 else ''}."
+    return f"{changes}{_interruption(plan)}"
+
+
+def _interruption(plan: Plan) -> str:
+    stages = {step.stage for step in plan.changes if step.interrupts}
+    if Stage.DAEMON in stages:
+        return " The service is down until the daemons have loaded the model."
+    return " The service ends." if stages else ""
 
 
 def plan_json(plan: Plan) -> dict[str, object]:

@@ -32,7 +32,15 @@ def print_table(
         table.add_column(Text(title), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    (console or answers()).print(table)
+    out = console or answers()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    # Rich fills every line up to the table's width; a pipe or a log wants none of that.
+    for line in captured.get().splitlines():
+        out.out(line.rstrip(), highlight=False)
 
 
 def _cell(value: object) -> Text:
