@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeVar
 
-from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions
+from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
 from lingctl.ascend.unread import Unread
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer, Answers, Question
@@ -59,6 +59,14 @@ class CardFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One die of an A3: its place in the super-pod, and its inner network."""
+
+    place: npu_smi.PodPlace | Unread
+    vnic: vnic.Vnic | Unread
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What was seen of one node.
 
@@ -68,6 +76,7 @@ class NodeFacts:
         listeners: listening TCP sockets.
         service: whether this cluster's own daemon runs.
         digests: sha256 by path.
+        pod: of an A3, by physical id.
         complete: whether every question was answered.
     """
 
@@ -91,6 +100,7 @@ class NodeFacts:
     digests: Mapping[str, str] | Unread
     firewall: tuple[str, ...] | Unread
     hostname: str | Unread
+    pod: Mapping[int, PodFacts] = field(default_factory=dict)
     complete: bool = True
 
     @property
@@ -160,6 +170,21 @@ def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) ->
     ]
 
 
+def pod_questions(facts: NodeFacts) -> list[Question]:
+    """What an A3 is asked about its super-pod; nothing of other generations."""
+    if facts.generation != "A3" or isinstance(facts.chips, Unread):
+        return []
+    asked = []
+    for chip in facts.chips:
+        if chip.physical is not None and chip.physical in facts.cards:
+            group = f"card:{chip.physical}"
+            place = npu_smi.pod_command(chip.npu, chip.chip)
+            asked.append(Question(f"pod:{chip.physical}:place", place, _QUERY_SECONDS, group))
+            inner = hccn.query(chip.physical, "vnic")
+            asked.append(Question(f"pod:{chip.physical}:vnic", inner, _QUERY_SECONDS, group))
+    return asked
+
+
 def read_facts(
     node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
 ) -> NodeFacts:
@@ -192,6 +217,7 @@ def read_facts(
         digests=host.read_digests(answers.get("digests")),
         firewall=host.read_firewall(answers.get("firewall")),
         hostname=host.read_word(answers.get("hostname")),
+        pod=_pod(request.cards, answers),
         complete=answers.complete,
     )
 
@@ -237,6 +263,17 @@ def _card(card: int, answers: Answers) -> CardFacts:
         counters=read("counters", signal.read_counters),
         optics=read("optics", signal.read_optics),
     )
+
+
+def _pod(cards: Sequence[int], answers: Answers) -> dict[int, PodFacts]:
+    return {
+        card: PodFacts(
+            npu_smi.read_pod(answers.get(f"pod:{card}:place")),
+            vnic.read_vnic(answers.get(f"pod:{card}:vnic")),
+        )
+        for card in cards
+        if f"pod:{card}:place" in answers or f"pod:{card}:vnic" in answers
+    }
 
 
 def _clock(answer: Answer | None, asked_at: float | None, heard_at: float) -> tuple[float, float] | Unread:

@@ -48,6 +48,11 @@ def ping(card: int, address: str, size: int | None = None) -> Command:
     return query(card, "ping", "address", address, *(("pkt", size) if size else ()))
 
 
+def hccs_ping(card: int, address: str) -> Command:
+    """Ping a die's vNIC address inside a super-pod. Needs root and a super-pod board."""
+    return query(card, "hccs_ping", "address", address)
+
+
 def read_ping(answer: Answer | None) -> Ping | Unread:
     """``-ping -g`` (also ``-ub_ping``)."""
     if answer is None:

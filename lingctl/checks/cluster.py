@@ -13,6 +13,7 @@ from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
 from lingctl.checks.scope import Scope
+from lingctl.checks.super_pod import pod_findings
 from lingctl.findings import Finding, Verdict
 
 Place = tuple[str, int | None]
@@ -27,6 +28,7 @@ def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[F
     yield from _tls(nodes)
     yield from _equal_on_cards(nodes)
     yield from _switch_ports(nodes)
+    yield from pod_findings(nodes)
     if len(nodes) > 1:
         yield from _equal_on_nodes(nodes)
         yield from _digests(nodes, scope)

@@ -16,23 +16,31 @@ from typing import Literal
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.hccn import Address, Gateway
+from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
+from lingctl.ascend.vnic import Vnic
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
 Mode = Literal["off", "rotation", "full"]
+Plane = Literal["roce", "hccs"]
 Place = tuple[str, int]
 _MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One ping from a card to a card of another node."""
+    """One ping from a card to a card of another node.
+
+    Attributes:
+        plane: ``roce``, or ``hccs`` inside an A3 super-pod, where vNIC addresses are pinged.
+    """
 
     source: Place
     target: Place
     address: str
+    plane: Plane = "roce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +63,14 @@ class Hit:
 
 def plan_mesh(scope: Scope, facts: Mapping[str, NodeFacts], mode: Mode) -> dict[str, list[Shot]]:
     """What each node's cards have to ping, nearest nodes first, so that a time limit cuts the least."""
-    ready = {node.name: _ready(facts.get(node.name)) for node in scope.nodes}
-    names = [name for name, cards in ready.items() if cards]
+    names = [node.name for node in scope.nodes if node.name in facts]
     shots: dict[str, list[Shot]] = {name: [] for name in names}
     if mode == "off":
         return shots
     for index, name in enumerate(names):
         for distance in range(1, len(names)):
             other = names[(index + distance) % len(names)]
-            for source, target in _pairs(list(ready[name]), list(ready[other]), distance, mode):
-                from_card, to_card = ready[name][source], ready[other][target]
-                if _has_way(from_card, to_card):
-                    assert isinstance(to_card.address, Address)
-                    shots[name].append(Shot((name, source), (other, target), to_card.address.address))
+            shots[name] += _between(facts[name], facts[other], distance, mode)
     return shots
 
 
@@ -133,9 +136,40 @@ def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
     ]
 
 
-def _ready(facts: NodeFacts | None) -> dict[int, CardFacts]:
-    if facts is None:
-        return {}
+def _between(source: NodeFacts, target: NodeFacts, distance: int, mode: Mode) -> Iterator[Shot]:
+    # A vNIC address repeats in every super-pod: it names a die only inside one, and on another server.
+    inner = same_pod(source, target)
+    if inner:
+        targets = {
+            card: seen.vnic.address for card, seen in target.pod.items() if isinstance(seen.vnic, Vnic)
+        }
+        for card, other in _pairs(list(source.pod), list(targets), distance, mode):
+            yield Shot((source.node, card), (target.node, other), targets[other], "hccs")
+        return
+    ready, others = _ready(source), _ready(target)
+    for card, other in _pairs(list(ready), list(others), distance, mode):
+        address = others[other].address
+        if isinstance(address, Address) and _has_way(ready[card], others[other]):
+            yield Shot((source.node, card), (target.node, other), address.address)
+
+
+def same_pod(one: NodeFacts, other: NodeFacts) -> bool:
+    """Whether two A3 servers are known to be different servers of one super-pod."""
+    places = [
+        {
+            (seen.place.pod, seen.place.server)
+            for seen in facts.pod.values()
+            if isinstance(seen.place, PodPlace)
+        }
+        for facts in (one, other)
+    ]
+    if len(places[0]) != 1 or len(places[1]) != 1:
+        return False
+    (pod, server), (other_pod, other_server) = places[0].pop(), places[1].pop()
+    return pod == other_pod and server != other_server
+
+
+def _ready(facts: NodeFacts) -> dict[int, CardFacts]:
     return {
         card: seen
         for card, seen in facts.cards.items()
@@ -152,6 +186,8 @@ def _pairs(
     own = [(source, source) for source in sources if source in targets]
     yield from own
     count = len(targets)
+    if not count:
+        return
     if count < 2:
         yield from ((source, targets[0]) for source in sources if (source, targets[0]) not in own)
         return
@@ -208,6 +244,8 @@ def _partly(place: Place, tried: int, bad: Sequence[Hit]) -> Finding:
 
 
 def _verdict(bad: Sequence[Hit]) -> Verdict:
+    if all(isinstance(hit.ping, Unread) and hit.ping.reason in ("unsupported", "denied") for hit in bad):
+        return Verdict.NOTE
     return Verdict.FAILURE if any(isinstance(hit.ping, Ping) for hit in bad) else Verdict.UNKNOWN
 
 
@@ -219,7 +257,8 @@ def _evidence(bad: Sequence[Hit]) -> str:
             said = f"{hit.ping.received} of {hit.ping.sent} packets came back {hit.ping.trouble}".strip()
         else:
             said = f"{hit.ping.text} {hit.ping.quote}".strip()
-        lines.append(f"{node}: hccn_tool -i {card} -ping -g address {address}: {said}")
+        query = "ping" if hit.shot.plane == "roce" else "hccs_ping"
+        lines.append(f"{node}: hccn_tool -i {card} -{query} -g address {address}: {said}")
     return "\n".join(lines)
 
 

@@ -6,11 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lingctl.ascend.facts import NodeFacts, NodeRequest, card_questions, questions, read_facts
-from lingctl.ascend.ping import ping, read_ping
+from lingctl.ascend.facts import (
+    NodeFacts,
+    NodeRequest,
+    card_questions,
+    pod_questions,
+    questions,
+    read_facts,
+)
+from lingctl.ascend.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.reach import Reached, reach_command, read_reach
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, Mode, Shot, plan_mesh
+from lingctl.checks.mesh import Hit, Mode, Plane, Shot, plan_mesh
 from lingctl.checks.reachability import targets_of
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
@@ -82,6 +89,8 @@ def hits_of(scope: Scope, name: str, record: Record) -> list[Hit]:
             hits.append(
                 Hit(_shot(scope, name, place), read_ping(answer), read_ping(small) if small else None)
             )
+        elif kind == "hccs":
+            hits.append(Hit(_shot(scope, name, place, "hccs"), read_hccs_ping(answer)))
     return hits
 
 
@@ -119,6 +128,7 @@ def ask_more(
         seconds: time limit of the mesh.
         listener: hears each node's progress.
     """
+    records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
     shots = plan_mesh(scope, facts, mode)
     deadline = time.monotonic() + seconds
@@ -137,6 +147,19 @@ def ask_more(
         name: outcome if isinstance(outcome, Record) else _cut(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()
     }
+
+
+def _with_pods(group: Group, scope: Scope, records: Mapping[str, Record]) -> dict[str, Record]:
+    """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
+    asked = {
+        name: questions
+        for name, record in records.items()
+        if (questions := pod_questions(facts_of(scope, name, record)))
+    }
+    involved = Group({name: group[name] for name in asked})
+    outcomes = involved.map(lambda connection: _ask(connection, asked[connection.node]))
+    more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Record)}
+    return {name: _merged(record, more[name]) if name in more else record for name, record in records.items()}
 
 
 def _ask(connection: Connection, asked: Sequence[Question]) -> Record:
@@ -175,7 +198,8 @@ def _mesh(
             made += len(part)
             text = f"{made} of {len(shots)} pings"
             listener(Event("ping the other cards", "progress", name, text, made, len(shots)))
-        bad = [hit.shot for hit in hits_of(scope, name, record) if not hit.ok][:_MOST_SMALL]
+        failed = [hit.shot for hit in hits_of(scope, name, record) if not hit.ok]
+        bad = [shot for shot in failed if shot.plane == "roce"][:_MOST_SMALL]
         if bad:
             small = [_ping_question(scope, shot, _SMALL_PACKET) for shot in bad]
             record = _merged(record, _ask(connection, small))
@@ -183,8 +207,7 @@ def _mesh(
         listener(Event("ping the other cards", "failed", name, error.what))
         return replace(_cut(record, len(shots) - made), complete=False)
     if shots:
-        failed = sum(not hit.ok for hit in hits_of(scope, name, record))
-        text = f"{made - failed} of {made} pings answered"
+        text = f"{made - len(failed)} of {made} pings answered"
         listener(Event("ping the other cards", "done", name, text))
     return _cut(record, len(shots) - made)
 
@@ -207,18 +230,21 @@ def _extra_questions(scope: Scope, facts: NodeFacts) -> list[Question]:
 
 def _ping_question(scope: Scope, shot: Shot, size: int | None = None) -> Question:
     index = next(i for i, node in enumerate(scope.nodes) if node.name == shot.target[0])
-    words = ("small" if size else "ping", shot.source[1], index, shot.target[1], shot.address)
+    kind = "hccs" if shot.plane == "hccs" else "small" if size else "ping"
+    words = (kind, shot.source[1], index, shot.target[1], shot.address)
     return Question(
         "/".join(map(str, words)),
-        ping(shot.source[1], shot.address, size),
+        hccs_ping(shot.source[1], shot.address)
+        if shot.plane == "hccs"
+        else ping(shot.source[1], shot.address, size),
         _PING_SECONDS,
         f"card:{shot.source[1]}",
     )
 
 
-def _shot(scope: Scope, name: str, place: Sequence[str]) -> Shot:
+def _shot(scope: Scope, name: str, place: Sequence[str], plane: Plane = "roce") -> Shot:
     source, target, card, address = place
-    return Shot((name, int(source)), (scope.nodes[int(target)].name, int(card)), address)
+    return Shot((name, int(source)), (scope.nodes[int(target)].name, int(card)), address, plane)
 
 
 def _merged(record: Record, more: Record) -> Record:

@@ -31,7 +31,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "host": ("port", "memory", "disk", "shm", "clock", "hostname", "mount", "root-info", "firewall"),
     "docker": ("docker", "image", "image-same", "same-files"),
     "reach": ("reach",),
-    "pod": ("vnic", "super-pod", "hccs"),
+    "pod": ("vnic", "super-pod"),
     "ping": ("ping",),
 }
 _LARGEST_MATRIX = 16
