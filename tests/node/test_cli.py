@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.node.checkpoints import INDEX, assert_same, ling, load, model, save
 
@@ -106,3 +109,23 @@ def test_verify_weights_finds(tmp_path: Path) -> None:
     assert document["problems"][0]["code"] == "index-missing"
     assert document["findings"][0]["verdict"] == "failure"
     assert lingctl("verify-weights", tmp_path / "none").returncode == 2
+
+
+def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    source = save(tmp_path / "in", {f"w{n}": torch.rand(1 << 19) for n in range(32)})
+    command = [sys.executable, "-m", "lingctl", "convert", str(source), "--max-shard-size", "3MB"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    target = tmp_path / "in_safetensor"
+    while not list(target.glob("model-*")):
+        time.sleep(0.005)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, said = process.communicate(timeout=30)
+    assert (process.returncode, output) == (130, "")
+    assert "interrupted" in said and "Traceback" not in said
+    hidden = {path.name for path in target.iterdir() if path.name.startswith(".")}
+    assert hidden == {".lingctl-convert.json"}
+    there = {path.name for path in target.glob("model-*")}
+    document = json.loads(lingctl("convert", source, "--max-shard-size", "3MB", "--json").stdout)
+    assert set(document["kept"]) == there
+    assert_same(load(target), torch.load(source / "pytorch_model.bin", weights_only=True))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -421,3 +422,30 @@ def test_what_was_not_read_back_is_when_asked_for(tmp_path: Path) -> None:
     assert run(source, tmp_path / "out", lambda event: tasks.append(event["task"]))["state"] == "converted"
     assert set(tasks) == {"compare existing shards"}
     assert run(source, tmp_path / "out")["state"] == "unchanged"
+
+
+def test_a_disk_that_writes_something_else_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory and disks do flip bits; here one does, once the source was read right."""
+    source = save(tmp_path / "in", model())
+    name = "model.layers.1.attention.dense.weight"
+    wanted = model()[name].view(torch.uint8).numpy().tobytes()
+    real = os.pwrite
+
+    def flipping(descriptor: int, data: memoryview, place: int) -> int:
+        if bytes(data) == wanted:
+            data = memoryview(wanted[:100] + bytes([wanted[100] ^ 8]) + wanted[101:])
+        return real(descriptor, data, place)
+
+    monkeypatch.setattr(os, "pwrite", flipping)
+    with pytest.raises(Trouble) as caught:
+        run(source, tmp_path / "out")
+    assert name in caught.value.what
+    assert f"source has {wanted[100:108].hex()}" in caught.value.evidence
+    assert shards(tmp_path / "out") == []
+    run(source, tmp_path / "out", verify=False)
+    monkeypatch.undo()
+    # What was written unseen is seen by the next run that looks.
+    with pytest.raises(Trouble, match=re.escape(name)):
+        run(source, tmp_path / "out")
