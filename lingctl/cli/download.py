@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption
+from lingctl.cli.common import JsonOption, required_cluster
+
+if TYPE_CHECKING:
+    from lingctl.inventory.cluster import Cluster
+    from lingctl.weights.settings import HubSettings
+    from lingctl.weights.wanted import WantedModel, WeightsSource
 
 
 def download(
@@ -31,33 +37,116 @@ def download(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Read every file again, also those verified before.")
     ] = False,
+    port: Annotated[
+        int,
+        typer.Option("--spread-port", min=0, max=65535, help="Port on which nodes give files on; 0 for any."),
+    ] = 0,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="End the downloads that run in the background on the nodes.")
+    ] = False,
+    nodes: Annotated[
+        Path | None,
+        typer.Option(
+            "--nodes", envvar="LINGCTL_NODES", help="Onto the nodes of this hosts.yaml, not this machine."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download weights, verify every byte against the hub's list, and set modes as MindIE demands.
 
-    A second run fetches only what is missing.
+    A second run fetches only what is missing. On nodes the work goes on in the background when the connection
+    ends; without --source it is fetched once and spread from node to node.
     """
     import os
 
-    from lingctl.flows.download import download_here
-    from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress, size
-    from lingctl.output.terminal import answer
     from lingctl.weights.settings import hub_settings
     from lingctl.weights.wanted import HubName, wanted_model, weights_source
 
+    cluster = required_cluster(nodes) if nodes else None
     wanted = wanted_model(model)
-    chosen = weights_source(source, ())
+    chosen = weights_source(source, cluster.node_names if cluster else ())
     hub: HubName = "huggingface" if chosen.kind == "huggingface" else "modelscope"
     settings = hub_settings(hub, endpoint, proxy, os.environ)
-    folder = Path(to or wanted.folder)
+    if cluster is None:
+        if stop:
+            raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
+        _here(wanted, to, chosen, settings, revision, recheck, as_json)
+        return
+    _on_nodes(cluster, wanted, to, chosen, settings, revision, recheck, port, stop, as_json)
+
+
+def _here(
+    wanted: WantedModel,
+    to: str | None,
+    chosen: WeightsSource,
+    settings: HubSettings,
+    revision: str,
+    recheck: bool,
+    as_json: bool,
+) -> None:
+    from lingctl.flows.download import download_here
+    from lingctl.output.documents import print_json
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer
+
     with progress() as listener:
-        done = download_here(wanted, folder, chosen, settings, revision, listener, recheck=recheck)
+        done = download_here(
+            wanted, Path(to or wanted.folder), chosen, settings, revision, listener, recheck=recheck
+        )
     if as_json:
         print_json("download", {"model": wanted.name, "repository": wanted.repository, **done})
         return
-    answer(
-        f"{done['folder']}: {done['files']} files, {size(int(str(done['bytes'])))}, every one as listed; "
-        f"{done['fetched_files']} fetched now"
-    )
+    answer(f"{done['folder']}: {_in_words(done)}")
     answer(f"digest of the weights: {done['digest']}")
+
+
+def _on_nodes(
+    cluster: Cluster,
+    wanted: WantedModel,
+    to: str | None,
+    chosen: WeightsSource,
+    settings: HubSettings,
+    revision: str,
+    recheck: bool,
+    port: int,
+    stop: bool,
+    as_json: bool,
+) -> None:
+    from lingctl.flows.spread import SpreadOptions, download_on_nodes, folder_on_nodes, stop_on_nodes
+    from lingctl.output.documents import print_json
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer
+    from lingctl.remote.group import connect
+
+    folder = folder_on_nodes(cluster, wanted, to)
+    with progress() as listener, connect(cluster, listener) as group:
+        if stop:
+            stopped = stop_on_nodes(group, cluster, folder)
+        else:
+            options = SpreadOptions(folder, revision, recheck, port)
+            done = download_on_nodes(group, cluster, wanted, chosen, settings, options, listener)
+    if stop:
+        if as_json:
+            print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})
+        for name, was_running in stopped.items() if not as_json else ():
+            answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
+        return
+    digest = next(iter(done.values()))["digest"]
+    if as_json:
+        head = {"model": wanted.name, "repository": wanted.repository, "folder": folder, "digest": digest}
+        print_json("download", {**head, "nodes": done})
+        return
+    for name, result in done.items():
+        answer(f"{name}: {_in_words(result)}")
+    answer(f"digest of the weights, the same on every node: {digest}")
+
+
+def _in_words(done: Mapping[str, object]) -> str:
+    from lingctl.output.progress import size
+
+    kept = done["kept"]
+    also = f"; rewritten by a deploy and left: {', '.join(kept)}" if isinstance(kept, list) and kept else ""
+    return (
+        f"{done['files']} files, {size(int(str(done['bytes'])))}, every one as listed; "
+        f"{done['fetched_files']} fetched now{also}"
+    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-from lingctl.events import Event, Listener
-from lingctl.flows.here import node_errors, progress_event
-from lingctl.node.convert.meter import Report
+from lingctl.events import Listener
+from lingctl.flows.here import node_errors
+from lingctl.flows.told import reporting
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
 from lingctl.weights.settings import HubSettings
@@ -53,16 +52,3 @@ def download_here(
     )
     with node_errors():
         return download(request, str(folder), reporting(listener))
-
-
-def reporting(listener: Listener, node: str = "") -> Report:
-    """What a download reports to: its progress and its notes become ours."""
-
-    def report(event: Mapping[str, object]) -> None:
-        if event.get("event") == "progress":
-            told = progress_event(event)
-            listener(Event(told.task, told.state, node, told.text, told.done, told.total))
-        elif event.get("event") == "note":
-            listener(Event("download", "note", node, str(event.get("text", ""))))
-
-    return report

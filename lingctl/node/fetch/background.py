@@ -1,4 +1,4 @@
-"""A download that outlives the connection it was started over: started, followed, and ended by name."""
+"""Programs that outlive the connection they were started over: started, followed, and ended by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping
 
 from lingctl.node.convert.meter import Report
 from lingctl.node.fetch.hub import log_tail
@@ -19,6 +19,7 @@ from lingctl.node.trouble import Trouble
 
 _STATUS = "status.json"
 _START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
 _ENDS = ("result", "error")
 
 
@@ -35,7 +36,7 @@ class StatusFile:
         if event.get("event") == "files" or (event.get("event") == "progress" and now - self._written < 1):
             return
         self._written = now
-        write_whole(self._path, json.dumps({"pid": os.getpid(), **event}).encode())
+        write_whole(self._path, json.dumps(event).encode())
 
     def read(self) -> Dict[str, object]:
         """The last event; empty when there is none."""
@@ -52,96 +53,97 @@ class StatusFile:
             os.unlink(self._path)
 
 
-def start(folder: str, *words: str) -> bool:
-    """Run ``fetch <words>`` for the folder in a session of its own; false when one is at it already.
+def spawn(place: Place, verb: str, name: str) -> subprocess.Popen[bytes]:
+    """Run ``fetch <verb>`` for the folder in a session of its own, its words in the log.
+
+    Args:
+        place: the folder.
+        verb: of ``fetch``.
+        name: of the file ``<name>.json`` in which it tells that it is up; removed first.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.inside(f"{name}.json"))
+    program = [sys.executable, *_self(), "fetch", verb, place.folder]
+    with open(place.inside("log"), "ab") as log, open(os.devnull, "rb") as nothing:
+        # A session of its own gets no hang-up when the SSH connection ends.
+        return subprocess.Popen(program, stdin=nothing, stdout=log, stderr=log, start_new_session=True)
+
+
+def start(place: Place, verb: str) -> bool:
+    """Begin to fill the folder in the background; false when somebody is at it already.
 
     Raises:
         Trouble: it did not come up.
     """
-    place = Place(folder)
     place.make()
     if place.holder() is not None:
         return False
     status = StatusFile(place)
     status.forget()
-    program = [sys.executable, *_self(), "fetch", *words, place.folder]
-    with open(place.inside("log"), "ab") as log, open(os.devnull, "rb") as nothing:
-        process = subprocess.Popen(
-            program, stdin=nothing, stdout=log, stderr=log, start_new_session=True, close_fds=True
-        )
+    process = spawn(place, verb, "port")
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
+        ended = process.poll() is not None
         if status.read():
             return True
-        if process.poll() is not None and not status.read():
-            raise Trouble(
-                "the download ended as soon as it began",
-                where=place.folder,
-                evidence=log_tail(place),
-                code="download-died",
-            )
+        if ended:
+            break
         time.sleep(0.05)
-    raise Trouble("the download does not come up", where=place.folder, code="download-died")
+    raise Trouble(
+        "the download ended as soon as it began",
+        where=place.folder,
+        evidence=log_tail(place),
+        remedy=f"read {place.inside('log')}",
+        code="download-died",
+    )
 
 
-def follow(folder: str, report: Report, *, seconds: Optional[float] = None) -> Dict[str, object]:
+def follow(place: Place, report: Report) -> Dict[str, object]:
     """Tell what the background download does until it ends; its result.
-
-    Args:
-        folder: that it fills.
-        report: gets its events.
-        seconds: stop following after so long; the result then says that it is running.
 
     Raises:
         Trouble: it failed, or died.
     """
-    place = Place(folder)
-    last: Dict[str, object] = {}
     status = StatusFile(place)
-    deadline = None if seconds is None else time.monotonic() + seconds
+    last: Dict[str, object] = {}
     while True:
+        # Looked at first: it may write its last word after our look at the status.
         alive = place.holder() is not None
         event = status.read()
         if event.get("event") in _ENDS:
             return _end(event)
-        if event != last and event:
-            report({name: value for name, value in event.items() if name != "pid"})
+        if event and event != last:
+            report(event)
             last = event
         if not alive:
-            # It may have written its last word between our two looks.
-            event = status.read()
-            if event.get("event") in _ENDS:
-                return _end(event)
             raise Trouble(
-                "no download runs here" if not event else "the download died",
+                "the download died" if event else "no download runs here",
                 where=place.folder,
                 evidence=log_tail(place),
                 remedy="run the same command again: it goes on where it stopped",
                 code="download-died",
             )
-        if deadline is not None and time.monotonic() > deadline:
-            return {"running": True, **last}
         time.sleep(0.3)
 
 
-def stop(folder: str) -> bool:
-    """End the background download; false when none runs. What has arrived is kept."""
-    place = Place(folder)
-    holder = place.holder()
+def stop(place: Place, lock: str = "lock") -> bool:
+    """End who has the lock; false when nobody has. What has arrived is kept."""
+    holder = place.holder(lock)
     if holder is None or holder <= 0:
         return False
-    os.kill(holder, signal.SIGTERM)
-    for _ in range(100):
-        if place.holder() is None:
-            return True
-        time.sleep(0.1)
-    os.kill(holder, signal.SIGKILL)
+    deadline = time.monotonic() + _STOP_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(holder, signal.SIGTERM)
+        while place.holder(lock) == holder:
+            if time.monotonic() > deadline:
+                os.kill(holder, signal.SIGKILL)
+            time.sleep(0.05)
     return True
 
 
 def _end(event: Mapping[str, object]) -> Dict[str, object]:
     if event["event"] == "result":
-        return {name: value for name, value in event.items() if name not in ("event", "pid")}
+        return {name: value for name, value in event.items() if name != "event"}
     said = {name: str(event.get(name, "")) for name in ("what", "where", "evidence", "remedy", "code")}
     raise Trouble(
         said["what"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from typing import Dict, Iterator, List, Tuple
 
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
@@ -68,7 +69,7 @@ class HubSource:
         }
         with open(self._place.inside("log"), "ab") as log:
             process = subprocess.Popen(
-                [request.python, "-m", _CLIENTS[request.source], verb],
+                [request.python or sys.executable, "-m", _CLIENTS[request.source], verb],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

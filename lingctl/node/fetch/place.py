@@ -67,14 +67,17 @@ class Place:
         os.makedirs(self.hidden, mode=FOLDER_MODE, exist_ok=True)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, name: str = "lock") -> Iterator[None]:
         """Be the only one that fills this folder. The lock ends with the process, however it ends.
+
+        Args:
+            name: another one, for those who do not fill it.
 
         Raises:
             Trouble: another one is at it.
         """
         self.make()
-        descriptor = os.open(self.inside("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._lock(descriptor)
             os.ftruncate(descriptor, 0)
@@ -96,10 +99,10 @@ class Place:
             code="download-running",
         )
 
-    def holder(self) -> Optional[int]:
-        """Process id of who fills this folder now; None when nobody does."""
+    def holder(self, name: str = "lock") -> Optional[int]:
+        """Process id of who has the lock, so fills this folder, now; None when nobody does."""
         try:
-            descriptor = os.open(self.inside("lock"), os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
@@ -196,7 +199,7 @@ class Place:
 
     def clean(self) -> None:
         """Remove what only an unfinished download needs."""
-        for name in ("files", "wrong", "cache"):
+        for name in ("files", "wrong", "cache", "tls"):
             shutil.rmtree(self.inside(name), ignore_errors=True)
 
     def _is_right(self, path: str, file: Wanted, known: Dict[str, FileSum]) -> bool:

@@ -3,68 +3,160 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-from typing import Dict
+import time
+from typing import Callable, Dict
 
 from lingctl.node.convert.meter import Report
-from lingctl.node.fetch import background
+from lingctl.node.fetch import background, have
+from lingctl.node.fetch.hub import log_tail
+from lingctl.node.fetch.peer import PORT_FILE
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, listing_json, load
+from lingctl.node.fetch.serve import FileServer
 from lingctl.node.fetch.sources import source_of
+from lingctl.node.fetch.wire import context
 from lingctl.node.fetch.worker import fill, look
+from lingctl.node.files import write_whole
 from lingctl.node.trouble import Trouble
 
-_VERBS = ("list", "look", "start", "get", "follow", "run", "stop")
+_SERVE = "serve"
+_WAIT_SECONDS = 20.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the program."""
-    parser.add_argument("verb", choices=_VERBS)
+    parser.add_argument("verb", choices=sorted(_VERBS))
     parser.add_argument("folder", help="the folder of the weights")
-    parser.add_argument("--seconds", type=float, help="follow no longer than this")
 
 
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do what the verb says."""
-    verb, folder = arguments.verb, os.path.abspath(arguments.folder)
-    if verb == "follow":
-        return background.follow(folder, report, seconds=arguments.seconds)
-    if verb == "stop":
-        return {"stopped": background.stop(folder)}
-    if verb == "start":
-        return {"started": background.start(folder, "run")}
-    if verb == "get":
-        background.start(folder, "run")
-        return background.follow(folder, report)
-    request = load(Place(folder).inside(NAME))
-    if verb == "list":
-        return {"files": listing_json(source_of(request, _made(folder)).listing())}
-    if verb == "look":
-        return look(folder, request.files or ())
-    with _made(folder).locked():
-        return _run(request, folder)
+    return _VERBS[arguments.verb](Place(arguments.folder), report)
 
 
-def _run(request: Request, folder: str) -> Dict[str, object]:
-    """The background program itself: every event goes into the status file, also the last one."""
-    place = Place(folder)
-    status = background.StatusFile(place)
-    status.write({"event": "started"})
-    try:
-        result = fill(request, place, status.write)
-    except Trouble as trouble:
-        status.write(trouble.as_event())
-        raise
-    except BaseException as error:
-        what = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-        ended = Trouble(what, where=folder, remedy="run it again: it goes on", code="stopped")
-        status.write(ended.as_event())
-        raise
-    status.write({"event": "result", **result})
-    return result
-
-
-def _made(folder: str) -> Place:
-    place = Place(folder)
+def _list(place: Place, report: Report) -> Dict[str, object]:
+    """What the source holds."""
     place.make()
-    return place
+    return {"files": listing_json(source_of(_request(place, keep=True), place).listing())}
+
+
+def _have(place: Place, report: Report) -> Dict[str, object]:
+    """What this folder holds, if it is whole."""
+    return have.whole_folder(place.folder, report)
+
+
+def _look(place: Place, report: Report) -> Dict[str, object]:
+    """What a download would have to bring."""
+    return look(place.folder, _request(place, keep=True).files or ())
+
+
+def _start(place: Place, report: Report) -> Dict[str, object]:
+    """Begin in the background."""
+    return {"started": background.start(place, "run")}
+
+
+def _follow(place: Place, report: Report) -> Dict[str, object]:
+    """Tell what the background program does until it ends."""
+    return background.follow(place, report)
+
+
+def _get(place: Place, report: Report) -> Dict[str, object]:
+    """Begin in the background unless somebody did, and follow."""
+    background.start(place, "run")
+    return background.follow(place, report)
+
+
+def _stop(place: Place, report: Report) -> Dict[str, object]:
+    """End the background programs."""
+    serving = background.stop(place, _SERVE)
+    return {"stopped": background.stop(place), "serving": serving}
+
+
+def _run(place: Place, report: Report) -> Dict[str, object]:
+    """The background program itself: every event goes into the status file, also the last one."""
+    request = _request(place)
+    with place.locked():
+        status = background.StatusFile(place)
+        status.write({"event": "started"})
+        try:
+            result = fill(request, place, status.write)
+        except Trouble as trouble:
+            status.write(trouble.as_event())
+            raise
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            what = "stopped" if stopped else f"{type(error).__name__}: {error}"
+            ended = Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
+            status.write(ended.as_event())
+            raise
+        status.write({"event": "result", **result})
+        return result
+
+
+def _serve(place: Place, report: Report) -> Dict[str, object]:
+    """Give files to other machines until nobody asks any more."""
+    request = _request(place, keep=True)
+    with place.locked(_SERVE):
+        tls = context(place.inside("tls"), _SERVE, server=True)
+        server = FileServer(place, request.files or (), tls, request.host, request.port)
+        write_whole(place.inside(f"{_SERVE}.json"), json.dumps({"port": server.port}).encode())
+        server.serve()
+    return {"served": True}
+
+
+def _serve_start(place: Place, report: Report) -> Dict[str, object]:
+    """Begin to give files, in the background; an earlier server is ended first. Tells the port."""
+    background.stop(place, _SERVE)
+    background.spawn(place, _SERVE, _SERVE)
+    return _port(place, f"{_SERVE}.json", lambda: place.holder(_SERVE) is None)
+
+
+def _serve_stop(place: Place, report: Report) -> Dict[str, object]:
+    """Give no more."""
+    return {"stopped": background.stop(place, _SERVE)}
+
+
+def _push_port(place: Place, report: Report) -> Dict[str, object]:
+    """The port on which a push is awaited."""
+    return _port(place, PORT_FILE, lambda: place.holder() is None)
+
+
+def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, object]:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline:
+        gone = ended()
+        if os.path.exists(place.inside(name)):
+            with open(place.inside(name), "rb") as file:
+                return {"port": int(json.load(file)["port"])}
+        if gone and time.monotonic() > deadline - _WAIT_SECONDS + 2:
+            break
+        time.sleep(0.05)
+    raise Trouble(
+        "nothing listens here",
+        where=place.folder,
+        evidence=log_tail(place),
+        remedy="run the same command again",
+        code="spread-listen",
+    )
+
+
+def _request(place: Place, *, keep: bool = False) -> Request:
+    return load(place.inside(NAME), keep=keep)
+
+
+_VERBS: Dict[str, Callable[[Place, Report], Dict[str, object]]] = {
+    "list": _list,
+    "have": _have,
+    "look": _look,
+    "start": _start,
+    "follow": _follow,
+    "get": _get,
+    "stop": _stop,
+    "run": _run,
+    "serve": _serve,
+    "serve-start": _serve_start,
+    "serve-stop": _serve_stop,
+    "push-port": _push_port,
+}

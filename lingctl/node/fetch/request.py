@@ -11,7 +11,7 @@ from lingctl.node.files import write_whole
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
-_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name")
+_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host")
 
 
 class Upstream(NamedTuple):
@@ -38,13 +38,14 @@ class Request(NamedTuple):
         endpoint: address of a mirror; empty for the hub's own.
         proxy: for HTTP and HTTPS; empty for none but what the environment says.
         token: of the hub; empty for none.
-        python: interpreter that runs the hub's client.
+        python: interpreter that runs the hub's client; empty for the one that runs this.
         library: archive that holds the client; empty where the interpreter has it installed.
         files: the listing, where it is known already.
         recheck: read again what was verified before.
         upstreams: where to get the files from, best first (``peer``).
         name: this machine's, in its certificate.
-        port: to listen on for a push; 0 for any.
+        host: address to give the files on to others; empty for not.
+        port: TCP, for the same; 0 for any.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Request(NamedTuple):
     recheck: bool = False
     upstreams: Tuple[Upstream, ...] = ()
     name: str = ""
+    host: str = ""
     port: int = 0
 
     def as_json(self) -> Dict[str, object]:
@@ -95,8 +97,8 @@ def parse(data: object, where: str) -> Request:
         raise Trouble(f"the request lacks or garbles {error}", where=where, code="usage") from error
 
 
-def load(path: str) -> Request:
-    """Read a request file, and take the token out of it: from then on it is in memory only.
+def load(path: str, *, keep: bool = False) -> Request:
+    """Read a request file, and unless told to ``keep`` it, take the token out: it is in memory only then.
 
     Raises:
         Trouble: it is not there, or not a request.
@@ -109,7 +111,7 @@ def load(path: str) -> Request:
     except ValueError as error:
         raise Trouble(f"is not JSON: {error}", where=path, code="usage", exit_status=2) from None
     request = parse(data, path)
-    if request.token or request.proxy:
+    if not keep and (request.token or request.proxy):
         write_whole(path, json.dumps({**data, "token": "", "proxy": ""}).encode())
         os.chmod(path, 0o600)
     return request

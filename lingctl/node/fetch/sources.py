@@ -59,4 +59,8 @@ def source_of(request: Request, place: Place) -> Source:
         from lingctl.node.fetch.folder import FolderSource
 
         return FolderSource(request.repository)
+    if request.source in ("peer", "push"):
+        from lingctl.node.fetch.peer import PeerSource
+
+        return PeerSource(request, place)
     raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)

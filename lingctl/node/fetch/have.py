@@ -1,0 +1,31 @@
+"""Whether this machine has weights that it could give to others."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from lingctl.node.convert.meter import Report
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.manifest import make_manifest, read_manifest
+
+
+def whole_folder(folder: str, report: Report) -> Dict[str, object]:
+    """The files of a whole folder of weights, with their sums; what was summed before is not read again.
+
+    Raises:
+        Trouble: there is none, or it is damaged.
+    """
+    contents = contents_of(folder)
+    if contents.problems:
+        raise contents.problems[0]
+    made = make_manifest(folder, report)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise Trouble("the manifest just written cannot be read", where=folder, code="weights")
+    return {
+        "files": [
+            {"path": name, "size": entry.size, "sha256": entry.sha256} for name, entry in manifest.items()
+        ],
+        "digest": made["digest"],
+    }

@@ -1,0 +1,199 @@
+"""Downloads onto nodes: real OpenSSH servers with disks of their own, and the real client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.hub_server import Fault, Hub
+
+from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
+from .ssh_nodes import MODELS, SshNode, SshNodes, running, why_not
+
+_subnets = count(70 + os.getpid() % 50)
+TARGET = f"{MODELS}/Tiny_Ling"
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[SshNodes]:
+    with running(tmp_path, 3, next(_subnets)) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[SshNodes]:
+    with running(tmp_path, 2, next(_subnets)) as nodes:
+        yield nodes
+
+
+def _files(node: SshNode) -> dict[str, bytes]:
+    folder = node.disk / "Tiny_Ling"
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".download" not in path.parts and path.name != ".lingctl-manifest.json"
+    }
+
+
+def _all_right(cluster: SshNodes, wanted: dict[str, bytes] | None = None) -> None:
+    for node in cluster.nodes:
+        assert _files(node) == (wanted or contents()), node.name
+
+
+def _programs(node: SshNode, *words: str) -> list[int]:
+    """Processes of our program in the node's view that were started with these words."""
+    view = str(Path(f"/proc/{node.process.pid}/ns/mnt").readlink())
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str((entry / "ns" / "mnt").readlink()) == view:
+                line = (entry / "cmdline").read_bytes().split(b"\0")
+                if all(word.encode() in line for word in words):
+                    found.append(int(entry.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def _wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def _put(node: SshNode, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = node.disk / "Tiny_Ling" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _whole() -> dict[str, bytes]:
+    """A folder of weights that is whole: real headers, so that it counts as such."""
+    files = {}
+    for number in (1, 2):
+        data = bytes([number]) * (2_000_000 * number)
+        header = json.dumps(
+            {f"w{number}": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}
+        )
+        head = header.encode()
+        files[f"model-0000{number}-of-00002.safetensors"] = len(head).to_bytes(8, "little") + head + data
+    index = {"metadata": {}, "weight_map": {f"w{n}": f"model-0000{n}-of-00002.safetensors" for n in (1, 2)}}
+    return {**files, "model.safetensors.index.json": json.dumps(index).encode(), "config.json": b"{}"}
+
+
+def test_nodes_get_it_from_the_hub_once_and_a_second_run_fetches_nothing(
+    lingctl: Lingctl, hub: Hub, cluster: SshNodes
+) -> None:
+    lingctl.environment["MODELSCOPE_API_TOKEN"] = "ms-secret-token"
+    first = lingctl("download", REPOSITORY, "--nodes", cluster.hosts, "--json")
+    assert first.status == 0, first.stderr
+    _all_right(cluster)
+    assert hub.served[LARGE] == len(contents()[LARGE])
+    assert len({node["digest"] for node in first.document["nodes"].values()}) == 1
+    for node in cluster.nodes:
+        assert not _programs(node, "fetch")
+        for path in node.disk.rglob("*"):
+            assert not path.is_file() or b"ms-secret-token" not in path.read_bytes()
+            assert not path.is_file() or b"PRIVATE KEY" not in path.read_bytes()
+    hub.served.clear()
+    second = lingctl("download", REPOSITORY, "--nodes", cluster.hosts, "--json")
+    assert second.status == 0, second.stderr
+    assert sum(hub.served.values()) == 0
+    assert [node["fetched_files"] for node in second.document["nodes"].values()] == [0] * 3
+
+
+def test_the_only_node_with_a_way_out_fetches_for_all(lingctl: Lingctl, hub: Hub, pair: SshNodes) -> None:
+    lingctl.environment["MODELSCOPE_ENDPOINT"] = hub.url.replace("127.0.0.1", "hub.test")
+    lingctl.environment["MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS"] = "1"
+    pair.nodes[0].names.write_text("127.0.0.1 localhost\n")
+    ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--source", "modelscope", "--json")
+    assert ran.status == 0, ran.stderr
+    _all_right(pair)
+    assert hub.served[LARGE] == len(contents()[LARGE])
+
+
+def test_it_outlives_lingctl_and_a_second_run_follows_it(lingctl: Lingctl, hub: Hub, pair: SshNodes) -> None:
+    hub.faults = [Fault("slow", LARGE, rate=900_000)]
+    _start_and_kill(lingctl, hub, pair)
+    came = hub.served[LARGE]
+    _wait_until(lambda: hub.served[LARGE] > came + 300_000)
+    ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--json")
+    assert ran.status == 0, ran.stderr
+    assert "following it" in ran.stderr
+    _all_right(pair)
+    assert hub.served[LARGE] == len(contents()[LARGE])
+
+
+def test_killed_and_stopped_ones_fetch_only_what_is_missing(
+    lingctl: Lingctl, hub: Hub, pair: SshNodes
+) -> None:
+    hub.faults = [Fault("slow", LARGE, rate=900_000)]
+    _start_and_kill(lingctl, hub, pair)
+    last = pair.nodes[1]
+    _wait_until(lambda: (last.disk / "Tiny_Ling" / SMALL).exists())
+    for pid in _programs(last, "fetch", "run"):
+        os.kill(pid, signal.SIGKILL)
+    ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--stop", "--json")
+    assert (ran.status, ran.document["stopped"]) == (0, {"node1": True, "node2": False})
+    assert not any(_programs(node, "fetch") for node in pair.nodes)
+    hub.faults = []
+    ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--json")
+    assert ran.status == 0, ran.stderr
+    _all_right(pair)
+    assert ran.document["nodes"]["node2"]["fetched_files"] < len(contents())
+    # What was in sockets when the download was stopped comes twice, and nothing else.
+    assert hub.served[LARGE] < len(contents()[LARGE]) + 500_000
+
+
+def _start_and_kill(lingctl: Lingctl, hub: Hub, cluster: SshNodes) -> None:
+    process = lingctl.start("download", REPOSITORY, "--nodes", cluster.hosts)
+    _wait_until(lambda: hub.served[LARGE] > 500_000)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_from_a_node_that_has_it(lingctl: Lingctl, pair: SshNodes) -> None:
+    words = ("download", REPOSITORY, "--nodes", pair.hosts, "--source", "node", "--json")
+    nobody = lingctl(*words)
+    assert nobody.status == 1
+    assert "no such folder" in nobody.document["what"] + nobody.document["evidence"]
+    wanted = _whole()
+    _put(pair.nodes[1], wanted)
+    damaged = bytearray(wanted["model-00001-of-00002.safetensors"])
+    damaged[-1] ^= 1
+    _put(pair.nodes[0], {"model-00001-of-00002.safetensors": bytes(damaged)})
+    ran = lingctl(*words)
+    assert ran.status == 0, ran.stderr
+    _all_right(pair, wanted)
+    assert ran.document["nodes"]["node1"]["replaced"] == ["model-00001-of-00002.safetensors"]
+    assert ran.document["nodes"]["node2"]["fetched_files"] == 0
+
+
+@pytest.mark.parametrize("where", ["here", "on a node"])
+def test_from_a_disk(lingctl: Lingctl, pair: SshNodes, tmp_path: Path, where: str) -> None:
+    disk = tmp_path / "usb" if where == "here" else pair.nodes[1].disk / "usb"
+    disk.mkdir()
+    for name, content in _whole().items():
+        (disk / name).write_bytes(content)
+    source = str(disk) if where == "here" else f"node2:{MODELS}/usb"
+    ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--source", source, "--json")
+    assert ran.status == 0, ran.stderr
+    _all_right(pair, _whole())
+
+
+def test_a_small_disk_is_told_before_the_first_byte(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    with running(tmp_path, 2, next(_subnets), small=1) as cluster:
+        ran = lingctl("download", REPOSITORY, "--nodes", cluster.hosts, "--json")
+        assert (ran.status, ran.document["code"], ran.document["where"]) == (1, "disk-space", "node2")
+        assert sum(hub.served.values()) == 0

@@ -1,0 +1,225 @@
+"""Machines that give files to each other, in one process: chains, lost machines, strangers, damaged bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lingctl.node.fetch import serve, worker
+from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.place import Place
+from lingctl.node.fetch.request import Request, Upstream
+from lingctl.node.fetch.serve import FileServer
+from lingctl.node.fetch.wire import Channel, context
+from lingctl.node.trouble import Trouble
+from lingctl.weights.certificates import Authority
+from lingctl.weights.chains import chains, givers, upstreams
+
+FILES = {"a.safetensors": 5_000_000, "b.safetensors": 1_300_000, "config.json": 40, "empty": 0}
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+def _contents() -> dict[str, bytes]:
+    chance = random.Random(3)
+    return {name: chance.randbytes(size) for name, size in FILES.items()}
+
+
+def _listing() -> tuple[Wanted, ...]:
+    return tuple(
+        Wanted(name, len(content), hashlib.sha256(content).hexdigest())
+        for name, content in sorted(_contents().items())
+    )
+
+
+def _fill(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, content in _contents().items():
+        (folder / name).write_bytes(content)
+
+
+def _keys(folder: Path, authority: Authority, which: str, name: str) -> None:
+    tls = folder / ".download" / "tls"
+    tls.mkdir(parents=True, exist_ok=True)
+    (tls / "ca.pem").write_bytes(authority.certificate)
+    (tls / f"{which}.pem").write_bytes(authority.issue(name))
+
+
+@contextmanager
+def _giving(folder: Path, authority: Authority, name: str) -> Iterator[Upstream]:
+    folder.mkdir(parents=True, exist_ok=True)
+    _keys(folder, authority, "serve", name)
+    place = Place(str(folder))
+    tls = context(place.inside("tls"), "serve", server=True)
+    server = FileServer(place, _listing(), tls, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve, kwargs={"idle": 0.3}, daemon=True)
+    thread.start()
+    try:
+        yield Upstream(name, "127.0.0.1", server.port)
+    finally:
+        thread.join(10)
+
+
+def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> dict[str, object]:
+    folder.mkdir(parents=True, exist_ok=True)
+    _keys(folder, authority, "fetch", "taker")
+    request = Request(source="peer", repository="", files=_listing(), upstreams=upstreams)
+    return worker.download(request, str(folder), lambda _: None, tries=tries, pause=0.05)
+
+
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).read_bytes() == content for name, content in _contents().items())
+
+
+def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    with ExitStack() as stack:
+        first = stack.enter_context(_giving(tmp_path / "first", authority, "node-0"))
+        second = stack.enter_context(_giving(tmp_path / "second", authority, "node-1"))
+        results: list[dict[str, object]] = []
+        last = threading.Thread(
+            target=lambda: results.append(_take(tmp_path / "third", authority, second)), daemon=True
+        )
+        last.start()
+        time.sleep(0.2)
+        _take(tmp_path / "second", authority, first)
+        last.join(20)
+    assert _is_whole(tmp_path / "second")
+    assert _is_whole(tmp_path / "third")
+    assert results[0]["fetched_files"] == len(FILES)
+
+
+def test_a_lost_machine_is_passed_over(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = Upstream("node-9", "127.0.0.1", closed.getsockname()[1])
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        _take(tmp_path / "taker", authority, dead, first)
+    assert _is_whole(tmp_path / "taker")
+
+
+def test_goes_on_from_what_is_there(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    staged = tmp_path / "taker" / ".download" / "files"
+    staged.mkdir(parents=True)
+    (staged / "a.safetensors.part").write_bytes(_contents()["a.safetensors"][:4_000_000])
+    sent = 0
+    give = serve.Giver.give
+
+    def counting(self: serve.Giver, channel: Channel, given: object = None) -> None:
+        def count(size: int) -> None:
+            nonlocal sent
+            sent += size
+
+        give(self, channel, count)
+
+    with pytest.MonkeyPatch.context() as patch, _giving(tmp_path / "first", authority, "node-0") as first:
+        patch.setattr(serve.Giver, "give", counting)
+        _take(tmp_path / "taker", authority, first)
+    assert _is_whole(tmp_path / "taker")
+    assert sent == sum(FILES.values()) - 4_000_000
+
+
+def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    staged = tmp_path / "taker" / ".download" / "files"
+    staged.mkdir(parents=True)
+    (staged / "a.safetensors.part").write_bytes(b"\0" * 4_000_000)
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        _take(tmp_path / "taker", authority, first)
+    assert _is_whole(tmp_path / "taker")
+
+
+def test_a_machine_with_other_bytes_never_gets_them_in(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    (tmp_path / "first" / "b.safetensors").write_bytes(b"\1" * FILES["b.safetensors"])
+    with _giving(tmp_path / "first", authority, "node-0") as first, pytest.raises(Trouble) as caught:
+        _take(tmp_path / "taker", authority, first, tries=1)
+    assert caught.value.code == "wrong-bytes"
+    assert not (tmp_path / "taker" / "b.safetensors").exists()
+
+
+def _all_of(sock: socket.socket) -> bytes:
+    """What the other side says until it hangs up."""
+    said = b""
+    with contextlib.suppress(OSError):
+        while part := sock.recv(4096):
+            said += part
+    return said
+
+
+def _asked(tls: ssl.SSLContext, raw: socket.socket) -> bytes:
+    """What a server gives to whoever asks with these settings."""
+    try:
+        with tls.wrap_socket(raw) as safe:
+            safe.sendall(b'{"path": "config.json", "offset": 0}\n')
+            return _all_of(safe)
+    except OSError:
+        return b""
+
+
+def test_strangers_get_nothing(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        with socket.create_connection((first.host, first.port), timeout=5) as plain:
+            plain.sendall(b'{"path": "config.json", "offset": 0}\n')
+            assert not _all_of(plain).count(_contents()["config.json"])
+        nameless = ssl.create_default_context()
+        nameless.check_hostname, nameless.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection((first.host, first.port), timeout=5) as raw:
+            assert not _asked(nameless, raw).count(_contents()["config.json"])
+        with pytest.raises(Trouble) as caught:
+            _take(tmp_path / "taker", Authority(), first, tries=1)
+    assert caught.value.code == "spread-unreachable"
+
+
+def test_a_machine_cannot_pretend_to_be_another(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    with _giving(tmp_path / "first", authority, "node-0") as first, pytest.raises(Trouble) as caught:
+        _take(tmp_path / "taker", authority, first._replace(name="node-5"), tries=1)
+    assert caught.value.code == "spread-unreachable"
+
+
+def test_only_listed_files_are_given(tmp_path: Path, authority: Authority) -> None:
+    _fill(tmp_path / "first")
+    (tmp_path / "secret").write_bytes(b"x" * 100)
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        folder = tmp_path / "taker"
+        _keys(folder, authority, "fetch", "taker")
+        tls = context(str(folder / ".download" / "tls"), "fetch", server=False)
+        with (
+            socket.create_connection((first.host, first.port), timeout=5) as sock,
+            tls.wrap_socket(sock, server_hostname="node-0") as safe,
+        ):
+            channel = Channel(safe)
+            for path in ("../secret", str(tmp_path / "secret"), ".download/tls/ca.pem"):
+                channel.send_line({"path": path, "offset": 0})
+                assert channel.receive_frame(memoryview(bytearray(10))) == 0xFFFFFFFF
+
+
+def test_keys_are_gone_from_the_disk_once_read(tmp_path: Path, authority: Authority) -> None:
+    _keys(tmp_path, authority, "serve", "node-0")
+    context(str(tmp_path / ".download" / "tls"), "serve", server=True)
+    assert [path.name for path in (tmp_path / ".download" / "tls").iterdir()] == ["ca.pem"]
+
+
+def test_chains_are_even_and_ask_the_nearest_first() -> None:
+    made = chains(["a", "b"], ["c", "d", "e"])
+    assert made == (("a", "c", "e"), ("b", "d"))
+    assert upstreams(made) == {"c": ("a",), "e": ("c", "a"), "d": ("b",)}
+    assert givers(made) == ("a", "c", "b")
+    with pytest.raises(ValueError, match="nobody"):
+        chains([], ["a"])
