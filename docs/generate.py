@@ -1,0 +1,66 @@
+"""Writes what the code itself can tell: docs/reference/hosts.schema.json and docs/reference/commands.md.
+
+``make reference`` runs it; a test compares its output with the files, so that they cannot grow old.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from lingctl.cli.app import EPILOG, app, register_verbs
+from lingctl.inventory.cluster import Cluster
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def documents() -> Mapping[str, str]:
+    """Text of every generated file, by name."""
+    return {"hosts.schema.json": _schema(), "commands.md": _commands()}
+
+
+def _schema() -> str:
+    schema = Cluster.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "hosts.yaml of lingctl"
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _commands() -> str:
+    if not app.registered_commands:
+        register_verbs()
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    parts = ["# Commands", "", "Generated from the program's own help.", "", EPILOG, ""]
+    for name, command in root.commands.items():
+        parts += _section(f"lingctl {name}", command)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _section(path: str, command: object) -> list[str]:
+    if isinstance(command, TyperGroup):
+        parts = [f"## {path}", "", command.help or "", ""]
+        for name, inner in command.commands.items():
+            parts += _section(f"{path} {name}", inner)
+        return parts
+    assert isinstance(command, TyperCommand)
+    context = typer.Context(command, info_name=path)
+    usage = " ".join(command.collect_usage_pieces(context))
+    rows = [_row(record) for parameter in command.params if (record := parameter.get_help_record(context))]
+    table = ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
+    help_text = (command.help or "").replace("\b", "").strip()
+    return [f"## {path}", "", f"`{path} {usage}`", "", help_text, "", *table]
+
+
+def _row(record: tuple[str, str]) -> str:
+    return "| " + " | ".join(part.replace("|", "\\|").replace("\n", " ") for part in record) + " |"
+
+
+if __name__ == "__main__":
+    for name, text in documents().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")

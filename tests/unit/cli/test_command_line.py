@@ -1,0 +1,129 @@
+"""The command line itself: quick help, the exit statuses, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lingctl.cli.app import VERBS
+
+LINGCTL = str(Path(sys.executable).parent / "lingctl")
+HEAVY = (
+    "torch",
+    "torch_npu",
+    "paramiko",
+    "modelscope",
+    "jinja2",
+    "numpy",
+    "requests",
+    "pydantic",
+    "yaml",
+    "rich",
+)
+HOSTS = "name: demo\nmodel: Ling-lite\nnodes:\n  - address: 127.0.0.1\n"
+
+
+def lingctl(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The installed command, without a terminal."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
+    return subprocess.run(
+        [LINGCTL, *words],
+        cwd=cwd,
+        env={**clean, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys; sys.argv = ['lingctl', '--help']\n"
+        "from lingctl.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stderr.strip() == "[]"
+    for verb in VERBS:
+        assert verb in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, tmp_path):
+    done = lingctl(verb, "-h", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"lingctl {verb}" in done.stdout
+    assert not done.stderr
+
+
+def test_the_four_named_verbs_are_spelt_as_users_know_them(tmp_path):
+    assert {"check-network", "convert", "deploy", "smoke-test"} <= set(VERBS)
+    assert "--nodes" in lingctl("deploy", "-h", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("verb", ["deploy", "status", "logs", "stop"])
+def test_without_hosts_yaml_it_says_how_to_write_one(verb, tmp_path):
+    done = lingctl(verb, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "hosts.yaml: there is no such file" in done.stderr
+    assert "lingctl init" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_typo_is_named_with_its_place(tmp_path):
+    (tmp_path / "hosts.yaml").write_text(HOSTS.replace("model:", "modle:"))
+    done = lingctl("deploy", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "hosts.yaml:2:1: unknown key 'modle'" in done.stderr
+    assert "did you mean 'model'?" in done.stderr
+
+
+def test_errors_are_documents_too(tmp_path):
+    done = lingctl("deploy", "--json", cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert document["document"] == "error"
+    assert document["exit_status"] == done.returncode == 2
+    assert document["code"] == "hosts-missing"
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = lingctl("--debug", "deploy", cwd=tmp_path)
+    assert "Traceback" in done.stderr
+
+
+def test_a_node_that_is_down_is_named(tmp_path):
+    (tmp_path / "hosts.yaml").write_text(HOSTS + "    ssh: {port: 9}\nssh: {key: key}\n")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    done = lingctl("status", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "127.0.0.1" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_writes_what_deploy_reads(tmp_path):
+    assert lingctl("init", "--model", "ling-plus", cwd=tmp_path).returncode == 0
+    assert "model: Ling-plus" in (tmp_path / "hosts.yaml").read_text()
+    again = lingctl("init", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_a_model_that_does_not_exist_gets_a_suggestion(tmp_path):
+    done = lingctl("init", "--model", "Ling-lit", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean Ling-lite?" in done.stderr
+
+
+def test_plain_text_in_a_pipe(tmp_path):
+    done = lingctl("init", "--show", cwd=tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
