@@ -15,6 +15,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.rule_rank_table import broken_rules
 from lingctl.mindie.templates import render
 
 Addresses = Mapping[str, Mapping[int, str]]
@@ -63,9 +64,15 @@ def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
     Every node there, ranks 0 to n-1 once and in order, addresses unique and equal to the live cards.
     """
     try:
-        servers: list[dict[str, Any]] = json.loads(text)["server_list"]
-    except (ValueError, LookupError, TypeError) as error:
+        document = json.loads(text)
+    except ValueError as error:
         return [_failure("rank-table", f"cannot be read: {error}", "")]
+    if not isinstance(document, dict):
+        return [_failure("rank-table", "it is not a JSON object", "")]
+    broken = broken_rules(document)
+    if broken:
+        return broken
+    servers: list[dict[str, Any]] = document["server_list"]
     found = _servers(cluster, servers)
     found += _devices(cluster, servers, addresses)
     return found or [

@@ -84,11 +84,20 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "config-world-size",
-        "worldSize is the number of cards; with several nodes of all of them, as in the Ling files",
-        "the Ling repository's files for 1.0.0",
+        "worldSize is the number of cards",
+        "the Ling repository's files for 1.0.0; vendor documents",
         breaks.world_size_1,
-        "set worldSize to the number of ranks",
+        "set worldSize to the number of cards",
         generations=(1,),
+    ),
+    Rule(
+        "config-world-size-all",
+        "with several nodes worldSize counts the cards of all, as in the Ling files",
+        "the Ling repository's files for 1.0.0; the documents say that it is ignored then",
+        breaks.world_size_all,
+        "set worldSize to the number of ranks",
+        Verdict.WARNING,
+        (1,),
     ),
     Rule(
         "config-unique-devices",

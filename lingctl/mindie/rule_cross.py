@@ -104,10 +104,16 @@ def world_size(parts: Parts) -> Iterator[str]:
 
 
 def world_size_1(parts: Parts) -> Iterator[str]:
-    """The same for 1.0.0, whose worldSize counts the ranks of all nodes."""
-    for broken in world_size(parts):
+    """The same for 1.0.0 with one node."""
+    if not _several(parts):
+        yield from world_size(parts)
+
+
+def world_size_all(parts: Parts) -> Iterator[str]:
+    """With several nodes of 1.0.0: a worldSize that cannot be the ranks of all of them."""
+    for broken in world_size(parts) if _several(parts) else ():
         size, count = parts["ModelConfig"]["worldSize"], len(_ids(parts)[0])
-        if not (_several(parts) and count and size % count == 0):
+        if not count or size % count:
             yield broken
 
 
