@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import datetime
 import json
+import os
 import struct
 import sys
 import zipfile
@@ -230,6 +231,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "numpy scalar": (lambda: {"a": base(2), "lr": numpy.float64(0.1)}, "numpy", "lr"),
     "numpy array": (lambda: {"table": numpy.arange(3)}, "numpy", "table"),
     "other class": (lambda: {"a": base(2), "when": datetime.date(2025, 1, 1)}, "datetime", "when"),
+    "a function's name": (lambda: {"a": base(2), "hook": os.getcwd}, "names posix.getcwd", "hook"),
     "complex128": (lambda: {"phase": base(3).to(torch.complex128)}, "complex128", "phase"),
     "complex32": (lambda: {"phase": base(3).to(torch.complex32)}, "complex32", "phase"),
     "lazy conjugate": (lambda: {"phase": base(3).to(torch.complex64).conj()}, "pending operations", "phase"),
