@@ -5,15 +5,12 @@ Contents: captures of driver 24.1 servers (version.info, ascend_install.info, hc
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lingctl.sandbox.root import PACKAGE, base_python, python_places
+from lingctl.sandbox.interpreter import base_python, base_script, full_script, places, tool_script
 from lingctl.sandbox.state import Card, NodeState
 
-PYTHON = "/.sandbox/python"
 _TOOL = "/.sandbox/tool"
 _PASSWD = """\
 root:x:0:0:root:/root:/bin/bash
@@ -107,18 +104,10 @@ def _write_driver(ascend: Path, node: NodeState) -> None:
 
 def _write_programs(sandbox: Path, usr_local: Path) -> None:
     """What starts the emulated programs, and a python3 for those that bring their own scripts."""
-    package = str(PACKAGE.parent)
-    start = (
-        "import sys; sys.dont_write_bytecode = True; "
-        f"sys.path.insert(0, {package!r}); import importlib; "
-        "sys.exit(importlib.import_module('lingctl.sandbox.tools.' + sys.argv.pop(1)).main(sys.argv[1:]))"
-    )
-    base = shlex.quote(base_python())
-    # Isolated and without site-packages: a tool starts in 20 ms.
-    _write(sandbox / "tool", f'#!/bin/sh\nexec {base} -I -S -c {shlex.quote(start)} "$@"\n', 0o755)
-    _write(sandbox / "base-python", f'#!/bin/sh\nexec {base} "$@"\n', 0o755)
-    _write(sandbox / "python", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', 0o755)
-    _write(sandbox / "python-places", "".join(f"{place}\n" for place in python_places()))
+    _write(sandbox / "tool", tool_script(), 0o755)
+    _write(sandbox / "base-python", base_script(), 0o755)
+    _write(sandbox / "python", full_script(), 0o755)
+    _write(sandbox / "python-places", "".join(f"{place}\n" for place in places()))
     _write_tool(usr_local / "sbin/npu-smi", "npu_smi")
     _write_tool(usr_local / "bin/docker", "docker")
     python = usr_local / "bin/python3"

@@ -60,6 +60,10 @@ def _run(layout: Layout) -> None:
     claim, block = _claim_block()
     state = write_inventory(layout, request, block)
     _enter_namespaces()
+    # We become process 1 of a space of process ids that holds those of all nodes: they end when we do.
+    unshare(NEW_PIDS)
+    if os.fork():
+        os._exit(0)
     ready, told = os.pipe()
     own_pids = "/proc/self/ns/pid"
     waiting = set()

@@ -211,8 +211,8 @@ def _start_keeper(layout: Layout, listener: Listener) -> None:
                 down(layout.directory)
                 raise SandboxError(said["error"], evidence=said["evidence"], remedy=said["remedy"])
             elif "ready" in said:
-                # It lives on; Popen must not complain about that when it is collected.
-                keeper.returncode = 0
+                # The process that we started has forked the keeper and is gone.
+                keeper.wait()
                 return
     evidence = (layout.state / "keeper.log").read_text()[-2000:]
     down(layout.directory)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import lingctl
+from lingctl.sandbox.interpreter import HOST_LOCAL, libraries, places
 from lingctl.sandbox.mounts import BIND, NOSUID, PRIVATE, REC, bind, change_root, mount
 
 _OWN = (
@@ -29,8 +28,6 @@ _OWN = (
 _PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "ssl")
-_PLACES = Path("/.sandbox/python-places")
-PACKAGE = Path(lingctl.__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,8 @@ def enter_root(
     for name in _OWN:
         (root / name).mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
-    places = python_places()
     _show_programs(root, usr_local)
-    _show_python(root, places)
+    _show_python(root)
     for show in shown:
         bind(show.source, root / str(show.target).lstrip("/"), read_only=show.read_only)
     _make_dev(root / "dev", devices, shm_size)
@@ -75,16 +71,8 @@ def enter_root(
     change_root(root)
 
 
-def python_places() -> list[Path]:
-    """What has to be shown for Python and this package to run: on a node, as the node was told."""
-    if _PLACES.exists():
-        return [Path(line) for line in _PLACES.read_text().splitlines()]
-    return list(dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), PACKAGE)))
-
-
 def _show_programs(root: Path, usr_local: Path) -> None:
     bind(Path("/usr"), root / "usr", read_only=True)
-    _keep_host_python(usr_local)
     bind(usr_local, root / "usr" / "local")
     for name in _PROGRAMS:
         host = Path("/") / name
@@ -97,23 +85,14 @@ def _show_programs(root: Path, usr_local: Path) -> None:
             bind(Path("/etc") / name, root / "etc" / name, read_only=True)
 
 
-def _keep_host_python(usr_local: Path) -> None:
-    """Where the host's Python lives in /usr/local, show its parts there too."""
-    if Path(sys.base_prefix) != Path("/usr/local"):
-        return
-    for part in ("lib", "include", "share"):
-        if (Path("/usr/local") / part).is_dir():
-            bind(Path("/usr/local") / part, usr_local / part, read_only=True)
-    for program in Path("/usr/local/bin").glob("python3*"):
-        bind(program, usr_local / "bin" / program.name, read_only=True)
-
-
-def _show_python(root: Path, places: Iterable[Path]) -> None:
-    for place in places:
-        inside = root / str(place).lstrip("/")
-        shown = place.is_relative_to("/usr") or (inside.exists() and any(inside.iterdir()))
-        if not shown:
-            bind(place, inside, read_only=True)
+def _show_python(root: Path) -> None:
+    for place in places():
+        bind(place, root / str(place).lstrip("/"), read_only=True)
+    # In a container all of /.sandbox is the node's.
+    if not HOST_LOCAL.exists():
+        bind(Path("/usr/local"), root / str(HOST_LOCAL).lstrip("/"), read_only=True)
+    for library in libraries():
+        bind(library, root / "usr/local/lib" / library.name, read_only=True)
 
 
 def _make_dev(dev: Path, devices: Iterable[Show], shm_size: str) -> None:
@@ -133,8 +112,3 @@ def _make_dev(dev: Path, devices: Iterable[Show], shm_size: str) -> None:
     (dev / "pts").mkdir()
     mount("devpts", dev / "pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=620")
     (dev / "ptmx").symlink_to("pts/ptmx")
-
-
-def base_python() -> str:
-    """The interpreter without the virtual environment, as a path that is the same in every root."""
-    return str(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")

@@ -50,6 +50,9 @@ def main(words: Sequence[str]) -> int:
         return error.status
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"Error response from daemon: {error}", file=sys.stderr)
+        return 125 if words[:1] == ["run"] else 1
 
 
 def _dispatch(words: Sequence[str]) -> int:

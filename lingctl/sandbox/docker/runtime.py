@@ -156,7 +156,9 @@ def execute(
     heard, said = os.pipe()
     space = f"/proc/{container.run.pid}/ns"
     for name, kind in (("ipc", NEW_IPC), ("uts", NEW_UTS), ("net", NEW_NET), ("pid", NEW_PIDS)):
-        join_namespace(f"{space}/{name}", kind)
+        # One that is shared need not be joined, and without all rights on the machine may not be.
+        if not Path(f"{space}/{name}").samefile(f"/proc/self/ns/{name}"):
+            join_namespace(f"{space}/{name}", kind)
     pid = os.fork()
     if pid == 0:
         os.close(heard)
