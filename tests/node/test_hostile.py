@@ -162,6 +162,12 @@ def test_malformed_pickles_are_refused(case: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_keys_that_would_fill_a_dict_for_ever_are_refused_at_once(tmp_path: Path) -> None:
+    data = BAD_PICKLES["keys that all hash alike"]
+    with pytest.raises(Trouble, match="a dict key beyond 64 bits"):
+        run(with_pickle(tmp_path / "in", data), tmp_path / "out")
+
+
 def test_the_pickles_of_these_tests_are_otherwise_good(tmp_path: Path) -> None:
     run(with_pickle(tmp_path / "in", tensor_pickle()), tmp_path / "out")
     assert load(tmp_path / "out")["w"].tolist() == [0.0] * 16
