@@ -8,27 +8,38 @@ from lingctl.output.tables import print_table
 from lingctl.output.terminal import conversation
 from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 
+_MOST_NAMES = 3
+
 
 def print_plan(plan: Plan, *, differences: bool = False) -> None:
     """Print a plan to standard error: the conversation before a change."""
     out = conversation()
-    rows = [
-        (
-            step.stage.word,
-            step.node,
-            "change" if step.state == "change" else "in place",
-            step.title,
-            step.reason,
-        )
-        for step in plan.steps
-    ]
-    print_table(("stage", "node", "state", "step", "why"), rows, console=out)
+    print_table(("stage", "nodes", "state", "step", "why"), plan_rows(plan), console=out)
     if differences:
         for step in plan.changes:
             if step.difference:
                 out.print(Text(f"\n{step.node}: {step.title}", style="bold"), soft_wrap=True)
                 _print_difference(step.difference)
     out.print(Text(outcome(plan), style="bold"), soft_wrap=True)
+
+
+def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
+    """Stage, nodes, state, title and reason; nodes with the same step share a row."""
+    everywhere = len({step.node for step in plan.steps})
+    nodes: dict[tuple[str, str, str, str], list[str]] = {}
+    for step in plan.steps:
+        nodes.setdefault((step.stage.word, step.state, step.title, step.reason), []).append(step.node)
+    return [
+        (stage, _names(names, everywhere), state, title, reason)
+        for (stage, state, title, reason), names in nodes.items()
+    ]
+
+
+def _names(names: list[str], everywhere: int) -> str:
+    if len(names) == everywhere > _MOST_NAMES:
+        return f"all {everywhere} nodes"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def outcome(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.plans import outcome, plan_json
+from lingctl.output.plans import outcome, plan_json, plan_rows
 from lingctl.output.progress import line, progress, size
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
@@ -71,6 +71,18 @@ def step(stage: Stage, *, change: bool = True, interrupts: bool = False) -> Step
 )
 def test_the_outcome_of_a_plan_in_one_line(steps, words):
     assert outcome(Plan(steps)) == words
+
+
+def test_nodes_with_the_same_step_share_a_row():
+    def on(node: str, reason: str = "missing") -> Step:
+        return Step(Stage.FILES, node, "write x", "change", reason)
+
+    two = Plan((on("a"), on("b"), on("c", "mode is 0644")))
+    assert [row[1] for row in plan_rows(two)] == ["a, b", "c"]
+    four = Plan(tuple(on(node) for node in "abcd"))
+    assert [row[1] for row in plan_rows(four)] == ["all 4 nodes"]
+    five = Plan((*four.steps, on("e", "other")))
+    assert [row[1] for row in plan_rows(five)] == ["a, b, c and 1 more", "e"]
 
 
 def test_a_plan_is_data():
