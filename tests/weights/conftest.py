@@ -16,8 +16,6 @@ import pytest
 
 from tests.hub_server import Hub, serve
 
-# The command line with the verbs of this room alone.
-_MAIN = "from lingctl.cli import app; app.VERBS = ('download',); app.main()"
 REPOSITORY = "someone/Tiny-Ling"
 LARGE = "model-00001-of-00002.safetensors"
 SMALL = "model-00002-of-00002.safetensors"
@@ -60,7 +58,7 @@ class Lingctl:
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", _MAIN, *map(str, words)],
+            [sys.executable, "-m", "lingctl", *map(str, words)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
