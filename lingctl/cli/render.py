@@ -195,8 +195,10 @@ def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
         )
     else:
         for one in judgements:
+            # A model's config is read by the overlay, which is the same for every version.
+            judge = "The overlay" if kind == "model config" else f"MindIE {one.profile.version}"
             verdict = "accepts" if one.accepted else "refuses"
-            answer(f"MindIE {one.profile.version} {verdict} this {kind}: {summary(one.findings)}")
+            answer(f"{judge} {verdict} this {kind}: {summary(one.findings)}")
             print_findings(one.findings)
     if any(worst(one.findings) >= Verdict.WARNING for one in judgements):
         raise typer.Exit(3)

@@ -1,0 +1,76 @@
+"""What deploy sends, for the models and versions that matter: the text of every golden file.
+
+``python -m tests.golden.make`` writes them anew after a change that is meant; read the difference before
+committing it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from lingctl.flows.known import Known
+from lingctl.flows.render import Part, rendered
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import PROFILES, Profile
+
+FOLDER = Path(__file__).parent
+MODELS = {"Ling-lite": 1, "Ling-lite-base": 1, "Ling-lite-1.5": 1, "Ling-plus": 2, "Ling-plus-base": 2}
+# What the published config.json of each holds that a render may change; the rest passes through.
+_COMMON = {
+    "architectures": ["BailingMoeForCausalLM"],
+    "model_type": "bailing_moe",
+    "num_experts": 64,
+    "rope_theta": 600000,
+    "rope_scaling": None,
+    "vocab_size": 126464,
+}
+_LITE = {"hidden_size": 2048, "num_attention_heads": 16, "num_key_value_heads": 4, "num_hidden_layers": 28}
+_PLUS = {"hidden_size": 5376, "num_attention_heads": 56, "num_key_value_heads": 8, "num_hidden_layers": 88}
+CONFIGS: dict[str, dict[str, object]] = {
+    "Ling-lite": _COMMON | _LITE | {"num_shared_experts": 2, "norm_head": True},
+    "Ling-lite-base": _COMMON | _LITE | {"num_shared_experts": 2, "norm_head": True, "head_dim": 0},
+    "Ling-lite-1.5": _COMMON | _LITE | {"num_shared_experts": 2, "norm_head": False},
+    "Ling-plus": _COMMON | _PLUS | {"num_shared_experts": 1, "norm_head": True},
+    "Ling-plus-base": {k: v for k, v in (_COMMON | _PLUS).items() if k != "num_experts"}
+    | {"n_routed_experts": 64, "n_shared_experts": 1, "norm_head": True},
+}
+
+
+def golden_files() -> Iterator[tuple[Path, str]]:
+    """Every golden file and the text that belongs in it."""
+    for profile in PROFILES:
+        for model in MODELS:
+            yield FOLDER / profile.version / f"{model}.txt", text_of(model, profile)
+
+
+def text_of(model: str, profile: Profile) -> str:
+    """All files of all nodes, one after the other, each under its node, path and mode."""
+    cluster = cluster_of(model, profile.version)
+    known = Known(cluster.downloaded_weights, _addresses(cluster), CONFIGS[model])
+    parts = [
+        f"==> {file.node}: {file.path or file.name} ({file.mode:04o}) <==\n{file.content.decode()}"
+        for file in rendered(cluster, profile, Part.all, known)
+    ]
+    return "\n".join(parts)
+
+
+def cluster_of(model: str, version: str) -> Cluster:
+    """The smallest usual cluster of a model."""
+    nodes = [{"address": f"10.0.0.{n}", "name": f"node{n}"} for n in range(1, MODELS[model] + 1)]
+    data = {"name": "ling", "model": model, "mindie": version, "nodes": nodes}
+    return Cluster.model_validate_json(json.dumps(data))
+
+
+def _addresses(cluster: Cluster) -> dict[str, dict[int, str]]:
+    return {
+        node.name: {device: f"192.168.{10 + index}.{100 + device}" for device in node.devices}
+        for index, node in enumerate(cluster.nodes)
+    }
+
+
+if __name__ == "__main__":
+    for path, text in golden_files():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,46 @@
+"""What deploy sends is what it sent yesterday, byte for byte."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lingctl.flows.known import Known
+from lingctl.flows.render import Part, rendered
+from lingctl.mindie.profile import PROFILES, profile_for
+from lingctl.release.wanted import wanted_release
+from tests.golden.make import CONFIGS, FOLDER, MODELS, cluster_of, golden_files
+from tests.unit.mindie.samples import addresses_of
+
+GOLDEN = dict(golden_files())
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_files_are_as_they_were(path):
+    assert path.read_text(encoding="utf-8") == GOLDEN[path], "if it is meant: python -m tests.golden.make"
+
+
+def test_no_golden_file_is_left_over():
+    assert set(FOLDER.rglob("*.txt")) == set(GOLDEN)
+
+
+@pytest.mark.parametrize("version", [profile.version for profile in PROFILES])
+@pytest.mark.parametrize("model", MODELS)
+def test_render_writes_what_deploy_sends(model, version):
+    cluster, profile = cluster_of(model, version), profile_for(version)
+    addresses = addresses_of(cluster)
+    weights = "/root/models/elsewhere"
+    files = rendered(cluster, profile, Part.all, Known(weights, addresses, CONFIGS[model]))
+    for node in cluster.nodes:
+        release = wanted_release(cluster, node, profile, addresses, {}, weights)
+        ours = {f.path: (f.content, f.mode) for f in files if f.node == node.name and "/release/" in f.path}
+        assert ours == {f.path: (f.content, f.mode) for f in release.files}
+
+
+def test_nodes_differ_only_where_they_must():
+    text = GOLDEN[FOLDER / "3.0.0" / "Ling-plus.txt"]
+    first, second = (text[text.index(f"==> {node}") :] for node in ("node1", "node2"))
+    config = "release/config.json (0640) <==\n"
+    one, two = (json.JSONDecoder().raw_decode(part.split(config, 1)[1])[0] for part in (first, second))
+    assert one == two
