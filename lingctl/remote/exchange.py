@@ -11,6 +11,10 @@ from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 
 _MOST_OUTPUT = 64 * 1024 * 1024
+# A silent command is left alone for as long as its node answers a question now and then. TCP alone notices
+# neither a frozen machine nor, with nothing to send, a link that was cut.
+_PULSE_SECONDS = 5.0
+_SILENCE_SECONDS = 20.0
 
 
 class Exchange:
@@ -30,6 +34,7 @@ class Exchange:
         self._out = bytearray()
         self._err = bytearray()
         self._truncated = False
+        self._begun = self._asked = time.monotonic()
         channel.exec_command(command.text)
 
     def finish(self, deadline: float) -> Completed:
@@ -48,6 +53,7 @@ class Exchange:
                 break
             if time.monotonic() >= deadline:
                 raise TimeoutError
+            self._feel_pulse()
             self._news.wait(min(0.05, max(0.0, deadline - time.monotonic())))
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         if status == -1 and not channel.get_transport().is_active():
@@ -59,6 +65,21 @@ class Exchange:
             self._err.decode("utf-8", "replace"),
             self._truncated,
         )
+
+    def _feel_pulse(self) -> None:
+        now = time.monotonic()
+        transport = self._channel.get_transport()
+        heard = getattr(transport.sock, "heard_at", now)  # a jump host's channel does not tell
+        if now - max(heard, self._begun) > _SILENCE_SECONDS:
+            raise EOFError(f"the node has said nothing for {_SILENCE_SECONDS:g} s, not even to a question")
+        if now - self._asked >= _PULSE_SECONDS:
+            self._asked = now
+            question = paramiko.Message()
+            question.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+            question.add_string("keepalive@openssh.com")
+            question.add_boolean(True)
+            # The public way asks for no answer, and an answer is what we want to hear.
+            transport._send_user_message(question)  # type: ignore[attr-defined]
 
     def _drain(self) -> None:
         channel = self._channel

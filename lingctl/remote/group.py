@@ -86,7 +86,7 @@ def raise_failures(outcomes: Mapping[str, object]) -> None:
         raise first
     unreachable = all(isinstance(error, ConnectError) for error in failures.values())
     kind = ConnectError if unreachable else NodeError
-    evidence = [f"{name}: {error.what}" for name, error in failures.items()]
+    evidence = [line for name, error in failures.items() for line in _told(name, error)]
     remedies = dict.fromkeys(error.remedy for error in failures.values() if error.remedy)
     raise kind(
         f"{len(failures)} of {len(outcomes)} nodes failed",
@@ -95,6 +95,12 @@ def raise_failures(outcomes: Mapping[str, object]) -> None:
         remedy="\n".join(remedies),
         code=first.code,
     )
+
+
+def _told(name: str, error: LingctlError) -> Iterator[str]:
+    yield f"{name}: {error.what}"
+    for line in error.evidence.splitlines()[:3]:
+        yield f"{name}:   {line}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import ConnectError, NodeError
+from lingctl.remote import exchange
 from lingctl.remote.command import command, script
 from lingctl.remote.ssh import SshConnection
 from tests.cluster.conftest import Server
@@ -95,6 +96,32 @@ def test_frozen_node_does_not_hang_the_caller(sshd: Server):
     finally:
         os.kill(pid, signal.SIGCONT)
         connection.close()
+
+
+def test_a_node_that_goes_silent_in_a_long_command_is_noticed(sshd: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exchange, "_PULSE_SECONDS", 0.3)
+    monkeypatch.setattr(exchange, "_SILENCE_SECONDS", 1.5)
+    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    pid = int(connection.run(script("echo $PPID")).stdout)
+    threading.Timer(0.5, lambda: os.kill(pid, signal.SIGSTOP)).start()
+    try:
+        started = time.monotonic()
+        with pytest.raises(ConnectError) as caught:
+            connection.run(command("sleep", 30), timeout=60)
+        assert time.monotonic() - started < 6
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        connection.close()
+    assert caught.value.code == "connection-lost"
+    assert "said nothing" in caught.value.evidence
+
+
+def test_a_silent_command_on_a_node_that_lives_is_left_alone(sshd: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exchange, "_PULSE_SECONDS", 0.2)
+    monkeypatch.setattr(exchange, "_SILENCE_SECONDS", 1.0)
+    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    assert connection.run(script("sleep 3; echo done"), timeout=60).stdout == "done\n"
+    connection.close()
 
 
 def test_put_is_whole_with_its_mode(node: SshConnection, tmp_path: Path):
