@@ -51,10 +51,16 @@ class Target:
 
 
 class StreamConnection(asyncio.Protocol):
-    """Carries one request at a time; may be used again after a clean end."""
+    """Carries one request at a time; may be used again after a clean end.
+
+    Bytes are stamped when they are read and understood a turn of the loop later: when many answers move at
+    once, none waits for the others' JSON before it gets its time.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self._loop = asyncio.get_running_loop()
+        self._unread: list[tuple[float, bytes]] = []
         self._transport: asyncio.Transport | None = None
         self._closed = False
         self._ended: asyncio.Future[None] | None = None
@@ -75,7 +81,7 @@ class StreamConnection(asyncio.Protocol):
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
         self._finished, self._error_body = False, b""
-        self._ended = asyncio.get_running_loop().create_future()
+        self._ended = self._loop.create_future()
         self.heard_at = _now()
         ended = self._ended
         self._transport.write(request)
@@ -100,28 +106,37 @@ class StreamConnection(asyncio.Protocol):
         """See asyncio.Protocol."""
         at = _now()
         self.heard_at = at
-        if self._ended is None:
-            self.close()
-            return
-        try:
-            body = self._reader.feed(data)
-            if body:
-                self._take(body, at)
-        except (WireError, MalformedStream) as error:
-            self._end("malformed", str(error))
-            return
-        if self._reader.complete and self._ended is not None:
-            self._conclude()
+        if not self._unread:
+            self._loop.call_soon(self._read)
+        self._unread.append((at, data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._closed = True
+        self._read()
         if self._ended is None:
             return
         if self._reader.end():
             self._conclude()
         else:
             self._end("closed", str(exc or "the connection was closed inside the answer"))
+
+    def _read(self) -> None:
+        """Understand what has come; bytes that belong to no request end the connection."""
+        unread, self._unread = self._unread, []
+        for at, data in unread:
+            if self._ended is None:
+                self.close()
+                return
+            try:
+                body = self._reader.feed(data)
+                if body:
+                    self._take(body, at)
+            except (WireError, MalformedStream) as error:
+                self._end("malformed", str(error))
+                return
+            if self._reader.complete and self._ended is not None:
+                self._conclude()
 
     def _take(self, body: bytes, at: float) -> None:
         if self._reader.status != 200:
