@@ -35,14 +35,14 @@ def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[F
         yield from _clocks(nodes)
 
 
-def needs_gateway(facts: Mapping[str, NodeFacts]) -> bool:
-    """Whether cards of the same index are in different subnets, so that their packets need a way between."""
+def rails_across_subnets(facts: Mapping[str, NodeFacts]) -> frozenset[int]:
+    """Indices whose cards are in different subnets, so that their packets need a gateway."""
     rails: dict[int, set[str]] = defaultdict(set)
     for node in facts.values():
         for card, seen in node.cards.items():
             if isinstance(seen.address, Address) and seen.address.network is not None:
                 rails[card].add(str(seen.address.network))
-    return any(len(networks) > 1 for networks in rails.values())
+    return frozenset(card for card, networks in rails.items() if len(networks) > 1)
 
 
 def usual_gateway(facts: Mapping[str, NodeFacts]) -> bool:

@@ -10,7 +10,7 @@ from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
 from lingctl.checks.cards import count_findings, judge_card, judge_tool
-from lingctl.checks.cluster import cluster_findings, needs_gateway, usual_gateway
+from lingctl.checks.cluster import cluster_findings, rails_across_subnets, usual_gateway
 from lingctl.checks.mesh import Hit, mesh_findings
 from lingctl.checks.nodes import node_findings
 from lingctl.checks.reachability import reach_findings
@@ -67,16 +67,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """Whether the cards of this cluster need a gateway, and whether most have one."""
+    """Indices of the cards that need a gateway, and whether most cards have one."""
 
-    needed: bool
+    needed: frozenset[int]
     usual: bool
 
 
 def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
     """Every finding, in the order of nodes and checks."""
     findings = [*seen.lost.values()]
-    gateways = Gateways(needs_gateway(seen.facts), usual_gateway(seen.facts))
+    gateways = Gateways(rails_across_subnets(seen.facts), usual_gateway(seen.facts))
     for node in scope.nodes:
         facts = seen.facts.get(node.name)
         if facts is not None:
@@ -129,7 +129,7 @@ def _card(facts: NodeFacts, card: CardFacts, gateways: Gateways) -> Iterator[Fin
     yield roce.judge_tls(node, card)
     yield roce.judge_health(node, card)
     yield roce.judge_netdetect(node, card)
-    yield roce.judge_gateway(node, card, needed=gateways.needed, usual=gateways.usual)
+    yield roce.judge_gateway(node, card, needed=card.card in gateways.needed, usual=gateways.usual)
     yield roce.judge_neighbour(node, card)
     yield roce.judge_mtu(node, card)
     yield from roce.conf_findings(node, card, facts.conf)

@@ -1,0 +1,32 @@
+"""Whether the model fits the cards that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.unread import Unread
+from lingctl.findings import Finding
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.capacity import capacity_findings
+
+
+def check_capacity(
+    cluster: Cluster, facts: Mapping[str, NodeFacts], shape: Shape | None = None
+) -> list[Finding]:
+    """One verdict on the cluster, or an unknown for each card whose memory was not read.
+
+    Args:
+        cluster: model, cards and serving limits.
+        facts: what the nodes said, by name.
+        shape: of the downloaded config.json, if known (``mindie.model_config.shape_of``).
+    """
+    return capacity_findings(cluster, {name: card_memory(node) for name, node in facts.items()}, shape)
+
+
+def card_memory(facts: NodeFacts) -> dict[int, int]:
+    """Memory in MB by physical id, of the cards that npu-smi told."""
+    if isinstance(facts.npus, Unread):
+        return {}
+    return {chip.card: chip.hbm_total_mb for chip in facts.npus.chips if chip.hbm_total_mb}
