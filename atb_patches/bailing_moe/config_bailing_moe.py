@@ -80,8 +80,10 @@ class Bailing_moeConfig(DeepseekConfig):
     model_type = "bailing_moe"
     head_dim = None
     norm_head = False
-    # A config without keys is refused, so transformers must not make one to compare with.
+    # A config without keys is refused, so transformers must not make one to compare with when it prints
+    # this one. The second name is that of transformers before 4.48.
     has_no_defaults_at_init = True
+    is_composition = True
 
     def __init__(self, **kwargs):
         values = _with_one_spelling(kwargs)
@@ -93,6 +95,9 @@ class Bailing_moeConfig(DeepseekConfig):
         # 0 and null both mean "not stated"; as a value 0 would fail the stock range check.
         if not values.get("head_dim"):
             values.pop("head_dim", None)
+        # Stock computes with it even where no layer is dense.
+        if values.get("intermediate_size") is None:
+            values["intermediate_size"] = values["moe_intermediate_size"]
         for ours, stock in _EXPERT_KEYS.items():
             values[stock] = values[ours]
         super().__init__(**values)

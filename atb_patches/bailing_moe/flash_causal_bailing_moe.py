@@ -148,6 +148,13 @@ def _refuse_other_parallelism(mapping):
     for probe, name in kinds.items():
         if getattr(mapping, probe, bool)():
             raise ValueError(f"{name} is not supported with bailing_moe: set it to 1 and raise worldSize/tp")
+    for name in ("attn_tp", "mlp_tp", "moe_tp", "lm_head_tp"):
+        size = getattr(getattr(mapping, name, None), "group_size", None)
+        if size is not None and size != mapping.world_size:
+            raise ValueError(
+                f"{name} {size} with world size {mapping.world_size} is not supported with bailing_moe: "
+                "every layer is split over all ranks; leave it out"
+            )
 
 
 def _refuse_uneven(config, weights):

@@ -66,6 +66,11 @@ def test_an_unstated_head_width_is_measured(tmp_path, silent):
     assert _router(tmp_path, {"head_dim": silent}).config.head_dim is None
 
 
+def test_an_unused_intermediate_size_may_be_unstated(tmp_path):
+    """Stock computes with it all the same."""
+    assert _router(tmp_path, {"intermediate_size": None}).config.intermediate_size == 32
+
+
 def test_the_names_of_the_base_models_config_are_read_too(tmp_path):
     """Upstream's config.json for Ling-plus-base has DeepSeek's names."""
     names = {"num_experts": "absent", "num_shared_experts": "absent"}
@@ -89,6 +94,16 @@ def test_other_parallelism(checkpoints, kind, name):
     served, _ = checkpoints("lite")
     with pytest.raises(ValueError, match=f"{name}.*not supported"):
         load_rank(served, 0, 2, mapping=mapping_of(**{kind: True}))
+
+
+def test_tensor_parallel_groups_smaller_than_the_world(checkpoints):
+    from types import SimpleNamespace
+
+    served, _ = checkpoints("lite")
+    mapping = mapping_of()
+    mapping.world_size, mapping.moe_tp = 4, SimpleNamespace(group_size=2)
+    with pytest.raises(ValueError, match="moe_tp 2 with world size 4"):
+        load_rank(served, 0, 4, mapping=mapping)
 
 
 @pytest.mark.parametrize(
