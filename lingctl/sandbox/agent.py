@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from lingctl.sandbox.effects import EFFECTS
-from lingctl.sandbox.host_files import hccn_conf
+from lingctl.sandbox.host_files import hccn_conf, show_on_bus
 from lingctl.sandbox.mounts import BIND, mount, unmount
 from lingctl.sandbox.state import STATE, NodeState, load_node, update_node
 
@@ -109,6 +109,7 @@ def _kill_all(spare: tuple[int, ...]) -> None:
 
 def _set_cards(node: NodeState, wanted: list[int]) -> None:
     for card in node.cards:
+        show_on_bus(card)
         device = Path("/dev") / f"davinci{card.id}"
         if card.id in wanted and not device.exists():
             device.touch()

@@ -5,6 +5,7 @@ Contents: captures of driver 24.1 servers (version.info, ascend_install.info, hc
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -63,9 +64,21 @@ def write_host_files(root: Path, usr_local: Path, node: NodeState, others: Itera
     }.items():
         _write(etc / name, text)
     (root / "home/HwHiAiUser").mkdir(parents=True, exist_ok=True)
+    for card in node.cards:
+        show_on_bus(card, root / "sys")
     _write_driver(usr_local / "Ascend", node)
     _write_programs(root / ".sandbox", usr_local)
     _write(root / ".sandbox/node", node.name)
+
+
+def show_on_bus(card: Card, sys: Path = Path("/sys")) -> None:
+    """Show a card on the PCI bus, or take it away where it is not present."""
+    folder = sys / "bus/pci/devices" / card.bus.lower()
+    if not card.present:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for name, value in (("vendor", "0x19e5"), ("device", "0xd802"), ("class", "0x120000")):
+        _write(folder / name, f"{value}\n")
 
 
 def hccn_conf(cards: Iterable[Card]) -> str:

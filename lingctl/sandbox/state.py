@@ -56,6 +56,12 @@ class Card:
     lldp: bool = True
     errors: int = 0
 
+    @property
+    def bus(self) -> str:
+        """Its place on the PCI bus."""
+        slots = ("C1", "01", "C2", "02", "81", "41", "82", "42")
+        return f"0000:{slots[self.id % 8]}:0{self.id // 8}.0"
+
 
 @dataclass(frozen=True)
 class NodeState:

@@ -14,7 +14,6 @@ from pathlib import Path
 from lingctl.sandbox.state import Card, NodeState, this_node
 
 _NAME = "910B4"
-_BUSES = ("C1", "01", "C2", "02", "81", "41", "82", "42")
 _IDLE_MB, _WORKER_MB = 3418, 52_430
 _EDGE = "+------------------------------------------------------------------------------------------------+"
 _PARTS = "+---------------------------+---------------+----------------------------------------------------+"
@@ -73,7 +72,7 @@ def _table(node: NodeState, cards: list[Card]) -> int:
         power, heat = f"{90 + card.id * 0.3:.1f}", 36 + card.id % 3
         used = f"{_used(card, workers):<5}/ {card.hbm_mb}"
         print(f"| {card.id:<6}{_NAME:<20}| {card.health:<14}| {power:<12}{heat:<18}{'0    / 0':<21}|")
-        print(f"| {0:<26}| {_bus(card):<14}| {0:<12}{'0    / 0':<18}{used:<21}|")
+        print(f"| {0:<26}| {card.bus:<14}| {0:<12}{'0    / 0':<18}{used:<21}|")
         print(_RULE)
     print(_PARTS)
     print(
@@ -205,7 +204,7 @@ def _board(node: NodeState, card: Card) -> str:
         ("Board ID", "0x33"),
         ("PCB ID", "A"),
         ("BOM ID", 1),
-        ("PCIe Bus Info", _bus(card)),
+        ("PCIe Bus Info", card.bus),
         ("Slot ID", card.id),
         ("Class ID", "NA"),
         ("PCI Vendor ID", "0x19E5"),
@@ -255,10 +254,6 @@ def _rate(card: Card) -> int:
 
 def _used(card: Card, workers: list[_Worker]) -> int:
     return _IDLE_MB - 13 * card.id + sum(_WORKER_MB for worker in workers if worker.card == card.id)
-
-
-def _bus(card: Card) -> str:
-    return f"0000:{_BUSES[card.id % 8]}:00.0"
 
 
 def _workers() -> list[_Worker]:
