@@ -33,4 +33,4 @@ def bundle(
         return
     answer(str(made.path))
     say(f"{size(made.path.stat().st_size)}, {len(made.wheels)} wheels, SHA-256 {made.sha256}")
-    say(f"There: tar xf {made.path.name} && sh {made.path.stem}/install.sh")
+    say(f"There: tar xf {made.path.name} && sh {made.folder}/install.sh")

@@ -42,9 +42,10 @@ echo "$target/bin/lingctl"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What was made."""
+    """What was made. ``folder`` is what it unpacks to."""
 
     path: Path
+    folder: str
     architecture: str
     python: str
     wheels: tuple[str, ...]
@@ -54,6 +55,7 @@ class Bundle:
         """Plain data."""
         return {
             "path": str(self.path),
+            "folder": self.folder,
             "architecture": self.architecture,
             "python": self.python,
             "wheels": list(self.wheels),
@@ -92,7 +94,7 @@ def make_bundle(to: Path, architecture: str | None, python: str, listener: Liste
         listener(Event("get wheels", "done", text=f"{len(names)} wheels"))
         _add_assets(folder, python)
         _write_tar(folder, target)
-    return Bundle(target, wanted, python, names, _sha256(target))
+    return Bundle(target, name, wanted, python, names, _sha256(target))
 
 
 def _check(architecture: str, python: str) -> None:

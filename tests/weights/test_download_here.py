@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import stat
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.node.fetch import worker
+from lingctl.node.fetch.hub import HubSource
+from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
 from lingctl.node.trouble import Trouble
@@ -94,55 +97,83 @@ def test_a_config_that_a_deploy_rewrote_stays(lingctl: Lingctl, tmp_path: Path) 
     assert (target / "config.json").read_bytes() == b'{"head_dim": 128}'
 
 
-RIGHT_IN_THE_END = {
-    "reset in the middle": [Fault("reset", LARGE, times=2, after=700_000)],
-    "body ends early": [Fault("short", SMALL, times=1, after=100_000)],
-    "wrong bytes once": [Fault("flipped", SMALL, times=1)],
-    "wrong part once": [Fault("flipped", LARGE, times=1)],
-    "truncated object once": [Fault("truncated", SMALL, times=1, after=1000)],
-    "nothing once": [Fault("empty", SMALL, times=1)],
-    "429 with a pause": [Fault("status", SMALL, times=1, status=429, retry_after=1)],
-    "429 for the list": [Fault("status", "<list>", times=1, status=429, retry_after=1)],
-    "503 once": [Fault("status", LARGE, times=1, status=503)],
-    "no ranges": [Fault("no-range", LARGE)],
-    "slow": [Fault("slow", SMALL, times=1, rate=400_000)],
-}
+def _faulty(hub: Hub, faults: dict[str, Fault]) -> dict[str, bytes]:
+    """A repository with one file for each fault, large enough for parts where the fault is of the large."""
+    chance = random.Random(5)
+    files = {
+        f"{name}.bin": chance.randbytes(2_500_000 if name.startswith("large") else 150_000) for name in faults
+    }
+    hub.files[REPOSITORY] = files
+    for name, fault in faults.items():
+        fault.path = f"{name}.bin"
+    hub.faults = list(faults.values())
+    return files
 
 
-@pytest.mark.parametrize("name", RIGHT_IN_THE_END)
-def test_a_passing_fault_ends_with_right_bytes(lingctl: Lingctl, hub: Hub, tmp_path: Path, name: str) -> None:
-    hub.faults = [Fault(**vars(fault)) for fault in RIGHT_IN_THE_END[name]]
+def test_passing_faults_end_with_right_bytes(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:
+    files = _faulty(
+        hub,
+        {
+            "large-reset": Fault("reset", times=2, after=700_000),
+            "large-wrong-part": Fault("flipped", times=1),
+            "large-without-ranges": Fault("no-range"),
+            "large-503": Fault("status", times=1, status=503),
+            "short-body": Fault("short", times=1, after=100_000),
+            "wrong-bytes": Fault("flipped", times=1),
+            "truncated": Fault("truncated", times=1, after=1000),
+            "nothing": Fault("empty", times=1),
+            "429": Fault("status", times=1, status=429, retry_after=1),
+            "slow": Fault("slow", times=1, rate=200_000),
+        },
+    )
+    hub.faults.append(Fault("status", "<list>", times=1, status=429, retry_after=1))
     ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
     assert ran.status == 0, ran.stderr
-    assert _listed(tmp_path / "t") == contents()
+    assert _listed(tmp_path / "t") == files
 
 
 NAMED = {
-    "wrong bytes": ([Fault("flipped", SMALL)], "wrong-bytes"),
-    "truncated object": ([Fault("truncated", SMALL, after=1000)], "wrong-bytes"),
-    "nothing": ([Fault("empty", SMALL)], "wrong-bytes"),
-    "500": ([Fault("status", SMALL, status=500)], "hub-server-error"),
-    "429": ([Fault("status", SMALL, status=429, retry_after=0)], "hub-busy"),
-    "403": ([Fault("status", SMALL, status=403)], "hub-refused"),
-    "reset": ([Fault("reset", SMALL, after=0)], "hub-unreachable"),
+    "wrong-bytes": (Fault("flipped"), "wrong-bytes"),
+    "truncated": (Fault("truncated", after=1000), "wrong-bytes"),
+    "nothing": (Fault("empty"), "wrong-bytes"),
+    "500": (Fault("status", status=500), "hub-server-error"),
+    "429": (Fault("status", status=429, retry_after=0), "hub-busy"),
+    "403": (Fault("status", status=403), "hub-refused"),
+    "gone": (Fault("status", status=404), "hub-not-found"),
+    "reset": (Fault("reset", after=0), "hub-unreachable"),
 }
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_a_lasting_fault_ends_with_a_named_error(
-    hub: Hub, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+def test_lasting_faults_are_named_file_by_file(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults, code = NAMED[name]
-    hub.faults = [Fault(**vars(fault)) for fault in faults]
+    _faulty(hub, {name: Fault(**vars(fault)) for name, (fault, _) in NAMED.items()})
+    hub.files[REPOSITORY]["good.bin"] = b"good"
     monkeypatch.setenv("MODELSCOPE_DOWNLOAD_MAX_RETRIES", "0")
     monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
     request = Request(source="modelscope", repository=REPOSITORY, endpoint=hub.url, python=sys.executable)
-    with pytest.raises(Trouble) as caught:
-        download(request, str(tmp_path / "t"), lambda _: None, tries=1, pause=0)
-    assert (caught.value.code, SMALL in caught.value.what) == (code, True)
-    assert caught.value.remedy
-    assert SMALL not in _listed(tmp_path / "t")
-    _nothing_wrong(tmp_path / "t")
+    place = Place(str(tmp_path / "t"))
+    place.make()
+    source = HubSource(request, place)
+    arrived: list[str] = []
+    failures = source.fetch(
+        source.listing(), place, lambda *_: None, lambda file, _: arrived.append(file.path)
+    )
+    named = {failure.path: failure.trouble.code for failure in failures}
+    assert named == {f"{name}.bin": code for name, (_, code) in NAMED.items()}
+    assert all(failure.trouble.remedy for failure in failures)
+    assert arrived == ["good.bin"]
+
+
+def test_a_lasting_fault_fails_the_command_and_keeps_the_rest(
+    lingctl: Lingctl, hub: Hub, tmp_path: Path
+) -> None:
+    hub.faults = [Fault("status", SMALL, status=403)]
+    ran = lingctl("download", REPOSITORY, "--to", tmp_path / "t", "--json")
+    assert (ran.status, ran.document["code"]) == (1, "hub-refused")
+    assert SMALL in ran.document["what"]
+    assert "Traceback" not in ran.stderr
+    assert {**_listed(tmp_path / "t"), SMALL: contents()[SMALL]} == contents()
 
 
 def test_the_hash_of_nothing_in_the_list_is_named(lingctl: Lingctl, hub: Hub, tmp_path: Path) -> None:

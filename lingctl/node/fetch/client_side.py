@@ -70,6 +70,7 @@ _KNOWN = (
     ("AuthenticationError", "hub-refused", False),
     ("PermissionDeniedError", "hub-refused", False),
     ("GatedRepoError", "hub-refused", False),
+    ("LocalEntryNotFoundError", "hub-unreachable", True),
     ("NotExistError", "hub-not-found", False),
     ("RepositoryNotFoundError", "hub-not-found", False),
     ("RevisionNotFoundError", "hub-not-found", False),
@@ -79,7 +80,6 @@ _KNOWN = (
     ("_DownloadTooSlowError", "hub-too-slow", True),
     ("NetworkError", "hub-unreachable", True),
     ("RequestTimeoutError", "hub-unreachable", True),
-    ("LocalEntryNotFoundError", "hub-unreachable", True),
     ("OfflineModeIsEnabled", "hub-unreachable", False),
     ("ImportError", "client-missing", False),
 )
@@ -99,16 +99,16 @@ def _verdict(error: BaseException) -> Dict[str, object]:
     for one in chain:
         if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT):
             return {"code": "disk-full", "again": False}
+    for status in map(_status, chain):
+        if status in _BY_STATUS:
+            return {"code": _BY_STATUS[status], "again": status == 429}
+        if status >= 500:
+            return {"code": "hub-server-error", "again": True}
     for one in chain:
         names = {base.__name__ for base in type(one).__mro__}
         for name, code, again in _KNOWN:
             if name in names:
                 return {"code": code, "again": again}
-        status = _status(one)
-        if status in _BY_STATUS:
-            return {"code": _BY_STATUS[status], "again": status == 429}
-        if status >= 500:
-            return {"code": "hub-server-error", "again": True}
         if names & {"ConnectionError", "TransportError", "Timeout", "TimeoutError"}:
             return {"code": "hub-unreachable", "again": True}
     return {"code": "hub-error", "again": False}
