@@ -1,0 +1,178 @@
+"""How long weights take from one node to all others: lingctl's chain against plain scp from that node.
+
+Every node is a real OpenSSH server on a loopback address with disks of its own, in a network namespace that
+ends with this program. Each node may send no more than its network card could (``--card``, by tc), so that
+the figures show the shape that real machines have: scp from one node sends everything through that node's
+card, a chain sends through every card at once. In turns in one run:
+
+- scp: one node after the other, as deployment guides do it;
+- scp, all at once: to all nodes side by side;
+- lingctl: ``download --source node``, start, SHA-256 of every file, modes and manifest included.
+
+    python benchmarks/spread.py                  # 2, 4 and 8 nodes, 128 MB, cards of 50 MB/s
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.weights.ssh_nodes import MODELS, SshNodes, running, why_not  # noqa: E402  (needs the path above)
+
+FOLDER = "Ling_lite"
+SUBNET = 60
+CIPHER = "aes128-gcm@openssh.com"
+INSIDE = "LINGCTL_BENCH_SPREAD"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nodes", default="2,4,8", help="numbers of nodes")
+    parser.add_argument("--megabytes", type=int, default=128, help="size of the weights")
+    parser.add_argument("--files", type=int, default=4, help="number of files of weights")
+    parser.add_argument("--card", type=int, default=50, help="MB/s that a node may send; 0 for no limit")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    arguments = parser.parse_args()
+    if why_not():
+        sys.exit(why_not())
+    if INSIDE not in os.environ:
+        os.environ[INSIDE] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    counts = [int(word) for word in arguments.nodes.split(",")]
+    shape_network(max(counts), arguments.card)
+    rows = [measure(count, arguments) for count in counts]
+    show(rows, arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"options": vars(arguments), "rows": rows}, default=str))
+
+
+def shape_network(nodes: int, card: int) -> None:
+    """Loopback of this namespace alone, where each node's address sends at the speed of a card."""
+    run("ip", "link", "set", "lo", "up")
+    if not card:
+        return
+    run("tc", "qdisc", "add", "dev", "lo", "root", "handle", "1:", "htb")
+    for number in range(1, nodes + 1):
+        rate = ("rate", f"{card * 8}mbit", "burst", "512k", "quantum", "60000")
+        run("tc", "class", "add", "dev", "lo", "parent", "1:", "classid", f"1:{number}", "htb", *rate)
+        match = ("u32", "match", "ip", "src", f"127.{SUBNET}.0.{number}/32", "flowid", f"1:{number}")
+        run("tc", "filter", "add", "dev", "lo", "parent", "1:", "protocol", "ip", *match)
+
+
+def measure(count: int, arguments: argparse.Namespace) -> dict[str, object]:
+    """Median seconds of each way to fill ``count - 1`` nodes."""
+    ways = {"scp": scp_in_turn, "scp at once": scp_at_once, "lingctl": lingctl}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    with (
+        tempfile.TemporaryDirectory(prefix="lingctl-spread-") as scratch,
+        running(Path(scratch), count, SUBNET) as nodes,
+    ):
+        make_weights(nodes.nodes[0].disk / FOLDER, arguments.megabytes, arguments.files)
+        lingctl(nodes)  # the first run sums the source's files and pushes lingctl's program
+        for _ in range(arguments.rounds):
+            for name, way in ways.items():
+                empty(nodes)
+                began = time.monotonic()
+                way(nodes)
+                seconds[name].append(time.monotonic() - began)
+                prove_equal(nodes)
+    return {"nodes": count, **{name: statistics.median(times) for name, times in seconds.items()}}
+
+
+def make_weights(folder: Path, megabytes: int, files: int) -> None:
+    """Random tensors in real safetensors files, with their index."""
+    folder.mkdir(parents=True)
+    chance = random.Random(1)
+    size = megabytes * 1_000_000 // files
+    weight_map = {}
+    for number in range(1, files + 1):
+        name = f"model-{number:05}-of-{files:05}.safetensors"
+        weight_map[f"w{number}"] = name
+        header = {f"w{number}": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}
+        head = json.dumps(header).encode()
+        with (folder / name).open("wb") as file:
+            file.write(len(head).to_bytes(8, "little") + head)
+            for _ in range(size // 1_000_000):
+                file.write(chance.randbytes(1_000_000))
+            file.write(chance.randbytes(size % 1_000_000))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (folder / "config.json").write_text("{}")
+
+
+def empty(nodes: SshNodes) -> None:
+    for node in nodes.nodes[1:]:
+        shutil.rmtree(node.disk / FOLDER, ignore_errors=True)
+
+
+def scp(nodes: SshNodes, number: int) -> subprocess.Popen[bytes]:
+    source, target = nodes.nodes[0], nodes.nodes[number]
+    options = [f"BindAddress={source.address}", f"UserKnownHostsFile={nodes.directory}/known_hosts"]
+    options += ["BatchMode=yes", f"Ciphers={CIPHER}", f"IdentityFile={nodes.directory}/id"]
+    words = [word for option in options for word in ("-o", option)]
+    files = [str(path) for path in (source.disk / FOLDER).iterdir() if path.is_file()]
+    (target.disk / FOLDER).mkdir()
+    return subprocess.Popen(
+        ["scp", "-q", "-P", str(target.port), *words, *files, f"root@{target.address}:{MODELS}/{FOLDER}/"]
+    )
+
+
+def scp_in_turn(nodes: SshNodes) -> None:
+    for number in range(1, len(nodes.nodes)):
+        need(scp(nodes, number).wait())
+
+
+def scp_at_once(nodes: SshNodes) -> None:
+    for process in [scp(nodes, number) for number in range(1, len(nodes.nodes))]:
+        need(process.wait())
+
+
+def lingctl(nodes: SshNodes) -> None:
+    words = ["download", "Ling-lite", "--nodes", str(nodes.hosts), "--source", "node", "--json"]
+    done = subprocess.run([sys.executable, "-m", "lingctl", *words], capture_output=True, cwd=ROOT)
+    need(done.returncode, done.stderr.decode())
+
+
+def prove_equal(nodes: SshNodes) -> None:
+    first = nodes.nodes[0].disk / FOLDER
+    for node in nodes.nodes[1:]:
+        for path in first.glob("*.safetensors"):
+            need(subprocess.run(["cmp", "-s", path, node.disk / FOLDER / path.name]).returncode)
+
+
+def show(rows: list[dict[str, object]], arguments: argparse.Namespace) -> None:
+    limit = f"{arguments.card} MB/s a card" if arguments.card else "no limit"
+    print(
+        f"\n{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}, s\n"
+    )
+    print("| nodes | scp, one after the other | scp, all at once | lingctl | times faster |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        once, together, chain = (float(str(row[name])) for name in ("scp", "scp at once", "lingctl"))
+        best = min(once, together)
+        print(f"| {row['nodes']} | {once:.1f} | {together:.1f} | {chain:.1f} | {best / chain:.1f} |")
+
+
+def run(*words: str) -> None:
+    need(subprocess.run(words, stderr=subprocess.DEVNULL).returncode, " ".join(words))
+
+
+def need(status: int, said: str = "") -> None:
+    if status:
+        sys.exit(f"failed with status {status}: {said}")
+
+
+if __name__ == "__main__":
+    main()
