@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from lingctl.errors import LingctlError, LockedError, NodeError, UsageError
 from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.patch_verdicts import Answer, judge
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay.package import make_package
@@ -31,8 +31,6 @@ docker inspect --format "container {{.State.Status}}" "$3" 2>/dev/null || echo "
 """
 # Digests, an import in a process of its own, a copy of a few files.
 _TIMEOUT = 600.0
-
-Answer = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def patch_here(action: str, options: PatchOptions) -> PatchReport:
         raise _ours(system_trouble(error).as_event(), "") from error
     except Trouble as trouble:
         raise _ours(trouble.as_event(), "") from trouble
-    return _report(action, {LOCAL_NODE: answer})
+    return PatchReport({LOCAL_NODE: answer}, judge(action, {LOCAL_NODE: answer}))
 
 
 def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptions) -> PatchReport:
@@ -126,7 +124,8 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
         return _answer(done.stdout, done.last_words(), connection.node)
 
     outcomes = group.map(work)
-    return _report(action, {node.name: outcomes[node.name] for node in cluster.nodes})
+    answers = {node.name: outcomes[node.name] for node in cluster.nodes}
+    return PatchReport(answers, judge(action, answers))
 
 
 class _Place:
@@ -224,92 +223,3 @@ def _place(node: str, answer: Answer | LingctlError) -> dict[str, object]:
         return {"node": node, "reached": False, "error": error}
     rest = {key: value for key, value in answer.items() if key not in ("event", "after")}
     return {"node": node, "reached": True, **answer["after"], **rest}
-
-
-def _report(action: str, answers: Mapping[str, Answer | LingctlError]) -> PatchReport:
-    findings: list[Finding] = []
-    # After these two the overlay is not there because nobody wants it to be.
-    fine = ("applied", "absent", "foreign") if action in ("revert", "restore") else ("applied",)
-    for node, answer in answers.items():
-        if isinstance(answer, LingctlError):
-            findings.append(_unasked(node, answer))
-        else:
-            findings += _judged(node, answer, fine)
-    findings += _mixed(answers)
-    return PatchReport(answers, tuple(findings))
-
-
-def _unasked(node: str, error: LingctlError) -> Finding:
-    return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
-
-
-def _judged(node: str, answer: Answer, fine: Sequence[str]) -> Iterable[Finding]:
-    after = answer["after"]
-    word, name = str(after["state"]), "overlay"
-    remedy = _REMEDIES.get(word, "")
-    if after["good"]:
-        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after['delivery']}", node)
-    for problem in after["problems"]:
-        yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
-    if not after["problems"] and word not in fine:
-        yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
-    if after["interrupted"]:
-        yield Finding(
-            name,
-            Verdict.FAILURE,
-            f"a change ({after['interrupted']}) was killed half-way",
-            node,
-            remedy="run the same command again: it goes on, or back",
-        )
-    for note in after["notes"]:
-        yield Finding(name, Verdict.NOTE, note, node)
-    if answer.get("also"):
-        yield Finding(
-            name,
-            Verdict.NOTE,
-            f"another atb_llm is here too: {', '.join(answer['also'])}",
-            node,
-            remedy="name the one that the service uses: --root PATH",
-        )
-    if answer.get("identical") is False:
-        differs = ", ".join(answer["differs"][:5])
-        yield Finding(
-            name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
-        )
-
-
-def _mixed(answers: Mapping[str, Answer | LingctlError]) -> Iterable[Finding]:
-    digests = {
-        node: answer["after"]["digest"]
-        for node, answer in answers.items()
-        if not isinstance(answer, LingctlError)
-    }
-    if len(set(digests.values())) > 1:
-        evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())
-        yield Finding(
-            "overlay-same-everywhere",
-            Verdict.FAILURE,
-            "the nodes have different overlays, and would compute different things",
-            evidence=evidence,
-            remedy="lingctl deploy",
-        )
-
-
-_WORDS = {
-    "absent": "the overlay is not there",
-    "outdated": "an earlier version of the overlay is there",
-    "modified": "the folder was changed",
-    "partial": "files of the overlay are missing",
-    "foreign": "a folder bailing_moe that is not lingctl's is there",
-}
-_APPLY = "lingctl deploy mounts it into containers; into a tree: lingctl patch apply"
-_REMEDIES = {
-    "absent": _APPLY,
-    "outdated": _APPLY,
-    "modified": f"see lingctl patch diff; {_APPLY} (a copy of the folder is kept)",
-    "partial": _APPLY,
-    "foreign": f"{_APPLY} (the folder is kept, and comes back on revert)",
-    "upstream-patched": "start from a pristine image, or: lingctl patch restore --from PRISTINE_ATB_LLM",
-    "stock-drift": "lingctl patch verify; if all is well, lingctl patch revert and apply again",
-    "unsupported": "use MindIE 1.0.0 or 3.0.0",
-}

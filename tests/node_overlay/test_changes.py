@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -245,3 +247,31 @@ def test_a_blocked_release_is_refused(root):
     blocked = package(targets=[{"versions": ["9.9.9"], "status": "blocked", "note": "cannot be"}])
     with pytest.raises(Trouble, match=r"9\.9\.9: cannot be"):
         do("apply", root, blocked)
+
+
+_IN_A_CONTAINER = """
+set -e
+cd "$1"
+mkdir -p upper work merged
+mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged
+exec "$2" -m tests.node_overlay.there_and_back "$1/merged/atb_llm"
+"""
+
+
+def test_a_folder_of_the_image_is_replaced_and_comes_back(tmp_path):
+    """overlayfs, as in a container: what the image brought cannot be renamed."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("mounting needs root")
+    root = make_tree(tmp_path / "lower")
+    (root / "models" / "bailing_moe").mkdir()
+    (root / "models" / "bailing_moe" / "mine.py").write_text("mine = 1\n")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", _IN_A_CONTAINER, "sh", str(tmp_path), sys.executable],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    if "mount" in done.stderr and done.returncode:
+        pytest.skip("this system lets nobody mount an overlay")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["foreign", "applied", "True"]

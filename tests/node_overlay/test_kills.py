@@ -5,6 +5,7 @@ every n until it gets through.
 """
 
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -41,6 +42,17 @@ def make_tree(folder):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(f"# stock {path}\n")
     return root
+
+
+def _as_overlayfs(rename):
+    """Folders of an image cannot be renamed in a container."""
+
+    def call(source, target):
+        if source.endswith("/bailing_moe"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target)
+
+    return call
 
 
 def _die_before(number):
@@ -103,16 +115,20 @@ def tmp_path(tmp_path, monkeypatch):
         yield Path(folder)
 
 
-@pytest.fixture(params=["exchange", "two renames"])
+@pytest.fixture(params=["exchange", "two renames", "copies"])
 def kernel(request, monkeypatch):
-    """With the kernel's exchange of two folders, and where it has none."""
-    if request.param == "two renames":
+    """With the kernel's exchange of two folders, where it has none, and where a folder cannot be moved."""
+    if request.param != "exchange":
         monkeypatch.setattr(swap, "_exchange", lambda one, other: False)
+    if request.param == "copies":
+        monkeypatch.setattr(os, "rename", _as_overlayfs(os.rename))
+    elif request.param == "two renames":
+        return
     elif not hasattr(ctypes.CDLL(None), "renameat2"):
         pytest.skip("this system has no renameat2")
 
 
-def test_killed_while_applying(tmp_path, kernel):
+def test_killed_while_applying(tmp_path):
     def judge(root, killed):
         stock = snapshot(str(make_tree(root.parent / "stock")))
         assert state_of(root) in ("absent", "applied")
@@ -158,7 +174,7 @@ def test_killed_while_reverting(tmp_path, kernel):
     _every_kill(tmp_path, prepare, lambda root: do("revert", root), judge)
 
 
-def test_killed_while_bringing_an_older_overlay_up_to_date(tmp_path, kernel):
+def test_killed_while_bringing_an_older_overlay_up_to_date(tmp_path):
     def prepare(folder):
         root = make_tree(folder)
         do("apply", root, OLDER)

@@ -80,7 +80,7 @@ def replace_folder(
             )
         _put(new, tree.target, old)
     else:
-        os.rename(tree.target, old)
+        _set_aside(tree.target, old)
     sync_folder(os.path.dirname(tree.target))
     recover(tree, store)
 
@@ -101,7 +101,9 @@ def recover(tree: Tree, store: Store) -> str:
         store.keep_receipt(cast(Optional[Document], journal["receipt"]))
         word = "finished"
     else:
-        if not os.path.lexists(tree.target) and os.path.isdir(old):
+        if os.path.isdir(old):
+            # Where it had to be copied, the original may be half gone.
+            shutil.rmtree(tree.target, ignore_errors=True)
             os.rename(old, tree.target)
             sync_folder(os.path.dirname(tree.target))
         if journal["backup"]:
@@ -191,8 +193,24 @@ def _put(new: str, target: str, old: str) -> None:
     if not os.path.lexists(target):
         os.rename(new, target)
     elif not _exchange(new, target):
-        os.rename(target, old)
+        _set_aside(target, old)
         os.rename(new, target)
+
+
+def _set_aside(target: str, old: str) -> None:
+    """Move a folder away; where that cannot be, copy it whole before it is removed.
+
+    In a container's own file system a folder of the image cannot be renamed (overlayfs says EXDEV).
+    """
+    try:
+        os.rename(target, old)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_folder(target, f"{old}.part")
+        os.rename(f"{old}.part", old)
+        sync_folder(os.path.dirname(old))
+        shutil.rmtree(target)
 
 
 def _exchange(one: str, other: str) -> bool:

@@ -1,0 +1,100 @@
+"""What the state of the overlay in each place means, and whether all places have the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lingctl.errors import LingctlError
+from lingctl.findings import Finding, Verdict
+
+Answer = Mapping[str, Any]
+
+_WORDS = {
+    "absent": "the overlay is not there",
+    "outdated": "an earlier version of the overlay is there",
+    "modified": "the folder was changed",
+    "partial": "files of the overlay are missing",
+    "foreign": "a folder bailing_moe that is not lingctl's is there",
+}
+_APPLY = "lingctl deploy mounts it into containers; into a tree: lingctl patch apply"
+_REMEDIES = {
+    "absent": _APPLY,
+    "outdated": _APPLY,
+    "modified": f"see lingctl patch diff; {_APPLY} (a copy of the folder is kept)",
+    "partial": _APPLY,
+    "foreign": f"{_APPLY} (the folder is kept, and comes back on revert)",
+    "upstream-patched": "start from a pristine image, or: lingctl patch restore --from PRISTINE_ATB_LLM",
+    "stock-drift": "lingctl patch verify; if all is well, lingctl patch revert and apply again",
+    "unsupported": "use MindIE 1.0.0 or 3.0.0",
+}
+
+
+def judge(action: str, answers: Mapping[str, Answer | LingctlError]) -> tuple[Finding, ...]:
+    """Verdicts on the answers of all places after an action."""
+    findings: list[Finding] = []
+    # After these two the overlay is not there because nobody wants it to be.
+    fine = ("applied", "absent", "foreign") if action in ("revert", "restore") else ("applied",)
+    for node, answer in answers.items():
+        if isinstance(answer, LingctlError):
+            findings.append(_unasked(node, answer))
+        else:
+            findings += _judged(node, answer, fine)
+    findings += _mixed(answers)
+    return tuple(findings)
+
+
+def _unasked(node: str, error: LingctlError) -> Finding:
+    return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
+
+
+def _judged(node: str, answer: Answer, fine: Sequence[str]) -> Iterable[Finding]:
+    after = answer["after"]
+    word, name = str(after["state"]), "overlay"
+    remedy = _REMEDIES.get(word, "")
+    if after["good"]:
+        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after['delivery']}", node)
+    for problem in after["problems"]:
+        yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
+    if not after["problems"] and word not in fine:
+        yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
+    if after["interrupted"]:
+        yield Finding(
+            name,
+            Verdict.FAILURE,
+            f"a change ({after['interrupted']}) was killed half-way",
+            node,
+            remedy="run the same command again: it goes on, or back",
+        )
+    for note in after["notes"]:
+        yield Finding(name, Verdict.NOTE, note, node)
+    if answer.get("also"):
+        yield Finding(
+            name,
+            Verdict.NOTE,
+            f"another atb_llm is here too: {', '.join(answer['also'])}",
+            node,
+            remedy="name the one that the service uses: --root PATH",
+        )
+    if answer.get("identical") is False:
+        differs = ", ".join(answer["differs"][:5])
+        yield Finding(
+            name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
+        )
+
+
+def _mixed(answers: Mapping[str, Answer | LingctlError]) -> Iterable[Finding]:
+    digests = {
+        node: answer["after"]["digest"]
+        for node, answer in answers.items()
+        if not isinstance(answer, LingctlError)
+    }
+    if len(set(digests.values())) > 1:
+        evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())
+        yield Finding(
+            "overlay-same-everywhere",
+            Verdict.FAILURE,
+            "the nodes have different overlays, and would compute different things",
+            evidence=evidence,
+            remedy="lingctl deploy",
+        )
