@@ -50,6 +50,9 @@ def smoke_test(
     prompt: Annotated[str, typer.Option(help="Ask this instead of the Ling README's question.")] = "",
     expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
     first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds of silence after which an answer counts as stuck.")
+    ] = 60.0,
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
@@ -65,7 +68,7 @@ def smoke_test(
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke import SmokeOptions
 
-    options = SmokeOptions(kind.value, prompt, expect, first_token_limit)
+    options = SmokeOptions(kind.value, prompt, expect, first_token_limit, patience)
     with progress() as listener:
         report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
     _show(report, as_json)

@@ -199,16 +199,24 @@ def _prompts_for(
 
 
 def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener: Listener) -> int:
-    """How many words make ``input_tokens`` tokens, by the service's own count of a trial prompt."""
+    """How many words make ``input_tokens`` tokens, by the service's own count of two trial prompts.
+
+    Two, because the chat template and a prompt's first word have tokens of their own.
+    """
     wanted = options.input_tokens
-    trial = _first_answer(client, dialect, next(made_up(wanted, options.seed + 1)))
-    counted = trial.usage.prompt if trial.usage else 0
-    if not counted:
+    few, many = (_prompt_tokens(client, dialect, words, options.seed + 1) for words in (1, max(2, wanted)))
+    if not few or many <= few:
         listener(
             Event("prompts", "note", text="the service counts no input tokens: one word is taken for one")
         )
         return wanted
-    return max(1, round(wanted * wanted / counted))
+    per_word = (many - few) / (max(2, wanted) - 1)
+    return max(1, round(1 + (wanted - few) / per_word))
+
+
+def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int:
+    answer = _first_answer(client, dialect, next(made_up(words, seed)))
+    return answer.usage.prompt if answer.usage else 0
 
 
 def _first_answer(client: Client, dialect: Dialect, prompt: Prompt) -> Generation:

@@ -15,6 +15,7 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.serving.http import Limits
 from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.reach import Forward, client_for
 from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
@@ -31,7 +32,7 @@ class _CanForward(Protocol):
 
 def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
     """Test any service that can be reached from here."""
-    with client_for(endpoint) as client:
+    with client_for(endpoint, limits=Limits(idle=options.patience)) as client:
         return smoke_test(client, options, listener=listener)
 
 
@@ -49,7 +50,8 @@ def smoke_test_cluster(
     """
     if options.kind == "auto":
         options = options.of_kind(cluster.catalogue_model.kind)
-    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
+    limits = Limits(idle=options.patience)
+    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
         report = smoke_test(client, options, listener=listener)
     return report.with_findings(node_findings(look_at_nodes(group, cluster)))
 

@@ -45,12 +45,14 @@ class SmokeOptions:
         prompt: the user's own; empty for the Ling README's.
         expect: text that the answer must hold.
         first_token_limit: seconds that the first token may take.
+        patience: seconds of silence after which an answer counts as stuck.
     """
 
     kind: KindChoice = "auto"
     prompt: str = ""
     expect: str = ""
     first_token_limit: float = 10.0
+    patience: float = 60.0
 
     def of_kind(self, kind: Kind) -> SmokeOptions:
         """The same options with the kind known."""

@@ -99,7 +99,7 @@ STREAMS = {
 def test_a_fault_while_serving_fails_its_rung(node, fault):
     node.write_site(faults=[fault])
     try:
-        report = climb(node, SmokeOptions(first_token_limit=0.3), replace(LIMITS, idle=1.5))
+        report = climb(node, SmokeOptions(first_token_limit=0.3), replace(LIMITS, idle=4))
     finally:
         node.write_site()
     assert failed(report) == [STREAMS[fault]], report.findings

@@ -1,0 +1,101 @@
+"""smoke-test and bench as they are typed, against a live cluster: each fault fails its own rung by name."""
+
+import json
+
+import pytest
+
+from tests.sandbox.live import lingctl
+
+pytestmark = pytest.mark.sandbox
+
+SERVICE_RUNGS = 12
+
+
+@pytest.fixture(scope="module")
+def serving(plus_cluster):
+    """Two nodes that serve; stopped afterwards."""
+    deployed = plus_cluster.lingctl("deploy", "--yes")
+    assert deployed.status == 0, deployed.said
+    yield plus_cluster
+    plus_cluster.lingctl("stop", "--yes")
+
+
+def failures(result):
+    return [
+        (finding["check"], finding["node"])
+        for finding in result.document["findings"]
+        if finding["verdict"] == "failure"
+    ]
+
+
+def test_a_healthy_cluster_warns_of_nothing(serving):
+    result = serving.lingctl("smoke-test", "--json")
+    findings = result.document["findings"]
+    assert result.status == 0
+    assert {finding["verdict"] for finding in findings} == {"pass"}
+    about_nodes = [(finding["check"], finding["node"]) for finding in findings[SERVICE_RUNGS:]]
+    assert about_nodes == [(rung, node) for node in ("node1", "node2") for rung in ("daemon", "memory")]
+    assert "8 cards" in findings[-1]["message"]
+    assert "Ling" in result.document["answer"]
+
+
+FAULTS = {
+    "stuck-stream": "stream",
+    "truncated-stream": "stream",
+    "error-in-stream": "stream",
+    "slow-first-token": "first-token",
+    "wrong-answer": "answer",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_serving_fault_fails_its_rung(serving, fault):
+    limits = ("--first-token-limit", "1.5", "--patience", "5")
+    with serving.broken("node1", fault):
+        result = serving.lingctl("smoke-test", "--json", *limits)
+    assert failures(result) == [(FAULTS[fault], "")]
+    assert result.status == 1
+
+
+def test_a_wrong_name_fails_at_models(serving, tmp_path):
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(serving.hosts.read_text() + "\nserving:\n  served_name: qwen\n")
+    (tmp_path / "key").symlink_to(serving.directory / "key")
+    result = serving.lingctl("smoke-test", "--json", environment={"LINGCTL_NODES": str(hosts)})
+    assert failures(result) == [("models", "")]
+    assert "bailing_moe" in json.dumps(result.document)
+
+
+def test_bench_over_ssh(serving):
+    result = serving.lingctl("bench", "--requests", "12", "--concurrency", "4", "--output-len", "6", "--json")
+    assert result.status == 0, result.said
+    metrics = result.document["metrics"]
+    assert (metrics["completed"], metrics["output_tokens"]) == (12, 72)
+    assert any("SSH tunnel" in note for note in result.document["notes"])
+
+
+def test_a_dead_follower_is_named(serving):
+    """Last of all: the cluster is broken afterwards."""
+    killed = serving.on(
+        "node2", "docker exec lingctl-sandbox sh -c 'kill -9 $(cat /var/lib/lingctl/*/run/*.pid)'"
+    )
+    assert killed.status == 0, killed.said
+    result = serving.lingctl("smoke-test", "--json")
+    found = failures(result)
+    assert ("health", "") in found
+    assert ("daemon", "node2") in found
+    assert ("daemon", "node1") not in found
+    health = next(finding for finding in result.document["findings"] if finding["check"] == "health")
+    assert serving.address("node2") in health["evidence"]
+
+
+def test_a_cluster_that_nobody_started(lite_cluster):
+    result = lite_cluster.lingctl("smoke-test", "--json")
+    assert result.status == 4
+    assert ("port", "") in failures(result)
+
+
+def test_two_targets_are_one_too_many(plus_cluster):
+    result = lingctl("smoke-test", "--nodes", plus_cluster.hosts, "--url", "http://127.0.0.1:1025")
+    assert result.status == 2
+    assert "exclude each other" in result.stderr
