@@ -24,8 +24,10 @@ def judge_tool(facts: NodeFacts) -> Finding:
     reasons = {link.reason for link in refused}
     if not links:
         return Finding("hccn-tool", Verdict.NOTE, "not judged: no card to ask about", facts.node)
-    if len(refused) < len(links) or not reasons <= set(_TOOL_REMEDIES):
+    if len(refused) < len(links):
         return Finding("hccn-tool", Verdict.PASS, "answers", facts.node)
+    if not reasons <= set(_TOOL_REMEDIES):
+        return Finding("hccn-tool", Verdict.NOTE, "not judged: no card answers it", facts.node)
     first = refused[0]
     verdict = Verdict.FAILURE if first.reason in ("no-tool", "no-library") else Verdict.UNKNOWN
     return Finding(

@@ -106,7 +106,7 @@ def _node(facts: NodeFacts, scope: Scope, gateways: Gateways) -> Iterator[Findin
     tool = judge_tool(facts)
     yield tool
     yield from count_findings(facts)
-    if tool.verdict is Verdict.PASS:
+    if tool.verdict <= Verdict.NOTE:
         if isinstance(facts.conf, Unread):
             yield _no_conf(facts.node, facts.conf)
         for card in facts.cards.values():

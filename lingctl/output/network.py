@@ -107,6 +107,7 @@ def _hit_json(hit: Hit) -> dict[str, object]:
     return {
         "from": {"node": from_node, "device": from_card},
         "to": {"node": to_node, "device": to_card, "address": hit.shot.address},
+        "plane": hit.shot.plane,
         "answered": hit.ok,
         "sent": seen.sent if isinstance(seen, Ping) else None,
         "received": seen.received if isinstance(seen, Ping) else None,
