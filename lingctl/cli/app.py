@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from typing import Annotated
@@ -78,8 +77,6 @@ def register_verbs() -> None:
     """Add every verb: a function as a command, a sub-application as a group."""
     for verb in VERBS:
         name = verb.replace("-", "_")
-        if importlib.util.find_spec(f"lingctl.cli.{name}") is None:
-            continue
         module = importlib.import_module(f"lingctl.cli.{name}")
         group = getattr(module, "app", None)
         if group is None:
