@@ -107,6 +107,9 @@ def _run(
     cluster = None if url else optional_cluster(nodes)
     if cluster is None:
         return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
+    if model:
+        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
+        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     with connect(cluster, listener) as group:
         return bench_cluster(group, cluster, options, listener, tls=tls)
 

@@ -92,6 +92,9 @@ def _run(
     if cluster is None:
         endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
         return smoke_test_endpoint(endpoint, options, listener)
+    if model:
+        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
+        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     with connect(cluster, listener) as group:
         return smoke_test_cluster(group, cluster, options, listener, tls=tls)
 

@@ -99,3 +99,6 @@ def test_two_targets_are_one_too_many(plus_cluster):
     result = lingctl("smoke-test", "--nodes", plus_cluster.hosts, "--url", "http://127.0.0.1:1025")
     assert result.status == 2
     assert "exclude each other" in result.stderr
+    result = lingctl("bench", "--nodes", plus_cluster.hosts, "--model", "qwen")
+    assert result.status == 2
+    assert "serving.served_name" in result.stderr
