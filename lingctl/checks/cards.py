@@ -83,6 +83,15 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
     if isinstance(facts.dev, Unread):
         yield Finding("card-count", Verdict.UNKNOWN, facts.dev.text, node, evidence=facts.dev.quote)
         return
+    if not facts.dev:
+        yield Finding(
+            "card-count",
+            Verdict.FAILURE,
+            "there is no NPU card: /dev has no davinci device",
+            node,
+            remedy="install the driver; lspci -d 19e5: shows whether the server has cards at all",
+        )
+        return
     for card in facts.cards:
         if card not in facts.dev:
             yield Finding(

@@ -49,6 +49,11 @@ def _driver(facts: NodeFacts) -> Iterator[Finding]:
         yield Finding("driver", Verdict.PASS, driver.version, node)
     elif isinstance(table, NpuTable):
         yield Finding("driver", Verdict.NOTE, f"{table.driver}, by npu-smi alone", node)
+    elif "No such file" in driver.quote:
+        text = "no driver is installed, or not below /usr/local/Ascend"
+        yield Finding(
+            "driver", Verdict.FAILURE, text, node, None, driver.quote, "install driver and firmware"
+        )
     else:
         yield unknown("driver", driver, node)
     if isinstance(firmware, Unread):

@@ -170,6 +170,7 @@ CASES = [
         complained("cat: /etc/hccn.conf: No such file or directory\n", 1),
         ("hccn-conf", None, "failure"),
     ),
+    _case("no card", "dev", said(""), ("card-count", None, "failure")),
     _case("alarm", "npus", said(table(4, {1: "Alarm"})), ("npu-health", 1, "failure")),
     _case(
         "fewer chips",
