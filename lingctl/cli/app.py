@@ -8,6 +8,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from lingctl import __version__
 from lingctl.errors import Interrupted, LingctlError
@@ -17,36 +18,46 @@ EPILOG = (
     "4 unreachable or not logged in, 5 locked, 130 interrupted."
 )
 
-# The order of the work; each module under cli/ has a function of the verb's name.
-VERBS = (
-    "init",
-    "check-network",
-    "download",
-    "verify-weights",
-    "convert",
-    "render",
-    "capacity",
-    "patch",
-    "deploy",
-    "smoke-test",
-    "bench",
-    "status",
-    "logs",
-    "stop",
-    "restart",
-    "rollback",
-    "releases",
-    "collect",
-    "lock",
-    "audit",
-    "models",
-    "bundle",
-    "npu-check",
-    "sandbox",
-)
+# In the order of the work, each in a line of `lingctl -h`. A module under cli/ has a function of the verb's
+# name, or an ``app`` with verbs of its own.
+VERBS = {
+    "init": "Write a commented hosts.yaml to start from.",
+    "models": "List the Ling models: size, context, what fits.",
+    "capacity": "Tell whether a model fits, and how long a context.",
+    "check-network": "Check cards, links, hosts and the ways between them.",
+    "download": "Download weights, every byte verified.",
+    "verify-weights": "Check that weights are whole.",
+    "convert": "Convert .bin checkpoints to safetensors.",
+    "render": "Write or check MindIE's files.",
+    "patch": "See, apply and revert the ATB overlay.",
+    "npu-check": "Compute on every card, add up over all of them.",
+    "deploy": "Bring every node to what hosts.yaml asks; prove it.",
+    "smoke-test": "Prove that the service answers.",
+    "bench": "Measure how fast it answers.",
+    "status": "Show what runs where.",
+    "logs": "Print what MindIE prints on every node.",
+    "stop": "Stop the service.",
+    "restart": "Stop it and start it again as it is.",
+    "releases": "List what was deployed, and when.",
+    "rollback": "Go back to an earlier release.",
+    "collect": "Pack the evidence of a failure.",
+    "audit": "Show every change made on the nodes.",
+    "lock": "See or release the cluster's lock.",
+    "bundle": "Make one archive for a site without a network.",
+    "sandbox": "An emulated cluster to try all this on.",
+}
+
+
+class _InOrder(TyperGroup):
+    """Lists the verbs in the order of the work; click would put groups last."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return sorted(self.commands, key=list(VERBS).index)
+
 
 app = typer.Typer(
     name="lingctl",
+    cls=_InOrder,
     help="From bare Ascend servers to a tested MindIE service for the Ling models.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -75,14 +86,14 @@ def _global_options(
 
 def register_verbs() -> None:
     """Add every verb: a function as a command, a sub-application as a group."""
-    for verb in VERBS:
+    for verb, meaning in VERBS.items():
         name = verb.replace("-", "_")
         module = importlib.import_module(f"lingctl.cli.{name}")
         group = getattr(module, "app", None)
         if group is None:
-            app.command(verb)(getattr(module, name))
+            app.command(verb, short_help=meaning)(getattr(module, name))
         else:
-            app.add_typer(group, name=verb)
+            app.add_typer(group, name=verb, short_help=meaning)
 
 
 def main() -> None:

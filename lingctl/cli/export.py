@@ -1,0 +1,56 @@
+"""``lingctl export``: the service in the words of another system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingctl.cli.common import NodesOption, required_cluster
+
+app = typer.Typer(help="Write the service for another system.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `kubernetes` a command of its own, for more will follow it."""
+
+
+@app.command()
+def kubernetes(
+    nodes: NodesOption = None,
+    facts: Annotated[
+        Path | None,
+        typer.Option("--from", help="Facts saved by `check-network --save`: the cards' addresses."),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option("--weights", help="Folder of the weights on the nodes, if converted ones differ.")
+    ] = "",
+    namespace: Annotated[str, typer.Option(help="Namespace of the objects.")] = "default",
+) -> None:
+    """Print ConfigMaps, StatefulSets and a Service for `kubectl apply -f -`; no node is asked.
+
+    Names of nodes in hosts.yaml must be those of the Kubernetes nodes. Several nodes need --from.
+    """
+    import yaml
+
+    from lingctl.errors import UsageError
+    from lingctl.flows.known import from_saved_facts, known_offline
+    from lingctl.mindie.profile import profile_for
+    from lingctl.output.terminal import say
+    from lingctl.release.kubernetes import manifests
+
+    cluster = required_cluster(nodes)
+    if cluster.multi_node and facts is None:
+        raise UsageError(
+            "the rank table of several nodes needs the cards' addresses",
+            remedy="lingctl check-network --save DIR, then lingctl export kubernetes --from DIR",
+        )
+    known = (
+        from_saved_facts(facts, cluster, None, weights) if facts else known_offline(cluster, None, weights)
+    )
+    for note in known.notes:
+        say(note)
+    objects = manifests(cluster, profile_for(cluster.mindie), known.addresses, known.weights, namespace)
+    print(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), end="")
