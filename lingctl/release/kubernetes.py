@@ -3,8 +3,8 @@
 One StatefulSet of one pod for each node of hosts.yaml, pinned to it by name: the rank table names the cards
 of those machines, so no pod may run elsewhere. Pods use the host's network and ask Ascend's device plugin for
 all cards of the node (``huawei.com/Ascend910``, the resource name of Atlas A2 and A3 servers in MindCluster's
-documentation). Files come from ConfigMaps by ``subPath``: MindIE refuses symbolic links, which is what a whole
-ConfigMap mounts. Nothing of this was run on Ascend hardware.
+documentation). Files come from ConfigMaps by ``subPath``: MindIE refuses symbolic links, which a whole
+ConfigMap is made of. Nothing of this was run on Ascend hardware.
 """
 
 from __future__ import annotations
