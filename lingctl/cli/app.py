@@ -41,6 +41,7 @@ VERBS = {
     "releases": "List what was deployed, and when.",
     "rollback": "Go back to an earlier release.",
     "collect": "Pack the evidence of a failure.",
+    "export": "Write the service for Kubernetes.",
     "audit": "Show every change made on the nodes.",
     "lock": "See or release the cluster's lock.",
     "bundle": "Make one archive for a site without a network.",
