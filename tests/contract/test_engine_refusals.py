@@ -215,11 +215,12 @@ def test_a_memory_fraction_in_percent(make):
     assert "NPU_MEMORY_FRACTION should be in the range of 0 to 1.0" in node.refused()
 
 
-def test_a_rank_table_left_over_on_a_single_node(make):
+@pytest.mark.parametrize("variable", ["RANKTABLEFILE", "RANK_TABLE_FILE"])
+def test_a_rank_table_left_over_on_a_single_node(make, variable):
     node = make(NEW)
     table = node.home / "rank_table.json"
     table.write_text(json.dumps(rank_table([node, node])))
-    node.env = {"RANK_TABLE_FILE": str(table)}
+    node.env = {variable: str(table)}
     assert "EI0004" in node.refused()
 
 
@@ -345,11 +346,14 @@ def test_nodes_with_different_tables(pair):
     assert "EI0006" in both_refused(nodes)
 
 
-def test_a_connect_timeout_outside_its_range(pair):
+@pytest.mark.parametrize(
+    ("variable", "value"), [("HCCL_CONNECT_TIMEOUT", "60"), ("HCCL_EXEC_TIMEOUT", "never")]
+)
+def test_an_hccl_timeout_outside_its_range(pair, variable, value):
     nodes = pair(NEW)
     for node in nodes:
-        node.env["HCCL_CONNECT_TIMEOUT"] = "60"
-    assert "EI0001: Environment variable [HCCL_CONNECT_TIMEOUT] is invalid" in both_refused(nodes)
+        node.env[variable] = value
+    assert f"EI0001: Environment variable [{variable}] is invalid" in both_refused(nodes)
 
 
 def test_the_entry_of_the_newer_version_checks_its_installation(tmp_path):

@@ -58,12 +58,14 @@ def connect_timeout() -> int:
     Raises:
         HcclError: outside [120, 7200]; the message is HCCL's.
     """
-    text = os.environ.get("HCCL_CONNECT_TIMEOUT", "120")
-    if not text.isdecimal() or not 120 <= int(text) <= 7200:
-        variable = "HCCL_CONNECT_TIMEOUT"
-        raise HcclError(
-            f"EI0001: Environment variable [{variable}] is invalid. Reason: {text}, range [120, 7200]"
-        )
+    return _seconds("HCCL_CONNECT_TIMEOUT", 120, 120, 7200)
+
+
+def _seconds(variable: str, default: int, low: int, high: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal() or not low <= int(text) <= high:
+        reason = f"{text}, range [{low}, {high}]"
+        raise HcclError(f"EI0001: Environment variable [{variable}] is invalid. Reason: {reason}")
     return int(text)
 
 
@@ -74,6 +76,7 @@ def join(table: RankTable, site: Site, console: Console) -> Fabric:
         HcclError: after the scaled timeout plus HCCL's 20 s, with the documented lines in the process log.
     """
     seconds = connect_timeout()
+    _seconds("HCCL_EXEC_TIMEOUT", 1836, 0, 2**31 - 1)
     assert table.local is not None
     deadline = time.monotonic() + (seconds + _GRACE) * site.time_scale
     pairs = _pairs(table, table.local)

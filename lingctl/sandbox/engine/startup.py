@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import os
 import socket
 import threading
@@ -167,8 +168,9 @@ class Startup:
         table = started.table
         if table is not None:
             self._register(started, table, site)
-        elif os.environ.get(VARIABLE[self._version]):
-            _refuse_stray_table(self._version)
+        else:
+            for variable in VARIABLE.values():
+                _refuse_stray_table(os.environ.get(variable, ""))
         for rank in started.ranks:
             console.model("INFO", f">>>global rank:{rank} done ibis manager to device")
         self._check_ranks(started, site)
@@ -285,11 +287,11 @@ def _devices(started: Started) -> list[int]:
     return [by_rank[rank] for rank in started.ranks]
 
 
-def _refuse_stray_table(version: str) -> None:
+def _refuse_stray_table(named: str) -> None:
     """A single-node start with a rank table in the environment: HCCL reads it and wants one server."""
-    import json
-
-    path = Path(os.environ[VARIABLE[version]])
+    if not named:
+        return
+    path = Path(named)
     try:
         table = json.loads(path.read_text())
         fits = table.get("server_count") == "1" and len(table["server_list"]) == 1

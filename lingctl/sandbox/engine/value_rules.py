@@ -178,7 +178,9 @@ class ValueRules:
         except ValueError:
             self._say(f"Input {name} [{address}] format is invalid (neither IPv4 nor IPv6)")
             return
-        if parsed.is_unspecified and not zero_allowed:
+        # 1.0.0 knows IPv4 alone; its words for the other are not documented.
+        too_new = parsed.version == 6 and self._version == "1.0.0"
+        if too_new or (parsed.is_unspecified and not zero_allowed):
             self._say(f"Input {name} [{address}] is invalid")
 
     def _tls(self, section: Section, prefix: str, folder: str, files: str, cert: str, key: str) -> None:

@@ -310,3 +310,11 @@ def test_an_owner_that_is_not_exactly_the_daemons(read):
     refused, said = read(NEW, owner=1000)
     assert refused
     assert "by:owner id diff: current process user id is 0, file owner id is 1000" in said
+
+
+def test_addresses_of_the_newer_kind_are_for_the_newer_version(read):
+    for key in ("ipAddress", "managementIpAddress"):
+        refused, said = read(OLD, {key: "fd00::1"})
+        assert refused
+        assert f"Input {key} [fd00::1] is invalid" in said
+        assert not read(NEW, {key: "fd00::1"})[0]
