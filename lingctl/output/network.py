@@ -16,22 +16,24 @@ from lingctl.output.findings import print_findings, summary
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer
 
-# Columns of the table and the checks that each stands for.
+# Columns of the table and the checks that each stands for; few enough for 80 characters.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "ssh": ("ssh",),
-    "cards": ("hccn-tool", "card", "card-count"),
-    "link": ("link", "speed", "speed-same", "link-flaps", "optics", "error-counters"),
-    "ip": ("ip", "ip-unique", "ip-family", "netmask-same", "hccn-conf"),
+    "cards": ("hccn-tool", "card", "card-count", "npu-health", "hbm"),
+    "link": (
+        *("link", "speed", "speed-same", "link-flaps", "optics", "error-counters"),
+        *("lldp", "switch-port", "mtu", "mtu-same"),
+    ),
+    "ip": ("ip", "ip-unique", "ip-family", "netmask-same", "hccn-conf", "gateway"),
     "tls": ("tls", "tls-same"),
     "health": ("net-health", "netdetect"),
-    "gateway": ("gateway",),
-    "switch": ("lldp", "switch-port", "mtu", "mtu-same"),
-    "npu": ("npu-health", "hbm"),
-    "driver": ("driver", "firmware", "driver-same", "firmware-same"),
-    "host": ("port", "memory", "disk", "shm", "clock", "hostname", "mount", "root-info", "firewall"),
+    "pod": ("vnic", "super-pod"),
+    "host": (
+        *("driver", "firmware", "driver-same", "firmware-same", "port", "memory", "disk", "shm"),
+        *("clock", "hostname", "mount", "root-info", "firewall"),
+    ),
     "docker": ("docker", "image", "image-same", "same-files"),
     "reach": ("reach",),
-    "pod": ("vnic", "super-pod"),
     "ping": ("ping",),
 }
 _LARGEST_MATRIX = 16
