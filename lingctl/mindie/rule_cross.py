@@ -208,17 +208,18 @@ def partial_prefills(parts: Parts) -> Iterator[str]:
         ("longPrefillTokenThreshold", schedule.get("longPrefillTokenThreshold", 1024), 8192),
     )
     for name, value, highest in limits:
-        if not _is_number(value):
+        # Into the code's widest kind of number its JSON library makes nothing of true and false.
+        if not _is_number(value) or isinstance(value, bool):
             yield f"{name} is {value!r}"
         elif _is_number(highest) and not 1 <= int(value) <= int(highest):
             yield f"{name} is {value}, the most is {highest}"
 
 
 def stage_policy(parts: Parts) -> Iterator[str]:
-    """A stageSelectPolicy that does not exist; supportSelectBatch overrides it."""
+    """A stageSelectPolicy that does not exist; supportSelectBatch overrides it. Read as 16 bits."""
     schedule = parts["ScheduleConfig"]
     value = schedule.get("stageSelectPolicy", 0)
-    if schedule.get("supportSelectBatch") is not True and type(value) is int and value > 2:
+    if schedule.get("supportSelectBatch") is not True and type(value) is int and value % 2**16 > 2:
         yield f"stageSelectPolicy is {value}"
 
 
@@ -263,7 +264,9 @@ def lora(parts: Parts) -> Iterator[str]:
     modules = parts["ModelDeployConfig"].get("LoraModules")
     if modules is None:
         return
-    for module in modules if isinstance(modules, list) else [modules]:
+    # The code walks over the values of an object, and over a single value as over a list of one.
+    inside = list(modules.values()) if isinstance(modules, dict) else modules
+    for module in inside if isinstance(inside, list) else [inside]:
         wrong = [
             name
             for name in ("name", "path", "baseModelName")
