@@ -124,6 +124,7 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
         words: list[str | int] = ["--cards", len(node.devices), "--world", cluster.world_size]
         words += ["--first-rank", first_ranks[node.name], "--master", primary.service_address]
         words += ["--port", int(port), "--address", node.service_address, *_options(options)]
+        words += _visible(cluster, node, options)
         return _ask(connection, calls[node.name](*words), options)
 
     outcomes = group.map(work)
@@ -172,6 +173,14 @@ def _first_ranks(nodes: Iterable[Node]) -> dict[str, int]:
         ranks[node.name] = first
         first += len(node.devices)
     return ranks
+
+
+def _visible(cluster: Cluster, node: Node, options: NpuOptions) -> list[str]:
+    """Which cards to use where all are seen; a container that is given some numbers them from 0."""
+    subset = node.devices != tuple(range(len(node.devices)))
+    if not subset or not (options.host or cluster.container.privileged):
+        return []
+    return ["--visible", ",".join(str(device) for device in node.devices)]
 
 
 def _options(options: NpuOptions) -> list[str]:

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="free port there; needed with several nodes")
     parser.add_argument("--find-port", action="store_true", help="only find a free port on this node")
     parser.add_argument("--address", help="this node's address between nodes")
+    parser.add_argument("--visible", help="physical ids of the cards to use, where more are seen")
     parser.add_argument("--timeout", type=int, default=180, help="seconds for the all-reduce")
     parser.add_argument("--allow-running", action="store_true", help="although MindIE uses the cards")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
@@ -55,6 +56,9 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
         return _work(arguments)
     if arguments.find_port:
         return {"port": _free_port(arguments.master)}
+    if arguments.visible:
+        # Before torch_npu is loaded, which reads it once; the workers inherit it.
+        os.environ["ASCEND_RT_VISIBLE_DEVICES"] = arguments.visible
     torch = _torch(arguments.device)
     found = _count(torch, arguments)
     busy = [] if arguments.allow_running or arguments.device == "cpu" else running_daemons()

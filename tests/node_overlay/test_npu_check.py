@@ -10,7 +10,7 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.npu_check import NpuOptions, npu_check_here, npu_check_nodes
+from lingctl.flows.npu_check import NpuOptions, _visible, npu_check_here, npu_check_nodes
 from lingctl.inventory.load import load_cluster
 from lingctl.node import npu_check
 from lingctl.remote.group import Group
@@ -87,6 +87,25 @@ def test_a_rank_that_is_missing_is_a_failure_and_no_hang():
     card = json.loads(done.stdout.splitlines()[-1])["cards"][0]
     assert (card["product"], card["reduced"]) == ("good", "failed")
     assert card["error"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "host", "privileged", "words"),
+    [
+        ("[0, 1]", True, "false", []),
+        ("[4, 5]", True, "false", ["--visible", "4,5"]),
+        ("[4, 5]", False, "true", ["--visible", "4,5"]),
+        ("[4, 5]", False, "false", []),
+    ],
+)
+def test_cards_are_named_where_all_are_seen(tmp_path, devices, host, privileged, words):
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(
+        f"name: cards\nmodel: Ling-lite\ncontainer: {{privileged: {privileged}}}\n"
+        f"nodes: [{{name: one, address: 127.0.0.1, devices: {devices}}}]\n"
+    )
+    cluster = load_cluster(hosts)
+    assert _visible(cluster, cluster.primary, NpuOptions(host=host)) == words
 
 
 class _Wrong:

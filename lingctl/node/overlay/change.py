@@ -31,7 +31,7 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
         recovered = recover(tree, store)
         state = look(tree, package, store)
         _refuse_unfit(state)
-        if state.files == package.digests and not state.problems:
+        if state.files == package.digests and (state.delivery == "mount" or not state.problems):
             receipt = store.receipt()
             if state.delivery == "copy" and not (receipt and receipt["files"] == state.files):
                 # Somebody put the same files there; from now on they are ours to revert.
