@@ -15,13 +15,19 @@ FILE_MODE = 0o640
 
 
 @contextlib.contextmanager
-def part_of(path: str) -> Iterator[str]:
-    """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed."""
+def part_of(path: str, *, sync: bool = True) -> Iterator[str]:
+    """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed.
+
+    Args:
+        path: the final name.
+        sync: make the new name survive a power failure at once; else `sync_folder` must follow.
+    """
     part = part_name(path)
     try:
         yield part
         os.replace(part, path)
-        sync_folder(os.path.dirname(path))
+        if sync:
+            sync_folder(os.path.dirname(path))
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(part)
@@ -46,12 +52,13 @@ def create(path: str) -> int:
     return descriptor
 
 
-def write_whole(path: str, data: bytes) -> None:
-    """Write a small file: complete on disk, or not at all."""
-    with part_of(path) as part, os.fdopen(create(part), "wb") as file:
+def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
+    """Write a small file: complete, or not at all; and on disk, unless ``sync`` is false."""
+    with part_of(path, sync=sync) as part, os.fdopen(create(part), "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
 
 
 def make_folder(path: str) -> None:

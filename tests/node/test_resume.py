@@ -355,11 +355,13 @@ def test_other_weights_in_the_way_are_left_alone(tmp_path: Path) -> None:
     target.chmod(0o755)
     (target / "model.safetensors").write_bytes(b"something of value")
     (target / INDEX).write_text("{}")
+    touched = target.stat().st_mtime_ns
     with pytest.raises(Trouble, match=r"other weights are there: model\.safetensors") as caught:
         run(source, target)
     assert "--force" in caught.value.remedy
     assert sorted(path.name for path in target.iterdir()) == ["model.safetensors", INDEX]
     assert target.stat().st_mode & 0o777 == 0o755
+    assert target.stat().st_mtime_ns == touched
     run(source, target, force=True)
     assert not (target / "model.safetensors").exists()
     assert_same(load(target), model())

@@ -83,7 +83,11 @@ def same(first: str, second: str) -> bool:
 
 
 def _copy(source: str, copy: str) -> None:
-    with part_of(copy) as part, open(source, "rb") as reader, os.fdopen(create(part), "wb") as writer:
+    with (
+        part_of(copy, sync=False) as part,
+        open(source, "rb") as reader,
+        os.fdopen(create(part), "wb") as writer,
+    ):
         while True:
             block = reader.read(_BLOCK)
             if not block:

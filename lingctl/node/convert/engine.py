@@ -173,7 +173,8 @@ def _carry_out(job: _Job, report: Report) -> List[str]:
     _write_shards(job, pending, ledger, report)
     differing = copy_companions(job.source.folder, job.target, job.companions.names, job.options.force)
     _check_unchanged(job.source)
-    # The index comes last: where it is, the output is complete.
+    # The index comes last: where it is, the output is complete, names included.
+    sync_folder(job.target)
     write_whole(os.path.join(job.target, INDEX), job.plan.index_text)
     return differing
 

@@ -81,11 +81,11 @@ def read_receipt(folder: str) -> Optional[Receipt]:
 
 
 def write_receipt(folder: str, receipt: Receipt) -> None:
-    """Put the receipt on disk, whole."""
+    """Write the receipt, whole. A power failure may take it: shards are then compared with the source."""
     content = {
         "version": _VERSION,
         "source": receipt.source,
         "plan": receipt.plan,
         "shards": dict(receipt.shards),
     }
-    write_whole(os.path.join(folder, RECEIPT), (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(os.path.join(folder, RECEIPT), (json.dumps(content, indent=1) + "\n").encode(), sync=False)

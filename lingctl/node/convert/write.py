@@ -1,4 +1,4 @@
-"""Writes one shard and proves it: streamed out, synced, read back, renamed."""
+"""Writes one shard and proves it: streamed out, read back, synced, renamed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WRITE_BACK = 64 << 20
 
 
 def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Tick) -> None:
-    """Write ``shard`` at ``path``: it appears complete, on disk and proved, or not at all.
+    """Write ``shard`` at ``path``: it appears complete, its bytes on disk and proved, or not at all.
 
     Raises:
         Trouble: the source is damaged, or what was read back differs.
@@ -28,15 +28,16 @@ def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Ti
     """
     stream = Stream()
     try:
-        with part_of(path) as part:
+        with part_of(path, sync=False) as part:
             descriptor = create(part)
             try:
                 _fill(descriptor, shard, stream, written)
+                if verify:
+                    # While the disk is still writing: what is read back comes from memory before and after.
+                    compare_shard(part, shard, proved)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            if verify:
-                compare_shard(part, shard, proved)
     finally:
         stream.close()
 
