@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingctl.ascend.facts import NodeRequest, read_facts
+from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.assets import asset
+from lingctl.checks.capacity import check_capacity
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
 from lingctl.flows.capacity import Wishes, answer_capacity, list_models
@@ -23,6 +28,7 @@ from lingctl.mindie.capacity import (
     smallest_fit,
     uneven,
 )
+from lingctl.remote.probe import Answers
 from tests.unit.mindie.samples import make_cluster
 
 README = Load(14000, 8192, 4096, 0.8)
@@ -184,3 +190,35 @@ def test_families_that_are_not_served_are_refused_by_name(name, word):
         find_model(name)
     assert caught.value.code == "model-family-unsupported"
     assert word in caught.value.what
+
+
+def test_the_table_in_the_docs_is_what_is_computed():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in page.splitlines()
+        if line.startswith(("| lite |", "| plus |"))
+    ]
+    assert len(rows) == 10
+    for model, cards, memory, weights, cache, blocks, verdict in rows:
+        load = LARGE if int(cards) > 8 else README
+        found = estimate(LITE if model == "lite" else PLUS, 16384, int(cards), float(memory), load)
+        assert f"{found.weights_gib:.1f}" == weights
+        assert f"{found.cache_gib:.1f}".replace("-", "−") == cache
+        assert (found.blocks, found.fits) == (int(blocks), verdict.startswith("fits"))
+
+
+def test_the_memory_that_npu_smi_shows_is_judged():
+    chips = tuple(
+        Chip(npu=n, chip=0, physical=None, name="910B3", health="OK", bus="", hbm_total_mb=65536)
+        for n in range(8)
+    )
+    cluster = make_cluster()
+    seen = replace(_no_facts(), npus=NpuTable("24.1", "24.1", chips))
+    assert [f.verdict for f in check_capacity(cluster, {"node1": seen})] == [Verdict.PASS]
+    assert {f.verdict for f in check_capacity(cluster, {"node1": _no_facts()})} == {Verdict.UNKNOWN}
+
+
+def _no_facts():
+    request = NodeRequest(cards=tuple(range(8)))
+    return read_facts("node1", request, Answers({}, complete=False))
