@@ -78,6 +78,8 @@ def _search_path() -> list[Path]:
     library = {own, own / "lib-dynload"}
     found = [PACKAGE.parent]
     for entry in map(Path, sys.path):
-        if entry.is_absolute() and entry.is_dir() and entry != Path("/") and entry not in library:
+        # A folder directly below the root would hide one that a node has of its own.
+        deep = entry.is_absolute() and len(entry.parts) > 2
+        if deep and entry.is_dir() and entry not in library:
             found.append(entry.resolve())
     return list(dict.fromkeys(found))

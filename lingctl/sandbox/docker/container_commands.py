@@ -14,6 +14,7 @@ from lingctl.sandbox.docker import images, runtime
 from lingctl.sandbox.docker.describe import inspected_container, inspected_image, listed_container
 from lingctl.sandbox.docker.options import Words, read_words
 from lingctl.sandbox.docker.store import Container, container_named, containers, locked, remove
+from lingctl.sandbox.docker.streams import flush
 from lingctl.sandbox.docker.templates import render
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated
 
@@ -168,7 +169,7 @@ def start(words: Sequence[str]) -> int:
 
     def act(name: str) -> None:
         container = required(name)
-        runtime.flush()
+        flush()
         if not container.running:
             runtime.start(container, attach=False)
 
@@ -192,7 +193,7 @@ def restart(words: Sequence[str]) -> int:
 
     def act(name: str) -> None:
         runtime.stop(required(name), seconds)
-        runtime.flush()
+        flush()
         runtime.start(required(name), attach=False)
 
     return each(options.rest, "restart", act)

@@ -13,6 +13,8 @@ from lingctl.sandbox.docker.container_commands import required
 from lingctl.sandbox.docker.images import Image, image_named
 from lingctl.sandbox.docker.options import Words, read_words
 from lingctl.sandbox.docker.store import Bind, Container, Device, locked, new_name_taken, save
+from lingctl.sandbox.docker.streams import flush
+from lingctl.sandbox.docker.supervisor import now
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated
 from lingctl.sandbox.state import this_node
 
@@ -68,7 +70,7 @@ def run(words: Sequence[str]) -> int:
     if detach:
         # As docker does: the id is told before it is known whether the container starts.
         print(container.id)
-    runtime.flush()
+    flush()
     try:
         return runtime.start(container, attach=not detach)
     except DockerError as error:
@@ -105,7 +107,7 @@ def execute(words: Sequence[str]) -> int:
         raise DockerError(f"Error response from daemon: Container {container.id} is not running", 1)
     if options.on("tty") and options.on("interactive") and not sys.stdin.isatty():
         raise DockerError("the input device is not a TTY", 1)
-    runtime.flush()
+    flush()
     return runtime.execute(
         container,
         command,
@@ -151,7 +153,7 @@ def _create(command: str, options: Words) -> Container:
         name=name,
         image=reference,
         image_id=image.id,
-        created=runtime.now(),
+        created=now(),
         command=[*(entrypoint or []), *given],
         arguments=given,
         entrypoint=entrypoint,
