@@ -73,7 +73,7 @@ MUTATIONS = {
         ),
     ),
     "top-k not renormalised": (
-        "plus",
+        "plus-head-dim-unstated",
         (_CONFIG, "super().__init__(**values)", 'super().__init__(**{**values, "norm_topk_prob": False})'),
     ),
     "top-k always renormalised": (
