@@ -112,7 +112,8 @@ def _on_nodes(
     stop: bool,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.spread import SpreadOptions, download_on_nodes, folder_on_nodes, stop_on_nodes
+    from lingctl.flows.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
+    from lingctl.flows.spread_sources import SpreadOptions
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer

@@ -98,15 +98,18 @@ class _Push:
 
     def run(self) -> None:
         """Until the block ends. The node's own report tells how it went."""
-        with contextlib.suppress(LingctlError):
-            port = int(str(self._node.call("push-port")["port"]))
-            connection = self._group[self._node.node]
-            assert isinstance(connection, _CanForward), "nodes are reached over SSH"
-            with connection.forward("127.0.0.1", port) as address:
-                while not self._ended.is_set():
-                    with contextlib.suppress(OSError):
-                        self._give(address)
-                    self._ended.wait(_PAUSE)
+        while not self._ended.is_set():
+            # The node may not listen yet, or listen anew: ask again each time.
+            with contextlib.suppress(LingctlError, OSError):
+                self._give_once()
+            self._ended.wait(_PAUSE)
+
+    def _give_once(self) -> None:
+        port = int(str(self._node.call("push-port")["port"]))
+        connection = self._group[self._node.node]
+        assert isinstance(connection, _CanForward), "nodes are reached over SSH"
+        with connection.forward("127.0.0.1", port) as address:
+            self._give(address)
 
     def _give(self, address: tuple[str, int]) -> None:
         with (

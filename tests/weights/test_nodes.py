@@ -197,3 +197,15 @@ def test_a_small_disk_is_told_before_the_first_byte(lingctl: Lingctl, hub: Hub, 
         ran = lingctl("download", REPOSITORY, "--nodes", cluster.hosts, "--json")
         assert (ran.status, ran.document["code"], ran.document["where"]) == (1, "disk-space", "node2")
         assert sum(hub.served.values()) == 0
+
+
+def test_ctrl_c_leaves_it_running_and_says_so(lingctl: Lingctl, hub: Hub, pair: SshNodes) -> None:
+    hub.faults = [Fault("slow", LARGE, rate=300_000)]
+    process = lingctl.start("download", REPOSITORY, "--nodes", pair.hosts)
+    _wait_until(lambda: hub.served[LARGE] > 300_000)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "--stop" in stderr
+    assert _programs(pair.nodes[0], "fetch", "run")

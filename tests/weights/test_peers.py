@@ -210,6 +210,14 @@ def test_only_listed_files_are_given(tmp_path: Path, authority: Authority) -> No
                 assert channel.receive_frame(memoryview(bytearray(10))) == 0xFFFFFFFF
 
 
+def test_a_taken_port_is_named(tmp_path: Path, authority: Authority) -> None:
+    _keys(tmp_path, authority, "serve", "node-0")
+    tls = context(str(tmp_path / ".download" / "tls"), "serve", server=True)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Trouble) as caught:
+        FileServer(Place(str(tmp_path)), _listing(), tls, "127.0.0.1", taken.getsockname()[1])
+    assert caught.value.code == "spread-listen"
+
+
 def test_keys_are_gone_from_the_disk_once_read(tmp_path: Path, authority: Authority) -> None:
     _keys(tmp_path, authority, "serve", "node-0")
     context(str(tmp_path / ".download" / "tls"), "serve", server=True)

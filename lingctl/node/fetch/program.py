@@ -52,11 +52,6 @@ def _look(place: Place, report: Report) -> Dict[str, object]:
     return look(place.folder, _request(place, keep=True).files or ())
 
 
-def _start(place: Place, report: Report) -> Dict[str, object]:
-    """Begin in the background."""
-    return {"started": background.start(place, "run")}
-
-
 def _follow(place: Place, report: Report) -> Dict[str, object]:
     """Tell what the background program does until it ends."""
     return background.follow(place, report)
@@ -109,8 +104,8 @@ def _serve(place: Place, report: Report) -> Dict[str, object]:
 def _serve_start(place: Place, report: Report) -> Dict[str, object]:
     """Begin to give files, in the background; an earlier server is ended first. Tells the port."""
     background.stop(place, _SERVE)
-    background.spawn(place, _SERVE, _SERVE)
-    return _port(place, f"{_SERVE}.json", lambda: place.holder(_SERVE) is None)
+    process = background.spawn(place, _SERVE, _SERVE)
+    return _port(place, f"{_SERVE}.json", lambda: process.poll() is not None)
 
 
 def _serve_stop(place: Place, report: Report) -> Dict[str, object]:
@@ -120,18 +115,16 @@ def _serve_stop(place: Place, report: Report) -> Dict[str, object]:
 
 def _push_port(place: Place, report: Report) -> Dict[str, object]:
     """The port on which a push is awaited."""
-    return _port(place, PORT_FILE, lambda: place.holder() is None)
+    return _port(place, PORT_FILE, lambda: False)
 
 
 def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, object]:
+    """The port that a background program tells in its file, as soon as it does."""
     deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline:
-        gone = ended()
+    while time.monotonic() < deadline and not ended():
         if os.path.exists(place.inside(name)):
             with open(place.inside(name), "rb") as file:
                 return {"port": int(json.load(file)["port"])}
-        if gone and time.monotonic() > deadline - _WAIT_SECONDS + 2:
-            break
         time.sleep(0.05)
     raise Trouble(
         "nothing listens here",
@@ -150,7 +143,6 @@ _VERBS: Dict[str, Callable[[Place, Report], Dict[str, object]]] = {
     "list": _list,
     "have": _have,
     "look": _look,
-    "start": _start,
     "follow": _follow,
     "get": _get,
     "stop": _stop,
