@@ -58,7 +58,6 @@ def pushing(
             daemon=True,
         )
         for name in wants.heads
-        for _ in range(CONNECTIONS)
     ]
     for thread in threads:
         thread.start()
@@ -77,7 +76,7 @@ class _CanForward(Protocol):
 
 
 class _Push:
-    """One of the connections to one node; made again until the node has everything."""
+    """The connections to one node; made again until the node has everything."""
 
     def __init__(
         self,
@@ -100,19 +99,27 @@ class _Push:
         """Until the block ends. The node's own report tells how it went."""
         while not self._ended.is_set():
             # The node may not listen yet, or listen anew: ask again each time.
-            with contextlib.suppress(LingctlError, OSError):
-                self._give_once()
+            with contextlib.suppress(LingctlError):
+                self._give_all()
             self._ended.wait(_PAUSE)
 
-    def _give_once(self) -> None:
+    def _give_all(self) -> None:
         port = int(str(self._node.call("push-port")["port"]))
         connection = self._group[self._node.node]
         assert isinstance(connection, _CanForward), "nodes are reached over SSH"
         with connection.forward("127.0.0.1", port) as address:
-            self._give(address)
+            threads = [
+                threading.Thread(target=self._give, args=(address,), daemon=True) for _ in range(CONNECTIONS)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
 
     def _give(self, address: tuple[str, int]) -> None:
+        # The node ends the connections when it has everything, and asks anew when one broke.
         with (
+            contextlib.suppress(OSError),
             socket.create_connection(address, timeout=20) as sock,
             self._tls.wrap_socket(sock, server_hostname=self._name) as safe,
         ):
