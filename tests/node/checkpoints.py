@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,26 @@ def save(folder: Path, content: Any, **options: Any) -> Path:
 def run(source: Path, target: Path, report: Callable[..., None] | None = None, **options: Any) -> dict:
     """Convert in this process."""
     return convert(str(source), str(target), Options(**options), report or (lambda event: None))
+
+
+def stopped_midway(
+    command: list[str], begun: Callable[[], bool], number: int, undo: Callable[[], object]
+) -> str:
+    """Send a signal to ``command`` once it has begun, and give its output with its exit status in front.
+
+    On a busy machine it may end before the signal comes: then it is undone and run again.
+    """
+    for _ in range(20):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not begun() and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(number)
+        output, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
+        if process.returncode:
+            return f"{process.returncode} {output}"
+        undo()
+    raise AssertionError("it always ended before it could be stopped")
 
 
 def load(folder: Path) -> dict[str, torch.Tensor]:

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from lingctl.node.trouble import Trouble
-from tests.node.checkpoints import INDEX, assert_same, load, model, run, save
+from tests.node.checkpoints import INDEX, assert_same, load, model, run, save, stopped_midway
 
 pytestmark = pytest.mark.torch
 
@@ -141,14 +141,14 @@ def test_interrupted_takes_its_half_done_files_away(
 ) -> None:
     source, wanted = larger
     target = tmp_path / "out"
-    process = subprocess.Popen(program(pyz, source, target), stdout=subprocess.PIPE, text=True)
-    while not (target / ".lingctl-convert.json").exists():
-        time.sleep(0.002)
-        assert process.poll() is None
-    process.send_signal(number)
-    output = process.communicate(timeout=20)[0]
-    assert process.returncode == 130, output
-    assert json.loads(output.splitlines()[-1])["code"] == "interrupted"
+    output = stopped_midway(
+        program(pyz, source, target),
+        (target / ".lingctl-convert.json").exists,
+        number,
+        lambda: shutil.rmtree(target),
+    )
+    assert output.startswith("130 "), output
+    assert json.loads(output.partition(" ")[2].splitlines()[-1])["code"] == "interrupted"
     assert leftovers(target) == []
     assert_prefix_of(target, wanted)
     run(source, target, max_shard_size=3_000_000)

@@ -10,7 +10,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from lingctl.node.weights.manifest import (
 from lingctl.node.weights.modes import set_modes, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
 from lingctl.release.state import weights_state
-from tests.node.checkpoints import INDEX, ling, model, run, save
+from tests.node.checkpoints import INDEX, ling, model, run, save, stopped_midway
 
 pytestmark = pytest.mark.torch
 
@@ -375,12 +374,9 @@ def test_a_killed_manifest_goes_on(tmp_path: Path, pyz: Path) -> None:
         path.touch()
         os.truncate(path, 8_000_000 + number)
     command = [sys.executable, str(pyz), "weights", "manifest", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not (tmp_path / MANIFEST).exists():
-        time.sleep(0.002)
-        assert process.poll() is None
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    manifest = tmp_path / MANIFEST
+    output = stopped_midway(command, manifest.exists, signal.SIGKILL, manifest.unlink)
+    assert output.startswith(f"-{signal.SIGKILL.value} ")
     kept = len(read_manifest(str(tmp_path)) or {})
     assert 0 < kept < 60
     again = make_manifest(str(tmp_path), lambda event: None)
