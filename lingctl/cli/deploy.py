@@ -66,5 +66,6 @@ def deploy(
                 "answer": report.answer if report else "",
             },
         )
-    url = f"http://{cluster.primary.service_address}:{cluster.serving.port}"
+    scheme = "https" if cluster.https else "http"
+    url = f"{scheme}://{cluster.primary.service_address}:{cluster.serving.port}"
     say(f"Ready: {cluster.model} answers at {url} as {cluster.serving.served_name!r}.", style="bold green")

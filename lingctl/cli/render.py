@@ -82,7 +82,7 @@ def render(
     part = Part((what or What.all).value)
     known = _known(cluster, profile, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, profile, part, known)
-    for note in known.notes:
+    for note in known.notes if part is not Part.ranktable else ():
         say(note)
     if output is not None:
         write_files(files, output)

@@ -145,7 +145,10 @@ class Certificates(Section):
 
 
 class Https(Certificates):
-    """HTTPS of the service. MindIE also asks its clients for a certificate."""
+    """HTTPS of the service. MindIE also asks its clients for a certificate.
+
+    The first authority in ``ca`` is also the one by which lingctl knows the service's own certificate.
+    """
 
     client_cert: str | None = Field(
         None, description="Certificate that lingctl shows to the service; needed for its own tests."

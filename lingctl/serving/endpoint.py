@@ -98,11 +98,15 @@ class Endpoint:
 def endpoint_of(
     cluster: Cluster, *, tls: TlsFiles = NO_TLS_FILES, environment: Mapping[str, str] | None = None
 ) -> Endpoint:
-    """The endpoint of a cluster: its primary's service address and ports; HTTPS where a CA is given.
+    """The endpoint of a cluster: its primary's service address and ports.
+
+    HTTPS where hosts.yaml has it or a CA is given, which wins.
 
     Raises:
         UsageError: a TLS file is not there.
     """
+    if tls == NO_TLS_FILES:
+        tls = _tls_files(cluster)
     tls.check()
     host = _in_url(cluster.primary.service_address)
     scheme = "https" if tls.ca else "http"
@@ -165,6 +169,15 @@ def _bad_url(url: str) -> UsageError:
 
 def _api_key(environment: Mapping[str, str] | None) -> str:
     return (os.environ if environment is None else environment).get(API_KEY_VARIABLE, "")
+
+
+def _tls_files(cluster: Cluster) -> TlsFiles:
+    if cluster.https is None:
+        return NO_TLS_FILES
+    certificate, key = cluster.https.client_cert, cluster.https.client_key
+    return TlsFiles(
+        Path(cluster.https.ca[0]), Path(certificate) if certificate else None, Path(key) if key else None
+    )
 
 
 def _in_url(host: str) -> str:

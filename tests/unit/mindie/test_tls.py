@@ -21,6 +21,7 @@ from lingctl.release.certificates import certificate_paths, certificate_steps
 from lingctl.release.layout import layout_of
 from lingctl.release.state import FileState, NodeState, state_questions
 from lingctl.release.wanted import wanted_release
+from lingctl.serving.endpoint import endpoint_of
 from tests.unit.mindie.samples import addresses_of
 
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
@@ -142,6 +143,16 @@ def test_off_is_said_aloud(hosts):
     assert not list(certificate_steps(cluster, NodeState("node2"), profile_for("3.0.0")))
     mounts = container_spec(cluster, cluster.primary, profile_for("3.0.0"), "/o").mounts
     assert not any("/tls" in mount for mount in mounts)
+
+
+def test_lingctl_s_own_requests_use_them(hosts, tmp_path):
+    (tmp_path / "tls/client.key").write_text(KEY)
+    text = HOSTS.replace("client_cert:", "client_key: tls/client.key, client_cert:")
+    endpoint = endpoint_of(hosts(text=text), environment={})
+    assert endpoint.service_url == "https://10.0.0.1:1025"
+    assert endpoint.tls.ca == tmp_path / "tls/ca.pem"
+    assert endpoint.tls.certificate == tmp_path / "tls/client.pem"
+    assert endpoint.tls.key == tmp_path / "tls/client.key"
 
 
 @pytest.mark.parametrize(
