@@ -6,6 +6,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.inventory.cluster import Ssh
+from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -73,3 +75,18 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield Server(directory, port, process)
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two nodes of two cards, with nothing deployed yet."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    lab = Lab(Path(tempfile.mkdtemp(prefix="lingctl-lab-", dir="/var/tmp")) / "lab")
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
+        lab.directory.parent.rmdir()
