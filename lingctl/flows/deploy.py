@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from lingctl.ascend.facts import NodeFacts, device_addresses
-from lingctl.errors import ChecksFailed, NodeError
+from lingctl.ascend.facts import NodeFacts
+from lingctl.errors import NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, worst_first
+from lingctl.findings import Verdict
 from lingctl.flows.change import Change
-from lingctl.flows.check_network import CheckOptions, check_network
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
 from lingctl.flows.node_program import prepare_program
+from lingctl.flows.preflight import Preflight, addresses_of, stop_on
 from lingctl.flows.releases import new_recording
 from lingctl.flows.running import all_daemons_run, live_addresses
+from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.model_config import shape_of
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, prove
 from lingctl.plan import Plan, Stage, plan_of
@@ -31,6 +33,23 @@ from lingctl.remote.group import Group
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a plan is made from, besides the nodes as they are.
+
+    Attributes:
+        addresses: live address of every card; with several nodes only.
+        programs: how to run lingctl's own program on each node.
+        accepted: names of checks that may fail.
+    """
+
+    cluster: Cluster
+    profile: Profile
+    addresses: Addresses
+    programs: Mapping[str, Program]
+    accepted: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A plan, and what it was made from.
 
@@ -38,17 +57,14 @@ class Deployment:
         plan: everything that will be done, as far as it can be known now.
         settled: false while a download or conversion still decides the model's part.
         states: the nodes as they were seen.
-        findings: of the checks that were made first.
+        shape: of the model's config.json, once the weights are settled.
     """
 
-    cluster: Cluster
-    profile: Profile
+    wanted: Wanted
     plan: Plan
     settled: bool
     states: Mapping[str, NodeState]
-    findings: tuple[Finding, ...]
-    addresses: Addresses
-    programs: Mapping[str, Program]
+    shape: Shape | None
 
 
 def plan_deploy(
@@ -70,20 +86,22 @@ def plan_deploy(
     """
     _need_all(group)
     profile = profile_for(cluster.mindie)
-    findings: tuple[Finding, ...] = ()
+    preflight = Preflight(group, cluster, listener, accepted)
     serves = all_daemons_run(group, cluster)
     addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
+    facts: Mapping[str, NodeFacts] = {}
     if not serves or not _complete(cluster, addresses):
-        findings, addresses = _checked(group, cluster, listener, accepted)
+        facts = preflight.nodes()
+        addresses = addresses_of(facts)
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    plan, settled, states = _plan(group, cluster, profile, addresses, programs, listener)
-    if not findings and not plan.empty:
-        findings, addresses = _checked(group, cluster, listener, accepted)
-    for name, state in states.items():
+    deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
+    if not deployment.plan.empty:
+        preflight.capacity(facts or preflight.nodes(), deployment.shape)
+    for name, state in deployment.states.items():
         if state.unfinished is not None:
             text = f"half-done before, gone on with now: {state.unfinished.description}"
             listener(Event("earlier change", "note", name, text))
-    return Deployment(cluster, profile, plan, settled, states, findings, addresses, programs)
+    return deployment
 
 
 def run_deploy(group: Group, deployment: Deployment, listener: Listener, change: Change) -> None:
@@ -99,11 +117,13 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
         NodeError: a node changed since the plan was made (code ``drifted``); nothing was done.
         LingctlError: a step failed; nothing later was begun.
     """
-    cluster, profile, plan = deployment.cluster, deployment.profile, deployment.plan
-    need_no_drift(group, cluster, profile, deployment.states, image_of(cluster, profile))
-    settled, tried = deployment.settled, list[str]()
-    while not settled:
-        waiting = [f"{step.node}: {step.title}" for step in plan.changes if step.stage is Stage.WEIGHTS]
+    wanted = deployment.wanted
+    image = image_of(wanted.cluster, wanted.profile)
+    need_no_drift(group, wanted.cluster, wanted.profile, deployment.states, image)
+    tried = list[str]()
+    while not deployment.settled:
+        weights = [step for step in deployment.plan.changes if step.stage is Stage.WEIGHTS]
+        waiting = [f"{step.node}: {step.title}" for step in weights]
         if waiting == tried:
             raise NodeError(
                 "the weights are still not in place after their download or conversion",
@@ -111,10 +131,11 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
                 remedy="look at them: lingctl verify-weights DIR",
                 code="weights-not-in-place",
             )
-        execute(plan, group, listener, until=Stage.WEIGHTS, change=change)
+        execute(deployment.plan, group, listener, until=Stage.WEIGHTS, change=change)
         tried = waiting
-        plan, settled, _ = _plan(group, cluster, profile, deployment.addresses, deployment.programs, listener)
-    execute(plan, group, listener, change=change)
+        deployment = _plan(group, wanted, listener)
+    gates = {Stage.DAEMON: Preflight(group, wanted.cluster, listener, wanted.accepted).overlay}
+    execute(deployment.plan, group, listener, change=change, gates=gates)
 
 
 def _need_all(group: Group) -> None:
@@ -128,48 +149,9 @@ def _complete(cluster: Cluster, addresses: Addresses) -> bool:
     )
 
 
-def _checked(
-    group: Group, cluster: Cluster, listener: Listener, accepted: Collection[str]
-) -> tuple[tuple[Finding, ...], Addresses]:
-    report = check_network(group, cluster, CheckOptions(), listener)
-    unfit = [finding for finding in report.findings if finding.verdict >= Verdict.UNKNOWN]
-    for finding in unfit:
-        if finding.check in accepted:
-            text = f"{finding.verdict.word}, accepted: {finding.message}"
-            listener(Event(finding.check, "note", finding.where, text))
-    _stop_on([finding for finding in unfit if finding.check not in accepted], waivable=True)
-    return tuple(report.findings), _addresses(cluster, report.facts)
-
-
-def _addresses(cluster: Cluster, facts: Mapping[str, NodeFacts]) -> Addresses:
-    return {node.name: device_addresses(facts[node.name]) for node in cluster.nodes if node.name in facts}
-
-
-def _stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
-    bad = [finding for finding in worst_first(findings) if finding.verdict >= Verdict.UNKNOWN]
-    if not bad:
-        return
-    first = bad[0]
-    waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
-    more = f" (and {len(bad) - 1} more: lingctl check-network shows all)" if len(bad) > 1 else ""
-    raise ChecksFailed(
-        f"not fit to start: {first.message}{more}",
-        where=first.where,
-        evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in bad[1:8])
-        or first.evidence,
-        remedy=f"{first.remedy}{waive}".lstrip(),
-        code=f"check-{first.check}",
-    )
-
-
-def _plan(
-    group: Group,
-    cluster: Cluster,
-    profile: Profile,
-    addresses: Addresses,
-    programs: Mapping[str, Program],
-    listener: Listener,
-) -> tuple[Plan, bool, dict[str, NodeState]]:
+def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
+    cluster, profile = wanted.cluster, wanted.profile
+    addresses, programs = wanted.addresses, wanted.programs
     listener(Event("look at the nodes", "started"))
     states = node_states(group, cluster, profile, programs)
     listener(Event("look at the nodes", "done"))
@@ -184,14 +166,16 @@ def _plan(
         for node in cluster.nodes
     }
     if cluster.multi_node:
-        _stop_on(prove(RankTable.build(cluster, addresses).text, cluster, addresses))
+        proof = prove(RankTable.build(cluster, addresses).text, cluster, addresses)
+        stop_on([finding for finding in proof if finding.verdict >= Verdict.UNKNOWN])
     steps = [step for plan in weights.values() for step in plan.steps]
     settled = all(plan.settled for plan in weights.values())
     if settled:
         steps += record_steps(cluster, states, releases, new_recording(releases, states))
     steps += [step for state in states.values() for step in certificate_steps(cluster, state, profile)]
     steps += deploy_steps(cluster, states, releases).steps
-    return plan_of(steps), settled, states
+    shape = shape_of(weights[cluster.primary.name].model_config) if settled else None
+    return Deployment(wanted, plan_of(steps), settled, states, shape)
 
 
 def _need_images(states: Mapping[str, NodeState], image: str) -> None:

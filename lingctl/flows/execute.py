@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
@@ -17,7 +18,13 @@ from lingctl.remote.job import run_job
 
 
 def execute(
-    plan: Plan, group: Group, listener: Listener, *, until: Stage | None = None, change: Change | None = None
+    plan: Plan,
+    group: Group,
+    listener: Listener,
+    *,
+    until: Stage | None = None,
+    change: Change | None = None,
+    gates: Mapping[Stage, Callable[[], None]] = MappingProxyType({}),
 ) -> None:
     """Run the plan's changes.
 
@@ -27,6 +34,7 @@ def execute(
         listener: hears each step start and end.
         until: stop after this stage.
         change: the lock that is held and the journal that is kept meanwhile.
+        gates: what has to hold before a stage begins; raises where it does not.
 
     Raises:
         LingctlError: a step failed; no later stage was begun, and what is named is all that is half-done.
@@ -38,6 +46,8 @@ def execute(
             return
         if change is not None:
             change.check()
+        if stage in gates:
+            gates[stage]()
         by_node = defaultdict(list)
         for step in steps:
             by_node[step.node].append(step)
