@@ -28,6 +28,8 @@ def main() -> int:
     # lines; one stream a file leaves fast lines unused.
     os.environ.setdefault("MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT", _WEEK)
     os.environ.setdefault("MODELSCOPE_DOWNLOAD_PARALLEL_WORKERS", "4")
+    # Behind a closed firewall each try takes as long as a connection may: three tell enough.
+    os.environ.setdefault("MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS", "3")
     os.environ["MODELSCOPE_CACHE"] = str(request["cache"])
     try:
         api = _connect(request)
