@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any, Literal
 from lingctl.errors import SandboxError, UsageError
 from lingctl.events import Event, Listener, ignore
 from lingctl.sandbox.faults import broken, healed
+from lingctl.sandbox.interpreter import PACKAGE
 from lingctl.sandbox.layout import KEEPER, MAX_NODES, Layout
 from lingctl.sandbox.state import ClusterState, load_cluster, load_node, load_pristine, update_node
 
@@ -171,6 +173,9 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     for path in layout.contents:
         _remove(path)
     layout.state.mkdir(parents=True)
+    # The nodes see this package read-only: what is not compiled now is compiled at every start of a tool.
+    for part in ("", "tools", "docker"):
+        compileall.compile_dir(PACKAGE / "sandbox" / part, maxlevels=0, quiet=2)
     folder, catalogue_name = MODELS[request.model]
     document = {**request.__dict__, "catalogue_name": catalogue_name}
     (layout.state / "request.json").write_text(json.dumps(document))

@@ -98,7 +98,7 @@ def _net_health(node: NodeState, card: Card, rest: list[str]) -> int:
         state = "Fault"
     elif card.address is None:
         state = "Socket fail"
-    elif not _answers(load_cluster(), card, card.netdetect):
+    elif card.netdetect != card.gateway and not _answers(load_cluster(), card, card.netdetect):
         state = "Receive timeout"
     else:
         state = "Success"

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from lingctl.sandbox.state import Card, NodeState, this_node, update_node
 from lingctl.sandbox.tools.hccn_queries import QUERIES
-from lingctl.sandbox.tools.hccn_settings import recover, set_value
 from lingctl.sandbox.tools.hccn_words import BUSY, Refusal
 
 _LOCK = "/run/hccn_tool.lock"
@@ -56,6 +55,8 @@ def _run(words: list[str]) -> int:
     if every:
         if words[1:] != ["-cfg", "recovery"]:
             raise Refusal(f"Get invalid major cmd.\n{_HELP}", 3)
+        from lingctl.sandbox.tools.hccn_settings import recover
+
         return recover(node, [card for card in node.cards if card.present])
     return _call(node, _card(node, words[1]), words[2], words[3:])
 
@@ -86,6 +87,8 @@ def _call(node: NodeState, card: Card, command: str, rest: list[str]) -> int:
     if not rest:
         raise Refusal("The total count of input parameters is wrong!", 4)
     if rest[0] == "-s":
+        from lingctl.sandbox.tools.hccn_settings import set_value
+
         return set_value(node, card, name, rest[1:])
     if rest[0] != "-g":
         raise Refusal("Get unknown option!", 3)
@@ -94,6 +97,8 @@ def _call(node: NodeState, card: Card, command: str, rest: list[str]) -> int:
 
 def _configuration(node: NodeState, card: Card, rest: list[str]) -> int:
     if rest == ["recovery"]:
+        from lingctl.sandbox.tools.hccn_settings import recover
+
         return recover(node, [card])
     if rest == ["status"]:
         print("config status:NONE")
