@@ -8,12 +8,15 @@ import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from lingctl.node.checkpoint.torch_file import Record
+from lingctl.node.convert.unpack import inflate
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import load, model, run, save
 from tests.node.test_cases import repack
@@ -403,3 +406,13 @@ def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "in" / "pytorch_model.bin").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(Trouble, match="not a zip file"):
         run(tmp_path / "in", tmp_path / "out")
+
+
+def test_no_more_is_inflated_than_a_record_claims(tmp_path: Path) -> None:
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(bytes(50_000_000)) + packer.flush()
+    (tmp_path / "file").write_bytes(packed)
+    record = Record(str(tmp_path / "file"), "a/data/0", 0, 64, len(packed), 0)
+    with pytest.raises(Trouble, match="damaged"):
+        inflate([record], str(tmp_path / "scratch"))
+    assert (tmp_path / "scratch").stat().st_size <= 65

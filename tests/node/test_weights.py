@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -482,3 +483,14 @@ def test_owner_is_the_one_who_runs_mindie(copy: Callable[[str], Path]) -> None:
     set_modes(str(folder), 1001)
     assert wrong_modes(str(folder), 1001) == ()
     assert wrong_modes(str(folder), 0) == ()
+
+
+def test_a_file_that_changes_while_it_is_summed_is_named(copy: Callable[[str], Path]) -> None:
+    folder = copy("lite-safetensors")
+
+    def meddle(event: object) -> None:
+        for path in folder.iterdir():
+            os.utime(path, ns=(1, time.time_ns()))
+
+    with pytest.raises(Trouble, match="changed while it was read"):
+        make_manifest(str(folder), meddle)
