@@ -12,6 +12,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.capacity import uneven
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rule_catalogue import RULES
 from lingctl.mindie.rule_cross import Parts
@@ -179,6 +180,14 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
             "MindIE does not extend it (YaRN is not available there)",
             "the published model configs; MindIE-LLM v3.0.0 atb_llm",
             f"set serving.max_seq_len to at most {window}",
+        )
+    cannot = uneven(cluster.catalogue_model.shape, cluster.world_size)
+    if cannot:
+        yield _finding(
+            "config-ranks",
+            f"{cluster.model} cannot be cut into {cluster.world_size} ranks: {cannot}",
+            "the overlay, which cuts nothing unevenly",
+            "use another number of nodes or devices",
         )
 
 

@@ -252,6 +252,13 @@ def test_a_longer_sequence_than_the_window_is_refused_for_a_known_model():
     assert "16384" in found[0].message
 
 
+@pytest.mark.parametrize(("nodes", "fine"), [(1, True), (2, True), (3, False), (4, True), (5, False)])
+def test_a_number_of_ranks_that_the_model_cannot_be_cut_into_is_refused(nodes, fine):
+    cluster = make_cluster("Ling-plus", nodes=nodes)
+    found = check_config(document_of(cluster), profile_for("3.0.0"), cluster)
+    assert ([f.check for f in found] == ["config-ranks"]) is not fine
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "5", '{"a": 1,}', '{"a": NaN}', "{'a': 1}", '{"a": 1} // x', "[" * 100000, '{"a": ' * 5000],
