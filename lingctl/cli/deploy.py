@@ -24,7 +24,7 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
-    from lingctl.flows.change import changing
+    from lingctl.flows.change import changing, settle
     from lingctl.flows.deploy import plan_deploy, run_deploy
     from lingctl.flows.prove import prove_service, wait_until_serving
     from lingctl.flows.releases import note_proved
@@ -39,6 +39,11 @@ def deploy(
     with progress() as listener, connect(cluster, listener) as group:
         deployment = plan_deploy(group, cluster, listener, accept or ())
     print_plan(deployment.plan, differences=dry_run)
+    if deployment.plan.empty and not dry_run:
+        # Nothing has to change, but a run that was interrupted may have left daemons that still load.
+        with progress() as listener, connect(cluster, listener) as group:
+            wait_until_serving(group, cluster, listener)
+            settle(group, cluster, deployment.states, listener)
     done = dry_run or deployment.plan.empty
     if done or not confirm("Do this?", yes=yes):
         if as_json:

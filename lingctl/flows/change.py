@@ -14,6 +14,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Step
 from lingctl.release.journal import Result, Run, begin_line, end_line, step_line
 from lingctl.release.layout import layout_of
+from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group, connect_node
@@ -69,12 +70,7 @@ class Change:
         involved.map(lambda connection: self._append(connection, line))
 
     def _append(self, connection: Connection, line: str) -> None:
-        """A log that cannot be written (a full disk) must not keep an operator from stopping or mending."""
-        write = script(_APPEND, self._path, line, title="write the audit log")
-        try:
-            connection.run(write, timeout=30).checked(connection.node)
-        except LingctlError as error:
-            self._listener(Event("audit log", "note", connection.node, f"not written: {error.what}"))
+        _append(connection, self._path, line, self._listener)
 
 
 @contextmanager
@@ -109,6 +105,27 @@ def changing(
             change.end("done")
     finally:
         connection.close()
+
+
+def settle(group: Group, cluster: Cluster, states: Mapping[str, NodeState], listener: Listener) -> None:
+    """Close earlier runs that did not end well: all that they meant to do was found done."""
+    unfinished = {name: state.unfinished for name, state in states.items() if state.unfinished is not None}
+    path = layout_of(cluster).audit
+
+    def close(connection: Connection) -> None:
+        line = end_line(unfinished[connection.node].run, _now(), "done", "found complete by a later run")
+        _append(connection, path, line, listener)
+
+    Group({name: group[name] for name in unfinished}).map(close)
+
+
+def _append(connection: Connection, path: str, line: str, listener: Listener) -> None:
+    """A log that cannot be written (a full disk) must not keep an operator from stopping or mending."""
+    try:
+        write = script(_APPEND, path, line, title="write the audit log")
+        connection.run(write, timeout=30).checked(connection.node)
+    except LingctlError as error:
+        listener(Event("audit log", "note", connection.node, f"not written: {error.what}"))
 
 
 def _now() -> str:

@@ -91,7 +91,7 @@ def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
         return None
     begin, rest = entries[begins[-1]], entries[begins[-1] + 1 :]
     own = [entry for entry in rest if entry["run"] == begin["run"]]
-    end = next((entry for entry in own if entry["event"] == "end"), None)
+    end = next((entry for entry in reversed(own) if entry["event"] == "end"), None)
     if end is not None and end.get("result") == "done":
         return None
     done = tuple(_steps(own, "done"))

@@ -38,6 +38,12 @@ def test_a_run_that_failed_tells_why():
     assert "failed: a disk is full, before its first step" in found.description
 
 
+def test_a_run_that_failed_and_was_found_complete_later_is_settled():
+    failed = end_line(RUN, NOW, "failed", "no answer in time")
+    assert read(BEGIN, failed) is not None
+    assert read(BEGIN, failed, end_line(RUN, NOW, "done", "found complete by a later run")) is None
+
+
 def test_only_the_last_run_counts():
     other = Run("cd34", "lingctl stop", "root@ops2")
     assert read(BEGIN, begin_line(other, NOW, ["stop"]), end_line(other, NOW, "done")) is None
