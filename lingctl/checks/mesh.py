@@ -96,17 +96,26 @@ def mesh_findings(
     dead = {place for place, bad in failed.items() if len(bad) == tried[place] and len(_partners(bad)) > 1}
     if not dead:
         dead = {place for place, bad in failed.items() if len(bad) == tried[place] and len(bad) > 2}
+    deaf = _deaf(hits) - dead
     for node in scope.nodes:
         if node.name not in facts:
             continue
         for card in node.cards:
             place = (node.name, card)
             if not tried[place]:
-                yield Finding("ping", Verdict.NOTE, f"not tried: {_why_not(facts[node.name], card)}", *place)
+                yield Finding(
+                    "ping", Verdict.NOTE, f"not tried: {_why_not(facts[node.name], card, left_out)}", *place
+                )
             elif place in dead:
-                yield _dead(place, failed[place])
+                yield _dead(place, failed[place], "reaches no other card and none reaches it")
+            elif place in deaf:
+                inbound = [hit for hit in failed[place] if hit.shot.target == place]
+                yield _dead(
+                    place, inbound, "is not fully reached by any other card, though it reaches others"
+                )
             else:
-                yield _partly(place, tried[place], [h for h in failed[place] if _blames(h, place, dead)])
+                blamed = [hit for hit in failed[place] if _blames(hit, place, dead | deaf)]
+                yield _partly(place, tried[place], blamed)
     if left_out:
         yield Finding(
             "ping",
@@ -217,11 +226,22 @@ def _blames(hit: Hit, place: Place, dead: set[Place]) -> bool:
     return hit.shot.source == place and hit.shot.target not in dead
 
 
-def _dead(place: Place, bad: Sequence[Hit]) -> Finding:
+def _deaf(hits: Sequence[Hit]) -> set[Place]:
+    """Cards that several others tried, and none reached."""
+    asked: dict[Place, set[Place]] = defaultdict(set)
+    answered: set[Place] = set()
+    for hit in hits:
+        asked[hit.shot.target].add(hit.shot.source)
+        if hit.ok:
+            answered.add(hit.shot.target)
+    return {place for place, sources in asked.items() if len(sources) > 1 and place not in answered}
+
+
+def _dead(place: Place, bad: Sequence[Hit], text: str) -> Finding:
     return Finding(
         "ping",
         _verdict(bad),
-        f"reaches no other card and none reaches it ({len(bad)} pings)",
+        f"{text} ({len(bad)} pings)",
         *place,
         _evidence(bad),
         _remedy(place, bad),
@@ -272,7 +292,7 @@ def _remedy(place: Place, bad: Sequence[Hit]) -> str:
     return f"hccn_tool -i {n} -arp -g, -route -g and -gateway -g; VLAN and cable of this port"
 
 
-def _why_not(facts: NodeFacts, card: int) -> str:
+def _why_not(facts: NodeFacts, card: int, left_out: int) -> str:
     seen = facts.cards.get(card)
     if seen is None or isinstance(seen.link, Unread):
         return "the card does not answer"
@@ -280,4 +300,4 @@ def _why_not(facts: NodeFacts, card: int) -> str:
         return "its link is down"
     if not isinstance(seen.address, Address):
         return "it has no address"
-    return "no other node has a card that it could reach"
+    return "the time limit came first" if left_out else "no other node has a card that it could reach"

@@ -100,7 +100,7 @@ def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, Recor
     def ask(connection: Connection) -> Record:
         listener(Event("ask the node", "started", connection.node))
         try:
-            record = _ask(connection, questions(request_of(scope, scope.node(connection.node))))
+            record = _ask(connection, _first_questions(scope, connection.node))
         except LingctlError as error:
             listener(Event("ask the node", "failed", connection.node, error.what))
             raise
@@ -118,7 +118,7 @@ def ask_more(
     seconds: float,
     listener: Listener,
 ) -> dict[str, Record]:
-    """The second part: mesh, host network, and what was still settling. Keeps what came before a loss.
+    """The second part: the mesh, and what was still settling. Keeps what came before a loss.
 
     Args:
         group: connections.
@@ -136,7 +136,7 @@ def ask_more(
     def more(connection: Connection) -> Record:
         name = connection.node
         record = records[name]
-        extra = _extra_questions(scope, facts[name])
+        extra = _settling_questions(facts[name])
         if extra:
             record = _merged(record, _ask(connection, extra))
         return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
@@ -144,7 +144,7 @@ def ask_more(
     answered = Group({name: group[name] for name in records})
     outcomes = answered.map(more)
     return {
-        name: outcome if isinstance(outcome, Record) else _cut(records[name], len(shots.get(name, [])))
+        name: outcome if isinstance(outcome, Record) else _lost(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()
     }
 
@@ -205,27 +205,33 @@ def _mesh(
             record = _merged(record, _ask(connection, small))
     except LingctlError as error:
         listener(Event("ping the other cards", "failed", name, error.what))
-        return replace(_cut(record, len(shots) - made), complete=False)
+        return _lost(record, len(shots) - made)
     if shots:
         text = f"{made - len(failed)} of {made} pings answered"
         listener(Event("ping the other cards", "done", name, text))
-    return _cut(record, len(shots) - made)
+    return replace(record, left_out=len(shots) - made)
 
 
-def _extra_questions(scope: Scope, facts: NodeFacts) -> list[Question]:
-    asked = []
-    targets = targets_of(scope, facts.node)
+def _first_questions(scope: Scope, name: str) -> list[Question]:
+    asked = questions(request_of(scope, scope.node(name)))
+    targets = targets_of(scope, name)
     if targets:
         asked.append(Question("reach", reach_command(list(targets)), 60))
+    return asked
+
+
+def _settling_questions(facts: NodeFacts) -> list[Question]:
     settling = [
         card
         for card, seen in facts.cards.items()
         if seen.net_health in ("Init", "Detect ip set") and seen.netdetect != "0.0.0.0"  # noqa: S104  (compared, not bound)
     ]
-    if settling:
-        asked.append(Question("settle", command("sleep", _SETTLE_SECONDS)))
-        asked += card_questions(settling, ("net_health",))
-    return asked
+    if not settling:
+        return []
+    return [
+        Question("settle", command("sleep", _SETTLE_SECONDS)),
+        *card_questions(settling, ("net_health",)),
+    ]
 
 
 def _ping_question(scope: Scope, shot: Shot, size: int | None = None) -> Question:
@@ -255,8 +261,8 @@ def _merged(record: Record, more: Record) -> Record:
     )
 
 
-def _cut(record: Record, left_out: int) -> Record:
-    return replace(record, left_out=left_out)
+def _lost(record: Record, left_out: int) -> Record:
+    return replace(record, left_out=left_out, complete=False)
 
 
 class _Heard:
