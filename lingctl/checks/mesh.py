@@ -125,26 +125,6 @@ def mesh_findings(
         )
 
 
-def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
-    """A row per node: its name, then ``answered/made`` for each node it pinged."""
-    made: Counter[tuple[str, str]] = Counter()
-    answered: Counter[tuple[str, str]] = Counter()
-    for hit in hits:
-        pair = (hit.shot.source[0], hit.shot.target[0])
-        made[pair] += 1
-        answered[pair] += hit.ok
-    return [
-        [
-            row,
-            *(
-                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
-                for column in names
-            ),
-        ]
-        for row in names
-    ]
-
-
 def _between(source: NodeFacts, target: NodeFacts, distance: int, mode: Mode) -> Iterator[Shot]:
     # A vNIC address repeats in every super-pod: it names a die only inside one, and on another server.
     inner = same_pod(source, target)

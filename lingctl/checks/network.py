@@ -11,6 +11,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
 from lingctl.checks.cards import count_findings, judge_card, judge_tool
 from lingctl.checks.cluster import cluster_findings, rails_across_subnets, usual_gateway
+from lingctl.checks.conf import conf_findings
 from lingctl.checks.mesh import Hit, mesh_findings
 from lingctl.checks.nodes import node_findings
 from lingctl.checks.reachability import reach_findings
@@ -132,7 +133,7 @@ def _card(facts: NodeFacts, card: CardFacts, gateways: Gateways) -> Iterator[Fin
     yield roce.judge_gateway(node, card, needed=card.card in gateways.needed, usual=gateways.usual)
     yield roce.judge_neighbour(node, card)
     yield roce.judge_mtu(node, card)
-    yield from roce.conf_findings(node, card, facts.conf)
+    yield from conf_findings(node, card, facts.conf)
     yield port_signal.judge_speed(node, card)
     yield port_signal.judge_flaps(node, card)
     yield port_signal.judge_optics(node, card)

@@ -1,11 +1,9 @@
-"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU, conf."""
+"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 
-from lingctl.ascend.conf import Conf
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
@@ -238,59 +236,6 @@ def judge_mtu(node: str, card: CardFacts) -> Finding:
             remedy=f"hccn_tool -i {n} -mtu -s value {largest}, or raise the switch's frame size",
         )
     return Finding("mtu", Verdict.PASS, str(mtu), node, n)
-
-
-def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[Finding]:
-    """Live values against /etc/hccn.conf, which the driver applies again after a reboot or reset."""
-    n = card.card
-    if isinstance(conf, Unread):
-        return
-    written = conf.get(n, {})
-    live = _live(card)
-    if not written:
-        if live:
-            text = "/etc/hccn.conf has nothing for this card: its settings are lost at the next reboot"
-            yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
-        return
-    differ = {key: value for key, value in live.items() if written.get(key, value) != value}
-    lost = {key for key in ("address", "netmask") if key in live and key not in written}
-    for key, value in differ.items():
-        yield Finding(
-            "hccn-conf",
-            Verdict.FAILURE if key in ("address", "netmask") else Verdict.WARNING,
-            f"{key} is {value} on the card, but {written[key]} in /etc/hccn.conf",
-            node,
-            n,
-            f"{key}_{n}={written[key]}",
-            f"keep the card's value: {_again(n, live)}; or take the file's: hccn_tool -i {n} -cfg recovery",
-        )
-    if lost:
-        text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"
-        yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
-    if not differ and not lost:
-        yield Finding("hccn-conf", Verdict.PASS, "as live", node, n)
-
-
-def _live(card: CardFacts) -> dict[str, str]:
-    live: dict[str, str] = {}
-    if isinstance(card.address, Address) and card.address.family == 4:
-        live |= {"address": card.address.address, "netmask": card.address.netmask}
-    if isinstance(card.gateway, Gateway):
-        live["gateway"] = card.gateway.address
-    if isinstance(card.netdetect, str) and card.netdetect != UNSET:
-        live["netdetect"] = card.netdetect
-    if isinstance(card.tls, Tls) and card.tls.switch is not None:
-        live["tls_enable"] = str(card.tls.switch)
-    if isinstance(card.mtu, int):
-        live["mtu"] = str(card.mtu)
-    return live
-
-
-def _again(card: int, live: dict[str, str]) -> str:
-    return (
-        f"hccn_tool -i {card} -ip -s address {live.get('address', 'ADDRESS')} "
-        f"netmask {live.get('netmask', 'MASK')}"
-    )
 
 
 def _wrong_address(address: Address, generation: str) -> str:

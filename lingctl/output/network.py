@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lingctl.ascend.facts import as_json
 from lingctl.ascend.ping import Ping
-from lingctl.checks.mesh import Hit, matrix
+from lingctl.checks.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.check_network import NetworkReport
 from lingctl.output.documents import print_json
@@ -125,6 +125,26 @@ def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
 def _cell(findings: Sequence[Finding], node: str, column: str) -> str:
     found = [finding for finding in _of_column(findings, column) if finding.node == node]
     return worst(found).word if found else "-"
+
+
+def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
+    """A row per node: its name, then ``answered/made`` for each node it pinged."""
+    made: Counter[tuple[str, str]] = Counter()
+    answered: Counter[tuple[str, str]] = Counter()
+    for hit in hits:
+        pair = (hit.shot.source[0], hit.shot.target[0])
+        made[pair] += 1
+        answered[pair] += hit.ok
+    return [
+        [
+            row,
+            *(
+                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
+                for column in names
+            ),
+        ]
+        for row in names
+    ]
 
 
 def _print_matrix(names: Sequence[str], hits: Sequence[Hit]) -> None:

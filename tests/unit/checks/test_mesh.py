@@ -9,8 +9,9 @@ import pytest
 
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, Place, Shot, matrix, mesh_findings, plan_mesh
+from lingctl.checks.mesh import Hit, Place, Shot, mesh_findings, plan_mesh
 from lingctl.findings import Verdict
+from lingctl.output.network import matrix
 from tests.unit.checks.world import CARDS, World, complained, said
 
 
