@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.sandbox.faults import FAULTS
+from lingctl.sandbox.lifecycle import break_node, running
 from tests.sandbox.live import LINGCTL, Live, lingctl, sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -102,12 +104,12 @@ def test_nothing_stays_when_the_keeper_is_killed(tmp_path: Path) -> None:
     with sandbox(directory, "--nodes", "1", "--model", "lite") as live:
         started = live.on("node1", f"docker run -d --network host {image(live)} sleep 4711")
         assert started.status == 0, started.said
-        keeper = next(
-            int(path.parent.name)
+        family = {
+            int(path.parent.name): int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
             for path in Path("/proc").glob("[0-9]*/cmdline")
             if path.read_bytes().endswith(f"keeper\0{directory}\0".encode())
-            and os.getpgid(int(path.parent.name)) == int(path.parent.name)
-        )
+        }
+        keeper = next(pid for pid, parent in family.items() if parent not in family)
         os.kill(keeper, signal.SIGKILL)
         deadline = time.monotonic() + 5
         while processes_of(directory) and time.monotonic() < deadline:
@@ -151,12 +153,13 @@ def test_a_wrong_fault_is_explained(lite_cluster: Live, words: tuple[str, str], 
 
 def test_every_fault_can_be_set_and_healed(tmp_path: Path) -> None:
     """What a fault does to the state is taken back by healing, whatever else was broken meanwhile."""
-    names = [fault["name"] for fault in lingctl("sandbox", "faults", "--json").document["faults"]]
+    listed = lingctl("sandbox", "faults", "--json").document["faults"]
+    assert {fault.name for fault in FAULTS} == {fault["name"] for fault in listed}
     with sandbox(tmp_path / "box", "--nodes", "1", "--model", "lite") as live:
         before = live.state["nodes"][0]
-        for name in names:
-            live.break_("node1", name)
-            assert name in live.state["nodes"][0]["applied"]
+        for fault in FAULTS:
+            break_node(live.directory, "node1", fault.name)
+            assert fault.name in running(live.directory).node("node1").applied
         live.heal()
         assert live.state["nodes"][0] == before
         assert live.on("node1", "cat /etc/hccn.conf; command -v python3; date >/dev/null").status == 0
