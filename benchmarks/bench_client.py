@@ -196,12 +196,9 @@ def measure(client, step_ms, count, concurrency, others):
 
 def compare(clients, levels, repeats, others):
     for concurrency in levels:
-        print(
-            f"\nconcurrency {concurrency}: added delay of a token, ms (a token each {STEPS[concurrency]} ms)"
-        )
-        print(
-            f"{'':>10} {'p50':>8} {'p99':>8} {'max':>8} | ceiling: {'requests/s':>11} {'cpu ms/request':>15}"
-        )
+        step = STEPS[concurrency]
+        print(f"\nconcurrency {concurrency}: added delay of a token in ms (one each {step} ms), and ceiling")
+        print(f"{'':>10} {'p50':>8} {'p99':>8} {'max':>8} {'requests/s':>12} {'cpu ms/request':>15}")
         rows = {client: ([], [], []) for client in clients}
         for _ in range(repeats):
             for client in clients:
