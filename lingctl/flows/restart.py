@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.errors import UsageError
+from lingctl.errors import NodeError, UsageError
 from lingctl.flows.releases import quick_states
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
@@ -21,9 +21,19 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
 
     Raises:
         UsageError: nothing was deployed on a node, so there is nothing to start again.
+        NodeError: docker does not answer on a node.
         LingctlError: a node cannot be asked.
     """
     states = quick_states(group, cluster)
+    for name, state in states.items():
+        if state.docker_problem:
+            raise NodeError(
+                "docker does not answer",
+                where=name,
+                evidence=state.docker_problem,
+                remedy="systemctl start docker; docker version",
+                code="docker-down",
+            )
     digests = group.all(lambda connection: _last_started(connection, cluster))
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:

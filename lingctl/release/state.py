@@ -22,6 +22,7 @@ _HIDDEN_FILE = (
     'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
 )
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
+_MAY_BE_UNKNOWN = ("modelscope", "downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
 _JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
 
@@ -154,11 +155,14 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
     """What the answers say.
 
     Raises:
-        NodeError: the probe did not run to its end, or an answer makes no sense.
+        NodeError: the probe did not run to its end, or an answer is missing or makes no sense: what is
+            unknown must not be taken for absent.
     """
     if not answers.complete:
         raise NodeError("the probe did not run to its end", where=node, code="probe-incomplete")
     docker = answers["docker"]
+    if docker.exit_status == 0:
+        _need_answers(node, answers)
     daemon = read_look(answers["daemon"].stdout)
     return NodeState(
         node=node,
@@ -175,6 +179,27 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         releases=tuple(answers["releases"].stdout.split()),
         unfinished=unfinished(read_journal(answers["journal"].stdout)),
     )
+
+
+def _need_answers(node: str, answers: Answers) -> None:
+    silent = [name for name, answer in answers.items() if answer.timed_out and name not in _MAY_BE_UNKNOWN]
+    if silent:
+        raise NodeError(
+            "did not answer in time",
+            where=node,
+            evidence=", ".join(silent),
+            remedy="see what keeps the machine busy: uptime; docker ps",
+            code="probe-timeout",
+        )
+    container = answers["container"]
+    if container.exit_status != 0 and "no such" not in container.stderr.lower():
+        raise NodeError(
+            "docker does not tell whether the container is there",
+            where=node,
+            evidence=_first_line(container),
+            remedy="docker inspect NAME on the node",
+            code="docker-unreadable",
+        )
 
 
 def _file(answer: Answer) -> FileState | None:
@@ -241,5 +266,7 @@ def weights_state(result: Mapping[str, Any]) -> WeightsState:
 
 
 def _first_line(answer: Answer) -> str:
+    if answer.timed_out:
+        return "no answer in time"
     said = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
     return said[0] if said else f"exit status {answer.exit_status}"

@@ -1,0 +1,97 @@
+"""What the answers of a node say, and when they do not say it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lingctl.errors import NodeError
+from lingctl.release.state import read_state
+from lingctl.remote.probe import Answer, Answers
+
+PATH = "/var/lib/lingctl/ling/release/config.json"
+INSPECTED = [
+    {"State": {"Status": "running"}, "Config": {"Labels": {"lingctl.spec": "abc"}, "Image": "mindie:1"}}
+]
+GOOD = {
+    f"file:{PATH}": Answer("640 0\n{}", "", 0),
+    "docker": Answer("24.0.7\n", "", 0),
+    "image": Answer("sha256:1\n", "", 0),
+    "container": Answer(json.dumps(INSPECTED), "", 0),
+    "daemon": Answer("alive 42\nd1g35t\n", "", 0),
+    "modelscope": Answer("", "", 1),
+    "overlay-names": Answer("__init__.py\nrouter.py\n", "", 0),
+    "releases": Answer("20260101-000000-aaaa.d1.json\n", "", 0),
+    "journal": Answer("", "", 0),
+}
+
+
+def read(complete: bool = True, **changed: Answer):
+    names = {name.replace("_", "-"): answer for name, answer in changed.items()}
+    return read_state("node1", Answers({**GOOD, **names}, complete), [PATH])
+
+
+def test_what_a_node_tells():
+    state = read()
+    assert (state.files[PATH].mode, state.files[PATH].content) == (0o640, b"{}")
+    assert state.container is not None and (state.container.status, state.container.spec) == (
+        "running",
+        "abc",
+    )
+    assert (state.daemon_pid, state.started) == (42, "d1g35t")
+    assert state.image_present and not state.has_modelscope and not state.docker_problem
+    assert state.overlay_names == ("__init__.py", "router.py")
+
+
+def test_what_is_not_there_is_absent():
+    state = read(
+        container=Answer("[]\n", "Error: No such object: lingctl-ling\n", 1),
+        daemon=Answer("dead\n\n", "", 0),
+        image=Answer("", "Error: No such image: mindie:1", 1),
+        **{f"file:{PATH}": Answer("absent\n", "", 0)},
+    )
+    assert (state.container, state.daemon_pid, state.started, state.image_present) == (None, None, "", False)
+    assert state.files == {}
+
+
+@pytest.mark.parametrize("name", ["container", "daemon", "releases", f"file:{PATH}"])
+def test_what_does_not_answer_is_not_taken_for_absent(name: str):
+    with pytest.raises(NodeError) as caught:
+        read(**{name: Answer("", "", 124)})
+    assert (caught.value.code, caught.value.where) == ("probe-timeout", "node1")
+    assert name in caught.value.evidence
+
+
+def test_an_odd_answer_of_docker_is_not_taken_for_absent():
+    with pytest.raises(NodeError) as caught:
+        read(container=Answer("", "Error response from daemon: layer store is locked", 1))
+    assert caught.value.code == "docker-unreadable"
+    with pytest.raises(NodeError):
+        read(container=Answer("not json", "", 0))
+
+
+def test_docker_that_is_down_is_told_as_such():
+    down = Answer("", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", 1)
+    state = read(docker=down, container=down, image=down, daemon=Answer("dead\n\n", "", 0))
+    assert "Cannot connect" in state.docker_problem
+    hung = Answer("", "", 124)
+    assert read(docker=hung, container=hung, image=hung).docker_problem == "no answer in time"
+
+
+def test_a_probe_that_was_cut_short_says_nothing():
+    with pytest.raises(NodeError) as caught:
+        read(complete=False)
+    assert caught.value.code == "probe-incomplete"
+
+
+def test_a_container_that_is_not_ours_has_no_specification():
+    foreign = [replace_labels(INSPECTED[0])]
+    state = read(container=Answer(json.dumps(foreign), "", 0))
+    assert state.container is not None and state.container.spec == ""
+    assert replace(state, node="x").container == state.container
+
+
+def replace_labels(described: dict) -> dict:
+    return {**described, "Config": {**described["Config"], "Labels": None}}
