@@ -53,8 +53,11 @@ def main() -> None:
         os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
     counts = [int(word) for word in arguments.nodes.split(",")]
     shape_network(max(counts), arguments.card)
-    rows = [measure(count, arguments) for count in counts]
-    show(rows, arguments)
+    show_head(arguments)
+    rows = []
+    for count in counts:
+        rows.append(measure(count, arguments))
+        show(rows[-1])
     if arguments.json:
         arguments.json.write_text(json.dumps({"options": vars(arguments), "rows": rows}, default=str))
 
@@ -152,17 +155,21 @@ def prove_equal(nodes: SshNodes) -> None:
             need(subprocess.run(["cmp", "-s", path, node.disk / FOLDER / path.name]).returncode)
 
 
-def show(rows: list[dict[str, object]], arguments: argparse.Namespace) -> None:
+def show_head(arguments: argparse.Namespace) -> None:
     limit = f"{arguments.card} MB/s a card" if arguments.card else "no limit"
+    load = os.getloadavg()[0]
     print(
-        f"\n{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}, s\n"
+        f"{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}, seconds"
     )
+    print(f"load of this machine at the start: {load:.1f} on {os.cpu_count()} cores\n")
     print("| nodes | scp, one after the other | scp, all at once | lingctl | times faster |")
-    print("|---|---|---|---|---|")
-    for row in rows:
-        once, together, chain = (float(str(row[name])) for name in ("scp", "scp at once", "lingctl"))
-        best = min(once, together)
-        print(f"| {row['nodes']} | {once:.1f} | {together:.1f} | {chain:.1f} | {best / chain:.1f} |")
+    print("|---|---|---|---|---|", flush=True)
+
+
+def show(row: dict[str, object]) -> None:
+    once, together, chain = (float(str(row[name])) for name in ("scp", "scp at once", "lingctl"))
+    best = min(once, together)
+    print(f"| {row['nodes']} | {once:.1f} | {together:.1f} | {chain:.1f} | {best / chain:.1f} |", flush=True)
 
 
 def run(*words: str) -> None:

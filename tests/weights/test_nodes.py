@@ -18,7 +18,6 @@ from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
 from .ssh_nodes import MODELS, SshNode, SshNodes, running, why_not
 
 _subnets = count(70 + os.getpid() % 50)
-TARGET = f"{MODELS}/Tiny_Ling"
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs")
 
