@@ -192,8 +192,8 @@ def _detail(line: str, following: Iterable[str]) -> str:
         return f"from {cqe[1]} to {cqe[2]}"
     for later in following:
         if link := _LINK.search(later):
-            peer, peer_rank, own, own_rank, tls = link.groups()
+            peer, peer_rank, own, own_rank, switch = link.groups()
             return (
-                f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank}); this side's TLS: {tls.lower()}"
+                f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank}); this side's TLS: {switch.lower()}"
             )
     return ""
