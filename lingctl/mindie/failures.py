@@ -193,7 +193,6 @@ def _detail(line: str, following: Iterable[str]) -> str:
     for later in following:
         if link := _LINK.search(later):
             peer, peer_rank, own, own_rank, switch = link.groups()
-            return (
-                f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank}); this side's TLS: {switch.lower()}"
-            )
+            pair = f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank})"
+            return f"{pair}; this side's TLS: {switch.lower()}"
     return ""
