@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -101,9 +101,14 @@ def main() -> None:
     """Run the command line and exit."""
     register_verbs()
     try:
-        app()
+        _run()
     except (KeyboardInterrupt, Interrupted):
-        _report(Interrupted("interrupted", remedy="run the same command again: it goes on where it stopped"))
+        again = "run the same command again: it goes on where it stopped"
+        _say(Interrupted("interrupted", remedy=again))
+        # Threads may still wait for a silent host; nobody waits for them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Interrupted.exit_status)
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,14 +126,28 @@ def main() -> None:
         )
 
 
-def _report(error: LingctlError, cause: BaseException | None = None) -> None:
-    from lingctl.output.errors import print_error, print_error_document
+def _run() -> None:
+    try:
+        app()
+    except SystemExit as end:
+        # Typer turns Ctrl-C into this status before anybody else hears of it.
+        if end.code == Interrupted.exit_status:
+            raise Interrupted("interrupted") from None
+        raise
 
+
+def _report(error: LingctlError, cause: BaseException | None = None) -> NoReturn:
     if os.environ.get("LINGCTL_DEBUG"):
         import traceback
 
         traceback.print_exception(cause or error)
+    _say(error)
+    sys.exit(error.exit_status)
+
+
+def _say(error: LingctlError) -> None:
+    from lingctl.output.errors import print_error, print_error_document
+
     print_error(error)
     if "--json" in sys.argv:
         print_error_document(error)
-    sys.exit(error.exit_status)

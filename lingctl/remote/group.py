@@ -138,11 +138,15 @@ def _connect_all(cluster: Cluster, listener: Listener) -> Group:
 
     connections: dict[str, Connection] = {}
     errors: dict[str, LingctlError] = {}
-    with ThreadPoolExecutor(max_workers=min(len(cluster.nodes), _MOST_WORKERS)) as pool:
+    pool = ThreadPoolExecutor(max_workers=min(len(cluster.nodes), _MOST_WORKERS))
+    try:
         futures = {node.name: pool.submit(reach, node) for node in cluster.nodes}
         for name, future in futures.items():
             try:
                 connections[name] = future.result()
             except LingctlError as error:
                 errors[name] = error
+    finally:
+        # After Ctrl-C nobody waits for a handshake with a silent host; else none is under way any more.
+        pool.shutdown(wait=False, cancel_futures=True)
     return Group(connections, errors)

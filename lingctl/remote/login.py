@@ -25,6 +25,8 @@ _log.propagate = False
 
 _HANDSHAKE_SECONDS = 20.0
 _BUSY_TRIES = 5
+# A server that drops us does it at once; one that is slow for so long hangs.
+_SILENT_SECONDS = 10.0
 # AES-GCM needs no separate MAC, which paramiko computes in Python; group exchange costs 85 ms a connection.
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _SLOW_KEX = ("diffie-hellman-group",)
@@ -70,6 +72,7 @@ class _Login:
         transport._active_check_timeout = 1.0  # type: ignore[attr-defined]  # 0.1 s costs 9% of a core at 256 nodes
         known_hosts = KnownHosts(Path(self._settings.known_hosts).expanduser())
         _prefer(transport, known_hosts.key_types(self._host, self._settings.port))
+        begun = time.monotonic()
         try:
             with _watchdog.guard(_HANDSHAKE_SECONDS, sock.close):
                 self._handshake(transport, known_hosts)
@@ -78,7 +81,7 @@ class _Login:
             raise
         except (paramiko.SSHException, EOFError, OSError) as error:
             transport.close()
-            raise self._handshake_error(error) from error
+            raise self._handshake_error(error, time.monotonic() - begun) from error
         return transport
 
     @property
@@ -126,8 +129,16 @@ class _Login:
             code="login-refused",
         )
 
-    def _handshake_error(self, error: Exception) -> Exception:
+    def _handshake_error(self, error: Exception, seconds: float) -> Exception:
         text = str(error)
+        if seconds > _SILENT_SECONDS:
+            return ConnectError(
+                f"it takes connections on port {self._settings.port}, then says nothing for {seconds:.0f} s",
+                where=self._node,
+                evidence=text or type(error).__name__,
+                remedy=f"it hangs, or something else listens there; try by hand: {self._by_hand} true",
+                code="ssh-silent",
+            )
         if "banner" in text or isinstance(error, EOFError):
             return _ServerBusyError(text)
         return ConnectError(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,23 @@ def test_a_node_that_is_down_is_named(tmp_path):
     assert done.returncode == 4
     assert "127.0.0.1" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_ends_at_once_and_says_what_to_do(tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ssh = f"ssh: {{port: {silent.getsockname()[1]}, key: key}}\n"
+        (tmp_path / "hosts.yaml").write_text(HOSTS + ssh)
+        process = subprocess.Popen([LINGCTL, "status"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        silent.accept()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        # Far less than the handshake's own time limits; the margin is for a busy machine.
+        said = process.communicate(timeout=9)[1]
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "run the same command again" in said
+    assert "Traceback" not in said
 
 
 def test_init_writes_what_deploy_reads(tmp_path):
