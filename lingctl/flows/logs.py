@@ -19,7 +19,8 @@ LineListener = Callable[[str, str], None]
 _SHOW = (
     'test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }; tail -n "$1" "$2"'
 )
-_FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null & p=$!; trap "kill $p" EXIT HUP TERM PIPE; sleep "$3"'
+# sshd closes standard input when the connection ends; without that nothing would end a silent tail.
+_FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
 _CLOCK = 'docker exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
 _A_DAY = 86_400
@@ -104,7 +105,7 @@ def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
 
 
 def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:
-    return script(_FOLLOW, wanted.tail, layout_of(cluster).console, _A_DAY, title="follow the console")
+    return script(_FOLLOW, wanted.tail, layout_of(cluster).console, title="follow the console")
 
 
 class _Splitter:

@@ -13,6 +13,7 @@ After every few kills, and at the end, a plain deploy must bring all nodes to on
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -37,6 +38,9 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--repair-every", type=int, default=10)
+    parser.add_argument(
+        "--minutes", type=float, default=120.0, help="end after so long, whatever was reached"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     wanted = parser.parse_args()
@@ -47,7 +51,9 @@ def main() -> int:
     lab = Lab(Path(tempfile.mkdtemp(prefix="lingctl-kill-", dir="/var/tmp")) / "lab")
     try:
         lab.up()
-        figures = Soak(lab, random.Random(wanted.seed)).run(wanted.kills, wanted.repair_every)
+        figures = Soak(lab, random.Random(wanted.seed)).run(
+            wanted.kills, wanted.repair_every, wanted.minutes * 60
+        )
     finally:
         lab.down()
         lab.directory.parent.rmdir()
@@ -68,39 +74,48 @@ class Soak:
         self.started: set[str] = {""}
         self.broken: list[str] = []
         self.killed: Counter[str] = Counter()
-        self.stages: Counter[str] = Counter()
+        self.longest = 0.0
         self.ended_before = 0
+        self.with_lock = 0
+        self.told = 0
         self.repairs: list[float] = []
 
-    def run(self, kills: int, repair_every: int) -> dict[str, object]:
-        took = {}
+    def run(self, kills: int, repair_every: int, seconds: float) -> dict[str, object]:
+        until = time.monotonic() + seconds
         for hosts in (self.lab.hosts, self.other):
             begun = time.monotonic()
             self.must("deploy", "--yes", hosts=hosts)
-            took[hosts.name] = time.monotonic() - begun
+            self.longest = time.monotonic() - begun
             self.learn()
-        longest = max(took.values())
-        for number in range(1, kills + 1):
-            self.kill_once(longest)
-            self.look(f"kill {number}")
-            if number % repair_every == 0 or number == kills:
-                begun = time.monotonic()
-                self.must("deploy", "--yes", hosts=self.chance.choice((self.lab.hosts, self.other)))
-                self.repairs.append(time.monotonic() - begun)
-                self.must("status")
-                self.look(f"repair after kill {number}")
-                print(f"{number} kills, {len(self.broken)} broken", file=sys.stderr, flush=True)
+        repaired = 0
+        while (done := sum(self.killed.values())) < kills and time.monotonic() < until:
+            self.kill_once()
+            self.look(f"kill {done + 1}")
+            if sum(self.killed.values()) >= repaired + repair_every:
+                repaired = sum(self.killed.values())
+                self.repair(f"repair after kill {repaired}")
+        self.repair("the last repair")
         return {
             "kills": sum(self.killed.values()),
             "ways": dict(self.killed),
-            "half-done steps told by the next run": dict(self.stages.most_common(12)),
-            "ended before the kill": self.ended_before,
+            "runs that ended before the kill": self.ended_before,
+            "of those with the lock held": self.with_lock,
+            "next runs that told what was half-done": self.told,
             "repairs": len(self.repairs),
             "slowest repair in s": round(max(self.repairs), 1),
             "broken": self.broken,
         }
 
-    def kill_once(self, longest: float) -> None:
+    def repair(self, when: str) -> None:
+        """A plain deploy brings all nodes to one whole release that answers."""
+        begun = time.monotonic()
+        self.must("deploy", "--yes", hosts=self.chance.choice((self.lab.hosts, self.other)))
+        self.repairs.append(time.monotonic() - begun)
+        self.must("status")
+        self.look(when)
+        print(f"{sum(self.killed.values())} kills, {len(self.broken)} broken", file=sys.stderr, flush=True)
+
+    def kill_once(self) -> None:
         words, hosts = self.chance.choice(
             (
                 (("deploy", "--yes", "--no-smoke-test"), self.lab.hosts),
@@ -108,21 +123,31 @@ class Soak:
                 (("rollback", "--yes", "--no-smoke-test"), self.lab.hosts),
             )
         )
-        way = self.chance.choice(WAYS)
         process = self.lab.start(*words, hosts=hosts)
+        locked = self.chance.random() < 0.8 and self.await_lock(process)
         try:
-            process.wait(self.chance.uniform(0.3, longest))
+            process.wait(self.chance.uniform(0.0, self.longest / 2 if locked else self.longest))
+            self.ended_before += 1
         except subprocess.TimeoutExpired:
-            self.end(process, way)
+            self.end(process, self.chance.choice(WAYS))
+            self.with_lock += locked
         _, err = process.communicate(timeout=120)
-        if "half-done before" in err:
-            self.stages[
-                err.split("half-done before", 1)[1].split("not done: ", 1)[-1].split(",")[0].split("\n")[0]
-            ] += 1
+        self.told += "half-done before" in err
         if process.returncode == 5:
             self.broken.append(f"the lock kept {words[0]} out: {err[-400:]}")
-        elif process.returncode >= 0 and "Traceback" in err:
+        elif process.returncode >= 0 and ("Traceback" in err or "(internal)" in err):
             self.broken.append(f"a traceback of {words[0]}: {err[-800:]}")
+
+    def await_lock(self, process: subprocess.Popen[str]) -> bool:
+        """Wait until the run changes nodes; an older lock of a killed one does not count."""
+        lock = self.lab.root("node1") / STATE / "lock"
+        before = set(lock.iterdir()) if lock.exists() else set()
+        while process.poll() is None:
+            with contextlib.suppress(OSError):
+                if set(lock.iterdir()) - before:
+                    return True
+            time.sleep(0.005)
+        return False
 
     def end(self, process: subprocess.Popen[str], way: str) -> None:
         self.killed[way] += 1

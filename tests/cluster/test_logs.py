@@ -1,0 +1,56 @@
+"""Following a log over a real OpenSSH server."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lingctl.errors import LingctlError
+from lingctl.flows.logs import Wanted, follow_logs
+from lingctl.inventory.cluster import Paths
+from lingctl.release.layout import layout_of
+from lingctl.remote.group import Group
+from lingctl.remote.ssh import SshConnection
+from tests.cluster.conftest import Server
+from tests.unit.release.conftest import cluster_of
+
+
+def processes(path: Path) -> str:
+    return subprocess.run(["pgrep", "-f", f"tail .*{path}"], capture_output=True, text=True).stdout
+
+
+def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server, tmp_path: Path):
+    cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
+    console = Path(layout_of(cluster).console)
+    console.parent.mkdir(parents=True)
+    console.write_text("old 1\nold 2\n")
+    group = Group({"node1": SshConnection("node1", "127.0.0.1", sshd.settings)})
+    heard: list[tuple[str, str]] = []
+
+    def follow() -> None:
+        with pytest.raises(LingctlError):  # the connection is closed under it
+            follow_logs(group, cluster, Wanted(lines=1), lambda node, line: heard.append((node, line)))
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        await_true(lambda: heard == [("node1", "old 2")])
+        with console.open("a") as file:
+            file.write("new\n")
+        await_true(lambda: heard[1:] == [("node1", "new")])
+        assert processes(console)
+    finally:
+        group.close()
+        thread.join(20)
+    await_true(lambda: not processes(console))
+
+
+def await_true(true) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
