@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check-types system-packages clean bench-convert bench-network bench-client bench-spread load
+.PHONY: demo test lint check-types system-packages reference clean
+.PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kill-points parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
 
 test: $(VENV)/test.stamp system-packages lint check-types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -21,14 +22,20 @@ lint: $(VENV)/test.stamp
 check-types: $(VENV)/test.stamp
 	$(BIN)/mypy
 
-# openssh-server: the tests log in to a real one. tmux: they look at a real terminal.
+# Real parts for the tests: an SSH server, a Docker engine, and what makes a network of several hosts on one machine.
+PACKAGES := openssh-server openssh-client docker.io iproute2
 system-packages:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  command -v sshd >/dev/null && command -v tmux >/dev/null || \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server tmux >/dev/null; }; \
+	@if command -v sshd >/dev/null && command -v dockerd >/dev/null && command -v ip >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
 	else \
-	  command -v sshd >/dev/null || echo "note: without openssh-server the tests against a real one are skipped"; \
+	  echo "note: tests against a real SSH server and Docker engine are skipped without: $(PACKAGES)"; \
 	fi
+
+# docs/reference is written by the code itself.
+reference: $(VENV)/test.stamp
+	$(BIN)/python docs/generate.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,11 +49,40 @@ $(VENV)/test.stamp: pyproject.toml requirements-test.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/demo.stamp
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Longer runs; their figures go into docs/performance.md.
 bench-convert: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/convert.py
 
+bench-network: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/check_network.py
+
 bench-client: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench_client.py
+
+bench-spread: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/spread.py
+
+bench-deploy: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/deploy.py
+
+load: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/load.py
+
+# All faults on nodes with a real SSH server and a real Docker engine; `make test` runs the quick ones.
+cluster: $(VENV)/test.stamp system-packages
+	LINGCTL_CLUSTER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
+
+kill-points: $(VENV)/test.stamp system-packages
+	$(BIN)/python -m tests.soak.kill_points
+
+# The overlay on a checkout of Ascend/MindIE-LLM, against one of inclusionAI/Ling:
+# make parity-real MINDIE_LLM=DIR LING=DIR   (needs transformers 4.46 to 4.53)
+parity-real: $(VENV)/test.stamp
+	LINGCTL_MINDIE_LLM=$(MINDIE_LLM) LINGCTL_LING=$(LING) \
+	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py
+
+# MindIE-LLM's own checker of config.json, built by tests/mindie_checker/build.sh: make mindie-checker CHECKER=FILE
+mindie-checker: $(VENV)/test.stamp
+	LINGCTL_MINDIE_CHECKER=$(CHECKER) $(BIN)/python -m pytest tests/mindie_checker

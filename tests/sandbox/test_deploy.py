@@ -1,0 +1,190 @@
+"""deploy as it is typed, on live clusters: from bare nodes to tokens, again, changed, and with each fault."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.live import Live
+
+pytestmark = pytest.mark.sandbox
+
+
+def changes(document: dict) -> list[tuple[str, str]]:
+    """Node and title of every step that does something."""
+    steps = document["plan"]["steps"]
+    return [(step["node"], step["title"]) for step in steps if step["state"] == "change"]
+
+
+def daemons(live: Live) -> set[str]:
+    """The daemons' states, as status tells them."""
+    return {node["daemon"] for node in live.lingctl("status", "--json").document["nodes"]}
+
+
+@pytest.fixture(scope="module")
+def deployed(plus_cluster):
+    """Two nodes that serve Ling-plus, and what deploying them said."""
+    result = plus_cluster.lingctl("deploy", "--yes", "--json")
+    assert result.status == 0, result.said
+    yield plus_cluster, result
+    plus_cluster.lingctl("stop", "--yes")
+
+
+def edited(live: Live, tmp_path: Path, more: str) -> dict[str, object]:
+    """Options for a run with settings added to hosts.yaml."""
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(live.hosts.read_text() + more)
+    return {"environment": {"LINGCTL_NODES": str(hosts)}}
+
+
+def test_sixteen_ranks_on_two_nodes_answer(deployed):
+    live, result = deployed
+    assert "Ling" in result.document["answer"]
+    titles = {title for _, title in changes(result.document)}
+    assert {"write rank_table.json", "place the bailing_moe overlay", "start the daemon"} <= titles
+    assert daemons(live) == {"running"}
+
+
+def test_a_second_run_finds_nothing_to_do(deployed):
+    live, _ = deployed
+    before = live.on(
+        "node1", "docker exec lingctl-sandbox cat /var/lib/lingctl/sandbox/run/daemon.pid"
+    ).stdout
+    again = live.lingctl("deploy", "--yes", "--json")
+    assert (again.status, again.document["changed"], again.document["plan"]["empty"]) == (0, False, True)
+    assert "Nothing to do" in again.stderr
+    after = live.on("node1", "docker exec lingctl-sandbox cat /var/lib/lingctl/sandbox/run/daemon.pid").stdout
+    assert before == after != ""
+
+
+def test_without_consent_nothing_changes_and_the_command_is_named(deployed, tmp_path):
+    live, _ = deployed
+    run = edited(live, tmp_path, "serving: {max_batch_size: 64}\n")
+    asked = live.lingctl("deploy", **run)
+    assert asked.status == 2
+    assert "lingctl deploy --yes" in asked.stderr
+    assert live.lingctl("deploy", "--yes", "--json").document["plan"]["empty"]
+
+
+def test_a_dry_run_shows_the_difference_of_each_file(deployed, tmp_path):
+    live, _ = deployed
+    shown = live.lingctl("deploy", "--dry-run", **edited(live, tmp_path, "serving: {max_batch_size: 64}\n"))
+    assert shown.status == 0
+    assert '-      "maxBatchSize": 200' in shown.stderr
+    assert '+      "maxBatchSize": 64' in shown.stderr
+    assert live.lingctl("deploy", "--yes", "--json").document["plan"]["empty"]
+
+
+def test_a_setting_restarts_what_it_must_and_no_more(deployed, tmp_path):
+    live, _ = deployed
+    config = live.lingctl(
+        "deploy", "--dry-run", "--json", **edited(live, tmp_path, "serving: {max_batch_size: 64}\n")
+    )
+    titles = {title for _, title in changes(config.document)}
+    assert {"stop the daemon", "write config.json", "start the daemon"} <= titles
+    assert not any("container" in title for title in titles)
+    ours = live.hosts.read_text().replace("start: 300", "start: 301")
+    (tmp_path / "ours.yaml").write_text(ours)
+    timeouts = live.lingctl("deploy", "--dry-run", "--json", "--nodes", tmp_path / "ours.yaml")
+    assert timeouts.document["plan"]["empty"]
+    container = live.lingctl(
+        "deploy", "--dry-run", "--json", **edited(live, tmp_path, "container: {shm_size: 2g}\n")
+    )
+    assert any(title.startswith("run container") for _, title in changes(container.document))
+
+
+def test_what_does_not_fit_the_cards_is_refused_before_anything_starts(deployed, tmp_path):
+    live, _ = deployed
+    run = edited(live, tmp_path, "serving: {npu_memory_fraction: 0.03}\n")
+    refused = live.lingctl("deploy", "--yes", **run)
+    assert refused.status == 3
+    assert "check-capacity" in refused.stderr
+    assert "does not fit 16 cards" in refused.stderr
+    assert daemons(live) == {"running"}
+    accepted = live.lingctl("deploy", "--dry-run", "--accept", "capacity", **run)
+    assert accepted.status == 0, accepted.said
+    assert "capacity failure, accepted" in accepted.stderr
+
+
+# Fault: node it is set on, exit status, and words that must be said.
+FAULTS = {
+    "unreachable": ("node2", 4, ("node2",)),
+    "wrong-host-key": ("node2", 4, ("node2", "host key")),
+    "link-down=5": ("node2", 3, ("node2 card 5", "DOWN")),
+    "no-address=3": ("node1", 3, ("node1 card 3", "address")),
+    "tls-on=1": ("node2", 3, ("node2 card 1", "TLS")),
+    "duplicate-address=2": ("node2", 3, ("node2 card 2", "address")),
+    "port-taken=1025": ("node1", 3, ("node1", "1025")),
+    "docker-down": ("node2", 1, ("node2", "docker")),
+    "image-missing": ("node2", 1, ("node2", "image")),
+    "disk-full=state": ("node2", 3, ("node2", "/var/lib/lingctl")),
+    "daemon-dies-loading": ("node2", 1, ("node2",)),
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(deployed):
+    live, _ = deployed
+    assert live.lingctl("stop", "--yes").status == 0
+    return live
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_on_its_node_and_nothing_is_called_done(stopped, fault):
+    node, status, words = FAULTS[fault]
+    with stopped.broken(node, fault):
+        result = stopped.lingctl("deploy", "--yes")
+        assert result.status == status, result.said
+        error = result.stderr[result.stderr.index("error: ") :]
+        for word in words:
+            assert word in error
+        assert "fix: " in error
+        assert "Ready:" not in result.said
+        assert "Traceback" not in result.said
+    if fault == "daemon-dies-loading":
+        # The survivor waits for ever, as the real one does; the next deploy starts both anew.
+        again = stopped.lingctl("deploy", "--yes")
+        assert again.status == 0, again.said
+        assert stopped.lingctl("stop", "--yes").status == 0
+
+
+def test_after_the_faults_it_deploys(stopped):
+    result = stopped.lingctl("deploy", "--yes")
+    assert result.status == 0, result.said
+    assert "Ready: Ling-plus answers" in result.stderr
+
+
+def test_lite_from_bin_on_one_node(modern_cluster):
+    first = modern_cluster.lingctl("deploy", "--yes", "--json")
+    assert first.status == 0, first.said
+    assert ("node1", "convert .bin to safetensors") in changes(first.document)
+    assert not any("rank_table" in title for _, title in changes(first.document))
+    assert "Ling" in first.document["answer"]
+    kept = modern_cluster.on(
+        "node1", "ls /root/models/Ling_lite /root/models/Ling_lite_safetensor"
+    ).stdout.split()
+    assert {"pytorch_model.bin", "model.safetensors.index.json", "configuration_bailing_moe.py"} <= set(kept)
+    assert modern_cluster.lingctl("deploy", "--yes", "--json").document["plan"]["empty"]
+    assert modern_cluster.lingctl("smoke-test").status == 0
+    logs = modern_cluster.lingctl("logs", "-n", "1000")
+    assert "node1 | Daemon start success!" in logs.stdout
+
+
+def test_a_daemon_that_dies_is_noticed_and_started_again(modern_cluster):
+    modern_cluster.lingctl("deploy", "--yes")
+    modern_cluster.on("node1", "docker exec lingctl-sandbox pkill -KILL -f mindieservice_daemon")
+    deadline = time.monotonic() + 20
+    while daemons(modern_cluster) != {"dead"} and time.monotonic() < deadline:
+        time.sleep(0.2)
+    status = modern_cluster.lingctl("status")
+    assert status.status == 3
+    assert "dead" in status.stdout
+    again = modern_cluster.lingctl("deploy", "--yes", "--json")
+    assert again.status == 0, again.said
+    assert ("node1", "start the daemon") in changes(again.document)
+    assert not any("container" in title for _, title in changes(again.document))
+    stop = modern_cluster.lingctl("stop", "--yes")
+    assert stop.status == 0, stop.said
+    assert daemons(modern_cluster) == {"stopped"}
