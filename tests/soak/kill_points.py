@@ -99,7 +99,7 @@ class Soak:
             "kills": sum(self.killed.values()),
             "ways": dict(self.killed),
             "runs that ended before the kill": self.ended_before,
-            "of those with the lock held": self.with_lock,
+            "kills with the lock held": self.with_lock,
             "next runs that told what was half-done": self.told,
             "repairs": len(self.repairs),
             "slowest repair in s": round(max(self.repairs), 1),
