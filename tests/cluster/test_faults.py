@@ -158,6 +158,7 @@ def test_kill_9_leaves_nothing_that_a_person_has_to_understand(service: Lab, oth
 
 
 def test_an_interrupt_ends_soon_and_gives_the_lock_back(service: Lab, other: Path):
+    repaired(service)
     process = service.start("deploy", "--yes", hosts=other)
     wait_for(on_disk(service, "node1", "lock").exists, process)
     time.sleep(0.3)
