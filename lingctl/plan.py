@@ -54,7 +54,20 @@ class WriteFile:
     mode: int
 
 
-Action = Run | WriteFile
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Fill a folder with a model's weights; for all nodes together, so that they are fetched once.
+
+    Attributes:
+        repository: on the hub, ``owner/name``.
+        folder: on the node.
+    """
+
+    repository: str
+    folder: str
+
+
+Action = Run | WriteFile | Download
 
 
 @dataclass(frozen=True, slots=True)

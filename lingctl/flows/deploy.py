@@ -17,6 +17,7 @@ from lingctl.flows.node_program import prepare_program
 from lingctl.flows.preflight import Preflight, addresses_of, stop_on
 from lingctl.flows.releases import new_recording
 from lingctl.flows.running import all_daemons_run, live_addresses
+from lingctl.flows.weights import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import shape_of
@@ -131,7 +132,7 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
                 remedy="look at them: lingctl verify-weights DIR",
                 code="weights-not-in-place",
             )
-        execute(deployment.plan, group, listener, until=Stage.WEIGHTS, change=change)
+        bring_weights(deployment.plan, group, wanted.cluster, deployment.states, listener, change)
         tried = waiting
         deployment = _plan(group, wanted, listener)
     gates = {Stage.DAEMON: Preflight(group, wanted.cluster, listener, wanted.accepted).overlay}

@@ -76,8 +76,10 @@ def run_step(connection: Connection, step: Step, listener: Listener, change: Cha
         for action in step.actions:
             if isinstance(action, WriteFile):
                 connection.put(action.content, action.path, mode=action.mode)
-            else:
+            elif isinstance(action, Run):
                 _run_command(connection, action, step, listener)
+            else:
+                raise TypeError("weights are fetched for all nodes together (flows.weights)")
     except LingctlError as error:
         listener(Event(step.title, "failed", step.node, error.what))
         if change is not None:

@@ -70,6 +70,8 @@ def _step_json(step: Step) -> dict[str, object]:
             actions.append({"run": action.command.text, "timeout": action.timeout})
         elif isinstance(action, WriteFile):
             actions.append({"write": action.path, "mode": f"{action.mode:04o}", "bytes": len(action.content)})
+        else:
+            actions.append({"download": action.repository, "folder": action.folder})
     return {
         "stage": step.stage.word,
         "node": step.node,

@@ -22,7 +22,7 @@ _HIDDEN_FILE = (
     'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
 )
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
-_MAY_BE_UNKNOWN = ("modelscope", "downloaded", "converted")
+_MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
 _JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
 
@@ -88,7 +88,6 @@ class NodeState:
     started: str = ""
     downloaded: WeightsState | None = None
     converted: WeightsState | None = None
-    has_modelscope: bool = False
     overlay_names: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     unfinished: Unfinished | None = None
@@ -142,7 +141,6 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
         Question("overlay-names", script(_LIST, layout.overlay), 10),
         Question("releases", script(_LIST, layout.releases), 10),
         Question("journal", script(_JOURNAL, layout.audit), 10),
-        Question("modelscope", command("sh", "-c", "command -v modelscope"), 10),
     ]
 
 
@@ -174,7 +172,6 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         started=daemon.started,
         downloaded=_weights(answers, "downloaded"),
         converted=_weights(answers, "converted"),
-        has_modelscope=answers["modelscope"].exit_status == 0,
         overlay_names=tuple(answers["overlay-names"].stdout.split()),
         releases=tuple(answers["releases"].stdout.split()),
         unfinished=unfinished(read_journal(answers["journal"].stdout)),

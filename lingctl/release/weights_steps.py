@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
-from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.plan import Download, Run, Stage, Step, WriteFile
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState, WeightsState
@@ -130,15 +130,6 @@ def _download(cluster: Cluster, state: NodeState) -> WeightsPlan:
     folder, repository = cluster.downloaded_weights, cluster.catalogue_model.repository
     found = state.downloaded
     why = found.problem if found and found.problem else f"no weights in {folder}"
-    if not state.has_modelscope:
-        raise WeightsError(
-            why,
-            where=state.node,
-            remedy=f"pip install modelscope on {state.node}, so that deploy downloads {repository};\n"
-            f"or get it elsewhere (lingctl download {cluster.model} --to DIR) and copy DIR to {folder}",
-            code="weights-missing",
-        )
-    fetch = command("modelscope", "download", "--model", repository, "--local_dir", folder, title="download")
-    run = Run(fetch, 7 * _DAY, layout_of(cluster).jobs)
-    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (run,))
+    fill = Download(repository, folder)
+    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (fill,))
     return WeightsPlan(folder, (step,), False, {})

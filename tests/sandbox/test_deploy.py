@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_server import Hub, serve
 from tests.sandbox.live import Live
 
 pytestmark = pytest.mark.sandbox
+WEIGHTS = "/root/models/Ling_plus"
 
 
 def changes(document: dict) -> list[tuple[str, str]]:
@@ -129,6 +131,37 @@ def stopped(deployed):
     live, _ = deployed
     assert live.lingctl("stop", "--yes").status == 0
     return live
+
+
+def digests(live: Live, node: str) -> str:
+    return live.on(node, f"cd {WEIGHTS} && sha256sum *.safetensors tokenizer.json").stdout
+
+
+def test_a_node_without_weights_gets_them_from_one_that_has_them(stopped):
+    wanted = digests(stopped, "node1")
+    stopped.on("node2", f"rm -rf {WEIGHTS}")
+    plan = stopped.lingctl("deploy", "--dry-run", "--json")
+    assert ("node2", "download inclusionAI/Ling-plus") in changes(plan.document)
+    assert ("node1", "download inclusionAI/Ling-plus") not in changes(plan.document)
+    done = stopped.lingctl("deploy", "--yes", environment={"MODELSCOPE_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.status == 0, done.said
+    assert digests(stopped, "node2") == wanted
+    assert stopped.lingctl("stop", "--yes").status == 0
+
+
+def test_weights_that_no_node_has_are_fetched_once_from_the_hub(stopped, tmp_path):
+    wanted = digests(stopped, "node1")
+    folder = stopped.directory / "checkpoint" / "Ling_plus"
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+    for node in ("node1", "node2"):
+        stopped.on(node, f"rm -rf {WEIGHTS}")
+    with serve(Hub(files={"inclusionAI/Ling-plus": files})) as hub:
+        environment = {"MODELSCOPE_ENDPOINT": hub.url, "MODELSCOPE_HOME": str(tmp_path)}
+        done = stopped.lingctl("deploy", "--yes", environment=environment)
+        assert done.status == 0, done.said
+        assert dict(hub.served) == {name: len(content) for name, content in files.items()}
+    assert digests(stopped, "node1") == digests(stopped, "node2") == wanted
+    assert stopped.lingctl("stop", "--yes").status == 0
 
 
 @pytest.mark.parametrize("fault", FAULTS)

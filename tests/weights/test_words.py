@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -11,22 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingctl.errors import ConfigurationError, UsageError
-from lingctl.events import ignore
-from lingctl.flows.execute import run_step
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
 from lingctl.node.fetch.place import Place, check
 from lingctl.node.fetch.request import Request, Upstream, load, parse
 from lingctl.node.trouble import Trouble
-from lingctl.plan import Stage, Step
-from lingctl.remote import node_program
-from lingctl.remote.command import command
-from lingctl.remote.local import LocalConnection
-from lingctl.weights.settings import HubSettings, hub_settings
-from lingctl.weights.steps import download_actions
+from lingctl.weights.settings import hub_settings
 from lingctl.weights.wanted import wanted_model, weights_source
-from tests.hub_server import Hub
-
-from .conftest import REPOSITORY, contents
 
 SHA = "ab" * 32
 
@@ -139,21 +128,3 @@ def test_staged_parts_count_as_here(tmp_path: Path) -> None:
     file = Wanted("a", 100, SHA)
     assert place.staged_bytes(file) == 17
     assert place.space_needed((file,)) == 83
-
-
-def test_actions_of_a_plan_download_in_the_background(hub: Hub, tmp_path: Path) -> None:
-    program = tmp_path / "node.pyz"
-    program.write_bytes(node_program.build())
-    actions = download_actions(
-        lambda *words: command("python3", program, *words),  # type: ignore[arg-type]  # a path is a word
-        str(tmp_path / "weights"),
-        REPOSITORY,
-        HubSettings("modelscope", hub.url),
-        state_dir=str(tmp_path / "state"),
-    )
-    step = Step(Stage.WEIGHTS, "node1", "download", "change", "missing", actions)
-    run_step(LocalConnection("node1"), step, ignore)
-    for name, content in contents().items():
-        assert hashlib.sha256((tmp_path / "weights" / name).read_bytes()).digest() == (
-            hashlib.sha256(content).digest()
-        )

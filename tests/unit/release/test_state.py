@@ -21,7 +21,6 @@ GOOD = {
     "image": Answer("sha256:1\n", "", 0),
     "container": Answer(json.dumps(INSPECTED), "", 0),
     "daemon": Answer("alive 42\nd1g35t\n", "", 0),
-    "modelscope": Answer("", "", 1),
     "overlay-names": Answer("__init__.py\nrouter.py\n", "", 0),
     "releases": Answer("20260101-000000-aaaa.d1.json\n", "", 0),
     "journal": Answer("", "", 0),
@@ -41,7 +40,7 @@ def test_what_a_node_tells():
         "abc",
     )
     assert (state.daemon_pid, state.started) == (42, "d1g35t")
-    assert state.image_present and not state.has_modelscope and not state.docker_problem
+    assert state.image_present and not state.docker_problem
     assert state.overlay_names == ("__init__.py", "router.py")
 
 
