@@ -52,8 +52,8 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
     Args:
         document: the file, as data.
         profile: the version that is to read it.
-        cluster: if given, the document is also compared with the model's native window and the rank table's
-            limits.
+        cluster: if given, the document is also compared with the model's native window, the ranks that the
+            model can be cut into, and the cards that the containers see.
     """
     parts: Parts = {section: _section(document, section) or {} for section in PATHS}
     missing = {section for section in PATHS if _section(document, section) is None}
@@ -189,6 +189,28 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
             "the overlay, which cuts nothing unevenly",
             "use another number of nodes or devices",
         )
+    yield from _renumbered_cards(cluster)
+
+
+def _renumbered_cards(cluster: Cluster) -> Iterator[Finding]:
+    """Cards of several nodes that the containers would know by other numbers than the rank table.
+
+    HCCL wants physical ids there, and the workers select ``npu:<device_id>`` by the same entry; a container
+    that is given some cards numbers them from 0. A privileged one sees all, so that both agree.
+    """
+    if not cluster.multi_node or cluster.container.privileged:
+        return
+    for node in cluster.nodes:
+        if node.devices != tuple(range(len(node.devices))):
+            cards = ", ".join(map(str, node.devices))
+            yield _finding(
+                "config-device-subset",
+                f"{node.name} is to use cards {cards}: the rank table names them so, and a container that is "
+                f"given these alone knows them as 0 to {len(node.devices) - 1}",
+                "MindIE-LLM v3.0.0 atb_llm utils/dist.py (the device is the rank table's device_id); "
+                "HCCL's documents of the rank table (device_id is physical)",
+                f"use cards 0 to {len(node.devices) - 1} on every node, or set container.privileged to true",
+            )
 
 
 def _finding(check: str, message: str, source: str, remedy: str) -> Finding:

@@ -260,6 +260,35 @@ def test_a_number_of_ranks_that_the_model_cannot_be_cut_into_is_refused(nodes, f
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "privileged", "fine"),
+    [
+        ([0, 1, 2, 3], [0, 1, 2, 3], False, True),
+        ([0, 1, 2, 3], [4, 5, 6, 7], False, False),
+        ([1, 2, 3, 4], [1, 2, 3, 4], False, False),
+        ([0, 1, 2, 3], [4, 5, 6, 7], True, True),
+    ],
+)
+def test_cards_that_a_container_would_number_anew_are_refused_with_several_nodes(
+    first, second, privileged, fine
+):
+    nodes = [
+        {"address": "10.0.0.1", "name": "node1", "devices": first},
+        {"address": "10.0.0.2", "name": "node2", "devices": second},
+    ]
+    cluster = make_cluster(node_list=nodes, container={"privileged": privileged})
+    found = check_config(document_of(cluster), profile_for("3.0.0"), cluster)
+    refused = [f for f in found if f.verdict is Verdict.FAILURE]
+    assert {f.check for f in refused} == (set() if fine else {"config-device-subset"})
+    assert fine or "node2 is to use cards" in refused[-1].message
+
+
+def test_one_node_may_use_any_of_its_cards():
+    cluster = make_cluster(node_list=[{"address": "10.0.0.1", "devices": [4, 5, 6, 7]}])
+    found = check_config(document_of(cluster), profile_for("3.0.0"), cluster)
+    assert all(f.verdict < Verdict.UNKNOWN for f in found)
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "[]", "5", '{"a": 1,}', '{"a": NaN}', "{'a': 1}", '{"a": 1} // x', "[" * 100000, '{"a": ' * 5000],
 )
