@@ -12,7 +12,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.diagnosis import Diagnosis, diagnose
 from lingctl.mindie.failures import exit_meaning, explain_waiting, first_errors
 from lingctl.mindie.profile import profile_for
-from lingctl.release.daemon import errors_command, read_watch, watch_command
+from lingctl.release.daemon import SUCCESS, errors_command, read_watch, watch_command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -20,7 +20,6 @@ _POLL_SECONDS = 1.0
 # A failed rank takes others with it within moments; the first one is told apart better when all have spoken.
 _SETTLE_SECONDS = 1.5
 _TASK = "load the model"
-_SUCCESS = "Daemon start success!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class DaemonSight:
     Attributes:
         alive: whether its process is there.
         exit_status: how it ended, as text, or empty.
-        console: the end of what it printed.
+        console: the end of what it printed, with its success line, if there was one, before it.
     """
 
     alive: bool
@@ -40,7 +39,7 @@ class DaemonSight:
     @property
     def succeeded(self) -> bool:
         """Whether it printed its success line: necessary, and not yet an answer to a request."""
-        return _SUCCESS in self.console
+        return SUCCESS in self.console
 
 
 def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:

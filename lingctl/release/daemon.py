@@ -28,9 +28,11 @@ pid=$(cat "$1" 2>/dev/null) start=$2
 [ -n "$pid" ] && alive && echo "alive $pid"' sh "$2" "$start" 2>/dev/null || echo dead
 echo "$(sed -n 1p "$3" 2>/dev/null)"
 """
-# Then how it ended, and the end of what it printed.
+# Then how it ended, its success line if it printed one, and the end of what it printed: a daemon that serves
+# prints on and on, and its success line is soon far from the end.
 _WATCH = f"""{_LOOK}
 echo "$(cat "$4" 2>/dev/null)"
+grep -m 1 -F "$6" "$5" 2>/dev/null
 tail -c 40000 "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
@@ -51,6 +53,11 @@ start=$(sed -n 2p "$started" 2>/dev/null)
 forced=$(docker exec "$name" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=$2 patience=$3
 [ -n "$pid" ] || exit 0
+# Its number is held by its workers as long as one is left: another process with it means that none is.
+if [ -n "$start" ] && read -r line 2>/dev/null <"/proc/$pid/stat"; then
+  set -- ${{line##*) }}
+  [ "${{20}}" = "$start" ] || exit 0
+fi
 if alive; then
   kill -TERM "$pid" 2>/dev/null
   n=0
@@ -106,6 +113,8 @@ done
 echo "$count"' sh "$2" "$start" 2>/dev/null || echo 0
 """
 _PAUSE_SECONDS = 10
+# What every daemon prints when it has loaded, on every node and in every version.
+SUCCESS = "Daemon start success!"
 # In the container; what CANN, HCCL and ATB write, whatever the MindIE version.
 CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/atb/log")
 
@@ -153,12 +162,14 @@ def watch_command(cluster: Cluster) -> Command:
         layout.started,
         layout.exit_status,
         layout.console,
+        SUCCESS,
         title="look at the daemon",
     )
 
 
 def read_watch(answer: str) -> tuple[DaemonState, str, str]:
-    """The answer to ``watch_command``: the daemon, its exit status as text (or empty), its console's end."""
+    """The answer to ``watch_command``: the daemon, its exit status as text (or empty), its console's end with
+    the success line before it."""
     look, digest, status, console = (*answer.split("\n", 3), "", "", "", "")[:4]
     return read_look(f"{look}\n{digest}"), status.strip(), console
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.flows.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster, Paths, Timeouts
 from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
@@ -94,6 +95,28 @@ def test_another_process_with_its_number_is_not_taken_for_it(cluster):
         stop(cluster)
         assert other.poll() is None
         other.kill()
+
+
+def test_a_session_that_took_its_number_since_is_left_alone(cluster):
+    pid = start(cluster, "sleep 60")
+    os.kill(pid, 9)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        Path(layout_of(cluster).pid).write_text(f"{other.pid}\n")
+        assert stop(cluster) == ""
+        assert other.poll() is None
+        other.kill()
+
+
+def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
+    daemon_text = 'sh -c "echo Daemon start success!; yes a request was answered | head -n 9000; sleep 60"'
+    start(cluster, daemon_text)
+    deadline = time.monotonic() + 10
+    while Path(layout_of(cluster).console).stat().st_size < 9000 * 20 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seen = look_at_daemon(node, cluster)
+    assert seen.alive and seen.succeeded
+    assert seen.console.endswith("a request was answered\n") and len(seen.console) < 41_000
+    stop(cluster)
 
 
 def test_a_daemon_that_will_not_end_is_killed_with_its_workers(cluster):
