@@ -27,7 +27,7 @@ def deploy(
     from lingctl.flows.change import changing, settle
     from lingctl.flows.deploy import plan_deploy, run_deploy
     from lingctl.flows.prove import prove_service, wait_until_serving
-    from lingctl.flows.releases import note_proved
+    from lingctl.flows.releases import lacks_proof, note_proved
     from lingctl.output.documents import print_json
     from lingctl.output.plans import plan_json, print_plan
     from lingctl.output.progress import progress
@@ -40,10 +40,13 @@ def deploy(
         deployment = plan_deploy(group, cluster, listener, accept or ())
     print_plan(deployment.plan, differences=dry_run)
     if deployment.plan.empty and not dry_run:
-        # Nothing has to change, but a run that was interrupted may have left daemons that still load.
+        # Nothing has to change, but an interrupted run may have left daemons that still load, or no proof.
         with progress() as listener, connect(cluster, listener) as group:
             wait_until_serving(group, cluster, listener)
             settle(group, cluster, deployment.states, listener)
+            if smoke and lacks_proof(deployment.states):
+                prove_service(group, cluster, listener)
+                note_proved(group, cluster)
     done = dry_run or deployment.plan.empty
     if done or not confirm("Do this?", yes=yes):
         if as_json:
@@ -58,6 +61,7 @@ def deploy(
         with changing(group, cluster, "lingctl deploy", listener, wait=lock_wait) as change:
             run_deploy(group, deployment, listener, change)
             wait_until_serving(group, cluster, listener)
+            settle(group, cluster, deployment.states, listener)
         report = prove_service(group, cluster, listener) if smoke else None
         if report:
             note_proved(group, cluster)

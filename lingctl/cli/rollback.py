@@ -12,7 +12,10 @@ from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, YesOptio
 def rollback(
     release: Annotated[
         str | None,
-        typer.Argument(help="Id of a release, or its last four digits; default: the last proved one."),
+        typer.Argument(
+            help="Id of a release, or its last four digits; default: that of an interrupted rollback, "
+            "else the last proved one before the one that runs."
+        ),
     ] = None,
     nodes: NodesOption = None,
     dry_run: Annotated[
@@ -24,7 +27,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node back to an earlier release: files, overlay, container, the model's config.json."""
-    from lingctl.flows.change import changing
+    from lingctl.flows.change import changing, settle
     from lingctl.flows.prove import prove_service, wait_until_serving
     from lingctl.flows.releases import note_proved
     from lingctl.flows.rollback import plan_rollback, run_rollback
@@ -39,7 +42,15 @@ def rollback(
     with connect(cluster) as group:
         back = plan_rollback(group, cluster, release)
     say(f"Back to release {back.release}:")
-    print_plan(back.plan, differences=dry_run)
+    print_plan(back.plan, differences=dry_run, wanted=f"release {back.release} has it")
+    if back.plan.empty and not dry_run:
+        # A rollback that was interrupted may have left daemons that still load.
+        with progress() as listener, connect(cluster, listener) as group:
+            wait_until_serving(group, cluster, listener)
+            if smoke:
+                prove_service(group, cluster, listener)
+                note_proved(group, cluster)
+            settle(group, cluster, back.states, listener)
     content = {"cluster": cluster.name, "release": back.release, "plan": plan_json(back.plan)}
     done = dry_run or back.plan.empty
     if done or not confirm("Do this?", yes=yes):
@@ -49,10 +60,15 @@ def rollback(
             say("Nothing was changed.")
             raise typer.Exit(1)
         return
-    with progress() as listener, connect(cluster, listener) as group:
-        with changing(group, cluster, "lingctl rollback", listener, wait=lock_wait) as change:
-            run_rollback(group, cluster, back, listener, change)
-            wait_until_serving(group, cluster, listener)
+    # The proof is a part of it: until then, the same command goes on with this release and no earlier one.
+    with (
+        progress() as listener,
+        connect(cluster, listener) as group,
+        changing(group, cluster, back.command, listener, wait=lock_wait) as change,
+    ):
+        run_rollback(group, cluster, back, listener, change)
+        wait_until_serving(group, cluster, listener)
+        settle(group, cluster, back.states, listener)
         if smoke:
             prove_service(group, cluster, listener)
             note_proved(group, cluster)

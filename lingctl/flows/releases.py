@@ -91,6 +91,12 @@ def quick_states(group: Group, cluster: Cluster) -> dict[str, NodeState]:
     return group.all(lambda connection: node_state(connection, cluster, profile))
 
 
+def lacks_proof(states: Mapping[str, NodeState]) -> bool:
+    """Whether the release that runs is recorded and was not yet proved: its deploy ended before that."""
+    now = running(states)
+    return now is not None and not now.proved
+
+
 def note_proved(group: Group, cluster: Cluster) -> str:
     """Note on every node that the service answered with the release that runs.
 

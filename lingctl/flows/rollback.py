@@ -25,6 +25,8 @@ from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
+_COMMAND = "lingctl rollback"
+
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
@@ -43,6 +45,11 @@ class Rollback:
     states: Mapping[str, NodeState]
     profile: Profile
 
+    @property
+    def command(self) -> str:
+        """As the journal has it: by the release in it the same command goes on after an interruption."""
+        return f"{_COMMAND} {self.release}"
+
 
 def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollback:
     """Decide what to do to come back to a release.
@@ -50,13 +57,15 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
     Args:
         group: connections to all nodes.
         cluster: whose nodes.
-        release: its id, or None for the last proved one before the one that runs.
+        release: its id, or None for the one that an interrupted rollback was going to, else for the last
+            proved one before the one that runs.
 
     Raises:
         UsageError: there is no such release, or it is not whole.
         NodeError: a node lacks what the release needs.
     """
-    target = _choose(recorded(quick := quick_states(group, cluster)), running(quick), cluster, release)
+    quick = quick_states(group, cluster)
+    target = _choose(recorded(quick), running(quick), cluster, release or _interrupted(quick))
     folder = layout_of(cluster).releases
 
     def read(connection: Connection) -> Release:
@@ -89,6 +98,16 @@ def run_rollback(group: Group, cluster: Cluster, back: Rollback, listener: Liste
     """
     need_no_drift(group, cluster, back.profile, back.states, back.image)
     execute(back.plan, group, listener, change=change)
+
+
+def _interrupted(states: Mapping[str, NodeState]) -> str | None:
+    """The release of a rollback that did not end well; what runs now may be that one, or nothing at all."""
+    for state in states.values():
+        if state.unfinished is not None:
+            command, _, release = state.unfinished.run.command.rpartition(" ")
+            if command == _COMMAND:
+                return release
+    return None
 
 
 def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wanted: str | None) -> Recorded:

@@ -11,8 +11,14 @@ from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 _MOST_NAMES = 3
 
 
-def print_plan(plan: Plan, *, differences: bool = False) -> None:
-    """Print a plan to standard error: the conversation before a change."""
+def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks") -> None:
+    """Print a plan to standard error: the conversation before a change.
+
+    Args:
+        plan: what to print.
+        differences: also those of the files.
+        wanted: what the nodes are like where nothing has to change, in words after ``as``.
+    """
     out = conversation()
     print_table(("stage", "nodes", "state", "step", "why"), plan_rows(plan), console=out)
     if differences:
@@ -20,7 +26,7 @@ def print_plan(plan: Plan, *, differences: bool = False) -> None:
             if step.difference:
                 out.print(Text(f"\n{step.node}: {step.title}", style="bold"), soft_wrap=True)
                 _print_difference(step.difference)
-    out.print(Text(outcome(plan), style="bold"), soft_wrap=True)
+    out.print(Text(outcome(plan, wanted), style="bold"), soft_wrap=True)
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
@@ -42,10 +48,10 @@ def _names(names: list[str], everywhere: int) -> str:
     return ", ".join(names[:_MOST_NAMES]) + more
 
 
-def outcome(plan: Plan) -> str:
+def outcome(plan: Plan, wanted: str = "hosts.yaml asks") -> str:
     """One line: how much changes, and whether the service goes down for it."""
     if plan.empty:
-        return "Nothing to do: every node is as hosts.yaml asks."
+        return f"Nothing to do: every node is as {wanted}."
     count, nodes = len(plan.changes), len({step.node for step in plan.changes})
     changes = f"{count} change{'s' if count > 1 else ''} on {nodes} node{'s' if nodes > 1 else ''}."
     return f"{changes}{_interruption(plan)}"

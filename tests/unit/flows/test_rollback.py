@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lingctl.errors import NodeError, UsageError
-from lingctl.flows.rollback import _choose, _need
+from lingctl.flows.releases import lacks_proof
+from lingctl.flows.rollback import Rollback, _choose, _interrupted, _need
+from lingctl.mindie.profile import profile_for
+from lingctl.plan import Plan
+from lingctl.release.journal import Run, Unfinished
 from lingctl.release.record import Recorded
 from lingctl.release.state import FileState, NodeState
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
@@ -60,3 +66,24 @@ def test_image_and_weights_of_that_release_must_still_be_there():
     assert caught.value.code == "image-missing"
     files = {f"{release.weights}/config.json": FileState(0o640, 0, b"{}")}
     _need(NodeState("node1", files=files, image_present=True), release)
+
+
+def half_done(command: str) -> Unfinished:
+    return Unfinished(
+        Run("r1", command, "me@here"), "2026-01-01T00:00:00Z", ("stop the daemon",), ("start it",)
+    )
+
+
+def test_an_interrupted_rollback_goes_on_to_its_own_release_and_not_to_an_earlier_one():
+    back = Rollback(OLD.id, Plan(()), "image", {}, profile_for("1.0.0"))
+    states = {"node1": NodeState("node1"), "node2": NodeState("node2", unfinished=half_done(back.command))}
+    assert _interrupted(states) == OLD.id
+    assert _interrupted({"node1": NodeState("node1", unfinished=half_done("lingctl deploy"))}) is None
+
+
+def test_a_release_that_runs_and_was_never_proved_is_told_from_one_that_was():
+    listed = (f"{NOW.id}.a.json",)
+    state = NodeState("node1", started="a", releases=listed)
+    assert lacks_proof({"node1": state})
+    assert not lacks_proof({"node1": replace(state, releases=(*listed, f"{NOW.id}.proved"))})
+    assert not lacks_proof({"node1": replace(state, started="other")})
