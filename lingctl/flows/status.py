@@ -58,8 +58,9 @@ class NodeStatus:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong with a running service here."""
-        return self.daemon == "running" and self.service in ("ready", "-") and not self.problems
+        """Whether nothing is wrong with a running service here; what is unknown is not well."""
+        known = None not in (self.processes, self.ports) and bool(self.memory)
+        return self.daemon == "running" and self.service in ("ready", "-") and known and not self.problems
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""
@@ -170,16 +171,28 @@ def _problems(
         yield f"another release than {first}"
     if overlay == "differs":
         yield "the overlay is not as shipped"
+    if overlay == "missing" and seen.state.started:
+        yield "the overlay is missing"
     if seen.sight.alive and seen.sight.succeeded and node == first and seen.ports is not None:
         needed = (cluster.serving.port, cluster.serving.management_port)
         closed = [str(port) for port in needed if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
-    for chip in seen.table.chips if seen.table else ():
-        if chip.card in cluster.node(node).devices and chip.health != "OK":
-            yield f"card {chip.card}: {chip.health}"
+    if seen.table is not None:
+        yield from _card_problems(seen.table, cluster.node(node).devices)
     if seen.state.unfinished is not None and not seen.sight.succeeded:
         yield f"half-done: {seen.state.unfinished.description}"
+
+
+def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterator[str]:
+    chips = {chip.card: chip for chip in table.chips}
+    for card in devices:
+        if card not in chips:
+            yield f"card {card}: npu-smi does not show it"
+        elif chips[card].health != "OK":
+            yield f"card {card}: {chips[card].health}"
+        elif chips[card].hbm_used_mb is None:
+            yield f"card {card}: its memory is unknown"
 
 
 def _overlay_word(cluster: Cluster, state: NodeState) -> str:
