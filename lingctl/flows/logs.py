@@ -16,9 +16,14 @@ from lingctl.remote.group import Group
 
 LineListener = Callable[[str, str], None]
 
-_SHOW = (
-    'test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }; tail -n "$1" "$2"'
-)
+# A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
+_SHOW = """
+test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }
+if [ "$(wc -c <"$2")" -le "$3" ]; then tail -n "$1" "$2"; exit; fi
+tail -c "$3" "$2" | tail -n +2 | tail -n "$1"
+case $1 in +*) echo "only the last $(($3 / 1000000)) MB; all of it is in $2 there" >&2;; esac
+"""
+_MOST_BYTES = 48_000_000
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
 _FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
@@ -88,10 +93,11 @@ def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineLis
 
 
 def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str]:
-    show = script(_SHOW, wanted.tail, layout_of(cluster).console, title="read the console")
-    text = connection.run(show, timeout=60).checked(connection.node, "lingctl deploy").stdout
+    show = script(_SHOW, wanted.tail, layout_of(cluster).console, _MOST_BYTES, title="read the console")
+    said = connection.run(show, timeout=300).checked(connection.node, "lingctl deploy")
     passes = _filter(connection, cluster, wanted)
-    return [line for line in text.splitlines() if passes(line)]
+    left_out = [f"({note})" for note in said.stderr.splitlines() if note.startswith("only the last")]
+    return left_out + [line for line in said.stdout.splitlines() if passes(line)]
 
 
 def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
