@@ -169,7 +169,8 @@ def secured(make, tmp_path):
     }
     authorities = {f"{prefix}TlsCaFile": [f"{prefix}TlsCaFile.pem"] for prefix in ("management", "metrics")}
     own = {"tlsCert": "security/tlsCert.pem", "tlsPk": "security/tlsPk.pem", "tlsCaFile": ["tlsCaFile.pem"]}
-    node.configure(httpsEnabled=True, tlsCaPath="security/", **own, **files, **authorities)
+    none = {f"{prefix}CrlPath": "" for prefix in ("tls", "managementTls", "metricsTls")}
+    node.configure(httpsEnabled=True, tlsCaPath="security/", **own, **files, **authorities, **none)
     node.start()
     node.wait_success()
     return node, server, client

@@ -43,6 +43,17 @@ _BOTH = ("1.0.0", "3.0.0")
 _NEW = ("3.0.0",)
 _NEVER: tuple[str, ...] = ()
 
+_TLS = tuple(
+    Field(f"{listener}{part}", kind, _NEVER)
+    for listener in ("tls", "managementTls", "metricsTls")
+    for part, kind in (
+        ("Cert", "string"),
+        ("Pk", "string"),
+        ("CrlPath", "string"),
+        ("CrlFiles", "array"),
+        ("CaFile", "array"),
+    )
+)
 SERVER: tuple[Field, ...] = (
     Field("ipAddress", "string"),
     Field("managementIpAddress", "string", _NEVER),
@@ -52,28 +63,39 @@ SERVER: tuple[Field, ...] = (
     Field("allowAllZeroIpListening", "bool"),
     Field("maxLinkNum", "uint32_t", _BOTH, 1, 4096),
     Field("httpsEnabled", "bool"),
-    Field("fullTextEnabled", "bool", _NEVER),
+    Field("tlsCaPath", "string", _NEVER),
+    *_TLS,
     Field("inferMode", "string"),
-    Field("interCommTLSEnabled", "bool", _NEVER),
-    Field("interCommPort", "int32_t", _NEVER),
     Field("openAiSupport", "string", _NEVER),
     Field("tokenTimeout", "int32_t", _NEW, 1, 3600),
     Field("e2eTimeout", "int32_t", _NEW, 1, 65535),
-    Field("maxRequestLength", "uint32_t", _NEVER, 1, 100),
-    Field("maxJsonDepth", "uint32_t", _NEVER, 10, 100),
+    Field("fullTextEnabled", "bool", _NEVER),
+    Field("distDPServerEnabled", "bool", _NEVER),
+    Field("npuUsageThreshold", "uint32_t", _NEVER),
+    Field("maxRequestLength", "uint32_t", _NEVER),
+    Field("maxJsonDepth", "uint32_t", _NEVER),
 )
+# Looked at while the section is read, not with the other values: (low, high).
+EARLY_RANGES = {"maxRequestLength": (1, 100), "maxJsonDepth": (10, 100)}
 BACKEND: tuple[Field, ...] = (
     Field("backendName", "string"),
     Field("modelInstanceNumber", "uint32_t", _BOTH, 1, 10),
     Field("npuDeviceIds", "array"),
     Field("tokenizerProcessNumber", "uint32_t", _BOTH, 1, 32),
     Field("multiNodesInferPort", "int32_t", _NEVER, 1024, 65535),
+    Field("multiNodesInferEnabled", "bool", _NEVER),
+    Field("interNodeTLSEnabled", "bool", _NEVER),
+    *(Field(f"interNodeTls{part}", "string", _NEVER) for part in ("CaPath", "Cert", "Pk", "CrlPath")),
+    *(Field(f"interNodeTls{part}", "array", _NEVER) for part in ("CaFiles", "CrlFiles")),
+    Field("kvPoolConfig", "object", _NEVER),
     Field("ModelDeployConfig", "object"),
     Field("ScheduleConfig", "object"),
 )
 DEPLOY: tuple[Field, ...] = (
     Field("maxSeqLen", "uint32_t"),
     Field("maxInputTokenLen", "uint32_t"),
+    Field("maxLoras", "uint32_t", _NEVER),
+    Field("maxLoraRank", "uint32_t", _NEVER),
     Field("ModelConfig", "array"),
 )
 MODEL: tuple[Field, ...] = (
@@ -83,33 +105,48 @@ MODEL: tuple[Field, ...] = (
     Field("cpuMemSize", "uint32_t"),
     Field("npuMemSize", "int32_t"),
     Field("backendType", "string"),
+    Field("pluginParams", "string", _NEVER),
     Field("trustRemoteCode", "bool"),
 )
+# Their ranges are in schedule_rules: the order counts there.
 SCHEDULE: tuple[Field, ...] = (
     Field("templateType", "string"),
     Field("templateName", "string"),
-    Field("cacheBlockSize", "uint32_t", _BOTH, 1, 128),
-    Field("decodeTimeMsPerReq", "uint32_t", _BOTH, 0, 1000),
-    Field("maxBatchSize", "uint32_t", _BOTH, 1, 819200),
+    Field("cacheBlockSize", "uint32_t"),
+    Field("decodeTimeMsPerReq", "uint32_t"),
+    Field("maxBatchSize", "uint32_t"),
     Field("maxIterTimes", "uint32_t"),
     Field("maxPreemptCount", "uint32_t"),
-    Field("maxPrefillTokens", "uint32_t", _BOTH, 1, 4194304),
+    Field("maxPrefillTokens", "uint32_t"),
     Field("maxPrefillBatchSize", "uint32_t"),
-    Field("maxQueueDelayMicroseconds", "uint32_t", _BOTH, 500, 1000000),
-    Field("maxFirstTokenWaitTime", "uint32_t", _NEVER, 0, 3600000),
-    Field("prefillTimeMsPerReq", "uint32_t", _BOTH, 0, 1000),
+    Field("maxQueueDelayMicroseconds", "uint32_t"),
+    Field("maxFirstTokenWaitTime", "uint32_t", _NEVER),
+    Field("prefillTimeMsPerReq", "uint32_t"),
     Field("prefillPolicyType", "uint32_t"),
     Field("decodePolicyType", "uint32_t"),
     Field("supportSelectBatch", "bool"),
     Field("policyType", "uint32_t", _NEVER),
-    Field("maxN", "uint32_t", _NEVER, 1, 8192),
-    Field("stageSelectPolicy", "uint32_t", _NEVER, 0, 2),
-    Field("prefillExpectedTime", "uint32_t", _NEVER, 1, 10000),
-    Field("decodeExpectedTime", "uint32_t", _NEVER, 1, 10000),
-    Field("maxNumPartialPrefills", "uint32_t", _NEVER, 1, 64),
-    Field("longPrefillTokenThreshold", "uint32_t", _NEVER, 1, 8192),
+    Field("maxN", "uint32_t", _NEVER),
+    Field("stageSelectPolicy", "uint32_t", _NEVER),
+    Field("prefillExpectedTime", "uint32_t", _NEVER),
+    Field("decodeExpectedTime", "uint32_t", _NEVER),
+    *(
+        Field(name, "bool", _NEVER)
+        for name in (
+            "dynamicBatchSizeEnable",
+            "enablePrefixCache",
+            "enableSplit",
+            "enablChunkedPrefill",
+            "splitType",
+            "splitStartType",
+            "bufferResponseEnabled",
+            "distributedEnable",
+        )
+    ),
+    *(Field(name, "uint32_t", _NEVER) for name in ("splitChunkTokens", "splitStartBatchSize")),
 )
-# Read by 3.0.0 without looking whether they are there: an exception of the JSON library, not a tidy refusal.
+# Switches that 3.0.0 reads without looking whether they are there: an exception of the JSON library, not a
+# tidy refusal.
 UNGUARDED = {
     "ServerConfig": ("distDPServerEnabled",),
     "BackendConfig": ("multiNodesInferEnabled", "interNodeTLSEnabled"),

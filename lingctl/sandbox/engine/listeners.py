@@ -85,5 +85,5 @@ def _tls_context(server: Section, names: tuple[str, str, str], home: Path) -> ss
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(home / server[certificate], home / server[key])
     for file in server[authorities]:
-        context.load_verify_locations(home / server["tlsCaPath"] / file)
+        context.load_verify_locations(home / f"{server['tlsCaPath']}{file}")
     return context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import os
 import socket
@@ -12,20 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lingctl.sandbox.engine.address_rules import address_fault
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.file_rules import private_file_fault
 from lingctl.sandbox.engine.server_config import Refused
 
+_NO_NUMBER = -1
 VARIABLE = {"1.0.0": "RANKTABLEFILE", "3.0.0": "RANK_TABLE_FILE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A card in the table."""
+    """A card in the table.
+
+    Attributes:
+        device_id: -1 for what is no number, noticed with the other values.
+        rank: the same.
+        written: device_id as it stands in the file.
+    """
 
     device_id: int
     address: str
     rank: int
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,13 @@ class RankTable:
         servers: in the order of the file.
         local: this node's entry; None when neither MIES_CONTAINER_IP nor HOST_IP matched.
         digest: of what all nodes must agree on.
+        stated: server_count.
     """
 
     servers: tuple[Server, ...]
     local: Server | None
     digest: str
+    stated: int
 
     @property
     def master(self) -> Server | None:
@@ -96,9 +106,13 @@ def read_rank_table(version: str, console: Console) -> RankTable:
     except _Wrong as wrong:
         console.out(str(wrong))
         raise _refused(version, console) from None
-    console.out("Finished parsing ranktable file.")
     if "MIES_CONTAINER_IP" not in os.environ:
         console.out("The env variable MIES_CONTAINER_IP isn't exist.")
+    console.out("Finished parsing ranktable file.")
+    for device in table.local.devices if table.local else ():
+        if device.device_id == _NO_NUMBER:
+            console.out(f"Invalid device_id {device.written} in ranktable file")
+            return table
     text = "Update worldSize and npuDeviceIds of backend config successfully for Multi Nodes Inference."
     console.out(text)
     return table
@@ -107,43 +121,46 @@ def read_rank_table(version: str, console: Console) -> RankTable:
 def check_values(table: RankTable, console: Console) -> bool:
     """The value checks, which run after the 'successfully' line; False once a line has been said."""
     wrong: list[str] = []
+    if not 2 <= table.stated <= 60:
+        wrong.append(f"Parameter server_count must be in range [2, 60], but got {table.stated}")
     count = len(table.servers)
-    if not 2 <= count <= 60:
-        wrong.append(f"Parameter server_count must be in range [2, 60], but got {count}")
+    if table.stated != count:
+        text = f"which is not equal to server_list length in ranktable file, which is {count}"
+        wrong.append(f"Parameter server_count is {table.stated}, {text}")
     first = len(table.servers[0].devices) if table.servers else 0
+    if not 1 <= first <= 32:
+        wrong.append(f"The number of devices on single node must be in [1, 32], but got {first}")
     for server in table.servers:
         cards = len(server.devices)
-        if not 1 <= cards <= 32:
-            wrong.append(f"The number of devices on single node must be in [1, 32], but got {cards}")
         if cards != first:
             text = f"is {cards} which not equal in ranktable file, which is {first}"
             wrong.append(f"The number of devices in every server node {text}")
+            break
         if not server.container_ip:
             wrong.append("The containerIp in the server node is empty in ranktable file.")
-        for device in server.devices:
-            wrong += _device_faults(device)
+            break
+        # Of each node the first card with a fault, and of that its first fault.
+        wrong += next(filter(None, map(_device_faults, server.devices)), [])
     for line in wrong:
         console.out(line)
     return not wrong
 
 
 def _device_faults(device: Device) -> list[str]:
-    wrong = []
-    if not 0 <= device.device_id <= 63:
+    if device.device_id == _NO_NUMBER:
+        return ["Parameter device_id is invalid in ranktable file."]
+    if device.device_id > 63:
         range_text = f"Parameter device_id is {device.device_id}, which is out of allow range [0, 63]."
-        wrong += [f"device_id [{device.device_id}] is out of bound [63]", range_text]
-    if not 0 <= device.rank <= 511:
-        wrong.append(f"Parameter rankId in ranktable is {device.rank}, which is out of allow range [0, 511].")
-    try:
-        usable = not ipaddress.ip_address(device.address).is_unspecified
-    except ValueError:
-        usable = False
-    if not usable:
-        wrong += [
-            f"Input device_ip [{device.address}] is invalid",
-            "Parameter device_ip is invalid in ranktable file.",
-        ]
-    return wrong
+        return [f"device_id [{device.device_id}] is out of bound [63]", range_text]
+    fault = address_fault("device_ip", device.address, "3.0.0", zero=False)
+    if fault:
+        return [fault, "Parameter device_ip is invalid in ranktable file."]
+    if device.rank == _NO_NUMBER:
+        return ["Parameter rankId is invalid in ranktable file."]
+    if device.rank > 511:
+        range_text = f"Parameter rankId in ranktable is {device.rank}, which is out of allow range [0, 511]."
+        return [f"rankId [{device.rank}] is out of bound [511]", range_text]
+    return []
 
 
 def _parse(document: Mapping[str, Any]) -> RankTable:
@@ -154,12 +171,9 @@ def _parse(document: Mapping[str, Any]) -> RankTable:
         error = "[json.exception.out_of_range.403] key 'server_list' not found"
         raise _Wrong(f"Parameter server_list is invalid in ranktable file{error}")
     servers = tuple(_server(entry) for entry in document["server_list"])
-    if int(count_text) != len(servers):
-        text = f"which is not equal to server_list length in ranktable file, which is {len(servers)}"
-        raise _Wrong(f"Parameter server_count is {count_text}, {text}")
     agreed = [[s.container_ip, [[d.device_id, d.address, d.rank] for d in s.devices]] for s in servers]
     digest = hashlib.sha256(json.dumps(agreed).encode()).hexdigest()
-    return RankTable(servers, _local(servers), digest)
+    return RankTable(servers, _local(servers), digest, int(count_text))
 
 
 def _server(entry: Mapping[str, Any]) -> Server:
@@ -168,12 +182,9 @@ def _server(entry: Mapping[str, Any]) -> Server:
 
 
 def _device(entry: Mapping[str, Any]) -> Device:
-    device_id, rank = _text(entry["device_id"]), _text(entry["rank_id"])
-    if not device_id.isdecimal():
-        raise _Wrong("Parameter device_id is invalid in ranktable file.")
-    if not rank.isdecimal():
-        raise _Wrong("Parameter rankId is invalid in ranktable file.")
-    return Device(int(device_id), _text(entry.get("device_ip", "")), int(rank))
+    numbers = [_text(entry[name]) for name in ("device_id", "rank_id")]
+    device_id, rank = (int(text) if text.isdecimal() else _NO_NUMBER for text in numbers)
+    return Device(device_id, _text(entry.get("device_ip", "")), rank, numbers[0])
 
 
 def _text(value: object) -> str:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from lingctl.sandbox.engine.address_rules import address_fault
+from lingctl.sandbox.engine.certificate_rules import CertificateRules
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.fields import BACKEND, SCHEDULE, SERVER, Field
+from lingctl.sandbox.engine.fields import BACKEND, SERVER, Field
 from lingctl.sandbox.engine.file_rules import model_path_fault, private_file_fault
-from lingctl.sandbox.engine.server_config import RawConfig, Refused, Section
+from lingctl.sandbox.engine.schedule_rules import schedule_faults
+from lingctl.sandbox.engine.server_config import RawConfig, Refused, Section, between
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?\Z")
 _ENGINE = re.compile(r"[a-z]+(_[a-z]+)*\Z")
-
-
-def _one_listener(server: Section) -> bool:
-    """Whether business, management and metrics share address and port."""
-    business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
-    management = (
-        os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get("managementIpAddress") or business
-    )
-    ports = {server["port"], server.get("managementPort", server["port"]), server.get("metricsPort")}
-    return business == management and len(ports - {None}) == 1
 
 
 class ValueRules:
@@ -39,7 +31,8 @@ class ValueRules:
     """
 
     def __init__(self, raw: RawConfig, version: str, console: Console, home: Path) -> None:
-        self._raw, self._version, self._console, self._home = raw, version, console, home
+        self._raw, self._version, self._console = raw, version, console
+        self._certificates = CertificateRules(version, home)
         self._wrong = False
 
     def check(self, devices: Sequence[int], world: int) -> None:
@@ -94,41 +87,13 @@ class ValueRules:
             value = section.get(field.name)
             if value is None or field.high is None or field.low is None:
                 continue
-            if value > field.high:
-                self._say(f"{prefix}.{field.name} [{value}] is out of bound [{field.high}]")
-            elif value < field.low:
-                self._say(f"{prefix}.{field.name} [{value}] is less than [{field.low}]")
+            fault = between(f"{prefix}.{field.name}", value, field.low, field.high)
+            if fault:
+                self._say(fault)
 
     def _schedule(self) -> None:
-        schedule = self._raw.schedule
-        self._ranges(schedule, "scheduleParam", SCHEDULE)
-        for name in ("decodePolicyType", "prefillPolicyType"):
-            if schedule[name] not in range(4):
-                text = "is outside the expected schedule policy range: 0, 1, 2, 3"
-                self._say(f"scheduleParam.{name} [{schedule[name]}] {text}")
-        policy = schedule.get("policyType", 0)
-        if policy not in (0, 4, 5, 6, 7):
-            self._say(
-                f"The scheduleParam.policyType [{policy}] is outside the expected range: 0 or 4~7.", log=True
-            )
-        batch = schedule["maxBatchSize"]
-        if schedule["maxPrefillBatchSize"] > batch:
-            self._say(
-                f"scheduleParam.maxPrefillBatchSize [{schedule['maxPrefillBatchSize']}] "
-                f"is out of bound [{batch}]"
-            )
-        if schedule["maxIterTimes"] == 0:
-            self._say("The value of ScheduleParam.maxIterTimes can not be 0.")
-        for name, limit in (("maxPreemptCount", "maxBatchsize"), ("maxN", "maxBatchSize")):
-            if schedule.get(name, 0) > batch:
-                advice = f"please set '{name}' to be not greater than '{limit}' in config.json."
-                self._say(f"The {name} cannot be set greater than {limit}, {advice}", log=True)
-        if schedule["templateType"] not in ("Standard", "Mix"):
-            self._say(
-                f"The templateType must be Standard or Mix, but is {schedule['templateType']}", log=True
-            )
-        if schedule["templateName"] != "Standard_LLM":
-            self._say(f"The templateName must be Standard_LLM, but is {schedule['templateName']}", log=True)
+        for line, log in schedule_faults(self._raw.schedule):
+            self._say(line, log=log)
 
     def _deploy(self) -> None:
         deploy, model = self._raw.deploy, self._raw.model
@@ -147,56 +112,29 @@ class ValueRules:
         memory = model["npuMemSize"]
         if memory == 0 or memory < -1:
             text = f"The value of 'npuMemSize' in ModelDeployConfig in config.json is {memory}"
-            self._say(f"{text} it should be within (0, 4294967295] or -1", log=True)
-        kind = model.get("modelInstanceType", "Standard")
-        if kind not in ("Standard", "StandardMock", "TargetModel", "AssistantModel"):
-            names = "Standard, StandardMock, TargetModel, AssistantModel"
-            self._say(f"Model instance type is invalid. supported values: [{names}]")
+            limits = "within (0, 4294967295] or -1"
+            # No space before "please": the vendor's.
+            self._say(
+                f"{text} it should be {limits}please set 'npuMemSize' in config.json {limits}", log=True
+            )
 
     def _server(self) -> None:
         server = self._raw.server
         if server["inferMode"] not in ("standard", "dmi"):
             self._say("The inferMode should be standard or dmi")
-        for name, variable in (
-            ("ipAddress", "MIES_CONTAINER_IP"),
-            ("managementIpAddress", "MIES_CONTAINER_MANAGEMENT_IP"),
+        own = server["ipAddress"]
+        for name, variable, stated in (
+            ("ipAddress", "MIES_CONTAINER_IP", own),
+            ("managementIpAddress", "MIES_CONTAINER_MANAGEMENT_IP", server.get("managementIpAddress", own)),
         ):
-            address = os.environ.get(variable) or server.get(name)
-            if address:
-                self._address(name, address, zero_allowed=server["allowAllZeroIpListening"])
+            address = os.environ.get(variable) or stated
+            fault = address_fault(name, address, self._version, zero=server["allowAllZeroIpListening"])
+            if fault:
+                self._say(fault)
         self._ranges(server, "serverConfig", SERVER)
         if server["httpsEnabled"]:
-            self._tls(server, "serverConfig_.", "tlsCaPath", "tlsCaFile", "tlsCert", "tlsPk")
-            for kind in ("management",) if self._version == "1.0.0" else ("management", "metrics"):
-                if not _one_listener(server):
-                    names = (f"{kind}TlsCaFile", f"{kind}TlsCert", f"{kind}TlsPk")
-                    self._tls(server, "serverConfig_.", "tlsCaPath", *names)
-
-    def _address(self, name: str, address: str, *, zero_allowed: bool) -> None:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            self._say(f"Input {name} [{address}] format is invalid (neither IPv4 nor IPv6)")
-            return
-        # 1.0.0 knows IPv4 alone; its words for the other are not documented.
-        too_new = parsed.version == 6 and self._version == "1.0.0"
-        if too_new or (parsed.is_unspecified and not zero_allowed):
-            self._say(f"Input {name} [{address}] is invalid")
-
-    def _tls(self, section: Section, prefix: str, folder: str, files: str, cert: str, key: str) -> None:
-        authorities = section.get(files, [])
-        if not 1 <= len(authorities) <= 3:
-            self._say(f"ERR: {prefix}{files} size must in [1, 3] .")
-        base = section.get(folder, "")
-        paths = [(files, f"{base}/{file}") for file in authorities]
-        paths += [(name, section.get(name, "")) for name in (cert, key)]
-        for name, path in paths:
-            target = self._home / path
-            fault = private_file_fault(target, self._version) if target.exists() else None
-            if not target.exists():
-                self._say(f"The {prefix}{name} path is invalid by: The path realpath parsing failed.")
-            elif fault:
-                self._say(f"The {prefix}{name} path is invalid by: {fault}")
+            for line in self._certificates.https(server):
+                self._say(line)
 
     def _backend(self, devices: Sequence[int], world: int) -> None:
         backend = self._raw.backend
@@ -212,21 +150,21 @@ class ValueRules:
             self._say(
                 "Unknow kv pool backend. And only [`unifiedcache`, `mooncake`, `memcache`, ``] is available!"
             )
+        if len(backend.get("kvPoolConfig", {}).get("configPath", "").encode()) > 500:
+            self._say("The length of kvPool Config Path exceeds 500.")
         if self._raw.multi_node and backend.get("interNodeTLSEnabled", True):
-            names = ("interNodeTlsCaPath", "interNodeTlsCaFiles", "interNodeTlsCert", "interNodeTlsPk")
-            wrong_before = self._wrong
-            self._wrong = False
-            self._tls(backend, "backendConfig_.", *names)
-            if self._wrong:
-                self._say("Backend inter tls config is invalid")
-            self._wrong = self._wrong or wrong_before
+            lines = list(self._certificates.inter_node(backend))
+            for line in [*lines, *(["Backend inter tls config is invalid"] if lines else [])]:
+                self._say(line)
 
     def _cross(self) -> None:
         raw = self._raw
         if raw.server["port"] == raw.backend.get("multiNodesInferPort", 1120):
             self._say("Endpoint port cannot be equal to multiNodesInferPort.")
+        if raw.schedule["maxIterTimes"] == 0:
+            self._say("The value of ScheduleParam.maxIterTimes can not be 0.")
+        if raw.schedule["maxPreemptCount"] and raw.model["cpuMemSize"] == 0:
+            self._say("The value of modelParam.cpuMemSize can not be 0 when maxPreemptCount is not 0.")
         mix = raw.schedule["templateType"] == "Mix"
         if not mix and raw.schedule["maxPrefillTokens"] < raw.deploy["maxInputTokenLen"]:
             self._say("The value of maxPrefillTokens should not be less than maxInputTokenLen.")
-        if raw.schedule["maxPreemptCount"] and raw.model["cpuMemSize"] == 0:
-            self._say("The value of modelParam.cpuMemSize can not be 0 when maxPreemptCount is not 0.")

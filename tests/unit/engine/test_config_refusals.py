@@ -98,7 +98,12 @@ NUMBERS = [
     ("maxPreemptCount", 201, "The maxPreemptCount cannot be set greater than maxBatchsize"),
     ("maxInputTokenLen", 0, "The value of modelParam.maxInputTokenLen should be in [1, 4194304]."),
     ("npuMemSize", 0, "The value of 'npuMemSize' in ModelDeployConfig in config.json is 0"),
-    ("npuMemSize", -2, "The value of 'npuMemSize' in ModelDeployConfig in config.json is -2"),
+    (
+        "npuMemSize",
+        -2,
+        "The value of 'npuMemSize' in ModelDeployConfig in config.json is -2 it should be within "
+        "(0, 4294967295] or -1please set 'npuMemSize' in config.json within (0, 4294967295] or -1",
+    ),
 ]
 
 
@@ -133,12 +138,14 @@ WORDS = [
     ("modelName", "_ling", "The value of modelName must meet the following rules"),
     ("modelName", "", "The value of modelName must meet the following rules"),
     ("modelName", "a b", "The value of modelName must meet the following rules"),
-    ("modelInstanceType", "Mock", "Model instance type is invalid. supported values:"),
     ("backendName", "Engine", "The pattern of backendName is invalid."),
     ("backendName", "a" * 51, "The length of backendName exceeds 50."),
     ("ipAddress", "0.0.0.0", "Input ipAddress [0.0.0.0] is invalid"),
     ("ipAddress", "localhost", "Input ipAddress [localhost] format is invalid (neither IPv4 nor IPv6)"),
-    ("managementIpAddress", "10.0.0.256", "format is invalid (neither IPv4 nor IPv6)"),
+    ("ipAddress", "", "Input ipAddress is empty"),
+    ("managementIpAddress", "", "Input managementIpAddress is empty"),
+    ("managementIpAddress", "10.0.0.256", "Input managementIpAddress [10.0.0.256] is invalid"),
+    ("ipAddress", "1." * 20, "Input ipAddress format is invalid."),
 ]
 
 
@@ -148,6 +155,132 @@ def test_words(read, version, key, value, words):
     refused, said = read(version, {key: value})
     assert refused
     assert words in said
+
+
+def added(section, **values):
+    """A change that adds keys to a section that the shipped file has."""
+    document = json.loads(stock_config(NEW))
+    part = document[section] if section in document else document["BackendConfig"][section]
+    return {section: {**part, **SETTLED_IN.get(section, {}), **values}}
+
+
+SETTLED_IN = {"ServerConfig": {"httpsEnabled": False}}
+EARLY = [
+    ("interCommPort", 1023, "serverConfig.interCommPort [1023] is less than [1024]"),
+    ("interCommPort", 65536, "serverConfig.interCommPort [65536] is out of bound [65535]"),
+    ("maxRequestLength", 101, "serverConfig.maxRequestLength [101] is out of bound [100]"),
+    ("maxJsonDepth", 9, "serverConfig.maxJsonDepth [9] is less than [10]"),
+    (
+        "HealthCheckConfig",
+        {"npuUsageThreshold": 101},
+        "serverConfig.HealthCheckConfig.npuUsageThreshold [101] is out of bound [100]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), EARLY, ids=lambda value: str(value)[:30])
+def test_ranges_that_end_the_reading_of_their_section(read, key, value, words):
+    refused, said = read(NEW, added("ServerConfig", **{key: value}))
+    assert refused
+    assert words in said
+    assert said.rstrip().endswith(
+        "ConfigManager init exception: Failed to initialize ServerConfig from JSON."
+    )
+
+
+SCHEDULED = [
+    ({"maxNumPartialPrefills": 4}, "scheduleParam.maxLongPartialPrefills [8] is out of bound [4]"),
+    ({"maxNumPartialPrefills": 0}, "scheduleParam.maxNumPartialPrefills [0] is less than [1]"),
+    ({"maxLongPartialPrefills": 65}, "scheduleParam.maxLongPartialPrefills [65] is out of bound [64]"),
+    ({"longPrefillTokenThreshold": 8193}, "scheduleParam.longPrefillTokenThreshold [8193] is out of bound"),
+    ({"stageSelectPolicy": 3}, "scheduleParam.stageSelectPolicy [3] is out of bound [2]"),
+    ({"decodeExpectedTime": 0}, "scheduleParam.decodeExpectedTime [0] is less than [1]"),
+    ({"maxN": 201}, "The maxN cannot be set greater than maxBatchSize"),
+]
+
+
+@pytest.mark.parametrize(("values", "words"), SCHEDULED, ids=lambda value: str(value)[:40])
+def test_optional_values_of_the_schedule(read, values, words):
+    refused, said = read(NEW, added("ScheduleConfig", **values))
+    assert refused
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"maxNumPartialPrefills": 8},
+        {"maxNumPartialPrefills": 4, "maxLongPartialPrefills": 4},
+        {"stageSelectPolicy": 3, "supportSelectBatch": True},
+    ],
+)
+def test_optional_values_that_are_taken(read, values):
+    refused, said = read(NEW, added("ScheduleConfig", **values))
+    assert not refused, said
+
+
+def test_of_the_schedule_s_ranges_the_first_alone_speaks(read):
+    _, said = read(NEW, {"cacheBlockSize": 129, "maxQueueDelayMicroseconds": 1, "templateName": "LLM"})
+    assert "scheduleParam.cacheBlockSize [129] is out of bound [128]" in said
+    assert "maxQueueDelayMicroseconds" not in said
+    assert "The templateName must be Standard_LLM, but is LLM" in said
+
+
+PARALLEL = [
+    ("dp", 0, "ConfigManager init exception: dp cannot be smaller than 1."),
+    ("cp", "-2", "ConfigManager init exception: cp cannot be smaller than 1."),
+    ("sp", "two", "ConfigManager Init exception: stoi"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), PARALLEL)
+def test_parallel_sizes(read, tmp_path, key, value, words):
+    document = json.loads(stock_config(NEW))
+    model = document["BackendConfig"]["ModelDeployConfig"]["ModelConfig"][0]
+    refused, said = read(NEW, {"ModelConfig": [{**model, "worldSize": 8, key: value}]})
+    assert refused
+    assert said.rstrip().endswith(words)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_an_unknown_kind_of_instance_ends_the_reading(read, version):
+    document = json.loads(stock_config(version))
+    model = document["BackendConfig"]["ModelDeployConfig"]["ModelConfig"][0]
+    refused, said = read(version, {"ModelConfig": [{**model, "worldSize": 8, "modelInstanceType": "Mock"}]})
+    assert refused
+    known = "AssistantModel,Standard,StandardMock,TargetModel"
+    assert f"Model instance type is invalid. supported values: [{known}]" in said
+
+
+POOLS = [
+    ({"backend": "redis"}, "Unknow kv pool backend."),
+    ({"backend": "", "configPath": "x" * 501}, "The length of kvPool Config Path exceeds 500."),
+    ({"configPath": 1}, "JSON error in ConfigManager: [json.exception.type_error.302] type must be string"),
+]
+
+
+@pytest.mark.parametrize(("pool", "words"), POOLS, ids=lambda value: str(value)[:40])
+def test_the_pool_of_the_cache(read, pool, words):
+    refused, said = read(NEW, {"kvPoolConfig": pool})
+    assert refused
+    assert words in said
+
+
+BETWEEN_NODES = [
+    ({"interNodeTlsCert": MISSING}, "type must be string, but is null"),
+    ({"interNodeTlsCaFiles": []}, "interNodeTlsCaFiles size is invalid"),
+    ({"interNodeTlsCrlFiles": ["a", "b", "c", "d"]}, "interNodeTlsCrlFiles size is invalid"),
+    ({"interNodeTlsCaFiles": [1]}, "interNodeTlsCaFiles init error"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), BETWEEN_NODES, ids=lambda value: str(value)[:40])
+def test_names_of_certificates_between_nodes_are_read_on_one_node_too(read, changes, words):
+    refused, said = read(NEW, {"interNodeTLSEnabled": True, **changes})
+    assert refused
+    assert words in said
+    assert "Failed to init tls cfg" in said
+    assert not read(NEW, {"interNodeTLSEnabled": True})[0]
 
 
 CROSS = [
@@ -201,7 +334,8 @@ def test_fields_that_only_the_newer_version_wants(read, key):
 def test_fields_that_are_read_without_a_look(read, key):
     refused, said = read(NEW, {key: MISSING})
     assert refused
-    assert f"[json.exception.out_of_range.403] key '{key}' not found" in said
+    error = "[json.exception.type_error.302] type must be boolean, but is null"
+    assert said.rstrip().endswith(f"JSON error in ConfigManager: {error}")
 
 
 def test_the_published_file_of_the_old_version_is_refused_by_the_new(read):
@@ -272,15 +406,49 @@ def test_two_models_in_a_standard_template(read, version):
     assert "There should be one modelParam for Standard templateType." in said
 
 
-@pytest.mark.parametrize("version", BOTH)
-def test_https_wants_its_files(read, tmp_path, version):
-    refused, said = read(version, {"httpsEnabled": True})
+def test_https_wants_its_files_in_the_older_version(read):
+    refused, said = read(OLD, {"httpsEnabled": True})
     assert refused
-    names = ["tlsCert", "tlsPk", "tlsCaFile", "managementTlsCert"]
-    for name in names + ["metricsTlsCert"] * (version == NEW):
-        assert f"serverConfig_.{name} path is invalid by: The path realpath parsing failed." in said
-    refused, said = read(version, {"httpsEnabled": True, "tlsCaFile": []})
+    for name in ("serverConfig_.tlsCert", "serverConfig_.tlsPk", "ServerConfig.managementTlsCert"):
+        assert f"The {name} path is invalid by: The path realpath parsing failed." in said
+    assert "metricsTls" not in said
+
+
+def test_https_wants_its_files(read):
+    refused, said = read(NEW, {"httpsEnabled": True})
+    assert refused
+    missing = "path is invalid by: The input file: server.pem is not a regular file or not exists"
+    for name in ("serverConfig_.tlsCert", "ServerConfig.managementTlsCert", "ServerConfig.metricsTlsCert"):
+        assert f"The {name} {missing}" in said
+    assert "The serverConfig_.tlsCaPath path is not a dir by:" in said
+    assert "ERR: serverConfig_.managementTlsCaFile file not exit ." in said
+    assert "ERR: serverConfig_.tlsCrlFiles file not exit ." in said
+    refused, said = read(NEW, {"httpsEnabled": True, "tlsCaFile": [], "metricsTlsCaFile": ["a"] * 4})
     assert "ERR: serverConfig_.tlsCaFile size must in [1, 3] ." in said
+    assert "ERR: serverConfig_.metricsTlsCaFile size must in [1, 3]." in said
+
+
+def test_a_folder_of_authorities_is_joined_to_its_files_as_it_is(read, tmp_path):
+    folder = tmp_path / "security"
+    folder.mkdir()
+    for name in ("ca.pem", "own.pem", "own.key"):
+        (folder / name).write_text("x")
+        (folder / name).chmod(0o600)
+    files = {
+        f"{prefix}{part}": value
+        for prefix in ("tls", "managementTls", "metricsTls")
+        for part, value in (
+            ("Cert", "security/own.pem"),
+            ("Pk", "security/own.key"),
+            ("CaFile", ["ca.pem"]),
+            ("CrlPath", ""),
+        )
+    }
+    refused, said = read(NEW, {"httpsEnabled": True, "tlsCaPath": "security/", **files})
+    assert not refused, said
+    refused, said = read(NEW, {"httpsEnabled": True, "tlsCaPath": "security", **files})
+    assert refused
+    assert "The input file: securityca.pem is not a regular file or not exists" in said
 
 
 def test_the_dynamic_timeouts_key_is_missed_aloud(read):

@@ -123,7 +123,8 @@ SPOILT = [
     ((*DEVICE, "device_ip"), "", "Parameter device_ip is invalid in ranktable file."),
     ((*DEVICE, "device_ip"), "0.0.0.0", "Parameter device_ip is invalid in ranktable file."),
     (("server_list", 1, "container_ip"), "", "The containerIp in the server node is empty in ranktable"),
-    (("server_list", 1, "device"), [], "The number of devices on single node must be in [1, 32], but got 0"),
+    (("server_list", 0, "device"), [], "The number of devices on single node must be in [1, 32], but got 0"),
+    (("server_list", 1, "device"), [], "The number of devices in every server node is 0 which not equal"),
 ]
 
 
@@ -132,6 +133,20 @@ def test_what_is_wrong_is_said(read, path, value, words):
     _, passes, said = read(spoil(path, value))
     assert not passes
     assert words in said
+
+
+def test_a_card_of_this_node_that_is_no_number_takes_the_line_of_success_away(read):
+    _, passes, said = read(spoil(("server_list", 0, "device", 0, "device_id"), "a"))
+    assert not passes
+    assert "Invalid device_id a in ranktable file" in said
+    assert "Update worldSize" not in said
+
+
+def test_another_count_than_servers_is_noticed_with_the_values(read):
+    table, passes, said = read({**good(), "server_count": "3"})
+    assert table is not None
+    assert not passes
+    assert "Update worldSize and npuDeviceIds of backend config successfully" in said
 
 
 def test_one_node_is_not_several(read):
