@@ -18,14 +18,32 @@ if TYPE_CHECKING:
 class Subsystem(paramiko.SFTPServer):
     """SFTP that ends with an exit status, which scp passes on as its own."""
 
+    def start_subsystem(self, name: str, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
+        """Serve until the client is done."""
+        # paramiko answers a client's close at once, from another thread; sshd tells the exit status first.
+        closing = channel._close_internal  # type: ignore[attr-defined]  # the one place both ways pass
+        channel._close_internal = lambda: (_exit_status(channel), *closing())  # type: ignore[attr-defined]
+        super().start_subsystem(name, transport, channel)
+
     def finish_subsystem(self) -> None:
         """Close the files, then the channel."""
         super().finish_subsystem()
-        channel = self.sock
-        if isinstance(channel, paramiko.Channel):
+        if isinstance(self.sock, paramiko.Channel):
             with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-                channel.send_exit_status(0)
-                channel.close()
+                self.sock.close()
+
+
+def _exit_status(channel: paramiko.Channel) -> paramiko.Message | None:
+    """The message that tells status 0; None where the channel is closed already."""
+    if channel.closed:
+        return None
+    message = paramiko.Message()
+    message.add_byte(bytes([98]))  # SSH_MSG_CHANNEL_REQUEST
+    message.add_int(channel.remote_chanid)
+    message.add_string("exit-status")
+    message.add_boolean(False)
+    message.add_int(0)
+    return message
 
 
 class NodeFiles(paramiko.SFTPServerInterface):

@@ -95,14 +95,15 @@ def test_killed_at_random_moments(larger: tuple[Path, Path], tmp_path: Path, pyz
 
 # Ends the process as kill -9 does, just before or just after the n-th file gets its final name.
 CRASH = """
-import os, sys
-real, left = os.replace, [int(sys.argv[1])]
+import itertools, os, sys
+real, count, last, when = os.replace, itertools.count(1), int(sys.argv[1]), sys.argv[2]
 def replace(*names):
-    left[0] -= 1
-    if left[0] == 0 and sys.argv[2] == "before":
+    # One step, so that two threads never get the same number.
+    mine = next(count)
+    if mine == last and when == "before":
         os._exit(9)
     real(*names)
-    if left[0] == 0:
+    if mine == last:
         os._exit(9)
 os.replace = replace
 sys.argv = sys.argv[3:]
@@ -133,6 +134,14 @@ def test_killed_at_every_rename(when: str, tmp_path: Path, pyz: Path) -> None:
     assert place > 4
     assert_prefix_of(target, tmp_path / "wanted")
     assert shards(target) == shards(tmp_path / "wanted")
+
+
+def test_the_lock_file_of_a_run_killed_after_its_last_step_goes(tmp_path: Path, pyz: Path) -> None:
+    source = save(tmp_path / "in", model(layers=1))
+    run(source, tmp_path / "out")
+    (tmp_path / "out" / ".lingctl-convert.lock").touch()
+    run(source, tmp_path / "out")
+    assert leftovers(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

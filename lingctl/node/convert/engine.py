@@ -16,7 +16,7 @@ from lingctl.node.convert.plan import ConversionPlan, Shard, plan_shards
 from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
 from lingctl.node.convert.source import Layout, Source, layout_of, legacy_files, read_source
 from lingctl.node.convert.workers import Workers
-from lingctl.node.convert.workplace import leftovers, remove, workplace
+from lingctl.node.convert.workplace import forget_lock, leftovers, remove, workplace
 from lingctl.node.convert.write import compare_shard, write_shard
 from lingctl.node.files import free_space, make_folder, sync_folder, system_trouble, write_whole
 from lingctl.node.safetensors import INDEX
@@ -70,6 +70,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
             # Before anything is touched: most second runs end here.
             job = _job(read_source(layout), target, options)
             if job.found.state == "done":
+                forget_lock(target)
                 return _summary(job, "unchanged", [], time.monotonic() - begin)
             _check_allowed(job)
         with workplace(target), _readable(layout, target) as readable:

@@ -51,9 +51,17 @@ class Workers:
         """
         waiting = list(reversed(items))
         lock = threading.Lock()
+        # Thread.join cannot be trusted after Ctrl-C: Python 3.11 then takes a thread that runs for ended.
+        ended = threading.Semaphore(0)
         errors: List[BaseException] = []
 
         def run() -> None:
+            try:
+                work_on()
+            finally:
+                ended.release()
+
+        def work_on() -> None:
             while not self._stop.is_set():
                 with lock:
                     if not waiting:
@@ -67,18 +75,17 @@ class Workers:
                     errors.append(error)
                     self._stop.set()
 
-        running = [threading.Thread(target=run) for _ in range(min(threads(), len(items)))]
+        running = 0
         try:
-            for thread in running:
-                thread.start()
-            for thread in running:
+            for _ in range(min(threads(), len(items))):
+                threading.Thread(target=run, daemon=True).start()
+                running += 1
+            while running:
                 # With a timeout, so that a signal is noticed while waiting.
-                while thread.is_alive():
-                    thread.join(0.2)
+                running -= ended.acquire(timeout=0.2)
         finally:
             self._stop.set()
-            for thread in running:
-                if thread.ident is not None:
-                    thread.join()
+            for _ in range(running):
+                ended.acquire()
         if errors:
             raise errors[0]

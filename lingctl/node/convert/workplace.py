@@ -37,6 +37,13 @@ def workplace(folder: str) -> Iterator[None]:
                 os.rmdir(folder)
 
 
+def forget_lock(folder: str) -> None:
+    """Take away the lock file of a run that was killed after its last step; one that is held stays."""
+    if os.path.lexists(os.path.join(folder, _LOCK)):
+        with contextlib.suppress(Trouble, OSError), _locked(folder):
+            pass
+
+
 def leftovers(folder: str, shards: Sequence[Shard]) -> List[str]:
     """Paths of what an interrupted run left half done."""
     names = [part_name(name) for name in (*(shard.name for shard in shards), INDEX, RECEIPT)]
