@@ -146,10 +146,25 @@ class SshConnection:
 
     def _open_sftp(self) -> paramiko.SFTPClient:
         if self._sftp is None:
-            self._sftp = paramiko.SFTPClient.from_transport(self._transport)
-        if self._sftp is None:
-            raise NodeError("its SSH server offers no SFTP", where=self._node, code="no-sftp")
+            try:
+                self._sftp = paramiko.SFTPClient(self._open_subsystem())
+            except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
+                if not self._transport.is_active():
+                    raise EOFError("the connection ended") from error
+                raise NodeError(
+                    "its SSH server offers no SFTP",
+                    where=self._node,
+                    evidence=str(error) or "it ends at once",
+                    remedy="in its sshd_config: Subsystem sftp internal-sftp; then: systemctl reload sshd\n"
+                    "the login shell must print nothing where there is no terminal: see ~/.bashrc there",
+                    code="no-sftp",
+                ) from error
         return self._sftp
+
+    def _open_subsystem(self) -> paramiko.Channel:
+        channel = self._open_channel()
+        channel.invoke_subsystem("sftp")
+        return channel
 
 
 def _make_parents(sftp: paramiko.SFTPClient, directory: PurePosixPath) -> None:

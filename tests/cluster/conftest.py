@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Server:
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -57,24 +58,34 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     keys = (directory / "id.pub").read_text() + (directory / "locked.pub").read_text()
     (directory / "authorized_keys").write_text(keys)
-    port = _free_port()
+    port = free_port()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} " + (directory / "host.pub").read_text())
     Path("/run/sshd").mkdir(exist_ok=True)
-    (directory / "config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nPidFile {directory}/pid\n"
+    with serving(directory, port, "Subsystem sftp internal-sftp") as server:
+        yield server
+
+
+@contextmanager
+def serving(directory: Path, port: int, subsystem: str) -> Iterator[Server]:
+    """An SSH server with the keys in ``directory`` while the block runs."""
+    config = directory / f"config-{port}"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nPidFile {directory}/pid-{port}\n"
         f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\n"
         "UsePAM no\nPasswordAuthentication no\n"
-        "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
+        f"PermitRootLogin prohibit-password\n{subsystem}\n"
     )
-    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(directory / "config")], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
     for _ in range(100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 break
         time.sleep(0.05)
-    yield Server(directory, port, process)
-    process.terminate()
-    process.wait(10)
+    try:
+        yield Server(directory, port, process)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -18,7 +21,7 @@ from lingctl.errors import ConnectError, NodeError
 from lingctl.remote import exchange
 from lingctl.remote.command import command, script
 from lingctl.remote.ssh import SshConnection
-from tests.cluster.conftest import Server
+from tests.cluster.conftest import Server, free_port, serving
 
 
 @pytest.fixture
@@ -140,6 +143,26 @@ def test_put_says_why_it_cannot(node: SshConnection):
     assert caught.value.code == "write-failed"
 
 
+@pytest.mark.parametrize(
+    "subsystem", ["", "Subsystem sftp /nonexistent", "Subsystem sftp /bin/sh -c 'echo Welcome; sleep 5'"]
+)
+def test_a_server_without_sftp_is_not_taken_for_a_lost_connection(
+    sshd: Server, tmp_path: Path, subsystem: str
+):
+    port = free_port()
+    known = tmp_path / "known_hosts"
+    known.write_text((sshd.directory / "known_hosts").read_text().replace(f":{sshd.port} ", f":{port} "))
+    with serving(sshd.directory, port, subsystem) as server:
+        settings = server.settings.model_copy(update={"known_hosts": str(known)})
+        connection = SshConnection("node1", "127.0.0.1", settings)
+        with pytest.raises(NodeError) as caught:
+            connection.put(b"text", str(tmp_path / "file"), mode=0o600)
+        assert (caught.value.where, caught.value.code) == ("node1", "no-sftp")
+        assert "Subsystem sftp internal-sftp" in caught.value.remedy
+        assert connection.run(command("echo", "still there")).stdout == "still there\n"
+        connection.close()
+
+
 def test_unknown_host_key_is_refused(sshd: Server, tmp_path: Path):
     settings = sshd.settings.model_copy(update={"known_hosts": str(tmp_path / "none")})
     with pytest.raises(ConnectError) as caught:
@@ -204,3 +227,19 @@ def test_forward_reaches_a_port_of_the_node(node: SshConnection):
     with node.forward("127.0.0.1", server.server_port) as (host, port):
         assert urllib.request.urlopen(f"http://{host}:{port}/", timeout=5).read() == b"hello"
     server.shutdown()
+
+
+def test_forward_works_where_many_files_are_open(node: SshConnection):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("only so few files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    with contextlib.ExitStack() as held:
+        while held.enter_context(Path(os.devnull).open()).fileno() < 1100:
+            pass
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=lambda: server.accept()[0].sendall(b"hello"), daemon=True).start()
+            with node.forward(*server.getsockname()) as address, socket.create_connection(address) as client:
+                client.settimeout(5)
+                assert client.recv(5) == b"hello"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
