@@ -125,10 +125,21 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(30)
         elif fault == "not-json":
             self._send(200, b"<html>proxy</html>", "text/html")
+        elif fault == "endless-answer":
+            self._endless(b"x" * (1 << 16))
         elif body["stream"]:
             self._stream(body)
         else:
             self._json(200, self._whole(body))
+
+    def _endless(self, block):
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(block)
 
     def _text(self, body):
         fault = self.serving.fault
@@ -197,6 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "error-in-stream":
                 error = {"error": "Engine callback timeout: server tokenTimeout", "error_type": "Incomplete"}
                 self.wfile.write(_frame(error))
+            case "endless-stream":
+                while True:
+                    self.wfile.write(_frame({"choices": [{"index": 0, "delta": {"content": "x" * 60_000}}]}))
             case "garbage-in-stream":
                 self.wfile.write(b"oops\n\n")
             case _:

@@ -88,7 +88,7 @@ def parse_object(payload: bytes) -> Data | Trouble:
     """A JSON object, or a Trouble."""
     try:
         data = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return _malformed(f"not JSON ({error})", payload)
     return data if isinstance(data, dict) else _malformed("not a JSON object", payload)
 

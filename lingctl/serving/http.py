@@ -17,6 +17,8 @@ from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
 from lingctl.serving.trouble import Trouble
 
 Place = tuple[str, int]
+# Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
+LARGEST_ANSWER = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,18 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
         heard = True
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
+        received = 0
         while True:
             _allow(raw, limits, ends_at)
             data = response.read1(65536)
             if not data:
                 break
+            received += len(data)
+            if received > LARGEST_ANSWER:
+                yield Trouble(
+                    "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
+                )
+                return
             yield Chunk(data, time.perf_counter())
         if response.length:
             yield Trouble("closed", f"the answer ends {response.length} bytes early", response.status)

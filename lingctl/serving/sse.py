@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DONE = b"[DONE]"
+# MindIE's last event holds the whole text: some hundred kilobytes at most.
+LARGEST_EVENT = 4 << 20
 _OTHER_FIELDS = (b"event:", b"id:", b"retry:")
 
 
@@ -31,12 +33,14 @@ class SseParser:
         """Payloads of the events that ``data`` completes, without ``[DONE]``.
 
         Raises:
-            MalformedStream: a line has no known field, or an event follows ``[DONE]``.
+            MalformedStream: a line has no known field, an event follows ``[DONE]`` or does not end.
         """
         pending = self._rest + data if self._rest else data
         if b"\r" in pending:
             pending = _unix_lines(pending)
         *blocks, self._rest = pending.split(b"\n\n")
+        if len(self._rest) > LARGEST_EVENT:
+            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(self._rest)}")
         payloads = []
         for block in blocks:
             payload = _payload(block)

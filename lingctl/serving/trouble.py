@@ -57,7 +57,7 @@ def _error_of(body: bytes) -> tuple[str, str]:
     plain = body.decode("utf-8", "replace").strip()[:_EVIDENCE_CHARS]
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return plain, ""
     if not isinstance(data, dict):
         return plain, ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lingctl.findings import Verdict
+from lingctl.serving import http
 from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
@@ -15,10 +16,14 @@ from lingctl.serving.reach import client_for
 from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
 from tests.serving_server import Serving, make_certificate, serve
 
-QUICK = Limits(connect=2, idle=0.6, total=5)
+# Long enough for a busy machine; where a test waits for the silence to end, it is shorter.
+QUICK = Limits(connect=10, idle=10, total=30)
+SHORT = replace(QUICK, idle=1.5)
+SILENT = ("silent", "stuck-stream")
 
 
-def climb(serving, options=None, limits=QUICK):
+def climb(serving, options=None):
+    limits = SHORT if serving.fault in SILENT else QUICK
     with serve(serving) as url:
         endpoint = Endpoint(url, url if serving.mindie else "", serving.name, serving.key)
         return smoke_test(Client(endpoint, {}, limits), options or SmokeOptions())
@@ -99,7 +104,7 @@ def test_what_stands_on_a_broken_rung_is_unknown_and_no_pass():
 
 
 def test_a_slow_first_token_is_named():
-    report = climb(Serving("slow-first-token"), SmokeOptions(first_token_limit=0.3), replace(QUICK, idle=3))
+    report = climb(Serving("slow-first-token"), SmokeOptions(first_token_limit=0.3))
     assert verdicts(report, Verdict.FAILURE) == {"first-token"}
 
 
@@ -212,6 +217,14 @@ def test_expected_text_decides():
     assert climb(Serving(), SmokeOptions(prompt="Who made you?", expect="INCLUSIONai")).exit_status == 0
     report = climb(Serving(), SmokeOptions(prompt="Who made you?", expect="Paris"))
     assert verdicts(report, Verdict.FAILURE) == {"answer"}
+
+
+@pytest.mark.parametrize(("fault", "rung"), [("endless-answer", "generate"), ("endless-stream", "stream")])
+def test_an_answer_without_end_is_cut_off(fault, rung, monkeypatch):
+    monkeypatch.setattr(http, "LARGEST_ANSWER", 1 << 20)
+    report = climb(Serving(fault))
+    assert verdicts(report, Verdict.FAILURE) == {rung}
+    assert "more than 1048576 bytes" in next(f.evidence for f in report.findings if f.check == rung)
 
 
 def test_proxies_of_the_environment_are_ignored(monkeypatch):

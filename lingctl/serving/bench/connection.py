@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lingctl.serving.api import Dialect, parse_event
 from lingctl.serving.bench.outcome import Outcome
@@ -17,6 +17,7 @@ from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import Trouble, http_trouble
 
 _now = time.perf_counter
+_LONGEST_ERROR = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Target:
     address: Address
     place: Place
     dialect: Dialect
-    key: str = ""
+    key: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
 
     def wire_request(self, body: dict[str, object]) -> bytes:
@@ -147,7 +148,8 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def _take(self, body: bytes, at: float) -> None:
         if self._reader.status != 200:
-            self._error_body += body
+            # Enough for the service's own words.
+            self._error_body = (self._error_body + body)[:_LONGEST_ERROR]
             return
         outcome = self._outcome
         for payload in self._events.feed(body):

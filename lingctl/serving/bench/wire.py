@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 _LONGEST_HEAD = 65536
+_STATUS = re.compile(r"[1-9][0-9]{2}(?![0-9])")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?")
 _LINE_END = 2
 
 
@@ -55,30 +59,32 @@ class ResponseReader:
         return self.complete
 
     def _read_head(self, data: bytes) -> bytes | None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(data) > _LONGEST_HEAD:
-                raise WireError("the response's head is too long")
-            self._rest = data
-            return None
-        first, *lines = data[:end].decode("latin-1").split("\r\n")
-        protocol, _, rest = first.partition(" ")
-        status = rest[:3]
-        if not protocol.startswith("HTTP/1.") or not status.isdigit():
-            raise WireError(f"not an HTTP response: {first[:80]!r}")
-        if status.startswith("1"):
-            return self._read_head(data[end + 4 :])
+        status = "100"
+        # Interim answers, such as "100 Continue", come before the one that counts.
+        while status.startswith("1"):
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > _LONGEST_HEAD:
+                    raise WireError("the response's head is too long")
+                self._rest = data
+                return None
+            first, *lines = data[:end].decode("latin-1").split("\r\n")
+            protocol, _, rest = first.partition(" ")
+            status = rest[:3]
+            if not protocol.startswith("HTTP/1.") or not _STATUS.match(rest):
+                raise WireError(f"not an HTTP response: {first[:80]!r}")
+            data = data[end + 4 :]
         self.headers = {
             name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
         }
         self._understand(protocol)
         self.status = int(status)
-        return data[end + 4 :]
+        return data
 
     def _understand(self, protocol: str) -> None:
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         length = self.headers.get("content-length", "")
-        if length and not length.isdigit():
+        if length and not _LENGTH.fullmatch(length):
             raise WireError(f"Content-Length {length!r}")
         self._left = int(length) if length and not self._chunked else -1
         self.complete = self._left == 0
@@ -114,6 +120,8 @@ class ResponseReader:
             else:
                 line = data.find(b"\r\n", at)
                 if line < 0:
+                    if end - at > _LONGEST_HEAD:
+                        raise WireError("a chunk's size does not end")
                     break
                 self._left = _size(data[at:line])
                 self._last_chunk = self._left == 0
@@ -123,7 +131,7 @@ class ResponseReader:
 
 
 def _size(line: bytes) -> int:
-    try:
-        return int(line.partition(b";")[0], 16)
-    except ValueError:
-        raise WireError(f"a chunk's size is {line[:40]!r}") from None
+    found = _CHUNK_SIZE.fullmatch(line)
+    if found is None:
+        raise WireError(f"a chunk's size is {line[:40]!r}")
+    return int(found[1], 16)

@@ -244,7 +244,7 @@ def test_other_ends_of_a_body():
     reader = ResponseReader()
     reader.feed(CHUNKED)
     assert not reader.end()
-    assert ResponseReader().feed(b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED) == b"".join(EVENTS)
+    assert ResponseReader().feed(b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + CHUNKED) == b"".join(EVENTS)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,11 @@ def test_other_ends_of_a_body():
         b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
         b"HTTP/1.1 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 \xb2\xb9\xb9 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 70000,
         b"x" * 70000,
     ],
     ids=lambda data: str(data[:30]),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.sse import LARGEST_EVENT, MalformedStream, SseParser
 
 
 def events(data):
@@ -41,6 +41,13 @@ def test_an_end_inside_an_event_is_told():
     _, parser = events(b'data: a\n\ndata: {"x')
     with pytest.raises(MalformedStream, match="inside"):
         parser.close()
+
+
+def test_an_event_without_end_is_not_kept_for_ever():
+    parser = SseParser()
+    with pytest.raises(MalformedStream, match="more than"):
+        for _ in range(2 * LARGEST_EVENT >> 16):
+            parser.feed(b"data: ".ljust(1 << 16, b"x"))
 
 
 @given(
