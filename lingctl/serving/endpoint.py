@@ -103,7 +103,7 @@ def endpoint_of(
     HTTPS where hosts.yaml has it or a CA is given, which wins.
 
     Raises:
-        UsageError: a TLS file is not there.
+        UsageError: a TLS file is not there, or the key cannot be sent.
     """
     if tls == NO_TLS_FILES:
         tls = _tls_files(cluster)
@@ -129,7 +129,7 @@ def endpoint_at(
     """The endpoint of any OpenAI-compatible service; a trailing ``/v1`` may be given or not.
 
     Raises:
-        UsageError: not an http(s) URL, or a TLS file is not there.
+        UsageError: not an http(s) URL, a TLS file that is not there, or a key that cannot be sent.
     """
     base = url.rstrip("/").removesuffix("/v1")
     address_of(base)
@@ -151,6 +151,11 @@ def address_of(url: str) -> Address:
         raise _bad_url(url) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _bad_url(url)
+    try:
+        parts.hostname.encode("idna")
+        parts.path.encode("ascii")
+    except UnicodeError as error:
+        raise _bad_url(url) from error
     if parts.username or parts.password:
         raise UsageError(
             "the URL holds a user or a password",
@@ -162,13 +167,21 @@ def address_of(url: str) -> Address:
 
 
 def _bad_url(url: str) -> UsageError:
-    return UsageError(
-        f"{url!r} is not an http or https URL", remedy=f"for example: {DEFAULT_URL}", code="url"
-    )
+    # What stands before an @ may be a password.
+    said = "the URL" if "@" in url else repr(url)
+    return UsageError(f"{said} is not an http or https URL", remedy=f"for example: {DEFAULT_URL}", code="url")
 
 
 def _api_key(environment: Mapping[str, str] | None) -> str:
-    return (os.environ if environment is None else environment).get(API_KEY_VARIABLE, "")
+    key = (os.environ if environment is None else environment).get(API_KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        # Not quoted: it is a secret.
+        raise UsageError(
+            f"{API_KEY_VARIABLE} holds characters that cannot be in a header",
+            remedy="set it to the key alone, in one line",
+            code="api-key",
+        )
+    return key
 
 
 def _tls_files(cluster: Cluster) -> TlsFiles:

@@ -4,7 +4,7 @@ import pytest
 
 from lingctl.errors import UsageError
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Piece, Usage, parse_event, parse_object
-from lingctl.serving.endpoint import Address, address_of, endpoint_at
+from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
 from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.remedies import remedy_for
 from lingctl.serving.trouble import Trouble, http_trouble
@@ -46,6 +46,9 @@ def test_an_error_inside_a_stream_is_told():
 
 
 def test_not_json_is_told():
+    deep = b"[" * 100_000
+    assert isinstance(parse_object(deep), Trouble)
+    assert http_trouble(500, deep).text.startswith("[[[")
     assert isinstance(parse_object(b"<html>"), Trouble)
     assert isinstance(parse_object(b"[]"), Trouble)
 
@@ -82,11 +85,37 @@ def test_urls(url, address):
     assert address_of(url) == address
 
 
-@pytest.mark.parametrize("url", ["", "a:80", "ftp://a", "http://a:x", "http://", "http://me:secret@a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "a:80",
+        "ftp://a",
+        "http://a:x",
+        "http://",
+        "http://me:secret@a",
+        "http://me:secret@a:x",
+        "me:secret@a",
+        "http://a..b",
+        "http://a/\u00e9",
+        f"http://{'a' * 64}",
+    ],
+)
 def test_wrong_urls_are_usage_errors_without_secrets(url):
     with pytest.raises(UsageError) as caught:
         address_of(url)
     assert "secret" not in str(caught.value)
+
+
+def test_the_key_is_taken_without_the_blanks_around_it():
+    assert endpoint_at("http://a", environment={API_KEY_VARIABLE: "s3cret\n"}).api_key == "s3cret"
+
+
+@pytest.mark.parametrize("key", ["s3cret\r\nX-Other: 1", "s3cr\u00e9t", "s3c\0ret"])
+def test_a_key_that_cannot_be_in_a_header_is_refused_and_not_shown(key):
+    with pytest.raises(UsageError, match=API_KEY_VARIABLE) as caught:
+        endpoint_at("http://a", environment={API_KEY_VARIABLE: key})
+    assert "s3c" not in str(caught.value)
 
 
 def test_v1_may_be_given_or_not():
