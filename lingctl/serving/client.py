@@ -6,17 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.serving.api import (
-    CHAT,
-    COMPLETIONS,
-    INFER,
-    Ask,
-    Dialect,
-    Piece,
-    Usage,
-    parse_event,
-    parse_object,
-)
+from lingctl.serving.api import Ask, Dialect, Piece, Usage, parse_event, parse_object
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.http import Answer, Chunk, Head, Limits, Place, Request, exchange, stream
 from lingctl.serving.sse import MalformedStream, SseParser
@@ -87,18 +77,6 @@ class Client:
         if isinstance(piece, Trouble):
             return piece
         return Generation(piece.text, piece.finish_reason, piece.usage, answer.seconds)
-
-    def chat(self, ask: Ask) -> Generation | Trouble:
-        """``POST /v1/chat/completions``."""
-        return self.generate(CHAT, ask)
-
-    def completions(self, ask: Ask) -> Generation | Trouble:
-        """``POST /v1/completions``."""
-        return self.generate(COMPLETIONS, ask)
-
-    def infer(self, ask: Ask) -> Generation | Trouble:
-        """``POST /infer``, MindIE's own."""
-        return self.generate(INFER, ask)
 
     def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
         """Ask for text event by event; the last event is done or a Trouble."""

@@ -111,18 +111,6 @@ def missing(probe: Probe) -> str:
     return "" if now.state == "ready" else f"{now.state}: {now.text}"
 
 
-def service_word(client: Client) -> str:
-    """One word on a service by its health alone, without generating anything.
-
-    ``ready``, ``busy``, ``warming up``, ``abnormal``, ``down``, or ``unknown`` where health cannot be asked.
-    """
-    health = client.health() if client.endpoint.management_url else client.service_health()
-    if isinstance(health, Trouble):
-        return "down" if health.no_service or health.kind == "closed" else "unknown"
-    judged = judge_health(health)
-    return judged.state if judged else "ready" if health.status == 200 else "unknown"
-
-
 def wait_until_ready(
     probe: Probe,
     *,
