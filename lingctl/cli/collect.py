@@ -40,7 +40,7 @@ def collect(
         for line in found:
             say(f"{name}: {line}")
     for name, why in bundle.missing.items():
-        say(f"{name}: nothing gathered: {why}")
+        say(f"{name}: {why}")
     if as_json:
         content = {
             "cluster": cluster.name,

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -36,7 +36,7 @@ class Bundle:
 
     Attributes:
         path: the file here.
-        missing: nodes of which nothing could be gathered, with the reason.
+        missing: nodes of which nothing, or only a part, could be gathered, with the reason.
         explained: per node, what its logs show, one line each.
     """
 
@@ -64,7 +64,11 @@ def collect(
     with tempfile.TemporaryDirectory(prefix="lingctl-collect-") as scratch:
         parts = group.map(lambda connection: _gather(connection, cluster, Path(scratch), listener))
         gathered = {name: part for name, part in parts.items() if isinstance(part, Path)}
-        missing = {name: error.what for name, error in parts.items() if isinstance(error, LingctlError)}
+        missing = {
+            name: f"nothing could be gathered: {error.what}"
+            for name, error in parts.items()
+            if isinstance(error, LingctlError)
+        }
         report = None
         if check:
             with suppress(LingctlError):
@@ -117,15 +121,18 @@ def _pack(
 ) -> Bundle:
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(target, "w:gz") as bundle:
+    missing = dict(missing)
+    with _whole_file(target) as unfinished, tarfile.open(unfinished, "w:gz") as bundle:
         for name, part in gathered.items():
             logs: list[str] = []
-            for member, content in _members(name, part):
-                content = without_secrets(content)
-                _add(bundle, top / name / member, content)
-                if member.name.startswith("worker-") or member.parts[0] == "process_log":
-                    logs.append(content.decode("utf-8", "replace"))
+            try:
+                for member, content in _members(name, part):
+                    content = without_secrets(content)
+                    _add(bundle, top / name / member, content)
+                    if member.name.startswith("worker-") or member.parts[0] == "process_log":
+                        logs.append(content.decode("utf-8", "replace"))
+            except NodeError as error:  # what came of it, and the other nodes, may hold the cause
+                missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
             explained[name] = _explained("\n".join(logs))
         if report is not None:
             save_answers(report, scratch / "answers")
@@ -136,8 +143,21 @@ def _pack(
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
         _add(bundle, top / "README.txt", _readme(cluster, missing, explained).encode())
-    target.chmod(0o600)
     return Bundle(target, missing, explained)
+
+
+@contextmanager
+def _whole_file(target: Path) -> Iterator[Path]:
+    """A file for this user alone, which takes its name when the block has ended well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.part")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -182,7 +202,7 @@ def _readme(cluster: Cluster, missing: Mapping[str, str], explained: Mapping[str
         "",
     ]
     for name, why in missing.items():
-        lines.append(f"{name}: nothing could be gathered: {why}")
+        lines.append(f"{name}: {why}")
     for name, found in explained.items():
         lines += [f"{name}:", *(f"  {line}" for line in found or ("no error that is known",))]
     return "\n".join(lines) + "\n"

@@ -143,7 +143,8 @@ def without_secrets(content: bytes) -> bytes:
 
 def _removed(found: re.Match[str]) -> str:
     name = found[1].strip(" \"'=:")
-    if _PLAIN.match(name) or found[2].strip("\"'").isdigit():
+    number_of_tokens = "token" in name.lower() and found[2].strip("\"'").isdigit()
+    if _PLAIN.match(name) or number_of_tokens:
         return found[0]
     quote = found[2][0] if found[2][0] in "\"'" else ""
     return f"{found[1]}{quote}{REMOVED}{quote}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.collect import _members
+from lingctl.flows.collect import _members, _pack
+from tests.unit.release.conftest import cluster_of
 
 
 def archive(path: Path, *members: tarfile.TarInfo) -> Path:
@@ -52,3 +54,35 @@ def test_one_that_was_cut_short_is_an_error(tmp_path: Path):
     (tmp_path / "part").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(NodeError):
         list(_members("node2", tmp_path / "part"))
+
+
+def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
+    good = archive(tmp_path / "good", entry("worker-0.log"))
+    half = tmp_path / "half"
+    whole = archive(tmp_path / "whole", *(entry(f"file{n}") for n in range(50))).read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
+    target, parts = tmp_path / "out.tar.gz", {"node1": half, "node2": good}
+    cluster = cluster_of("node1", "node2")
+    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None, tmp_path)
+    assert list(bundle.missing) == ["node1"] and "only a part could be gathered" in bundle.missing["node1"]
+    with tarfile.open(target) as tar:
+        assert "out/node2/worker-0.log" in tar.getnames()
+        readme = tar.extractfile("out/README.txt")
+        assert readme is not None and b"node1: only a part could be gathered" in readme.read()
+
+
+def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_path: Path, monkeypatch):
+    target, modes = tmp_path / "out.tar.gz", []
+
+    def watched(cluster: object, missing: object, explained: object) -> str:
+        modes.extend(oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("*out.tar.gz*"))
+        if fails:
+            raise OSError(28, "No space left on device")
+        return ""
+
+    monkeypatch.setattr("lingctl.flows.collect._readme", watched)
+    for fails in (True, False):
+        with contextlib.suppress(OSError):
+            _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ([] if fails else ["out.tar.gz"])
+    assert modes == ["0o600"] * 2 and target.stat().st_mode & 0o777 == 0o600

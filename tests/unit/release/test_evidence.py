@@ -29,6 +29,13 @@ def test_secrets_are_removed(text: str):
 
 
 @pytest.mark.parametrize(
+    "text", ["DB_PASSWORD=20261125", '"api_key": "20261125"', "http://user:20261125@proxy:3128"]
+)
+def test_a_secret_may_be_a_number(text: str):
+    assert "20261125" not in without_secrets(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '"maxInputTokenLen" : 2048, "tokenTimeout": 600, "eos_token_id": 126081',
