@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
-from typing import Callable, List, Sequence, TypeVar
+from typing import Callable, Iterator, List, Sequence, TypeVar
 
 _T = TypeVar("_T")
 
@@ -13,6 +15,16 @@ def threads() -> int:
     """How many copies at once. On two cores two are best (docs/performance.md); large servers have more to
     give, and a service may be running beside."""
     return max(2, min(8, len(os.sched_getaffinity(0)) // 4))
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold signals back while threads are started and counted; the threads themselves never get them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Stopped(Exception):
@@ -77,9 +89,10 @@ class Workers:
 
         running = 0
         try:
-            for _ in range(min(threads(), len(items))):
-                threading.Thread(target=run, daemon=True).start()
-                running += 1
+            with _without_interrupts():
+                for _ in range(min(threads(), len(items))):
+                    threading.Thread(target=run, daemon=True).start()
+                    running += 1
             while running:
                 # With a timeout, so that a signal is noticed while waiting.
                 running -= ended.acquire(timeout=0.2)
