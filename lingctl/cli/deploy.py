@@ -34,6 +34,7 @@ def deploy(
     from lingctl.output.questions import confirm
     from lingctl.output.terminal import say
     from lingctl.remote.group import connect
+    from lingctl.serving.endpoint import endpoint_of
 
     cluster = required_cluster(nodes)
     with progress() as listener, connect(cluster, listener) as group:
@@ -75,6 +76,5 @@ def deploy(
                 "answer": report.answer if report else "",
             },
         )
-    scheme = "https" if cluster.https else "http"
-    url = f"{scheme}://{cluster.primary.service_address}:{cluster.serving.port}"
+    url = endpoint_of(cluster).service_url
     say(f"Ready: {cluster.model} answers at {url} as {cluster.serving.served_name!r}.", style="bold green")

@@ -24,9 +24,11 @@ def init(
     """Write a commented hosts.yaml to start from."""
     from lingctl.errors import UsageError
     from lingctl.inventory.starter import starter_hosts
+    from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import answer, say
 
     nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
+    profile_for(mindie)
     text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes)
     if show:
         answer(text.rstrip())
@@ -37,5 +39,10 @@ def init(
             remedy="write elsewhere with -o FILE, or replace it with --force",
             code="file-exists",
         )
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {output}: {error.strerror}", remedy="name another file with -o", code="output"
+        ) from error
     say(f"Wrote {output}. Put your machines' addresses in, then: lingctl check-network --nodes {output}")

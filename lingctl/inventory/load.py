@@ -57,7 +57,7 @@ def cluster_from(source: YamlSource, environment: Mapping[str, str]) -> Cluster:
     try:
         return Cluster.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        raise _explain(error, source) from error
+        raise _explain(error, source, environment) from error
 
 
 def _with_environment(data: dict[str, object], environment: Mapping[str, str]) -> dict[str, object]:
@@ -69,15 +69,19 @@ def _with_environment(data: dict[str, object], environment: Mapping[str, str]) -
     return merged
 
 
-def _explain(error: ValidationError, source: YamlSource) -> ConfigurationError:
+def _explain(
+    error: ValidationError, source: YamlSource, environment: Mapping[str, str]
+) -> ConfigurationError:
     # Unknown keys first: a typo in a key often causes the "missing" error that follows it.
     details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     first, others = details[0], len(details) - 1
     path: FieldPath = first["loc"]
     what, remedy = _words(first, path)
     more = f"\n({others} more after this one)" if others else ""
+    given = [name for name, place in ENVIRONMENT.items() if place == path and environment.get(name)]
+    where = f"the environment's {given[0]}" if given else source.where(path)
     return ConfigurationError(
-        what, where=source.where(path), remedy=remedy + more, code=f"hosts-{first['type'].replace('_', '-')}"
+        what, where=where, remedy=remedy + more, code=f"hosts-{first['type'].replace('_', '-')}"
     )
 
 

@@ -16,6 +16,7 @@ from lingctl.errors import ConfigurationError
 
 FieldPath = tuple[str | int, ...]
 
+_DEEPEST = 20
 _BOOLEANS = {"true", "false"}
 _OCTAL = re.compile(r"^[-+]?0[0-7_]+$")
 _SEXAGESIMAL = re.compile(r"^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$")
@@ -70,6 +71,13 @@ class YamlSource:
 
     def _value(self, node: yaml.Node, path: FieldPath) -> object:
         self._positions.setdefault(path, Position(node.start_mark.line + 1, node.start_mark.column + 1))
+        if len(path) > _DEEPEST:
+            raise self._error(
+                path[:1],
+                "is nested too deeply",
+                "an alias (*) may not stand in what it names",
+                "hosts-nested",
+            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -126,7 +134,10 @@ def read_yaml(path: Path) -> YamlSource:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot be read: {error}", where=str(path), code="hosts-unreadable"
+            f"cannot be read: {error}",
+            where=str(path),
+            remedy="it must be a file of UTF-8 text that you may read",
+            code="hosts-unreadable",
         ) from error
     return YamlSource(text, str(path))
 
@@ -142,4 +153,6 @@ def _trap(tag: str, text: str) -> str:
         return f"the number {float(text)}"
     if tag.endswith(":timestamp"):
         return "a date"
+    if tag.endswith(":binary"):
+        return "bytes"
     return ""

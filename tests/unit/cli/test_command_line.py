@@ -136,6 +136,10 @@ def test_init_writes_what_deploy_reads(tmp_path):
     again = lingctl("init", cwd=tmp_path)
     assert again.returncode == 2
     assert "--force" in again.stderr
+    nowhere = lingctl("init", "-o", "no/such/folder/hosts.yaml", cwd=tmp_path)
+    assert (nowhere.returncode, "No such file or directory" in nowhere.stderr) == (2, True)
+    assert lingctl("init", "--mindie", "9.9", "-o", "other.yaml", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "other.yaml").exists()
 
 
 def test_a_model_that_does_not_exist_gets_a_suggestion(tmp_path):

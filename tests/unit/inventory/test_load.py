@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.errors import ConfigurationError
+from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.cluster import Serving
 from lingctl.inventory.load import cluster_from, load_cluster
 from lingctl.inventory.starter import starter_hosts
@@ -127,3 +127,42 @@ def test_the_starter_shows_every_setting_with_its_default(section: str):
         assert getattr(shown, name) == (
             getattr(default, name) or resolved.get(name, getattr(default, name))
         ), name
+
+
+def test_a_mistake_in_the_environment_is_named_as_such():
+    with pytest.raises(ConfigurationError) as caught:
+        read(GOOD, LINGCTL_IMAGE="no image!")
+    assert caught.value.where == "the environment's LINGCTL_IMAGE"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("!!binary aGk=", "hosts-yaml-trap"), ("&a [*a]", "hosts-nested")]
+)
+def test_what_json_cannot_hold_is_a_mistake_with_a_place(name: str, code: str):
+    error = mistake(GOOD.replace("name: demo", f"name: {name}"))
+    assert (error.code, error.where) == (code, "hosts.yaml:1:1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "flag"),
+    [
+        ({"name": "Not A Name"}, "--name"),
+        ({"mindie": "one"}, "--mindie"),
+        ({"nodes": ["a b"]}, "--node"),
+        ({"nodes": ["10.0.0.1", "10.0.0.1"]}, "--node"),
+    ],
+)
+def test_init_writes_nothing_that_would_be_refused(changed: dict[str, object], flag: str):
+    wanted = {"name": "ling", "model": "Ling-lite", "mindie": "1.0.0", "nodes": ["10.0.0.1"]}
+    with pytest.raises(UsageError) as caught:
+        starter_hosts(**{**wanted, **changed})
+    assert caught.value.what.startswith(f"{flag}: ")
+
+
+def test_init_takes_host_names_and_addresses_that_yaml_would_misread():
+    nodes = ["1:2:3:4:5:6:7:8", "2001:db8::1"]
+    text = starter_hosts(name="ling", model="Ling-lite", mindie="3.0.0", nodes=nodes)
+    assert [node.address for node in read(text).nodes] == nodes
+    assert "- address: host1.example" in starter_hosts(
+        name="ling", model="Ling-lite", mindie="3.0.0", nodes=["host1.example"]
+    )
