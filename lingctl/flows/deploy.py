@@ -22,7 +22,7 @@ from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import shape_of
 from lingctl.mindie.profile import Profile, profile_for
-from lingctl.mindie.rank_table import RankTable, prove
+from lingctl.mindie.rank_table import RankTable, need_known_form, prove
 from lingctl.plan import Plan, Stage, plan_of
 from lingctl.release.certificates import certificate_steps
 from lingctl.release.planning import deploy_steps
@@ -94,6 +94,8 @@ def plan_deploy(
     if not serves or not _complete(cluster, addresses):
         facts = preflight.nodes()
         addresses = addresses_of(facts)
+        if cluster.multi_node:
+            need_known_form({name: seen.generation for name, seen in facts.items()})
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
     deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
     if not deployment.plan.empty:

@@ -19,6 +19,13 @@ from lingctl.mindie.rule_rank_table import broken_rules
 from lingctl.mindie.templates import render
 
 Addresses = Mapping[str, Mapping[int, str]]
+# Cards whose nodes a table of version 1.0 does not join. Source: HCCL's documents of the rank table (1.2 with
+# super_pod_list for A3, 2.0 for 950); MindIE's of several nodes (Atlas 800I A2 only, not 300I Duo).
+_OTHER_FORMS = {
+    "A3": "A3 servers want version 1.2 with super_pod_list",
+    "950": "950 servers want version 2.0",
+    "310": "MindIE joins no nodes with 310P cards",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,26 @@ class RankTable:
     def digest(self) -> str:
         """sha256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def need_known_form(generations: Mapping[str, str]) -> None:
+    """Refuse nodes whose cards want another form of rank table than ours, that of Atlas 800I A2.
+
+    Args:
+        generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+    Raises:
+        ConfigurationError: a node has such cards.
+    """
+    others = {node: _OTHER_FORMS[kind] for node, kind in generations.items() if kind in _OTHER_FORMS}
+    if others:
+        raise ConfigurationError(
+            "no rank table for these nodes can be made: lingctl writes version 1.0, for Atlas 800I A2",
+            where=", ".join(others),
+            evidence="\n".join(dict.fromkeys(others.values())),
+            remedy="deploy to one node, which needs no rank table, or to Atlas 800I A2 nodes",
+            code="rank-table-form",
+        )
 
 
 def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:

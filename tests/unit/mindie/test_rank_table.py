@@ -10,7 +10,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rank_table import RankTable, prove
+from lingctl.mindie.rank_table import RankTable, need_known_form, prove
 from lingctl.mindie.rule_rank_table import TABLE_RULES, check_rank_table
 from tests.unit.mindie.samples import addresses_of, make_cluster, table_of
 
@@ -108,6 +108,20 @@ def test_a_subset_of_cards_keeps_its_physical_ids():
     servers = table_of(cluster)["server_list"]
     assert [[d["device_id"] for d in s["device"]] for s in servers] == [list("4567"), list("0123")]
     assert [d["rank_id"] for s in servers for d in s["device"]] == [str(n) for n in range(8)]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("A3", "1.2"), ("950", "2.0"), ("310", "no nodes")])
+def test_cards_that_want_another_form_of_table_are_refused(kind, words):
+    with pytest.raises(ConfigurationError) as caught:
+        need_known_form({"node1": "A2", "node2": kind})
+    assert caught.value.code == "rank-table-form"
+    assert caught.value.where == "node2"
+    assert words in caught.value.evidence
+    assert caught.value.remedy
+
+
+def test_cards_of_the_known_form_and_unknown_ones_pass():
+    need_known_form({"node1": "A2", "node2": ""})
 
 
 def test_a_card_without_an_address_makes_no_table():
