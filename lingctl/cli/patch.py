@@ -153,7 +153,7 @@ def _run(
     from lingctl.cli.common import hosts_file, required_cluster
     from lingctl.errors import UsageError
     from lingctl.flows.change import changing
-    from lingctl.flows.patch import patch_here, patch_nodes
+    from lingctl.flows.patch import change_nodes, patch_here, patch_nodes
     from lingctl.output.progress import progress
     from lingctl.remote.group import connect
 
@@ -167,9 +167,9 @@ def _run(
             return patch_nodes(group, cluster, action, options)
         with (
             progress() as listener,
-            changing(group, cluster, f"lingctl patch {action}", listener, wait=lock_wait),
+            changing(group, cluster, f"lingctl patch {action}", listener, wait=lock_wait) as change,
         ):
-            return patch_nodes(group, cluster, action, options)
+            return change_nodes(group, cluster, action, options, change)
 
 
 def _asked(action: str, nodes: Path | None, options: PatchOptions, as_json: bool) -> None:

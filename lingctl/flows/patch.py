@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from lingctl.errors import LingctlError, LockedError, NodeError, UsageError
 from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.change import Change
 from lingctl.flows.patch_verdicts import Answer, judge
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.files import system_trouble
@@ -18,6 +19,7 @@ from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import act
 from lingctl.node.trouble import Trouble
 from lingctl.overlay import package_document
+from lingctl.plan import Plan, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.remote import node_program
 from lingctl.remote.command import Command, command, script
@@ -126,6 +128,22 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
     outcomes = group.map(work)
     answers = {node.name: outcomes[node.name] for node in cluster.nodes}
     return PatchReport(answers, judge(action, answers))
+
+
+def change_nodes(
+    group: Group, cluster: Cluster, action: str, options: PatchOptions, change: Change
+) -> PatchReport:
+    """Do the action on every node as ``patch_nodes`` does, and write it down there."""
+    steps = {
+        name: Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for")
+        for name in group.connections
+    }
+    change.begin(Plan(tuple(steps.values())))
+    report = patch_nodes(group, cluster, action, options)
+    for name, step in steps.items():
+        answer = report.answers[name]
+        change.step(group[name], step, answer if isinstance(answer, LingctlError) else None)
+    return report
 
 
 class _Place:

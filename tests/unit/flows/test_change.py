@@ -12,6 +12,7 @@ from lingctl.events import Event, ignore
 from lingctl.flows import change as change_module
 from lingctl.flows.change import changing, settle
 from lingctl.flows.execute import execute
+from lingctl.flows.patch import PatchOptions, change_nodes
 from lingctl.inventory.cluster import Cluster, Paths
 from lingctl.plan import Run, Stage, Step, plan_of
 from lingctl.release.journal import read_journal, unfinished
@@ -20,6 +21,7 @@ from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
+from tests.node_overlay.trees import make_tree
 from tests.unit.release.conftest import cluster_of
 
 
@@ -98,3 +100,15 @@ def test_a_long_log_is_put_aside(cluster: Cluster):
     assert path.stat().st_size < 10_000
     assert path.with_name("audit.log.1").stat().st_size > 2_000_000
     assert json.loads(path.read_text().splitlines()[0])["event"] == "begin"
+
+
+def test_a_patch_by_hand_is_written_down_too(cluster: Cluster, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("LINGCTL_ATB_STATE", str(tmp_path / "records"))
+    group = Group({"node1": LocalConnection("node1")})
+    options = PatchOptions(root=str(make_tree(tmp_path)), host=True)
+    with changing(group, cluster, "lingctl patch apply", ignore) as change:
+        report = change_nodes(group, cluster, "apply", options, change)
+    assert report.exit_status == 0
+    begin, step, end = journal(cluster)
+    assert (begin["command"], step["step"], step["result"]) == ("lingctl patch apply", "patch apply", "done")
+    assert end["result"] == "done"
