@@ -14,7 +14,7 @@ from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, read_journal, unfinished
 from lingctl.release.layout import Layout
-from lingctl.remote.command import Command, command, script
+from lingctl.remote.command import command, script
 from lingctl.remote.probe import Answer, Answers, Question
 
 # Keys are never fetched: their state is their digest.
@@ -22,6 +22,7 @@ _HIDDEN_FILE = (
     'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
 )
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
+_ANSWERS = ("docker", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
 _JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
@@ -144,11 +145,6 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
     ]
 
 
-def weights_questions(cluster: Cluster, inspect: Mapping[str, Command]) -> list[Question]:
-    """The commands that inspect the weights folders, as questions ``downloaded`` and ``converted``."""
-    return [Question(name, inner, 120) for name, inner in inspect.items()]
-
-
 def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
     """What the answers say.
 
@@ -156,15 +152,24 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         NodeError: the probe did not run to its end, or an answer is missing or makes no sense: what is
             unknown must not be taken for absent.
     """
-    if not answers.complete:
-        raise NodeError("the probe did not run to its end", where=node, code="probe-incomplete")
+    paths = list(paths)
+    missing = [name for name in (*_ANSWERS, *(f"file:{path}" for path in paths)) if name not in answers]
+    if missing or not answers.complete:
+        raise NodeError(
+            "the probe did not run to its end",
+            where=node,
+            evidence=f"no answer: {', '.join(missing[:5])}" if missing else "",
+            remedy="run the same command again; if it stays so, log in by hand: the shell must run POSIX sh, "
+            "mktemp, timeout and base64",
+            code="probe-incomplete",
+        )
     docker = answers["docker"]
     if docker.exit_status == 0:
         _need_answers(node, answers)
     daemon = read_look(answers["daemon"].stdout)
     return NodeState(
         node=node,
-        files={path: state for path in paths if (state := _file(answers[f"file:{path}"]))},
+        files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},
         image_present=answers["image"].exit_status == 0,
         docker_problem="" if docker.exit_status == 0 else _first_line(docker),
         container=_container(node, answers["container"]),
@@ -199,10 +204,18 @@ def _need_answers(node: str, answers: Answers) -> None:
         )
 
 
-def _file(answer: Answer) -> FileState | None:
+def _file(node: str, path: str, answer: Answer) -> FileState | None:
     head, _, content = answer.stdout.partition("\n")
-    if answer.exit_status != 0 or head == "absent":
+    if head == "absent":
         return None
+    if answer.exit_status != 0:
+        raise NodeError(
+            f"{path} is there and cannot be read",
+            where=node,
+            evidence=_first_line(answer),
+            remedy=f"ls -ld {path} on the node; dmesg, if its disk fails",
+            code="file-unreadable",
+        )
     mode, owner = head.split()
     return FileState(int(mode, 8), int(owner), content.encode())
 
@@ -235,7 +248,7 @@ def _weights(answers: Answers, name: str) -> WeightsState | None:
             event = json.loads(line)
         except ValueError:
             continue
-        if event.get("event") in ("result", "error"):
+        if isinstance(event, dict) and event.get("event") in ("result", "error"):
             result = event
     if result.get("event") != "result":
         problem = result.get("what") or _first_line(answer) or "no answer"

@@ -85,6 +85,19 @@ def test_a_probe_that_was_cut_short_says_nothing():
     assert caught.value.code == "probe-incomplete"
 
 
+def test_an_answer_that_did_not_come_is_not_taken_for_absent():
+    few = {name: answer for name, answer in GOOD.items() if name != "releases"}
+    with pytest.raises(NodeError) as caught:
+        read_state("node1", Answers(few, True), [PATH])
+    assert (caught.value.code, caught.value.evidence) == ("probe-incomplete", "no answer: releases")
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_absent():
+    with pytest.raises(NodeError) as caught:
+        read(**{f"file:{PATH}": Answer("640 0\n", f"cat: {PATH}: Input/output error\n", 1)})
+    assert caught.value.code == "file-unreadable" and "Input/output error" in caught.value.evidence
+
+
 def test_a_container_that_is_not_ours_has_no_specification():
     foreign = [replace_labels(INSPECTED[0])]
     state = read(container=Answer(json.dumps(foreign), "", 0))
