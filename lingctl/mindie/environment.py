@@ -8,7 +8,9 @@ from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.templates import render
 from lingctl.mindie.tls import certificates_digest
 
-_RANK_TABLE_NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE")
+# Which version reads which is known from documents alone before 3.0.0, so each is told by every name that
+# there has been; MindIE-Motor's start script exports the three too.
+_RANK_TABLE_NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE", "MIES_RANKTABLEFILE")
 # Left over from an image or a shell they would win over what is rendered; proxies break local requests.
 _CLEARED = (
     "MIES_CONTAINER_MANAGEMENT_IP",
@@ -48,7 +50,7 @@ def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str
     }
     if cluster.multi_node:
         variables |= {
-            profile.rank_table_variable: f"{cluster.state_dir}/release/rank_table.json",
+            **dict.fromkeys(_RANK_TABLE_NAMES, f"{cluster.state_dir}/release/rank_table.json"),
             "WORLD_SIZE": str(cluster.world_size),
             "ATB_LLM_HCCL_ENABLE": "1",
             "ATB_LLM_COMM_BACKEND": "hccl",
@@ -65,6 +67,7 @@ def render_environment(cluster: Cluster, node: Node, profile: Profile) -> str:
         "environment.sh.j2",
         node=node.name,
         set_env=profile.set_env,
+        libraries=profile.libraries,
         cleared=_CLEARED,
         variables=environment(cluster, node, profile),
         certificates=certificates_digest(cluster, profile),

@@ -35,6 +35,7 @@ class Profile:
         log_places: where it writes logs, in the container.
         home: install folder of the server, which relative paths in config.json start from.
         certificate_mode: highest mode of certificates that it takes; keys are always 0600.
+        libraries: folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there.
     """
 
     version: str
@@ -52,6 +53,7 @@ class Profile:
     home: str = _SERVICE
     # "400 or 600" in the documents of 1.0.0 to 2.3; 3.0.0's code allows 0640.
     certificate_mode: int = 0o600
+    libraries: tuple[str, ...] = ()
 
     @property
     def generation(self) -> int:
@@ -97,6 +99,8 @@ _V3 = Profile(
     log_places=("/root/mindie/log/debug",),
     home=f"{_SITE}/mindie_llm",
     certificate_mode=0o640,
+    # MindIE-LLM v3.0.0 docs/zh/user_guide/user_manual/prefill_decode_mixed_deployment.md.
+    libraries=(f"{_SITE}/atb_llm/lib",),
 )
 
 
