@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -42,14 +43,18 @@ class LocalConnection:
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
+            _kill(process)
             raise NodeError(
                 f"{command.title or command.text.splitlines()[0][:120]}: no end after {timeout:g} s",
                 where=self._node,
                 code="command-timeout",
             ) from None
+        except KeyboardInterrupt:
+            # It has a session of its own, so that the terminal's Ctrl-C does not reach it.
+            _kill(process)
+            raise
         finally:
+            # What went on in the background may hold the streams open; nobody waits for that.
             out.join(5)
             err.join(5)
         return Completed(command, status if status >= 0 else 128 - status, out.text, err.text)
@@ -82,6 +87,12 @@ class LocalConnection:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 9)
+    process.wait()
 
 
 class _Drain(threading.Thread):

@@ -1,0 +1,50 @@
+"""This machine as a node."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lingctl.errors import NodeError
+from lingctl.remote.command import script
+from lingctl.remote.local import LocalConnection
+
+node = LocalConnection("node1")
+# It tells its process id, and goes on for longer than any test.
+LONG = script("echo $$; sleep 60 & wait")
+
+
+def is_gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_ctrl_c_ends_the_command_too():
+    heard: list[bytes] = []
+
+    def interrupt(part: bytes) -> None:
+        heard.append(part)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        node.run(LONG, timeout=20, on_output=interrupt)
+    assert is_gone(int(heard[0]))
+
+
+def test_a_command_that_takes_too_long_is_ended():
+    heard: list[bytes] = []
+    with pytest.raises(NodeError) as caught:
+        node.run(LONG, timeout=0.5, on_output=heard.append)
+    assert caught.value.code == "command-timeout"
+    assert is_gone(int(heard[0]))
