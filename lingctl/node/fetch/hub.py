@@ -80,7 +80,8 @@ class HubSource:
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
             for line in process.stdout:
-                if line.startswith(b'{"event"'):
+                # A line without end is the last of a client that was killed.
+                if line.startswith(b'{"event"') and line.endswith(b"}\n"):
                     yield json.loads(line)
         except BrokenPipeError:
             return  # it died at once; the caller finds that nothing came

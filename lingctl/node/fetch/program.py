@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
 
 
 def _list(place: Place, report: Report) -> Dict[str, object]:
-    """What the source holds."""
+    """What the source holds. Whoever wants it fetched asks anew: the token does not stay here for that."""
     place.make()
-    return {"files": listing_json(source_of(_request(place, keep=True), place).listing())}
+    return {"files": listing_json(source_of(_request(place), place).listing())}
 
 
 def _have(place: Place, report: Report) -> Dict[str, object]:
