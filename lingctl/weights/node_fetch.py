@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from lingctl.errors import LingctlError, NodeError, WeightsError
-from lingctl.node.fetch.place import HIDDEN
+from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
 from lingctl.remote import node_program
 from lingctl.remote.command import command, script
@@ -25,7 +25,7 @@ for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
 has = bool(u.find_spec('huggingface_hub'))
 print('python', sys.version_info[0], sys.version_info[1], int(has), sys.executable)
 try:
-    fcntl.flock(open(sys.argv[2]), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(open(sys.argv[2]), fcntl.LOCK_SH | fcntl.LOCK_NB)
 except BlockingIOError:
     print('running')
 except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,19 @@ def test_entries_of_a_list_that_cannot_be_trusted(entry: object, code: str) -> N
 def test_a_list_that_is_empty_or_names_a_file_twice() -> None:
     entry = {"path": "a", "size": 0, "sha256": HASH_OF_NOTHING}
     assert read_listing([entry], "x") == (Wanted("a", 0, HASH_OF_NOTHING),)
-    for entries in ([], None, [entry, entry]):
+    own = [{**entry, "path": path} for path in (".download/lock", ".lingctl-manifest.json")]
+    assert read_listing([entry, *own], "x") == (Wanted("a", 0, HASH_OF_NOTHING),)
+    for entries in ([], None, [entry, entry], own):
         with pytest.raises(Trouble):
             read_listing(entries, "x")
+
+
+def test_a_list_of_very_many_files_is_read_at_once() -> None:
+    begun = time.process_time()
+    entries = [{"path": f"{number}", "size": 0, "sha256": SHA} for number in range(30_000)]
+    assert len(read_listing(entries, "x")) == 30_000
+    # A comparison of all with all would take minutes.
+    assert time.process_time() - begun < 10
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), st.lists) | st.dictionaries(st.text(), st.text()))

@@ -19,6 +19,7 @@ from lingctl.node.trouble import Trouble
 
 _STATUS = "status.json"
 _START_SECONDS = 20.0
+# So long it may take to write down what it has; then it is killed, and may take as long again to be gone.
 _STOP_SECONDS = 10.0
 _ENDS = ("result", "error")
 
@@ -127,17 +128,29 @@ def follow(place: Place, report: Report) -> Dict[str, object]:
 
 
 def stop(place: Place, lock: str = "lock") -> bool:
-    """End who has the lock; false when nobody has. What has arrived is kept."""
+    """End who has the lock; false when nobody has. What has arrived is kept.
+
+    Raises:
+        Trouble: it does not end, not even killed: it waits for a disk that does not answer.
+    """
     holder = place.holder(lock)
     if holder is None or holder <= 0:
         return False
-    deadline = time.monotonic() + _STOP_SECONDS
     with contextlib.suppress(ProcessLookupError):
-        os.kill(holder, signal.SIGTERM)
-        while place.holder(lock) == holder:
-            if time.monotonic() > deadline:
-                os.kill(holder, signal.SIGKILL)
-            time.sleep(0.05)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(holder, number)
+            deadline = time.monotonic() + _STOP_SECONDS
+            while time.monotonic() < deadline:
+                if place.holder(lock) != holder:
+                    return True
+                time.sleep(0.05)
+        raise Trouble(
+            "the background program does not end, not even killed",
+            where=place.folder,
+            evidence=f"process {holder}",
+            remedy="look at the disk it writes to (dmesg, mount)",
+            code="download-stuck",
+        )
     return True
 
 

@@ -7,7 +7,7 @@ import os
 from typing import List, Optional, Tuple
 
 from lingctl.node.fetch.listing import Wanted
-from lingctl.node.fetch.place import HIDDEN, Place, digests_of
+from lingctl.node.fetch.place import Place, digests_of
 from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble
 from lingctl.node.trouble import Trouble
@@ -16,7 +16,7 @@ _BLOCK = 4 << 20
 
 
 class FolderSource:
-    """Copies file by file; what is staged already is not copied again."""
+    """Copies file by file; one that was begun before is copied anew."""
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.abspath(folder)
@@ -62,7 +62,7 @@ def visible_files(folder: str) -> List[str]:
         raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
     found = []
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != HIDDEN and not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [os.path.relpath(os.path.join(here, name), folder) for name in files if name[0] != "."]
     return sorted(found)
 

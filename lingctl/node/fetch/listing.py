@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
 from lingctl.node.trouble import Trouble
@@ -11,6 +12,9 @@ from lingctl.node.trouble import Trouble
 HASH_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _GIT = re.compile(r"^[0-9a-f]{40}$")
+# What stands beside the weights and is lingctl's own: state of the download, manifest, receipts.
+HIDDEN = ".download"
+_OWN = re.compile(rf"^({re.escape(HIDDEN)}(/|$)|\.lingctl-)")
 
 
 class Wanted(NamedTuple):
@@ -34,7 +38,7 @@ class Wanted(NamedTuple):
 
 
 def read_listing(entries: object, where: str) -> Tuple[Wanted, ...]:
-    """The files of a listing, sorted by path.
+    """The files of a listing, sorted by path, without lingctl's own: a folder may be published with them.
 
     Args:
         entries: list of mappings with ``path``, ``size``, ``sha256`` and perhaps ``git``.
@@ -44,12 +48,15 @@ def read_listing(entries: object, where: str) -> Tuple[Wanted, ...]:
         Trouble: it is empty, or an entry cannot be trusted: a path that leaves the folder, no digest, or the
             hash of nothing for a file that is not empty.
     """
-    if not isinstance(entries, list) or not entries:
+    if not isinstance(entries, list):
+        raise Trouble("there is no list of files", where=where, code="hub-list-empty")
+    listed = [_read_entry(entry, where) for entry in entries]
+    files = [file for file in listed if not _OWN.match(file.path)]
+    if not files:
         raise Trouble("the list of files is empty", where=where, code="hub-list-empty")
-    files = [_read_entry(entry, where) for entry in entries]
-    twice = {file.path for file in files if sum(other.path == file.path for other in files) > 1}
+    twice = sorted(path for path, count in Counter(file.path for file in files).items() if count > 1)
     if twice:
-        raise Trouble(f"lists {sorted(twice)[0]} twice", where=where, code="hub-list-broken")
+        raise Trouble(f"lists {twice[0]} twice", where=where, code="hub-list-broken")
     return tuple(sorted(files))
 
 

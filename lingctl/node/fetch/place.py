@@ -14,12 +14,11 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.convert.meter import Report
 from lingctl.node.convert.receipt import shard_state
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, HIDDEN, Wanted
 from lingctl.node.files import FILE_MODE, FOLDER_MODE, sync_folder, write_whole
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
-HIDDEN = ".download"
 _BLOCK = 4 << 20
 _LOCK_TRIES = 10
 
@@ -106,7 +105,9 @@ class Place:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: who only looks must not seem to be a holder to another one that does, with the number of
+            # a process that ended long ago.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.read(descriptor, 32).decode()
             return int(text) if text.isdigit() else -1

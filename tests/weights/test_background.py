@@ -1,0 +1,75 @@
+"""Programs in the background: who holds a folder, how they end, and what of a request stays on the disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lingctl.node.fetch import background, program
+from lingctl.node.fetch.hub import HubSource
+from lingctl.node.fetch.place import Place
+from lingctl.node.fetch.request import Request
+from lingctl.node.trouble import Trouble
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(str(tmp_path / "weights"))
+    made.make()
+    return made
+
+
+def _client(tmp_path: Path, script: str) -> str:
+    """An interpreter that says this, whatever it is asked."""
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\nread -r asked\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_token_does_not_stay_where_nothing_could_be_listed(tmp_path: Path, place: Place) -> None:
+    python = _client(tmp_path, "exit 1")
+    request = Request("modelscope", "a/b", token="ms-secret", proxy="http://u:ms-secret@p:1", python=python)
+    path = Path(place.inside("request.json"))
+    path.touch(0o600)
+    path.write_text(json.dumps(request.as_json()))
+    with pytest.raises(Trouble, match="without an answer"):
+        program._list(place, lambda _: None)
+    assert "ms-secret" not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_client_that_is_killed_in_the_middle_of_a_word_is_told(tmp_path: Path, place: Place) -> None:
+    python = _client(tmp_path, """printf '{"event":"files","files":[{"path":"a","si'; kill -9 $$""")
+    with pytest.raises(Trouble) as caught:
+        HubSource(Request("modelscope", "a/b", python=python), place).listing()
+    assert caught.value.code == "client-died"
+
+
+def test_who_only_looks_is_no_holder_to_another_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with place.locked():
+        assert place.holder() == os.getpid()
+    real, seen = fcntl.flock, []
+
+    def looking(descriptor: int, operation: int) -> None:
+        real(descriptor, operation)
+        monkeypatch.setattr(fcntl, "flock", real)
+        seen.append(place.holder())
+
+    monkeypatch.setattr(fcntl, "flock", looking)
+    assert place.holder() is None
+    assert seen == [None]
+
+
+def test_a_program_that_no_signal_ends_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that waits for a disk which does not answer."""
+    sent: list[int] = []
+    monkeypatch.setattr(background, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
+    with place.locked(), pytest.raises(Trouble) as caught:
+        background.stop(place)
+    assert (caught.value.code, sent) == ("download-stuck", [15, 9])
