@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import random
 import socket
 import ssl
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.node.fetch import serve, worker
+from lingctl.node.fetch import peer, serve, wire, worker
 from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.peer import PeerSource
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.serve import FileServer
@@ -65,12 +67,15 @@ def _giving(folder: Path, authority: Authority, name: str) -> Iterator[Upstream]
     place = Place(str(folder))
     tls = context(place.inside("tls"), "serve", server=True)
     server = FileServer(place, _listing(), tls, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve, kwargs={"idle": 0.3}, daemon=True)
+    thread = threading.Thread(target=server.serve, kwargs={"idle": 60}, daemon=True)
     thread.start()
     try:
         yield Upstream(name, "127.0.0.1", server.port)
     finally:
-        thread.join(10)
+        while thread.is_alive():
+            # As if nobody had been connected for long: it ends at its next look.
+            server._busy_at = time.monotonic() - 61
+            thread.join(0.1)
 
 
 def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> dict[str, object]:
@@ -96,7 +101,7 @@ def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authorit
         last.start()
         time.sleep(0.2)
         _take(tmp_path / "second", authority, first)
-        last.join(20)
+        last.join(60)
     assert _is_whole(tmp_path / "second")
     assert _is_whole(tmp_path / "third")
     assert results[0]["fetched_files"] == len(FILES)
@@ -184,6 +189,47 @@ def test_strangers_get_nothing(tmp_path: Path, authority: Authority) -> None:
         with pytest.raises(Trouble) as caught:
             _take(tmp_path / "taker", Authority(), first, tries=1)
     assert caught.value.code == "spread-unreachable"
+
+
+def test_strangers_who_say_nothing_keep_nobody_waiting(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a node that lingctl pushes to, another program of it takes the connection first."""
+    monkeypatch.setattr(peer, "_HANDSHAKE_SECONDS", 0.3)
+    place = Place(str(tmp_path / "taker"))
+    _keys(tmp_path / "taker", authority, "fetch", "taker")
+    source = PeerSource(Request(source="push", repository="", files=_listing()), place)
+    accept = source._pushed()
+    port = json.loads((tmp_path / "taker" / ".download" / "port.json").read_text())["port"]
+    with socket.create_connection(("127.0.0.1", port)), pytest.raises(Trouble) as caught:
+        accept()
+    assert caught.value.code == "spread-unreachable"
+
+
+def test_more_connections_than_machines_can_have_are_refused(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_MOST_CONNECTIONS", 3)
+    _fill(tmp_path / "first")
+    with _giving(tmp_path / "first", authority, "node-0") as first, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection((first.host, first.port)))
+        with socket.create_connection((first.host, first.port)) as refused:
+            refused.settimeout(10)
+            assert refused.recv(1) == b""
+
+
+def test_who_reads_long_what_it_has_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it asks for the rest of a file, a machine sums what is there: minutes on a slow disk."""
+    monkeypatch.setattr(wire, "SILENCE_SECONDS", 0.1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        late = threading.Timer(0.5, theirs.sendall, [b'{"path": "a", "offset": 5}\n'])
+        late.start()
+        assert Channel(ours).receive_line() == {"path": "a", "offset": 5}
+        theirs.sendall(b'{"path"')
+        with pytest.raises(TimeoutError):
+            Channel(ours).receive_line()
 
 
 def test_a_machine_cannot_pretend_to_be_another(tmp_path: Path, authority: Authority) -> None:

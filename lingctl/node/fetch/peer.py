@@ -23,6 +23,7 @@ CONNECTIONS = 4
 PORT_FILE = "port.json"
 _CONNECT_SECONDS = 10.0
 _PUSH_SECONDS = 60.0
+_HANDSHAKE_SECONDS = 20.0
 
 
 class PeerSource:
@@ -111,6 +112,8 @@ class PeerSource:
         def accept() -> Channel:
             try:
                 sock, _ = listener.accept()
+                # It does not take over the listener's.
+                sock.settimeout(_HANDSHAKE_SECONDS)
                 return Channel(self._tls.wrap_socket(sock, server_side=True))
             except OSError as error:
                 raise Trouble(

@@ -19,6 +19,9 @@ from lingctl.node.trouble import Trouble
 _IDLE_SECONDS = 600.0
 # So long a file may be neither here nor on its way, before whoever asks is told to look elsewhere.
 _PATIENCE_SECONDS = 30.0
+_HANDSHAKE_SECONDS = 20.0
+# Four for each machine that asks; more at a time are refused, whoever they are.
+_MOST_CONNECTIONS = 256
 
 
 class FileServer:
@@ -60,13 +63,16 @@ class FileServer:
                 sock, _ = self._listener.accept()
             except socket.timeout:  # TimeoutError only since Python 3.10
                 continue
+            with self._lock:
+                if self._open >= _MOST_CONNECTIONS:
+                    sock.close()
+                    continue
+                self._open += 1
             threading.Thread(target=self._connection, args=(sock,), daemon=True).start()
 
     def _connection(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._open += 1
         try:
-            sock.settimeout(20)
+            sock.settimeout(_HANDSHAKE_SECONDS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._tls.wrap_socket(sock, server_side=True) as safe:
                 self._giver.give(Channel(safe))

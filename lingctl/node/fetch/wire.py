@@ -20,6 +20,8 @@ WAIT, FAILED = 0xFFFFFFFE, 0xFFFFFFFF
 # Who waits says so every two seconds; longer silence means that the other side is gone.
 BEAT_SECONDS = 2.0
 SILENCE_SECONDS = 30.0
+# Before its first request for a file, and between two, the other side reads what it has of the next one.
+REQUEST_SECONDS = 900.0
 _LENGTH = struct.Struct(">I")
 _LONGEST_LINE = 8192
 
@@ -74,8 +76,10 @@ class Channel:
             ConnectionError: it is not a request.
         """
         line = bytearray()
+        self._sock.settimeout(REQUEST_SECONDS)
         while not line.endswith(b"\n"):
             byte = self._sock.recv(1)
+            self._sock.settimeout(SILENCE_SECONDS)
             if not byte or len(line) > _LONGEST_LINE:
                 if line:
                     raise ConnectionError("a request ended early")
