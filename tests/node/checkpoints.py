@@ -44,7 +44,7 @@ def stopped_midway(
         while not begun() and process.poll() is None:
             time.sleep(0.001)
         process.send_signal(number)
-        output, said = process.communicate(timeout=60)
+        output, said = process.communicate(timeout=300)
         assert "Traceback" not in said
         if process.returncode:
             return f"{process.returncode} {output}"

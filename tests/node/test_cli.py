@@ -24,7 +24,7 @@ def lingctl(*words: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "lingctl", *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "COLUMNS": "200"},
     )
     assert "Traceback" not in done.stderr

@@ -202,7 +202,7 @@ def peak_of(pyz: Path, source: Path, target: Path) -> tuple[int, int, str]:
     """Exit status, peak memory in MB, and output of a conversion in a process of its own."""
     text = MEASURE.format(pyz=str(pyz), source=str(source), target=str(target))
     done = subprocess.run(
-        [sys.executable, "-S", "-c", text], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-S", "-c", text], capture_output=True, text=True, timeout=300, check=True
     )
     words = done.stdout.split()
     return int(words[words.index("status") + 1]), int(words[words.index("peak") + 1]), done.stdout

@@ -45,7 +45,7 @@ def python39() -> Path:
 def ask(python: Path | str, pyz: Path, *words: str, **options: object) -> tuple[int, dict]:
     """Exit status and last event of the program, which is run with nothing installed."""
     done = subprocess.run(
-        [python, "-I", "-S", pyz, *words], capture_output=True, text=True, timeout=60, **options
+        [python, "-I", "-S", pyz, *words], capture_output=True, text=True, timeout=300, **options
     )
     assert not done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout.splitlines()[-1])

@@ -67,7 +67,7 @@ class Lingctl:
 
     def __call__(self, *words: str | Path) -> Ran:
         process = self.start(*words)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
         return Ran(process.returncode, json.loads(stdout) if stdout.startswith("{") else {}, stderr)
 
 

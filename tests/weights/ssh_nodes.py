@@ -100,11 +100,11 @@ def _start(directory: Path, number: int, address: str, disk: str) -> SshNode:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex((address, port)) == 0:
-                break
-        time.sleep(0.02)
+    deadline = time.monotonic() + 60
+    with socket.socket() as probe:
+        while probe.connect_ex((address, port)) != 0:
+            assert time.monotonic() < deadline and process.poll() is None, "sshd does not come up"
+            time.sleep(0.02)
     return SshNode(f"node{number + 1}", address, port, own / "weights", own / "hosts", process)
 
 

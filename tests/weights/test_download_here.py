@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -184,17 +185,30 @@ def test_the_hash_of_nothing_in_the_list_is_named(lingctl: Lingctl, hub: Hub, tm
     assert sum(hub.served.values()) == 0
 
 
+def _clients(folder: Path) -> list[int]:
+    """The hub's clients that were started with this folder as their home: each ends with its parent."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            home = f"MODELSCOPE_HOME={folder}/".encode()
+            if home in (entry / "environ").read_bytes() and b"_client" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
 def test_killed_and_run_again_it_fetches_only_what_is_missing(
     lingctl: Lingctl, hub: Hub, tmp_path: Path
 ) -> None:
     hub.faults = [Fault("slow", LARGE, rate=500_000)]
     process = lingctl.start("download", REPOSITORY, "--to", tmp_path / "t")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while hub.served[LARGE] < 1_500_000 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    time.sleep(0.5)
+    while (clients := _clients(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not clients
     _nothing_wrong(tmp_path / "t")
     assert LARGE not in _listed(tmp_path / "t")
     came = hub.served[LARGE]

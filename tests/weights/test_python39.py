@@ -39,7 +39,7 @@ def test_gives_and_takes(tmp_path: Path) -> None:
 
     def fetch(verb: str, folder: Path) -> dict[str, Any]:
         words = [python, "-I", "-S", str(program), "fetch", verb, str(folder)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
