@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.places import weights_mount
 from lingctl.release.layout import layout_of
 from lingctl.release.weights_steps import Program
 from lingctl.remote import node_program
@@ -40,7 +41,8 @@ def prepare_program(connection: Connection, cluster: Cluster, image: str) -> Pro
 
 def _in_image(cluster: Cluster, image: str, path: str) -> Program:
     models, state = cluster.paths.models, cluster.state_dir
-    mounts = ("-v", f"{models}:{models}", "-v", f"{state}:{state}")
+    folders = [f"{models}:{models}", f"{state}:{state}", weights_mount(cluster)]
+    mounts = [word for folder in folders if folder for word in ("-v", folder)]
 
     def run(*words: str | int) -> Command:
         return command("docker", "run", "--rm", "--network", "none", *mounts, image, "python3", path, *words)

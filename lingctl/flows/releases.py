@@ -25,7 +25,7 @@ from lingctl.remote.command import script
 from lingctl.remote.group import Group
 from lingctl.remote.lock import me
 
-_HEADS = 'cd "$1" 2>/dev/null || exit 0; for file in *.json; do [ -f "$file" ] && head -n 1 "$file"; done'
+_HEADS = 'cd "$1" 2>/dev/null || exit 0; for file in *.json; do [ ! -f "$file" ] || head -n 1 "$file"; done'
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,8 +171,8 @@ def _overlay_step(node: str, parts: list[Step]) -> Step:
     if not changed:
         return Step(Stage.OVERLAY, node, title, "in place", f"all {len(parts)} files as shipped")
     actions: tuple[Action, ...] = tuple(action for part in changed for action in part.actions)
-    reason = (
-        f"{len(changed)} of {len(parts)} files {'are missing' if len(changed) == len(parts) else 'differ'}"
-    )
+    missing = sum(part.reason == "missing" for part in changed)
+    word = "are missing" if missing == len(changed) else "differ"
+    reason = f"{len(changed)} of {len(parts)} files {word}"
     differences = "\n".join(part.difference for part in changed if part.reason != "missing")
     return Step(Stage.OVERLAY, node, title, "change", reason, actions, differences)

@@ -73,6 +73,14 @@ def test_a_changed_overlay_restarts_the_daemons_of_all_nodes_and_no_container(cl
     ]
 
 
+def test_an_overlay_that_differs_in_every_file_is_not_called_missing(cluster, states, releases):
+    files = {path: replace(file, mode=0o600) for path, file in states["node1"].files.items()}
+    plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
+    (step,) = [step for step in plan.changes if step.stage is Stage.OVERLAY]
+    count = len(releases["node1"].overlay)
+    assert step.reason == f"{count} of {count} files differ"
+
+
 def test_a_stranger_in_the_overlay_is_removed_and_python_s_cache_is_not(cluster, states, releases):
     names = (*states["node1"].overlay_names, "router_old.py", "__pycache__")
     plan = deploy_steps(cluster, with_state(states, "node1", overlay_names=names), releases)
