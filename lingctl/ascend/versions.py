@@ -50,5 +50,11 @@ def fits_firmware(driver: Version, firmware: Version) -> bool | None:
     return low <= _numbers(firmware.version) and _numbers(firmware.version)[: len(high)] <= high
 
 
+def is_older(version: str, least: str) -> bool:
+    """Whether a release is of an earlier line, as 23.0.7 is than 24.1; candidates (24.1.rc2) count as it."""
+    line = _numbers(least)
+    return bool(_numbers(version)) and _numbers(version)[: len(line)] < line
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))

@@ -9,7 +9,7 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, Listener
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
-from lingctl.ascend.versions import Version, fits_firmware
+from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.roce import unknown
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
@@ -23,7 +23,7 @@ _IDLE_SHARE = 0.15
 
 def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     """Everything about one node but its cards' network."""
-    yield from _driver(facts)
+    yield from _driver(facts, scope)
     yield from _cards_health(facts)
     yield from _ports(facts, scope)
     yield from _memory(facts)
@@ -33,7 +33,7 @@ def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     yield from _firewall(facts, scope)
 
 
-def _driver(facts: NodeFacts) -> Iterator[Finding]:
+def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     node, driver, firmware = facts.node, facts.driver, facts.firmware
     table = facts.npus
     if isinstance(table, NpuTable) and not table.installed:
@@ -45,7 +45,17 @@ def _driver(facts: NodeFacts) -> Iterator[Finding]:
             remedy="install the driver again, then reboot; /etc/ascend_install.info must say "
             "Driver_Install_Status=complete",
         )
-    if isinstance(driver, Version):
+    by_tool = table.driver if isinstance(table, NpuTable) else ""
+    named = driver.version if isinstance(driver, Version) else by_tool
+    if scope.driver and is_older(named, scope.driver):
+        yield Finding(
+            "driver",
+            Verdict.WARNING,
+            f"{named} is older than {scope.driver}, which the image's CANN wants",
+            node,
+            remedy=f"install driver and firmware of {scope.driver} or later, then reboot",
+        )
+    elif isinstance(driver, Version):
         yield Finding("driver", Verdict.PASS, driver.version, node)
     elif isinstance(table, NpuTable):
         yield Finding("driver", Verdict.NOTE, f"{table.driver}, by npu-smi alone", node)

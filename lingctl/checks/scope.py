@@ -34,6 +34,7 @@ class Scope:
         digests: what must be the same on all nodes, as {path: what it is}.
         image: the container image.
         service: shell text that tells whether this cluster's daemon runs on a node.
+        driver: the oldest line of drivers that the image's CANN works with; empty where none is known.
     """
 
     nodes: tuple[NodeScope, ...]
@@ -43,6 +44,7 @@ class Scope:
     digests: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     service: str = ""
+    driver: str = ""
 
     @property
     def multi_node(self) -> bool:

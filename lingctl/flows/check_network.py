@@ -123,6 +123,7 @@ def scope_of(cluster: Cluster) -> Scope:
         digests={**weights, **sampling, layout.overlay: "the overlay"},
         image=image_of(cluster, profile),
         service=look_command(cluster).text,
+        driver=profile.driver,
     )
 
 

@@ -35,6 +35,7 @@ class Profile:
         log_places: where it writes logs, in the container.
         home: install folder of the server, which relative paths in config.json start from.
         certificate_mode: highest mode of certificates that it takes; keys are always 0600.
+        driver: the oldest line of drivers (HDK) that it works with.
         libraries: folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there.
     """
 
@@ -53,6 +54,8 @@ class Profile:
     home: str = _SERVICE
     # "400 or 600" in the documents of 1.0.0 to 2.3; 3.0.0's code allows 0640.
     certificate_mode: int = 0o600
+    # 1.0.0 comes with CANN 8.0.0, for HDK 24.1.0 (the Ling README); msprechecker wants 24.1 for later ones.
+    driver: str = "24.1"
     libraries: tuple[str, ...] = ()
 
     @property

@@ -63,6 +63,7 @@ FOLLOW = {
     ("gateway", "node2", 5),  # outside the narrower subnet now
     ("card-count", "node2", 7),
     ("card-count", "node2", None),
+    ("driver", "node2", None),  # 23.0.7 is also too old
     ("optics", "node2", 0),  # no light on a link that is down
     ("netdetect", "node2", 4),
     ("netdetect", "node2", 5),

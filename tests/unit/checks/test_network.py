@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from lingctl.ascend.facts import device_addresses
+from lingctl.checks.network import judge
 from lingctl.findings import Verdict
+from lingctl.flows.check_network import scope_of
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import World, complained, said, table
+from tests.unit.mindie.samples import make_cluster
 
 
 def test_a_healthy_cluster_has_nothing_but_passes() -> None:
@@ -241,6 +244,26 @@ def test_a_trouble_is_found_where_it_is(case: Case) -> None:
     assert here == case.found
     elsewhere = {(check, node) for check, node, _, _ in found if node != "node2"}
     assert elsewhere <= ({("hostname", "node1")} if case.name == "a host name twice" else set())
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        ("23.0.7", "warning"),
+        ("24.0.0", "warning"),
+        ("24.1.rc2", "pass"),
+        ("24.1.0", "pass"),
+        ("25.0.rc1.1", "pass"),
+    ],
+)
+def test_a_driver_older_than_the_image_wants_is_warned_of(version: str, verdict: str) -> None:
+    world = World.healthy(1).set("node1", "driver", said(f"Version={version}\n"))
+    findings = judge(replace(world.scope, driver="24.1"), world.seen)
+    assert [f.verdict.word for f in findings if f.check == "driver"] == [verdict]
+
+
+def test_what_a_deploy_needs_of_a_driver_is_in_its_scope() -> None:
+    assert scope_of(make_cluster()).driver == "24.1"
 
 
 def test_nothing_else_is_said_of_a_card_that_does_not_answer() -> None:
