@@ -7,16 +7,18 @@ Run by the container's Python, which has torch and torch_npu. One worker process
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from datetime import timedelta
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import IO, Any, Callable, Dict, List, Mapping, Optional
 
 from lingctl.node.overlay.running import running_daemons
 from lingctl.node.trouble import Trouble
@@ -28,6 +30,8 @@ _SIZE = 512
 _TOLERANCE = 1e-2
 # What a worker may take beyond the time limit of its all-reduce: importing torch_npu takes half a minute.
 _SLACK = 120
+# Of what a worker says, the answer is the last line; CANN may log a great deal before it.
+_LAST_WORDS = 65536
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,35 +138,56 @@ def _answers(arguments: argparse.Namespace, count: int, report: Report) -> List[
     }
     words = _program() + [str(word) for pair in options.items() for word in pair]
     environment = {**os.environ, **_environment(arguments)}
-    workers = [
-        subprocess.Popen(
-            [*words, "--worker", str(card)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for card in range(count)
-    ]
     deadline = time.monotonic() + arguments.timeout + _SLACK
     answers = []
-    try:
+    with contextlib.ExitStack() as stack:
+        workers = []
+        for card in range(count):
+            said = stack.enter_context(tempfile.TemporaryFile())
+            workers.append(_Worker([*words, "--worker", str(card)], environment, said))
+            stack.callback(workers[-1].end)
         for card, worker in enumerate(workers):
             answers.append(_answer(card, worker, deadline))
             report({"event": "progress", "task": "cards", "done": card + 1, "total": count})
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
     return answers
 
 
-def _answer(card: int, worker: "subprocess.Popen[str]", deadline: float) -> Dict[str, object]:
+class _Worker:
+    """The process of one card. What it says goes into a file: one that fills a pipe would stop, and with it
+    all others, which wait for its part of the sum."""
+
+    def __init__(self, words: List[str], environment: Mapping[str, str], said: IO[bytes]) -> None:
+        self._said = said
+        self._process = subprocess.Popen(
+            words, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Until it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not by then.
+        """
+        self._process.wait(seconds)
+
+    def last_words(self) -> str:
+        """The end of what it said."""
+        size = self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(0, size - _LAST_WORDS))
+        return self._said.read().decode("utf-8", "replace")
+
+    def end(self) -> None:
+        """End it, if it has not ended."""
+        self._process.kill()
+        self._process.wait()
+
+
+def _answer(card: int, worker: _Worker, deadline: float) -> Dict[str, object]:
     try:
-        said, _ = worker.communicate(timeout=max(1.0, deadline - time.monotonic()))
+        worker.wait(max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return {"card": card, "error": "no end within the time limit"}
+    said = worker.last_words()
     for line in reversed(said.splitlines()):
         try:
             event = json.loads(line)

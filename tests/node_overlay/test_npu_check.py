@@ -1,5 +1,6 @@
 """npu-check the whole way, with torch's gloo in the place of cards: workers, rendezvous, sums, verdicts."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -47,7 +48,7 @@ def _group(cluster):
     return Group({node.name: LocalConnection(node.name) for node in cluster.nodes})
 
 
-OPTIONS = NpuOptions(device="cpu", host=True, timeout=60)
+OPTIONS = NpuOptions(device="cpu", host=True)
 
 
 def test_all_cards_of_all_nodes_add_up(cluster):
@@ -61,7 +62,7 @@ def test_all_cards_of_all_nodes_add_up(cluster):
 
 
 def test_this_machine():
-    report = npu_check_here(NpuOptions(device="cpu", cards=2, timeout=60), ignore)
+    report = npu_check_here(NpuOptions(device="cpu", cards=2), ignore)
     assert report.exit_status == 0, report.findings
     assert report.as_json()["nodes"][0]["found"] == 2
 
@@ -83,10 +84,33 @@ def test_a_rank_that_is_missing_is_a_failure_and_no_hang():
     """One of two ranks alone: the rendezvous ends by its time limit."""
     words = [sys.executable, "-m", "lingctl.node", "npu-check", "--device", "cpu", "--cards", "1"]
     words += ["--world", "2", "--timeout", "3"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     card = json.loads(done.stdout.splitlines()[-1])["cards"][0]
     assert (card["product"], card["reduced"]) == ("good", "failed")
     assert card["error"]
+
+
+# A card that logs 300 KB before it takes its part; the first one waits for that, as in an all-reduce.
+TALKATIVE = """
+import json, pathlib, sys, time
+part, card = pathlib.Path(sys.argv[1]), int(sys.argv[-1])
+if card == 1:
+    print("log " * 75_000, flush=True)
+    part.touch()
+deadline = time.monotonic() + 20
+while not part.exists() and time.monotonic() < deadline:
+    time.sleep(0.02)
+print(json.dumps({"event": "result", "card": card, "reduced": "good" if part.exists() else "failed"}))
+"""
+
+
+def test_a_worker_that_logs_much_does_not_stop_the_others(tmp_path, monkeypatch):
+    program = [sys.executable, "-c", TALKATIVE, str(tmp_path / "part")]
+    monkeypatch.setattr(npu_check, "_program", lambda: program)
+    parser = argparse.ArgumentParser()
+    npu_check.add_arguments(parser)
+    answers = npu_check._answers(parser.parse_args(["--device", "cpu", "--port", "1"]), 2, lambda _: None)
+    assert answers == [{"card": card, "reduced": "good"} for card in (0, 1)]
 
 
 @pytest.mark.parametrize(
