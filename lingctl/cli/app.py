@@ -99,8 +99,8 @@ def register_verbs() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    register_verbs()
     try:
+        register_verbs()
         _run()
     except (KeyboardInterrupt, Interrupted):
         again = "run the same command again: it goes on where it stopped"

@@ -45,7 +45,7 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, record in report.records.items():
-            _write(folder / f"{name}.json", asdict(record))
+            _write(folder / _file(name), asdict(record))
         _write(folder / _INDEX, index)
     except OSError as error:
         raise ConfigurationError(f"cannot write: {error.strerror}", where=str(folder)) from error
@@ -71,7 +71,7 @@ def judge_saved(folder: Path) -> NetworkReport:
         lost = {finding["node"]: _finding(finding) for finding in index["lost"]}
         unreachable = tuple(index["unreachable"])
         records = {
-            node.name: _RECORD.validate_python(_read(folder / f"{node.name}.json"))
+            node.name: _RECORD.validate_python(_read(folder / _file(node.name)))
             for node in scope.nodes
             if node.name not in lost
         }
@@ -83,6 +83,11 @@ def judge_saved(folder: Path) -> NetworkReport:
             code="answers-unreadable",
         ) from error
     return judged(scope, records, lost, unreachable)
+
+
+def _file(node: str) -> str:
+    name = f"{node}.json"
+    return f"_{name}" if name == _INDEX else name  # no node's name begins with _
 
 
 def _finding(data: Mapping[str, Any]) -> Finding:

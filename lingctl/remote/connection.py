@@ -18,7 +18,7 @@ class Completed:
     """A command that ran to its end.
 
     Attributes:
-        exit_status: of the node's shell; 124 when our time limit ended it there.
+        exit_status: of the node's shell; 255 when a signal ended it.
         stdout: what it printed, decoded as UTF-8 with replacement.
         stderr: what it printed on the error stream.
         truncated: true when more was printed than we keep.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def _load(path: Path, node: str) -> paramiko.PKey:
         ) from error
     except Exception as error:  # paramiko and cryptography raise many kinds for a broken file
         raise ConnectError(
-            f"key file {path} cannot be read: {error}", where=node, code="login-key-unreadable"
+            f"key file {path} cannot be read: {error}",
+            where=node,
+            remedy=f"is it a private key that you may read? ssh-keygen -y -f {shlex.quote(str(path))}",
+            code="login-key-unreadable",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,7 +51,11 @@ class KnownHosts:
         known = self._trusted.lookup(name)
         if key.asbytes() in self._revoked:
             raise ConnectError(
-                "its host key is marked @revoked", where=node, evidence=shown, code="host-key-revoked"
+                "its host key is marked @revoked",
+                where=node,
+                evidence=shown,
+                remedy=f"do not log in there; who revoked the key in {self.path} knows why",
+                code="host-key-revoked",
             )
         if not known:
             raise ConnectError(
@@ -67,12 +72,13 @@ class KnownHosts:
                 where=node,
                 evidence=f"it offers {shown}",
                 remedy="find out why before going on: another machine may have answered. If the machine was "
-                f"reinstalled: ssh-keygen -R '{name}' -f {self.path}, then {self._scan(host, port)}",
+                f"reinstalled: {shlex.join(['ssh-keygen', '-R', name, '-f', str(self.path)])}, then "
+                f"{self._scan(host, port)}",
                 code="host-key-changed",
             )
 
     def _scan(self, host: str, port: int) -> str:
-        return f"ssh-keyscan -p {port} {host} >> {self.path}"
+        return f"ssh-keyscan -p {port} {host} >> {shlex.quote(str(self.path))}"
 
 
 def _name(host: str, port: int) -> str:
@@ -85,7 +91,11 @@ def _lines(path: Path) -> Iterable[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ConnectError(f"cannot read {path}: {error.strerror}", code="known-hosts-unreadable") from error
+        raise ConnectError(
+            f"cannot read {path}: {error.strerror}",
+            remedy="correct ssh.known_hosts in hosts.yaml, or the file's mode",
+            code="known-hosts-unreadable",
+        ) from error
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 

@@ -177,6 +177,13 @@ def test_changed_host_key_is_refused(sshd: Server, tmp_path: Path):
     with pytest.raises(ConnectError) as caught:
         SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)}))
     assert caught.value.code == "host-key-changed"
+    assert f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {known}" in caught.value.remedy
+
+
+def test_a_file_of_host_keys_that_cannot_be_read_is_told_with_a_remedy(sshd: Server, tmp_path: Path):
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(tmp_path)}))
+    assert (caught.value.code, "ssh.known_hosts" in caught.value.remedy) == ("known-hosts-unreadable", True)
 
 
 def test_hashed_and_odd_known_hosts_lines(sshd: Server, tmp_path: Path):

@@ -15,13 +15,15 @@ from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError, ConnectError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
-from lingctl.flows.check_network import CheckOptions, NetworkReport, check_scope
+from lingctl.flows.check_network import CheckOptions, NetworkReport, check_scope, judged
 from lingctl.flows.fix_tls import judge_switches, plan_tls
 from lingctl.flows.network_bundle import judge_saved, save_answers
+from lingctl.flows.network_probe import Record
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.probe import Answer
 
 TOOL = """#!/bin/sh
 # 4096-byte packets do not reach 10.9.2.2, small ones do.
@@ -145,6 +147,13 @@ def test_saved_answers_are_judged_alike(folder: Path) -> None:
     report = _check(folder)
     save_answers(report, folder / "saved")
     assert judge_saved(folder / "saved").findings == report.findings
+
+
+def test_a_node_may_be_called_as_the_index_is(tmp_path: Path) -> None:
+    scope = Scope((NodeScope("scope", (0,)),))
+    report = judged(scope, {"scope": Record({"hostname": Answer("here", "", 0)})})
+    save_answers(report, tmp_path / "saved")
+    assert judge_saved(tmp_path / "saved").findings == report.findings
 
 
 def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
