@@ -88,6 +88,14 @@ def test_the_old_version_hides_why_unless_told_to_show_it(make):
     assert "export MINDIE_LLM_PYTHON_LOG_TO_STDOUT=1" in log
 
 
+def test_a_longest_request_that_the_cache_does_not_hold(make):
+    node = make(NEW)
+    node.configure(maxSeqLen=400000, maxInputTokenLen=200000, maxPrefillTokens=200000, maxIterTimes=200000)
+    said = node.refused()
+    assert "Warmup failed. This could be caused by setting both" in said
+    assert "Required block number: 3125. Left block number: 2119." in said
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_download_that_was_not_converted(make, version):
     said = make(version, weights=tiny("lite", "bin")).refused()

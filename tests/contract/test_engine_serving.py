@@ -156,7 +156,9 @@ INVALID = [
     ({"stream": "yes"}, "Stream must be boolean type."),
     ({"stop": 5}, "Input validation error: param stop must be string or"),
     ({"tool_choice": "maybe"}, "Parameter tool_choice string not in [none, auto, required]"),
+    ({"tool_choice": 1}, "Parameter tool_choice not string or object"),
     ({"top_logprobs": 21, "logprobs": True}, "top_logprobs"),
+    ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "enable_thinking must be boolean, got string"),
     ({"chat_template_kwargs": 1}, "chat_template_kwargs must be a JSON object"),
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lingctl.sandbox.engine.fields import json_type
 from lingctl.sandbox.engine.sampling import Sampling
 
 _INT_MAX = 2147483647
@@ -89,6 +90,9 @@ def chat(body: Mapping[str, Any], model: str, vllm: bool) -> Wish:
     kwargs = body.get("chat_template_kwargs")
     if kwargs is not None and not isinstance(kwargs, dict):
         raise invalid("chat_template_kwargs must be a JSON object")
+    thinking = (kwargs or {}).get("enable_thinking", False)
+    if not isinstance(thinking, bool):
+        raise invalid(f"enable_thinking must be boolean, got {json_type(thinking)}")
     checked = tuple(_message(message) for message in messages)
     top = body.get("top_logprobs")
     if _flag(body, "logprobs") and top is not None and (not isinstance(top, int) or not 0 <= top <= 20):
@@ -96,6 +100,8 @@ def chat(body: Mapping[str, Any], model: str, vllm: bool) -> Wish:
     choice = body.get("tool_choice")
     if isinstance(choice, str) and choice not in ("none", "auto", "required"):
         raise invalid("Parameter tool_choice string not in [none, auto, required]")
+    if choice is not None and not isinstance(choice, (str, dict)):
+        raise invalid("Parameter tool_choice not string or object")
     return _wish(body, "", 2.0 if not vllm else None, checked)
 
 

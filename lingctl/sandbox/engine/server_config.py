@@ -21,6 +21,7 @@ from lingctl.sandbox.engine.fields import (
     SERVER,
     UNGUARDED,
     Field,
+    json_type,
 )
 from lingctl.sandbox.engine.file_rules import private_file_fault
 
@@ -113,7 +114,7 @@ def _number(value: object, version: str, console: Console, *, boolean: bool = Tr
     """
     if isinstance(value, int | float) and (boolean or not isinstance(value, bool)):
         return int(value)
-    raise _json_error(f"type must be number, but is {_json_type(value)}", version, console)
+    raise _json_error(f"type must be number, but is {json_type(value)}", version, console)
 
 
 def _json_error(text: str, version: str, console: Console) -> Refused:
@@ -209,7 +210,7 @@ def _type_fits(field: Field, value: object, console: Console) -> bool:
     number = field.kind in LIMITS
     fits = isinstance(value, JSON_TYPES[field.kind]) and not (number and isinstance(value, bool))
     if not fits:
-        got = _json_type(value)
+        got = json_type(value)
         words = "but is" if field.kind == "array" else "but got"
         console.out(f"The type of param {field.name} should be {field.kind}, {words} {got}")
         return False
@@ -222,15 +223,6 @@ def _type_fits(field: Field, value: object, console: Console) -> bool:
             console.out(f"The value of param {field.name} for {field.kind} is invalid.")
             return False
     return True
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    names = ((int, "number"), (float, "number"), (str, "string"), (list, "array"))
-    return next((word for kind, word in names if isinstance(value, kind)), "object")
 
 
 def _structure(raw: RawConfig, version: str, console: Console) -> None:
@@ -263,9 +255,9 @@ def _structure(raw: RawConfig, version: str, console: Console) -> None:
 def _kv_pool(pool: Section, version: str, console: Console) -> None:
     for name in ("backend", "configPath"):
         if not isinstance(pool.get(name, ""), str):
-            raise _json_error(f"type must be string, but is {_json_type(pool[name])}", version, console)
+            raise _json_error(f"type must be string, but is {json_type(pool[name])}", version, console)
     if not isinstance(pool.get("asyncWrite", False), bool):
-        raise _json_error(f"type must be boolean, but is {_json_type(pool['asyncWrite'])}", version, console)
+        raise _json_error(f"type must be boolean, but is {json_type(pool['asyncWrite'])}", version, console)
 
 
 def _inter_node_names(backend: Section, version: str, console: Console) -> None:

@@ -26,6 +26,7 @@ from lingctl.sandbox.engine.site import Site, this_site
 from lingctl.sandbox.engine.surroundings import foreign_segments, shared_memory_fault, visible_cards
 from lingctl.sandbox.engine.text import Text
 from lingctl.sandbox.engine.value_rules import ValueRules
+from lingctl.sandbox.engine.warm_up import BLOCKS, warm_up_fault
 from lingctl.sandbox.engine.weights import LoadError
 
 _LOAD_SECONDS = 30.0
@@ -182,11 +183,14 @@ class Startup:
         self._read_weights(started, folder, routed, site)
         started.text = Text(folder, routed.template)
         time.sleep(_WARM_UP_SECONDS * site.time_scale)
+        too_long = warm_up_fault(raw)
+        if too_long:
+            raise LoadError(too_long)
         console.model("INFO", f"model init success, parent pid={os.getpid()}")
         for rank in started.ranks:
-            result = "return initialize success result: {'status': 'ok', 'npuBlockNum': '2119'}"
+            result = f"return initialize success result: {{'status': 'ok', 'npuBlockNum': '{BLOCKS}'}}"
             console.model("INFO", f">>>global rank:{rank}: {result}")
-        console.model("INFO", "CpuBlockNum:1; NpuBlockNum: 2119")
+        console.model("INFO", f"CpuBlockNum:1; NpuBlockNum: {BLOCKS}")
 
     def _register(self, started: Started, table: RankTable, site: Site) -> None:
         port = int(started.raw.backend.get("multiNodesInferPort", 1120))
