@@ -16,6 +16,7 @@ from lingctl.flows.network_bundle import judge_saved
 from lingctl.flows.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState, WeightsState
 from lingctl.release.wanted import Addresses
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
@@ -76,9 +77,12 @@ def saved_addresses(path: Path) -> dict[str, dict[int, str]]:
         path: the folder of ``check-network --save``.
 
     Raises:
-        ConfigurationError: there are no such facts.
+        ConfigurationError: there are no such facts, or the nodes' cards want another form of rank table.
     """
-    return {name: device_addresses(facts) for name, facts in judge_saved(path).facts.items()}
+    saved = judge_saved(path).facts
+    if len(saved) > 1:
+        need_known_form({name: facts.generation for name, facts in saved.items()})
+    return {name: device_addresses(facts) for name, facts in saved.items()}
 
 
 def ask_nodes(

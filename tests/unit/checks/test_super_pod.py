@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from lingctl.checks.mesh import plan_mesh, same_pod
+from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.check_network import judged
+from lingctl.flows.known import saved_addresses
+from lingctl.flows.network_bundle import save_answers
+from lingctl.flows.network_probe import Record
 from tests.unit.checks.world import CARDS, World, complained, said
 
 NO_IP = "Get ipconf failed, because no ip was preset there!\n"
@@ -41,6 +50,15 @@ def _about(world: World, check: str) -> list[Finding]:
 
 def test_a_healthy_super_pod_has_no_trouble() -> None:
     assert _pod().trouble() == set()
+
+
+def test_saved_answers_of_a_super_pod_make_no_rank_table(tmp_path: Path) -> None:
+    world = _pod()
+    records = {name: Record(answers) for name, answers in world.nodes.items()}
+    save_answers(judged(world.scope, records), tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        saved_addresses(tmp_path)
+    assert caught.value.code == "rank-table-form"
 
 
 def test_dies_of_one_pod_are_pinged_over_hccs_by_their_inner_addresses() -> None:
