@@ -177,6 +177,10 @@ def test_a_fault_is_named_on_its_node_and_nothing_is_called_done(stopped, fault)
         assert "Ready:" not in result.said
         assert "Traceback" not in result.said
     if fault == "daemon-dies-loading":
+        # The evidence stays: other tools remove the container, and MindIE's logs with it.
+        kept = stopped.on(node, "docker ps --format '{{.Names}}'; cat /var/lib/lingctl/*/run/console.log")
+        assert "lingctl-sandbox" in kept.stdout.splitlines()[0]
+        assert "NPU out of memory" in kept.stdout
         # The survivor waits for ever, as the real one does; the next deploy starts both anew.
         again = stopped.lingctl("deploy", "--yes")
         assert again.status == 0, again.said
