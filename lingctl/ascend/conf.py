@@ -1,4 +1,7 @@
-"""/etc/hccn.conf: what the driver applies again after a reboot or a reset, as ``key_<card>=value`` lines."""
+"""/etc/hccn.conf: what the driver applies again after a reboot or a reset, as ``key_<card>=value`` lines.
+
+Sources: captures of A2, A3 and 910A servers, the published driver (`hicann/driver`).
+"""
 
 from __future__ import annotations
 

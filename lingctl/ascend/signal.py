@@ -1,4 +1,7 @@
-"""What the port itself has seen: link history, optics and counters."""
+"""What the port itself has seen: link history, optics and counters.
+
+Forms: captures of real servers, and the published hccn_tool (`hicann/driver`) for newer ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Versions of driver and firmware, from the files that their packages install."""
+"""Versions of driver and firmware, from the files that their packages install.
+
+Forms: captures of servers with drivers 23.0.7 and 24.1.rc1.
+"""
 
 from __future__ import annotations
 

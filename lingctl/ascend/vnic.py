@@ -1,4 +1,7 @@
-"""The cards' inner network: vNIC addresses. They repeat between servers, so they name no machine."""
+"""The cards' inner network: vNIC addresses. They repeat between servers, so they name no machine.
+
+Source: the published hccn_tool (`hicann/driver`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Is the tool there, does every card answer, and does the count of cards agree?"""
+"""Is the tool there, does every card answer, and does the count of cards agree?
+
+Source: the published hccn_tool (`hicann/driver`), which asks a card's health up to 300 times, a second apart,
+before it answers anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What must agree across the nodes, and what must differ."""
+"""What must agree across the nodes, and what must differ.
+
+Sources: the HCCL guide (TLS, address families, ranks that differ in version), MindIE's page on several nodes
+(default sampling parameters).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from lingctl.checks.super_pod import pod_findings
 from lingctl.findings import Finding, Verdict
 
 Place = tuple[str, int | None]
+# Seconds; our own choice, for certificates and for comparing logs.
 _CLOCK_WARNING = 2.0
 _CLOCK_FAILURE = 60.0
 

@@ -1,4 +1,8 @@
-"""/etc/hccn.conf against what the cards say: the file counts after the next reboot or reset."""
+"""/etc/hccn.conf against what the cards say: the file counts after the next reboot or reset.
+
+Sources: the published driver (`-cfg recovery`); vllm-ascend #16847, where one stale line made a card
+unreachable.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 ``rotation``: each card pings the card of its own index on every other node, and one card of another index
 there, which rotates with the distance; so every ordered pair of nodes is tried by every card, along its rail
 and across. ``full``: every card pings every card of every other node. Cards of one node are never paired:
-on a direct cable, or as two dies of one A3 package, they cannot reach each other although all is well.
+on a direct cable, or as two dies of one A3 package, they cannot reach each other although all is well
+(captures of such servers; HIXL's documents).
 """
 
 from __future__ import annotations

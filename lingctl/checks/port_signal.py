@@ -1,4 +1,7 @@
-"""What a card's port has seen: flaps, optics, error counters, speed. It warns; it stops no start."""
+"""What a card's port has seen: flaps, optics, error counters, speed. It warns; it stops no start.
+
+Sources: MindCluster's rules for flaps and optics, HDK's documents for the counters.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.checks.roce import unknown
 from lingctl.findings import Finding, Verdict
 
-# A lossless RoCE network repeats next to nothing.
+# Our own choice: the documents want no growth under load, and one look cannot tell growth.
 _BAD_SHARE = 1e-5
 
 

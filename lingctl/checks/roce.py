@@ -1,4 +1,8 @@
-"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU."""
+"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU.
+
+Sources: the published hccn_tool (`hicann/driver`) for states, reserved subnets and what a fix is called;
+DCMI's documents for the meaning of net_health's states; the HCCL guide for TLS.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A3 super-pods: does each die stand where its numbers say, and is no server there twice?"""
+"""A3 super-pods: does each die stand where its numbers say, and is no server there twice?
+
+Sources: the vendor's DCMI document for A3 and the published driver for what an SDID and a vNIC address are
+made of; HCCL's list of errors for EI0014.
+"""
 
 from __future__ import annotations
 
