@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
+from lingctl.output.network import COLUMNS
 from lingctl.output.plans import outcome, plan_json, plan_rows
 from lingctl.output.progress import line, progress, size
 from lingctl.output.questions import confirm
@@ -118,3 +120,10 @@ def test_without_a_terminal_consent_is_asked_by_naming_the_command(monkeypatch):
         confirm("Do this?", yes=False)
     assert caught.value.remedy.endswith("lingctl deploy --nodes 'my hosts.yaml' --yes")
     assert confirm("Do this?", yes=True)
+
+
+def test_the_tables_in_the_readme_have_the_columns_that_are_printed():
+    readme = (Path(__file__).parents[3] / "README.md").read_text().splitlines()
+    shown = next(text.split() for text in readme if text.startswith("node   ssh"))
+    assert shown == ["node", *(column for column in COLUMNS if column != "pod")]
+    assert any(text.split() == ["stage", "nodes", "state", "step", "why"] for text in readme)
