@@ -7,7 +7,7 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.remote.command import Command, all_of, any_of, command, script, with_environment
+from lingctl.remote.command import Command, command, script
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 
@@ -24,12 +24,3 @@ def test_a_word_stays_one_word(word: str):
 @given(words, words)
 def test_a_scripts_arguments_are_never_code(first: str, second: str):
     assert output(script('printf "%s|%s" "$1" "$2"', first, second)) == f"{first}|{second}".encode()
-
-
-@given(words)
-def test_an_environment_value_is_never_code(value: str):
-    assert output(with_environment({"A": value}, command("printenv", "A"))) == value.encode() + b"\n"
-
-
-def test_all_of_stops_at_the_first_failure():
-    assert output(any_of(all_of(command("false"), command("echo", "no")), command("echo", "yes"))) == b"yes\n"
