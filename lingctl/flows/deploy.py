@@ -10,6 +10,7 @@ from lingctl.errors import NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict
 from lingctl.flows.change import Change
+from lingctl.flows.docker import docker_down, image_missing
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
@@ -184,21 +185,10 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
 def _need_images(states: Mapping[str, NodeState], image: str) -> None:
     for state in states.values():
         if state.docker_problem:
-            raise NodeError(
-                "docker does not answer",
-                where=state.node,
-                evidence=state.docker_problem,
-                remedy="systemctl start docker; docker version",
-                code="docker-down",
-            )
+            raise docker_down(state.node, state.docker_problem)
     without = [state.node for state in states.values() if not state.image_present]
     if without:
-        raise NodeError(
-            f"the image {image} is not there",
-            where=", ".join(without),
-            remedy=f"docker pull {image}\nor, without a network: docker load -i FILE",
-            code="image-missing",
-        )
+        raise image_missing(f"the image {image} is not there", image, ", ".join(without))
 
 
 def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:

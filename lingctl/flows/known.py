@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lingctl.ascend.facts import card_questions, device_addresses
-from lingctl.ascend.hccn import Address, read_address
+from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.gather import image_of, node_states
 from lingctl.flows.network_bundle import judge_saved
 from lingctl.flows.node_program import prepare_program
+from lingctl.flows.running import live_addresses
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState, WeightsState
 from lingctl.release.wanted import Addresses
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
-from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import probe_script, read_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def ask_nodes(
         LingctlError: a node cannot be asked, or holds no weights that could be served.
     """
     listener(Event("look at the nodes", "started"))
-    addresses = group.all(_live_addresses_of(cluster)) if cluster.multi_node else {}
+    addresses = live_addresses(group, cluster) if cluster.multi_node else {}
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
     states = node_states(group, cluster, profile, programs)
     listener(Event("look at the nodes", "done"))
@@ -129,17 +127,6 @@ def _weights(
         where = ", ".join(f"{name}: {plan.folder}" for name, plan in plans.items())
         return first, f"the nodes hold the weights in different forms, which deploy refuses: {where}"
     return first, "" if first.settled else f"the weights are not yet in place in {first.folder}"
-
-
-def _live_addresses_of(cluster: Cluster) -> Callable[[Connection], dict[int, str]]:
-    def ask(connection: Connection) -> dict[int, str]:
-        cards = cluster.node(connection.node).devices
-        probe = probe_script(card_questions(cards, ("address",)))
-        answers = read_answers(connection.run(probe.titled("ask the cards' addresses"), timeout=300).stdout)
-        seen = {card: read_address(answers.get(f"card:{card}:address")) for card in cards}
-        return {card: one.address for card, one in seen.items() if isinstance(one, Address)}
-
-    return ask
 
 
 def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:

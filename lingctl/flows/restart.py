@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lingctl.errors import NodeError, UsageError
+from lingctl.errors import UsageError
+from lingctl.flows.docker import docker_down
 from lingctl.flows.releases import quick_states
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
@@ -27,13 +28,7 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
     states = quick_states(group, cluster)
     for name, state in states.items():
         if state.docker_problem:
-            raise NodeError(
-                "docker does not answer",
-                where=name,
-                evidence=state.docker_problem,
-                remedy="systemctl start docker; docker version",
-                code="docker-down",
-            )
+            raise docker_down(name, state.docker_problem)
     digests = group.all(lambda connection: _last_started(connection, cluster))
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:

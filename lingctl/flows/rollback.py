@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change import Change
+from lingctl.flows.docker import docker_down, image_missing
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import node_state
@@ -140,21 +141,10 @@ def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wante
 def _need(state: NodeState, release: Release) -> None:
     """What a record does not hold must still be on the node: the image and the weights."""
     if state.docker_problem:
-        raise NodeError(
-            "docker does not answer",
-            where=state.node,
-            evidence=state.docker_problem,
-            remedy="systemctl start docker; docker version",
-            code="docker-down",
-        )
+        raise docker_down(state.node, state.docker_problem)
     if not state.image_present:
         image = release.container.image
-        raise NodeError(
-            f"the image {image} of that release is not there any more",
-            where=state.node,
-            remedy=f"docker pull {image}\nor, without a network: docker load -i FILE",
-            code="image-missing",
-        )
+        raise image_missing(f"the image {image} of that release is not there any more", image, state.node)
     if _config_path(release) not in state.files:
         raise NodeError(
             f"the weights of that release are not there any more: {release.weights}",

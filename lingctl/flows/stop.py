@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.errors import NodeError
+from lingctl.flows.docker import docker_down
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import stop_command, stop_seconds
@@ -31,13 +31,7 @@ def _stop_step(connection: Connection, cluster: Cluster) -> Step:
     looked = connection.run(script(_LOOK, name, title="look at the container"), timeout=30)
     status = looked.stdout.strip()
     if not looked.ok:
-        raise NodeError(
-            "docker does not answer",
-            where=connection.node,
-            evidence=looked.last_words(),
-            remedy="systemctl start docker; docker version",
-            code="docker-down",
-        )
+        raise docker_down(connection.node, looked.last_words())
     title = f"stop the daemon and container {name}"
     if status != "running":
         return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
