@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def lingctl(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     stdin: str = "",
-    timeout: float = 180,
+    timeout: float = 600,
 ) -> Result:
     """Run the installed command, without a terminal and without the caller's LINGCTL_* settings."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LINGCTL_")}
@@ -84,7 +85,7 @@ class Live:
         environment = {"LINGCTL_NODES": str(self.hosts), **options.pop("environment", {})}
         return lingctl(*words, environment=environment, **options)
 
-    def on(self, node: str, command: str, stdin: str = "", timeout: float = 60) -> Result:
+    def on(self, node: str, command: str, stdin: str = "", timeout: float = 300) -> Result:
         """Run a command on a node as root over SSH."""
         with self.login(node) as client:
             channel = client.get_transport().open_session()
@@ -96,6 +97,14 @@ class Live:
             out = channel.makefile("rb").read().decode()
             err = channel.makefile_stderr("rb").read().decode()
             return Result(channel.recv_exit_status(), out, err)
+
+    def until(self, node: str, command: str, seconds: float = 120) -> Result:
+        """Run a command on a node again and again until its exit status is 0."""
+        deadline = time.monotonic() + seconds
+        while (done := self.on(node, command)).status != 0:
+            assert time.monotonic() < deadline, f"in vain: {command}: {done.said}"
+            time.sleep(0.05)
+        return done
 
     @contextmanager
     def login(self, node: str) -> Iterator[paramiko.SSHClient]:
@@ -109,7 +118,9 @@ class Live:
                 key_filename=str(self.directory / "key"),
                 allow_agent=False,
                 look_for_keys=False,
-                timeout=10,
+                timeout=60,
+                banner_timeout=60,
+                auth_timeout=60,
             )
             yield client
 

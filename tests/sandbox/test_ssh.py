@@ -31,7 +31,7 @@ def openssh(live: Live, node: str, *words: str, program: str = "ssh") -> Result:
         "-oPort=2222",
     ]
     target = [f"root@{live.address(node)}"] if program == "ssh" else []
-    done = subprocess.run([program, *options, *target, *words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([program, *options, *target, *words], capture_output=True, text=True, timeout=300)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -57,10 +57,13 @@ def test_a_command_killed_by_a_signal_has_no_exit_status(plus_cluster: Live) -> 
 
 def test_a_command_outlives_its_connection(plus_cluster: Live) -> None:
     with plus_cluster.login("node1") as client:
-        client.exec_command("rm -f /tmp/late; sleep 0.5; echo done >/tmp/late")
-        time.sleep(0.1)
-    time.sleep(0.8)
-    assert plus_cluster.on("node1", "cat /tmp/late").stdout == "done\n"
+        client.exec_command(
+            "touch /tmp/begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo done >/tmp/late"
+        )
+        plus_cluster.until("node1", "test -e /tmp/begun")
+    assert plus_cluster.on("node1", "test -e /tmp/late").status == 1
+    plus_cluster.until("node1", "touch /tmp/go; test -s /tmp/late")
+    assert plus_cluster.on("node1", "cat /tmp/late; rm /tmp/begun /tmp/go /tmp/late").stdout == "done\n"
 
 
 def test_a_terminal_is_one(plus_cluster: Live) -> None:
@@ -78,7 +81,7 @@ def test_another_user_and_another_key_are_refused(plus_cluster: Live, tmp_path: 
     ):
         transport = paramiko.Transport((address, 2222))
         try:
-            transport.start_client(timeout=10)
+            transport.start_client(timeout=60)
             with pytest.raises(paramiko.AuthenticationException):
                 transport.auth_publickey(user, key)
         finally:
@@ -141,7 +144,7 @@ def test_forwarded_connections(plus_cluster: Live) -> None:
     with server, plus_cluster.login("node1") as client:
         channel = client.get_transport().open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0))
         channel.sendall(b"drawer")
-        channel.settimeout(5)
+        channel.settimeout(60)
         assert channel.recv(100) == b"reward"
         with pytest.raises(paramiko.ChannelException):
             client.get_transport().open_channel("direct-tcpip", (address, 9), ("127.0.0.1", 0))
@@ -161,7 +164,7 @@ def test_unreachable_cuts_open_connections_and_refuses_new_ones(plus_cluster: Li
         with plus_cluster.broken("node2", "unreachable"):
             with pytest.raises(OSError):
                 socket.create_connection((plus_cluster.address("node2"), 2222), timeout=5)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 60
             while client.get_transport().is_active() and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not client.get_transport().is_active()
