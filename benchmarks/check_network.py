@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from lingctl.ascend.facts import NodeRequest, questions  # noqa: E402  (the checkout beside this script)
-from lingctl.remote.probe import probe_script, read_answers  # noqa: E402
+from lingctl.remote.probe import probe_script, read_answers  # noqa: E402  (as above)
 
 PORT = 2299
 CARDS = 8
@@ -244,8 +244,14 @@ def _expect(seen: int, wanted: int, who: str) -> None:
         raise SystemExit(f"{who} brought {seen} of {wanted} answers: this run says nothing")
 
 
-def contenders(slowest: bool) -> dict[str, object]:
-    found: dict[str, object] = {"lingctl check-network": check_network, "lingctl, the same probe": same_probe}
+Contender = Callable[[Cluster, Path], Cost]
+
+
+def contenders(slowest: bool) -> dict[str, Contender]:
+    found: dict[str, Contender] = {
+        "lingctl check-network": check_network,
+        "lingctl, the same probe": same_probe,
+    }
     if shutil.which("pdsh"):
         found["pdsh, the same probe"] = pdsh
     if shutil.which("ansible"):
@@ -271,7 +277,7 @@ def main() -> None:
             for turn in range(options.rounds):
                 for name, contender in contenders(turn < options.readme_rounds).items():
                     log = nodes.directory / "log"
-                    costs.setdefault(name, []).append(contender(nodes, log))  # type: ignore[operator]
+                    costs.setdefault(name, []).append(contender(nodes, log))
         _report(count, costs)
 
 
