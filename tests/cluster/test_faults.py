@@ -146,6 +146,7 @@ KILL_POINTS = [
 
 @pytest.mark.parametrize("mark", KILL_POINTS)
 def test_kill_9_leaves_nothing_that_a_person_has_to_understand(service: Lab, other: Path, mark: str):
+    repaired(service)
     path = on_disk(service, "node1", mark)
     before = path.read_bytes() if path.is_file() else None
     process = service.start("deploy", "--yes", hosts=other)
