@@ -10,8 +10,10 @@ from typing import Literal, TypeVar
 
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
 from lingctl.ascend.unread import Unread
+from lingctl.inventory.runtime import DOCKER, Runtime
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer, Answers, Question
+from lingctl.remote.runtime import image_command, version_command
 
 T = TypeVar("T")
 # An unhealthy card blocks any query for up to five minutes; ten seconds tell it from a busy one.
@@ -28,6 +30,7 @@ class NodeRequest:
         paths: files and folders that the container needs from the host.
         digests: files and folders that must be the same on all nodes.
         image: the container image.
+        runtime: what would run it.
         service: command that tells whether this cluster's daemon runs there.
     """
 
@@ -36,6 +39,7 @@ class NodeRequest:
     paths: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     image: str = ""
+    runtime: Runtime = DOCKER
     service: Command | None = None
 
 
@@ -74,6 +78,7 @@ class NodeFacts:
         cards: by physical id, the asked ones.
         clock: how far the node's clock is from ours, as (least, most) seconds.
         listeners: listening TCP sockets.
+        runtime: version of the container runtime.
         service: whether this cluster's own daemon runs.
         digests: sha256 by path.
         pod: of an A3, by physical id.
@@ -93,7 +98,7 @@ class NodeFacts:
     listeners: tuple[host.Listener, ...] | Unread
     memory: tuple[int, int] | Unread
     disks: tuple[host.Disk, ...] | Unread
-    docker: str | Unread
+    runtime: str | Unread
     image: str | Unread
     service: bool | Unread
     paths: Mapping[str, bool] | Unread
@@ -152,12 +157,12 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("digests", host.digests_command(request.digests), 60),
         Question("firewall", host.firewall_command()),
         Question("hostname", host.hostname_command()),
-        Question("docker", host.docker_command(), 20, "docker"),
+        Question("runtime", version_command(request.runtime), 20, "runtime"),
     ]
     if request.image:
-        asked.append(Question("image", host.image_command(request.image), 20, "docker"))
+        asked.append(Question("image", image_command(request.runtime, request.image), 20, "runtime"))
     if request.service:
-        asked.append(Question("service", request.service, 20, "docker"))
+        asked.append(Question("service", request.service, 20, "runtime"))
     return asked + card_questions(request.cards)
 
 
@@ -210,7 +215,7 @@ def read_facts(
         listeners=host.read_listeners(answers.get("listeners")),
         memory=host.read_memory(answers.get("memory")),
         disks=host.read_disks(answers.get("disks")),
-        docker=host.read_word(answers.get("docker")),
+        runtime=host.read_word(answers.get("runtime")),
         image=host.read_word(answers.get("image")),
         service=host.read_service(answers.get("service")),
         paths=host.read_paths(answers.get("paths")),

@@ -1,4 +1,4 @@
-"""What the host itself is asked: clock, ports, memory, disks, docker, files that the container needs."""
+"""What the host itself is asked: clock, ports, memory, disks, files that the container needs."""
 
 from __future__ import annotations
 
@@ -90,16 +90,6 @@ def paths_command(paths: Sequence[str]) -> Command:
 def digests_command(paths: Sequence[str]) -> Command:
     """sha256 of files; of a folder, over the names and sizes of the weights or modules in it."""
     return script(_DIGESTS, *paths)
-
-
-def docker_command() -> Command:
-    """Version of the docker engine."""
-    return command("docker", "version", "--format", "{{.Server.Version}}")
-
-
-def image_command(image: str) -> Command:
-    """Id of an image."""
-    return command("docker", "image", "inspect", "--format", "{{.Id}}", image)
 
 
 def firewall_command() -> Command:

@@ -35,7 +35,7 @@ def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[F
     yield from _switch_ports(nodes)
     yield from pod_findings(nodes)
     if len(nodes) > 1:
-        yield from _equal_on_nodes(nodes)
+        yield from _equal_on_nodes(nodes, scope.runtime.program)
         yield from _digests(nodes, scope)
         yield from _clocks(nodes)
 
@@ -184,7 +184,7 @@ def _switch_ports(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         yield Finding("switch-port", Verdict.PASS, f"{len(ports)} ports, all different")
 
 
-def _equal_on_nodes(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
+def _equal_on_nodes(nodes: Sequence[NodeFacts], runtime: str) -> Iterator[Finding]:
     drivers: dict[Place, Hashable] = {}
     firmwares: dict[Place, Hashable] = {}
     images: dict[Place, Hashable] = {}
@@ -200,7 +200,7 @@ def _equal_on_nodes(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     one = "install one release of driver and firmware on every node"
     yield from _odd_ones("driver-same", drivers, Verdict.FAILURE, "another driver than most nodes", one)
     yield from _odd_ones("firmware-same", firmwares, Verdict.FAILURE, "another firmware than most nodes", one)
-    load = "docker save it on one node and docker load it on this one"
+    load = f"{runtime} save it on one node and {runtime} load it on this one"
     yield from _odd_ones("image-same", images, Verdict.FAILURE, "another image under the same name", load)
     names = Counter(facts.hostname for facts in nodes if isinstance(facts.hostname, str))
     for facts in nodes:

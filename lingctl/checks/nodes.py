@@ -1,4 +1,4 @@
-"""One node's host: driver, cards' health and memory, ports, disks, docker, what the container needs.
+"""One node's host: driver, cards' health and memory, ports, disks, container runtime, what is mounted.
 
 Sources: HCCL's documents for its ports (HCCL_IF_BASE_PORT), a report to gpustack/runtime (#27) for the root
 info; what is called scarce is this module's own choice.
@@ -32,7 +32,7 @@ def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     yield from _ports(facts, scope)
     yield from _memory(facts)
     yield from _disks(facts)
-    yield from _docker(facts, scope)
+    yield from _runtime(facts, scope)
     yield from _paths(facts, scope)
     yield from _firewall(facts, scope)
 
@@ -211,18 +211,19 @@ def _disk(node: str, disk: Disk) -> Finding:
     return Finding(check, Verdict.PASS, said, node)
 
 
-def _docker(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
-    if isinstance(facts.docker, Unread):
+def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    program = scope.runtime.program
+    if isinstance(facts.runtime, Unread):
         yield Finding(
-            "docker",
+            "runtime",
             Verdict.WARNING if scope.image else Verdict.NOTE,
-            f"docker does not answer: {facts.docker.text}",
+            f"{program} does not answer: {facts.runtime.text}",
             facts.node,
-            evidence=facts.docker.quote,
-            remedy="systemctl start docker; docker version",
+            evidence=facts.runtime.quote,
+            remedy=scope.runtime.down,
         )
         return
-    yield Finding("docker", Verdict.PASS, facts.docker, facts.node)
+    yield Finding("runtime", Verdict.PASS, f"{program} {facts.runtime}", facts.node)
     if not scope.image:
         return
     if isinstance(facts.image, Unread):
@@ -231,7 +232,7 @@ def _docker(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             Verdict.NOTE,
             f"{scope.image} is not there yet; deploy needs it",
             facts.node,
-            remedy=f"docker pull {scope.image}; or without a network: docker load -i FILE",
+            remedy=f"{program} pull {scope.image}; or without a network: {program} load -i FILE",
         )
     else:
         yield Finding("image", Verdict.PASS, facts.image, facts.node)
@@ -254,7 +255,7 @@ def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             node,
             remedy="install the driver again: it makes the device files"
             if device
-            else "install what it belongs to; docker would make an empty folder of that name",
+            else f"install what it belongs to; {scope.runtime.absent_mount}",
         )
     if wanted and not absent:
         yield Finding("mount", Verdict.PASS, f"all {len(wanted)} are there", node)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lingctl.inventory.runtime import DOCKER, Runtime
+
 
 @dataclass(frozen=True, slots=True)
 class NodeScope:
@@ -33,6 +35,7 @@ class Scope:
         disks: paths that need free space.
         digests: what must be the same on all nodes, as {path: what it is}.
         image: the container image.
+        runtime: what would run it.
         service: shell text that tells whether this cluster's daemon runs on a node.
         driver: the oldest line of drivers that the image's CANN works with; empty where none is known.
     """
@@ -43,6 +46,7 @@ class Scope:
     disks: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    runtime: Runtime = DOCKER
     service: str = ""
     driver: str = ""
 

@@ -122,6 +122,7 @@ def scope_of(cluster: Cluster) -> Scope:
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
         digests={**weights, **sampling, layout.overlay: "the overlay"},
         image=image_of(cluster, profile),
+        runtime=cluster.runtime,
         service=look_command(cluster).text,
         driver=profile.driver,
     )

@@ -10,7 +10,6 @@ from lingctl.errors import NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict
 from lingctl.flows.change import Change
-from lingctl.flows.docker import docker_down, image_missing
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
@@ -18,9 +17,11 @@ from lingctl.flows.node_program import prepare_program
 from lingctl.flows.preflight import Preflight, addresses_of, stop_on
 from lingctl.flows.releases import new_recording
 from lingctl.flows.running import all_daemons_run, live_addresses
+from lingctl.flows.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.weights import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.model_config import shape_of
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, need_known_form, prove
@@ -86,7 +87,7 @@ def plan_deploy(
         ChecksFailed: the network or the nodes are not fit to start.
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
-    _need_all(group)
+    need_container_nowhere_else(group, cluster)
     profile = profile_for(cluster.mindie)
     preflight = Preflight(group, cluster, listener, accepted)
     serves = all_daemons_run(group, cluster)
@@ -142,10 +143,6 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
     execute(deployment.plan, group, listener, change=change, gates=gates)
 
 
-def _need_all(group: Group) -> None:
-    group.all(lambda connection: connection.node)
-
-
 def _complete(cluster: Cluster, addresses: Addresses) -> bool:
     """Whether every card of a cluster of several nodes has an address; one node needs none."""
     return not cluster.multi_node or all(
@@ -159,7 +156,7 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     listener(Event("look at the nodes", "started"))
     states = node_states(group, cluster, profile, programs)
     listener(Event("look at the nodes", "done"))
-    _need_images(states, image_of(cluster, profile))
+    _need_images(cluster.runtime, states, image_of(cluster, profile))
     _need_own_container(cluster, states)
     weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
     _same_weights_folder(weights)
@@ -182,13 +179,13 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     return Deployment(wanted, plan_of(steps), settled, states, shape)
 
 
-def _need_images(states: Mapping[str, NodeState], image: str) -> None:
+def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) -> None:
     for state in states.values():
-        if state.docker_problem:
-            raise docker_down(state.node, state.docker_problem)
+        if state.runtime_problem:
+            raise runtime_down(runtime, state.node, state.runtime_problem)
     without = [state.node for state in states.values() if not state.image_present]
     if without:
-        raise image_missing(f"the image {image} is not there", image, ", ".join(without))
+        raise image_missing(runtime, f"the image {image} is not there", image, ", ".join(without))
 
 
 def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:

@@ -13,6 +13,7 @@ from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.runtime import runtime_script
 
 LineListener = Callable[[str, str], None]
 
@@ -27,7 +28,7 @@ _MOST_BYTES = 48_000_000
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
 _FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
-_CLOCK = 'docker exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
+_CLOCK = '"$runtime" exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
 _A_DAY = 86_400
 
 
@@ -103,7 +104,7 @@ def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str
 def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
     if wanted.since is None:
         return Lines(None, timedelta(), wanted.rank)
-    ask = script(_CLOCK, cluster.container_name, title="ask the clock")
+    ask = runtime_script(cluster.runtime, _CLOCK, cluster.container_name, title="ask the clock")
     seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
     sign = -1 if zone.startswith("-") else 1
     offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))

@@ -63,6 +63,7 @@ def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
         paths=node.paths,
         digests=tuple(scope.digests),
         image=scope.image,
+        runtime=scope.runtime,
         service=Command(scope.service) if scope.service else None,
     )
 

@@ -10,6 +10,7 @@ from lingctl.release.weights_steps import Program
 from lingctl.remote import node_program
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
+from lingctl.remote.runtime import call, image_command
 
 _ASK = """
 sha256sum "$1" 2>/dev/null | cut -d" " -f1
@@ -29,11 +30,11 @@ def prepare_program(connection: Connection, cluster: Cluster, image: str) -> Pro
         connection.put(node_program.build(), path, mode=0o640)
     if "python" in said:
         return lambda *words: command("python3", path, *words)
-    if not connection.run(command("docker", "image", "inspect", image), timeout=30).ok:
+    if not connection.run(image_command(cluster.runtime, image), timeout=30).ok:
         raise NodeError(
             "neither Python 3.9 nor the container image is there to run lingctl's node program",
             where=connection.node,
-            remedy=f"install python3, or get the image: docker pull {image}",
+            remedy=f"install python3, or get the image: {cluster.runtime.program} pull {image}",
             code="no-python",
         )
     return _in_image(cluster, image, path)
@@ -45,6 +46,7 @@ def _in_image(cluster: Cluster, image: str, path: str) -> Program:
     mounts = [word for folder in folders if folder for word in ("-v", folder)]
 
     def run(*words: str | int) -> Command:
-        return command("docker", "run", "--rm", "--network", "none", *mounts, image, "python3", path, *words)
+        before = ("run", "--rm", "--network", "none", *cluster.runtime.run_options, *mounts)
+        return call(cluster.runtime, *before, image, "python3", path, *words)
 
     return run

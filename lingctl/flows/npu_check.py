@@ -15,14 +15,15 @@ from lingctl.mindie.failures import explain
 from lingctl.mindie.profile import profile_for
 from lingctl.release.layout import layout_of
 from lingctl.remote import node_program
-from lingctl.remote.command import Command, command, script
+from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE, LocalConnection
+from lingctl.remote.runtime import runtime_script
 
 _LOOK = """
 sha256sum "$1" 2>/dev/null | cut -d" " -f1
-docker inspect --format "container {{.State.Status}}" "$2" 2>/dev/null || echo "container absent"
+"$runtime" inspect --format "container {{.State.Status}}" "$2" 2>/dev/null || echo "container absent"
 """
 # torch_npu finds CANN by these; they are bash scripts. What is not there is not sourced.
 _WITH_CANN = """
@@ -135,10 +136,10 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
 class _Call:
     """Builds calls of the node program where the cards are used."""
 
-    def __init__(self, program: str, container: str, set_env: tuple[str, ...]) -> None:
-        self._program = program
-        self._before = ("docker", "exec", container) if container else ()
-        self._set_env = set_env
+    def __init__(self, cluster: Cluster, container: str) -> None:
+        self._program = layout_of(cluster).program
+        self._before = (cluster.runtime.program, "exec", container) if container else ()
+        self._set_env = profile_for(cluster.mindie).set_env
 
     def __call__(self, *words: str | int) -> Command:
         inner = ("python3", self._program, "npu-check", *words)
@@ -149,13 +150,13 @@ class _Call:
 def _prepared(connection: Connection, cluster: Cluster, options: NpuOptions) -> _Call:
     layout, name = layout_of(cluster), cluster.container_name
     looked = connection.run(
-        script(_LOOK, layout.program, name, title="look for the container"), timeout=60
+        runtime_script(cluster.runtime, _LOOK, layout.program, name, title="look for the container"),
+        timeout=60,
     ).stdout.split()
     if node_program.digest() not in looked:
         connection.put(node_program.build(), layout.program, mode=0o640)
-    set_env = profile_for(cluster.mindie).set_env
     if options.host:
-        return _Call(layout.program, "", set_env)
+        return _Call(cluster, "")
     status = looked[-1] if looked else "unknown"
     if status != "running":
         raise NodeError(
@@ -164,7 +165,7 @@ def _prepared(connection: Connection, cluster: Cluster, options: NpuOptions) -> 
             remedy="lingctl deploy starts it; on the nodes themselves: --host",
             code="npu-no-container",
         )
-    return _Call(layout.program, name, set_env)
+    return _Call(cluster, name)
 
 
 def _first_ranks(nodes: Iterable[Node]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.change import Change
 from lingctl.flows.patch_verdicts import Answer, judge
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import act
@@ -22,14 +23,15 @@ from lingctl.overlay import package_document
 from lingctl.plan import Plan, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.remote import node_program
-from lingctl.remote.command import Command, command, script
+from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE
+from lingctl.remote.runtime import runtime_script
 
 _LOOK = """
 sha256sum "$1" "$2" 2>/dev/null | cut -d" " -f1
-docker inspect --format "container {{.State.Status}}" "$3" 2>/dev/null || echo "container absent"
+"$runtime" inspect --format "container {{.State.Status}}" "$3" 2>/dev/null || echo "container absent"
 """
 # Digests, an import in a process of its own, a copy of a few files.
 _TIMEOUT = 600.0
@@ -149,8 +151,8 @@ def change_nodes(
 class _Place:
     """Builds calls of the node program in a container or on the node."""
 
-    def __init__(self, program: str, container: str) -> None:
-        self._words = ("docker", "exec", container) if container else ()
+    def __init__(self, program: str, runtime: Runtime, container: str) -> None:
+        self._words = (runtime.program, "exec", container) if container else ()
         self._program = program
 
     def __call__(self, *words: str | int) -> Command:
@@ -160,9 +162,9 @@ class _Place:
 
 def _prepared(connection: Connection, cluster: Cluster, *, host: bool) -> _Place:
     layout, package = layout_of(cluster), package_document()
-    path = _package_path(cluster)
+    path, name = _package_path(cluster), cluster.container_name
     looked = connection.run(
-        script(_LOOK, layout.program, path, cluster.container_name, title="look for the container"),
+        runtime_script(cluster.runtime, _LOOK, layout.program, path, name, title="look for the container"),
         timeout=60,
     ).stdout.split()
     if node_program.digest() not in looked:
@@ -170,16 +172,16 @@ def _prepared(connection: Connection, cluster: Cluster, *, host: bool) -> _Place
     if hashlib.sha256(package).hexdigest() not in looked:
         connection.put(package, path, mode=0o640)
     if host:
-        return _Place(layout.program, "")
+        return _Place(layout.program, cluster.runtime, "")
     status = looked[-1] if looked else "unknown"
     if status != "running":
         raise NodeError(
-            f"container {cluster.container_name} is {status}, so there is no atb_llm to look at",
+            f"container {name} is {status}, so there is no atb_llm to look at",
             where=connection.node,
             remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
             code="overlay-no-container",
         )
-    return _Place(layout.program, cluster.container_name)
+    return _Place(layout.program, cluster.runtime, name)
 
 
 def _package_path(cluster: Cluster) -> str:

@@ -13,7 +13,7 @@ from lingctl.findings import Finding, Verdict
 from lingctl.flows.json_files import read_document
 from lingctl.flows.known import Known
 from lingctl.inventory.cluster import Cluster, Node
-from lingctl.mindie.container import container_spec, docker_run
+from lingctl.mindie.container import container_spec, run_command
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.mindie.profile import PROFILES, Profile
 from lingctl.mindie.rules import check_config, check_rank_table
@@ -98,7 +98,8 @@ def _of_node(cluster: Cluster, node: Node, profile: Profile, part: Part, known: 
     if everything or part is Part.container:
         spec = container_spec(cluster, node, profile, layout_of(cluster).overlay)
         text = f"#!/bin/sh\n# The container of {node.name}. MindIE is started in it by start.sh.\n"
-        yield Rendered(node.name, "container.sh", "", f"{text}{docker_run(spec).text}\n".encode(), 0o750)
+        run = run_command(cluster.runtime, spec).text
+        yield Rendered(node.name, "container.sh", "", f"{text}{run}\n".encode(), 0o750)
     if part is Part.model_config or (everything and known.model_config is not None):
         yield _model_config(node, known)
 

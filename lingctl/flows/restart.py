@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from lingctl.errors import UsageError
-from lingctl.flows.docker import docker_down
 from lingctl.flows.releases import quick_states
+from lingctl.flows.runtime import need_container_nowhere_else, runtime_down
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
-from lingctl.remote.command import command, script
+from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.runtime import call
 
 _LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
 
@@ -22,13 +23,14 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
 
     Raises:
         UsageError: nothing was deployed on a node, so there is nothing to start again.
-        NodeError: docker does not answer on a node.
+        NodeError: the container runtime does not answer on a node, or the container runs under another.
         LingctlError: a node cannot be asked.
     """
+    need_container_nowhere_else(group, cluster)
     states = quick_states(group, cluster)
     for name, state in states.items():
-        if state.docker_problem:
-            raise docker_down(name, state.docker_problem)
+        if state.runtime_problem:
+            raise runtime_down(cluster.runtime, name, state.runtime_problem)
     digests = group.all(lambda connection: _last_started(connection, cluster))
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:
@@ -58,7 +60,7 @@ def _steps(cluster: Cluster, state: NodeState, digest: str) -> list[Step]:
         title = "stop the daemon" if state.daemon_pid is not None else "clear what the daemon left"
         steps.append(Step(Stage.STOP, node, title, "change", "asked for", (stop,), interrupts=True))
     else:
-        start = Run(command("docker", "start", name), 120)
+        start = Run(call(cluster.runtime, "start", name), 120)
         steps.append(
             Step(Stage.CONTAINER, node, f"start container {name}", "change", "it does not run", (start,))
         )

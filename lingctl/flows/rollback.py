@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change import Change
-from lingctl.flows.docker import docker_down, image_missing
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import node_state
 from lingctl.flows.releases import quick_states
+from lingctl.flows.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.model_config import model_config_text
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.plan import Plan, Stage, Step, plan_of
@@ -63,8 +64,9 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
 
     Raises:
         UsageError: there is no such release, or it is not whole.
-        NodeError: a node lacks what the release needs.
+        NodeError: a node lacks what the release needs, or its container runs under another runtime.
     """
+    need_container_nowhere_else(group, cluster)
     quick = quick_states(group, cluster)
     target = _choose(recorded(quick), running(quick), cluster, release or _interrupted(quick))
     folder = layout_of(cluster).releases
@@ -84,7 +86,7 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
     states = group.all(look)
     steps: list[Step] = []
     for name, state in states.items():
-        _need(state, wanted[name])
+        _need(cluster.runtime, state, wanted[name])
         steps.append(_model_config_step(state, wanted[name]))
     steps += deploy_steps(cluster, states, wanted).steps
     return Rollback(target.id, plan_of(steps), image, states, profile)
@@ -138,13 +140,14 @@ def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wante
     return found[0]
 
 
-def _need(state: NodeState, release: Release) -> None:
+def _need(runtime: Runtime, state: NodeState, release: Release) -> None:
     """What a record does not hold must still be on the node: the image and the weights."""
-    if state.docker_problem:
-        raise docker_down(state.node, state.docker_problem)
+    if state.runtime_problem:
+        raise runtime_down(runtime, state.node, state.runtime_problem)
     if not state.image_present:
         image = release.container.image
-        raise image_missing(f"the image {image} of that release is not there any more", image, state.node)
+        what = f"the image {image} of that release is not there any more"
+        raise image_missing(runtime, what, image, state.node)
     if _config_path(release) not in state.files:
         raise NodeError(
             f"the weights of that release are not there any more: {release.weights}",

@@ -12,6 +12,7 @@ from lingctl.flows.gather import node_state
 from lingctl.flows.smoke_test import forward_to
 from lingctl.flows.watch_start import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.profile import profile_for
 from lingctl.overlay import overlay_files
 from lingctl.release.daemon import processes_command
@@ -21,6 +22,7 @@ from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
+from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for
 from lingctl.serving.readiness import judge_health
@@ -33,7 +35,7 @@ class NodeStatus:
 
     Attributes:
         reached: whether the node could be asked.
-        container: docker's word for its state, or ``absent``.
+        container: its runtime's word for its state, or ``absent``.
         daemon: ``running``, ``loading``, ``dead`` or ``stopped``.
         processes: how many processes the daemon has, itself included; None where that is unknown.
         release: id of the release that the daemon was started with, or its digest if it is not recorded.
@@ -74,6 +76,7 @@ class _Seen:
     processes: int | None
     ports: tuple[int, ...] | None
     table: npu_smi.NpuTable | None
+    elsewhere: Mapping[Runtime, bool]
 
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
@@ -97,6 +100,7 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
         Question("processes", processes_command(cluster), 20),
         Question("listeners", host.listeners_command(), 20),
         Question("cards", npu_smi.table_command(), 60),
+        Question("elsewhere", elsewhere_command(cluster.runtime, cluster.container_name), 20),
     ]
     probe = probe_script(questions).titled("look at processes, ports and cards")
     answers = read_answers(connection.run(probe, timeout=150).stdout)
@@ -109,6 +113,7 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
         int(counted) if counted.isdigit() else None,
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else table,
+        read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},
     )
 
 
@@ -164,8 +169,13 @@ def _row(group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[
 def _problems(
     cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], overlay: str
 ) -> Iterator[str]:
-    if seen.state.docker_problem:
-        yield f"docker: {seen.state.docker_problem}"
+    if seen.state.runtime_problem:
+        yield f"{cluster.runtime.program}: {seen.state.runtime_problem}"
+    for other, runs in seen.elsewhere.items():
+        if runs:
+            yield f"the container runs under {other.program}, not under {cluster.runtime.program}"
+        else:
+            yield f"{other.program} does not tell whether the container runs under it"
     first = cluster.primary.name
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.catalogue import Model, find_model
+from lingctl.inventory.runtime import RUNTIMES, Runtime
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
@@ -47,6 +48,9 @@ class Ssh(Section):
 class Container(Section):
     """The container that MindIE runs in."""
 
+    runtime: Literal["docker", "podman"] = Field(
+        "docker", description="Program that runs it on the nodes; podman needs root as the login name."
+    )
     image: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
@@ -60,7 +64,7 @@ class Container(Section):
     privileged: bool = Field(False, description="Run with --privileged instead of naming each device.")
     shm_size: str = Field("1g", pattern=r"^[0-9]+[kmgKMG]?$", description="Shared memory of the container.")
     extra_mounts: tuple[str, ...] = Field(
-        (), description="More mounts, as docker writes them: /host:/container[:ro]."
+        (), description="More mounts, as docker and podman write them: /host:/container[:ro]."
     )
 
 
@@ -265,6 +269,16 @@ class Cluster(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _runtime_may_use_cards(self) -> Cluster:
+        others = [node.name for node in self.nodes if self.ssh_of(node).user != "root"]
+        if self.runtime.as_root and others:
+            raise ValueError(
+                f"runtime: {self.runtime.program} gives cards to root's containers alone, so the login name "
+                f"must be root (here not so: {', '.join(others)})"
+            )
+        return self
+
     def anchored(self, folder: Path) -> Cluster:
         """The same, with the certificates' paths relative to ``folder``, which is that of hosts.yaml."""
         update = {
@@ -288,6 +302,11 @@ class Cluster(Section):
     def world_size(self) -> int:
         """Number of ranks over all nodes; every rank is one card."""
         return sum(len(node.devices) for node in self.nodes)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the containers on the nodes."""
+        return RUNTIMES[self.container.runtime]
 
     @property
     def container_name(self) -> str:

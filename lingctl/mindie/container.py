@@ -1,4 +1,4 @@
-"""The container that MindIE runs in: what docker is asked for, and nothing more.
+"""The container that MindIE runs in: what its runtime is asked for, and nothing more.
 
 Not privileged by default: each card and manager device is named. Source: vendor image guides of 2.2 to 3.0.0;
 the Ling README's own command uses --privileged.
@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
 from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.tls import certificates_mount
-from lingctl.remote.command import Command, command
+from lingctl.remote.command import Command
+from lingctl.remote.runtime import call
 
 SPEC_LABEL = "lingctl.spec"
 _MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
@@ -87,9 +89,9 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
     )
 
 
-def docker_run(spec: ContainerSpec) -> Command:
+def run_command(runtime: Runtime, spec: ContainerSpec) -> Command:
     """Start the container in the background; it idles until the daemon is started in it."""
-    words: list[str] = ["docker", "run", "-d", "--name", spec.name, "--network", "host", "--init"]
+    words = ["run", "-d", "--name", spec.name, "--network", "host", "--init", *runtime.run_options]
     words += ["--shm-size", spec.shm_size]
     words += ["--label", f"{SPEC_LABEL}={spec.digest}", "--label", f"lingctl.cluster={spec.cluster}"]
     if spec.privileged:
@@ -98,4 +100,4 @@ def docker_run(spec: ContainerSpec) -> Command:
         words += ["--device", device]
     for mount in spec.mounts:
         words += ["-v", mount]
-    return command(*words, spec.image, *spec.command, title=f"run container {spec.name}")
+    return call(runtime, *words, spec.image, *spec.command, title=f"run container {spec.name}")

@@ -81,6 +81,7 @@ def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
     return render(
         "start.sh.j2",
         node=node.name,
+        runtime=cluster.runtime.program,
         run=f"{cluster.state_dir}/run",
         environment=f"{release}/environment.sh",
         config=config,

@@ -32,7 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("driver", "firmware", "driver-same", "firmware-same", "port", "memory", "disk", "shm"),
         *("clock", "hostname", "mount", "root-info", "firewall"),
     ),
-    "docker": ("docker", "image", "image-same", "same-files"),
+    "image": ("runtime", "image", "image-same", "same-files"),
     "reach": ("reach",),
     "ping": ("ping",),
 }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.profile import Profile
 from lingctl.release.layout import layout_of
-from lingctl.remote.command import Command, script
+from lingctl.remote.command import Command
+from lingctl.remote.runtime import runtime_script
 
 # In the container: whether $pid, started at tick $start (if known), is still there and no zombie.
 _ALIVE = """
@@ -23,7 +24,7 @@ alive() {
 """
 _LOOK = f"""
 start=$(sed -n 2p "$3" 2>/dev/null)
-docker exec "$1" sh -c '{_ALIVE}
+"$runtime" exec "$1" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=$2
 [ -n "$pid" ] && alive && echo "alive $pid"' sh "$2" "$start" 2>/dev/null || echo dead
 echo "$(sed -n 1p "$3" 2>/dev/null)"
@@ -37,7 +38,7 @@ tail -c 40000 "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
 _ERRORS = """
-docker exec "$1" sh -c '
+"$runtime" exec "$1" sh -c '
 since=$1
 shift
 find "$@" -type f -newer "$since" 2>/dev/null | while read -r file; do
@@ -50,7 +51,7 @@ _STOP = f"""
 name=$1 pid_file=$2 started=$3 patience=$4 pause=$5
 shift 5
 start=$(sed -n 2p "$started" 2>/dev/null)
-forced=$(docker exec "$name" sh -c '{_ALIVE}
+forced=$("$runtime" exec "$name" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=$2 patience=$3
 [ -n "$pid" ] || exit 0
 # Its number is held by its workers as long as one is left: another process with it means that none is.
@@ -87,21 +88,21 @@ done
 """
 _START = f"""
 mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
-docker exec -d "$1" bash "$2" || exit 1
+"$runtime" exec -d "$1" bash "$2" || exit 1
 n=0
 until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
   n=$((n + 1))
   [ "$n" -gt 300 ] && {{ echo "the start script wrote no process id within 30 s" >&2; exit 1; }}
   sleep 0.1
 done
-start=$(docker exec "$1" sh -c '{_ALIVE}
+start=$("$runtime" exec "$1" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=
 [ -n "$pid" ] && alive && set -- ${{line##*) }} && echo "${{20}}"' sh "$3/daemon.pid")
 printf '%s\\n%s\\n' "$4" "$start" >"$3/started"
 """
 _COUNT = f"""
 start=$(sed -n 2p "$3" 2>/dev/null)
-docker exec "$1" sh -c '{_ALIVE}
+"$runtime" exec "$1" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=$2
 [ -n "$pid" ] && alive || {{ echo 0; exit 0; }}
 count=0
@@ -135,7 +136,9 @@ class DaemonState:
 def look_command(cluster: Cluster) -> Command:
     """Ask whether the daemon is there; ``read_look`` reads the answer."""
     layout = layout_of(cluster)
-    return script(_LOOK, cluster.container_name, layout.pid, layout.started, title="look at the daemon")
+    return runtime_script(
+        cluster.runtime, _LOOK, cluster.container_name, layout.pid, layout.started, title="look at the daemon"
+    )
 
 
 def read_look(answer: str) -> DaemonState:
@@ -149,13 +152,21 @@ def read_look(answer: str) -> DaemonState:
 def processes_command(cluster: Cluster) -> Command:
     """Ask how many processes the daemon's session has, itself included; 0 where it does not run."""
     layout = layout_of(cluster)
-    return script(_COUNT, cluster.container_name, layout.pid, layout.started, title="count its processes")
+    return runtime_script(
+        cluster.runtime,
+        _COUNT,
+        cluster.container_name,
+        layout.pid,
+        layout.started,
+        title="count its processes",
+    )
 
 
 def watch_command(cluster: Cluster) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
     layout = layout_of(cluster)
-    return script(
+    return runtime_script(
+        cluster.runtime,
         _WATCH,
         cluster.container_name,
         layout.pid,
@@ -177,15 +188,21 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
 def errors_command(cluster: Cluster, profile: Profile) -> Command:
     """Ask for the error lines of MindIE's, CANN's and ATB's own logs since the last start."""
     places = " ".join((*profile.log_places, *CANN_LOGS))
-    return script(
-        _ERRORS, cluster.container_name, layout_of(cluster).pid, places, title="read the error logs"
+    return runtime_script(
+        cluster.runtime,
+        _ERRORS,
+        cluster.container_name,
+        layout_of(cluster).pid,
+        places,
+        title="read the error logs",
     )
 
 
 def stop_command(cluster: Cluster, node: Node) -> Command:
     """Ask the daemon to end, wait, and only then use force on what is left of it."""
     layout = layout_of(cluster)
-    return script(
+    return runtime_script(
+        cluster.runtime,
         _STOP,
         cluster.container_name,
         layout.pid,
@@ -210,4 +227,12 @@ def start_command(cluster: Cluster, digest: str) -> Command:
         digest: of the release, to be remembered as what runs.
     """
     layout = layout_of(cluster)
-    return script(_START, cluster.container_name, layout.start, layout.run, digest, title="start the daemon")
+    return runtime_script(
+        cluster.runtime,
+        _START,
+        cluster.container_name,
+        layout.start,
+        layout.run,
+        digest,
+        title="start the daemon",
+    )

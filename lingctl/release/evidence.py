@@ -13,7 +13,8 @@ import re
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.profile import Profile
 from lingctl.release.layout import layout_of
-from lingctl.remote.command import Command, script
+from lingctl.remote.command import Command
+from lingctl.remote.runtime import runtime_script
 
 # The largest file that ascend-fd reads, and a bound for what one node sends.
 _MOST_OF_A_FILE = "20480k"
@@ -48,19 +49,19 @@ for job in "$cluster"/jobs/*/; do
   end_of "$job/err" 200000 "lingctl/jobs/$(basename "$job").err"
 done
 
-said lingctl/docker.txt docker version
-said lingctl/docker.txt docker ps -a
-said lingctl/container.json docker inspect "$name"
-said lingctl/container-log.txt docker logs --tail 2000 "$name"
+said lingctl/runtime.txt "$runtime" version
+said lingctl/runtime.txt "$runtime" ps -a
+said lingctl/container.json "$runtime" inspect "$name"
+said lingctl/container-log.txt "$runtime" logs --tail 2000 "$name"
 
 # In the container, running or not: the newest files of moderate size.
 take() {
-  docker exec "$name" sh -c '
+  "$runtime" exec "$name" sh -c '
     cd "$1" 2>/dev/null || exit 1
     most=$2 files=$3
     find . -type f -size "-$most" | head -n "$files" | tar -cf - -T -' sh "$1" "$most" "$files" 2>/dev/null |
     tar -xf - -C "$2" --no-same-owner 2>/dev/null ||
-  docker cp "$name:$1/." - 2>/dev/null | tar -xf - -C "$2" --no-same-owner 2>/dev/null
+  "$runtime" cp "$name:$1/." - 2>/dev/null | tar -xf - -C "$2" --no-same-owner 2>/dev/null
 }
 take /root/ascend/log process_log
 take /root/atb/log atb_log
@@ -119,7 +120,8 @@ _PLAIN = re.compile(
 def gather_command(cluster: Cluster, node: Node, profile: Profile) -> Command:
     """Write a gzipped tar of everything that may explain a failure to standard output; changes nothing."""
     first_rank = cluster.nodes.index(node) * len(node.devices)
-    return script(
+    return runtime_script(
+        cluster.runtime,
         _GATHER,
         str(layout_of(cluster).root),
         cluster.container_name,

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.container import docker_run
+from lingctl.mindie.container import run_command
 from lingctl.plan import Action, Plan, Run, Stage, Step, WriteFile, plan_of
 from lingctl.release.daemon import start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.command import command
+from lingctl.remote.runtime import call
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,11 @@ def _same(state: NodeState, file: WantedFile) -> bool:
 def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Step:
     name, existing = cluster.container_name, state.container
     title = f"run container {name}"
-    run = Run(docker_run(release.container), 300)
+    run = Run(run_command(cluster.runtime, release.container), 300)
     if existing is None:
         return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (run,))
     if existing.spec != release.container.digest:
-        remove = Run(command("docker", "rm", "-f", name, title=f"remove container {name}"), 120)
+        remove = Run(call(cluster.runtime, "rm", "-f", name, title=f"remove container {name}"), 120)
         return Step(
             Stage.CONTAINER,
             state.node,
@@ -133,7 +134,7 @@ def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Ste
             interrupts=True,
         )
     if existing.status != "running":
-        start = Run(command("docker", "start", name), 120)
+        start = Run(call(cluster.runtime, "start", name), 120)
         return Step(
             Stage.CONTAINER,
             state.node,

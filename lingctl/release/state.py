@@ -14,15 +14,16 @@ from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, read_journal, unfinished
 from lingctl.release.layout import Layout
-from lingctl.remote.command import command, script
+from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
+from lingctl.remote.runtime import call, image_command, version_command
 
 # Keys are never fetched: their state is their digest.
 _HIDDEN_FILE = (
     'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
 )
 _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
-_ANSWERS = ("docker", "image", "container", "daemon", "overlay-names", "releases", "journal")
+_ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
 _JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
@@ -39,7 +40,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """A container as docker describes it.
+    """A container as its runtime describes it.
 
     Attributes:
         status: ``running``, ``exited``, ``created``...
@@ -83,7 +84,7 @@ class NodeState:
     node: str
     files: Mapping[str, FileState] = field(default_factory=dict)
     image_present: bool = False
-    docker_problem: str = ""
+    runtime_problem: str = ""
     container: ContainerState | None = None
     daemon_pid: int | None = None
     started: str = ""
@@ -103,7 +104,7 @@ class NodeState:
             "the container": f"{container.status} {container.spec}" if container else "absent",
             "the daemon": f"{self.daemon_pid} {self.started}",
             "the image": str(self.image_present),
-            "docker": self.docker_problem,
+            "the container runtime": self.runtime_problem,
         }
 
 
@@ -132,12 +133,12 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
         Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(secret) else _FILE, path), 20)
         for path in paths
     ]
-    name = cluster.container_name
+    name, runtime = cluster.container_name, cluster.runtime
     return [
         *questions,
-        Question("docker", command("docker", "version", "--format", "{{.Server.Version}}"), 20),
-        Question("image", command("docker", "image", "inspect", "--format", "{{.Id}}", image), 20),
-        Question("container", command("docker", "inspect", name), 20),
+        Question("runtime", version_command(runtime), 20),
+        Question("image", image_command(runtime, image), 20),
+        Question("container", call(runtime, "inspect", name), 20),
         Question("daemon", look_command(cluster), 20),
         Question("overlay-names", script(_LIST, layout.overlay), 10),
         Question("releases", script(_LIST, layout.releases), 10),
@@ -163,15 +164,15 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
             "mktemp, timeout and base64",
             code="probe-incomplete",
         )
-    docker = answers["docker"]
-    if docker.exit_status == 0:
+    runtime = answers["runtime"]
+    if runtime.exit_status == 0:
         _need_answers(node, answers)
     daemon = read_look(answers["daemon"].stdout)
     return NodeState(
         node=node,
         files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},
         image_present=answers["image"].exit_status == 0,
-        docker_problem="" if docker.exit_status == 0 else _first_line(docker),
+        runtime_problem="" if runtime.exit_status == 0 else _first_line(runtime),
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,
@@ -190,17 +191,17 @@ def _need_answers(node: str, answers: Answers) -> None:
             "did not answer in time",
             where=node,
             evidence=", ".join(silent),
-            remedy="see what keeps the machine busy: uptime; docker ps",
+            remedy="see what keeps the machine busy: uptime; ps aux --sort=-pcpu | head",
             code="probe-timeout",
         )
     container = answers["container"]
     if container.exit_status != 0 and "no such" not in container.stderr.lower():
         raise NodeError(
-            "docker does not tell whether the container is there",
+            "the container runtime does not tell whether the container is there",
             where=node,
             evidence=_first_line(container),
-            remedy="docker inspect NAME on the node",
-            code="docker-unreadable",
+            remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
+            code="container-unreadable",
         )
 
 
@@ -231,10 +232,10 @@ def _container(node: str, answer: Answer) -> ContainerState | None:
         )
     except (ValueError, LookupError, TypeError) as error:
         raise NodeError(
-            "docker inspect answers what we cannot read",
+            "inspect answers what we cannot read",
             where=node,
             evidence=answer.stdout[:300],
-            code="docker-unreadable",
+            code="container-unreadable",
         ) from error
 
 

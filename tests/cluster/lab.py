@@ -31,6 +31,15 @@ from tests.cluster.lab_node import DOCKERD
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "Ling_plus"
+# What a package of podman puts there, and runc as the lab's Docker engine has it.
+PODMAN = {
+    "policy.json": '{"default": [{"type": "insecureAcceptAnything"}]}',
+    "registries.conf": "",
+    "storage.conf": '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\n'
+    'graphroot = "/var/lib/containers/storage"\n',
+    "containers.conf": '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "lab"\n'
+    '[engine.runtimes]\nlab = ["/.sandbox/runtime"]\n',
+}
 # Not /usr/sbin: docker puts its init there.
 _HOST_PARTS = ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share")
 
@@ -226,6 +235,15 @@ class Lab:
         self.on(name, "sh", "-c", f"setsid {' '.join(DOCKERD)} >>/var/log/dockerd.log 2>&1 </dev/null &")
         self._await(lambda: self.on(name, "docker", "version", check=False).returncode == 0)
 
+    def add_podman(self, name: str) -> None:
+        """Set podman up on a node, beside its Docker engine, with the image loaded."""
+        folder = self.root(name) / "etc/containers"
+        folder.mkdir()
+        for file, text in PODMAN.items():
+            (folder / file).write_text(text)
+        (self.root(name) / "var/tmp").mkdir(exist_ok=True)
+        self.on(name, "podman", "load", "-i", "/.sandbox/image.tar")
+
     def _await(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 40
         while not true():
@@ -261,7 +279,7 @@ class Lab:
             raise AssertionError(f"lingctl {' '.join(words)} did not end\n{out}\n{err}") from None
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
-    def write_hosts(self, path: Path | None = None, more: str = "") -> Path:
+    def write_hosts(self, path: Path | None = None, more: str = "", runtime: str = "docker") -> Path:
         """A hosts.yaml; ``more`` is added as it is."""
         mounts = [f"{part}:{part}:ro" for part in _HOST_PARTS]
         mounts += [f"{place}:{place}:ro" for place in places() if not str(place).startswith("/usr/")]
@@ -273,7 +291,7 @@ class Lab:
             'mindie: "1.0.0"',
             f"ssh: {{user: root, key: {self.directory}/key, known_hosts: {self.directory}/known_hosts}}",
             "timeouts: {start: 60, stop: 20}",
-            f"container: {{extra_mounts: {json.dumps(mounts)}}}",
+            f"container: {{runtime: {runtime}, extra_mounts: {json.dumps(mounts)}}}",
             "nodes:",
             *(f"  - {{address: {self.address(n)}, name: {n}, devices: [{cards}]}}" for n in self.names),
         ]

@@ -121,7 +121,7 @@ def test_each_trouble_says_what_to_type(everything_broken: Any) -> None:
     ("faults", "found"),
     [
         (("tool-missing",), {("hccn-tool", "failure")}),
-        (("conf-missing", "docker-down"), {("hccn-conf", "failure"), ("docker", "warning")}),
+        (("conf-missing", "docker-down"), {("hccn-conf", "failure"), ("runtime", "warning")}),
         (("unreachable",), {("ssh", "unknown")}),
         (("wrong-host-key",), {("ssh", "unknown")}),
         (("silent",), {("ssh", "unknown")}),

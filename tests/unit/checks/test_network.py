@@ -216,9 +216,9 @@ CASES = [
     ),
     _case(
         "no docker",
-        "docker",
+        "runtime",
         complained("Cannot connect to the Docker daemon\n", 1),
-        ("docker", None, "warning"),
+        ("runtime", None, "warning"),
     ),
     _case(
         "stale root info",

@@ -91,7 +91,7 @@ def healthy_node(node: int, cards: int = CARDS) -> Answers:
         "digests": said(f"{'a' * 64}  /root/models/Ling_lite/generation_config.json\n"),
         "firewall": said("firewalld inactive\nufw absent\n"),
         "hostname": said(f"host{node}\n"),
-        "docker": said("20.10.21\n"),
+        "runtime": said("20.10.21\n"),
         "image": said("sha256:11\n"),
         "service": said("dead\n\n"),
     }

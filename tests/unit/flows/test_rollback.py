@@ -9,6 +9,7 @@ import pytest
 from lingctl.errors import NodeError, UsageError
 from lingctl.flows.releases import lacks_proof
 from lingctl.flows.rollback import Rollback, _choose, _interrupted, _need
+from lingctl.inventory.runtime import DOCKER
 from lingctl.mindie.profile import profile_for
 from lingctl.plan import Plan
 from lingctl.release.journal import Run, Unfinished
@@ -59,13 +60,13 @@ def test_image_and_weights_of_that_release_must_still_be_there():
     release = releases_of(CLUSTER)["node1"]
     state = deployed(CLUSTER, release)
     with pytest.raises(NodeError) as caught:
-        _need(state, release)
+        _need(DOCKER, state, release)
     assert caught.value.code == "weights-missing"
     with pytest.raises(NodeError) as caught:
-        _need(NodeState("node1"), release)
+        _need(DOCKER, NodeState("node1"), release)
     assert caught.value.code == "image-missing"
     files = {f"{release.weights}/config.json": FileState(0o640, 0, b"{}")}
-    _need(NodeState("node1", files=files, image_present=True), release)
+    _need(DOCKER, NodeState("node1", files=files, image_present=True), release)
 
 
 def half_done(command: str) -> Unfinished:

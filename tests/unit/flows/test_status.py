@@ -56,7 +56,7 @@ def test_a_card_that_npu_smi_does_not_show_is_a_problem():
 def test_a_running_service_whose_overlay_is_gone_is_not_well():
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     cards = table(*(chip(card) for card in CLUSTER.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", SUCCESS), 9, (1025, 1026), cards)
+    seen = _Seen(state, DaemonSight(True, "", SUCCESS), 9, (1025, 1026), cards, {})
     names = {"node1": "r"}
     assert list(_problems(CLUSTER, "node1", seen, names, "as shipped")) == []
     assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]

@@ -17,7 +17,7 @@ INSPECTED = [
 ]
 GOOD = {
     f"file:{PATH}": Answer("640 0\n{}", "", 0),
-    "docker": Answer("24.0.7\n", "", 0),
+    "runtime": Answer("24.0.7\n", "", 0),
     "image": Answer("sha256:1\n", "", 0),
     "container": Answer(json.dumps(INSPECTED), "", 0),
     "daemon": Answer("alive 42\nd1g35t\n", "", 0),
@@ -40,7 +40,7 @@ def test_what_a_node_tells():
         "abc",
     )
     assert (state.daemon_pid, state.started) == (42, "d1g35t")
-    assert state.image_present and not state.docker_problem
+    assert state.image_present and not state.runtime_problem
     assert state.overlay_names == ("__init__.py", "router.py")
 
 
@@ -66,17 +66,17 @@ def test_what_does_not_answer_is_not_taken_for_absent(name: str):
 def test_an_odd_answer_of_docker_is_not_taken_for_absent():
     with pytest.raises(NodeError) as caught:
         read(container=Answer("", "Error response from daemon: layer store is locked", 1))
-    assert caught.value.code == "docker-unreadable"
+    assert caught.value.code == "container-unreadable"
     with pytest.raises(NodeError):
         read(container=Answer("not json", "", 0))
 
 
 def test_docker_that_is_down_is_told_as_such():
     down = Answer("", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", 1)
-    state = read(docker=down, container=down, image=down, daemon=Answer("dead\n\n", "", 0))
-    assert "Cannot connect" in state.docker_problem
+    state = read(runtime=down, container=down, image=down, daemon=Answer("dead\n\n", "", 0))
+    assert "Cannot connect" in state.runtime_problem
     hung = Answer("", "", 124)
-    assert read(docker=hung, container=hung, image=hung).docker_problem == "no answer in time"
+    assert read(runtime=hung, container=hung, image=hung).runtime_problem == "no answer in time"
 
 
 def test_a_probe_that_was_cut_short_says_nothing():

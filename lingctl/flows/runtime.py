@@ -1,0 +1,64 @@
+"""What every verb says of a node whose container runtime, image or container is not as needed."""
+
+from __future__ import annotations
+
+from lingctl.errors import NodeError
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+
+
+def runtime_down(runtime: Runtime, node: str, evidence: str) -> NodeError:
+    """The error for a node whose container runtime does not answer."""
+    return NodeError(
+        f"{runtime.program} does not answer",
+        where=node,
+        evidence=evidence,
+        remedy=runtime.down,
+        code=f"{runtime.program}-down",
+    )
+
+
+def image_missing(runtime: Runtime, what: str, image: str, where: str) -> NodeError:
+    """The error for nodes that lack a container image.
+
+    Args:
+        runtime: whose images were looked at.
+        what: is missing, in words that name the image.
+        image: its name, for the remedy.
+        where: the nodes.
+    """
+    return NodeError(
+        what,
+        where=where,
+        remedy=f"{runtime.program} pull {image}\nor, without a network: {runtime.program} load -i FILE",
+        code="image-missing",
+    )
+
+
+def need_container_nowhere_else(group: Group, cluster: Cluster) -> None:
+    """Refuse to go on where this cluster's container runs under another runtime, and so holds the cards.
+
+    Raises:
+        NodeError: it does on some node, or may.
+        LingctlError: a node cannot be asked.
+    """
+    name, ours = cluster.container_name, cluster.runtime.program
+
+    def ask(connection: Connection) -> dict[Runtime, bool]:
+        asked = connection.run(elsewhere_command(cluster.runtime, name), timeout=60)
+        return read_elsewhere(asked.checked(connection.node).stdout)
+
+    for node, found in group.all(ask).items():
+        for other, runs in found.items():
+            if not runs:
+                raise runtime_down(other, node, f"whether container {name} runs under it is not known")
+            raise NodeError(
+                f"container {name} runs under {other.program}, and hosts.yaml says runtime: {ours}",
+                where=node,
+                remedy=f"end it where it runs: lingctl stop with runtime: {other.program} in hosts.yaml; "
+                f"or on each node: {other.program} rm -f {name}",
+                code="container-elsewhere",
+            )

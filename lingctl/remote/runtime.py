@@ -1,0 +1,57 @@
+"""Commands for a container runtime, the same for every one. Pure."""
+
+from __future__ import annotations
+
+from lingctl.inventory.runtime import RUNTIMES, Runtime
+from lingctl.remote.command import Command, command, script
+
+# The same program under another name (package podman-docker) is no other runtime. Podman's warnings may stand
+# before the state.
+_ELSEWHERE = """
+name=$1
+shift
+own=$("$runtime" --version 2>/dev/null)
+while [ $# -gt 0 ]; do
+  if [ -e "$2" ] && version=$("$1" --version 2>/dev/null) && [ "$version" != "$own" ]; then
+    if said=$("$1" inspect --format "{{.State.Status}}" "$name" 2>&1); then
+      case $said in *running) echo "$1 runs" ;; esac
+    else
+      case $said in *"o such "*) ;; *) echo "$1 unknown" ;; esac
+    fi
+  fi
+  shift 2
+done
+"""
+
+
+def call(runtime: Runtime, *words: str | int, title: str = "") -> Command:
+    """One call of the runtime's program."""
+    return command(runtime.program, *words, title=title)
+
+
+def runtime_script(runtime: Runtime, body: str, *arguments: str | int, title: str = "") -> Command:
+    """As ``script``; in the body the runtime's program is ``$runtime``."""
+    return script(f"runtime={runtime.program}\n{body}", *arguments, title=title)
+
+
+def version_command(runtime: Runtime) -> Command:
+    """Its version; fails where it could run nothing."""
+    return call(runtime, *runtime.version)
+
+
+def image_command(runtime: Runtime, image: str) -> Command:
+    """Id of an image; fails where it is not there."""
+    return call(runtime, "image", "inspect", "--format", "{{.Id}}", image)
+
+
+def elsewhere_command(runtime: Runtime, container: str) -> Command:
+    """Ask whether a container of that name runs under another runtime; ``read_elsewhere`` reads it."""
+    others = [other for other in RUNTIMES.values() if other.program != runtime.program]
+    words = [word for other in others for word in (other.program, other.alive)]
+    return runtime_script(runtime, _ELSEWHERE, container, *words, title="look under other runtimes")
+
+
+def read_elsewhere(answer: str) -> dict[Runtime, bool]:
+    """The other runtimes under which the container runs (true), or that do not tell (false)."""
+    lines = [line.split() for line in answer.splitlines()]
+    return {RUNTIMES[program]: word == "runs" for program, word in lines}

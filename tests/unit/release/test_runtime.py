@@ -1,0 +1,155 @@
+"""Container runtimes: the commands for each, and a container that runs under another than hosts.yaml says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.errors import NodeError
+from lingctl.flows.runtime import image_missing, need_container_nowhere_else
+from lingctl.inventory.cluster import Cluster, Container, NodeSsh, Ssh
+from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
+from lingctl.mindie.container import run_command
+from lingctl.mindie.profile import profile_for
+from lingctl.plan import Run
+from lingctl.release import daemon
+from lingctl.release.evidence import gather_command
+from lingctl.release.layout import layout_of
+from lingctl.release.planning import deploy_steps
+from lingctl.release.state import ContainerState, NodeState, state_questions
+from lingctl.remote import runtime as commands
+from lingctl.remote.group import Group
+from lingctl.remote.local import LocalConnection
+from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+from tests.unit.release.conftest import cluster_of, deployed, releases_of
+
+
+def under(runtime: str, *names: str) -> Cluster:
+    return cluster_of(*(names or ("node1",)), container=Container(runtime=runtime))
+
+
+def texts(cluster: Cluster) -> list[str]:
+    """Every command that a deploy, a look, a stop and a collect send."""
+    releases = releases_of(cluster)
+    whole = {name: deployed(cluster, release) for name, release in releases.items()}
+    states = [
+        {name: NodeState(name) for name in releases},
+        {name: replace(s, container=ContainerState("running", "other", "i")) for name, s in whole.items()},
+        {name: replace(s, container=replace(s.container, status="exited")) for name, s in whole.items()},
+    ]
+    plans = [deploy_steps(cluster, state, releases) for state in states]
+    steps = [step for plan in plans for step in plan.steps]
+    ran = [action.command.text for step in steps for action in step.actions if isinstance(action, Run)]
+    profile, asked = profile_for(cluster.mindie), state_questions(cluster, layout_of(cluster), "i", ())
+    asked += questions(NodeRequest((0,), image="i", runtime=cluster.runtime))
+    more = [
+        daemon.look_command(cluster),
+        daemon.watch_command(cluster),
+        daemon.processes_command(cluster),
+        daemon.errors_command(cluster, profile),
+        gather_command(cluster, cluster.primary, profile),
+    ]
+    return ran + [one.text for one in more] + [question.command.text for question in asked]
+
+
+def test_podman_is_sent_nothing_that_names_docker():
+    sent = texts(under("podman"))
+    assert [text for text in sent if "docker" in text] == []
+    assert sum("podman" in text for text in sent) == sum("docker" in text for text in texts(under("docker")))
+
+
+def test_a_container_of_podman_has_what_one_of_docker_has():
+    docker = releases_of(under("docker"))["node1"].container
+    podman = releases_of(under("podman"))["node1"].container
+    words = run_command(PODMAN, podman).text
+    assert words.startswith("podman run -d --name lingctl-ling ")
+    assert " --pids-limit -1 --security-opt label=disable " in words
+    less = words.replace(" --pids-limit -1 --security-opt label=disable", "")
+    assert less.replace("podman run", "docker run") == run_command(DOCKER, docker).text
+    # So a recorded release can come back under either.
+    assert podman.digest == docker.digest
+
+
+def test_a_missing_image_is_got_with_the_runtime_that_is_used():
+    remedy = image_missing(PODMAN, "no image", "mindie:1", "node1").remedy
+    assert "podman pull mindie:1" in remedy and "podman load" in remedy and "docker" not in remedy
+
+
+def test_only_root_can_give_cards_to_podmans_containers():
+    assert under("podman").runtime is PODMAN
+    assert cluster_of("node1", ssh=Ssh(user="ops")).runtime is DOCKER
+    with pytest.raises(ValidationError, match="here not so: node1, node2"):
+        cluster_of("node1", "node2", container=Container(runtime="podman"), ssh=Ssh(user="ops"))
+    one = under("podman", "node1", "node2")
+    nodes = (one.nodes[0], one.nodes[1].model_copy(update={"ssh": NodeSsh(user="ops")}))
+    with pytest.raises(ValidationError, match="here not so: node2"):
+        Cluster(name="ling", model="ling-lite", nodes=nodes, container=Container(runtime="podman"))
+
+
+PROGRAM = """#!/bin/sh
+[ "$1" = --version ] && {{ echo "{version}"; exit 0; }}
+{says}
+"""
+RUNS = 'echo "level=warning msg=odd" >&2; echo running'
+ABSENT = "echo 'Error: No such object: lingctl-ling' >&2; exit 1"
+DOWN = "echo 'Cannot connect to the Docker daemon' >&2; exit 1"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts stand-ins for both runtimes on the path, of which only docker is the other one here."""
+
+    def put(says: str, version: str = "Docker version 24", *, alive: bool = True) -> None:
+        for name, text in {
+            "podman": PROGRAM.format(version="podman version 4.3.1", says=ABSENT),
+            "docker": PROGRAM.format(version=version, says=says),
+        }.items():
+            (tmp_path / name).write_text(text)
+            (tmp_path / name).chmod(0o755)
+        place = tmp_path if alive else tmp_path / "absent"
+        changed = {name: replace(one, alive=str(place)) for name, one in RUNTIMES.items()}
+        monkeypatch.setattr(commands, "RUNTIMES", changed)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return put
+
+
+def elsewhere() -> dict[str, bool]:
+    done = LocalConnection("node1").run(elsewhere_command(PODMAN, "lingctl-ling")).checked("node1")
+    return {other.program: runs for other, runs in read_elsewhere(done.stdout).items()}
+
+
+@pytest.mark.parametrize(
+    ("says", "found"), [(RUNS, {"docker": True}), (DOWN, {"docker": False}), (ABSENT, {})]
+)
+def test_what_runs_under_another_runtime_is_seen(programs, says, found):
+    programs(says)
+    assert elsewhere() == found
+    programs(says, alive=False)
+    assert elsewhere() == {}
+    programs("echo exited")
+    assert elsewhere() == {}
+
+
+def test_podman_by_the_name_of_docker_is_no_other_runtime(programs):
+    programs(RUNS, "podman version 4.3.1")
+    assert elsewhere() == {}
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "remedy"),
+    [(RUNS, "container-elsewhere", "docker rm -f lingctl-ling"), (DOWN, "docker-down", "start docker")],
+)
+def test_nothing_is_begun_while_another_runtime_may_hold_the_cards(programs, says, code, remedy):
+    programs(says)
+    group = Group({"node1": LocalConnection("node1")})
+    with pytest.raises(NodeError) as caught:
+        need_container_nowhere_else(group, under("podman"))
+    assert caught.value.code == code and remedy in caught.value.remedy and caught.value.where == "node1"
+    programs(ABSENT)
+    need_container_nowhere_else(group, under("podman"))
