@@ -10,9 +10,9 @@ from lingctl.remote.command import Command, command, script
 _ELSEWHERE = """
 name=$1
 shift
-own=$("$runtime" --version 2>/dev/null)
 while [ $# -gt 0 ]; do
-  if [ -e "$2" ] && version=$("$1" --version 2>/dev/null) && [ "$version" != "$own" ]; then
+  if [ -e "$2" ] && version=$("$1" --version 2>/dev/null) &&
+    [ "$version" != "$("$runtime" --version 2>/dev/null)" ]; then
     if said=$("$1" inspect --format "{{.State.Status}}" "$name" 2>&1); then
       case $said in *running) echo "$1 runs" ;; esac
     else

@@ -80,6 +80,19 @@ def test_what_fails_under_podman_is_repaired_by_a_deploy(lab: Lab, hosts: Path):
     assert all(row["healthy"] for row in rows(ok(lab.lingctl("status", "--json", hosts=hosts))).values())
 
 
+def test_a_rebooted_node_of_podman_is_brought_back(lab: Lab, hosts: Path):
+    repaired(lab, hosts)
+    lab.power_off("node2")
+    # In memory on a real node: podman knows a reboot by it.
+    shutil.rmtree(lab.directory / "nodes/node2/root/run")
+    lab.boot("node2")
+    lab.await_up("node2")
+    seen = rows(lab.lingctl("status", "--json", hosts=hosts))["node2"]
+    assert (seen["container"], seen["daemon"]) == ("created", "stopped")
+    assert ("node2", f"start container {CONTAINER}") in changes(repaired(lab, hosts))
+    assert all(row["healthy"] for row in rows(ok(lab.lingctl("status", "--json", hosts=hosts))).values())
+
+
 def test_a_changed_release_and_the_way_back_under_podman(lab: Lab, hosts: Path):
     repaired(lab, hosts)
     before = rows(ok(lab.lingctl("status", "--json", hosts=hosts)))["node1"]["release"]
