@@ -14,7 +14,7 @@ class Command:
     """Shell text for a POSIX ``sh`` on a node.
 
     Attributes:
-        text: exactly what the node's shell is given.
+        text: what the node's shell is given; over SSH two marks are printed before it (framing.py).
         title: a few words for progress and plans; the text itself if empty.
     """
 

@@ -70,6 +70,8 @@ class Connection(Protocol):
     ) -> Completed:
         """Run to the end and return what it said; any exit status is an answer.
 
+        What the login shell printed before the command began is no part of it.
+
         Args:
             command: what to run, by the node's ``sh``.
             timeout: seconds until the command is given up.
@@ -77,7 +79,8 @@ class Connection(Protocol):
 
         Raises:
             ConnectError: the connection was lost.
-            NodeError: the time limit passed (code ``command-timeout``).
+            NodeError: the time limit passed (code ``command-timeout``), or the login shell ran something else
+                (``not-run``).
         """
 
     def put(self, content: bytes | Path, path: str, *, mode: int) -> None:

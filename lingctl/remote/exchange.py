@@ -9,12 +9,16 @@ import paramiko
 
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.framing import ERR, OUT, Stream, framed
 
-_MOST_OUTPUT = 64 * 1024 * 1024
 # A silent command is left alone for as long as its node answers a question now and then. TCP alone notices
 # neither a frozen machine nor, with nothing to send, a link that was cut.
 _PULSE_SECONDS = 5.0
 _SILENCE_SECONDS = 20.0
+
+
+class NotRunError(Exception):
+    """The login shell ended without running the command; the text is what it said instead."""
 
 
 class Exchange:
@@ -27,15 +31,13 @@ class Exchange:
     def __init__(self, channel: paramiko.Channel, command: Command, listener: OutputListener | None) -> None:
         self._channel = channel
         self._command = command
-        self._listener = listener
         self._news = threading.Event()
         channel.in_buffer.set_event(self._news)
         channel.in_stderr_buffer.set_event(self._news)
-        self._out = bytearray()
-        self._err = bytearray()
-        self._truncated = False
+        self._out = Stream(OUT, listener)
+        self._err = Stream(ERR)
         self._begun = self._asked = time.monotonic()
-        channel.exec_command(command.text)
+        channel.exec_command(framed(command.text))
 
     def finish(self, deadline: float) -> Completed:
         """Read to the end.
@@ -43,6 +45,7 @@ class Exchange:
         Raises:
             TimeoutError: the deadline passed first.
             EOFError: the connection was lost before the command ended.
+            NotRunError: something else was run in its place.
         """
         channel = self._channel
         while True:
@@ -58,12 +61,15 @@ class Exchange:
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         if status == -1 and not channel.get_transport().is_active():
             raise EOFError("the connection ended before the command did")
+        if not self._out.begun:
+            said = self._err.text or self._err.noise
+            raise NotRunError(f"{self._out.noise}\n{said}\nexit status {status}".strip())
         return Completed(
             self._command,
             status if status >= 0 else 255,
-            self._out.decode("utf-8", "replace"),
-            self._err.decode("utf-8", "replace"),
-            self._truncated,
+            self._out.text,
+            self._err.text if self._err.begun else self._err.noise,
+            self._out.truncated or self._err.truncated,
         )
 
     def _feel_pulse(self) -> None:
@@ -84,14 +90,6 @@ class Exchange:
     def _drain(self) -> None:
         channel = self._channel
         while channel.recv_ready():
-            part = channel.recv(65536)
-            if self._listener and part:
-                self._listener(part)
-            self._keep(self._out, part)
+            self._out.take(channel.recv(65536))
         while channel.recv_stderr_ready():
-            self._keep(self._err, channel.recv_stderr(65536))
-
-    def _keep(self, kept: bytearray, part: bytes) -> None:
-        room = _MOST_OUTPUT - len(kept)
-        kept += part[:room]
-        self._truncated = self._truncated or len(part) > room
+            self._err.take(channel.recv_stderr(65536))

@@ -14,7 +14,7 @@ from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.cluster import Ssh
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
-from lingctl.remote.exchange import Exchange
+from lingctl.remote.exchange import Exchange, NotRunError
 from lingctl.remote.forward import forward_port
 from lingctl.remote.login import log_in
 from lingctl.remote.watchdog import Watchdog
@@ -61,6 +61,16 @@ class SshConnection:
                 raise NodeError(
                     f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
                 ) from None
+            except NotRunError as error:
+                raise NodeError(
+                    f"{title}: the login shell did not run it",
+                    where=self._node,
+                    evidence=str(error),
+                    remedy=f"try by hand: {self._by_hand} echo ok\n"
+                    "look at the user's shell and ~/.bashrc there, ForceCommand in its sshd_config, and "
+                    "command= in authorized_keys",
+                    code="not-run",
+                ) from error
             finally:
                 channel.close()
 
@@ -111,6 +121,10 @@ class SshConnection:
         """See ``Connection.close``."""
         self._transport.close()
 
+    @property
+    def _by_hand(self) -> str:
+        return f"ssh -p {self._settings.port} {self._settings.user}@{self._host}"
+
     @contextmanager
     def _bounded(self, seconds: float, doing: str) -> Iterator[None]:
         """Turn a lost or silent connection into one kind of error, and never wait for longer."""
@@ -151,15 +165,24 @@ class SshConnection:
             except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
                 if not self._transport.is_active():
                     raise EOFError("the connection ended") from error
-                raise NodeError(
-                    "its SSH server offers no SFTP",
-                    where=self._node,
-                    evidence=str(error) or "it ends at once",
-                    remedy="in its sshd_config: Subsystem sftp internal-sftp; then: systemctl reload sshd\n"
-                    "the login shell must print nothing where there is no terminal: see ~/.bashrc there",
-                    code="no-sftp",
-                ) from error
+                raise self._sftp_error(error) from error
         return self._sftp
+
+    def _sftp_error(self, error: Exception) -> NodeError:
+        # The text's first bytes are taken for a length; paramiko says so with this word (OpenSSH's own client
+        # says "Received message too long"). Where sshd serves files itself, no shell is started.
+        prints = "Garbage" in str(error)
+        internal = "in its sshd_config: Subsystem sftp internal-sftp; then: systemctl reload sshd"
+        shell = "make ~/.bashrc (or its ForceCommand) there print nothing where there is no terminal"
+        return NodeError(
+            "its login shell prints text into the file transfer"
+            if prints
+            else "its SSH server offers no SFTP",
+            where=self._node,
+            evidence=str(error) or "it ends at once",
+            remedy=f"{shell}\nor {internal}" if prints else f"{internal}\n{shell}",
+            code="sftp-noise" if prints else "no-sftp",
+        )
 
     def _open_subsystem(self) -> paramiko.Channel:
         channel = self._open_channel()

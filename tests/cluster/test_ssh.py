@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -11,15 +12,18 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.remote import exchange
+from lingctl.remote import exchange, lock
 from lingctl.remote.command import command, script
+from lingctl.remote.job import run_job
 from lingctl.remote.ssh import SshConnection
 from tests.cluster.conftest import Server, free_port, serving
 
@@ -143,24 +147,104 @@ def test_put_says_why_it_cannot(node: SshConnection):
     assert caught.value.code == "write-failed"
 
 
-@pytest.mark.parametrize(
-    "subsystem", ["", "Subsystem sftp /nonexistent", "Subsystem sftp /bin/sh -c 'echo Welcome; sleep 5'"]
-)
-def test_a_server_without_sftp_is_not_taken_for_a_lost_connection(
-    sshd: Server, tmp_path: Path, subsystem: str
-):
+@contextmanager
+def connected(sshd: Server, tmp_path: Path, *config: str) -> Iterator[SshConnection]:
+    """A connection to another server, with these lines in its configuration."""
     port = free_port()
     known = tmp_path / "known_hosts"
     known.write_text((sshd.directory / "known_hosts").read_text().replace(f":{sshd.port} ", f":{port} "))
-    with serving(sshd.directory, port, subsystem) as server:
+    with serving(sshd.directory, port, "\n".join(config)) as server:
         settings = server.settings.model_copy(update={"known_hosts": str(known)})
         connection = SshConnection("node1", "127.0.0.1", settings)
+        yield connection
+        connection.close()
+
+
+@pytest.mark.parametrize("subsystem", ["", "Subsystem sftp /nonexistent"])
+def test_a_server_without_sftp_is_not_taken_for_a_lost_connection(
+    sshd: Server, tmp_path: Path, subsystem: str
+):
+    with connected(sshd, tmp_path, subsystem) as connection:
         with pytest.raises(NodeError) as caught:
             connection.put(b"text", str(tmp_path / "file"), mode=0o600)
         assert (caught.value.where, caught.value.code) == ("node1", "no-sftp")
         assert "Subsystem sftp internal-sftp" in caught.value.remedy
         assert connection.run(command("echo", "still there")).stdout == "still there\n"
-        connection.close()
+
+
+NOISE = "echo 'taken by: Welcome'; echo; echo 'held 1 x'; echo Warning >&2; "
+
+
+@pytest.fixture(params=["bashrc", "ForceCommand", "one stream"])
+def noisy(request: pytest.FixtureRequest, sshd: Server, tmp_path: Path) -> list[str]:
+    """Server configuration under which text comes before every command's own."""
+    if request.param == "bashrc":
+        if "bash" not in pwd.getpwuid(os.getuid()).pw_shell:
+            pytest.skip("only bash reads ~/.bashrc under sshd, and the login shell here is another")
+        (tmp_path / ".bashrc").write_text(f"{NOISE}\nset -x\n")
+        return [f"SetEnv HOME={tmp_path}"]
+    wrapper = tmp_path / "wrapper"
+    merged = " 2>&1" if request.param == "one stream" else ""
+    wrapper.write_text(f'#!/bin/sh\n{NOISE}\nexec sh -c "$SSH_ORIGINAL_COMMAND"{merged}\n')
+    wrapper.chmod(0o755)
+    return [f"ForceCommand {wrapper}"]
+
+
+def test_what_the_login_shell_prints_is_no_part_of_an_answer(sshd: Server, tmp_path: Path, noisy: list[str]):
+    state, heard = str(tmp_path / "ling"), bytearray()
+    with connected(sshd, tmp_path, *noisy) as connection:
+        options = ["-F", "none", "-i", sshd.directory / "id", "-p", str(connection._settings.port)]
+        options += ["-o", f"UserKnownHostsFile={tmp_path}/known_hosts"]
+        bare = subprocess.run(
+            ["ssh", *options, "127.0.0.1", "echo own"], capture_output=True, text=True, check=True
+        )
+        assert "Welcome" in bare.stdout  # the server does print before a command
+        done = connection.run(script("echo own; exit 7"), on_output=heard.extend)
+        assert (done.stdout, bytes(heard), done.exit_status) == ("own\n", b"own\n", 7)
+        assert connection.run(script("head -c 3000000 /dev/zero | tr '\\0' o")).stdout == "o" * 3_000_000
+        assert lock.show(connection, state) is None
+        first = lock.me("lingctl deploy")
+        assert lock.take(connection, state, first) is None
+        held = lock.take(connection, state, lock.me("lingctl stop"))
+        assert held is not None and held.token == first.token
+        job = run_job(connection, str(tmp_path / "jobs"), script("echo job"), timeout=30)
+        assert (job.stdout, job.exit_status) == ("job\n", 0)
+
+
+def test_a_login_shells_warnings_do_not_stand_in_for_a_commands_last_words(sshd: Server, tmp_path: Path):
+    (tmp_path / "wrapper").write_text(f'{NOISE}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    with connected(sshd, tmp_path, f"ForceCommand sh {tmp_path}/wrapper") as connection:
+        assert connection.run(script("echo cause; exit 1")).last_words() == "cause"
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_server_that_runs_something_else_is_never_a_success(sshd: Server, tmp_path: Path, status: int):
+    instead = f"ForceCommand echo 'This account is not available.'; exit {status}"
+    with connected(sshd, tmp_path, instead) as connection, pytest.raises(NodeError) as caught:
+        connection.run(command("true", title="look"))
+    assert (caught.value.code, caught.value.where) == ("not-run", "node1")
+    assert "This account is not available." in caught.value.evidence
+    assert "ForceCommand" in caught.value.remedy
+
+
+def test_text_in_a_file_transfer_is_told_with_its_remedy(sshd: Server, tmp_path: Path, noisy: list[str]):
+    server = Path("/usr/lib/openssh/sftp-server")
+    if not server.exists():
+        pytest.skip("OpenSSH's sftp-server is not where Debian puts it")
+    lines = (f"Subsystem sftp {server}", *noisy)
+    with connected(sshd, tmp_path, *lines) as connection, pytest.raises(NodeError) as caught:
+        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
+    assert (caught.value.where, caught.value.code) == ("node1", "sftp-noise")
+    assert "prints text" in caught.value.what
+    assert "~/.bashrc" in caught.value.remedy and "internal-sftp" in caught.value.remedy
+
+
+def test_sshds_own_file_transfer_is_untouched_by_a_printing_shell(sshd: Server, tmp_path: Path):
+    (tmp_path / ".bashrc").write_text(NOISE)
+    lines = ("Subsystem sftp internal-sftp", f"SetEnv HOME={tmp_path}")
+    with connected(sshd, tmp_path, *lines) as connection:
+        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
+        assert connection.get(str(tmp_path / "file")) == b"text"
 
 
 def test_unknown_host_key_is_refused(sshd: Server, tmp_path: Path):
