@@ -62,7 +62,7 @@ def _run_stage(
             run_step(connection, step, listener, change)
 
     involved = Group({name: group[name] for name in by_node})
-    raise_failures(involved.map(run_node))
+    raise_failures(involved.map(run_node, together=True))
 
 
 def run_step(connection: Connection, step: Step, listener: Listener, change: Change | None = None) -> None:

@@ -90,7 +90,7 @@ def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineLis
 
         connection.run(_follow_command(cluster, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
 
-    group.all(follow)
+    group.all(follow, together=True)
 
 
 def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str]:

@@ -143,7 +143,7 @@ def ask_more(
         return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
 
     answered = Group({name: group[name] for name in records})
-    outcomes = answered.map(more)
+    outcomes = answered.map(more, together=True)
     return {
         name: outcome if isinstance(outcome, Record) else _lost(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()

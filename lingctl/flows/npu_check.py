@@ -128,7 +128,7 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
         words += _visible(cluster, node, options)
         return _ask(connection, calls[node.name](*words), options)
 
-    outcomes = group.map(work)
+    outcomes = group.map(work, together=True)
     listener(Event("cards", "done"))
     return _report({node.name: outcomes[node.name] for node in cluster.nodes}, options)
 

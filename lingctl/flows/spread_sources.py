@@ -47,7 +47,7 @@ class Found:
 def each(group: Group, work: Callable[[str], object], names: Sequence[str]) -> dict[str, object]:
     """Do ``work`` for some nodes, side by side; an outcome or an error for each."""
     chosen = Group({name: group[name] for name in names})
-    return dict(chosen.map(lambda connection: work(connection.node)))
+    return dict(chosen.map(lambda connection: work(connection.node), together=True))
 
 
 def find(

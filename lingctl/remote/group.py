@@ -41,10 +41,17 @@ class Group:
             raise self.errors[node]
         return self.connections[node]
 
-    def map(self, work: Callable[[Connection], T]) -> dict[str, T | LingctlError]:
-        """Do ``work`` on every node that is connected; keeps what succeeded when others fail."""
+    def map(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T | LingctlError]:
+        """Do ``work`` on every node that is connected; keeps what succeeded when others fail.
+
+        Args:
+            work: what to do with a node's connection.
+            together: work that goes on, or that waits for the other nodes' work, must run on all nodes at the
+                same time, however many there are; else at most 64 are worked on at a time.
+        """
         outcomes: dict[str, T | LingctlError] = dict(self.errors)
-        with ThreadPoolExecutor(max_workers=max(1, min(len(self.connections), _MOST_WORKERS))) as pool:
+        workers = len(self.connections) if together else min(len(self.connections), _MOST_WORKERS)
+        with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
             futures: dict[str, Future[T]] = {
                 name: pool.submit(work, connection) for name, connection in self.connections.items()
             }
@@ -60,13 +67,13 @@ class Group:
                 raise
         return outcomes
 
-    def all(self, work: Callable[[Connection], T]) -> dict[str, T]:
-        """Do ``work`` on every node; all must succeed.
+    def all(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T]:
+        """Do ``work`` on every node, as ``map`` does; all must succeed.
 
         Raises:
             LingctlError: the first node's error; when several failed, it names the others too.
         """
-        outcomes = self.map(work)
+        outcomes = self.map(work, together=together)
         raise_failures(outcomes)
         return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
 
