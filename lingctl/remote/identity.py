@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import paramiko
@@ -15,21 +17,28 @@ _USUAL_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
 _PASSPHRASE_VARIABLE = "LINGCTL_SSH_KEY_PASSPHRASE"  # noqa: S105  (the variable's name, not a secret)
 # sshd ends the connection after MaxAuthTries (6) wrong keys.
 _MOST_KEYS = 5
+_AGENT_SECONDS = 10.0
 
 
 def login_keys(key_file: str | None, node: str) -> list[paramiko.PKey]:
     """Keys to try, in order, at most five.
 
     Raises:
-        ConnectError: the named file cannot be used, or there is no key at all.
+        ConnectError: the named file cannot be used, the agent does not answer, or there is no key at all.
     """
     if key_file:
         return [_load(Path(key_file).expanduser(), node)]
-    keys = list(_agent_keys()) + list(_usual_keys(node))
+    keys, unusable = list(_agent_keys(node)), []
+    for path in _usual_files():
+        try:
+            keys.append(_load(path, node))
+        except ConnectError as error:
+            unusable.append(error.what)
     if not keys:
         raise ConnectError(
             "no key to log in with",
             where=node,
+            evidence="\n".join(unusable),
             remedy="start an ssh-agent with a key in it, or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
             code="no-login-key",
         )
@@ -64,18 +73,30 @@ def _load(path: Path, node: str) -> paramiko.PKey:
         ) from error
 
 
-def _agent_keys() -> Iterator[paramiko.PKey]:
-    try:
-        yield from paramiko.Agent().get_keys()
-    except paramiko.SSHException:
-        return
+def _agent_keys(node: str) -> Sequence[paramiko.PKey]:
+    """The agent's keys; none when there is no agent. paramiko would wait for a hung agent for ever."""
+    found: list[paramiko.PKey] = []
+
+    def ask() -> None:
+        with contextlib.suppress(paramiko.SSHException, OSError):
+            found.extend(paramiko.Agent().get_keys())
+
+    asking = threading.Thread(target=ask, name="lingctl-agent", daemon=True)
+    asking.start()
+    asking.join(_AGENT_SECONDS)
+    if asking.is_alive():
+        raise ConnectError(
+            f"the ssh-agent does not answer within {_AGENT_SECONDS:g} s",
+            where=node,
+            evidence=f"SSH_AUTH_SOCK={os.environ.get('SSH_AUTH_SOCK', '')}",
+            remedy="see whether it hangs: ssh-add -l; or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
+            code="agent-silent",
+        )
+    return found
 
 
-def _usual_keys(node: str) -> Iterator[paramiko.PKey]:
+def _usual_files() -> Iterator[Path]:
     for name in _USUAL_FILES:
         path = Path("~/.ssh").expanduser() / name
         if path.exists():
-            try:
-                yield _load(path, node)
-            except ConnectError:
-                continue
+            yield path

@@ -27,7 +27,7 @@ class KnownHosts:
             revoked = line.startswith("@revoked")
             if line.startswith("@") and not revoked:
                 continue
-            entry = _entry(line.split(None, 1)[1] if revoked else line)
+            entry = _entry(line.removeprefix("@revoked"))
             if entry is None or entry.key is None:
                 continue
             if revoked:
@@ -101,6 +101,6 @@ def _lines(path: Path) -> Iterable[str]:
 
 def _entry(line: str) -> HostKeyEntry | None:
     try:
-        return HostKeyEntry.from_line(line)
+        return HostKeyEntry.from_line(" ".join(line.split()))  # OpenSSH takes tabs, paramiko does not
     except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey, ValueError):
         return None

@@ -130,8 +130,24 @@ def take(connection: Connection, state_dir: str, mine: Holder) -> Holder | None:
 
 
 def show(connection: Connection, state_dir: str) -> Holder | None:
-    """Who holds the lock, or None."""
-    return _holder(_said(connection, script(_SHOW, state_dir, title="look at the lock")))
+    """Who holds the lock, or None.
+
+    Raises:
+        NodeError: the primary does not tell.
+        ConnectError: the primary was lost.
+    """
+    said = _said(connection, script(_SHOW, state_dir, title="look at the lock"))
+    if said == "free":
+        return None
+    try:
+        return _holder(said)
+    except ValueError as error:
+        raise NodeError(
+            "look at the lock: the answer makes no sense",
+            where=connection.node,
+            evidence=said[:300],
+            code="lock-failed",
+        ) from error
 
 
 def beat(connection: Connection, state_dir: str, mine: Holder) -> bool:
@@ -169,12 +185,12 @@ def _record(holder: Holder) -> str:
     return json.dumps({key: value for key, value in asdict(holder).items() if key not in ("token", "quiet")})
 
 
-def _holder(said: str) -> Holder | None:
+def _holder(said: str) -> Holder:
     head, _, record = said.partition("\n")
-    word, *rest = head.split()
+    word, seconds, token = head.split()
     if word != "held":
-        return None
-    quiet, token = int(rest[0]), rest[1]
+        raise ValueError(head)
+    quiet = int(seconds)
     try:
         return Holder(token=token, quiet=quiet, **json.loads(record))
     except (ValueError, TypeError):

@@ -33,6 +33,11 @@ _SLOW_KEX = ("diffie-hellman-group",)
 _watchdog = Watchdog()
 
 
+def by_hand(host: str, settings: Ssh) -> str:
+    """The login as one would type it, for a remedy."""
+    return f"ssh -p {settings.port} {settings.user}@{host}"
+
+
 def log_in(node: str, host: str, settings: Ssh) -> paramiko.Transport:
     """A transport to ``host`` that is logged in.
 
@@ -86,7 +91,7 @@ class _Login:
 
     @property
     def _by_hand(self) -> str:
-        return f"ssh -p {self._settings.port} {self._settings.user}@{self._host}"
+        return by_hand(self._host, self._settings)
 
     def _open_socket(self) -> quick_socket.QuickSocket:
         host, port = self._host, self._settings.port

@@ -16,7 +16,7 @@ from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.exchange import Exchange, NotRunError
 from lingctl.remote.forward import forward_port
-from lingctl.remote.login import log_in
+from lingctl.remote.login import by_hand, log_in
 from lingctl.remote.watchdog import Watchdog
 
 _watchdog = Watchdog()
@@ -66,7 +66,7 @@ class SshConnection:
                     f"{title}: the login shell did not run it",
                     where=self._node,
                     evidence=str(error),
-                    remedy=f"try by hand: {self._by_hand} echo ok\n"
+                    remedy=f"try by hand: {by_hand(self._host, self._settings)} echo ok\n"
                     "look at the user's shell and ~/.bashrc there, ForceCommand in its sshd_config, and "
                     "command= in authorized_keys",
                     code="not-run",
@@ -120,10 +120,6 @@ class SshConnection:
     def close(self) -> None:
         """See ``Connection.close``."""
         self._transport.close()
-
-    @property
-    def _by_hand(self) -> str:
-        return f"ssh -p {self._settings.port} {self._settings.user}@{self._host}"
 
     @contextmanager
     def _bounded(self, seconds: float, doing: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.remote import exchange, lock
+from lingctl.remote import exchange, identity, lock
 from lingctl.remote.command import command, script
 from lingctl.remote.job import run_job
 from lingctl.remote.ssh import SshConnection
@@ -272,11 +272,23 @@ def test_a_file_of_host_keys_that_cannot_be_read_is_told_with_a_remedy(sshd: Ser
 
 def test_hashed_and_odd_known_hosts_lines(sshd: Server, tmp_path: Path):
     known = tmp_path / "known_hosts"
-    known.write_text(
-        "@cert-authority *.x ssh-ed25519 AAAA\nnonsense\n" + (sshd.directory / "known_hosts").read_text()
-    )
-    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=False, capture_output=True)
-    SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)})).close()
+    known.write_text((sshd.directory / "known_hosts").read_text())
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
+    hashed = known.read_text()
+    assert hashed.startswith("|1|")
+    plain = (sshd.directory / "known_hosts").read_text()
+    for lines in (hashed, plain.replace(" ", "\t")):
+        known.write_text(f"@cert-authority *.x ssh-ed25519 AAAA\nnonsense\n@revoked\n{lines}")
+        settings = sshd.settings.model_copy(update={"known_hosts": str(known)})
+        SshConnection("node1", "127.0.0.1", settings).close()
+
+
+def test_a_revoked_host_key_is_refused(sshd: Server, tmp_path: Path):
+    known, plain = tmp_path / "known_hosts", (sshd.directory / "known_hosts").read_text()
+    known.write_text(f"{plain}@revoked {plain}")
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)}))
+    assert caught.value.code == "host-key-revoked"
 
 
 def test_wrong_key_is_told_with_its_fingerprint(sshd: Server):
@@ -295,6 +307,31 @@ def test_locked_key_asks_for_the_agent_or_the_environment(sshd: Server, monkeypa
     assert caught.value.code == "login-key-encrypted"
     monkeypatch.setenv("LINGCTL_SSH_KEY_PASSPHRASE", "secret")
     SshConnection("node1", "127.0.0.1", settings).close()
+
+
+def test_an_agent_that_hangs_is_told(sshd: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(identity, "_AGENT_SECONDS", 0.5)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        with pytest.raises(ConnectError) as caught:
+            SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"key": None}))
+    assert (caught.value.code, caught.value.where) == ("agent-silent", "node1")
+    assert "ssh-add -l" in caught.value.remedy
+
+
+def test_a_usual_key_that_cannot_be_used_is_told_when_there_is_no_other(
+    sshd: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519").write_bytes((sshd.directory / "locked").read_bytes())
+    with pytest.raises(ConnectError) as caught:
+        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"key": None}))
+    assert caught.value.code == "no-login-key"
+    assert "needs a passphrase" in caught.value.evidence
 
 
 def test_nobody_listens(sshd: Server):

@@ -136,3 +136,10 @@ def test_a_full_disk_is_not_a_held_lock(tmp_path: Path):
         subprocess.run(["umount", str(full)], check=True)
     assert caught.value.code == "lock-failed"
     assert "No space left" in caught.value.evidence
+
+
+def test_an_answer_that_makes_no_sense_is_not_a_free_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lock, "_SHOW", "echo Welcome")
+    with pytest.raises(NodeError) as caught:
+        lock.show(primary, str(tmp_path))
+    assert (caught.value.code, caught.value.evidence) == ("lock-failed", "Welcome")
