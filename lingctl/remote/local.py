@@ -64,13 +64,16 @@ class LocalConnection:
         target = Path(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            with tempfile.NamedTemporaryFile(
-                dir=target.parent, prefix=f".{target.name}.", delete=False
-            ) as file:
-                file.write(content if isinstance(content, bytes) else content.read_bytes())
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            Path(file.name).replace(target)
+            handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content if isinstance(content, bytes) else content.read_bytes())
+                    os.fchmod(handle, mode)
+                    file.flush()
+                    os.fsync(handle)
+                Path(part).replace(target)
+            finally:
+                Path(part).unlink(missing_ok=True)
         except OSError as error:
             raise NodeError(
                 f"cannot write {path}: {error.strerror}", where=self._node, code="write-failed"

@@ -19,8 +19,8 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
+        self._deadlines: list[tuple[float, int]] = []
+        self._actions: dict[int, Callable[[], None]] = {}  # of the blocks that still run, by number
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
@@ -32,13 +32,14 @@ class Watchdog:
             yield
         finally:
             with self._wake:
-                self._cancelled.add(number)
+                self._actions.pop(number, None)
                 self._wake.notify()
 
     def _add(self, seconds: float, action: Callable[[], None]) -> int:
         with self._wake:
             number = next(self._numbers)
-            heapq.heappush(self._waiting, (time.monotonic() + seconds, number, action))
+            self._actions[number] = action
+            heapq.heappush(self._deadlines, (time.monotonic() + seconds, number))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="lingctl-watchdog", daemon=True)
                 self._thread.start()
@@ -48,11 +49,11 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             with self._wake:
-                while self._waiting and self._waiting[0][1] in self._cancelled:
-                    self._cancelled.discard(heapq.heappop(self._waiting)[1])
-                pause = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                while self._deadlines and self._deadlines[0][1] not in self._actions:
+                    heapq.heappop(self._deadlines)
+                pause = self._deadlines[0][0] - time.monotonic() if self._deadlines else None
                 if pause is None or pause > 0:
                     self._wake.wait(pause)
                     continue
-                action = heapq.heappop(self._waiting)[2]
+                action = self._actions.pop(heapq.heappop(self._deadlines)[1])
             action()

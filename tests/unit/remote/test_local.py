@@ -48,3 +48,18 @@ def test_a_command_that_takes_too_long_is_ended():
         node.run(LONG, timeout=0.5, on_output=heard.append)
     assert caught.value.code == "command-timeout"
     assert is_gone(int(heard[0]))
+
+
+def test_a_file_that_could_not_be_put_leaves_nothing_behind(tmp_path: Path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(NodeError) as caught:
+        node.put(b"text", str(tmp_path / "taken"), mode=0o600)
+    assert caught.value.code == "write-failed"
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_file_is_put_with_its_mode(tmp_path: Path):
+    node.put(b"text", str(tmp_path / "new" / "file"), mode=0o640)
+    assert node.get(str(tmp_path / "new" / "file")) == b"text"
+    assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == 0o640
+    assert len(list((tmp_path / "new").iterdir())) == 1
