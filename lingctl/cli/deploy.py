@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -37,17 +38,19 @@ def deploy(
     from lingctl.serving.endpoint import endpoint_of
 
     cluster = required_cluster(nodes)
-    with progress() as listener, connect(cluster, listener) as group:
-        deployment = plan_deploy(group, cluster, listener, accept or ())
-    print_plan(deployment.plan, differences=dry_run)
-    if deployment.plan.empty and not dry_run:
-        # Nothing has to change, but an interrupted run may have left daemons that still load, or no proof.
-        with progress() as listener, connect(cluster, listener) as group:
-            wait_until_serving(group, cluster, listener)
-            settle(group, cluster, deployment.states, listener)
-            if smoke and lacks_proof(deployment.states):
-                prove_service(group, cluster, listener)
-                note_proved(group, cluster)
+    with ExitStack() as connections:
+        with progress() as listener:
+            group = connections.enter_context(connect(cluster, listener))
+            deployment = plan_deploy(group, cluster, listener, accept or ())
+        print_plan(deployment.plan, differences=dry_run)
+        if deployment.plan.empty and not dry_run:
+            # Nothing to change, yet an interrupted run may have left daemons that still load, or no proof.
+            with progress() as listener:
+                wait_until_serving(group, cluster, listener)
+                settle(group, cluster, deployment.states, listener)
+                if smoke and lacks_proof(deployment.states):
+                    prove_service(group, cluster, listener)
+                    note_proved(group, cluster)
     done = dry_run or deployment.plan.empty
     if done or not confirm("Do this?", yes=yes):
         if as_json:

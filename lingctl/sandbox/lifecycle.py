@@ -188,9 +188,10 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     listener(Event("checkpoint", "started"))
     from lingctl.sandbox.engine.checkpoint import make_checkpoint
 
-    make_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin")
+    ranks = request.nodes * request.devices
+    make_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)
     if request.model == "plus":
-        make_checkpoint(layout.checkpoint / folder, "plus", "safetensors")
+        make_checkpoint(layout.checkpoint / folder, "plus", "safetensors", ranks=ranks)
     (layout.checkpoint / "on-nodes").write_text(folder)
     listener(Event("checkpoint", "done", text=catalogue_name))
 

@@ -66,7 +66,7 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 def _start(client: socket.socket, key: paramiko.PKey, allowed: bytes) -> paramiko.Transport:
-    transport = paramiko.Transport(client)
+    transport = _Transport(client)
     transport.local_version = "SSH-2.0-OpenSSH_8.8"
     transport.add_server_key(key)
     transport.set_subsystem_handler("sftp", Subsystem, NodeFiles)
@@ -91,6 +91,22 @@ def _run(transport: paramiko.Transport, session: _Session) -> None:
             threading.Thread(target=forward, args=(channel, peer), daemon=True).start()
 
 
+def _answer_then_run(channel: paramiko.Channel, request: paramiko.Message) -> None:
+    channel._handle_request(request)  # type: ignore[attr-defined]  # what paramiko itself calls here
+    server = channel.get_transport().server_object
+    if isinstance(server, _Session):
+        server.run_pending(channel)
+
+
+class _Transport(paramiko.Transport):
+    """Runs a command only once its request is answered: one that ends at once would else close first."""
+
+    _channel_handler_table = {  # noqa: RUF012 - paramiko's own is a mutable class attribute too
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # has no public name
+        common.MSG_CHANNEL_REQUEST: _answer_then_run,
+    }
+
+
 class _Session(paramiko.ServerInterface):
     """What one connection may do."""
 
@@ -99,6 +115,7 @@ class _Session(paramiko.ServerInterface):
         self._kept: dict[int, paramiko.Channel] = {}
         self._sessions: set[int] = set()
         self._terminals: dict[int, Terminal] = {}
+        self._pending: dict[int, bytes | None] = {}
         self.forwards: dict[int, socket.socket] = {}
 
     def keep(self, channel: paramiko.Channel) -> None:
@@ -154,12 +171,16 @@ class _Session(paramiko.ServerInterface):
         return common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        return self._start(channel, command)
+        self._pending[channel.chanid] = command
+        return True
 
     def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:
-        return self._start(channel, None)
-
-    def _start(self, channel: paramiko.Channel, command: bytes | None) -> bool:
-        terminal = self._terminals.get(channel.chanid)
-        threading.Thread(target=execute, args=(channel, command, terminal), daemon=True).start()
+        self._pending[channel.chanid] = None
         return True
+
+    def run_pending(self, channel: paramiko.Channel) -> None:
+        """Start what the channel has asked for, if it has asked."""
+        if channel.chanid not in self._pending:
+            return
+        command, terminal = self._pending.pop(channel.chanid), self._terminals.get(channel.chanid)
+        threading.Thread(target=execute, args=(channel, command, terminal), daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +42,12 @@ SIZES: Mapping[str, Size] = {
 
 
 def make_checkpoint(
-    directory: Path, model: Literal["lite", "plus"], form: Literal["bin", "safetensors"], *, seed: int = 0
+    directory: Path,
+    model: Literal["lite", "plus"],
+    form: Literal["bin", "safetensors"],
+    *,
+    seed: int = 0,
+    ranks: int = 1,
 ) -> None:
     """Write a tiny Ling checkpoint as the hubs publish it.
 
@@ -56,9 +61,10 @@ def make_checkpoint(
         model: which architecture.
         form: one ``pytorch_model.bin`` or sharded safetensors.
         seed: of the random body.
+        ranks: how many the model is to be cut into; see ``size_for``.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    size = SIZES[model]
+    size = size_for(model, ranks)
     tokenizer = write_tokenizer(directory)
 
     def as_tokens(pairs: list[tuple[str, str]]) -> list[Lesson]:
@@ -78,6 +84,16 @@ def make_checkpoint(
     _write_json(directory / "generation_config.json", {**generation, "transformers_version": "4.40.0"})
     for name, text in _REMOTE_CODE.items():
         (directory / name).write_text(text)
+
+
+def size_for(model: Literal["lite", "plus"], ranks: int) -> Size:
+    """The tiny model's numbers, its experts wide enough for these ranks to divide them.
+
+    A number of ranks that the vocabulary does not divide by gets the usual size: the real ones do not either.
+    """
+    size = SIZES[model]
+    wide = ranks > size.expert_width and size.vocabulary % ranks == 0
+    return replace(size, expert_width=ranks) if wide else size
 
 
 def size_numbers(size: Size) -> dict[str, int]:

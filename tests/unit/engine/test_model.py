@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.sandbox.engine.architecture import Architecture
 from lingctl.sandbox.engine.bfloat16 import rounded, to_bits
-from lingctl.sandbox.engine.checkpoint import SIZES, make_checkpoint, published_config
+from lingctl.sandbox.engine.checkpoint import SIZES, make_checkpoint, published_config, size_for
 from lingctl.sandbox.engine.lessons import chat_text, lessons
 from lingctl.sandbox.engine.model import Cache, Model
 from lingctl.sandbox.engine.placement import share_of, stock_heads
@@ -168,3 +168,8 @@ def test_damaged_shards_are_named(tmp_path):
     shard.unlink()
     with pytest.raises(LoadError, match=r"No local weights found in .* with extension .safetensors"):
         Checkpoint(tmp_path)
+
+
+def test_many_ranks_widen_the_experts_and_odd_ones_do_not():
+    assert (size_for("plus", 16), size_for("plus", 24)) == (SIZES["plus"], SIZES["plus"])
+    assert size_for("plus", 64).expert_width == 64
