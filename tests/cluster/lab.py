@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -188,8 +188,11 @@ class Lab:
     # -- what a test does to it
 
     def ip(self, words: str, *, check: bool = True) -> None:
+        self._net("ip", words, check=check)
+
+    def _net(self, program: str, words: str, *, check: bool = True) -> None:
         assert self._client is not None
-        enter = ["nsenter", f"--net=/proc/{self._client.pid}/ns/net", "ip"]
+        enter = ["nsenter", f"--net=/proc/{self._client.pid}/ns/net", program]
         subprocess.run([*enter, *words.split()], check=check, capture_output=True)
 
     def cut(self, name: str) -> None:
@@ -197,6 +200,15 @@ class Lab:
 
     def mend(self, name: str) -> None:
         self.ip(f"link set {name} up")
+
+    @contextlib.contextmanager
+    def slow(self, name: str) -> Iterator[None]:
+        """What is sent to a node trickles in, 20 kB/s, while the block runs."""
+        self._net("tc", f"qdisc add dev {name} root tbf rate 160kbit burst 4kb latency 5s")
+        try:
+            yield
+        finally:
+            self._net("tc", f"qdisc del dev {name} root")
 
     def freeze(self, name: str) -> None:
         """Every process of a node stands still; its kernel still acknowledges packets."""

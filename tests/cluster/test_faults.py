@@ -237,6 +237,45 @@ def test_a_cut_link_is_an_unreachable_node(service: Lab, other: Path):
 
 
 @long_one
+@pytest.mark.parametrize("path", ["node.pyz", "overlay/bailing_moe/modeling_bailing_moe.py"])
+def test_a_link_cut_in_the_middle_of_an_upload_leaves_no_torn_file(service: Lab, path: str):
+    repaired(service)
+    target = on_disk(service, "node2", path)
+    whole = target.read_bytes()
+    target.unlink()
+    part = target.with_name(f".{target.name}.part")
+    with service.slow("node2"):
+        process = service.start("deploy", "--yes")
+        wait_for(lambda: part.exists(), process)
+        service.cut("node2")
+        try:
+            _, err = process.communicate(timeout=100)
+        finally:
+            service.mend("node2")
+    assert process.returncode == 4, err
+    assert "node2" in err and not target.exists()
+    repaired(service)
+    assert target.read_bytes() == whole and not part.exists()
+    assert changes(repaired(service)) == []
+
+
+@long_one
+def test_a_wrong_clock_is_named_before_anything_is_started(service: Lab):
+    ok(service.lingctl("stop", "--yes"))
+    # A namespace has no clock of its own for the day; scripts ask date.
+    date = service.root("node2") / "usr/local/bin/date"
+    date.write_text('#!/bin/sh\nexec /usr/bin/date -d "now +900 seconds" "$@"\n')
+    date.chmod(0o755)
+    try:
+        done = service.lingctl("deploy", "--yes")
+    finally:
+        date.unlink()
+    assert done.returncode == 3
+    assert "clock" in done.stdout + done.stderr and "node2" in done.stdout + done.stderr
+    assert ("node1", "start the daemon") in changes(repaired(service))
+
+
+@long_one
 def test_a_frozen_node_is_an_unreachable_node(service: Lab, other: Path):
     process = service.start("deploy", "--yes", hosts=other)
     wait_for(on_disk(service, "node1", "lock").exists, process)
