@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -22,7 +23,7 @@ from lingctl.flows.network_bundle import save_answers
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import explain, first_errors
 from lingctl.mindie.profile import profile_for
-from lingctl.release.evidence import gather_command, without_secrets
+from lingctl.release.evidence import GZIP, gather_command, unpacked, without_secrets
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -122,15 +123,21 @@ def _pack(
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
     missing = dict(missing)
+    left_out: dict[str, str] = {}
     with _whole_file(target) as unfinished, tarfile.open(unfinished, "w:gz") as bundle:
         for name, part in gathered.items():
             logs: list[str] = []
             try:
                 for member, content in _members(name, part):
-                    content = without_secrets(content)
-                    _add(bundle, top / name / member, content)
+                    try:
+                        text = without_secrets(unpacked(content))
+                    except ValueError as error:
+                        left_out[f"{name}/{member}"] = str(error)
+                        continue
+                    again = gzip.compress(text) if content.startswith(GZIP) else text
+                    _add(bundle, top / name / member, again)
                     if member.name.startswith("worker-") or member.parts[0] == "process_log":
-                        logs.append(content.decode("utf-8", "replace"))
+                        logs.append(text.decode("utf-8", "replace"))
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
             explained[name] = _explained("\n".join(logs))
@@ -142,7 +149,7 @@ def _pack(
             _add(bundle, top / "check-network" / "findings.json", json.dumps(findings, indent=1).encode())
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
-        _add(bundle, top / "README.txt", _readme(cluster, missing, explained).encode())
+        _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
     return Bundle(target, missing, explained)
 
 
@@ -189,7 +196,12 @@ def _explained(log: str) -> tuple[str, ...]:
     return tuple(found or [f"not known: {line}" for line in first_errors(log, 3) if "ERROR" in line])
 
 
-def _readme(cluster: Cluster, missing: Mapping[str, str], explained: Mapping[str, tuple[str, ...]]) -> str:
+def _readme(
+    cluster: Cluster,
+    missing: Mapping[str, str],
+    left_out: Mapping[str, str],
+    explained: Mapping[str, tuple[str, ...]],
+) -> str:
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     lines = [
         f"Evidence of cluster {cluster.name}, packed by lingctl {__version__} at {now}.",
@@ -203,6 +215,8 @@ def _readme(cluster: Cluster, missing: Mapping[str, str], explained: Mapping[str
     ]
     for name, why in missing.items():
         lines.append(f"{name}: {why}")
+    for file, why in left_out.items():
+        lines.append(f"{file} was left out: {why}")
     for name, found in explained.items():
         lines += [f"{name}:", *(f"  {line}" for line in found or ("no error that is known",))]
     return "\n".join(lines) + "\n"

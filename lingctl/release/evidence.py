@@ -8,7 +8,10 @@ kernel's messages as ``dmesg``, the cards' state in ``environment_check``, the c
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zlib
 
 from lingctl.inventory.cluster import Cluster, Node
 from lingctl.mindie.profile import Profile
@@ -19,6 +22,19 @@ from lingctl.remote.runtime import runtime_script
 # The largest file that ascend-fd reads, and a bound for what one node sends.
 _MOST_OF_A_FILE = "20480k"
 _MOST_FILES = 600
+# A log of 20 MB that was compressed is rarely longer, and it is searched in memory.
+_MOST_UNPACKED = 100_000_000
+GZIP = b"\x1f\x8b"
+# How other compressed files begin; a secret in one could not be seen.
+_COMPRESSED = {
+    GZIP: "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+}
 _GATHER = r"""
 umask 077
 cluster=$1 name=$2 rank=$3 most=$4 files=$5 mindie=$6
@@ -132,6 +148,31 @@ def gather_command(cluster: Cluster, node: Node, profile: Profile) -> Command:
         *node.devices,
         title="gather the evidence",
     )
+
+
+def unpacked(content: bytes) -> bytes:
+    """What a file says, so that it can be searched for secrets: as it is, or out of its gzip.
+
+    Raises:
+        ValueError: it cannot be searched; the message says why.
+    """
+    if content.startswith(GZIP):
+        try:
+            with gzip.open(io.BytesIO(content)) as file:
+                content = file.read(_MOST_UNPACKED + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"its gzip is not whole: {error}") from error
+        if len(content) > _MOST_UNPACKED:
+            raise ValueError(f"it is longer than {_MOST_UNPACKED // 1_000_000} MB when unpacked")
+    # In a tar the removal of a secret would move all that follows.
+    kind = (
+        "tar"
+        if content[257:262] == b"ustar"
+        else next((word for start, word in _COMPRESSED.items() if content.startswith(start)), None)
+    )
+    if kind:
+        raise ValueError(f"it holds a {kind}, which is not searched for secrets")
+    return content
 
 
 def without_secrets(content: bytes) -> bytes:

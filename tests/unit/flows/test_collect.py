@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import io
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -71,10 +73,48 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
         assert readme is not None and b"node1: only a part could be gathered" in readme.read()
 
 
+def test_a_secret_in_a_compressed_log_is_removed_and_what_cannot_be_searched_is_left_out(tmp_path: Path):
+    secret = b"[ERROR] login with api_key=hunter2secret failed\n"
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w") as tar:
+        tar.addfile(entry("empty"))
+    files = {
+        "device_log/old.log.gz": gzip.compress(secret),
+        "process_log/named-otherwise": gzip.compress(b"EJ0001 first") + gzip.compress(b" second\n"),
+        "device_log/old.bz2": bz2.compress(secret),
+        "device_log/twice.gz": gzip.compress(gzip.compress(secret)),
+        "device_log/old.tar.gz": gzip.compress(inner.getvalue()),
+        "device_log/cut.gz": gzip.compress(secret)[:-9],
+        "device_log/bomb.gz": gzip.compress(bytes(100_000_001), 1),
+    }
+    with tarfile.open(tmp_path / "part", "w:gz") as tar:
+        for name, content in files.items():
+            member = entry(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    parts = {"node1": tmp_path / "part"}
+    _pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None, tmp_path)
+    with tarfile.open(tmp_path / "out.tar.gz") as tar:
+        packed = {one.name: file.read() for one in tar if (file := tar.extractfile(one))}
+    readme = packed.pop("out/README.txt").decode()
+    assert {name: gzip.decompress(content) for name, content in packed.items()} == {
+        "out/node1/device_log/old.log.gz": b"[ERROR] login with api_key=[removed] failed\n",
+        "out/node1/process_log/named-otherwise": b"EJ0001 first second\n",
+    }
+    for line in (
+        "old.bz2 was left out: it holds a bzip2, which is not searched for secrets",
+        "twice.gz was left out: it holds a gzip, which is not searched for secrets",
+        "old.tar.gz was left out: it holds a tar, which is not searched for secrets",
+        "cut.gz was left out: its gzip is not whole: ",
+        "bomb.gz was left out: it is longer than 100 MB when unpacked",
+    ):
+        assert f"node1/device_log/{line}" in readme
+
+
 def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_path: Path, monkeypatch):
     target, modes = tmp_path / "out.tar.gz", []
 
-    def watched(cluster: object, missing: object, explained: object) -> str:
+    def watched(*_: object) -> str:
         modes.extend(oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("*out.tar.gz*"))
         if fails:
             raise OSError(28, "No space left on device")
