@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, required_cluster
+from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
@@ -50,6 +50,7 @@ def download(
             "--nodes", envvar="LINGCTL_NODES", help="Onto the nodes of this hosts.yaml, not this machine."
         ),
     ] = None,
+    lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Download weights, verify every byte against the hub's list, and set modes as MindIE demands.
@@ -72,7 +73,7 @@ def download(
             raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
         _here(wanted, to, chosen, settings, revision, recheck, as_json)
         return
-    _on_nodes(cluster, wanted, to, chosen, settings, revision, recheck, port, stop, as_json)
+    _on_nodes(cluster, wanted, to, chosen, settings, revision, recheck, port, stop, lock_wait, as_json)
 
 
 def _here(
@@ -110,9 +111,11 @@ def _on_nodes(
     recheck: bool,
     port: int,
     stop: bool,
+    lock_wait: float,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
+    from lingctl.flows.download import download_as_change, stop_as_change
+    from lingctl.flows.spread import folder_on_nodes
     from lingctl.flows.spread_sources import SpreadOptions
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
@@ -122,10 +125,12 @@ def _on_nodes(
     folder = folder_on_nodes(cluster, wanted, to)
     with progress() as listener, connect(cluster, listener) as group:
         if stop:
-            stopped = stop_on_nodes(group, cluster, folder)
+            stopped = stop_as_change(group, cluster, folder, listener, wait=lock_wait)
         else:
             options = SpreadOptions(folder, revision, recheck, port)
-            done = download_on_nodes(group, cluster, wanted, chosen, settings, options, listener)
+            done = download_as_change(
+                group, cluster, wanted, chosen, settings, options, listener, wait=lock_wait
+            )
     if stop:
         if as_json:
             print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})

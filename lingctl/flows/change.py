@@ -58,10 +58,11 @@ class Change:
 
     def step(self, connection: Connection, step: Step, error: LingctlError | None) -> None:
         """Write that a step was done, or failed."""
-        result: Result = "failed" if error else "done"
-        self._append(
-            connection, step_line(self._run, _now(), step.title, result, error.what if error else "")
-        )
+        self.note(connection, step.title, "failed" if error else "done", error.what if error else "")
+
+    def note(self, connection: Connection, title: str, result: Result, what: str = "") -> None:
+        """Write a line about something that no ``begin`` announced: cut off, it is not half-done."""
+        self._append(connection, step_line(self._run, _now(), title, result, what))
 
     def end(self, result: Result, what: str = "") -> None:
         """Write that the run is over."""

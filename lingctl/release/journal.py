@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Result = Literal["done", "failed", "interrupted"]
+Result = Literal["begun", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)

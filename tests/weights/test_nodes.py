@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.release.journal import read_journal, unfinished
 from tests.hub_server import Fault, Hub
 
 from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
@@ -160,6 +162,9 @@ def _start_and_kill(lingctl: Lingctl, hub: Hub, cluster: SshNodes) -> None:
     _wait_until(lambda: hub.served[LARGE] > 500_000)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    # It held the cluster's lock, which frees itself only after a minute.
+    for lock in (cluster.nodes[0].disk.parent / "state").rglob("lock"):
+        shutil.rmtree(lock)
 
 
 def test_from_a_node_that_has_it(lingctl: Lingctl, pair: SshNodes) -> None:
@@ -208,3 +213,26 @@ def test_ctrl_c_leaves_it_running_and_says_so(lingctl: Lingctl, hub: Hub, pair: 
     assert "Traceback" not in stderr
     assert "--stop" in stderr
     assert _programs(pair.nodes[0], "fetch", "run")
+    assert _audit(pair.nodes[0]) == _audit(pair.nodes[1]) == ["begun"]
+
+
+def test_it_is_a_change_of_the_cluster(lingctl: Lingctl, hub: Hub, pair: SshNodes) -> None:
+    hub.faults = [Fault("slow", LARGE, rate=300_000)]
+    process = lingctl.start("download", REPOSITORY, "--nodes", pair.hosts)
+    _wait_until(lambda: hub.served[LARGE] > 100_000)
+    refused = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--stop")
+    assert refused.status == 5 and "lingctl download by" in refused.stderr, refused.stderr
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    again = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--stop", "--lock-wait", "60")
+    assert again.status == 0, again.stderr
+    for node in pair.nodes:
+        assert _audit(node) == ["begun", "done", "begun", "done"]
+
+
+def _audit(node: SshNode) -> list[str]:
+    """Results in a node's audit log, in order; a download is not taken for something half-done."""
+    (log,) = (node.disk.parent / "state").rglob("audit.log")
+    entries = read_journal(log.read_text())
+    assert unfinished(entries) is None
+    return [entry["result"] for entry in entries]
