@@ -18,8 +18,8 @@ _PATH = re.compile(r"[A-Za-z0-9_./-]{1,4096}")
 
 
 def _ints(part: dict[str, Any], *names: str) -> tuple[int, ...] | None:
-    values = tuple(part.get(name) for name in names)
-    return values if all(type(value) is int for value in values) else None  # type: ignore[return-value]
+    values = tuple(value for name in names if type(value := part.get(name)) is int)
+    return values if len(values) == len(names) else None
 
 
 def _ids(parts: Parts) -> list[list[Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import SAFETENSORS_BITS
 from lingctl.node.trouble import Trouble
@@ -128,8 +128,8 @@ def no_duplicates(pairs: Sequence[Tuple[str, object]]) -> Dict[str, object]:
     """For ``json.loads``: the same key twice is an error, where JSON lets the last win."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: Set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice!r} is there twice")
     return found
 

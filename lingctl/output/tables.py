@@ -28,8 +28,7 @@ def print_table(
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in columns:
-        justify = "right" if title in numbers else "left"
-        table.add_column(Text(title), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(Text(title), justify="right" if title in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     out = console or answers()

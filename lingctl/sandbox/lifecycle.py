@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,7 +146,7 @@ def heal(directory: Path, name: str | None = None, fault: str | None = None) -> 
             pristine = load_pristine(node.name, layout.state)
             if each in node.faults:
                 healed_faults.append((node.name, each))
-            update_node(node.name, lambda now, e=each, p=pristine: healed(now, e, p), layout.state)  # type: ignore[misc]
+            update_node(node.name, partial(healed, name=each, pristine=pristine), layout.state)
         _await_agent(layout, node.name)
     return healed_faults
 

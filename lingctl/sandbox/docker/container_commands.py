@@ -146,7 +146,8 @@ def logs(words: Sequence[str]) -> int:
     seen = 0
     tail = options.value("tail", "all")
     while True:
-        ended = container_named(container.id) is None or not container_named(container.id).running  # type: ignore[union-attr]
+        now = container_named(container.id)
+        ended = now is None or not now.running
         lines = container.log.read_text().splitlines() if container.log.exists() else []
         if seen == 0 and tail.isdecimal():
             seen = max(0, len(lines) - int(tail))

@@ -1,5 +1,7 @@
 """The part of Go's templates that ``--format`` is used with."""
 
+# ruff: noqa: ANN401  (its values are whatever JSON holds)
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,7 @@ _PIECE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 
 
-def render(template: str, value: Any) -> str:  # noqa: ANN401  (JSON)
+def render(template: str, value: Any) -> str:
     """The text of a template for a value.
 
     Raises:
@@ -26,7 +28,7 @@ def render(template: str, value: Any) -> str:  # noqa: ANN401  (JSON)
     return text
 
 
-def _block(pieces: Iterator[tuple[int, str]], value: Any, live: bool = True) -> tuple[str, str | None]:  # noqa: ANN401
+def _block(pieces: Iterator[tuple[int, str]], value: Any, live: bool = True) -> tuple[str, str | None]:
     """Render up to the ``end`` or ``else`` of this block; gives that word too."""
     parts: list[str] = []
     for index, piece in pieces:
@@ -56,20 +58,20 @@ def _until_end(pieces: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     raise DockerError("template parsing error: template: :1: unexpected EOF", 64)
 
 
-def _repeat(expression: str, raw: list[tuple[int, str]], value: Any) -> str:  # noqa: ANN401
+def _repeat(expression: str, raw: list[tuple[int, str]], value: Any) -> str:
     found = _evaluate(expression, value)
     items = list(found.values()) if isinstance(found, Mapping) else list(found or [])
     return "".join(_block(iter(raw), item)[0] for item in items)
 
 
-def _choose(expression: str, raw: list[tuple[int, str]], value: Any) -> str:  # noqa: ANN401
+def _choose(expression: str, raw: list[tuple[int, str]], value: Any) -> str:
     pieces = iter(raw)
     yes, word = _block(pieces, value)
     no = _block(pieces, value)[0] if word == "else" else ""
     return yes if _evaluate(expression, value) else no
 
 
-def _evaluate(expression: str, value: Any) -> Any:  # noqa: ANN401
+def _evaluate(expression: str, value: Any) -> Any:
     result: Any = None
     for number, stage in enumerate(part.strip() for part in expression.split("|")):
         words = _WORD.findall(stage)
@@ -89,7 +91,7 @@ def _evaluate(expression: str, value: Any) -> Any:  # noqa: ANN401
     return result
 
 
-def _operand(word: str, value: Any) -> Any:  # noqa: ANN401
+def _operand(word: str, value: Any) -> Any:
     if word.startswith('"'):
         return json.loads(word)
     if re.fullmatch(r"-?\d+", word):
@@ -110,7 +112,7 @@ def _labels(value: Mapping[str, Any]) -> Mapping[str, str]:
     return text if isinstance(text, Mapping) else dict(p.partition("=")[::2] for p in text.split(",") if p)
 
 
-def _index(value: Any, key: Any) -> Any:  # noqa: ANN401
+def _index(value: Any, key: Any) -> Any:
     if isinstance(value, Mapping):
         return value.get(key, "")
     if isinstance(value, Sequence) and isinstance(key, int) and key < len(value):
@@ -118,7 +120,7 @@ def _index(value: Any, key: Any) -> Any:  # noqa: ANN401
     raise DockerError(f'template: :1:2: executing "": error calling index: index out of range: {key}', 1)
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:
     """As Go prints it."""
     if value is None:
         return "<no value>"

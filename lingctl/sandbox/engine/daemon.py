@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
@@ -112,7 +113,7 @@ class Daemon:
         limits = (batch, raw.schedule["maxPrefillTokens"], prefill or batch)
         control = list(started.registration.links.values()) if started.registration else []
         columns = vocabulary_columns(started, model.shape.vocabulary)
-        lost = lambda: self._console.model("ERROR", "a slave node is lost")  # noqa: E731
+        lost = partial(self._console.model, "ERROR", "a slave node is lost")
         scheduler = Scheduler(model, started.group, control, columns, limits, lost)
         service = Service(raw, self._version, text, scheduler, model.shape.positions)
         service.worker_died = self._worker_died

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lingctl.sandbox.engine.bfloat16 import Floats
 from lingctl.sandbox.engine.console import Console
@@ -158,5 +157,6 @@ def group_of(table: RankTable | None, fabric: Fabric | None) -> Group:
         return Group([], is_master=True)
     own = table.local
     others = [s for s in table.servers if s is not own] if own is table.master else [table.master]
-    pick: Callable[[Server], Any] = lambda s: fabric.links[(own.devices[0].rank, s.devices[0].rank)]  # noqa: E731
-    return Group([(s.container_ip, pick(s)) for s in others], is_master=own is table.master)
+    first = own.devices[0].rank
+    links = [(s.container_ip, fabric.links[(first, s.devices[0].rank)]) for s in others]
+    return Group(links, is_master=own is table.master)
