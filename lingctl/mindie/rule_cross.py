@@ -32,12 +32,22 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float)
 
 
-def is_usable_address(value: object) -> bool:
-    """Whether it is an IP address other than all zeros, written as ``inet_pton`` reads it."""
+def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address as 3.0.0 reads it: by inet_pton, which knows no zone; IPv6 may stand in brackets.
+
+    Source: MindIE-LLM v3.0.0 src/utils/common_util.cpp, CheckIPV6.
+    """
+    plain = value[1:-1] if ":" in value and value.startswith("[") and value.endswith("]") else value
     try:
-        return isinstance(value, str) and "%" not in value and not ipaddress.ip_address(value).is_unspecified
+        return None if "%" in plain else ipaddress.ip_address(plain)
     except ValueError:
-        return False
+        return None
+
+
+def is_usable_address(value: object) -> bool:
+    """Whether it is an IP address other than all zeros, as the server reads it."""
+    address = _address(value) if isinstance(value, str) else None
+    return address is not None and not address.is_unspecified
 
 
 def _several(parts: Parts) -> bool:
@@ -51,12 +61,8 @@ def addresses(parts: Parts) -> Iterator[str]:
         value = server.get(name)
         if not isinstance(value, str):
             continue
-        try:
-            parsed = ipaddress.ip_address(value)
-        except ValueError:
-            yield f"{name} is {value!r}"
-            continue
-        if "%" in value:  # A zone: the code parses with inet_pton, which knows none.
+        parsed = _address(value)
+        if parsed is None:
             yield f"{name} is {value!r}"
         elif parsed.is_unspecified and server.get("allowAllZeroIpListening") is not True:
             yield f"{name} is {value!r} without allowAllZeroIpListening"

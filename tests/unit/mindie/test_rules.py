@@ -33,7 +33,11 @@ BETWEEN = {
 S, B, D, M, C = "ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig"
 # For every rule of the catalogue: what breaks it, as (section, values) pairs, in each generation it is of.
 BREAKS: dict[str, list[tuple[str, dict[str, object]]]] = {
-    "config-addresses": [(S, {"ipAddress": "0.0.0.0"}), (S, {"managementIpAddress": "10.0.0.300"})],
+    "config-addresses": [
+        (S, {"ipAddress": "0.0.0.0"}),
+        (S, {"managementIpAddress": "10.0.0.300"}),
+        (S, {"ipAddress": "[10.0.0.1]"}),
+    ],
     "config-ipv4": [(S, {"ipAddress": "fd00::1"})],
     "config-ports": [(S, {"port": 1120})],
     "config-device-lists": [(B, {"npuDeviceIds": [[0, 1, 2, 3, 4, 5, 6, "7"]]}), (B, {"npuDeviceIds": [5]})],
@@ -221,6 +225,7 @@ def test_every_broken_rule_is_caught_by_name_and_alone(rule, generation, index):
         (M, {"npuMemSize": 30}),
         (S, {"ipAddress": "0.0.0.0", "allowAllZeroIpListening": True}),
         (S, {"ipAddress": "fd00::1", "managementIpAddress": "::1"}),
+        (S, {"ipAddress": "[fd00::1]", "managementIpAddress": "[::1]"}),
         (S, {"managementPort": 1025, "metricsPort": 1025}),
         (S, {"somethingNew": 5}),
         (S, TLS | MANAGEMENT | METRICS),
