@@ -18,15 +18,16 @@ from lingctl.remote.runtime import runtime_script
 LineListener = Callable[[str, str], None]
 
 # A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
+# It is less than the end that start.sh keeps of a long console.
 _SHOW = """
 test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }
 if [ "$(wc -c <"$2")" -le "$3" ]; then tail -n "$1" "$2"; exit; fi
 tail -c "$3" "$2" | tail -n +2 | tail -n "$1"
-case $1 in +*) echo "only the last $(($3 / 1000000)) MB; all of it is in $2 there" >&2;; esac
+case $1 in +*) echo "only the last $(($3 / 1000000)) MB; what is kept is in $2 there" >&2;; esac
 """
 _MOST_BYTES = 48_000_000
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
-_FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
+_FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
 _CLOCK = '"$runtime" exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
 _A_DAY = 86_400
@@ -112,7 +113,8 @@ def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
 
 
 def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:
-    return script(_FOLLOW, wanted.tail, layout_of(cluster).console, title="follow the console")
+    much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
+    return script(_FOLLOW, *much, layout_of(cluster).console, title="follow the console")
 
 
 class _Splitter:

@@ -30,10 +30,11 @@ pid=$(cat "$1" 2>/dev/null) start=$2
 echo "$(sed -n 1p "$3" 2>/dev/null)"
 """
 # Then how it ended, its success line if it printed one, and the end of what it printed: a daemon that serves
-# prints on and on, and its success line is soon far from the end.
+# prints on and on, and its success line is soon far from the end (-a: of a long console
+# start.sh empties the middle, which then reads as zero bytes).
 _WATCH = f"""{_LOOK}
 echo "$(cat "$4" 2>/dev/null)"
-grep -m 1 -F "$6" "$5" 2>/dev/null
+grep -a -m 1 -F "$6" "$5" 2>/dev/null
 tail -c 40000 "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.

@@ -44,7 +44,7 @@ def test_of_a_console_that_is_too_long_to_bring_it_is_the_end_that_comes(cluster
     monkeypatch.setattr(logs, "_MOST_BYTES", 1_000_010)
     write(cluster, 100_000)  # two megabytes
     note, first, *_, last = shown(cluster, Wanted(rank=1))
-    assert note.startswith("(only the last 1 MB; all of it is in ")
+    assert note.startswith("(only the last 1 MB; what is kept is in ")
     assert first == "line 050001 rank: 1" and last == "line 099999 rank: 1"
     assert shown(cluster, Wanted(lines=1)) == ["line 099999 rank: 1"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,63 @@ def test_a_daemon_that_runs_keeps_its_shared_memory(tmp_path, folders):
     assert done.returncode == 1
     assert "a daemon runs already" in done.stderr
     assert len(list(shared.iterdir())) == len(LEFT) + len(OTHERS)
+
+
+PRINTING = """
+echo first; echo "Daemon start success!"
+seq 1000000 1800000; sleep 1.5; seq 1800001 3000000; sleep 1
+echo 50 >nap; sleep 0.5
+echo last; exit 7
+"""
+
+
+def test_a_long_console_keeps_its_start_and_end_and_the_daemon_its_exit_status(tmp_path, folders):
+    _, run = folders
+    (tmp_path / "daemon.sh").write_text(PRINTING)
+    (tmp_path / "nap").write_text("0.2")
+    cluster = make_cluster(mindie="3.0.0", paths={"state": str(tmp_path / "state")})
+    profile = replace(
+        profile_for("3.0.0"),
+        directory=str(tmp_path),
+        daemon=("sh", str(tmp_path / "daemon.sh")),
+        installed_config="",
+    )
+    text = render_start(cluster, cluster.primary, profile).replace("/dev/shm", f"{tmp_path}/shm")
+    # A tenth of the real sizes, and looked at more often than once a minute.
+    for real, here in (
+        ("sleep 60", 'sleep "$(cat nap)"'),
+        ("100000000", "10000000"),
+        ("16000000", "1600000"),
+        ("80000000", "8000000"),
+    ):
+        assert text.count(real) == 1
+        text = text.replace(real, here)
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, (run / "daemon.exit").read_text()) == (7, "7\n")
+    deadline = time.monotonic() + 10
+    while left := _left(tmp_path):
+        assert time.monotonic() < deadline, f"outlives the daemon: {left}"
+        time.sleep(0.05)
+    console = run / "console.log"
+    printed = (
+        b"first\nDaemon start success!\n"
+        + b"".join(b"%d\n" % n for n in range(1_000_000, 3_000_001))
+        + b"last\n"
+    )
+    kept = console.read_bytes()
+    kept = kept[kept.index(b"first\n") :]
+    assert len(kept) == len(printed)
+    assert kept[:1_500_000] == printed[:1_500_000] and kept[-6_400_000:] == printed[-6_400_000:]
+    assert console.stat().st_blocks * 512 < 8_200_000
+
+
+def _left(folder: Path) -> list[str]:
+    """Processes that stand in a folder, which is where start.sh runs all of its own."""
+    left = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == folder:
+                left.append((entry / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # it ended meanwhile
+    return left

@@ -119,6 +119,18 @@ def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
     stop(cluster)
 
 
+def test_the_success_line_is_seen_before_the_hole_of_a_long_console(cluster):
+    start(cluster, "sleep 60")
+    with Path(layout_of(cluster).console).open("ab") as console:
+        console.write(b"Daemon start success!\n")
+        console.truncate(100_000)
+        console.seek(100_000)
+        console.write(b"a request was answered\n" * 3000)
+    seen = look_at_daemon(node, cluster)
+    assert seen.succeeded and "\0" not in seen.console
+    stop(cluster)
+
+
 def test_a_daemon_that_will_not_end_is_killed_with_its_workers(cluster):
     pid = start(cluster, """sh -c "trap '' TERM; sleep 61 & sleep 62; sleep 63" """)
     time.sleep(0.3)
