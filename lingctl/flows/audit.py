@@ -10,7 +10,11 @@ from lingctl.release.layout import layout_of
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
 
-_SHOW = 'test ! -e "$1" || tail -n "$2" "$1"'
+# A full log is set aside in the middle of a change: what began there ends here.
+_SHOW = """
+test ! -e "$1" || [ -r "$1" ] || exit 1
+cat "$1.1" "$1" 2>/dev/null | tail -n "$2"
+"""
 
 
 def audit_entries(group: Group, cluster: Cluster, lines: int) -> list[dict[str, Any]]:

@@ -32,9 +32,10 @@ echo "$(sed -n 1p "$3" 2>/dev/null)"
 # Then how it ended, its success line if it printed one, and the end of what it printed: a daemon that serves
 # prints on and on, and its success line is soon far from the end (-a: of a long console
 # start.sh empties the middle, which then reads as zero bytes).
+# A long console has a hole of zeros between these two parts (start.sh), which grep would take for one line.
 _WATCH = f"""{_LOOK}
 echo "$(cat "$4" 2>/dev/null)"
-grep -a -m 1 -F "$6" "$5" 2>/dev/null
+{{ head -c 16000000 "$5"; tail -c 80000000 "$5" | tr -d "\\000"; }} 2>/dev/null | grep -a -m 1 -F "$6"
 tail -c 40000 "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.

@@ -26,7 +26,8 @@ _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
-_JOURNAL = 'tail -n 200 "$1" 2>/dev/null || true'
+# A full log is set aside in the middle of a change: what began there ends here.
+_JOURNAL = 'cat "$1.1" "$1" 2>/dev/null | tail -n 200'
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from lingctl.errors import NodeError
 from lingctl.events import Event, ignore
 from lingctl.flows import change as change_module
+from lingctl.flows.audit import audit_entries
 from lingctl.flows.change import changing, settle
 from lingctl.flows.execute import execute
 from lingctl.flows.patch import PatchOptions, change_nodes
@@ -100,6 +101,15 @@ def test_a_long_log_is_put_aside(cluster: Cluster):
     assert path.stat().st_size < 10_000
     assert path.with_name("audit.log.1").stat().st_size > 2_000_000
     assert json.loads(path.read_text().splitlines()[0])["event"] == "begin"
+
+
+def test_what_began_in_a_log_that_was_put_aside_is_read_too(cluster: Cluster):
+    path = Path(layout_of(cluster).audit)
+    run(cluster, step("write a", "true"))
+    entries = audit_entries(Group({"node1": LocalConnection("node1")}), cluster, 50)
+    path.rename(path.with_name("audit.log.1"))
+    path.write_text("")
+    assert entries and audit_entries(Group({"node1": LocalConnection("node1")}), cluster, 50) == entries
 
 
 def test_a_patch_by_hand_is_written_down_too(cluster: Cluster, tmp_path: Path, monkeypatch):
