@@ -11,8 +11,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
 
+# Two workers, each with whole files of tests: what files share (a lab, a cluster) is started once in each.
 test: $(VENV)/test.stamp system-packages lint check-types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
