@@ -43,6 +43,7 @@ def run(layout: Layout, name: str, told: int) -> None:
     enter_root(own / "root", own / "usr-local", devices, shown)
     socket.sethostname(node.hostname)
     _make_disks()
+    _make_docker_socket()
     server, control = _start_server(node, told)
     Agent(node.name, server, control).start()
     os.write(told, f"{name}\n".encode())
@@ -57,6 +58,15 @@ def _make_disks() -> None:
     for model in (_CHECKPOINT / "on-nodes").read_text().split():
         shutil.copytree(_CHECKPOINT / model, DISKS["models"][0] / model)
     unmount(_CHECKPOINT)
+
+
+def _make_docker_socket() -> None:
+    """By its presence one sees that docker is used on a node; the emulated one needs no connection to it."""
+    path = Path("/run/docker.sock")
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(path))
 
 
 def _start_server(node: NodeState, told: int) -> tuple[int, socket.socket]:

@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import paramiko
 from paramiko import common
@@ -92,17 +93,23 @@ def _run(transport: paramiko.Transport, session: _Session) -> None:
 
 
 def _answer_then_run(channel: paramiko.Channel, request: paramiko.Message) -> None:
-    channel._handle_request(request)  # type: ignore[attr-defined]  # what paramiko itself calls here
+    # The table's own entry; it answers the request, and is in no stubs because its name is private.
+    channel._handle_request(request)  # type: ignore[attr-defined]
     server = channel.get_transport().server_object
     if isinstance(server, _Session):
         server.run_pending(channel)
 
 
 class _Transport(paramiko.Transport):
-    """Runs a command only once its request is answered: one that ends at once would else close first."""
+    """Runs a command only once its request is answered: one that ends at once would else close first.
 
-    _channel_handler_table = {  # noqa: RUF012 - paramiko's own is a mutable class attribute too
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # has no public name
+    paramiko tells a server of a request before it answers it, and of nothing after; so the entry of its table
+    that does both is replaced.
+    """
+
+    _channel_handler_table: ClassVar = {
+        # In no stubs, because the name is private.
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         common.MSG_CHANNEL_REQUEST: _answer_then_run,
     }
 

@@ -61,6 +61,16 @@ def test_a_second_run_finds_nothing_to_do(deployed):
     assert before == after != ""
 
 
+def test_a_service_under_docker_is_named_where_podman_is_asked_for(deployed, tmp_path):
+    live, _ = deployed
+    run = edited(live, tmp_path, "container: {runtime: podman}\n")
+    refused = live.lingctl("deploy", "--yes", **run)
+    assert refused.status == 1
+    assert "(container-elsewhere)" in refused.stderr and "node1" in refused.stderr
+    assert "docker rm -f lingctl-sandbox" in refused.stderr
+    assert daemons(live) == {"running"}
+
+
 def test_without_consent_nothing_changes_and_the_command_is_named(deployed, tmp_path):
     live, _ = deployed
     run = edited(live, tmp_path, "serving: {max_batch_size: 64}\n")
