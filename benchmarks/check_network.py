@@ -25,12 +25,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.remote.probe import probe_script, read_answers
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from lingctl.ascend.facts import NodeRequest, questions  # noqa: E402  (the checkout beside this script)
-from lingctl.remote.probe import probe_script, read_answers  # noqa: E402  (as above)
-
 PORT = 2299
 CARDS = 8
 KEX = "curve25519-sha256"

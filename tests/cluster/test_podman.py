@@ -17,6 +17,7 @@ from tests.cluster.test_faults import CONTAINER, STATE, Done, changes, long_one,
 
 pytestmark = [
     long_one,
+    # Debian and openEuler package them apart from Docker's engine, and `make test` does without.
     pytest.mark.skipif(
         not (shutil.which("podman") and Path("/usr/libexec/podman/catatonit").exists()),
         reason="podman and its init are not installed: apt-get install podman catatonit",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.flows.watch_start import look_at_daemon
-from lingctl.inventory.cluster import Cluster, Paths, Timeouts
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
@@ -119,12 +120,13 @@ def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
     stop(cluster)
 
 
-def test_the_success_line_is_seen_before_the_hole_of_a_long_console(cluster):
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_the_success_line_is_seen_on_both_sides_of_the_hole_of_a_long_console(cluster, where):
     start(cluster, "sleep 60")
-    with Path(layout_of(cluster).console).open("ab") as console:
-        console.write(b"Daemon start success!\n")
-        console.truncate(100_000)
-        console.seek(100_000)
+    with Path(layout_of(cluster).console).open("r+b") as console:
+        console.seek({"before": 15_000_000, "behind": 299_000_000}[where])
+        console.write(b"\nDaemon start success!\n")
+        console.seek(300_000_000)
         console.write(b"a request was answered\n" * 3000)
     seen = look_at_daemon(node, cluster)
     assert seen.succeeded and "\0" not in seen.console
