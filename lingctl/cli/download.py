@@ -114,8 +114,8 @@ def _on_nodes(
     lock_wait: float,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.download import download_as_change, stop_as_change
-    from lingctl.flows.spread import folder_on_nodes
+    from lingctl.flows.change import noted_change
+    from lingctl.flows.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
     from lingctl.flows.spread_sources import SpreadOptions
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
@@ -125,12 +125,15 @@ def _on_nodes(
     folder = folder_on_nodes(cluster, wanted, to)
     with progress() as listener, connect(cluster, listener) as group:
         if stop:
-            stopped = stop_as_change(group, cluster, folder, listener, wait=lock_wait)
+            words = ("lingctl download --stop", f"end the download into {folder}")
+            # Held for this too: nobody ends what another's deploy waits for.
+            with noted_change(group, cluster, *words, listener, wait=lock_wait):
+                stopped = stop_on_nodes(group, cluster, folder)
         else:
+            words = ("lingctl download", f"download {wanted.name} into {folder}")
             options = SpreadOptions(folder, revision, recheck, port)
-            done = download_as_change(
-                group, cluster, wanted, chosen, settings, options, listener, wait=lock_wait
-            )
+            with noted_change(group, cluster, *words, listener, wait=lock_wait):
+                done = download_on_nodes(group, cluster, wanted, chosen, settings, options, listener)
     if stop:
         if as_json:
             print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.journal import read_journal
+from lingctl.release.journal import journal_command, read_journal
 from lingctl.release.layout import layout_of
-from lingctl.remote.command import script
 from lingctl.remote.group import Group
-
-# A full log is set aside in the middle of a change: what began there ends here.
-_SHOW = """
-test ! -e "$1" || [ -r "$1" ] || exit 1
-cat "$1.1" "$1" 2>/dev/null | tail -n "$2"
-"""
 
 
 def audit_entries(group: Group, cluster: Cluster, lines: int) -> list[dict[str, Any]]:
@@ -23,7 +16,7 @@ def audit_entries(group: Group, cluster: Cluster, lines: int) -> list[dict[str, 
     Raises:
         LingctlError: a node cannot be asked.
     """
-    show = script(_SHOW, layout_of(cluster).audit, lines, title="read the audit log")
+    show = journal_command(layout_of(cluster).audit, lines)
     logs = group.all(lambda connection: connection.run(show, timeout=30).checked(connection.node).stdout)
     entries = [{"node": node, **entry} for node, text in logs.items() for entry in read_journal(text)]
     return sorted(entries, key=lambda entry: str(entry.get("time", "")))

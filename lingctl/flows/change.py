@@ -108,6 +108,36 @@ def changing(
         connection.close()
 
 
+@contextmanager
+def noted_change(
+    group: Group, cluster: Cluster, command: str, title: str, listener: Listener, *, wait: float = 0.0
+) -> Iterator[None]:
+    """``changing``, for a block that has no plan: each node's log gets a line before it and one after.
+
+    Cut off, it is not told as half-done and hides no change that is: the first line then stays alone.
+
+    Args:
+        title: what the lines say is done.
+        group, cluster, command, listener, wait: as for ``changing``.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: whatever the block raises.
+    """
+    with changing(group, cluster, command, listener, wait=wait) as change:
+
+        def note(result: Result, what: str = "") -> None:
+            group.map(lambda connection: change.note(connection, title, result, what))
+
+        note("begun")
+        try:
+            yield
+        except LingctlError as error:
+            note("failed", error.what)
+            raise
+        note("done")
+
+
 def settle(group: Group, cluster: Cluster, states: Mapping[str, NodeState], listener: Listener) -> None:
     """Close earlier runs that did not end well: all that they meant to do was found done."""
     unfinished = {name: state.unfinished for name, state in states.items() if state.unfinished is not None}

@@ -17,7 +17,8 @@ from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.gather import image_of
 from lingctl.flows.network_probe import Record, ask_more, ask_nodes, facts_of, hits_of, reached_of
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import look_command

@@ -10,7 +10,8 @@ from typing import Any
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.failures import explain
 from lingctl.mindie.profile import profile_for
 from lingctl.release.layout import layout_of

@@ -12,7 +12,8 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.json_files import read_document
 from lingctl.flows.known import Known
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec, run_command
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.mindie.profile import PROFILES, Profile

@@ -1,219 +1,28 @@
-"""The Cluster: hosts.yaml after reading, with every default filled in.
-
-The pydantic models below are at once the reader's types, the source of the published JSON Schema
-and the documentation of each field.
-"""
+"""The Cluster: hosts.yaml after reading, with every default filled in; what holds between its parts."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
+from lingctl.inventory.sections import (
+    Certificates,
+    Container,
+    Https,
+    Node,
+    Paths,
+    Section,
+    Serving,
+    Ssh,
+    Timeouts,
+)
 
-Port = Annotated[int, Field(ge=1024, le=65535)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")
-
-
-def _same_as_address(validated: dict[str, Any]) -> str:
-    return str(validated["address"])
-
-
-class Section(BaseModel):
-    """Base of every part of hosts.yaml: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-
-class Ssh(Section):
-    """How to log in. Keys come from an agent or a file; passwords are not supported."""
-
-    user: str = Field("root", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="Login name.")
-    port: int = Field(22, ge=1, le=65535, description="Port of the SSH server.")
-    key: str | None = Field(
-        None, description="Private key file here; without it the agent and ~/.ssh are tried."
-    )
-    known_hosts: str = Field("~/.ssh/known_hosts", description="File with the host keys that are trusted.")
-    connect_timeout: int = Field(5, ge=1, le=300, description="Seconds to wait for a connection.")
-
-
-class Container(Section):
-    """The container that MindIE runs in."""
-
-    runtime: Literal["docker", "podman"] = Field(
-        "docker", description="Program that runs it on the nodes; podman needs root as the login name."
-    )
-    image: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
-        description="Image; default: the one of the MindIE version.",
-    )
-    name: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="Container name; default: lingctl-<cluster name>.",
-    )
-    privileged: bool = Field(False, description="Run with --privileged instead of naming each device.")
-    shm_size: str = Field("1g", pattern=r"^[0-9]+[kmgKMG]?$", description="Shared memory of the container.")
-    extra_mounts: tuple[str, ...] = Field(
-        (), description="More mounts, as docker and podman write them: /host:/container[:ro]."
-    )
-
-
-class Paths(Section):
-    """Where things are on the nodes."""
-
-    models: AbsolutePath = Field("/root/models", description="Folder of model folders on every node.")
-    models_in_container: AbsolutePath = Field(
-        "/home/HwHiAiUser/Ascend", description="Where the container sees that folder."
-    )
-    weights: AbsolutePath | None = Field(
-        None, description="This model's folder on the nodes; default: <models>/<model folder>."
-    )
-    state: AbsolutePath = Field("/var/lib/lingctl", description="lingctl's own files on the nodes.")
-
-
-class Serving(Section):
-    """What the service offers and how much it holds. Unset values come from the model's preset."""
-
-    served_name: str = Field(
-        "bailing_moe",
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?$",
-        description="The model's name in the HTTP API.",
-    )
-    port: Port = Field(1025, description="HTTP port on the first node.")
-    management_port: Port = Field(1026, description="Health and management port.")
-    metrics_port: Port = Field(1027, description="Metrics port.")
-    inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
-    max_seq_len: int | None = Field(
-        None, ge=1, description="Longest sequence, input and output together, in tokens."
-    )
-    max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
-    max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")
-    max_prefill_tokens: int | None = Field(
-        None, ge=1, le=4194304, description="Most tokens in one prefill step."
-    )
-    max_batch_size: int | None = Field(None, ge=1, le=5000, description="Most requests decoded together.")
-    npu_memory_fraction: float | None = Field(
-        None, gt=0, le=1, description="Share of each card's memory that MindIE may use."
-    )
-
-
-class Timeouts(Section):
-    """How long lingctl waits, in seconds."""
-
-    start: int = Field(
-        7200, ge=1, description="From daemon start to ready. Ling-plus from cold disks takes long."
-    )
-    stop: int = Field(60, ge=1, description="For a clean end of the daemon.")
-    command: int = Field(60, ge=1, description="For an ordinary command on a node.")
-
-
-class Certificates(Section):
-    """A certificate, its private key, and who may have signed those of the other side. PEM files here."""
-
-    cert: str = Field(min_length=1, description="Certificate file here.")
-    key: str = Field(min_length=1, description="Its private key, not encrypted; readable by you alone.")
-    ca: tuple[str, ...] = Field(
-        min_length=1, max_length=3, description="File or files of the authorities that the other side is of."
-    )
-
-    @field_validator("ca", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    def anchored(self, folder: Path) -> Self:
-        """The same, with paths that are relative to ``folder``."""
-        return self.model_copy(update=self._anchored(folder))
-
-    def _anchored(self, folder: Path) -> dict[str, object]:
-        def place(name: str) -> str:
-            return str(folder / Path(name).expanduser())
-
-        return {
-            "cert": place(self.cert),
-            "key": place(self.key),
-            "ca": tuple(place(name) for name in self.ca),
-        }
-
-
-class Https(Certificates):
-    """HTTPS of the service. MindIE also asks its clients for a certificate.
-
-    The first authority in ``ca`` is also the one by which lingctl knows the service's own certificate.
-    """
-
-    client_cert: str | None = Field(
-        None, description="Certificate that lingctl shows to the service; needed for its own tests."
-    )
-    client_key: str | None = Field(None, description="Private key of client_cert.")
-
-    def _anchored(self, folder: Path) -> dict[str, object]:
-        given = {"client_cert": self.client_cert, "client_key": self.client_key}
-        client = {name: str(folder / Path(path).expanduser()) for name, path in given.items() if path}
-        return super()._anchored(folder) | client
-
-
-class NodeSsh(Section):
-    """Login details of one node, where they differ."""
-
-    user: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
-    port: int | None = Field(None, ge=1, le=65535)
-    key: str | None = None
-
-
-class Node(Section):
-    """One machine. The first node listed is the primary: it holds rank 0 and answers HTTP."""
-
-    address: str = Field(description="Address to log in to.")
-    name: str = Field(
-        default_factory=_same_as_address,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
-        description="Short name in messages; default: the address.",
-    )
-    service_address: str = Field(
-        default_factory=_same_as_address,
-        description="Address that MindIE uses between nodes; default: the address.",
-    )
-    devices: tuple[Annotated[int, Field(ge=0, le=63)], ...] = Field(
-        tuple(range(8)), min_length=1, description="Physical ids of the cards to use."
-    )
-    ssh: NodeSsh = NodeSsh()
-
-    @field_validator("address")
-    @classmethod
-    def _is_host(cls, value: str) -> str:
-        if not _HOST.match(value):
-            raise ValueError("is not a host name or an address")
-        return value
-
-    @field_validator("service_address")
-    @classmethod
-    def _is_ip(cls, value: str) -> str:
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError as error:
-            raise ValueError(
-                f"{value!r} is not an IP address, which MindIE needs: give the node a service_address"
-            ) from error
-
-    @field_validator("devices")
-    @classmethod
-    def _is_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(value)) != len(value):
-            raise ValueError("names a card twice")
-        return tuple(sorted(value))
 
 
 class Cluster(Section):

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from lingctl.assets import asset
 from lingctl.errors import UsageError
 from lingctl.inventory.catalogue import find_model
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 
 _FLAGS = {"name": "--name", "mindie": "--mindie"}
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_in_container
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules import check_config

@@ -11,8 +11,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.tls import certificates_mount

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.templates import render

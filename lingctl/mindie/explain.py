@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.tls import encryption_words

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.cluster import Certificates, Cluster
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Certificates
 from lingctl.mindie.profile import Profile
 
 # Below the install folder; relative paths in config.json start there.

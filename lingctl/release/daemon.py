@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lingctl.remote.command import Command, script
+
+_SHOW = """
+test ! -e "$1" || [ -r "$1" ] || exit 1
+cat "$1.1" "$1" 2>/dev/null | tail -n "$2"
+"""
 Result = Literal["begun", "done", "failed", "interrupted"]
 
 
@@ -69,6 +75,14 @@ def step_line(run: Run, time: str, title: str, result: Result, what: str = "") -
 def end_line(run: Run, time: str, result: Result, what: str = "") -> str:
     """The line that closes a run on a node."""
     return _line(run, time, event="end", result=result, **({"what": what} if what else {}))
+
+
+def journal_command(path: str, lines: int) -> Command:
+    """The last lines of an audit log; fails where it is there and cannot be read.
+
+    A full log is set aside as ``.1`` in the middle of a change: what began there ends here.
+    """
+    return script(_SHOW, path, lines, title="read the audit log")
 
 
 def read_journal(text: str) -> list[dict[str, Any]]:

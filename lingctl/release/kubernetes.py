@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.overlay import overlay_files

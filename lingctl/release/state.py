@@ -12,7 +12,7 @@ from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, read_look
-from lingctl.release.journal import Unfinished, read_journal, unfinished
+from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
@@ -26,8 +26,7 @@ _FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
-# A full log is set aside in the middle of a change: what began there ends here.
-_JOURNAL = 'cat "$1.1" "$1" 2>/dev/null | tail -n 200'
+_JOURNAL_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterabl
         Question("daemon", look_command(cluster), 20),
         Question("overlay-names", script(_LIST, layout.overlay), 10),
         Question("releases", script(_LIST, layout.releases), 10),
-        Question("journal", script(_JOURNAL, layout.audit), 10),
+        Question("journal", journal_command(layout.audit, _JOURNAL_LINES), 10),
     ]
 
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.config import render_config
 from lingctl.mindie.container import ContainerSpec, container_spec
 from lingctl.mindie.environment import render_environment, render_start

@@ -13,7 +13,8 @@ from lingctl.events import Event, Listener, ignore
 from lingctl.remote.connection import Connection
 
 if TYPE_CHECKING:
-    from lingctl.inventory.cluster import Cluster, Node
+    from lingctl.inventory.cluster import Cluster
+    from lingctl.inventory.sections import Node
     from lingctl.remote.ssh import SshConnection
 
 T = TypeVar("T")

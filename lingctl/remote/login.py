@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 
 from lingctl.errors import ConnectError, LingctlError
-from lingctl.inventory.cluster import Ssh
+from lingctl.inventory.sections import Ssh
 from lingctl.remote import quick_socket
 from lingctl.remote.identity import login_keys
 from lingctl.remote.known_hosts import KnownHosts

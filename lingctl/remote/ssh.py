@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.inventory.cluster import Ssh
+from lingctl.inventory.sections import Ssh
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.exchange import Exchange, NotRunError

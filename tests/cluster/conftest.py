@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.inventory.cluster import Ssh
+from lingctl.inventory.sections import Ssh
 from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"

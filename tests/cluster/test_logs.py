@@ -11,7 +11,7 @@ import pytest
 
 from lingctl.errors import LingctlError
 from lingctl.flows.logs import Wanted, follow_logs
-from lingctl.inventory.cluster import Paths
+from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
 from lingctl.remote.ssh import SshConnection

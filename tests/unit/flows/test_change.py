@@ -14,7 +14,8 @@ from lingctl.flows.audit import audit_entries
 from lingctl.flows.change import changing, settle
 from lingctl.flows.execute import execute
 from lingctl.flows.patch import PatchOptions, change_nodes
-from lingctl.inventory.cluster import Cluster, Paths
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Paths
 from lingctl.plan import Run, Stage, Step, plan_of
 from lingctl.release.journal import read_journal, unfinished
 from lingctl.release.layout import layout_of

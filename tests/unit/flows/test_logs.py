@@ -9,7 +9,8 @@ import pytest
 from lingctl.errors import NodeError
 from lingctl.flows import logs
 from lingctl.flows.logs import Wanted, show_logs
-from lingctl.inventory.cluster import Cluster, Paths
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection

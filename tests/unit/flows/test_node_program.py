@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lingctl.flows.node_program import _in_image
-from lingctl.inventory.cluster import Paths
+from lingctl.inventory.sections import Paths
 from tests.unit.release.conftest import cluster_of
 
 

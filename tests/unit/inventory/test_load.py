@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import ConfigurationError, UsageError
-from lingctl.inventory.cluster import Serving
 from lingctl.inventory.load import cluster_from, load_cluster
+from lingctl.inventory.sections import Serving
 from lingctl.inventory.starter import starter_hosts
 from lingctl.inventory.yaml_source import YamlSource
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.inventory.cluster import Cluster, Node
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import profile_for
 from lingctl.release.layout import layout_of
 from lingctl.release.state import ContainerState, FileState, NodeState

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.cluster import Container, Node
+from lingctl.inventory.sections import Container, Node
 from lingctl.mindie.profile import profile_for
 from lingctl.release.kubernetes import RESOURCE, manifests
 from tests.unit.release.conftest import cluster_of

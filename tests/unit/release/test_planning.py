@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lingctl.inventory.cluster import Cluster, Container, Serving, Timeouts
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Container, Serving, Timeouts
 from lingctl.plan import Plan, Stage
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps

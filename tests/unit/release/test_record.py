@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Container, Paths
+from lingctl.inventory.sections import Container, Paths
 from lingctl.plan import Run, WriteFile
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from lingctl.ascend.facts import NodeRequest, questions
 from lingctl.errors import NodeError
 from lingctl.flows.runtime import image_missing, need_container_nowhere_else
-from lingctl.inventory.cluster import Cluster, Container, NodeSsh, Ssh
+from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
+from lingctl.inventory.sections import Container, NodeSsh, Ssh
 from lingctl.mindie.container import run_command
 from lingctl.mindie.profile import profile_for
 from lingctl.plan import Run
