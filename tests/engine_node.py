@@ -91,7 +91,7 @@ class EngineNode:
         populate_image(self.root, version)
         for card in range(cards):
             (self.dev / f"davinci{card}").touch()
-        (self.dev / "shm").symlink_to("/tmp")
+        (self.dev / "shm").mkdir(exist_ok=True)
         self.ascend = self.root / "usr/local/Ascend"
         (self.ascend / "driver").mkdir()
         site = self.root / "usr/local/lib/python3.11/site-packages"
@@ -171,7 +171,8 @@ class EngineNode:
             **self.env,
         }
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, session: bool = False) -> None:
+        """Start the daemon, as the leader of a session if told."""
         program = self.service / "bin/mindieservice_daemon"
         with self.console.open("wb") as console:
             self.process = subprocess.Popen(
@@ -180,7 +181,9 @@ class EngineNode:
                 stderr=subprocess.STDOUT,
                 env=self.environment(),
                 cwd=self.service,
-                start_new_session=True,
+                # A background job under ``set -m``: the leader of a group, not of a session.
+                process_group=None if session else 0,
+                start_new_session=session,
             )
 
     @property
@@ -208,10 +211,10 @@ class EngineNode:
         self.process.send_signal(signal.SIGTERM)
         return self.wait_end()
 
-    def refused(self, seconds: float = 30) -> str:
-        """Start, and see it end as every failed start does: by SIGKILL, with no word of success."""
+    def refused(self, seconds: float = 30, status: int = 137) -> str:
+        """Start, and see it end without a word of success: 137 where it is refused, 134 where a load fails."""
         self.start()
-        assert self.wait_end(seconds) == 137, self.text
+        assert self.wait_end(seconds) == status, self.text
         assert SUCCESS not in self.text
         return self.text
 

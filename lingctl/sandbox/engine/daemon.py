@@ -8,36 +8,37 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from lingctl.sandbox.engine import ending, last_words, legacy_end, start_lines, world
+from lingctl.sandbox.engine.bring_up import BringUp, EngineFailed, PythonFailed
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.framing import LinkLost
-from lingctl.sandbox.engine.listeners import ListenError, open_listeners
-from lingctl.sandbox.engine.processes import DAEMON, dead_worker, name_process
-from lingctl.sandbox.engine.scheduler import Scheduler, follow
+from lingctl.sandbox.engine.ending import Fate
+from lingctl.sandbox.engine.follower import follow
+from lingctl.sandbox.engine.health import Health, first_interval
+from lingctl.sandbox.engine.listeners import ListenError, Listeners, open_listeners
+from lingctl.sandbox.engine.parallel import Aborted
+from lingctl.sandbox.engine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
+from lingctl.sandbox.engine.scheduler import Scheduler
 from lingctl.sandbox.engine.server_config import Refused
 from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.shared_memory import SharedMemory
 from lingctl.sandbox.engine.site import this_site
-from lingctl.sandbox.engine.startup import (
-    EngineFailed,
-    Started,
-    Startup,
-    vocabulary_columns,
-    watch_slaves,
-)
+from lingctl.sandbox.engine.started import Started
+from lingctl.sandbox.engine.startup import Startup
 from lingctl.sandbox.engine.surroundings import missing_library
+from lingctl.sandbox.engine.tokenizers import TokenizersFailed, start_tokenizers
 
-_UNHEALTHY_SECONDS = 5.0
-_SUBPROCESS_SECONDS = 15
 _ARGUMENTS = ("--config-file", "--expert-parallel")
+_POLL_SECONDS = 0.05
 
 
-class _Terminated(Exception):
-    """SIGTERM or SIGINT while starting."""
+class _Interrupted(BaseException):
+    """A signal, or a child's end, while starting; model code that catches every Exception does not see it."""
 
 
 class Daemon:
@@ -49,195 +50,232 @@ class Daemon:
         config: path of config.json.
     """
 
-    def __init__(self, version: str, home: Path, config: Path) -> None:
+    def __init__(self, version: str, home: Path, config: Path, console: Console) -> None:
         self._new = version != "1.0.0"
-        self._version, self._home = version, home
-        self._console = Console(version, home)
-        self._startup = Startup(version, config, home, self._console)
-        self._stop = threading.Event()
-        self._worker_died = threading.Event()
+        self._version, self._home, self._console = version, home, console
+        self._memory = SharedMemory()
+        self._startup = Startup(version, config, home, console)
+        self._bring_up = BringUp(version, home, console, self._memory)
+        self._fate: Fate | None = None
         self._starting = True
+        self._up = False
+        self._started: Started | None = None
         self._service: Service | None = None
-        self._listeners: list[ThreadingHTTPServer] = []
+        self._worker_died = threading.Event()
+        self._listeners = Listeners()
 
     def run(self) -> NoReturn:
-        """Start, serve until told to stop, and end by a signal as the real one does."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-        self._console.err(f"g_mainPid = {os.getpid()}")
+        """Start, serve until something ends it, and end by a signal as the real one does."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
         if self._new:
-            self._console.out("LogLevelDynamicHandler start")
+            signal.signal(signal.SIGCHLD, self._on_child)
         try:
-            started = self._startup.configure()
-            self._startup.bring_up(started)
-            self._serve(started)
+            self._start()
+        except _Interrupted:
+            pass
         except Refused:
-            self._fail(engine=False)
-        except (EngineFailed, ListenError) as error:
-            self._tell(error)
-            self._fail(engine=True)
-        except _Terminated:
-            self._end()
-        self._console.out("Daemon start success!")
+            self._refuse(partial(last_words.endpoint_failed, self._console), legacy_end.refused)
+        except Aborted as error:
+            for line in error.words:
+                self._console.err(line)
+            self._fate = Fate(error.signal, raised=True)
+        except PythonFailed:
+            self._fail_python()
+        except EngineFailed:
+            self._refuse(self._manager_failed, legacy_end.engine_failed)
+        except TokenizersFailed as error:
+            self._refuse(partial(error.say, self._console), legacy_end.engine_failed)
+        except ListenError as error:
+            self._refuse(
+                partial(ending.say_listen_error, error, self._console),
+                partial(legacy_end.cannot_listen, error),
+            )
         self._starting = False
-        self._wait()
+        if self._fate is None:
+            self._wait()
         self._end()
 
+    def _start(self) -> None:
+        if not self._new:
+            self._console.err(f"g_mainPid = {os.getpid()}")
+        self._started = self._startup.configure()
+        self._bring_up.run(self._started)
+        if self._started.is_master:
+            self._serve(self._started)
+        else:
+            self._follow(self._started)
+        if self._new:
+            start_lines.daemon_started(is_master=self._started.is_master, console=self._console)
+        else:
+            self._console.out("Daemon start success!")
+        self._up = True
+
+    # ---- signals
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop.set()
+        if self._fate is None:
+            self._fate = Fate(number)
         if self._starting:
             self._starting = False
-            raise _Terminated
+            raise _Interrupted
+
+    def _on_child(self, number: int, frame: FrameType | None) -> None:
+        """A child's end while starting; later ones are looked for."""
+        if not self._starting or self._fate is not None:
+            return
+        children = [child for child in ended_children() if child[1]]
+        if children:
+            self._starting = False
+            self._fate = Fate(signal.SIGCHLD, children=tuple(children), silent=True)
+            raise _Interrupted
+
+    def crash(self, number: int, words: Sequence[str]) -> NoReturn:
+        """End the daemon from a thread of its own by a signal; the thread never comes back."""
+        for line in words:
+            self._console.err(line)
+        if self._fate is None:
+            self._fate = Fate(number, raised=True)
+        world.wait_for_ever()
+
+    # ---- serving
 
     def _serve(self, started: Started) -> None:
-        model, text = started.model, started.text
+        model, text, raw = started.model, started.text, started.raw
         assert model is not None and text is not None
-        if not started.group.is_master:
-            assert started.registration is not None
-            master = next(iter(started.registration.links.values()))
-            slave = "Multi Nodes infer slave instance need not init TokenizerProcessPool and HttpWrapper"
-            if self._new:
-                self._console.out(slave)
-
-            def life() -> None:
-                try:
-                    follow(model, started.group, master)
-                except LinkLost as error:
-                    self._console.model("ERROR", f"the master node is lost: {error}")
-                self._worker_died.set()
-
-            threading.Thread(target=life, name="slave", daemon=True).start()
-            return
-        raw = started.raw
         batch, prefill = raw.schedule["maxBatchSize"], raw.schedule["maxPrefillBatchSize"]
         limits = (batch, raw.schedule["maxPrefillTokens"], prefill or batch)
         control = list(started.registration.links.values()) if started.registration else []
-        columns = vocabulary_columns(started, model.shape.vocabulary)
-        lost = partial(self._console.model, "ERROR", "a slave node is lost")
-        scheduler = Scheduler(model, started.group, control, columns, limits, lost)
+        columns = started.vocabulary_columns(model.shape.vocabulary)
+        scheduler = Scheduler(model, started.group, control, columns, limits, self._on_lost_node)
         service = Service(raw, self._version, text, scheduler, model.shape.positions)
         service.worker_died = self._worker_died
-        watch_slaves(started, service.lost_nodes.append)
-        self._console.server("INFO", "[LaunchLlmEngine] Engine started and ready to accept requests.")
+        service.crash = self.crash
         if self._new:
-            self._console.out("LogLevelDynamicHandler start")
+            start_tokenizers(raw, self._memory, self._console)
+            start_lines.health_checker_begins(self._console)
+            service.say_abnormal = partial(ending.say_abnormal, self._console)
+            interval = first_interval(this_site().time_scale)
+            service.health = Health(interval, partial(ending.say_normal, self._console))
+        else:
+            text_ = "[LaunchLlmEngine] Engine started and ready to accept requests."
+            self._console.server("INFO", text_)
+            legacy_end.watch_slaves(control, started, service.lost_nodes.append)
         self._listeners = open_listeners(raw.server, service, self._home)
         self._service = service
 
+    def _on_lost_node(self) -> None:
+        """3.0.0 uses the stream of a slave that is gone, and dies of it (seen); 1.0.0's requests fail."""
+        if self._new:
+            self.crash(signal.SIGSEGV, ())
+        self._console.model("ERROR", "a slave node is lost")
+
+    def _follow(self, started: Started) -> None:
+        model = started.model
+        assert model is not None and started.registration is not None
+        master = next(iter(started.registration.links.values()))
+        if self._new:
+            start_lines.health_checker_begins(self._console)
+        worker = self._bring_up.workers[0]
+
+        def finalised() -> None:
+            text = "[python thread: infer] model finalized."
+            self._console.python("INFO", text, "request_router.py-126", worker)
+
+        def life() -> None:
+            if not follow(model, started.group, master, finalised):
+                return
+            text = "gRPC Slave Worker Thread: stream closed by server"
+            self._console.model("INFO", text, "grpc_communicator.cpp:329")
+
+        def old_life() -> None:
+            follow(model, started.group, master, lambda: None)
+            self._console.model("ERROR", "the master node is lost: closed by the other end")
+            self._worker_died.set()
+
+        threading.Thread(target=life if self._new else old_life, name="slave", daemon=True).start()
+
     def _wait(self) -> None:
-        while not self._stop.wait(0.05):
+        """Until a signal, the end of a child or a client's stopService ends the daemon."""
+        while self._fate is None:
+            time.sleep(_POLL_SECONDS)
             if self._service is not None and self._service.stopping.is_set():
-                return
-            if self._worker_died.is_set() and self._startup.workers:
-                os.kill(self._startup.workers[0], signal.SIGKILL)
+                self._fate = Fate(signal.SIGTERM)
+            if self._worker_died.is_set():
                 self._worker_died.clear()
-            found = dead_worker(self._startup.workers)
-            if found:
-                self._report_death(*found)
-                return
+                os.kill(self._bring_up.workers[0], signal.SIGKILL)
+            children = [child for child in ended_children() if child[1]]
+            if children and self._fate is None:
+                self._fate = Fate(signal.SIGCHLD, children=tuple(children))
 
-    def _report_death(self, pid: int, status: int) -> None:
-        self._console.server("ERROR", f"Received exit signal[17], Process {os.getpid()}")
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            name = signal.strsignal(number)
-            self._console.server("ERROR", f"Process {pid} was terminated by signal {number} ({name})")
-        else:
-            self._console.server(
-                "ERROR", f"Process {pid} exited normally with status {os.WEXITSTATUS(status)}"
-            )
-        if not self._new:
-            text = "Please check the service log or python log."
-            self._console.out(f"ERR: Daemon wait pid with {pid} exit, {text}")
-        self._console.out(f"Reaped child {pid}")
+    # ---- ends
 
-    def _end(self) -> NoReturn:
-        """Unhealthy, a pause, the workers' end, then abort: status 134 is what a requested stop gives."""
-        scale = this_site().time_scale
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        if self._service is not None:
-            self._service.stopping.set()
-        time.sleep(_UNHEALTHY_SECONDS * scale)
-        self._console.err(f"Daemon is killing, please wait about {_SUBPROCESS_SECONDS} seconds...")
-        for listener in self._listeners:
-            listener.server_close()
-        workers = self._startup.workers
-        for pid in workers:
-            os.kill(pid, signal.SIGTERM)
-        self._reap(workers, scale)
-        signal.signal(signal.SIGABRT, signal.SIG_DFL)
-        os.abort()
-
-    def _reap(self, workers: list[int], scale: float) -> None:
-        for second in range(1, _SUBPROCESS_SECONDS + 1):
-            deadline = time.monotonic() + max(scale, 0.1)
-            while workers and time.monotonic() < deadline:
-                found = dead_worker(workers)
-                if found:
-                    self._console.out(f"Reaped child {found[0]}")
-                else:
-                    time.sleep(0.01)
-            if not workers:
-                self._console.err("All subprocesses exited gracefully.")
-                return
-            self._console.err(f"Waiting for subprocess exits for {second}/{_SUBPROCESS_SECONDS} seconds.")
-        self._console.err("Timeout reached, some subprocesses still alive. Force to kill them.")
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-    def _tell(self, error: Exception) -> None:
-        """What the service's log says of an engine that did not start."""
-        server = self._console.server
-        if isinstance(error, ListenError):
-            server("ERROR", "Socket bind failed, bind_result is -1. Address already in use")
-            server("ERROR", "listen port is occupied")
-            server("ERROR", f"[MIE04E02041C] [endpoint] Failed to listen {error.address}:{error.port}")
-            server("ERROR", "[MIE04E02011C] [endpoint] Failed to start http wrapper")
-            return
+    def _refuse(self, say: Callable[[], None], say_old: Callable[[Console], None]) -> NoReturn:
+        """A start that is refused: SIGKILL to the whole process group, status 137. Nothing is cleaned up."""
         if self._new:
-            server("ERROR", "[MIE04E06011C] Failed to init engine: mindieservice_llm_engine")
-            return
-        hint = "export MINDIE_LLM_PYTHON_LOG_TO_STDOUT=1 export MINDIE_LLM_PYTHON_LOG_TO_FILE=1 to find error"
-        server("ERROR", f": [MIE05E030001] Initialize modelBackends_ failed, {hint} in pythonlog")
-        server(
-            "ERROR",
-            "[llm_infer_model_instance.cpp:234] : [LLMInferModelInstance::Init] llmManager_ init fail!",
-        )
-        text = (
-            "LLMInferEngine initialize LLMInferModels failed. please check the error stacks for more details"
-        )
-        server("ERROR", f"[llm_infer_engine.cpp:48] : [MIE05E040001] [llm_backend] {text}")
-        engine = "[MIE04E060108] [backend_manager] Failed to init engine: mindieservice_llm_engine"
-        server("ERROR", f"[infer_backend_manager.cpp:272] : {engine}")
-        self._console.out("LLMInferEngine failed to init LLMInferModels")
-
-    def _fail(self, *, engine: bool) -> NoReturn:
-        """The end of a start that failed: SIGKILL to the whole process group, status 137."""
-        text = "Failed to init endpoint! Please check the service log or console output."
-        if self._new:
-            self._console.server("ERROR", text)
+            say()
         else:
-            if not engine:
-                self._console.server("ERROR", "[MIE05E040000] config check failed")
-            self._console.out(f"ERR: {text}")
+            say_old(self._console)
         sys.stdout.flush()
         os.killpg(os.getpgrp(), signal.SIGKILL)
         raise AssertionError("unreachable")
 
+    def _manager_failed(self) -> None:
+        assert self._started is not None
+        last_words.manager_failed(self._started.raw.backend["backendName"], self._console)
+        last_words.endpoint_failed(self._console)
+
+    def _fail_python(self) -> None:
+        """The first worker ends with status 1, which ends the daemon like any child's death."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        worker = self._bring_up.workers[0]
+        os.kill(worker, PYTHON_FAILS)
+        _, status = os.waitpid(worker, 0)
+        self._fate = Fate(signal.SIGCHLD, children=((worker, status),))
+
+    def _end(self) -> NoReturn:
+        assert self._fate is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if not self._new:
+            legacy_end.end(self._fate, self._service, self._listeners, self._bring_up.workers, self._console)
+        ending.Ending(
+            self._console,
+            self._started,
+            self._service,
+            self._listeners,
+            self._bring_up.workers,
+            self._memory,
+            up=self._up,
+        ).run(self._fate)
+
 
 def main(version: str, program: str) -> int:
-    """Run the daemon of a version as the program at that path; returns only where it cannot begin."""
+    """Run the daemon of a version as the program at that path; returns only where it cannot begin.
+
+    The first lines of 3.0.0 come before it asks for a process group of its own, which the kernel refuses to
+    the leader of a session: status 255 (seen on 3.0.0; a public file shows the same of 2.0.RC1). What 1.0.0
+    does is not known; it is not treated better.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if os.getpgrp() != os.getpid():
-        os.setpgrp()
     name_process(DAEMON)
     home = Path(program).resolve().parent.parent
     library = missing_library(version, home)
     if library:
         print(library, file=sys.stderr, flush=True)
         return 127
+    console = Console(version, home)
+    if version != "1.0.0":
+        console.err(f"g_mainPid = {os.getpid()}")
+        console.loggers()
+        console.out("LogLevelDynamicHandler start")
+    try:
+        os.setpgid(0, 0)
+    except OSError as error:
+        text = f"[MIE04E01011C] [daemon] Failed to set process group. errno is {error.errno}"
+        console.server("ERROR", text, "llm_daemon.cpp:391")
+        return 255
     options: dict[str, str] = {}
     rest = sys.argv[1:]
     while rest:
@@ -246,9 +284,10 @@ def main(version: str, program: str) -> int:
             text = (
                 f"Missing value for key: {key}" if key in _ARGUMENTS else "Unrecognized command-line argument"
             )
-            Console(version, home).server("ERROR", f"{text}, expect [{', '.join(_ARGUMENTS)}]")
+            expected = f"[MIE04E01011C] [daemon] {text}, expect [{', '.join(_ARGUMENTS)}]"
+            console.server("ERROR", expected, "llm_daemon.cpp:369")
             return 255
         options[key] = rest.pop(0)
     stated = options.get("--config-file") or os.environ.get("MIES_CONFIG_JSON_PATH")
-    daemon = Daemon(version, home, Path(stated) if stated else home / "conf/config.json")
+    daemon = Daemon(version, home, Path(stated) if stated else home / "conf/config.json", console)
     return daemon.run()

@@ -75,6 +75,21 @@ def model_path_fault(path: Path, *, folder: bool) -> str | None:
     return None
 
 
+_CODES = {
+    "Path contains special characters": "INVALID_ARGUMENT",
+    "Exceeded max directory depth": "RISK_ALERT",
+    "Path not found": "NONE_ARGUMENT",
+    "The path is not": "TYPE_MISMATCH",
+    "File size exceeds limit": "RISK_ALERT",
+}
+
+
+def coded(fault: str) -> str:
+    """A SafePath fault with its kind before it, as 3.0.0's log shows it."""
+    code = next((code for words, code in _CODES.items() if fault.startswith(words)), "NO_PERMISSION")
+    return f"[{code}] {fault}"
+
+
 def weights_fault(path: Path, version: str) -> str | None:
     """What atb_llm's file_utils.py objects to in a weights folder or file, as the exception's line."""
     if not path.exists():

@@ -162,7 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "business" not in self.server.roles:
             raise _not_found()
         if service.stopping.is_set():
-            raise ApiError(503, "Service Unavailable", "The service has been stopped.")
+            if service.version == "1.0.0":
+                raise ApiError(503, "Service Unavailable", "The service has been stopped.")
+            stopped = "Failed to enqueue inferRequest. Engine has been stopped. Cannot add request."
+            raise ApiError(500, "Incomplete Generation", stopped)
         if path == "/v1/tokenizer":
             self._tokenizer(body, service)
             return

@@ -1,7 +1,6 @@
 """The daemon's listeners. Those with the same address and port are one.
 
-3.0.0 also tries each port on all of the machine's addresses before; the emulated nodes share one machine, so
-only a node's own address is tried.
+Both versions look first whether a port can be had (see ports); of 1.0.0 no document says how.
 """
 
 from __future__ import annotations
@@ -9,28 +8,69 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from lingctl.sandbox.engine.http_api import ApiServer
+from lingctl.sandbox.engine.ports import connections, in_the_way
 from lingctl.sandbox.engine.server_config import Section
 from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.site import this_site
+
+_ROLES = ("business", "management", "metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One listener to be opened."""
+
+    address: str
+    port: int
+    roles: frozenset[str]
+
+    @property
+    def first_role(self) -> str:
+        """The role that names it in the log, and whose certificate it has."""
+        return next(role for role in _ROLES if role in self.roles)
 
 
 class ListenError(Exception):
-    """A listener could not be opened."""
+    """A listener could not be opened.
 
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__(f"{address}:{port}")
-        self.address, self.port = address, port
-
-
-def open_listeners(server: Section, service: Service, home: Path) -> list[ThreadingHTTPServer]:
-    """Open and start the listeners.
-
-    Raises:
-        ListenError: a port is taken or an address is not this host's.
+    Attributes:
+        wanted: those that could not; of occupied ports the first.
+        occupied: the port is not free; otherwise the address is not this host's.
     """
+
+    def __init__(self, wanted: Sequence[Wanted], *, occupied: bool) -> None:
+        super().__init__(", ".join(f"{one.address}:{one.port}" for one in wanted))
+        self.wanted, self.occupied = list(wanted), occupied
+
+
+class Listeners:
+    """The open listeners."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[Wanted, ThreadingHTTPServer]] = []
+
+    def add(self, wanted: Wanted, listener: ThreadingHTTPServer) -> None:
+        """One more, which answers from now on."""
+        self._open.append((wanted, listener))
+        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def close(self, *, business: bool) -> None:
+        """Close the ports; that of the business only if told, as it waits for its open requests."""
+        for wanted, listener in self._open:
+            if business or "business" not in wanted.roles:
+                listener.shutdown()
+                listener.server_close()
+        self._open = [] if business else [one for one in self._open if "business" in one[0].roles]
+
+
+def wanted_listeners(server: Section) -> list[Wanted]:
+    """What the configuration and the environment ask for."""
     business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
     management = (
         os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get("managementIpAddress") or business
@@ -40,23 +80,43 @@ def open_listeners(server: Section, service: Service, home: Path) -> list[Thread
     roles.setdefault((business, port), set()).add("business")
     roles.setdefault((management, server.get("managementPort", port)), set()).add("management")
     roles.setdefault((management, server.get("metricsPort", port)), set()).add("metrics")
-    opened: list[ThreadingHTTPServer] = []
-    for address, names in roles.items():
+    return [Wanted(*address, frozenset(names)) for address, names in roles.items()]
+
+
+def open_listeners(server: Section, service: Service, home: Path) -> Listeners:
+    """Open and start the listeners, all or none.
+
+    Raises:
+        ListenError: a port is not free or an address is not this host's.
+    """
+    wanted = wanted_listeners(server)
+    own = {one.address for one in wanted}
+    scale, found = this_site().time_scale, list(connections())
+    for one in wanted:
+        if in_the_way(one.port, own, found, scale):
+            raise ListenError([one], occupied=True)
+    opened: list[tuple[Wanted, ApiServer]] = []
+    failed: list[Wanted] = []
+    for one in wanted:
         try:
-            listener = ApiServer(address, frozenset(names), service, server["maxLinkNum"])
+            listener = ApiServer((one.address, one.port), one.roles, service, server["maxLinkNum"])
         except OSError:
-            for other in opened:
-                other.server_close()
-            raise ListenError(*address) from None
+            failed.append(one)
+            continue
+        opened.append((one, listener))
         if server["httpsEnabled"]:
-            context = _tls_context(server, _TLS_NAMES[_first_role(names)], home)
+            context = _tls_context(server, _TLS_NAMES[one.first_role], home)
             listener.socket = context.wrap_socket(
                 listener.socket, server_side=True, do_handshake_on_connect=False
             )
-        opened.append(listener)
-    for running in opened:
-        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    return opened
+    if failed:
+        for _, listener in opened:
+            listener.server_close()
+        raise ListenError(failed, occupied=False)
+    listeners = Listeners()
+    for one, listener in opened:
+        listeners.add(one, listener)
+    return listeners
 
 
 # Each listener's certificate, key and authorities; one that serves several uses the first one's.
@@ -65,10 +125,6 @@ _TLS_NAMES = {
     "management": ("managementTlsCert", "managementTlsPk", "managementTlsCaFile"),
     "metrics": ("metricsTlsCert", "metricsTlsPk", "metricsTlsCaFile"),
 }
-
-
-def _first_role(names: set[str]) -> str:
-    return next(role for role in _TLS_NAMES if role in names)
 
 
 def _tls_context(server: Section, names: tuple[str, str, str], home: Path) -> ssl.SSLContext:

@@ -113,14 +113,14 @@ def slots(service: Service) -> Document:
 
 
 def health(service: Service, *, ready: bool) -> tuple[int, Document | None]:
-    """The state as the v2 health endpoints tell it: status and body."""
+    """The state as the v2 health endpoints tell it: status and body. See health.py for what it rests on."""
     if service.lost_nodes:
         nodes = [f"node({address}) is abnormal." for address in service.lost_nodes]
         return 500, {"message": "Abnormal node detected", "no_contact_node": nodes}
-    if service.stopping.is_set():
-        stopped = {"error": "The service has been stopped.", "error_type": "Service Unavailable"}
-        return 503, stopped if ready else None
-    if service.scheduler.lost:
+    if service.health.abnormal or service.stopping.is_set():
+        return 503, None
+    if service.health.starting or service.scheduler.lost:
+        service.say_abnormal()
         return 500, {"message": "Service is abnormal"}
     if service.scheduler.running >= service.raw.schedule["maxBatchSize"]:
         if ready:

@@ -1,16 +1,20 @@
-"""Processes as they show in ps: the daemon, and one light worker for each card."""
+"""Processes as they show in ps: the daemon, one light worker for each card, and the tokenizers of 3.0.0."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 DAEMON = "mindieservice_daemon"
-WORKER = "mindie_llm_backend_connector"
+WORKERS = {"1.0.0": "mindie_llm_backend_connector", "3.0.0": "mindie_llm_backend"}
 _PR_SET_NAME = 15
+# Sent to a worker whose Python ends with an exception.
+PYTHON_FAILS = signal.SIGUSR1
 
 
 def name_process(name: str) -> None:
@@ -19,35 +23,76 @@ def name_process(name: str) -> None:
 
 
 def _name_command_line(text: str) -> None:
-    """Overwrite this process's command line as /proc shows it, as far as it has room."""
+    """Overwrite this process's command line as /proc shows it: arguments, and the environment behind."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    start, end = int(fields[45]), int(fields[46])
+    start, end = int(fields[45]), int(fields[48])
     if 0 < start < end:
         data = text.encode()[: end - start - 1]
         ctypes.memmove(start, data.ljust(end - start, b"\0"), end - start)
 
 
-def start_worker(rank: int, device: int) -> int:
-    """Fork the worker of a card: it idles, holds the card, and ends on SIGTERM. Gives its pid."""
+def start_worker(command: str, at_stop: Callable[[], None] | None = None) -> int:
+    """Fork the worker of a card: it idles, and holds the card. Gives its pid.
+
+    Args:
+        command: its command line, which begins with its name.
+        at_stop: 3.0.0: what a stopped worker does before it ends by signal 11, as the real one was seen to
+            (which may have come from its stand-ins for a card). Without it a stopped worker just ends.
+    """
     pid = os.fork()
     if pid:
         return pid
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    name_process(WORKER)
-    _name_command_line(f"{WORKER} --rank {rank} --npu {device}")
+    _begin_child()
+
+    def stop(*_: object) -> None:
+        if at_stop is None:
+            os._exit(0)
+        at_stop()
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(PYTHON_FAILS, lambda *_: os._exit(1))
+    name_process(command.partition(" ")[0])
+    _name_command_line(command)
     while True:
         time.sleep(3600)
 
 
-def dead_worker(pids: list[int]) -> tuple[int, int] | None:
-    """A worker that has ended, reaped: its pid and wait status; None while all live."""
-    for pid in pids:
+def start_tokenizer() -> int:
+    """Fork a tokenizer process of 3.0.0, which keeps the daemon's command line. Gives its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    _begin_child()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    name_process("RunEP")
+    while True:
+        time.sleep(3600)
+
+
+def _begin_child() -> None:
+    """A child has none of the daemon's sockets and files, and none of its handlers."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.closerange(3, 4096)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def ended_children() -> list[tuple[int, int]]:
+    """Children that have ended, reaped: pids with their wait statuses."""
+    found: list[tuple[int, int]] = []
+    while True:
         try:
-            found, status = os.waitpid(pid, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            found, status = pid, 0
-        if found:
-            pids.remove(pid)
-            return pid, status
-    return None
+            return found
+        if not pid:
+            return found
+        found.append((pid, status))
+
+
+def end_of(status: int) -> tuple[int, int]:
+    """A wait status as (exit code, signal), one of them 0."""
+    return (0, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else (os.WEXITSTATUS(status), 0)

@@ -118,6 +118,14 @@ def read_rank_table(version: str, console: Console) -> RankTable:
     return table
 
 
+def stated_servers(path: str) -> int:
+    """server_count as atb_llm takes it from the file that RANK_TABLE_FILE names; 1 where there is none."""
+    try:
+        return max(1, int(json.loads(Path(path).read_bytes())["server_count"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return 1
+
+
 def check_values(table: RankTable, console: Console) -> bool:
     """The value checks, which run after the 'successfully' line; False once a line has been said."""
     wrong: list[str] = []
@@ -171,7 +179,8 @@ def _parse(document: Mapping[str, Any]) -> RankTable:
         error = "[json.exception.out_of_range.403] key 'server_list' not found"
         raise _Wrong(f"Parameter server_list is invalid in ranktable file{error}")
     servers = tuple(_server(entry) for entry in document["server_list"])
-    agreed = [[s.container_ip, [[d.device_id, d.address, d.rank] for d in s.devices]] for s in servers]
+    # The order of the list is nobody's business: nodes that list each other otherwise serve (seen on 3.0.0).
+    agreed = sorted([s.container_ip, [[d.device_id, d.address, d.rank] for d in s.devices]] for s in servers)
     digest = hashlib.sha256(json.dumps(agreed).encode()).hexdigest()
     return RankTable(servers, _local(servers), digest, int(count_text))
 

@@ -1,4 +1,4 @@
-"""Continuous batching on the master, and the loop in which slaves follow."""
+"""Continuous batching on the master."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lingctl.sandbox.engine.bfloat16 import Floats
-from lingctl.sandbox.engine.framing import LinkLost, receive_json, send_json
+from lingctl.sandbox.engine.framing import LinkLost, send_json
 from lingctl.sandbox.engine.model import Cache, Model
 from lingctl.sandbox.engine.sampling import Sampler, Sampling
 from lingctl.sandbox.engine.world import Group
@@ -190,18 +190,3 @@ class Scheduler:
             if waiting is None:
                 return
             waiting.out.put(EngineLost())
-
-
-def follow(model: Model, group: Group, master: socket.socket) -> None:
-    """A slave's life: compute its share of every step until the master is gone.
-
-    Raises:
-        LinkLost: the master, or a card's link, is gone.
-    """
-    caches: dict[int, Cache] = {}
-    while True:
-        order = receive_json(master)
-        for number in order["free"]:
-            caches.pop(number, None)
-        batch = [(tokens, caches.setdefault(number, Cache())) for number, tokens in order["step"]]
-        group.gather(model.forward(batch), [])

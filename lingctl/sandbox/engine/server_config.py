@@ -147,12 +147,14 @@ def _parallel(name: str, value: object, console: Console) -> None:
         leading = re.match(r"\s*[+-]?\d+", value)
         if not leading or not -(2**31) <= int(leading[0]) < 2**31:
             words = f"Value for {name} out of range, got {value}" if leading else ""
-            console.model("ERROR", words or f"Invalid value for {name}, which is {value}")
+            line = 104 if words else 101
+            text = words or f"Invalid value for {name}, which is {value}"
+            console.model("ERROR", text, f"model_deploy_config.cpp:{line}")
             console.out("ConfigManager Init exception: stoi")
             raise Refused(name)
         value = int(leading[0])
     if isinstance(value, int | float) and (int(value) + 2**31) % 2**32 - 2**31 <= 0:
-        console.model("ERROR", f"{name} cannot be smaller than 1.")
+        console.model("ERROR", f"{name} cannot be smaller than 1.", "model_deploy_config.cpp:113")
         console.out(f"ConfigManager init exception: {name} cannot be smaller than 1.")
         raise Refused(name)
 
@@ -286,7 +288,7 @@ def _say_model_rule(version: str, console: Console, text: str) -> None:
     if version == "1.0.0":
         console.out(text)
     else:
-        console.model("ERROR", text)
+        console.model("ERROR", text, "model_deploy_config.cpp:50")
 
 
 def _failed(section: str, version: str, console: Console) -> Refused:

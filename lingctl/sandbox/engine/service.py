@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lingctl.sandbox.engine.api_requests import ApiError, Wish
+from lingctl.sandbox.engine.health import Health
 from lingctl.sandbox.engine.scheduler import EngineLost, Scheduler
 from lingctl.sandbox.engine.server_config import RawConfig
 from lingctl.sandbox.engine.site import Site, this_site
@@ -44,8 +45,12 @@ class Service:
     """What the HTTP side works on.
 
     Attributes:
-        lost_nodes: addresses of slaves that are gone.
+        lost_nodes: addresses of slaves that are gone; of 1.0.0 only, 3.0.0 never fills its list.
         worker_died: set to kill a worker, for the fault of that name.
+        health: what the health checker knows.
+        say_abnormal: writes what each poll of health leaves in the console while the service is abnormal.
+        crash: ends the daemon by a signal in the middle of a request, with what C++ says of it before; the
+            calling thread never comes back, and no answer is sent.
     """
 
     raw: RawConfig
@@ -56,6 +61,9 @@ class Service:
     lost_nodes: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     worker_died: threading.Event = field(default_factory=threading.Event)
+    health: Health = field(default_factory=Health)
+    say_abnormal: Callable[[], None] = lambda: None
+    crash: Callable[[int, Sequence[str]], None] = lambda number, words: None
 
     @property
     def name(self) -> str:

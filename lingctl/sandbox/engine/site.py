@@ -30,11 +30,13 @@ class Site:
         time_scale: factor on every documented delay and timeout.
         faults: names of the faults in force.
         cards: by device id; None where no sandbox describes them.
+        shared_memory: bytes that /dev/shm may hold; None for what the file system says.
     """
 
     time_scale: float = 1.0
     faults: frozenset[str] = frozenset()
     cards: Mapping[int, Card] | None = None
+    shared_memory: int | None = None
 
 
 def this_site() -> Site:
@@ -58,4 +60,5 @@ def _from_document(document: Mapping[str, Any]) -> Site:
         time_scale=float(document.get("time_scale", 1.0)),
         faults=frozenset(document.get("faults", ())),
         cards=None if cards is None else {int(key): Card(**value) for key, value in cards.items()},
+        shared_memory=document.get("shared_memory"),
     )

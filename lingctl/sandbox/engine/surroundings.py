@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lingctl.sandbox.engine.site import device_folder
 
-_SHARED_MEMORY = {"1.0.0": 1 << 29, "3.0.0": 687_866_880}
+_OLD_SHARED_MEMORY = 1 << 29
 
 
 def missing_library(version: str, service_home: Path) -> str | None:
@@ -49,28 +49,25 @@ def visible_cards() -> list[int]:
     return [card for card in wanted if card in present]
 
 
-def shared_memory_fault(version: str) -> list[str]:
-    """The lines about a /dev/shm that is too small, none if it is large enough.
+def shared_memory_fault() -> list[str]:
+    """1.0.0: the lines about a /dev/shm that is too small, none if it is large enough.
 
-    Source: 3.0.0's shared_memory.h for the size; 1.0.0's need is not documented, half a GiB is an assumption
-    that refuses Docker's default of 64 MiB.
+    Its need is not documented: half a GiB is an assumption that refuses Docker's default of 64 MiB, and the
+    words are those of 3.0.0's source.
     """
     folder = device_folder() / "shm"
+    last = "Shared memory size is not enough for all executors."
     if not folder.is_dir():
-        return ["Shared memory size is not enough for all executors."]
+        return [last]
     found = os.statvfs(folder)
-    needed = _SHARED_MEMORY[version]
-    if found.f_frsize * found.f_blocks >= needed:
+    if found.f_frsize * found.f_blocks >= _OLD_SHARED_MEMORY:
         return []
-    return [
-        "Available shared memory size is not enough for all executors. Please increase the available shared "
-        f"memory. The least required size is {needed}",
-        "Shared memory size is not enough for all executors.",
-    ]
+    text = "Available shared memory size is not enough for all executors. Please increase the available"
+    return [f"{text} shared memory. The least required size is {_OLD_SHARED_MEMORY}", last]
 
 
 def foreign_segments() -> list[str]:
-    """Segments of an engine in /dev/shm that are not this user's or not private."""
+    """1.0.0: segments of an engine in /dev/shm that are not this user's or not private."""
     lines = []
     for path in (device_folder() / "shm").glob("*llm_backend_*"):
         found = path.stat()

@@ -12,12 +12,32 @@ from lingctl.sandbox.engine.address_rules import address_fault
 from lingctl.sandbox.engine.certificate_rules import CertificateRules
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.fields import BACKEND, SERVER, Field
-from lingctl.sandbox.engine.file_rules import model_path_fault, private_file_fault
+from lingctl.sandbox.engine.file_rules import coded, model_path_fault, private_file_fault
 from lingctl.sandbox.engine.schedule_rules import schedule_faults
 from lingctl.sandbox.engine.server_config import RawConfig, Refused, Section, between
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?\Z")
 _ENGINE = re.compile(r"[a-z]+(_[a-z]+)*\Z")
+
+# Where 3.0.0 says what it logs; its other lines go to standard output without a place.
+_PLACES = {
+    "The value of modelName": "model_deploy_config.cpp:426",
+    "The value of modelParam.maxSeqLen": "model_deploy_config.cpp:445",
+    "The value of modelParam.maxInputTokenLen": "model_deploy_config.cpp:449",
+    "The value of modelParam.worldSize": "model_deploy_config.cpp:453",
+    "Backend type only supports": "model_deploy_config.cpp:457",
+    "The value of 'npuMemSize'": "model_deploy_config.cpp:461",
+    "The maxN cannot": "schedule_config.cpp:257",
+    "The maxPreemptCount cannot": "schedule_config.cpp:277",
+    "The templateType must": "schedule_config.cpp:304",
+    "The templateName must": "schedule_config.cpp:308",
+    "The scheduleParam.policyType": "param_checker.cpp:374",
+}
+
+
+def place_of(text: str) -> str:
+    """The file and line of a logged sentence."""
+    return next((place for words, place in _PLACES.items() if text.startswith(words)), "")
 
 
 class ValueRules:
@@ -57,15 +77,16 @@ class ValueRules:
     def _say(self, text: str, *, log: bool = False) -> None:
         self._wrong = True
         if log and self._version != "1.0.0":
-            self._console.model("ERROR", text)
+            self._console.model("ERROR", text, place_of(text))
         else:
             self._console.out(text)
 
     def _model_folder(self) -> None:
         folder = Path(self._raw.model["modelWeightPath"])
-        fault = model_path_fault(folder.resolve(), folder=True)
         config = folder / "config.json"
-        fault = fault or model_path_fault(config.resolve(), folder=False)
+        # 3.0.0 has said what is wrong with the file when it read the section.
+        config_fault = model_path_fault(config.resolve(), folder=False)
+        fault = model_path_fault(folder.resolve(), folder=True) or config_fault
         if fault is None and self._version == "1.0.0":
             fault = private_file_fault(config, self._version, 0o750)
         if fault is None:
@@ -76,8 +97,8 @@ class ValueRules:
                 self._console.out("ERR: model config.json file is invalid. Please check it! ")
         elif self._version == "1.0.0":
             self._console.out(fault)
-        else:
-            self._console.model("ERROR", fault)
+        elif config_fault is None:
+            self._console.model("ERROR", coded(fault), "model_deploy_config.cpp:470")
         if self._version == "1.0.0":
             self._console.out("Failed check model config.json! take modelConfig.modelWeightPath to empty")
         raise Refused("model folder")

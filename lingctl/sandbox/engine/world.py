@@ -1,15 +1,21 @@
 """The nodes as one engine: slaves register with the master, then follow its steps.
 
 The master's registration port stands in for MindIE's gRPC service; the protocol is our own. Partial sums
-travel over the cards' own links (see hccl).
+travel over the cards' own links (see hccl). Lines and waits of 3.0.0 are as two real daemons on a CPU showed
+them; 1.0.0 is given the same texts in its own log's form, which no document confirms.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
 
 from lingctl.sandbox.engine.bfloat16 import Floats
 from lingctl.sandbox.engine.console import Console
@@ -25,10 +31,17 @@ from lingctl.sandbox.engine.rank_table import RankTable, Server
 from lingctl.sandbox.engine.site import Site
 
 _RETRIES = 120
+# How long one try takes where something else listens on the port (seen).
+_FOREIGN_SECONDS = 20.0
+_SOURCE = "grpc_communicator.cpp"
 
 
 class WorldError(Exception):
     """The nodes did not find each other."""
+
+
+class SizesDiffer(Exception):
+    """The warm-ups of two nodes have other sizes, so that their collectives do not fit each other."""
 
 
 @dataclass
@@ -44,43 +57,58 @@ class Registration:
     listener: socket.socket | None = None
 
 
-def open_master(own: Server, port: int, console: Console) -> socket.socket:
-    """Bind the registration port.
+def wait_for_ever() -> NoReturn:
+    """As long as nobody ends this process."""
+    while True:
+        threading.Event().wait()
+
+
+def open_master(own: Server, port: int, console: Console, *, tls: bool = False) -> socket.socket:
+    """Bind the registration port, which several MindIE masters may share.
 
     Raises:
-        WorldError: the port is taken or the address is not this node's.
+        WorldError: another program has the port, or the address is not this node's.
     """
-    console.model("INFO", "GRPCCommunicator: Start to init as Master")
+    console.model("INFO", "Start to init GRPCCommunicator", f"{_SOURCE}:136")
+    console.model("INFO", "GRPCCommunicator: Start to init as Master", f"{_SOURCE}:153")
+    console.model("INFO", "GRPCCommunicator: wait slave connecting...", f"{_SOURCE}:212")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        return socket.create_server((own.container_ip, port), backlog=64)
+        listener.bind((own.container_ip, port))
+        listener.listen(64)
     except OSError as error:
-        console.model("ERROR", f"Failed to start gRPC server on port {port}")
+        listener.close()
+        stamp = f"E{datetime.now():%m%d %H:%M:%S.%f}000 {threading.get_native_id():>7}"
+        text = f"UNKNOWN:No address added out of total 1 resolved for '{own.container_ip}:{port}'"
+        console.err(f"{stamp} chttp2_server.cc:1045]                {text}")
+        console.model("ERROR", f"Failed to start gRPC server on port {port}", f"{_SOURCE}:195")
         raise WorldError(str(error)) from error
+    how = "TLS" if tls else "no encryption"
+    console.model("INFO", f"gRPC server started on port {port} with {how}", f"{_SOURCE}:198")
+    return listener
 
 
 def accept_slaves(listener: socket.socket, table: RankTable, console: Console) -> Registration:
-    """Wait, without limit as the real one, until every slave has registered."""
-    assert table.local is not None
-    missing = {server.container_ip for server in table.servers} - {table.local.container_ip}
+    """Wait, without limit, until as many slaves have registered as the table has, whichever they are."""
     links: dict[str, socket.socket] = {}
-    console.model("INFO", "GRPCCommunicator: wait slave connecting...")
-    while missing:
+    while len(links) < len(table.servers) - 1:
         link, _ = listener.accept()
         try:
             link.settimeout(5)
             hello = receive_json(link)
+            send_json(link, {"registered": True})
             link.settimeout(None)
         except (LinkLost, OSError):
             link.close()
             continue
         name = hello.get("node") if isinstance(hello, dict) else None
-        if name not in missing:
+        if not isinstance(name, str):
             link.close()
             continue
-        send_json(link, {"table": table.digest})
-        missing.remove(name)
-        links[str(name)] = link
-    console.model("INFO", f"GRPCCommunicator: All {len(links)} slaves connected")
+        links[name] = link
+    console.model("INFO", f"GRPCCommunicator: All {len(links)} slaves connected", f"{_SOURCE}:214")
     return Registration(links, listener)
 
 
@@ -92,25 +120,96 @@ def register_slave(table: RankTable, port: int, site: Site, console: Console) ->
     """
     assert table.local is not None and table.master is not None
     master, own = table.master.container_ip, table.local.container_ip
-    console.model("INFO", f"GRPCCommunicator: Start to init as Slave (IP={own})")
+    console.model("INFO", "Start to init GRPCCommunicator", f"{_SOURCE}:136")
+    console.model("INFO", f"GRPCCommunicator: Start to init as Slave (IP={own})", f"{_SOURCE}:219")
     for _ in range(_RETRIES):
         attempt = f"attempting connection to server at IP = {master}, port = {port}"
-        console.model("INFO", f"GRPCCommunicator: {attempt}")
+        console.model("INFO", f"GRPCCommunicator: {attempt}", f"{_SOURCE}:226")
+        link = _try_master(master, own, port, site)
+        # The real one says so whether or not anything listens.
+        text = "Successfully connected to master and obtained slaveStream"
+        console.model("INFO", text, f"{_SOURCE}:273")
+        console.model("INFO", f"Sent registration to master: slave_ip={own}", f"{_SOURCE}:311")
+        if link is not None:
+            console.model("INFO", "Registration succeeded", f"{_SOURCE}:277")
+            return Registration({master: link})
+        failed = "Send registration message to master failed. Retrying in 1 second..."
+        console.model("WARN", failed, f"{_SOURCE}:283")
+        time.sleep(max(site.time_scale, 0.01))
+    text = "Failed to establish connection to master after maximum retries"
+    console.model("ERROR", text, f"{_SOURCE}:293")
+    raise WorldError(text)
+
+
+def _try_master(master: str, own: str, port: int, site: Site) -> socket.socket | None:
+    link = None
+    try:
+        link = socket.create_connection((master, port), 5, (own, 0))
+        link.settimeout(max(0.05, _FOREIGN_SECONDS * site.time_scale))
+        send_json(link, {"node": own})
+        receive_json(link)
+        link.settimeout(None)
+    except (OSError, LinkLost):
+        if link is not None:
+            link.close()
+        return None
+    return link
+
+
+def agree_on_warm_up(registration: Registration, *, is_master: bool, sizes: Sequence[int]) -> None:
+    """The warm-up's first collective. A node that is gone is waited for without limit, and without a word.
+
+    On the real thing workers meet, and those of a dead daemon live on: a slave whose master's daemon has
+    ended goes on.
+
+    Raises:
+        SizesDiffer: master: a slave's warm-up has other sizes.
+    """
+    for link in registration.links.values():
         try:
-            link = socket.create_connection((master, port), 5, (own, 0))
-            send_json(link, {"node": own})
-            receive_json(link)
-            link.settimeout(None)
-        except (OSError, LinkLost) as error:
-            text = f"Failed to establish bidirectional stream to master. {error}"
-            console.model("ERROR", text)
-            time.sleep(max(site.time_scale, 0.01))
-            continue
-        console.model("INFO", "Successfully connected to master and obtained slaveStream")
-        console.model("INFO", "Registration succeeded")
-        return Registration({master: link})
-    console.model("ERROR", "Failed to establish connection to master after maximum retries")
-    raise WorldError("Failed to establish connection to master after maximum retries")
+            if is_master:
+                fits = receive_json(link) == list(sizes)
+                send_json(link, fits)
+                if not fits:
+                    raise SizesDiffer
+                continue
+            send_json(link, list(sizes))
+            if not receive_json(link):
+                wait_for_ever()
+        except LinkLost:
+            if is_master:
+                wait_for_ever()
+
+
+def exchange_init_results(
+    registration: Registration, *, is_master: bool, overview: str, console: Console
+) -> None:
+    """What the executors tell each other of their caches when their models are there."""
+    for link in registration.links.values():
+        try:
+            if is_master:
+                receive_json(link)
+                head = "[Executor::MasterHandleSlaveInitResponse]:"
+                text = f"{head} Updated KV cache overview from slave: {overview}"
+                console.model("INFO", text, "executor.cpp:363")
+            else:
+                send_json(link, "initialised")
+        except LinkLost:
+            if is_master:
+                wait_for_ever()
+            text = "SafeWriteMsgToStream: failed to write message to stream"
+            console.model("ERROR", text, f"{_SOURCE}:346")
+            text = "SendResponse: failed to write response to slave stream."
+            console.model("ERROR", text, f"{_SOURCE}:394")
+            text = "Slave Node: failed to send response to remote master node."
+            console.model("ERROR", text, "communicator.cpp:307")
+
+
+def say_finalised(registration: Registration | None) -> None:
+    """The master's last word to its slaves' workers, where it has one."""
+    for link in registration.links.values() if registration else ():
+        with contextlib.suppress(LinkLost):
+            send_json(link, {"finalize": os.getpid()})
 
 
 class Group:
@@ -124,9 +223,16 @@ class Group:
     def __init__(self, links: Sequence[tuple[str, socket.socket]], *, is_master: bool) -> None:
         self._links = list(links)
         self.is_master = is_master
+        self._frozen = threading.Event()
+
+    def freeze(self) -> None:
+        """The worker is gone: whatever is computed from now on never comes to its end."""
+        self._frozen.set()
 
     def reduce(self, partial: Floats) -> Floats:
         """The sum of every node's partial result; the same bits on every node."""
+        if self._frozen.is_set():
+            wait_for_ever()
         if not self._links:
             return partial
         if not self.is_master:
@@ -141,6 +247,8 @@ class Group:
 
     def gather(self, own: Floats, widths: Sequence[int]) -> list[Floats]:
         """Master: its own columns and then every slave's. Slave: only its own, after sending them."""
+        if self._frozen.is_set():
+            wait_for_ever()
         if not self.is_master:
             send_floats(self._links[0][1], own)
             return [own]

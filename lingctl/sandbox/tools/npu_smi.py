@@ -264,7 +264,7 @@ def _workers() -> list[_Worker]:
             text = path.read_bytes().split(b"\0")[0].decode()
         except OSError:
             continue
-        match = re.match(r"mindie_llm_backend_connector .*--npu (\d+)", text)
+        match = re.match(r"mindie_llm_backend(?:_connector)? .*--npu(?:_device_id)? (\d+)", text)
         if match:
             found.append(_Worker(int(path.parent.name), int(match[1])))
     return sorted(found, key=lambda worker: worker.pid)
