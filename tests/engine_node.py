@@ -25,6 +25,8 @@ from lingctl.sandbox.engine.stock_config import stock_config
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
 CHECKOUT = Path(__file__).resolve().parents[1]
 SUCCESS = "Daemon start success!"
+# Keys of ModelConfig that the stock file does not have.
+PARALLEL = ("tp", "dp", "cp", "sp", "pp", "moe_tp", "moe_ep")
 # Runs side by side do not meet: cards listen on one fixed port.
 _NETWORK = 64 + os.getpid() % 128
 
@@ -70,6 +72,14 @@ def rename_tensors(folder: Path, rename: Callable[[str], str]) -> None:
     document = json.loads(index.read_text())
     document["weight_map"] = {rename(name): file for name, file in document["weight_map"].items()}
     index.write_text(json.dumps(document))
+
+
+def wait_until(state: Callable[[], bool], seconds: float = 30, told: Callable[[], str] = lambda: "") -> None:
+    """Wait for a state."""
+    deadline = time.monotonic() + seconds
+    while not state():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.02)
 
 
 class EngineNode:
@@ -138,6 +148,8 @@ class EngineNode:
             "modelWeightPath": str(self.weights),
             **changes,
         }
+        model = config["BackendConfig"]["ModelDeployConfig"]["ModelConfig"][0]
+        model.update({name: changes[name] for name in PARALLEL if changes.get(name) is not None})
         for key, value in values.items():
             _replace(config, key, value)
         self.write_config(json.dumps(config))
@@ -212,11 +224,38 @@ class EngineNode:
         return self.wait_end()
 
     def refused(self, seconds: float = 30, status: int = 137) -> str:
-        """Start, and see it end without a word of success: 137 where it is refused, 134 where a load fails."""
+        """Start, and see it end without a word of success: 137 if it is refused, 134 if a load fails."""
         self.start()
         assert self.wait_end(seconds) == status, self.text
         assert SUCCESS not in self.text
         return self.text
+
+    @property
+    def workers(self) -> list[int]:
+        """Card processes of this daemon's group, also of one that has ended."""
+        return [pid for pid, text in self._group() if text.startswith("mindie_llm_backend")]
+
+    @property
+    def tokenizers(self) -> list[int]:
+        """Tokenizer processes of 3.0.0."""
+        assert self.process is not None
+        others = (self.process.pid, *self.workers)
+        return [pid for pid, _ in self._group() if pid not in others]
+
+    def _group(self) -> list[tuple[int, str]]:
+        assert self.process is not None
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (path / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self.process.pid and fields[0] != "Z":
+                    text = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    found.append((int(path.name), text))
+        return found
+
+    def wait_text(self, text: str, seconds: float = 30) -> None:
+        """Wait for words in the console, whether or not the daemon lives."""
+        wait_until(lambda: text in self.text, seconds, lambda: self.text)
 
     def close(self) -> None:
         if self.process is not None:
@@ -274,8 +313,13 @@ def rank_table(nodes: list[EngineNode]) -> dict:
 
 
 def join_world(nodes: list[EngineNode], table: dict | None = None, **config: object) -> None:
-    """Give every node the table, its environment and a configuration for several nodes."""
+    """Give every node the table, its environment and a configuration for several nodes.
+
+    What 3.0.0 needs and 1.0.0 does not know: ``tp`` of all cards; None leaves it out.
+    """
     table = table or rank_table(nodes)
+    if nodes[0].version != "1.0.0":
+        config.setdefault("tp", sum(node.cards for node in nodes))
     for node in nodes:
         path = node.home / "rank_table.json"
         path.write_text(json.dumps(table))

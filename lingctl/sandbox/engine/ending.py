@@ -1,8 +1,8 @@
 """How 3.0.0 ends: after a signal, a child's death or a crash; by an abort, which a shell shows as 134.
 
 Seen on the real 3.0.0 on a CPU, one node and two: the order of lines, what health and the ports say
-meanwhile, and that a stopped slave leaves its worker behind (in 11 of 13 stops; here always, unless a fault says
-otherwise).
+meanwhile, and that a stopped slave leaves its worker behind (in 11 of 13 stops; here always, unless a
+fault says otherwise).
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ class Ending:
             ended: list[tuple[int, int]] = []
             deadline = time.monotonic() + max(1.0, last_words.SUBPROCESS_SECONDS * self._scale)
             while time.monotonic() < deadline:
-                ended += ended_children()
                 others = group_members(os.getpgrp())
+                ended += ended_children()
                 if not others:
                     return ended
                 time.sleep(0.01)

@@ -33,6 +33,8 @@ from lingctl.sandbox.engine.site import Site
 _RETRIES = 120
 # How long one try takes where something else listens on the port (seen).
 _FOREIGN_SECONDS = 20.0
+# Between two tries where time runs fast: a Python process needs a second to be there.
+_LEAST_PAUSE = 0.05
 _SOURCE = "grpc_communicator.cpp"
 
 
@@ -135,7 +137,7 @@ def register_slave(table: RankTable, port: int, site: Site, console: Console) ->
             return Registration({master: link})
         failed = "Send registration message to master failed. Retrying in 1 second..."
         console.model("WARN", failed, f"{_SOURCE}:283")
-        time.sleep(max(site.time_scale, 0.01))
+        time.sleep(max(site.time_scale, _LEAST_PAUSE))
     text = "Failed to establish connection to master after maximum retries"
     console.model("ERROR", text, f"{_SOURCE}:293")
     raise WorldError(text)
