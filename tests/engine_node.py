@@ -212,6 +212,11 @@ class EngineNode:
             time.sleep(0.05)
         raise AssertionError(self.text)
 
+    def wait_healthy(self, seconds: float = 30) -> None:
+        """Wait until the health checker's first interval is over as well."""
+        self.wait_success(seconds)
+        wait_until(lambda: self.call("/v2/health/ready", port=self.port + 1)[0] == 200, seconds)
+
     def wait_end(self, seconds: float = 30) -> int:
         """Exit status as a shell gives it."""
         assert self.process is not None

@@ -1,7 +1,7 @@
-"""Health, ports, open streams and the exit status of the emulated 3.0.0 over its life, as the real one had them.
+"""Health, ports, open streams and exit statuses of the emulated 3.0.0 over its life, as the real one had.
 
-The judge is ``life.json`` of the captures: for each of its scenarios the order of what each path said. Seconds are
-of another machine and not compared.
+The judge is ``life.json`` of the captures: for each of its scenarios the order of what each path said.
+Seconds are of another machine and not compared.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _said(what, path):
 
 
 def spaceless(heard):
-    """Without the blanks of JSON; what a poller happens to meet in between ends is one thing: closed or refused."""
+    """Without the blanks of JSON; closed and refused are one: what a poller meets first is luck."""
     found = {}
     for path, sequence in heard.items():
         told = []
@@ -181,10 +181,6 @@ def test_a_start_is_refused_then_abnormal_then_good(make):
 
 def test_generations_work_while_health_is_still_abnormal(make):
     node = make()
-    # So slow that the first interval is longer than a generation.
-    node.write_site(time_scale=0.3)
-    config = json.loads(node.site_path.read_text())
-    node.write_site(**{**config, "time_scale": 0.005})
     node.start()
     node.wait_success(60)
     assert node.call("/v2/health/live", port=node.port + 1)[0] == 500
@@ -274,7 +270,7 @@ def text_request():
     return {"model": "bailing_moe", "prompt": "The river", "max_tokens": 500, "ignore_eos": True}
 
 
-def test_every_captured_exit_status_is_the_emulators(make, tmp_path):
+def test_every_captured_exit_status_is_the_emulators(make):
     """The whole list of the captures, each brought about here or in a test that is named for it."""
     elsewhere = {
         "requested stop (SIGTERM)",
@@ -322,19 +318,15 @@ def test_a_restart_within_the_minute_of_a_connection_that_the_server_closed_fail
             pass
     node.process.kill()
     node.process.wait()
-    node.write_site(time_scale=0.3)
-    first = node.console.with_suffix(".first")
-    node.console.rename(first)
     node.close()
-    started = time.monotonic()
+    # A minute that lasts eighteen seconds, after a load of twelve.
+    node.write_site(time_scale=0.3)
     node.start()
     assert node.wait_end(60) == 137
-    assert time.monotonic() - started < 60 * 0.3
     assert "Socket bind failed, bind_result is -1. Address already in use" in node.text
     assert "Management or Business or Metrics Http server listen port is occupied" in node.text
     # The same minute, shorter, is over.
     node.write_site(time_scale=0.005)
-    (node.dev / "shm").joinpath("x").touch()
     node.start()
     node.wait_success(60)
 

@@ -23,7 +23,7 @@ def node(request, tmp_path_factory):
     node.env = {"MIES_SERVICE_MONITOR_MODE": "1"}
     node.start()
     try:
-        node.wait_success()
+        node.wait_healthy()
         yield node
         assert node.stop() == 134
     finally:
@@ -45,6 +45,7 @@ def pair(request, tmp_path_factory):
     try:
         for node in nodes:
             node.wait_success()
+        nodes[0].wait_healthy()
         yield nodes
     finally:
         for node in nodes:
@@ -200,7 +201,7 @@ def test_many_at_once_get_their_own_answers(node):
 def test_the_console_of_a_good_start(node):
     lines = node.text.splitlines()
     assert lines[0].startswith("g_mainPid = ")
-    assert lines[-1] == "Daemon start success!"
+    assert "Daemon start success!" in lines
     if node.version == "1.0.0":
         assert len([line for line in lines if "config.py:30 - model_config {" in line]) == node.cards
     else:
@@ -235,10 +236,13 @@ def test_a_follower_opens_no_port(pair):
     assert (said in follower.text) == (primary.version == "3.0.0")
 
 
-def test_a_lost_follower_shows_in_health_and_breaks_answers(pair):
-    """Last of the module's tests: it spoils the pair."""
+def test_a_lost_follower_breaks_answers_and_shows_in_health_of_the_old_version_only(pair):
+    """Last of the module's tests: it spoils the pair. What 3.0.0 does is in the tests of two nodes."""
     primary, follower = pair
     assert follower.stop() == 134
+    if primary.version == "3.0.0":
+        assert primary.call("/v2/health/ready", port=primary.port + 1)[::2] == (200, "")
+        return
     status, body = primary.chat(QUESTION)
     assert (status, body["error_type"]) == (500, "Incomplete Generation")
     status, _, text = primary.call("/v2/health/ready", port=primary.port + 1)
