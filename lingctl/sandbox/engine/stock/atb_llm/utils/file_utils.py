@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 
 MAX_SIZE = 100 * 1024 * 1024
+# 3.0.0 has the package among Python's own, 1.0.0 in a folder of its own.
+_NEW = "site-packages" in Path(__file__).parts
 
 
 def standardize_path(path: str, max_path_length: int = 4096, check_link: bool = True) -> str:
@@ -43,6 +45,9 @@ def check_other_write_permission(path: str) -> None:
     mode = stat.S_IMODE(Path(path).stat().st_mode)
     if mode & stat.S_IWOTH:
         words = "who are neither the owner nor in the group"
+        if _NEW:
+            modes = f"Current permission: {mode:#o}. Permission after removal: {mode & ~stat.S_IWOTH:#o}."
+            raise PermissionError(f"The file {path} should not be writable by others {words}. {modes}")
         hint = f"Please check the input path:{path}, and change mode to {mode & ~stat.S_IWOTH}."
         raise PermissionError(f"The file should not be writable by others {words}. {hint}")
 
