@@ -386,6 +386,26 @@ LONG = (
 INTERFACE = "single_req_vllm_openai_infer_interface.cpp"
 
 
+def test_who_knows_only_some_of_a_requests_lines_gets_the_rest_added(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MINDIE_LOG_TO_STDOUT", "1")
+    log = request_log.RequestLog(Console("3.0.0", tmp_path)).line
+    uri = "uri is /v1/chat/completions"
+    log("INFO", "http_server.cpp:130", "", f"[endpoint] Receive request from {ME} ,method=POST, {uri}")
+    new = f"Get a new inferRequest from server, requestId: {ID}"
+    log("WARN", "llm_manager_impl.cpp:1424", "", new)
+    log("INFO", "llm_manager_impl.cpp:1463", "", f"Insert a new inferRequest, requestId: {ID}")
+    last = f"[endpoint] ResponseCallback begin to send last response. requestId: {ID}"
+    log("INFO", "single_llm_pnd_req_handler.cpp:284", "", last)
+    told = "status code is 200, body len 348"
+    log("INFO", "http_server.cpp:148", "", f"[endpoint] Http receive response from {SERVER}, {told}")
+    assert sorted(lines_of(capsys.readouterr().out)) == blocks()["chat, 4 tokens"]
+    text = "[endpoint] Model not found. The requestId is endpoint_common_6"
+    log("ERROR", "single_req_infer_interface_base.cpp:374", "MIE04E020407", text)
+    (line,) = lines_of(capsys.readouterr().out)
+    assert line in blocks()["chat, unknown model"]
+
+
 def generated(log, *, stream):
     sequence = log.queued(ID)
     log.scheduled(1)

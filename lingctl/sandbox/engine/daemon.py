@@ -31,7 +31,7 @@ from lingctl.sandbox.engine.site import this_site
 from lingctl.sandbox.engine.started import Started
 from lingctl.sandbox.engine.startup import Startup
 from lingctl.sandbox.engine.surroundings import missing_library
-from lingctl.sandbox.engine.tokenizers import TokenizersFailed, start_tokenizers
+from lingctl.sandbox.engine.tokenizer_pool import TokenizersFailed, start_tokenizers
 
 _ARGUMENTS = ("--config-file", "--expert-parallel")
 _POLL_SECONDS = 0.05
@@ -132,8 +132,12 @@ class Daemon:
             self._fate = Fate(signal.SIGCHLD, children=tuple(children), silent=True)
             raise _Interrupted
 
-    def crash(self, number: int, words: Sequence[str]) -> NoReturn:
-        """End the daemon from a thread of its own by a signal; the thread never comes back."""
+    def crash(self, words: Sequence[str], number: int = signal.SIGABRT) -> NoReturn:
+        """End the daemon from a thread of its own by a signal; the thread never comes back.
+
+        Args:
+            words: what the C++ runtime says of it before.
+        """
         for line in words:
             self._console.err(line)
         if self._fate is None:
@@ -169,7 +173,7 @@ class Daemon:
     def _on_lost_node(self) -> None:
         """3.0.0 uses the stream of a slave that is gone, and dies of it (seen); 1.0.0's requests fail."""
         if self._new:
-            self.crash(signal.SIGSEGV, ())
+            self.crash((), signal.SIGSEGV)
         self._console.model("ERROR", "a slave node is lost")
 
     def _follow(self, started: Started) -> None:

@@ -7,6 +7,7 @@ as soon as it begins.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -20,6 +21,13 @@ _FIRST_SEQUENCE = 100
 # By why an answer ended: the reason of the sequence.
 ENDED = {"stop": (1, 4), "length": (6, 6)}
 # By what was wrong with a body: its error code and the line that adds the request's id.
+_RECEIVED = re.compile(r"Receive request from (\S+) ,method=(\w+), uri is (.*)")
+_ANSWERED = re.compile(r"Http receive response from (\S+), status code is (\d+), body len (\d+)")
+_REQUEST = re.compile(r"request_?[iI]d[:=] ?(\w+)")
+# Paths whose requests name a model.
+_BY_NAME = ("/v1/chat/completions", "/v1/completions", "/v1/models")
+# Files of the engine, whose lines are the llm log's.
+_ENGINE = ("llm_", "lora_", "scheduler", "model_exec")
 PARAMETER, FIELD, FORM = ("MIE04E020405", 389), ("MIE04E020407", 374), ("MIE04E02040E", 343)
 
 
@@ -28,6 +36,38 @@ class RequestLog:
 
     def __init__(self, console: Console) -> None:
         self._console, self._lock, self._queued = console, threading.Lock(), 0
+        self._thread = threading.local()
+
+    def line(self, level: str, source: str, code: str, text: str) -> None:
+        """A line of whoever serves a request and knows only some of them; those that go with it are added.
+
+        Args:
+            source: ``file.cpp:line``.
+            code: of an error, without brackets; may be empty.
+            text: with its part of the server in brackets before it, as the log shows it.
+        """
+        came, went = _RECEIVED.search(text), _ANSWERED.search(text)
+        request = _REQUEST.search(text)
+        if source == "http_server.cpp:130" and came:
+            self._thread.asked = came[2], came[3]
+            self.received(came[1], came[2], came[3], by_name=came[3] in _BY_NAME)
+        elif source == "http_server.cpp:148" and went:
+            method, uri = getattr(self._thread, "asked", ("GET", "/"))
+            self.answered(went[1], method, uri, int(went[2]), int(went[3]))
+        elif source == f"{_MANAGER}:1424" and request:
+            self._thread.sequence = self.queued(request[1])
+            self.scheduled(1)
+        elif source == f"{_MANAGER}:1463":
+            return
+        elif source.startswith(f"{_HANDLER}:92") and request:
+            reason = text.partition("Failed to enqueue inferRequest. ")[2]
+            self.not_queued(request[1], reason, f"{_MANAGER}:1473" if reason.startswith("This model") else "")
+        elif source in (f"{_HANDLER}:284", f"{_HANDLER}:420") and request:
+            sequence = getattr(self._thread, "sequence", _FIRST_SEQUENCE)
+            self.finished(request[1], sequence, "stop", stream=source.endswith(":420"))
+        else:
+            said = f"[{code}] {text}" if code else text
+            (self._console.model if source.startswith(_ENGINE) else self._console.server)(level, said, source)
 
     def received(self, client: str, method: str, uri: str, *, by_name: bool) -> None:
         """A request has come.

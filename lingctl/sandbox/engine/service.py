@@ -49,8 +49,7 @@ class Service:
         worker_died: set to kill a worker, for the fault of that name.
         health: what the health checker knows.
         say_abnormal: writes what each poll of health leaves in the console while the service is abnormal.
-        crash: ends the daemon by a signal in the middle of a request, with what C++ says of it before; the
-            calling thread never comes back, and no answer is sent.
+        crash: called with the words of a request that ends the service; it does not come back.
     """
 
     raw: RawConfig
@@ -63,7 +62,7 @@ class Service:
     worker_died: threading.Event = field(default_factory=threading.Event)
     health: Health = field(default_factory=Health)
     say_abnormal: Callable[[], None] = lambda: None
-    crash: Callable[[int, Sequence[str]], None] = lambda number, words: None
+    crash: Callable[[Sequence[str]], None] = lambda words: None
 
     @property
     def name(self) -> str:
