@@ -29,7 +29,7 @@ def test_infer_last_event():
         "generated_text": "ab",
         "details": {"finish_reason": "length", "generated_tokens": 2},
     }
-    assert event(INFER, data) == Piece("", "length", Usage(0, 2, 2), "ab")
+    assert event(INFER, data) == Piece("", "length", Usage(None, 2, None), "ab", last=True)
 
 
 @pytest.mark.parametrize("data", [{}, {"choices": [{"delta": {"content": 5}}]}, {"choices": "no"}])
