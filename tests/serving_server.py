@@ -237,9 +237,12 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = text.split(" ")
         pieces = [piece if i == 0 else f" {piece}" for i, piece in enumerate(pieces)]
         if self.path == "/infer":
-            # The last token has no event with its text, and the end-of-text token is counted too.
-            yield from (_frame({"token": {"id": [5], "text": piece}}) for piece in pieces[:-1])
-            details = {"finish_reason": "eos_token", "generated_tokens": len(pieces) + 1, "seed": 1}
+            # At the limit the last token has no event with its text; the end-of-text token is counted too.
+            length = self._finish() == "length"
+            told = pieces[:-1] if length else pieces
+            yield from (_frame({"token": {"id": [5], "text": piece}}) for piece in told)
+            reason, made = ("length", len(pieces)) if length else ("eos_token", len(pieces) + 1)
+            details = {"finish_reason": reason, "generated_tokens": made, "seed": 1}
             wanted = body["parameters"].get("details")
             last = {"generated_text": text, "details": details if wanted else None}
             yield _frame(last | {"token": {"id": [7], "text": None}})

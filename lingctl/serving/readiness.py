@@ -91,10 +91,8 @@ def judge_generation(generation: Generation | Trouble) -> Readiness:
             return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
         case Generation():
             return Readiness("no tokens", "the answer is empty")
-        case Trouble(kind=kind) if kind in _HOPELESS_KINDS or of_the_request(generation):
+        case Trouble() if of_the_request(generation):
             return Readiness("misconfigured", str(generation))
-        case Trouble() if generation.no_service or generation.kind == "closed":
-            return Readiness("loading", str(generation))
         case Trouble() if fault_of(generation) == "stopping":
             return Readiness("stopping", str(generation))
         case Trouble() if fault_of(generation) in ("tokenizers", "busy"):
@@ -110,7 +108,7 @@ def decide(
 ) -> Readiness:
     """The state from all three; each is only asked where the one before allows it."""
     if isinstance(listed, Trouble) and not listed.status:
-        return judge_generation(listed)
+        return Readiness("misconfigured" if listed.kind in _HOPELESS_KINDS else "loading", str(listed))
     found = judge_generation(generation())
     return (judge_health(health()) or found) if found.state == "ready" else found
 

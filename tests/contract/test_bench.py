@@ -154,17 +154,20 @@ def test_some_fail_and_the_rest_counts():
     assert found.ttft.count == found.completed >= 98
 
 
+@pytest.mark.parametrize("fault", ["", "early-length"])
 @pytest.mark.parametrize("details", [True, False])
-def test_infer_streams_are_measured_too(details):
-    words = len(GOOD_BASE.split(" "))
-    with serve(Serving()) as url:
+def test_infer_streams_are_measured_too(details, fault):
+    pieces, words = len(GOOD_BASE.split(" ")), len(GOOD_BASE.split())
+    with serve(Serving(fault)) as url:
         load = run_load(target_of(url, INFER), bodies(5, INFER, details=details), Pace(concurrency=2))
     for outcome in load.outcomes:
-        # The service counts its end-of-text token too; without its count, events stand for tokens, the last
-        # one for the last token, which has no other.
+        # The service counts its end-of-text token and tokens without text. Without its count, events stand
+        # for tokens: at the limit the last one, too, brings text, which has no other event.
         assert (outcome.ok, outcome.counted) == (True, details)
-        assert outcome.output_tokens == (words + 1 if details else words)
+        counted = pieces if fault else pieces + 1
+        assert outcome.output_tokens == (counted if details else words)
         assert len(outcome.text_at) == words
+        assert outcome.text_at[-1] <= outcome.last_token_at == outcome.finished_at
 
 
 def test_https(tmp_path):

@@ -49,7 +49,8 @@ STOPPED_ENGINE = http_trouble(
         (Trouble("http", "", 404), TOKENS, HEALTHY, "ready"),
         (REFUSED, None, None, "loading"),
         (Trouble("tls", "self-signed certificate"), None, None, "misconfigured"),
-        (LISTED, REFUSED, None, "loading"),
+        (Trouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
+        (LISTED, Trouble("closed", "a worker died"), None, "no tokens"),
         (LISTED, Generation("", "stop", None, 0.1), None, "no tokens"),
         (LISTED, Trouble("http", "engine", 500), None, "no tokens"),
         (LISTED, Trouble("timeout", "silent"), None, "no tokens"),
@@ -77,7 +78,7 @@ def test_health_is_not_asked_before_text_came():
         raise AssertionError("asked")
 
     assert decide(REFUSED, ask, ask).state == "loading"
-    assert decide(LISTED, lambda: REFUSED, ask).state == "loading"
+    assert decide(LISTED, lambda: REFUSED, ask).state == "no tokens"
 
 
 def test_health_that_is_abnormal_for_the_first_seconds_is_asked_again():
