@@ -99,7 +99,10 @@ def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
     if fault_of(trouble) == "busy":
         remedy = remedy_for(trouble)
         return Finding("health", Verdict.WARNING, _TOLD["busy"], evidence=trouble.text, remedy=remedy)
-    return _failed("health", _why(trouble, _TOLD["abnormal"]), str(trouble), remedy_for(trouble))
+    # Which node is lost stands beside the message.
+    said = answer.body.decode("utf-8", "replace")[:_SHOWN]
+    evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
+    return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, remedy_for(trouble))
 
 
 def models(listed: ModelList | Trouble, served_name: str) -> Finding:

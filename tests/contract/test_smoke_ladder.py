@@ -118,6 +118,13 @@ def test_a_services_own_trouble_is_told_as_such_and_not_as_the_requests():
         assert remedy in finding.remedy
 
 
+def test_the_node_that_health_may_name_is_told():
+    """By MindIE's documents; 3.0.0 never says it."""
+    health = next(f for f in climb(Serving("lost-follower")).findings if f.check == "health")
+    assert health.message == "the primary says that it has lost a node"
+    assert "10.0.0.2" in health.evidence
+
+
 def test_no_text_is_asked_for_where_a_node_is_lost():
     serving = Serving()
     with serve(serving) as url:
