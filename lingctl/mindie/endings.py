@@ -1,0 +1,157 @@
+"""What the end of a daemon means where no line says it: from its stage, how the end began, its exit status. Pure.
+
+All of it is MindIE-LLM 3.0.0's, seen on the real server on a CPU or read in its source. It kills its own group
+(SIGKILL, 137) when its start is refused, while an asynchronous logger may still hold the last lines; and it
+aborts (134) after a worker's death, a crash and a requested stop alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lingctl.mindie.daemon_life import Life, Stage, Thrown
+from lingctl.mindie.log_lines import LogLine
+
+_KILL = 9
+_ABORT = 6
+# Where a daemon that was killed stood when the kill can only have come from outside: it refuses its start
+# before (configuration) or after (tokenizers, ports) these.
+_NO_REFUSAL = (Stage.ENGINE, Stage.WORKERS, Stage.SERVING)
+_MEANINGS = {
+    "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or serving), and "
+    "after a crash by a request; its log tells which",
+    "137": "killed by signal 9: MindIE kills itself so when it refuses its start (configuration, tokenizers, ports), "
+    "the kernel when memory runs out, or somebody did (kill -9); its last lines may be missing",
+    "139": "it crashed (segmentation fault)",
+    "143": "it was asked to end",
+    "255": "it refused its command line, or could not make its own process group (setsid in front of it)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an end means.
+
+    Attributes:
+        id: of the catalogue.
+        at: index of the line that shows it best, or -1.
+        detail: the exception's words, the last request.
+    """
+
+    id: str
+    at: int
+    detail: str = ""
+
+
+def exit_meaning(status: str) -> str:
+    """What an exit status of the daemon tells by itself, empty where that is nothing.
+
+    Source: MindIE-LLM 3.0.0, seen (134, 137, 255) and read.
+    """
+    return _MEANINGS.get(str(status), "")
+
+
+def ending_of(life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool = False) -> Ending | None:
+    """What the end of a daemon means; None where the console shows no end and no status is known.
+
+    Args:
+        life: what its console tells.
+        lines: the console.
+        status: its exit status, empty where it is not known.
+        stop_requested: whether it is known that it was asked to stop.
+    """
+    end = life.end
+    if end is None:
+        return Ending("S1", life.reached) if stop_requested else _without_words(life, status)
+    if end.kind == "stopped" or stop_requested:
+        return Ending("S1", end.at)
+    if end.kind == "worker-signal":
+        thrown = _last(life, python=False)
+        detail = _words(thrown) or f"it ended by signal {end.number}"
+        return Ending("W1", end.at) if end.number == _KILL else Ending("W2", end.at, detail)
+    if end.kind == "worker-status":
+        thrown = _last(life, python=True)
+        return _python(thrown, lines) if thrown is not None else Ending("W5", end.at)
+    if end.kind == "signal":
+        return _own_signal(life, end.number)
+    return _unsaid(life, lines, status)
+
+
+def _own_signal(life: Life, number: int) -> Ending:
+    assert life.end is not None  # noqa: S101 (its kind is a signal)
+    if number != _ABORT:
+        return Ending("W7", life.end.at, _request(life))
+    thrown = _last(life, python=False)
+    if thrown is None:
+        return Ending("W6", life.end.at)
+    by_request = life.stage is Stage.SERVING and "json" in f"{thrown.name} {thrown.message}"
+    if by_request:
+        return Ending("R1", thrown.at, "; ".join(part for part in (_request(life), _words(thrown)) if part))
+    return Ending("W6", thrown.at, _words(thrown))
+
+
+def _unsaid(life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
+    """The console shows an end, not its beginning."""
+    if life.thrown:
+        thrown = life.thrown[-1]
+        return _python(thrown, lines) if thrown.python else Ending("W6", thrown.at, _words(thrown))
+    if life.stage is Stage.SERVING:
+        return Ending("S2", life.end.at if life.end else life.reached)
+    return _without_words(life, status or "134")
+
+
+def _without_words(life: Life, status: str) -> Ending | None:
+    if status == "143":
+        return Ending("S1", life.reached)
+    if status == "139":
+        return Ending("W7", life.reached, _request(life))
+    if status == "137":
+        return _killed(life)
+    if status == "134":
+        return _aborted(life)
+    return None
+
+
+def _killed(life: Life) -> Ending | None:
+    if life.stage in _NO_REFUSAL:
+        return Ending("W10", life.reached)
+    if life.stage is Stage.CONFIGURATION:
+        return Ending("A36", life.reached)
+    if life.stage is Stage.PORTS or (life.stage is Stage.TOKENIZERS and life.tokenizers_ready):
+        return Ending("D13", life.reached)
+    if life.stage is Stage.TOKENIZERS:
+        return Ending("D15", life.reached)
+    return None
+
+
+def _aborted(life: Life) -> Ending | None:
+    thrown = _last(life, python=False)
+    if thrown is not None:
+        by_request = life.stage is Stage.SERVING and "json" in f"{thrown.name} {thrown.message}"
+        return Ending("R1" if by_request else "W6", thrown.at, _words(thrown))
+    if life.stage is Stage.SERVING:
+        return Ending("W9", life.reached, _request(life))
+    if life.stage in (Stage.WORKERS, Stage.TOKENIZERS, Stage.PORTS):
+        return Ending("W8", life.reached)
+    return None
+
+
+def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
+    """With the place of the exception: the last frame of the traceback before it."""
+    frames = [line.text.strip() for line in lines[max(0, thrown.at - 12) : thrown.at] if 'File "' in line.text]
+    return Ending("W3", thrown.at, "; ".join(part for part in (_words(thrown), *frames[-1:]) if part))
+
+
+def _last(life: Life, *, python: bool) -> Thrown | None:
+    return next((one for one in reversed(life.thrown) if one.python is python), None)
+
+
+def _words(thrown: Thrown | None) -> str:
+    if thrown is None:
+        return ""
+    return f"{thrown.name}: {thrown.message}" if thrown.message else thrown.name
+
+
+def _request(life: Life) -> str:
+    return f"the last request: {life.last_request}" if life.last_request else ""
