@@ -1,8 +1,9 @@
 """How far a daemon came, and how its end began, as its console tells. Pure.
 
-The milestones and the words of an end are those of MindIE-LLM 3.0.0: seen on the real server on a CPU, and read in
-its source (server/daemon/llm_daemon.cpp, server/endpoint/endpoint.cpp, server/tokenizer/infer_tokenizer.cpp,
-executor/executor.cpp). Older versions print other words; their consoles have no milestones here, or only the last.
+The milestones and the words of an end are those of MindIE-LLM 3.0.0: seen on the real server on a CPU, and
+read in its source (server/daemon/llm_daemon.cpp, server/endpoint/endpoint.cpp,
+server/tokenizer/infer_tokenizer.cpp, executor/executor.cpp). Older versions print other words; their
+consoles have no milestones here, or only the last.
 """
 
 from __future__ import annotations
@@ -63,7 +64,13 @@ _CHILD = re.compile(
     r"|Process (\d+) terminated with unknown status"
 )
 # What a daemon prints while it ends, without a word on why.
-_ENDING = ("createdBy: daemon", "Finalize engine ", "Daemon is killing", "now killing process group", "Python process get signal:")
+_ENDING = (
+    "createdBy: daemon",
+    "Finalize engine ",
+    "Daemon is killing",
+    "now killing process group",
+    "Python process get signal:",
+)
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '([^']*)'")
 _WHAT = re.compile(r"^\s*what\(\):\s*(.*)")
 _CORE_THREAD = re.compile(r"exception_type=(\w+), exception_message=(.*)")
@@ -247,7 +254,8 @@ def _is_own(text: str) -> bool:
 
 def _before(thrown: Thrown, end: End | None, lines: Sequence[LogLine]) -> bool:
     """Whether it was thrown before the end began. What goes to standard error overtakes the log: an exception
-    that stands just behind the beginning of an end by a signal or a worker's death still belongs before it."""
+    that stands just behind the beginning of an end by a signal or a worker's death still belongs before it.
+    """
     if end is None or thrown.at < end.at:
         return True
     if end.kind in ("stopped", "unsaid"):

@@ -1,10 +1,10 @@
 """Which node's trouble is the true cause, when several nodes have something to say. Pure.
 
-A rank that loses its peer reports HCCL errors of its own, often louder than the one that failed first; 3.0.0's
-primary crashes at the first request after a follower is gone, and a daemon that waits for a dead one waits for
-ever (seen on two real nodes). So a known cause on any node outweighs a node that ended without a known one, and
-that outweighs network trouble, and that what a node waits for, and a stop that was asked for, and what only follows.
-Of equals the first in time is the cause.
+A rank that loses its peer reports HCCL errors of its own, often louder than the one that failed first;
+3.0.0's primary crashes at the first request after a follower is gone, and a daemon that waits for a dead
+one waits for ever (seen on two real nodes). So a known cause on any node outweighs a node that ended
+without a known one, and that outweighs network trouble, and that what a node waits for, and a stop that was
+asked for, and what only follows. Of equals the first in time is the cause.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from lingctl.mindie.daemon_life import read_life
-from lingctl.mindie.failure_catalogue import named
+from lingctl.mindie.failure_catalogue import catalogue, named
 from lingctl.mindie.failures import Explanation, explain, explain_waiting, first_errors
 from lingctl.mindie.log_lines import read_lines, seconds_between
 
 # What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
 _LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")
+_PART = re.compile(r"^.*GRPCCommunicator: Start to init as (Master|Slave).*$", re.MULTILINE)
 # Ends that a rank which no longer fits the others may have, for want of a better word of its own.
 _UNNAMED_ENDS = ("W2", "W3", "W5", "W6", "W7", "W8")
 # Consoles of one fault that every node meets: within this time none is the first.
@@ -99,12 +100,12 @@ def diagnose(
         return None
     best = _first_of_all(candidates)
     differing = _differing_limits(logs, best)
-    also = [
-        f"{one.said.node}: {one.said.explanation.cause if one.said.explanation else 'ended without a known error'}"
-        for one in candidates
-        if one.said.node != best.said.node
-    ]
+    also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
     return replace(differing or best.said, also=tuple(also))
+
+
+def _aside(said: Diagnosis) -> str:
+    return f"{said.node}: {said.explanation.cause if said.explanation else 'ended without a known error'}"
 
 
 def _candidate(node: str, text: str, ended: bool, status: str) -> _Candidate | None:
@@ -112,7 +113,11 @@ def _candidate(node: str, text: str, ended: bool, status: str) -> _Candidate | N
     explained = explain(text, status=status)
     first = explained[0] if explained else None
     if first is not None and first.kind in _WEIGHTS:
-        if first.kind == "stopped" and (waiting := explain_waiting(text)) and read_life(read_lines(text)).served is None:
+        if (
+            first.kind == "stopped"
+            and (waiting := explain_waiting(text))
+            and read_life(read_lines(text)).served is None
+        ):
             # It was stopped while it waited: the waiting is what went wrong.
             return _told(node, waiting[0], Weight.WAITS, ended)
         return _told(node, first, _WEIGHTS[first.kind], ended)
@@ -162,17 +167,36 @@ def _is_same(one: _Candidate, best: _Candidate) -> bool:
     return apart is not None and apart <= _TOGETHER_SECONDS
 
 
+def waits_for_ever(logs: Mapping[str, str]) -> Diagnosis | None:
+    """What makes living daemons wait for ever, told at once: they do not end of it, and no patience helps.
+
+    Cheap enough to be asked at every look.
+
+    Args:
+        logs: as for ``diagnose``.
+    """
+    part = _wrong_part(logs)
+    if part is not None:
+        return part.said
+    for node, text in logs.items():
+        for failure in catalogue():
+            if failure.also_waiting and any(one in text for one in failure.signature):
+                found = next((one for one in explain_waiting(text) if one.id == failure.id), None)
+                if found is not None:
+                    return Diagnosis(node, found, found.line)
+    return None
+
+
 def _wrong_part(logs: Mapping[str, str]) -> _Candidate | None:
     """A node that takes another part than its place in hosts.yaml: its rank table differs."""
     if len(logs) < 2:
         return None
     for place, (node, text) in enumerate(logs.items()):
-        lines = read_lines(text)
-        master = read_life(lines).master
-        if master is None or master is (place == 0):
+        part = _PART.search(text)
+        if part is None or (part[1] == "Master") is (place == 0):
             continue
-        line = next(one for one in lines if "GRPCCommunicator: Start to init as " in one.text)
-        failure = named("E24" if master else "E25")
+        failure = named("E24" if place else "E25")
+        line = read_lines(part[0])[0]
         said = Explanation(failure.id, line.text, failure.cause, failure.remedy, failure.kind, time=line.time)
         return _told(node, said, Weight.CAUSE, ended=False)
     return None

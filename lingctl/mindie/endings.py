@@ -1,8 +1,9 @@
-"""What the end of a daemon means where no line says it: from its stage, how the end began, its exit status. Pure.
+"""What the end of a daemon means where no line says it: from its stage, how the end began, its exit status.
+Pure.
 
-All of it is MindIE-LLM 3.0.0's, seen on the real server on a CPU or read in its source. It kills its own group
-(SIGKILL, 137) when its start is refused, while an asynchronous logger may still hold the last lines; and it
-aborts (134) after a worker's death, a crash and a requested stop alike.
+All of it is MindIE-LLM 3.0.0's, seen on the real server on a CPU or read in its source. It kills its own
+group (SIGKILL, 137) when its start is refused, while an asynchronous logger may still hold the last lines;
+and it aborts (134) after a worker's death, a crash and a requested stop alike.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.mindie.daemon_life import Life, Stage, Thrown
+from lingctl.mindie.daemon_life import End, Life, Stage, Thrown
 from lingctl.mindie.log_lines import LogLine
 
 _KILL = 9
@@ -19,10 +20,10 @@ _ABORT = 6
 # before (configuration) or after (tokenizers, ports) these.
 _NO_REFUSAL = (Stage.ENGINE, Stage.WORKERS, Stage.SERVING)
 _MEANINGS = {
-    "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or serving), and "
-    "after a crash by a request; its log tells which",
-    "137": "killed by signal 9: MindIE kills itself so when it refuses its start (configuration, tokenizers, ports), "
-    "the kernel when memory runs out, or somebody did (kill -9); its last lines may be missing",
+    "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or "
+    "serving), and after a crash by a request; its log tells which",
+    "137": "killed by signal 9: MindIE kills itself so when it refuses its start (configuration, tokenizers, "
+    "ports), the kernel when memory runs out, or somebody did (kill -9); its last lines may be missing",
     "139": "it crashed (segmentation fault)",
     "143": "it was asked to end",
     "255": "it refused its command line, or could not make its own process group (setsid in front of it)",
@@ -52,7 +53,9 @@ def exit_meaning(status: str) -> str:
     return _MEANINGS.get(str(status), "")
 
 
-def ending_of(life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool = False) -> Ending | None:
+def ending_of(
+    life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool = False
+) -> Ending | None:
     """What the end of a daemon means; None where the console shows no end and no status is known.
 
     Args:
@@ -74,28 +77,30 @@ def ending_of(life: Life, lines: Sequence[LogLine], status: str, *, stop_request
         thrown = _last(life, python=True)
         return _python(thrown, lines) if thrown is not None else Ending("W5", end.at)
     if end.kind == "signal":
-        return _own_signal(life, end.number)
+        return _own_signal(life, end)
     return _unsaid(life, lines, status)
 
 
-def _own_signal(life: Life, number: int) -> Ending:
-    assert life.end is not None  # noqa: S101 (its kind is a signal)
-    if number != _ABORT:
-        return Ending("W7", life.end.at, _request(life))
+def _own_signal(life: Life, end: End) -> Ending:
+    """A signal of the daemon's own: it aborted, or crashed."""
+    if end.number != _ABORT:
+        return Ending("W7", end.at, _request(life))
     thrown = _last(life, python=False)
-    if thrown is None:
-        return Ending("W6", life.end.at)
-    by_request = life.stage is Stage.SERVING and "json" in f"{thrown.name} {thrown.message}"
-    if by_request:
-        return Ending("R1", thrown.at, "; ".join(part for part in (_request(life), _words(thrown)) if part))
-    return Ending("W6", thrown.at, _words(thrown))
+    return Ending("W6", end.at, _request(life)) if thrown is None else _thrown(life, thrown)
+
+
+def _thrown(life: Life, thrown: Thrown) -> Ending:
+    """A C++ exception: a client's, if JSON of a request has a type that nobody looked at."""
+    of_json = "json" in f"{thrown.name} {thrown.message}"
+    known = "R1" if life.stage is Stage.SERVING and of_json else "W6"
+    return Ending(known, thrown.at, "; ".join(part for part in (_request(life), _words(thrown)) if part))
 
 
 def _unsaid(life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
     """The console shows an end, not its beginning."""
     if life.thrown:
         thrown = life.thrown[-1]
-        return _python(thrown, lines) if thrown.python else Ending("W6", thrown.at, _words(thrown))
+        return _python(thrown, lines) if thrown.python else _thrown(life, thrown)
     if life.stage is Stage.SERVING:
         return Ending("S2", life.end.at if life.end else life.reached)
     return _without_words(life, status or "134")
@@ -128,8 +133,7 @@ def _killed(life: Life) -> Ending | None:
 def _aborted(life: Life) -> Ending | None:
     thrown = _last(life, python=False)
     if thrown is not None:
-        by_request = life.stage is Stage.SERVING and "json" in f"{thrown.name} {thrown.message}"
-        return Ending("R1" if by_request else "W6", thrown.at, _words(thrown))
+        return _thrown(life, thrown)
     if life.stage is Stage.SERVING:
         return Ending("W9", life.reached, _request(life))
     if life.stage in (Stage.WORKERS, Stage.TOKENIZERS, Stage.PORTS):
@@ -139,7 +143,9 @@ def _aborted(life: Life) -> Ending | None:
 
 def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
     """With the place of the exception: the last frame of the traceback before it."""
-    frames = [line.text.strip() for line in lines[max(0, thrown.at - 12) : thrown.at] if 'File "' in line.text]
+    frames = [
+        line.text.strip() for line in lines[max(0, thrown.at - 12) : thrown.at] if 'File "' in line.text
+    ]
     return Ending("W3", thrown.at, "; ".join(part for part in (_words(thrown), *frames[-1:]) if part))
 
 

@@ -29,7 +29,7 @@ class Failure:
         kind: how much the line says about the true cause, as ``failures.toml`` explains.
         cause: what is wrong.
         remedy: what to do.
-        until: a later line with this text says that the waiting is over; empty where there is none.
+        until: a later line with one of these texts says that the waiting is over.
         also_waiting: whether the daemon does not end of it, and waits for ever.
         ends: whether it may end a daemon; what it survives is never the cause of its end.
         seen: where the statement comes from.
@@ -41,7 +41,7 @@ class Failure:
     kind: Kind
     cause: str
     remedy: str
-    until: str = ""
+    until: tuple[str, ...] = ()
     also_waiting: bool = False
     ends: bool = True
     seen: Seen = "documents"
@@ -90,7 +90,7 @@ def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> 
         kind=row.get("kind", "cause"),
         cause=row["cause"],
         remedy=remedies[remedy[1:]] if remedy.startswith("@") else remedy,
-        until=row.get("until", ""),
+        until=tuple(row.get("until", ())),
         also_waiting=row.get("also_waiting", False),
         ends=row.get("ends", True),
         seen=row.get("seen", "documents"),

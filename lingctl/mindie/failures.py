@@ -1,7 +1,7 @@
 """What MindIE's last words mean: causes, what only follows from them, and ends without a word.
 
-Known texts are in ``failures.toml`` (see ``failure_catalogue``); what no text says is told from the daemon's life
-(``daemon_life``, ``endings``).
+Known texts are in ``failures.toml`` (see ``failure_catalogue``); what no text says is told from the
+daemon's life (``daemon_life``, ``endings``).
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ _CARD = re.compile(
     r"\b(?:device(?:[ _]?id)?|npu(?:[ _]?id)?|davinci|logicDevid)\s?[:=\[ ]?\s?(\d{1,3})\b", re.IGNORECASE
 )
 _ERROR_LINE = re.compile(
-    r"\[ERROR\]|\bERROR\b|\bERR:|^\w*(?:Error|Exception)\b.*:|^\S*\b[EZ][A-Z]\d{4}:|\bFATAL\b|Traceback|core dumped"
-    r"|terminate called"
+    r"\[ERROR\]|\bERROR\b|\bERR:|^\w*(?:Error|Exception)\b.*:|^\S*\b[EZ][A-Z]\d{4}:|\bFATAL\b|Traceback"
+    r"|core dumped|terminate called"
 )
 # A refused request's lines: its id, or a file of the server that only requests run through. Seen on 3.0.0.
 _REQUEST_ID = re.compile(r"The requestId is |\brequest_?[iI]d[=:] ?\w|\bCallbackId is |\bcbId is ")
-_REQUEST_SOURCE = re.compile(
-    r"^(single_(req|llm)_|http_handler|http_rest|json_util|infer_param|infer_tokenizer|tokenizer(_log)?\.py|io_utils\.py)"
-)
-# What ended a daemon that served stands in its last minutes: a burst of errors, of which the first is the cause.
+_REQUEST_SOURCE = re.compile(r"^(single_(req|llm)_|http_handler|http_rest|json_util|infer_param)")
+# Only while it serves; at a start these say why the tokenizers are not there.
+_TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils\.py)")
+# What ended a daemon that served stands in its last minutes: a burst of errors, of which the first is the
+# cause.
 _BURST_SECONDS = 300.0
 _LONGEST_LINE = 300
 _LEVELS_OF_CAUSES = ("error", "")
@@ -88,8 +89,9 @@ class Explanation:
 def explain(text: str, *, status: str = "", stop_requested: bool = False) -> list[Explanation]:
     """What is recognised in a log: true causes first, then network trouble, then what only follows from them.
 
-    Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that ended, what
-    it survived is left out: the errors of a start that succeeded, refused requests, what came long before.
+    Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that
+    ended, what it survived is left out: the errors of a start that succeeded, refused requests, what came
+    long before.
 
     Args:
         text: the console of one start, whole or its end, and after it what other logs of that start say.
@@ -114,7 +116,9 @@ def explain_waiting(text: str) -> list[Explanation]:
     found: dict[str, tuple[Failure, Explanation]] = {}
     lines = read_lines(text)
     for at, line in enumerate(lines):
-        for name in [name for name, (failure, _) in found.items() if failure.until and failure.until in line.text]:
+        for name in [
+            name for name, (waited, _) in found.items() if any(u in line.text for u in waited.until)
+        ]:
             del found[name]
         failure = match(line.text)
         if failure is not None and (failure.kind == "waiting" or failure.also_waiting):
@@ -123,14 +127,16 @@ def explain_waiting(text: str) -> list[Explanation]:
 
 
 def first_errors(text: str, limit: int = 5) -> list[str]:
-    """The lines that look like errors, for what is not known: the first of a start, the last before the end of a
-    daemon that served. The last lines of all where none does."""
+    """The lines that look like errors, for what is not known: the first of a start, the last before the end
+    of a daemon that served. The last lines of all where none does."""
     lines = read_lines(text)
     life = read_life(lines)
     shown = [
         line.text[:_LONGEST_LINE]
         for at, line in enumerate(lines)
-        if _ERROR_LINE.search(line.text) and not _says_nothing(line) and not _follows_the_end(lines, at, life)
+        if _ERROR_LINE.search(line.text)
+        and not _says_nothing(line, life)
+        and not _follows_the_end(lines, at, life)
     ]
     if not shown:
         return [line.text[:_LONGEST_LINE] for line in lines][-limit:]
@@ -151,7 +157,7 @@ def _told(lines: Sequence[LogLine], life: Life, *, ended: bool) -> Iterator[tupl
             if not ended:
                 yield at, failure
             continue
-        if _of_a_request(line) or (_is_survived(lines, at, life, failure)):
+        if _of_a_request(line, life) or _is_survived(lines, at, life, failure):
             continue
         age = seconds_between(line.time, last) if life.served is not None and ended else None
         if age is None or age <= _BURST_SECONDS:
@@ -176,14 +182,15 @@ def _is_survived(lines: Sequence[LogLine], at: int, life: Life, failure: Failure
     return served is not None and printed is not None and printed < served
 
 
-def _of_a_request(line: LogLine) -> bool:
-    return bool(_REQUEST_ID.search(line.text) or _REQUEST_SOURCE.search(line.source.rpartition("/")[2])) or (
-        line.source == "llm_manager_impl.cpp" and "maximum input ids length" in line.text
-    )
+def _of_a_request(line: LogLine, life: Life) -> bool:
+    file = line.source.rpartition("/")[2]
+    if _REQUEST_ID.search(line.text) or _REQUEST_SOURCE.search(file):
+        return True
+    return life.served is not None and _TOKENIZER_SOURCE.search(file) is not None
 
 
-def _says_nothing(line: LogLine) -> bool:
-    if line.level in ("warning", "information") or _of_a_request(line):
+def _says_nothing(line: LogLine, life: Life) -> bool:
+    if line.level in ("warning", "information") or _of_a_request(line, life):
         return True
     failure = match(line.text)
     return failure is not None and failure.kind in ("harmless", "waiting", "request")

@@ -1,7 +1,7 @@
 """Which pair of cards HCCL's lines are about, and how their TLS switches stand. Pure.
 
-Forms of LINK_ERROR_INFO's rows by CANN's versions, from public reports: four columns (8.0), with ports (8.0 to 8.2),
-with a TLS column (8.3), with ``| LinkInfo`` behind it (9.0).
+Forms of LINK_ERROR_INFO's rows by CANN's versions, from public reports: four columns (8.0), with ports (8.0
+to 8.2), with a TLS column (8.3), with ``| LinkInfo`` behind it (9.0).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 
 _END = r"\|\s*([0-9a-fA-F.:]+)\((\d+)\)\s*"
-# The peer and its rank, perhaps a port, this side and its rank; the rest holds the role, the status, perhaps TLS.
+# The peer and its rank, perhaps a port, this side and its rank; the rest holds the role, the status,
+# perhaps TLS.
 _LINK = re.compile(rf"{_END}(?:\|\s*\d+\s*)?{_END}\|(.*)$")
 _SWITCH = re.compile(r"\b(ENABLE|DISABLE|UNKNOWN)\b", re.IGNORECASE)
 _CQE = re.compile(r"deviceIp\[([^]]+)\]\}, remoteIP\{.*deviceIp\[([^]]+)\]")

@@ -1,7 +1,8 @@
 """A console or log as lines that know their time, their level and who printed them. Pure.
 
-Forms of time: MindIE's in C++ (``[2026-11-28 02:14:59.087811]``) and in Python (``[2026-11-28 01:48:58,444]``),
-both seen on the real 3.0.0; with an offset (1.0.0), Python's logging and CANN's (``2025-04-08-18:07:20.444.436``),
+Forms of time: MindIE's in C++ (``[2026-11-28 02:14:59.087811]``) and in Python
+(``[2026-11-28 01:48:58,444]``), both seen on the real 3.0.0; with an offset (1.0.0), Python's logging
+and CANN's (``2025-04-08-18:07:20.444.436``),
 from documents and reports. Offsets are passed over: what stands in one console was printed by one clock.
 """
 
@@ -59,7 +60,7 @@ def read_lines(text: str) -> list[LogLine]:
     """The lines of a log that are not empty. A progress bar's carriage returns end lines too."""
     lines: list[LogLine] = []
     before: datetime | None = None
-    for part in _END.split(_COLOURS.sub("", text.replace("\0", "")) if "\x1b" in text or "\0" in text else text):
+    for part in _END.split(_COLOURS.sub("", text.replace("\0", ""))):
         if not part.strip():
             continue
         before = _time(part[:_HEAD]) or before
