@@ -31,6 +31,7 @@ class Stage(IntEnum):
     SERVING = 7
 
 
+Tokenizers = Literal["none", "started", "imported", "ready"]
 EndKind = Literal["stopped", "signal", "worker-signal", "worker-status", "unsaid"]
 
 _MILESTONES: tuple[tuple[str, Stage], ...] = (
@@ -56,7 +57,9 @@ _MILESTONES: tuple[tuple[str, Stage], ...] = (
     ("ConfigManager: Load Config from", Stage.CONFIGURATION),
     ("g_mainPid = ", Stage.BEGUN),
 )
-_TOKENIZER = re.compile(r"\btokenizer-(\d+) (start|init ok)\.")
+_TOKENIZER = re.compile(r"\btokenizer-(\d+) (start|import ok|init ok)\.")
+_TOKENIZER_WORDS: dict[str, Tokenizers] = {"start": "started", "import ok": "imported", "init ok": "ready"}
+_TOKENIZER_STEPS: tuple[Tokenizers, ...] = ("none", "started", "imported", "ready")
 _STARTED_TOKENIZER = re.compile(r"Started tokenizer sub process with pid (\d+)")
 _EXIT_SIGNAL = re.compile(r"Received exit signal\[(\d+)\]")
 _CHILD = re.compile(
@@ -83,6 +86,7 @@ _REQUEST = re.compile(r"(?:Request mindie server|Receive request from).*\bmethod
 # SIGCHLD and SIGPIPE do not end the daemon.
 _HARMLESS_SIGNALS = ("17", "13")
 _STOP_SIGNALS = ("15", "2")
+_TERM = "15"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ class Life:
         thrown: exceptions that ended a process, before the end began.
         status: its exit status as its shell told, or empty.
         master: whether it took the first node's part with several nodes; None where it does not say.
-        tokenizers_ready: whether every tokenizer process that was started said that it is ready.
+        tokenizers: the least that one of its tokenizer processes is known to have reached: ``none`` was
+            started, one is ``started``, all have their modules ``imported``, all are ``ready``.
         last_request: method and path of the last request before the end, empty without one.
     """
 
@@ -141,7 +146,7 @@ class Life:
     thrown: tuple[Thrown, ...] = ()
     status: str = ""
     master: bool | None = None
-    tokenizers_ready: bool = False
+    tokenizers: Tokenizers = "none"
     last_request: str = ""
 
 
@@ -151,8 +156,7 @@ class _Reading:
 
     ends: list[End] = field(default_factory=list)
     thrown: list[Thrown] = field(default_factory=list)
-    started: set[str] = field(default_factory=set)
-    ready: set[str] = field(default_factory=set)
+    tokenizers: dict[str, Tokenizers] = field(default_factory=dict)
 
 
 def read_life(lines: Sequence[LogLine]) -> Life:
@@ -188,7 +192,7 @@ def read_life(lines: Sequence[LogLine]) -> Life:
         thrown=tuple(one for one in reading.thrown if _before(one, end, lines)),
         status=status,
         master=master,
-        tokenizers_ready=bool(reading.started) and reading.started <= reading.ready,
+        tokenizers=min(reading.tokenizers.values(), key=_TOKENIZER_STEPS.index, default="none"),
         last_request=before[-1] if before else "",
     )
 
@@ -197,9 +201,9 @@ def _note_tokenizers(reading: _Reading, text: str) -> None:
     if "okenizer" not in text:
         return
     if said := _TOKENIZER.search(text):
-        (reading.started if said[2] == "start" else reading.ready).add(said[1])
+        reading.tokenizers[said[1]] = _TOKENIZER_WORDS[said[2]]
     elif started := _STARTED_TOKENIZER.search(text):
-        reading.started.add(started[1])
+        reading.tokenizers.setdefault(started[1], "started")
 
 
 def _note_thrown(reading: _Reading, lines: Sequence[LogLine], at: int) -> None:
@@ -219,8 +223,10 @@ def _note_end(reading: _Reading, at: int, text: str) -> None:
         elif signal[1] not in _HARMLESS_SIGNALS:
             reading.ends.append(End("signal", at, int(signal[1])))
     elif child := _CHILD.search(text):
-        if child[3] != "0":
-            number = child[2] or child[3] or "0"
+        number = child[2] or child[3] or "0"
+        if child[2] == _TERM:  # the daemon ends its group so: the reason stands before
+            reading.ends.append(End("unsaid", at))
+        elif child[3] != "0":
             reading.ends.append(End("worker-signal" if child[2] else "worker-status", at, int(number)))
     elif any(words in text for words in _ENDING):
         reading.ends.append(End("unsaid", at))

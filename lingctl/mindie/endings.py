@@ -8,6 +8,7 @@ and it aborts (134) after a worker's death, a crash and a requested stop alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,13 +16,22 @@ from lingctl.mindie.daemon_life import End, Life, Stage, Thrown
 from lingctl.mindie.log_lines import LogLine
 
 _KILL = 9
+_BUS_ERROR = 7
 _ABORT = 6
 # Where a daemon that was killed stood when the kill can only have come from outside: it refuses its start
 # before (configuration) or after (tokenizers, ports) these.
 _NO_REFUSAL = (Stage.ENGINE, Stage.WORKERS, Stage.SERVING)
+# What every start prints while it reads its configuration.
+_ORDINARY = re.compile(
+    r"use(?:s|ing)? default value|LLM log default format|LogLevelDynamicHandler|^ConfigManager: Load"
+    r"|g_mainPid|^\[ConfigManager::|ranktable file\.?$|^Update worldSize|successfully"
+)
+# What ends the reading of the configuration without a word of its own.
+_WORDLESS = ("Checking Config Failed", "from JSON.", "rank table config error.")
 _MEANINGS = {
     "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or "
     "serving), and after a crash by a request; its log tells which",
+    "135": "it ended with a bus error: most often /dev/shm is full",
     "137": "killed by signal 9: MindIE kills itself so when it refuses its start (configuration, tokenizers, "
     "ports), the kernel when memory runs out, or somebody did (kill -9); its last lines may be missing",
     "139": "it crashed (segmentation fault)",
@@ -70,15 +80,32 @@ def ending_of(
     if end.kind == "stopped" or stop_requested:
         return Ending("S1", end.at)
     if end.kind == "worker-signal":
-        thrown = _last(life, python=False)
-        detail = _words(thrown) or f"it ended by signal {end.number}"
-        return Ending("W1", end.at) if end.number == _KILL else Ending("W2", end.at, detail)
+        detail = _words(_last(life, python=False)) or f"it ended by signal {end.number}"
+        known = {_KILL: Ending("W1", end.at), _BUS_ERROR: Ending("C13", end.at)}
+        return known.get(end.number, Ending("W2", end.at, detail))
     if end.kind == "worker-status":
         thrown = _last(life, python=True)
         return _python(thrown, lines) if thrown is not None else Ending("W5", end.at)
     if end.kind == "signal":
         return _own_signal(life, end)
     return _unsaid(life, lines, status)
+
+
+def refusal_of(lines: Sequence[LogLine]) -> Ending | None:
+    """The line for which a start was refused, where no known one says it: the configuration's words have
+    neither a time nor a level, and the last of them stands before the exception that ends it."""
+    end = next((at for at, line in enumerate(lines) if "ConfigManager init exception" in line.text), None)
+    if end is None:
+        return None
+    exception = lines[end].text.partition("exception:")[2].strip()
+    if exception and not exception.endswith(_WORDLESS):
+        return Ending("A44", end)
+    for at in range(end - 1, -1, -1):
+        text = lines[at].text
+        if lines[at].level or lines[at].source or text.startswith("[20"):
+            continue
+        return None if _ORDINARY.search(text) else Ending("A44", at)
+    return None
 
 
 def _own_signal(life: Life, end: End) -> Ending:
@@ -111,6 +138,8 @@ def _without_words(life: Life, status: str) -> Ending | None:
         return Ending("S1", life.reached)
     if status == "139":
         return Ending("W7", life.reached, _request(life))
+    if status == "135":
+        return Ending("C13", life.reached)
     if status == "137":
         return _killed(life)
     if status == "134":
@@ -121,12 +150,13 @@ def _without_words(life: Life, status: str) -> Ending | None:
 def _killed(life: Life) -> Ending | None:
     if life.stage in _NO_REFUSAL:
         return Ending("W10", life.reached)
-    if life.stage is Stage.CONFIGURATION:
+    if life.stage in (Stage.BEGUN, Stage.CONFIGURATION):
         return Ending("A36", life.reached)
-    if life.stage is Stage.PORTS or (life.stage is Stage.TOKENIZERS and life.tokenizers_ready):
+    if life.stage is Stage.PORTS or (life.stage is Stage.TOKENIZERS and life.tokenizers == "ready"):
         return Ending("D13", life.reached)
     if life.stage is Stage.TOKENIZERS:
-        return Ending("D15", life.reached)
+        # One that cannot import a module says nothing after its first line.
+        return Ending("D15" if life.tokenizers == "started" else "D16", life.reached)
     return None
 
 
@@ -138,7 +168,7 @@ def _aborted(life: Life) -> Ending | None:
         return Ending("W9", life.reached, _request(life))
     if life.stage in (Stage.WORKERS, Stage.TOKENIZERS, Stage.PORTS):
         return Ending("W8", life.reached)
-    return None
+    return None if life.stage is Stage.UNKNOWN else Ending("W11", life.reached)
 
 
 def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
@@ -150,7 +180,12 @@ def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
 
 
 def _last(life: Life, *, python: bool) -> Thrown | None:
-    return next((one for one in reversed(life.thrown) if one.python is python), None)
+    return next((one for one in reversed(life.thrown) if one.python is python and not _is_end(one)), None)
+
+
+def _is_end(thrown: Thrown) -> bool:
+    """Whether a worker's thread throws it because the daemon has ended."""
+    return "Shared memory buffer is empty" in thrown.message
 
 
 def _words(thrown: Thrown | None) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.mindie.daemon_life import Life, read_life
-from lingctl.mindie.endings import Ending, ending_of, exit_meaning
+from lingctl.mindie.daemon_life import Life, Stage, read_life
+from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
 from lingctl.mindie.failure_catalogue import Failure, Kind, catalogue, match, named
 from lingctl.mindie.link_details import link_detail
 from lingctl.mindie.log_lines import LogLine, read_lines, seconds_between
@@ -108,7 +108,10 @@ def explain(text: str, *, status: str = "", stop_requested: bool = False) -> lis
         if before is None or _moment(one, at) < _moment(before[1], before[0]):
             found[failure.id] = (at, one)
     known = [one for _, one in sorted(found.values(), key=lambda pair: _moment(pair[1], pair[0]))]
-    return _with_ending(known, ending_of(life, lines, status, stop_requested=stop_requested), lines, life)
+    ending = ending_of(life, lines, status, stop_requested=stop_requested)
+    if life.stage is Stage.CONFIGURATION and (ending is None or ending.id == "A36"):
+        ending = refusal_of(lines) or ending
+    return _with_ending(known, ending, lines, life)
 
 
 def explain_waiting(text: str) -> list[Explanation]:
