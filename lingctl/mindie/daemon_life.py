@@ -44,6 +44,7 @@ _MILESTONES: tuple[tuple[str, Stage], ...] = (
     ("healthchecker init and start", Stage.PORTS),
     ("Healthchecker instance created.", Stage.PORTS),
     ("Finished to init tokenizer sub process size", Stage.PORTS),
+    ("LlmEngine init succeeds!", Stage.TOKENIZERS),
     ("LLMRuntime thread start success!", Stage.TOKENIZERS),
     ("Start dynamic config handler success.", Stage.TOKENIZERS),
     ("[Start InferInstance] [success]", Stage.TOKENIZERS),

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -67,6 +67,7 @@ def catalogue() -> tuple[Failure, ...]:
     return tuple(_failure(name, row, remedies) for name, row in table.items())
 
 
+@lru_cache(maxsize=4096)  # every reader of a log asks again
 def match(line: str) -> Failure | None:
     """The failure that a line shows, if it shows a known one."""
     for failure in catalogue():

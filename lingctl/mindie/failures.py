@@ -142,7 +142,7 @@ def first_errors(text: str, limit: int = 5) -> list[str]:
         and not _follows_the_end(lines, at, life)
     ]
     if not shown:
-        return [line.text[:_LONGEST_LINE] for line in lines][-limit:]
+        return [line.text[:_LONGEST_LINE] for line in lines if not _is_noise(line, life)][-limit:]
     return shown[-limit:] if life.served is not None and life.end is not None else shown[:limit]
 
 
@@ -193,10 +193,17 @@ def _of_a_request(line: LogLine, life: Life) -> bool:
 
 
 def _says_nothing(line: LogLine, life: Life) -> bool:
-    if line.level in ("warning", "information") or _of_a_request(line, life):
+    if line.level in ("warning", "information") or _is_noise(line, life):
         return True
     failure = match(line.text)
-    return failure is not None and failure.kind in ("harmless", "waiting", "request")
+    return failure is not None and failure.kind == "waiting"
+
+
+def _is_noise(line: LogLine, life: Life) -> bool:
+    if _of_a_request(line, life):
+        return True
+    failure = match(line.text)
+    return failure is not None and failure.kind in ("harmless", "request")
 
 
 def _with_ending(
