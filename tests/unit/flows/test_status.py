@@ -62,3 +62,12 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
     assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
     stopped = replace(seen, state=replace(state, started=""))
     assert list(_problems(CLUSTER, "node1", stopped, names, "missing")) == []
+
+
+def test_of_a_dead_daemon_it_is_told_how_it_ended():
+    state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
+    cards = table(*(chip(card) for card in CLUSTER.primary.devices))
+    console = f"{SUCCESS}\nReceived exit signal[17], Process 1\nProcess 9 was terminated by signal 9 (Killed)"
+    seen = _Seen(state, DaemonSight(False, "134", console), 0, (), cards, {})
+    [told] = _problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
+    assert "exit status 134" in told and "killed by signal 9" in told

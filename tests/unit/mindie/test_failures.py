@@ -154,7 +154,10 @@ LINES = [
     ("A34", "interNodeTlsCaFiles size is invalid"),
     ("A30", "Missing value for key: --config-file"),
     ("A12", "Failed to find local IP 192.0.2.12 in slave IPs."),
-    ("B2", "PermissionError: The file /m/d777 should not be writable by others who are neither the owner nor"),
+    (
+        "B2",
+        "PermissionError: The file /m/d777 should not be writable by others who are neither the owner nor",
+    ),
     ("B6", "ModuleNotFoundError: No module named 'atb_llm'"),
     ("B26", "[MIE04E13030A] [llm_python_model] LLMPythonModel initializes fail"),
     ("B27", "ImportError: libatb.so: cannot open shared object file: No such file or directory"),
@@ -174,8 +177,14 @@ LINES = [
     ("E29", "EE1002: 2024-09-03-16:50:00.041.231 Stream synchronize timeout."),
     ("E30", "[TaskExecStage][Timeout][HOST]Task run failed, base information is streamID:[1740]"),
     ("E31", "[RanktableDetect]topo exchange agent get socket timeout! timeout[120]"),
-    ("E32", "[c10d] The client socket has timed out after 1800000ms while trying to connect to (192.0.2.1, 1)."),
-    ("F22", "EE1001: The argument is invalid.Reason: rtStreamSetMode execute failed, reason=[feature not support]"),
+    (
+        "E32",
+        "[c10d] The client socket has timed out after 1800000ms while trying to connect to (192.0.2.1, 1).",
+    ),
+    (
+        "F22",
+        "EE1001: Reason: rtStreamSetMode execute failed, reason=[feature not support]",
+    ),
     ("F23", "RuntimeError: ACL stream synchronize failed, error code:507015"),
     ("F24", "EL0005: [PID: 809] 2025-06-03-15:33:52.410.982 The resources are busy."),
     ("F25", "NPU function error: c10_npu::SetDevice(device_id_), error code is 507033"),

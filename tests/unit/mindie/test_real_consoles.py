@@ -1,4 +1,4 @@
-"""The consoles of a real MindIE-LLM 3.0.0 server (one node, and two), each with the verdict that its index gives.
+"""The consoles of a real MindIE-LLM 3.0.0 server, on one node and two, each with the verdict of its index.
 
 The verdicts were written down by hand from ``consoles/INDEX.md`` and ``two-nodes/INDEX.md``.
 """
@@ -253,7 +253,9 @@ def test_a_python_exception_is_shown_with_its_type_its_message_and_its_place():
     one = explain(console("exception-in-warm-up"), status="134")[0]
     assert one.detail.startswith("AttributeError: 'ModelTorch' object has no attribute")
     assert "model_runner.py" in one.detail
-    error = death(cluster_of("node1"), {"node1": DaemonSight(False, "134", console("exception-in-warm-up"))}, {})
+    error = death(
+        cluster_of("node1"), {"node1": DaemonSight(False, "134", console("exception-in-warm-up"))}, {}
+    )
     assert "AttributeError" in error.evidence
 
 
