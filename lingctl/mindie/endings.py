@@ -92,8 +92,9 @@ def ending_of(
 
 
 def refusal_of(lines: Sequence[LogLine]) -> Ending | None:
-    """The line for which a start was refused, where no known one says it: the configuration's words have
-    neither a time nor a level, and the last of them stands before the exception that ends it."""
+    """The line for which a start was refused, where no known one says it: the last error, or the last plain
+    line that not every start prints, before the exception that ends the reading of the configuration.
+    """
     end = next((at for at, line in enumerate(lines) if "ConfigManager init exception" in line.text), None)
     if end is None:
         return None
@@ -101,10 +102,11 @@ def refusal_of(lines: Sequence[LogLine]) -> Ending | None:
     if exception and not exception.endswith(_WORDLESS):
         return Ending("A44", end)
     for at in range(end - 1, -1, -1):
-        text = lines[at].text
-        if lines[at].level or lines[at].source or text.startswith("[20"):
-            continue
-        return None if _ORDINARY.search(text) else Ending("A44", at)
+        line = lines[at]
+        if "ConfigManager: Load Config from" in line.text:
+            return None
+        if line.level in ("error", "") and not _ORDINARY.search(line.text):
+            return Ending("A44", at)
     return None
 
 
