@@ -265,6 +265,7 @@ HARMLESS = {
     "H1": "exception: [json.exception.out_of_range.403] key 'LogConfig' not found",
     "H2": "[executor.cpp:723] Receive wrong message type: 0. You can ignore this warning if you are shutting "
     "down engine.",
+    "H4": "The type of configName speculationGamma should be integer, but is string, use default value.",
     "H3": "[server] [ERROR] [http_handler.cpp:835] [MIE04E020614] [endpoint] Service is abnormal",
     "B13": "56 % 16 != 0",
     "E18": "[W] The HCCL execution timeout 1800000ms is bigger than watchdog timeout 300000ms",
