@@ -88,6 +88,11 @@ _REQUEST = re.compile(r"(?:Request mindie server|Receive request from).*\bmethod
 _HARMLESS_SIGNALS = ("17", "13")
 _STOP_SIGNALS = ("15", "2")
 _TERM = "15"
+# How far what does not say why may stand before what does: a signal to the whole group reaches the workers
+# first, and threads of one process print within moments.
+_STOP_SECONDS = 1.0
+_THREADS_SECONDS = 0.1
+_LINES_BEHIND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,29 +239,29 @@ def _note_end(reading: _Reading, at: int, text: str) -> None:
 
 
 def _first(ends: Sequence[End], lines: Sequence[LogLine]) -> End | None:
-    """The beginning of the end: by time, since threads print out of order; one that says why before one that
-    does not, if they stand within half a second."""
+    """The beginning of the end: the first by time, since threads print out of order; and what says why before
+    what does not, where the latter may have overtaken it."""
     if not ends:
         return None
 
     def moment(end: End) -> datetime:
         return lines[end.at].time or datetime.min
 
-    first = min(ends, key=lambda end: (moment(end), end.at))
-    said = [end for end in ends if end.kind != "unsaid"]
-    near = [end for end in said if (moment(end) - moment(first)).total_seconds() <= _SAME_MOMENT]
-    if first.kind == "unsaid" and near and _is_own(lines[first.at].text):
-        return min(near, key=lambda end: (moment(end), end.at))
+    ordered = sorted(ends, key=lambda end: (moment(end), end.at))
+    first, text = ordered[0], lines[ordered[0].at].text
+    if first.kind != "unsaid":
+        return first
+    for end in ordered:
+        late = (moment(end) - moment(first)).total_seconds()
+        overtaken = (
+            (end.kind == "stopped" and late <= _STOP_SECONDS)
+            or ("createdBy: daemon" in text and late <= _THREADS_SECONDS)
+            # A line of standard error has no time of its own and does not wait for the log.
+            or ("Daemon is killing" in text and 0 < end.at - first.at <= _LINES_BEHIND)
+        )
+        if end.kind != "unsaid" and overtaken:
+            return end
     return first
-
-
-# A thread that waits for the end prints before the one that brought it about.
-_SAME_MOMENT = 0.1
-
-
-def _is_own(text: str) -> bool:
-    """Whether the daemon itself prints this, at once and not in the order of the log."""
-    return "Daemon is killing" in text or "createdBy: daemon" in text
 
 
 def _before(thrown: Thrown, end: End | None, lines: Sequence[LogLine]) -> bool:

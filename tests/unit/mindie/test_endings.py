@@ -147,3 +147,13 @@ def test_a_node_that_never_said_a_word_is_to_blame_for_one_that_waited_for_it():
     waited = "[llm] [ERROR] [g.cpp:293] Failed to establish connection to master after maximum retries"
     found = diagnose({"node1": "", "node2": waited}, {"node1", "node2"})
     assert found is not None and (found.node, found.evidence) == ("node1", "it printed nothing")
+
+
+def test_what_overtook_the_log_does_not_hide_how_the_end_began():
+    killed = CHILD.replace("02:02:00", "02:20:00") + "was terminated by signal 9 (Killed)"
+    assert (
+        first(f"{BEGIN}{TAKEN}{WORKERS}Daemon is killing, please wait about 15 seconds...\n{killed}") == "W1"
+    )
+    stop = ABORTS.format(15).replace("00.000001", "00.400000")
+    worker = "[2026-11-28 02:02:00,100] [9] [9] [llm] [INFO] [main.py-137] : Python process get signal:15\n"
+    assert first(BEGIN + TAKEN + WORKERS + SERVES + worker + stop, "134") == "S1"
