@@ -86,7 +86,7 @@ class Explanation:
         return ", ".join(part for part in (rank, card) if part)
 
 
-def explain(text: str, *, status: str = "", stop_requested: bool = False) -> list[Explanation]:
+def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:
     """What is recognised in a log: true causes first, then network trouble, then what only follows from them.
 
     Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that
@@ -100,7 +100,7 @@ def explain(text: str, *, status: str = "", stop_requested: bool = False) -> lis
     """
     lines = read_lines(text)
     life = read_life(lines)
-    status = str(status) or life.status
+    status = ("" if status is None else str(status)) or life.status
     found: dict[str, tuple[int, Explanation]] = {}
     for at, failure in _told(lines, life, ended=bool(status)):
         one = _explanation(failure, lines, at)

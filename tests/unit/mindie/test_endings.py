@@ -58,6 +58,11 @@ def test_an_end_is_told_from_its_beginning_the_stage_and_the_status(console: str
     assert first(console, status) == wanted
 
 
+def test_a_status_may_be_a_number_or_unknown():
+    assert explain(BEGIN, status=137)[0].id == "A36"
+    assert explain(BEGIN, status=None) == []
+
+
 def test_a_worker_of_an_exit_status_0_ends_nobody():
     assert explain(BEGIN + TAKEN + WORKERS + CHILD + "exited normally with status 0") == []
 
