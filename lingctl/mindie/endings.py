@@ -17,6 +17,8 @@ from lingctl.mindie.log_lines import LogLine
 
 _KILL = 9
 _BUS_ERROR = 7
+_NO_EXCEPTION = "terminate called without an active exception"
+_NEAR = 10
 _ABORT = 6
 # Where a daemon that was killed stood when the kill can only have come from outside: it refuses its start
 # before (configuration) or after (tokenizers, ports) these.
@@ -87,7 +89,7 @@ def ending_of(
         thrown = _last(life, python=True)
         return _python(thrown, lines) if thrown is not None else Ending("W5", end.at)
     if end.kind == "signal":
-        return _own_signal(life, end)
+        return _own_signal(life, end, lines)
     return _unsaid(life, lines, status)
 
 
@@ -110,12 +112,16 @@ def refusal_of(lines: Sequence[LogLine]) -> Ending | None:
     return None
 
 
-def _own_signal(life: Life, end: End) -> Ending:
+def _own_signal(life: Life, end: End, lines: Sequence[LogLine]) -> Ending:
     """A signal of the daemon's own: it aborted, or crashed."""
     if end.number != _ABORT:
         return Ending("W7", end.at, _request(life))
     thrown = _last(life, python=False)
-    return Ending("W6", end.at, _request(life)) if thrown is None else _thrown(life, thrown)
+    if thrown is not None:
+        return _thrown(life, thrown)
+    # A follower that stops aborts so, on threads that still run: what stopped it is not shown.
+    in_order = any(_NO_EXCEPTION in line.text for line in lines[max(0, end.at - _NEAR) : end.at + _NEAR])
+    return Ending("S2", end.at) if in_order else Ending("W6", end.at, _request(life))
 
 
 def _thrown(life: Life, thrown: Thrown) -> Ending:

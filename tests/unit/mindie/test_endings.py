@@ -58,6 +58,13 @@ def test_an_end_is_told_from_its_beginning_the_stage_and_the_status(console: str
     assert first(console, status) == wanted
 
 
+def test_a_follower_that_stopped_without_its_first_line_is_no_crash():
+    console = (
+        f"{BEGIN}{TAKEN}{WORKERS}{SERVES}terminate called without an active exception\n{ABORTS.format(6)}"
+    )
+    assert first(console, "134") == "S2"
+
+
 def test_a_status_may_be_a_number_or_unknown():
     assert explain(BEGIN, status=137)[0].id == "A36"
     assert explain(BEGIN, status=None) == []
