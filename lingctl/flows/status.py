@@ -13,6 +13,7 @@ from lingctl.flows.smoke_test import forward_to
 from lingctl.flows.watch_start import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.failures import exit_meaning, explain
 from lingctl.mindie.profile import profile_for
 from lingctl.overlay import overlay_files
 from lingctl.release.daemon import processes_command
@@ -200,6 +201,8 @@ def _problems(
     first = cluster.primary.name
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
+    if _daemon_word(seen.state, seen.sight) == "dead":
+        yield _end_of(seen.sight)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
@@ -247,6 +250,14 @@ def _daemon_word(state: NodeState, sight: DaemonSight) -> str:
     if sight.alive:
         return "running" if sight.succeeded else "loading"
     return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
+
+
+def _end_of(sight: DaemonSight) -> str:
+    """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
+    told = explain(sight.console, status=sight.exit_status)
+    cause = told[0].cause if told else exit_meaning(sight.exit_status)
+    how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
+    return f"{how}: {cause}" if cause else how
 
 
 def _service_word(group: Group, cluster: Cluster, sight: DaemonSight, lost: Mapping[str, str]) -> str:

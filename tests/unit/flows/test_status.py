@@ -129,3 +129,12 @@ def test_what_health_says_is_the_services_word(health, answer, word):
     row = primary({})
     assert row.service == word
     assert not row.healthy
+
+
+def test_of_a_dead_daemon_it_is_told_how_it_ended():
+    state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
+    cards = table(*(chip(card) for card in CLUSTER.primary.devices))
+    console = f"{SUCCESS}\nReceived exit signal[17], Process 1\nProcess 9 was terminated by signal 9 (Killed)"
+    seen = _Seen(state, DaemonSight(False, "134", console), 0, (), cards, {})
+    [told] = _problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
+    assert "exit status 134" in told and "killed by signal 9" in told
