@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
+from lingctl.release.console import WATCHED_BYTES
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
@@ -37,7 +38,7 @@ echo "$(sed -n 1p "$3" 2>/dev/null)"
 _WATCH = f"""{_LOOK}
 echo "$(cat "$4" 2>/dev/null)"
 {{ head -c 16000000 "$5"; tail -c 80000000 "$5" | tr -d "\\000"; }} 2>/dev/null | grep -a -m 1 -F "$6"
-tail -c 40000 "$5" 2>/dev/null || true
+tail -c {WATCHED_BYTES} "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
 _ERRORS = """
