@@ -1,4 +1,8 @@
-"""A small real HTTP server with MindIE's documented shapes and faults on demand."""
+"""A small real HTTP server with MindIE's shapes and faults on demand.
+
+Its shapes are those of the answers recorded from MindIE 3.0.0, as far as a test needs them; ``real_server``
+replays the recorded bytes themselves.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,19 @@ GOOD_CHAT = "I am Ling, an assistant that was created by inclusionAI. How can I 
 GOOD_BASE = " am a student at the university. I have been there for two years and I like it."
 NOISE = "zx qarth ivbolt memn 7y onspec lrrd hhtal qq vims otrb 0 daxx prult zen gok wup lorf"
 MIXED = "the да ы мир כן שלום ы да и с кем to 한국 мы"
+
+REFUSALS = {
+    "422": (422, "fault 422", "Input Validation Error"),
+    "424": (424, "fault 424", "Generation Error"),
+    "500": (500, "fault 500", "Incomplete Generation"),
+    "no-tokenizer": (422, "Cannot find available tokenizer.", "Input Validation Error"),
+    "engine-timeout": (500, "Engine callback timeout: server tokenTimeout", "Incomplete Generation"),
+    "stopping": (
+        500,
+        "Failed to enqueue inferRequest. Engine has been stopped. Cannot add request.",
+        "Incomplete Generation",
+    ),
+}
 
 
 @dataclass
@@ -95,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
                     503, {"error": "The service has been stopped.", "error_type": "Service Unavailable"}
                 )
             case _:
-                self._send(200, b"", "text/plain")
+                self._send(200, b"", "")
 
     def _refuse(self, missing):
         match self.serving.fault:
@@ -109,14 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(422, {"error": text, "error_type": "Input Validation Error"})
 
     def _answer(self, body):
-        statuses = {
-            "422": "Input Validation Error",
-            "424": "Generation Error",
-            "500": "Incomplete Generation",
-        }
         fault = self.serving.fault
-        if fault in statuses:
-            self._json(int(fault), {"error": f"fault {fault}", "error_type": statuses[fault]})
+        if fault in REFUSALS:
+            status, text, error_type = REFUSALS[fault]
+            self._json(status, {"error": text, "error_type": error_type})
         elif fault == "no-template" and self.path == "/v1/chat/completions":
             self._json(
                 400, {"error": {"message": "default chat template is not allowed", "type": "BadRequest"}}
@@ -206,8 +219,11 @@ class _Handler(BaseHTTPRequestHandler):
             case "half-event":
                 self.wfile.write(b'data: {"choices": [{"del')
             case "error-in-stream":
-                error = {"error": "Engine callback timeout: server tokenTimeout", "error_type": "Incomplete"}
-                self.wfile.write(_frame(error))
+                self.wfile.write(_frame({"error": {"message": "the engine is gone", "type": "Internal"}}))
+            case "timeout-in-stream":
+                self.wfile.write(b"Engine callback timeout: server tokenTimeout")
+            case "no-response-in-stream":
+                self.wfile.write(b"Failed to get engine response")
             case "endless-stream":
                 while True:
                     self.wfile.write(_frame({"choices": [{"index": 0, "delta": {"content": "x" * 60_000}}]}))
@@ -221,9 +237,15 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = text.split(" ")
         pieces = [piece if i == 0 else f" {piece}" for i, piece in enumerate(pieces)]
         if self.path == "/infer":
-            yield from (_frame({"token": {"id": [5], "text": piece}}) for piece in pieces)
-            details = {"finish_reason": "eos_token", "generated_tokens": len(pieces)}
-            yield _frame({"token": {"id": [], "text": None}, "generated_text": text, "details": details})
+            # At the limit the last token has no event with its text; the end-of-text token is counted too.
+            length = self._finish() == "length"
+            told = pieces[:-1] if length else pieces
+            yield from (_frame({"token": {"id": [5], "text": piece}}) for piece in told)
+            reason, made = ("length", len(pieces)) if length else ("eos_token", len(pieces) + 1)
+            details = {"finish_reason": reason, "generated_tokens": made, "seed": 1}
+            wanted = body["parameters"].get("details")
+            last = {"generated_text": text, "details": details if wanted else None}
+            yield _frame(last | {"token": {"id": [7], "text": None}})
             return
         chat = self.path == "/v1/chat/completions"
         if chat:

@@ -48,6 +48,7 @@ _ONLY = (
     ("use_qkv_bias", (False,), "the graph is given no biases; every Ling model has none"),
     ("rope_scaling", (), "set it to null; the context is limited to max_position_embeddings"),
     ("quantize", (), _NO_QUANTISATION),
+    ("moe_quantize", (), _NO_QUANTISATION),
     ("norm_softmax", (False,), "no Ling model sets it; correct config.json"),
     ("use_sliding_window", (False,), "no Ling model sets it; correct config.json"),
     ("moe_layer_freq", (1,), "every layer after first_k_dense_replace has experts; correct config.json"),
@@ -167,6 +168,12 @@ def _refuse_unsupported_experts(values):
         raise ValueError(
             f"config.json: num_experts_per_tok {values['num_experts_per_tok']} exceeds num_experts "
             f"{values['num_experts']}: correct it"
+        )
+    if values["num_experts_per_tok"] == 1 and values.get("norm_topk_prob") is not False:
+        # The reference divides the chosen weights by their sum where there are several; the graph always.
+        raise ValueError(
+            "config.json: num_experts_per_tok 1 with norm_topk_prob true (its default) is not supported: the "
+            "graph would give the one expert a weight of 1; no Ling model chooses a single expert; correct it"
         )
     if not isinstance(dense, int) or not 0 <= dense <= values["num_hidden_layers"]:
         raise ValueError(

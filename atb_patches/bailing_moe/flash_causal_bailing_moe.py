@@ -13,6 +13,7 @@ import torch
 from atb_llm.models.deepseek import flash_causal_deepseek as stock
 from atb_llm.utils.layers import PositionRotaryEmbedding
 
+from .contents import refuse_other_contents
 from .modeling_bailing_moe import (
     EMBEDDING_ALIAS,
     FlashBailing_moeModel,
@@ -133,6 +134,8 @@ def _refuse_unsupported(config, weights, kwargs):
                 f"the checkpoint has a tensor {name}, which the graph would leave out: these are not "
                 "the bf16 weights of a BailingMoE model as published"
             )
+    if getattr(weights, "routing", None):
+        refuse_other_contents(config, weights.routing, lambda name: shape_of(weights, name))
 
 
 def _refuse_other_parallelism(mapping):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
+from lingctl.flows.running import daemons_not_seen, in_words
 from lingctl.flows.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
@@ -80,8 +81,17 @@ def bench_cluster(
     """Measure a cluster's service, over SSH where its port is closed to this machine.
 
     Raises:
-        LingctlError: it does not answer a single request, or the dataset is unusable.
+        LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
+            or the dataset is unusable.
     """
+    lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+    if lost:
+        raise EngineError(
+            "a node is lost or cannot be seen, and a request could end the service",
+            evidence=lost,
+            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
+            code="bench-node-lost",
+        )
     options = replace(options, kind=cluster.catalogue_model.kind)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)
@@ -165,7 +175,8 @@ class _Loads:
         # Answers of one length make runs comparable; a dataset is asked as it is.
         made_up_prompt = self._options.dataset is None
         tokens = prompt.max_tokens or self._options.output_tokens
-        ask = Ask(prompt.text, max_tokens=tokens, ignore_eos=made_up_prompt)
+        # /infer counts its tokens only where details are asked for.
+        ask = Ask(prompt.text, max_tokens=tokens, ignore_eos=made_up_prompt, details=True)
         return self._dialect.body(self._client.endpoint.served_name, ask, True)
 
 
@@ -216,7 +227,7 @@ def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener
 
 def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int:
     answer = _first_answer(client, dialect, next(made_up(words, seed)))
-    return answer.usage.prompt if answer.usage else 0
+    return (answer.usage.prompt or 0) if answer.usage else 0
 
 
 def _first_answer(client: Client, dialect: Dialect, prompt: Prompt) -> Generation:

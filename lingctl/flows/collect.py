@@ -127,6 +127,7 @@ def _pack(
     with _whole_file(target) as unfinished, tarfile.open(unfinished, "w:gz") as bundle:
         for name, part in gathered.items():
             logs: list[str] = []
+            console, status = "", ""
             try:
                 for member, content in _members(name, part):
                     try:
@@ -136,11 +137,15 @@ def _pack(
                         continue
                     again = gzip.compress(text) if content.startswith(GZIP) else text
                     _add(bundle, top / name / member, again)
-                    if member.name.startswith("worker-") or member.parts[0] == "process_log":
+                    if member.name.startswith("worker-"):
+                        console = text.decode("utf-8", "replace")
+                    elif member.parts[0] == "process_log":
                         logs.append(text.decode("utf-8", "replace"))
+                    elif member == PurePosixPath("lingctl/daemon.exit"):
+                        status = text.decode("utf-8", "replace").strip()
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
-            explained[name] = _explained("\n".join(logs))
+            explained[name] = _explained("\n".join((console, *logs)), status)
         if report is not None:
             save_answers(report, scratch / "answers")
             for file in sorted((scratch / "answers").iterdir()):
@@ -191,8 +196,8 @@ def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:
     bundle.addfile(entry, io.BytesIO(content))
 
 
-def _explained(log: str) -> tuple[str, ...]:
-    found = [f"{one.id} {one.cause}: {one.line}" for one in explain(log)[:5]]
+def _explained(log: str, status: str) -> tuple[str, ...]:
+    found = [f"{one.id} {one.cause}: {one.line}" for one in explain(log, status=status)[:5]]
     return tuple(found or [f"not known: {line}" for line in first_errors(log, 3) if "ERROR" in line])
 
 

@@ -6,7 +6,7 @@ from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict, worst_first
 from lingctl.flows.smoke_test import forward_to, smoke_test_cluster
-from lingctl.flows.watch_start import look_at_daemons, wait_until_loaded
+from lingctl.flows.watch_start import need_living_daemons, wait_until_loaded
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.serving.endpoint import endpoint_of
@@ -24,7 +24,7 @@ def wait_until_serving(group: Group, cluster: Cluster, listener: Listener) -> No
     wait_until_loaded(group, cluster, listener)
 
     def still_alive() -> None:
-        look_at_daemons(group, cluster)
+        need_living_daemons(group, cluster, listener)
 
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         wait_until_ready(

@@ -7,7 +7,7 @@ from lingctl.flows.releases import quick_states
 from lingctl.flows.runtime import need_container_nowhere_else, runtime_down
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
-from lingctl.release.daemon import start_command, stop_command, stop_seconds
+from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
@@ -64,7 +64,7 @@ def _steps(cluster: Cluster, state: NodeState, digest: str) -> list[Step]:
         steps.append(
             Step(Stage.CONTAINER, node, f"start container {name}", "change", "it does not run", (start,))
         )
-    start_daemon = Run(start_command(cluster, digest), 90)
+    start_daemon = Run(start_command(cluster, digest), START_SECONDS)
     steps.append(
         Step(Stage.DAEMON, node, "start the daemon", "change", "asked for", (start_daemon,), interrupts=True)
     )

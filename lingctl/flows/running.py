@@ -1,9 +1,17 @@
-"""A quick look at a cluster that serves: do all daemons run, and which addresses have its cards now."""
+"""A quick look at a cluster that serves: do all daemons run, and which addresses have its cards now.
+
+The service itself does not tell: in MindIE 3.0.0 health and the list of models stay as they are when a node
+is lost, and the first request after that ends the primary without an answer (seen with two nodes on a CPU).
+So every node's daemon is looked at before text is asked for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lingctl.ascend import hccn
 from lingctl.ascend.facts import card_questions
+from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.wanted import Addresses
@@ -19,11 +27,27 @@ def all_daemons_run(group: Group, cluster: Cluster) -> bool:
         LingctlError: a node cannot be asked.
     """
 
-    def runs(connection: Connection) -> bool:
-        said = connection.run(look_command(cluster), timeout=cluster.timeouts.command)
-        return read_look(said.stdout).pid is not None
+    return all(group.all(lambda connection: _runs(connection, cluster)).values())
 
-    return all(group.all(runs).values())
+
+def daemons_not_seen(group: Group, cluster: Cluster) -> dict[str, str]:
+    """The nodes whose daemon is not known to be alive, each with the reason; empty when all are."""
+    seen = group.map(lambda connection: _runs(connection, cluster))
+    return {name: _why_not(seen[name]) for name in cluster.node_names if seen[name] is not True}
+
+
+def in_words(not_seen: Mapping[str, str]) -> str:
+    """``daemons_not_seen`` in one line, empty for none."""
+    return "; ".join(f"{node}: {why}" for node, why in not_seen.items())
+
+
+def _runs(connection: Connection, cluster: Cluster) -> bool:
+    said = connection.run(look_command(cluster), timeout=cluster.timeouts.command)
+    return read_look(said.stdout).pid is not None
+
+
+def _why_not(seen: bool | LingctlError) -> str:
+    return f"could not be asked ({seen.what})" if isinstance(seen, LingctlError) else "the daemon is dead"
 
 
 def live_addresses(group: Group, cluster: Cluster) -> Addresses:

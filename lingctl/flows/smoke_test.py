@@ -9,6 +9,7 @@ from lingctl.ascend import npu_smi
 from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
+from lingctl.flows.running import daemons_not_seen, in_words
 from lingctl.flows.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.connection import Connection
@@ -46,13 +47,16 @@ def smoke_test_cluster(
 ) -> SmokeReport:
     """Test a cluster's service, over SSH to the primary where its ports are closed to this machine.
 
-    The kind of model is the catalogue's unless ``options`` say otherwise.
+    The kind of model is the catalogue's unless ``options`` say otherwise. No text is asked for where a node's
+    daemon is dead or cannot be seen: such a request could end the service.
     """
     if options.kind == "auto":
         options = options.of_kind(cluster.catalogue_model.kind)
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
-        report = smoke_test(client, options, listener=listener)
+        # On one node the port says whether the daemon is there, and no request can harm another's.
+        lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+        report = smoke_test(client, options, listener=listener, without_asking=lost)
     return report.with_findings(node_findings(look_at_nodes(group, cluster)))
 
 

@@ -13,6 +13,7 @@ from lingctl.flows.smoke_test import forward_to
 from lingctl.flows.watch_start import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.failures import exit_meaning, explain
 from lingctl.mindie.profile import profile_for
 from lingctl.overlay import overlay_files
 from lingctl.release.daemon import processes_command
@@ -25,7 +26,7 @@ from lingctl.remote.probe import Question, probe_script, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for
-from lingctl.serving.readiness import judge_health
+from lingctl.serving.readiness import judge_health, settled_health
 from lingctl.serving.trouble import Trouble
 
 
@@ -42,7 +43,8 @@ class NodeStatus:
         overlay: ``as shipped``, ``differs`` or ``missing``.
         ports: which of the service's ports are open on this node; None where that is unknown.
         memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
-        service: what the HTTP service says; only the primary has one.
+        service: what the HTTP service says; only the primary has one. ``node lost`` where it may still say
+            that it is well, but another node's daemon is dead or could not be looked at.
         problems: what is wrong or differs here.
     """
 
@@ -84,13 +86,14 @@ def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     seen = group.map(lambda connection: _look(connection, cluster))
     looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
     names = _release_names(looked)
+    lost = {name: why for name in cluster.node_names if (why := _why_lost(seen[name]))}
     rows: list[NodeStatus] = []
     for node in cluster.nodes:
         outcome = seen[node.name]
         if isinstance(outcome, LingctlError):
             rows.append(NodeStatus(node.name, False, problems=(outcome.what,)))
         else:
-            rows.append(_row(group, cluster, node.name, outcome, names))
+            rows.append(_row(group, cluster, node.name, outcome, names, lost))
     return rows
 
 
@@ -146,7 +149,9 @@ def _has(known: list[Recorded], id_: str, node: str, digest: str) -> bool:
     return any(one.id == id_ and one.digests.get(node) == digest for one in known)
 
 
-def _row(group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str]) -> NodeStatus:
+def _row(
+    group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], lost: Mapping[str, str]
+) -> NodeStatus:
     state, primary = seen.state, node == cluster.primary.name
     overlay = _overlay_word(cluster, state)
     daemon = _daemon_word(state, seen.sight)
@@ -161,9 +166,26 @@ def _row(group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[
         overlay=overlay,
         ports=seen.ports,
         memory=memory,
-        service=_service_word(group, cluster, seen.sight) if primary else "-",
-        problems=tuple(_problems(cluster, node, seen, names, overlay)),
+        service=_service_word(group, cluster, seen.sight, lost) if primary else "-",
+        problems=(
+            *_problems(cluster, node, seen, names, overlay),
+            *(_lost_problems(node, lost) if primary and seen.sight.alive else ()),
+        ),
     )
+
+
+def _why_lost(seen: _Seen | LingctlError) -> str:
+    """Why a node's daemon does not count as alive; empty if it does."""
+    if isinstance(seen, LingctlError):
+        return "it could not be asked"
+    return "" if seen.sight.alive else "its daemon is dead"
+
+
+def _lost_problems(node: str, lost: Mapping[str, str]) -> Iterator[str]:
+    """MindIE 3.0.0 goes on calling itself well when a node is gone, and ends at the next request (seen)."""
+    for other, why in lost.items():
+        if other != node:
+            yield f"do not rely on it: {other} is lost, {why}"
 
 
 def _problems(
@@ -179,6 +201,8 @@ def _problems(
     first = cluster.primary.name
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
+    if _daemon_word(seen.state, seen.sight) == "dead":
+        yield _end_of(seen.sight)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
@@ -228,12 +252,20 @@ def _daemon_word(state: NodeState, sight: DaemonSight) -> str:
     return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
 
 
-def _service_word(group: Group, cluster: Cluster, sight: DaemonSight) -> str:
+def _end_of(sight: DaemonSight) -> str:
+    """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
+    told = explain(sight.console, status=sight.exit_status)
+    cause = told[0].cause if told else exit_meaning(sight.exit_status)
+    how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
+    return f"{how}: {cause}" if cause else how
+
+
+def _service_word(group: Group, cluster: Cluster, sight: DaemonSight, lost: Mapping[str, str]) -> str:
     if not sight.alive:
         return "down"
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
-        health = client.health()
+        health = settled_health(client.health)
     if isinstance(health, Trouble):
         return "loading" if health.no_service and not sight.succeeded else "unreachable"
     verdict = judge_health(health)
-    return verdict.state if verdict else "ready"
+    return verdict.state if verdict else "node lost" if lost else "ready"

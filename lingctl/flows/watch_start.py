@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
+from lingctl.flows.stop_rest import Stopped, stop_rest
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.diagnosis import Diagnosis, diagnose
+from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
 from lingctl.mindie.failures import exit_meaning, explain_waiting, first_errors
 from lingctl.mindie.profile import profile_for
+from lingctl.release.console import earlier_errors_command
 from lingctl.release.daemon import SUCCESS, errors_command, read_watch, watch_command
+from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -20,6 +24,7 @@ _POLL_SECONDS = 1.0
 # A failed rank takes others with it within moments; the first one is told apart better when all have spoken.
 _SETTLE_SECONDS = 1.5
 _TASK = "load the model"
+_RESTARTED = "daemon-restarted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,14 @@ def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> Non
     """Wait until every daemon says that it has started. That is not yet an answer to a request.
 
     Raises:
-        EngineError: a daemon ended, or the time limit passed; says which node and why.
+        EngineError: a daemon ended, will wait for ever, or the time limit passed; says which node and why.
     """
     deadline = time.monotonic() + cluster.timeouts.start
     for node in cluster.nodes:
         listener(Event(_TASK, "started", node.name))
     loaded: set[str] = set()
     while len(loaded) < len(cluster.nodes):
-        sights = look_at_daemons(group, cluster)
+        sights = need_living_daemons(group, cluster, listener)
         for name, sight in sights.items():
             if sight.succeeded and name not in loaded:
                 loaded.add(name)
@@ -71,46 +76,85 @@ def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> Non
             time.sleep(_POLL_SECONDS)
 
 
-def look_at_daemons(group: Group, cluster: Cluster) -> dict[str, DaemonSight]:
-    """Look at every node's daemon once.
+def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> dict[str, DaemonSight]:
+    """Look at every node's daemon once. When one is gone, or they wait for each other for ever, the others
+    are stopped: seen on 3.0.0, they wait for a dead one without end and without a word, and hold their cards.
 
     Raises:
-        EngineError: one has ended; says which failed first, and what its last words mean.
+        EngineError: one has ended, or none will ever be ready; says which failed first, what its last words
+            mean, and what became of the others.
         ConnectError: a node was lost.
     """
     sights = group.all(lambda connection: look_at_daemon(connection, cluster))
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
         sights = group.all(lambda connection: look_at_daemon(connection, cluster))
-        raise death(cluster, sights, _error_logs(group, cluster))
-    return sights
+        earlier = _said(group, earlier_errors_command(cluster))
+        others = _said(group, errors_command(cluster, profile_for(cluster.mindie)))
+        error = death(cluster, sights, others, earlier)
+    else:
+        stuck = waits_for_ever({name: sights[name].console for name in cluster.node_names})
+        if stuck is None:
+            return sights
+        error = _failed(stuck, sights, "will never be ready")
+    if error.code != _RESTARTED:
+        living = [name for name, sight in sights.items() if sight.alive]
+        error = _with_stopped(error, stop_rest(group, cluster, living, listener))
+    raise error
 
 
-def death(cluster: Cluster, sights: dict[str, DaemonSight], logs: dict[str, str]) -> LingctlError:
+def death(
+    cluster: Cluster,
+    sights: Mapping[str, DaemonSight],
+    logs: Mapping[str, str],
+    earlier: Mapping[str, str] = MappingProxyType({}),
+) -> LingctlError:
     """The error for a group of which a daemon is gone.
 
     Args:
         cluster: whose group.
         sights: every node's daemon.
         logs: error lines of every node's other logs.
+        earlier: error lines of every node's console before its end.
     """
     ended = [name for name, sight in sights.items() if not sight.alive]
-    texts = {name: f"{sight.console}\n{logs.get(name, '')}" for name, sight in sights.items()}
-    found = diagnose(texts, ended)
+    texts = {
+        name: "\n".join((earlier.get(name, ""), sights[name].console, logs.get(name, "")))
+        for name in sorted(sights, key=cluster.node_names.index)
+    }
+    statuses = {name: sights[name].exit_status for name in ended}
+    found = diagnose(texts, ended, statuses=statuses)
     if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
             "a daemon ended and was started again by somebody else",
             where=", ".join(sights),
             remedy="lingctl lock status; lingctl status",
-            code="daemon-restarted",
+            code=_RESTARTED,
         )
-    status = sights[found.node].exit_status
+    return _failed(found, sights, _ended_how(found.node in ended, sights[found.node].exit_status))
+
+
+def _failed(found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
+    ended = [name for name, sight in sights.items() if not sight.alive]
     return EngineError(
-        f"the MindIE daemon {_ended_how(found.node in ended, status)}: {_cause(found, status)}",
+        f"the MindIE daemon {how}: {_cause(found, sights[found.node].exit_status)}",
         where=_where(found),
         evidence="\n".join(part for part in (found.evidence, _detail(found), *_also(found, ended)) if part),
         remedy=_remedy(found),
         code=f"mindie-{found.explanation.id}" if found.explanation else "daemon-died",
+    )
+
+
+def _with_stopped(error: LingctlError, stopped: Stopped) -> LingctlError:
+    """The same, with what became of the others."""
+    if not stopped:
+        return error
+    return EngineError(
+        error.what,
+        where=error.where,
+        evidence="\n".join(part for part in (error.evidence, stopped.words) if part),
+        remedy="\n".join(part for part in (error.remedy, stopped.remedy) if part),
+        code=error.code,
     )
 
 
@@ -122,7 +166,8 @@ def _ended_how(ended: bool, status: str) -> str:
 
 def _cause(found: Diagnosis, status: str) -> str:
     if found.explanation is not None:
-        return found.explanation.cause
+        likely = "most likely " if found.explanation.confidence == "likely" else ""
+        return f"{likely}{found.explanation.cause}"
     meaning = exit_meaning(status)
     return (
         f"{meaning}; its log shows no error that is known"
@@ -155,9 +200,8 @@ def _remedy(found: Diagnosis) -> str:
     )
 
 
-def _error_logs(group: Group, cluster: Cluster) -> dict[str, str]:
+def _said(group: Group, ask: Command) -> dict[str, str]:
     """What can still be read; a node or container that is lost must not hide the cause."""
-    ask = errors_command(cluster, profile_for(cluster.mindie))
     said = group.map(lambda connection: connection.run(ask, timeout=60).stdout)
     return {name: answer for name, answer in said.items() if isinstance(answer, str)}
 

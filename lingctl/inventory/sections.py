@@ -57,7 +57,11 @@ class Container(Section):
         description="Container name; default: lingctl-<cluster name>.",
     )
     privileged: bool = Field(False, description="Run with --privileged instead of naming each device.")
-    shm_size: str = Field("1g", pattern=r"^[0-9]+[kmgKMG]?$", description="Shared memory of the container.")
+    shm_size: str | None = Field(
+        None,
+        pattern=r"^[0-9]+[kmgKMG]?$",
+        description="Shared memory of the container; default: 2g, twice the least that MindIE needs.",
+    )
     extra_mounts: tuple[str, ...] = Field(
         (), description="More mounts, as docker and podman write them: /host:/container[:ro]."
     )

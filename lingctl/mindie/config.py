@@ -13,6 +13,7 @@ from lingctl.mindie.places import weights_in_container
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules import check_config
 from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.shared_memory import TOKENIZER_PROCESSES
 from lingctl.mindie.templates import render
 from lingctl.mindie.tls import https_fields, inter_node_fields
 
@@ -42,6 +43,11 @@ def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str
         # Logical ids: the container sees the chosen cards numbered from 0.
         device_ids=list(range(own)),
         world_size=cluster.world_size if profile.world_size == "all" else own,
+        # Over several nodes 3.0.0 takes a missing tp for 1 and ends (seen). Which 2.x needs it is not known:
+        # a public adapter for its daemon reports 3.0.0's words ("Invalid DP number per node: 0"), and in the
+        # vendor's examples dp x tp is the number of all cards. 1.0.0 has no such key.
+        tensor_parallel=cluster.world_size,
+        tokenizer_processes=TOKENIZER_PROCESSES,
         **settings,
     )
     document: dict[str, Any] = json.loads(text)

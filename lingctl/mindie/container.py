@@ -16,6 +16,7 @@ from lingctl.inventory.runtime import Runtime
 from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.mindie.tls import certificates_mount
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import call
@@ -59,7 +60,7 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
         overlay_dir: folder of the overlay on the node; mounted read-only into ``atb_llm``.
 
     Raises:
-        ConfigurationError: the weights stand where they cannot be mounted.
+        ConfigurationError: the weights stand where they cannot be mounted, or the shared memory is too small.
     """
     devices = (
         () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
@@ -83,7 +84,7 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
         image=cluster.container.image or profile.image,
         devices=devices,
         mounts=mounts,
-        shm_size=cluster.container.shm_size,
+        shm_size=shared_memory_size(cluster, profile),
         privileged=cluster.container.privileged,
         command=("sleep", "infinity"),
         cluster=cluster.name,

@@ -6,6 +6,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.shared_memory import needed_mib
 from lingctl.mindie.templates import render
 from lingctl.mindie.tls import certificates_digest
 
@@ -79,6 +80,8 @@ def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
     """``start.sh``: runs the daemon and records its process id and how it ended."""
     release = f"{cluster.state_dir}/release"
     config = f"{release}/config.json"
+    # Only the primary opens HTTP ports.
+    ports = _http_ports(cluster) if node == cluster.primary else ()
     return render(
         "start.sh.j2",
         node=node.name,
@@ -89,7 +92,16 @@ def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
         installed_config=profile.installed_config,
         directory=profile.directory,
         daemon=[word.replace("{config}", config) for word in profile.daemon],
+        # What 1.0.0 and 2.x take is not known; their container gets what the documents ask for.
+        shared_memory_mib=needed_mib(profile) if profile.generation >= 3 else 0,
+        ports=ports,
+        hexadecimal_ports=[f"{port:04X}" for port in ports],
     )
+
+
+def _http_ports(cluster: Cluster) -> tuple[int, ...]:
+    serving = cluster.serving
+    return tuple(sorted({serving.port, serving.management_port, serving.metrics_port}))
 
 
 def _visible_devices(cluster: Cluster, node: Node) -> dict[str, str]:

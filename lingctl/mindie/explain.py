@@ -11,6 +11,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.mindie.tls import encryption_words
 
 
@@ -56,8 +57,12 @@ def _cluster_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, 
     yield Shown("", "checked against", profile.checked_against, version)
     image = given(cluster.container, "image", "container.image") if cluster.container.image else version
     yield Shown("", "container.image", cluster.container.image or profile.image, image)
-    for name in ("name", "privileged", "shm_size"):
-        value = cluster.container_name if name == "name" else getattr(cluster.container, name)
+    values = {
+        "name": cluster.container_name,
+        "privileged": cluster.container.privileged,
+        "shm_size": shared_memory_size(cluster, profile),
+    }
+    for name, value in values.items():
         yield Shown(
             "", f"container.{name}", _words(value), given(cluster.container, name, f"container.{name}")
         )

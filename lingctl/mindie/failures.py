@@ -1,62 +1,56 @@
-"""What MindIE's last words mean: known signatures in its console and logs, each with cause and remedy.
+"""What MindIE's last words mean: causes, what only follows from them, and ends without a word.
 
-The catalogue is ``failures.toml`` beside this file; it names its sources.
+Known texts are in ``failures.toml`` (see ``failure_catalogue``); what no text says is told from the
+daemon's life (``daemon_life``, ``endings``).
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
-Kind = Literal["cause", "network", "consequence", "waiting", "harmless"]
+from lingctl.mindie.daemon_life import Life, Stage, read_life
+from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
+from lingctl.mindie.failure_catalogue import Failure, Kind, catalogue, match, named
+from lingctl.mindie.link_details import link_detail
+from lingctl.mindie.log_lines import LogLine, read_lines, seconds_between
+
+__all__ = [
+    "Explanation",
+    "Failure",
+    "Kind",
+    "catalogue",
+    "exit_meaning",
+    "explain",
+    "explain_waiting",
+    "first_errors",
+    "match",
+]
+
+Confidence = Literal["certain", "likely"]
 
 _RANK = re.compile(r"\brank(?:[ _]?id)?\s?[:=\[ ]\s?(\d{1,4})\b", re.IGNORECASE)
 _CARD = re.compile(
     r"\b(?:device(?:[ _]?id)?|npu(?:[ _]?id)?|davinci|logicDevid)\s?[:=\[ ]?\s?(\d{1,3})\b", re.IGNORECASE
 )
-# A row of HCCL's LINK_ERROR_INFO: the peer and its rank, a port, this side and its rank.
-_LINK = re.compile(
-    r"\|\s*([0-9a-fA-F.:]+)\((\d+)\)\s*\|\s*\d+\s*\|\s*([0-9a-fA-F.:]+)\((\d+)\)\s*\|.*\|\s*(\w+)\s*\|\s*$"
-)
-_CQE = re.compile(r"deviceIp\[([^]]+)\]\}, remoteIP\{.*deviceIp\[([^]]+)\]")
-_TLS = re.compile(r"enabled tls:\s*(.*?); rankList for disabled tls:\s*(.*?);")
 _ERROR_LINE = re.compile(
-    r"\[ERROR\]|\bERROR\b|\bERR:|^\w*(?:Error|Exception)\b.*:|\bFATAL\b|Traceback|core dumped"
+    r"\[ERROR\]|\bERROR\b|\bERR:|^\w*(?:Error|Exception)\b.*:|^\S*\b[EZ][A-Z]\d{4}:|\bFATAL\b|Traceback"
+    r"|core dumped|terminate called"
 )
-_LONGEST_LINE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A known failure.
-
-    Attributes:
-        id: stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices,
-            G the node itself, Z what only follows.
-        signature: texts of which one appears in the line.
-        pattern: a regular expression instead of those, or None.
-        kind: how much the line says about the true cause, as ``failures.toml`` explains.
-        cause: what is wrong.
-        remedy: what to do.
-    """
-
-    id: str
-    signature: tuple[str, ...]
-    pattern: re.Pattern[str] | None
-    kind: Kind
-    cause: str
-    remedy: str
-
-    def matches(self, line: str) -> bool:
-        """Whether the line shows this failure."""
-        if self.pattern is not None:
-            return self.pattern.search(line) is not None
-        return any(text in line for text in self.signature)
+# A refused request's lines: its id, or a file of the server that only requests run through. Seen on 3.0.0.
+_REQUEST_ID = re.compile(r"The requestId is |\brequest_?[iI]d[=:] ?\w|\bCallbackId is |\bcbId is ")
+_REQUEST_SOURCE = re.compile(r"^(single_(req|llm)_|http_handler|http_rest|json_util|infer_param)")
+# Only while it serves; at a start these say why the tokenizers are not there.
+_TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils\.py)")
+# What ended a daemon that served stands in its last minutes: a burst of errors, of which the first is the
+# cause.
+_BURST_SECONDS = 300.0
+_LONGEST_LINE = 300
+_LEVELS_OF_CAUSES = ("error", "")
+_ORDER: tuple[Kind, ...] = ("cause", "network", "stopped", "consequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +58,13 @@ class Explanation:
     """A failure that was recognised, with the line that shows it.
 
     Attributes:
-        line: the line as it was printed, cut at 500 characters.
+        line: the line as it was printed, cut to what matters.
         kind: see ``Failure``.
         rank: the rank that the line names, if it does.
         card: the card that the line names, by the id that the process sees, if it does.
-        detail: what the lines after it add: the pair of cards, the TLS switches.
+        detail: what other lines add: the pair of cards, the TLS switches, an exception's words and place.
+        confidence: ``certain`` where a line says it, ``likely`` where it is told from what is missing.
+        time: when the line was printed, as far as the log tells.
     """
 
     id: str
@@ -79,6 +75,8 @@ class Explanation:
     rank: int | None = None
     card: int | None = None
     detail: str = ""
+    confidence: Confidence = "certain"
+    time: datetime | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
@@ -88,111 +86,174 @@ class Explanation:
         return ", ".join(part for part in (rank, card) if part)
 
 
-@cache
-def catalogue() -> tuple[Failure, ...]:
-    """Every known failure, in the order in which they are looked for."""
-    text = resources.files("lingctl.mindie").joinpath("failures.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
-    remedies = table.pop("remedies")
-    return tuple(_failure(name, row, remedies) for name, row in table.items())
-
-
-def explain(text: str) -> list[Explanation]:
+def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:
     """What is recognised in a log: true causes first, then network trouble, then what only follows from them.
 
-    Within a kind they stand in the order in which they appear, each failure once.
+    Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that
+    ended, what it survived is left out: the errors of a start that succeeded, refused requests, what came
+    long before.
+
+    Args:
+        text: the console of one start, whole or its end, and after it what other logs of that start say.
+        status: the daemon's exit status, empty while it runs or where that is not known.
+        stop_requested: whether it is known that it was asked to stop.
     """
-    found: dict[str, Explanation] = {}
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        failure = match(line)
-        if failure is None or failure.kind in ("harmless", "waiting") or failure.id in found:
-            continue
-        found[failure.id] = _explanation(failure, line, lines[number : number + 40])
-    order = ("cause", "network", "consequence")
-    return sorted(found.values(), key=lambda one: order.index(one.kind))
+    lines = read_lines(text)
+    life = read_life(lines)
+    status = ("" if status is None else str(status)) or life.status
+    found: dict[str, tuple[int, Explanation]] = {}
+    for at, failure in _told(lines, life, ended=bool(status)):
+        one = _explanation(failure, lines, at)
+        before = found.get(failure.id)
+        if before is None or _moment(one, at) < _moment(before[1], before[0]):
+            found[failure.id] = (at, one)
+    known = [one for _, one in sorted(found.values(), key=lambda pair: _moment(pair[1], pair[0]))]
+    ending = ending_of(life, lines, status, stop_requested=stop_requested)
+    if life.stage is Stage.CONFIGURATION and (ending is None or ending.id == "A36"):
+        ending = refusal_of(lines) or ending
+    return _with_ending(known, ending, lines, life)
 
 
 def explain_waiting(text: str) -> list[Explanation]:
-    """What the log says about a start that takes too long."""
-    found: dict[str, Explanation] = {}
-    for line in text.splitlines():
-        failure = match(line)
-        if failure is not None and failure.kind == "waiting":
-            found.setdefault(failure.id, _explanation(failure, line, [line]))
-    return list(found.values())
-
-
-def match(line: str) -> Failure | None:
-    """The failure that a line shows, if it shows a known one."""
-    for failure in catalogue():
-        if failure.matches(line):
-            return failure
-    return None
+    """What the log says about a start that takes too long, and what it will wait for for ever first."""
+    found: dict[str, tuple[Failure, Explanation]] = {}
+    lines = read_lines(text)
+    for at, line in enumerate(lines):
+        for name in [
+            name for name, (waited, _) in found.items() if any(u in line.text for u in waited.until)
+        ]:
+            del found[name]
+        failure = match(line.text)
+        if failure is not None and (failure.kind == "waiting" or failure.also_waiting):
+            found.setdefault(failure.id, (failure, _explanation(failure, lines, at)))
+    return [one for _, one in sorted(found.values(), key=lambda pair: not pair[0].also_waiting)]
 
 
 def first_errors(text: str, limit: int = 5) -> list[str]:
-    """The first lines that look like errors; the last lines of all where none does. For what is not known."""
-    lines = [line.rstrip()[:_LONGEST_LINE] for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR_LINE.search(line) and not _means_nothing(line)]
-    return errors[:limit] or lines[-limit:]
+    """The lines that look like errors, for what is not known: the first of a start, the last before the end
+    of a daemon that served. The last lines of all where none does."""
+    lines = read_lines(text)
+    life = read_life(lines)
+    shown = [
+        line.text[:_LONGEST_LINE]
+        for at, line in enumerate(lines)
+        if _ERROR_LINE.search(line.text)
+        and not _says_nothing(line, life)
+        and not _follows_the_end(lines, at, life)
+    ]
+    if not shown:
+        return [line.text[:_LONGEST_LINE] for line in lines if not _is_noise(line, life)][-limit:]
+    return shown[-limit:] if life.served is not None and life.end is not None else shown[:limit]
 
 
-def exit_meaning(status: str) -> str:
-    """What an exit status of the daemon means, as far as it means something.
-
-    Source: MindIE-LLM 3.0.0's daemon (abort at the end of a requested stop, SIGKILL to its group after a
-    failed start, -1 for wrong arguments).
-    """
-    meanings = {
-        "134": "it aborted; after a requested stop this is how 3.0.0 ends",
-        "137": "killed: MindIE kills itself so when its start fails, the kernel when memory runs out",
-        "139": "it crashed (segmentation fault)",
-        "143": "it was asked to end",
-        "255": "it refused its command line or its configuration",
-    }
-    return meanings.get(status, "")
-
-
-def _means_nothing(line: str) -> bool:
-    failure = match(line)
-    return failure is not None and failure.kind in ("harmless", "waiting")
-
-
-def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> Failure:
-    remedy = str(row["remedy"])
-    return Failure(
-        id=name,
-        signature=tuple(row.get("signature", ())),
-        pattern=re.compile(row["pattern"]) if "pattern" in row else None,
-        kind=row.get("kind", "cause"),
-        cause=row["cause"],
-        remedy=remedies[remedy[1:]] if remedy.startswith("@") else remedy,
-    )
+def _told(lines: Sequence[LogLine], life: Life, *, ended: bool) -> Iterator[tuple[int, Failure]]:
+    """Every line that may tell why, with what it shows."""
+    ended = ended or life.end is not None
+    last = lines[life.end.at].time if life.end else (lines[-1].time if lines else None)
+    for at, line in enumerate(lines):
+        if line.level not in _LEVELS_OF_CAUSES or _follows_the_end(lines, at, life):
+            continue
+        failure = match(line.text)
+        if failure is None or failure.kind in ("harmless", "waiting", "request"):
+            continue
+        if not failure.ends:
+            if not ended:
+                yield at, failure
+            continue
+        if _of_a_request(line, life) or _is_survived(lines, at, life, failure):
+            continue
+        age = seconds_between(line.time, last) if life.served is not None and ended else None
+        if age is None or age <= _BURST_SECONDS:
+            yield at, failure
 
 
-def _explanation(failure: Failure, line: str, following: Iterable[str]) -> Explanation:
-    rank, card = _RANK.search(line), _CARD.search(line)
+def _follows_the_end(lines: Sequence[LogLine], at: int, life: Life) -> bool:
+    """Whether the line was printed after the end began; threads and standard error print out of order."""
+    if life.end is None or at < life.end.at:
+        return False
+    began, printed = lines[life.end.at].time, lines[at].time
+    return began is None or printed is None or printed >= began
+
+
+def _is_survived(lines: Sequence[LogLine], at: int, life: Life, failure: Failure) -> bool:
+    """Whether it belongs to a start that succeeded."""
+    if life.served is None:
+        return False
+    if at < life.served or failure.id.startswith("A"):
+        return True
+    served, printed = lines[life.served].time, lines[at].time
+    return served is not None and printed is not None and printed < served
+
+
+def _of_a_request(line: LogLine, life: Life) -> bool:
+    file = line.source.rpartition("/")[2]
+    if _REQUEST_ID.search(line.text) or _REQUEST_SOURCE.search(file):
+        return True
+    return life.served is not None and _TOKENIZER_SOURCE.search(file) is not None
+
+
+def _says_nothing(line: LogLine, life: Life) -> bool:
+    if line.level in ("warning", "information") or _is_noise(line, life):
+        return True
+    failure = match(line.text)
+    return failure is not None and failure.kind == "waiting"
+
+
+def _is_noise(line: LogLine, life: Life) -> bool:
+    if _of_a_request(line, life):
+        return True
+    failure = match(line.text)
+    return failure is not None and failure.kind in ("harmless", "request")
+
+
+def _with_ending(
+    known: list[Explanation], ending: Ending | None, lines: Sequence[LogLine], life: Life
+) -> list[Explanation]:
+    told = sorted(known, key=lambda one: _ORDER.index(one.kind))
+    if ending is None:
+        return told
+    end = _explanation(named(ending.id), lines, ending.at, detail=ending.detail, inferred=life.end is None)
+    if end.kind == "stopped":
+        # What it was stuck at before it was stopped stays the cause; what it served with does not.
+        stuck = [one for one in told if one.kind in ("cause", "network")] if life.served is None else []
+        return [*stuck, end]
+    if any(one.kind in ("cause", "network") for one in told):
+        return told
+    return [end, *told]
+
+
+def _moment(one: Explanation, at: int) -> tuple[datetime, int]:
+    return one.time or datetime.min, at
+
+
+def _explanation(
+    failure: Failure, lines: Sequence[LogLine], at: int, *, detail: str = "", inferred: bool = False
+) -> Explanation:
+    line = lines[at] if 0 <= at < len(lines) else LogLine("", None, "", "")
+    # Only a line that itself says what is wrong names the rank and the card that it is about.
+    rank, card = (None, None) if failure.inferred else (_RANK.search(line.text), _CARD.search(line.text))
+    network = failure.kind == "network" and not failure.inferred
     return Explanation(
         id=failure.id,
-        line=line.strip()[:_LONGEST_LINE],
+        line=_cut(line.text.strip(), failure),
         cause=failure.cause,
         remedy=failure.remedy,
         kind=failure.kind,
         rank=int(rank[1]) if rank else None,
         card=int(card[1]) if card else None,
-        detail=_detail(line, following if failure.kind == "network" else ()),
+        detail=detail[:_LONGEST_LINE] or link_detail([one.text for one in lines], at, with_pair=network),
+        confidence="likely" if inferred else "certain",
+        time=line.time,
     )
 
 
-def _detail(line: str, following: Iterable[str]) -> str:
-    if tls := _TLS.search(line):
-        return f"on: {tls[1] or 'none'}; off: {tls[2] or 'none'}"
-    if cqe := _CQE.search(line):
-        return f"from {cqe[1]} to {cqe[2]}"
-    for later in following:
-        if link := _LINK.search(later):
-            peer, peer_rank, own, own_rank, switch = link.groups()
-            pair = f"from {own} (rank {own_rank}) to {peer} (rank {peer_rank})"
-            return f"{pair}; this side's TLS: {switch.lower()}"
-    return ""
+def _cut(text: str, failure: Failure) -> str:
+    """At most 300 characters, with what shows the failure in them."""
+    if len(text) <= _LONGEST_LINE:
+        return text
+    if failure.pattern is not None and (found := failure.pattern.search(text)):
+        place = found.start()
+    else:
+        place = max((text.find(one) for one in failure.signature), default=0)
+    start = max(0, min(place - 60, len(text) - _LONGEST_LINE)) if place > _LONGEST_LINE - 60 else 0
+    return text[start : start + _LONGEST_LINE]

@@ -40,6 +40,7 @@ def loadable_model_config(
     if config.get("rope_scaling") is not None:
         config["rope_scaling"] = None
         reasons.append("rope_scaling removed: MindIE would scale positions linearly, not as YaRN")
+    _refuse_one_expert(config)
     width = _head_width(config, rows, columns)
     if config.get("head_dim") != width:
         before = config.get("head_dim", "not stated")
@@ -67,6 +68,9 @@ _FIRST_GENERATION: Mapping[str, tuple[object, ...]] = {
     "use_qk_norm": (None, False),
     "partial_rotary_factor": (None, 1, 1.0),
     "n_group": (None, 0, 1),
+    "topk_group": (None, 0, 1),
+    "routed_scaling_factor": (None, 1, 1.0),
+    "multi_gate": (None, False),
     "num_nextn_predict_layers": (None, 0),
 }
 
@@ -85,6 +89,17 @@ def _refuse_other_families(config: dict[str, Any]) -> None:
             raise _refusal(f"{_FAMILIES[0][1]}: {key} is {config[key]!r}", architecture, kind)
     if config.get("quantize") or config.get("quantization_config"):
         raise _refusal("quantised weights", architecture, kind, "deploy the bf16 model")
+
+
+def _refuse_one_expert(config: Mapping[str, Any]) -> None:
+    """One expert a token, normalised: the model's makers leave its weight as it is, the graph makes it 1."""
+    if config.get("num_experts_per_tok") == 1 and config.get("norm_topk_prob") is not False:
+        raise ConfigurationError(
+            "config.json asks for one expert a token with norm_topk_prob, which the overlay cannot compute",
+            evidence=f"num_experts_per_tok: 1; norm_topk_prob: {config.get('norm_topk_prob', 'left out')}",
+            remedy="no Ling model does: take config.json from the same download as the weights",
+            code="model-config-one-expert",
+        )
 
 
 def _refusal(
@@ -155,7 +170,7 @@ def _head_width(config: dict[str, Any], rows: int | None, columns: int | None) -
 
 def _positive(config: dict[str, Any], key: str) -> int:
     value = config.get(key)
-    if isinstance(value, int) and value > 0:
+    if type(value) is int and value > 0:
         return value
     raise ConfigurationError(
         f"config.json lacks a usable {key}", evidence=f"{key}: {value!r}", code="model-config-incomplete"

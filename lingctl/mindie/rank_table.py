@@ -15,6 +15,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.json_text import read_json
 from lingctl.mindie.rule_rank_table import broken_rules
 from lingctl.mindie.templates import render
 
@@ -91,7 +92,7 @@ def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
     Every node there, ranks 0 to n-1 once and in order, addresses unique and equal to the live cards.
     """
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError as error:
         return [_failure("rank-table", f"cannot be read: {error}", "")]
     if not isinstance(document, dict):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from lingctl.findings import Verdict
 from lingctl.mindie import rule_cross as breaks
+from lingctl.mindie import rule_layerwise as layerwise
+from lingctl.mindie import rule_parallel as parallel
 from lingctl.mindie import rule_tls as tls
 from lingctl.mindie.rule_cross import Parts
 from lingctl.mindie.rule_fields import ALL
@@ -179,7 +181,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "config-partial-prefills",
-        "maxNumPartialPrefills is 1 to 64 (64), maxLongPartialPrefills 1 to that (8), threshold 1 to 8192",
+        "maxNumPartialPrefills is 1 to 64 (64), maxLongPartialPrefills 1 to that (8), threshold 1 to 8192, "
+        "prefillChunkSize a number",
         f"{_CODE}schedule_config.cpp",
         breaks.partial_prefills,
         "set both, or leave all out",
@@ -202,6 +205,14 @@ RULES: tuple[Rule, ...] = (
         generations=(3,),
     ),
     Rule(
+        "config-inter-comm-port",
+        "interCommPort is 1024 to 65535",
+        f"{_CODE}server_config.cpp",
+        breaks.inter_comm_port,
+        "use 1121",
+        generations=(3,),
+    ),
+    Rule(
         "config-stage-policy",
         "stageSelectPolicy is 0 to 2, unless supportSelectBatch overrides it",
         f"{_CODE}schedule_config.cpp",
@@ -221,15 +232,47 @@ RULES: tuple[Rule, ...] = (
         "config-parallel-size",
         "dp, sp and cp are at least 1",
         f"{_CODE}model_deploy_config.cpp",
-        breaks.parallel_sizes,
+        parallel.sizes,
         "leave them out: the overlay serves tensor parallelism only",
+        generations=(3,),
+    ),
+    Rule(
+        "config-plugin-params",
+        "in plugin_params plugin_type is a text, and num_speculative_tokens of mtp a number",
+        f"{_CODE}model_deploy_config.cpp",
+        parallel.plugin_params,
+        "leave plugin_params out: Ling is served without plug-ins",
+        generations=(3,),
+    ),
+    Rule(
+        "config-rank-table-wanted",
+        "distributedEnable, and a slave of an edge-cloud split of several nodes, want a rank table",
+        f"{_CODE}config_manager_impl.cpp",
+        layerwise.rank_table,
+        "set distributedEnable to false: one node has no rank table",
+        generations=(3,),
+    ),
+    Rule(
+        "config-layerwise-types",
+        "inside layerwiseDisaggregated switches are true or false, the control port 1024 to 65535",
+        f"{_CODE}backend_config.cpp, schedule_config.cpp",
+        layerwise.switches,
+        "remove layerwiseDisaggregated: Ling is not served that way",
+        generations=(3,),
+    ),
+    Rule(
+        "config-layerwise-lists",
+        "with layerwiseDisaggregated its addresses are texts and its ports whole numbers",
+        f"{_CODE}server_config.cpp",
+        layerwise.lists,
+        "set layerwiseDisaggregated to false: Ling is not served that way",
         generations=(3,),
     ),
     Rule(
         "config-layerwise",
         "layerwiseDisaggregated excludes several nodes, distDPServerEnabled, select batch, Mix and more",
         f"{_CODE}config_manager_impl.cpp",
-        breaks.layerwise,
+        layerwise.excluded,
         "set layerwiseDisaggregated to false",
         generations=(3,),
     ),
@@ -237,7 +280,7 @@ RULES: tuple[Rule, ...] = (
         "config-layerwise-role",
         "layerwiseDisaggregatedRoleType is master or slave where layerwiseDisaggregated is on",
         f"{_CODE}server_config.cpp",
-        breaks.layerwise_role,
+        layerwise.role,
         "set layerwiseDisaggregated to false: Ling is not served that way",
         Verdict.WARNING,
         (3,),
@@ -260,7 +303,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "config-inter-comm-tls",
-        "with interCommTLSEnabled its paths are texts and its lists hold file names",
+        "with interCommTLSEnabled, also left out, its paths are texts and its lists hold file names",
         f"{_CODE}server_config.cpp",
         tls.inter_comm_tls,
         "set interCommTLSEnabled to false: only inferMode dmi uses it",
@@ -331,12 +374,37 @@ RULES: tuple[Rule, ...] = (
         Verdict.WARNING,
     ),
     Rule(
+        "config-tensor-parallel",
+        "with several nodes tp is the number of all cards",
+        "MindIE-LLM v3.0.0 src/executor/executor.cpp; seen: the first node ends, the others hang",
+        parallel.missing_tensor_parallel,
+        "set tp in ModelConfig to the number of cards of all nodes",
+        generations=(3,),
+    ),
+    Rule(
+        "config-tensor-parallel",
+        "whether several nodes need tp is not known before 3.0.0, which does",
+        "published files: the vendor's of 2.0.T3 have none, most later ones have dp and tp",
+        parallel.missing_tensor_parallel,
+        "set tp in ModelConfig to the number of cards of all nodes, as published files of 2.x have it",
+        Verdict.UNKNOWN,
+        (2,),
+    ),
+    Rule(
         "config-parallel",
-        "dp x tp x cp x pp is worldSize",
-        "msprechecker; the server does not check it",
-        breaks.parallel,
-        "make the product worldSize",
+        "dp x tp x cp is the number of cards of all nodes, and tp within a node or all of them",
+        "MindIE-LLM v3.0.0 atb_llm utils/mapping.py; seen: the workers end while they load",
+        parallel.product,
+        "leave out dp and cp; tp is the number of cards of all nodes, or is left out on one node",
+        generations=(3,),
+    ),
+    Rule(
+        "config-parallel",
+        "dp x tp x cp is the number of cards of all nodes",
+        "msprechecker; the documents' examples; the server's code was not read",
+        parallel.product_with_pipelines,
+        "leave out dp, cp and pp; tp is the number of cards of all nodes",
         Verdict.WARNING,
-        (2, 3),
+        (2,),
     ),
 )

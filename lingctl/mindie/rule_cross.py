@@ -8,12 +8,23 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeGuard
+from typing import Any
+
+from lingctl.mindie.json_text import as_integer
 
 Parts = dict[str, dict[str, Any]]
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?")
 _BACKEND_NAME = re.compile(r"[a-z]+(_[a-z]+)*")
 _DEFAULT_INTER_NODE_PORT = 1120
+# Read without a look at their types, with the code's own defaults; the first one may have any size.
+_CHUNKS = {
+    "prefillChunkSize": 0,
+    "maxNumPartialPrefills": 64,
+    "maxLongPartialPrefills": 8,
+    "longPrefillTokenThreshold": 1024,
+}
+# Of a LoRA module, in bytes.
+_LONGEST_TEXT = 256
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,4096}")
 
 
@@ -25,11 +36,6 @@ def _ints(part: dict[str, Any], *names: str) -> tuple[int, ...] | None:
 def _ids(parts: Parts) -> list[list[Any]]:
     value = parts["BackendConfig"].get("npuDeviceIds")
     return [subset for subset in value if isinstance(subset, list)] if isinstance(value, list) else []
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    """Whether the engine's JSON library turns it into a number where the code does not look at its type."""
-    return isinstance(value, int | float)
 
 
 def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -50,8 +56,19 @@ def is_usable_address(value: object) -> bool:
     return address is not None and not address.is_unspecified
 
 
-def _several(parts: Parts) -> bool:
+def several(parts: Parts) -> bool:
+    """Whether the file is for one node of several."""
     return parts["BackendConfig"].get("multiNodesInferEnabled") is True
+
+
+def models(parts: Parts) -> list[tuple[str, dict[str, Any]]]:
+    """Every model, with what to put before a message about it: nothing for the usual first one."""
+    listed = parts["ModelDeployConfig"].get("ModelConfig")
+    later = enumerate(listed[1:] if isinstance(listed, list) else [], start=1)
+    return [
+        ("", parts["ModelConfig"]),
+        *((f"ModelConfig[{index}]: ", model) for index, model in later if isinstance(model, dict)),
+    ]
 
 
 def addresses(parts: Parts) -> Iterator[str]:
@@ -111,13 +128,13 @@ def world_size(parts: Parts) -> Iterator[str]:
 
 def world_size_1(parts: Parts) -> Iterator[str]:
     """The same for 1.0.0 with one node."""
-    if not _several(parts):
+    if not several(parts):
         yield from world_size(parts)
 
 
 def world_size_all(parts: Parts) -> Iterator[str]:
     """With several nodes of 1.0.0: a worldSize that cannot be the ranks of all of them."""
-    for broken in world_size(parts) if _several(parts) else ():
+    for broken in world_size(parts) if several(parts) else ():
         size, count = parts["ModelConfig"]["worldSize"], len(_ids(parts)[0])
         if not count or size % count:
             yield broken
@@ -125,7 +142,7 @@ def world_size_all(parts: Parts) -> Iterator[str]:
 
 def unique_ids(parts: Parts) -> Iterator[str]:
     """A card named twice. With several nodes the rank table's cards take the place of these."""
-    for subset in () if _several(parts) else _ids(parts):
+    for subset in () if several(parts) else _ids(parts):
         if len({str(one) for one in subset}) != len(subset):
             yield f"npuDeviceIds is {subset}"
 
@@ -139,20 +156,24 @@ def backend_name(parts: Parts) -> Iterator[str]:
 
 def model_name(parts: Parts) -> Iterator[str]:
     """A modelName of another form."""
-    value = parts["ModelConfig"].get("modelName")
-    if isinstance(value, str) and not _NAME.fullmatch(value):
-        yield f"modelName is {value!r}"
+    for where, model in models(parts):
+        value = model.get("modelName")
+        if isinstance(value, str) and not _NAME.fullmatch(value):
+            yield f"{where}modelName is {value!r}"
 
 
 def weight_path(parts: Parts) -> Iterator[str]:
     """A modelWeightPath that the path check refuses."""
-    value = parts["ModelConfig"].get("modelWeightPath")
-    if not isinstance(value, str):
-        return
-    components = [part for part in value.split("/") if part]
-    long = len(components) > 32 or any(len(part) > 255 for part in components)
-    if not _PATH.fullmatch(value) or long:
-        yield f"modelWeightPath is {value!r}"
+    for where, model in models(parts):
+        value = model.get("modelWeightPath")
+        if isinstance(value, str) and not _plain_path(value):
+            yield f"{where}modelWeightPath is {value!r}"
+
+
+def _plain_path(path: str) -> bool:
+    components = [part for part in path.split("/") if part]
+    short = len(components) <= 32 and all(len(part) <= 255 for part in components)
+    return short and _PATH.fullmatch(path) is not None
 
 
 def one_model(parts: Parts) -> Iterator[str]:
@@ -168,9 +189,10 @@ def one_model(parts: Parts) -> Iterator[str]:
 
 def npu_memory(parts: Parts) -> Iterator[str]:
     """An npuMemSize of 0, or below -1."""
-    value = parts["ModelConfig"].get("npuMemSize")
-    if type(value) is int and (value == 0 or value < -1):
-        yield f"npuMemSize is {value}"
+    for where, model in models(parts):
+        value = model.get("npuMemSize")
+        if type(value) is int and (value == 0 or value < -1):
+            yield f"{where}npuMemSize is {value}"
 
 
 def prefill_tokens(parts: Parts) -> Iterator[str]:
@@ -199,26 +221,29 @@ def at_most_batch(name: str) -> Callable[[Parts], Iterator[str]]:
 
 def swap_memory(parts: Parts) -> Iterator[str]:
     """Preemption without memory to swap to."""
-    preempt, memory = parts["ScheduleConfig"].get("maxPreemptCount"), parts["ModelConfig"].get("cpuMemSize")
-    if type(preempt) is int and preempt != 0 and memory == 0:
-        yield f"maxPreemptCount is {preempt}, cpuMemSize is 0"
+    preempt = parts["ScheduleConfig"].get("maxPreemptCount")
+    for where, model in models(parts):
+        if type(preempt) is int and preempt != 0 and model.get("cpuMemSize") == 0:
+            yield f"{where}maxPreemptCount is {preempt}, cpuMemSize is 0"
 
 
 def partial_prefills(parts: Parts) -> Iterator[str]:
     """Limits of chunked prefill out of range; the code's own defaults stand in for what is left out."""
     schedule = parts["ScheduleConfig"]
-    most = schedule.get("maxNumPartialPrefills", 64)
-    limits = (
-        ("maxNumPartialPrefills", most, 64),
-        ("maxLongPartialPrefills", schedule.get("maxLongPartialPrefills", 8), most),
-        ("longPrefillTokenThreshold", schedule.get("longPrefillTokenThreshold", 1024), 8192),
-    )
-    for name, value, highest in limits:
-        # Into the code's widest kind of number its JSON library makes nothing of true and false.
-        if not _is_number(value) or isinstance(value, bool):
+    read = {}
+    for name, default in _CHUNKS.items():
+        value = schedule.get(name, default)
+        size = as_integer(value, 64, signed=False)
+        if size is None:
             yield f"{name} is {value!r}"
-        elif _is_number(highest) and not 1 <= int(value) <= int(highest):
-            yield f"{name} is {value}, the most is {highest}"
+        # Compared with 32 bits of it.
+        read[name] = None if size is None else size % 2**32
+    limits = {"maxNumPartialPrefills": 64, "longPrefillTokenThreshold": 8192}
+    limits["maxLongPartialPrefills"] = read["maxNumPartialPrefills"] or 0
+    for name, highest in limits.items():
+        size = read[name]
+        if size is not None and not 1 <= size <= highest:
+            yield f"{name} is {size}, the most is {highest}"
 
 
 def stage_policy(parts: Parts) -> Iterator[str]:
@@ -261,8 +286,17 @@ def threshold(parts: Parts) -> Iterator[str]:
     """A usage threshold that is no percentage."""
     health = parts["ServerConfig"].get("HealthCheckConfig")
     value = health.get("npuUsageThreshold", 0) if isinstance(health, dict) else 0
-    if not _is_number(value) or not 0 <= int(value) <= 100:
+    number = as_integer(value, 32, signed=False)
+    if number is None or number > 100:
         yield f"npuUsageThreshold is {value!r}"
+
+
+def inter_comm_port(parts: Parts) -> Iterator[str]:
+    """A port of the dmi mode out of range. Its type is not looked at."""
+    value = parts["ServerConfig"].get("interCommPort", 1121)
+    port = as_integer(value, 32, signed=True)
+    if port is None or not 1024 <= port <= 65535:
+        yield f"interCommPort is {value!r}"
 
 
 def lora(parts: Parts) -> Iterator[str]:
@@ -270,6 +304,7 @@ def lora(parts: Parts) -> Iterator[str]:
     modules = parts["ModelDeployConfig"].get("LoraModules")
     if modules is None:
         return
+    names = [model.get("modelName") for _, model in models(parts)]
     # The code walks over the values of an object, and over a single value as over a list of one.
     inside = list(modules.values()) if isinstance(modules, dict) else modules
     for module in inside if isinstance(inside, list) else [inside]:
@@ -282,44 +317,10 @@ def lora(parts: Parts) -> Iterator[str]:
             yield f"LoraModules: {', '.join(wrong)} missing in {module!r}"
         elif not _NAME.fullmatch(module["name"]):
             yield f"LoraModules: name is {module['name']!r}"
-        elif module["baseModelName"] != parts["ModelConfig"].get("modelName"):
+        elif not _plain_path(module["path"]) or len(module["path"]) > _LONGEST_TEXT:
+            yield f"LoraModules: path is {module['path']!r}"
+        elif module["baseModelName"] not in names:
             yield f"LoraModules: baseModelName is {module['baseModelName']!r}"
-
-
-def parallel_sizes(parts: Parts) -> Iterator[str]:
-    """Parallel sizes below 1, or none at all. The code cuts numbers to 32 bits."""
-    for name in ("dp", "sp", "cp"):
-        value = parts["ModelConfig"].get(name, 1)
-        if isinstance(value, str):
-            leading = re.match(r"\s*[+-]?\d+", value)
-            if not leading or not 1 <= int(leading[0]) < 2**31:
-                yield f"{name} is {value!r}"
-        elif _is_number(value) and (int(value) + 2**31) % 2**32 - 2**31 < 1:
-            yield f"{name} is {value!r}"
-
-
-def layerwise_role(parts: Parts) -> Iterator[str]:
-    """The edge-cloud split without a role. The code sees it, and then forgets it."""
-    server = parts["ServerConfig"]
-    role = server.get("layerwiseDisaggregatedRoleType")
-    if server.get("layerwiseDisaggregated") is True and role not in ("master", "slave"):
-        yield f"layerwiseDisaggregatedRoleType is {role!r}"
-
-
-def layerwise(parts: Parts) -> Iterator[str]:
-    """The edge-cloud split together with what it excludes."""
-    server, backend, schedule = parts["ServerConfig"], parts["BackendConfig"], parts["ScheduleConfig"]
-    if server.get("layerwiseDisaggregated") is not True:
-        return
-    excluded = (
-        ("multiNodesInferEnabled", backend.get("multiNodesInferEnabled") is True),
-        ("distDPServerEnabled", server.get("distDPServerEnabled") is True),
-        ("supportSelectBatch", schedule.get("supportSelectBatch") is True),
-        ("bufferResponseEnabled", schedule.get("bufferResponseEnabled") is True),
-        ("templateType Mix", schedule.get("templateType") == "Mix"),
-        ("another backendType than atb", parts["ModelConfig"].get("backendType") != "atb"),
-    )
-    yield from (f"together with {name}" for name, given in excluded if given)
 
 
 def sequence(parts: Parts) -> Iterator[str]:
@@ -334,13 +335,3 @@ def iterations(parts: Parts) -> Iterator[str]:
     longest, most = parts["ModelDeployConfig"].get("maxSeqLen"), parts["ScheduleConfig"].get("maxIterTimes")
     if type(longest) is int and type(most) is int and most > longest:
         yield f"maxIterTimes is {most}, maxSeqLen is {longest}"
-
-
-def parallel(parts: Parts) -> Iterator[str]:
-    """Parallel sizes that do not multiply to worldSize."""
-    model, product = parts["ModelConfig"], 1
-    given = {name: model[name] for name in ("dp", "tp", "cp", "pp") if type(model.get(name)) is int}
-    for value in given.values():
-        product *= max(value, 1)
-    if "tp" in given and type(model.get("worldSize")) is int and product != model["worldSize"]:
-        yield f"{' x '.join(given)} is {product}, worldSize is {model['worldSize']}"

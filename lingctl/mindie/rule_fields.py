@@ -111,7 +111,7 @@ def _server() -> list[Field]:
         Field(s, "fullTextEnabled", "bool", src),
         Field(s, "inferMode", "string", src, choices=("standard", "dmi"), required=True),
         Field(s, "interCommTLSEnabled", "bool", src),
-        Field(s, "interCommPort", "int32", src, 1024, 65535),
+        Field(s, "interCommPort", "int32", _DOCUMENTS, 1024, 65535, generations=(1, 2)),
         *(Field(s, name, "string", src) for name in strings),
         *(Field(s, name, "array", src) for name in arrays),
         *(Field(s, name, "string", src, generations=(2, 3)) for name in metrics),

@@ -6,6 +6,7 @@ for the ranks, atb_llm utils/env.py and dist.py.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class TableRule:
 TABLE_RULES = (
     TableRule("ranktable-version", 'version is "1.0" (the form for Atlas 800I A2)', _HCCL),
     TableRule("ranktable-status", 'status is "completed"', _HCCL),
+    TableRule("ranktable-objects", "server_list and every device are lists of objects", _CODE),
     TableRule("ranktable-strings", "every number is written as a string", _CODE),
     TableRule(
         "ranktable-server-count", f"server_count is 2 to {MAX_SERVERS}, and the length of server_list", _CODE
@@ -106,11 +108,13 @@ def _head(document: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _servers(document: dict[str, Any]) -> Iterator[Finding]:
-    listed = document.get("server_list")
-    servers = [server for server in listed if isinstance(server, dict)] if isinstance(listed, list) else []
+    servers = _objects(document.get("server_list"))
+    yield from _no_objects("server_list", document.get("server_list"))
+    for server in servers:
+        yield from _no_objects(f"device of {server.get('server_id')}", server.get("device"))
     for name in ("server_id", "container_ip"):
         yield from _own_addresses(name, [server.get(name) for server in servers])
-    devices = [_devices(server) for server in servers]
+    devices = [_objects(server.get("device")) for server in servers]
     lengths = {len(one) for one in devices}
     if len(lengths) > 1 or any(not 1 <= length <= MAX_CARDS for length in lengths):
         yield _failure(
@@ -125,9 +129,14 @@ def _servers(document: dict[str, Any]) -> Iterator[Finding]:
         yield _failure("ranktable-master", 'the first server has no rank "0"')
 
 
-def _devices(server: dict[str, Any]) -> list[dict[str, Any]]:
-    listed = server.get("device")
-    return [device for device in listed if isinstance(device, dict)] if isinstance(listed, list) else []
+def _objects(listed: object) -> list[dict[str, Any]]:
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _no_objects(name: str, listed: object) -> Iterator[Finding]:
+    for one in listed if isinstance(listed, list) else []:
+        if not isinstance(one, dict):
+            yield _failure("ranktable-objects", f"{name} holds {json.dumps(one)}, which is no object")
 
 
 def _own_addresses(name: str, values: list[object]) -> Iterator[Finding]:
@@ -176,8 +185,6 @@ def _ranks(devices: list[dict[str, Any]]) -> Iterator[Finding]:
 
 
 def _number(value: object) -> int | None:
-    return (
-        int(value)
-        if isinstance(value, (str, int)) and str(value).isdecimal() and str(value).isascii()
-        else None
-    )
+    """A number, written as one or as a text; None for anything else, and for one of 20 digits and more."""
+    text = str(value) if isinstance(value, str | int) else ""
+    return int(text) if len(text) < 20 and text.isascii() and text.isdecimal() else None

@@ -75,17 +75,18 @@ def inter_node_revocation(parts: Parts) -> Iterator[str]:
 
 
 def inter_comm_tls(parts: Parts) -> Iterator[str]:
-    """Names of the dmi mode's files that are no names; read whenever its switch is on."""
+    """Names of the dmi mode's files that are no names; read whenever its switch is on, or left out."""
     server = parts["ServerConfig"]
-    if server.get("interCommTLSEnabled") is not True:
+    if server.get("interCommTLSEnabled", True) is not True:
         return
     for name in ("interCommTlsCert", "interCommTlsCaPath", "interCommPk", "interCommTlsCrlPath"):
         if name in server and not isinstance(server[name], str):
             yield f"{name} is {server[name]!r}"
     for name in ("interCommTlsCaFiles", "interCommTlsCrlFiles"):
-        value = server.get(name, [])
-        # The code walks over a single text as over a list of one.
-        if not isinstance(value, str) and not _names(value):
+        value = server.get(name)
+        # The code walks over a single text as over a list of one, and over the values of an object.
+        inside = list(value.values()) if isinstance(value, dict) else value
+        if inside is not None and not isinstance(inside, str) and not _names(inside):
             yield f"{name} is {value!r}"
 
 

@@ -13,10 +13,12 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.capacity import uneven
+from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rule_catalogue import RULES
 from lingctl.mindie.rule_cross import Parts
 from lingctl.mindie.rule_fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
+from lingctl.mindie.rule_parallel import ranks
 from lingctl.mindie.rule_rank_table import check_rank_table
 
 __all__ = ["check_config", "check_rank_table", "parse_document"]
@@ -26,7 +28,7 @@ _OPTIONAL_SECTIONS: frozenset[Section] = frozenset({"", "LogConfig"})
 
 
 def parse_document(text: str) -> dict[str, Any]:
-    """JSON as MindIE reads it: no comments, no trailing commas, no NaN, at most 10 MB.
+    """A file as MindIE reads it: JSON of at most 10 MB.
 
     Raises:
         ConfigurationError: it is not that; says line and column.
@@ -34,8 +36,8 @@ def parse_document(text: str) -> dict[str, Any]:
     try:
         if len(text.encode()) > _MAX_BYTES:
             raise ValueError("larger than 10 MB")
-        document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(text)
+    except ValueError as error:
         raise ConfigurationError(
             f"not JSON that MindIE reads: {error}",
             remedy="JSON has no comments, no trailing commas and only plain double quotes",
@@ -181,6 +183,14 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
             "the published model configs; MindIE-LLM v3.0.0 atb_llm",
             f"set serving.max_seq_len to at most {window}",
         )
+    total = ranks(parts)
+    if cluster.multi_node and total is not None and total != cluster.world_size:
+        yield _finding(
+            "config-parallel",
+            f"dp x tp x cp is {total}, the cluster has {cluster.world_size} cards",
+            "MindIE-LLM v3.0.0 atb_llm utils/mapping.py",
+            f"set tp to {cluster.world_size}",
+        )
     cannot = uneven(cluster.catalogue_model.shape, cluster.world_size)
     if cannot:
         yield _finding(
@@ -216,7 +226,3 @@ def _renumbered_cards(cluster: Cluster) -> Iterator[Finding]:
 def _finding(check: str, message: str, source: str, remedy: str) -> Finding:
     evidence = f"rule from {source}" if source else ""
     return Finding(check, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -17,6 +17,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
+from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.overlay import overlay_files
 from lingctl.release.layout import layout_of
 from lingctl.release.wanted import Addresses, WantedFile, release_files
@@ -123,7 +124,7 @@ def _stateful_set(
                     "nodeSelector": {"kubernetes.io/hostname": node.name},
                     "terminationGracePeriodSeconds": cluster.timeouts.stop,
                     "containers": [_container(cluster, node, profile, files)],
-                    "volumes": _volumes(cluster, name),
+                    "volumes": _volumes(cluster, profile, name),
                 },
             },
         },
@@ -174,8 +175,8 @@ def _mounts(cluster: Cluster, profile: Profile, files: tuple[WantedFile, ...]) -
     return mounts
 
 
-def _volumes(cluster: Cluster, name: str) -> list[dict[str, Any]]:
-    size = cluster.container.shm_size.lower()
+def _volumes(cluster: Cluster, profile: Profile, name: str) -> list[dict[str, Any]]:
+    size = shared_memory_size(cluster, profile).lower()
     quantity = f"{size[:-1]}{size[-1].upper()}i" if size[-1].isalpha() else size
     volumes: list[dict[str, Any]] = [
         # MindIE refuses a config.json or rank table that others may read.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import run_command
 from lingctl.plan import Action, Plan, Run, Stage, Step, WriteFile, plan_of
-from lingctl.release.daemon import start_command, stop_command, stop_seconds
+from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
@@ -150,7 +150,7 @@ def _daemon_step(cluster: Cluster, state: NodeState, release: Release, need: Dae
     title = "start the daemon"
     if not need.start:
         return Step(Stage.DAEMON, state.node, title, "in place", need.reason)
-    start = Run(start_command(cluster, release.digest), 90)
+    start = Run(start_command(cluster, release.digest), START_SECONDS)
     return Step(Stage.DAEMON, state.node, title, "change", need.reason, (start,), interrupts=True)
 
 

@@ -66,6 +66,7 @@ class WeightsState:
     qkv_rows: int | None = None
     dense_columns: int | None = None
     digest: str = ""
+    contradictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,7 @@ def weights_state(result: Mapping[str, Any]) -> WeightsState:
         qkv_rows=int(qkv[0]) if qkv else None,
         dense_columns=int(dense[1]) if dense else None,
         digest=str(result.get("digest") or ""),
+        contradictions=tuple(map(str, result.get("contradictions") or ())),
     )
 
 

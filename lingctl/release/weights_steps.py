@@ -50,6 +50,8 @@ def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> Weight
     if downloaded is not None and downloaded.form == "safetensors" and downloaded.complete:
         return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, "downloaded")
     if downloaded is not None and downloaded.form == "bin" and downloaded.complete:
+        # Before hours of conversion.
+        _refuse_contradictions(state.node, f"{cluster.downloaded_weights}/config.json", downloaded)
         return _conversion(cluster, state.node, program)
     return _download(cluster, state)
 
@@ -92,6 +94,7 @@ def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[st
         raise ConfigurationError(
             error.what, where=f"{node}: {path}", evidence=error.evidence, remedy=error.remedy, code=error.code
         ) from error
+    _refuse_contradictions(node, path, weights)
     title = "make the model's config.json loadable"
     if not reasons:
         return wanted, Step(Stage.MODEL_CONFIG, node, title, "in place", "loads as it is")
@@ -110,6 +113,17 @@ def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[st
         tuple(actions),
         difference(file, weights.config_text.encode()),
     )
+
+
+def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
+    if weights.contradictions:
+        raise ConfigurationError(
+            "config.json and the weights contradict each other",
+            where=f"{node}: {path}",
+            evidence="\n".join(weights.contradictions),
+            remedy="take config.json from the same download as the weights: see lingctl verify-weights",
+            code="model-config-contradicts-weights",
+        )
 
 
 def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:

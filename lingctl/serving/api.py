@@ -1,7 +1,12 @@
 """The three ways to ask for text: request bodies, and what their answers and stream events mean. Pure.
 
-Source of the shapes: MindIE-LLM v3.0.0 src/server/endpoint, the OpenAI API reference, the Ling README's
-two requests. MindIE 1.0.0's answers are taken to be the same (from documents only).
+Source of the shapes: answers and streams recorded from the real MindIE-LLM 3.0.0 on a CPU, the OpenAI API
+reference, the Ling README's two requests. MindIE 1.0.0's and 2.x's answers are taken to be the same (from
+documents only).
+
+In an ``/infer`` stream of 3.0.0 the last token has no event with its text: the last event says the whole text
+instead, whether the answer ended at the end-of-text token or at the limit. The end-of-text token is counted
+by every path, so an answer that ends there counts one token more than it has with text.
 """
 
 from __future__ import annotations
@@ -19,11 +24,14 @@ Data = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request, as the service counts them."""
+    """Tokens of one request, as the service counts them; None for what it does not tell.
 
-    prompt: int
+    ``completion`` includes the end-of-text token, which has no text.
+    """
+
+    prompt: int | None
     completion: int
-    total: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,8 @@ class Ask:
         system: system message (chat only; empty for none).
         max_tokens: most tokens to generate.
         temperature: 0 for greedy decoding.
-        ignore_eos: go on after the end token (load tests only; not every service knows it).
+        ignore_eos: go on after the end token (load tests only; not every service knows it, MindIE's
+            ``/infer`` does not).
         details: ask ``/infer`` for its counts too.
     """
 
@@ -56,12 +65,14 @@ class Piece:
         finish_reason: why generation ended, empty while it goes on.
         usage: token counts, where told.
         whole: the full text, which some last stream events repeat.
+        last: whether generation ends with it.
     """
 
     text: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
     whole: str | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +183,8 @@ def _read_choice_event(data: Data, text_of: Callable[[Data], str | None]) -> Pie
     text = text_of(choice)
     if text is None:
         return _malformed("no delta in choices[0]", data)
-    whole = data.get("full_text")
-    return Piece(text, _word(choice.get("finish_reason")), usage, whole if isinstance(whole, str) else None)
+    whole, finish = data.get("full_text"), _word(choice.get("finish_reason"))
+    return Piece(text, finish, usage, whole if isinstance(whole, str) else None, bool(finish))
 
 
 def _read_infer(data: Data) -> Piece | Trouble:
@@ -189,20 +200,17 @@ def _read_infer_event(data: Data) -> Piece | Trouble:
         return _malformed("neither token nor generated_text", data)
     text = token.get("text") if isinstance(token, dict) else None
     finish, usage = _details(data)
-    if isinstance(whole, str):
-        return Piece(text or "", finish or "stop", usage, whole)
-    return Piece(text or "", finish, usage)
+    if not isinstance(whole, str):
+        return Piece(text or "", finish, usage)
+    return Piece(text or "", finish, usage, whole, last=True)
 
 
 def _details(data: Data) -> tuple[str, Usage | None]:
     details = data.get("details")
     if not isinstance(details, dict):
         return "", None
-    made, prompt = details.get("generated_tokens"), details.get("prompt_tokens", 0)
-    finish = _word(details.get("finish_reason"))
-    if not isinstance(made, int) or not isinstance(prompt, int):
-        return finish, None
-    return finish, Usage(prompt, made, prompt + made)
+    made, finish = details.get("generated_tokens"), _word(details.get("finish_reason"))
+    return finish, Usage(None, made, None) if isinstance(made, int) else None
 
 
 def read_usage(data: object) -> Usage | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lingctl.serving.api import Ask, Dialect, Piece, Usage, parse_event, parse_object
 from lingctl.serving.endpoint import Endpoint, address_of
+from lingctl.serving.faults import words_in_stream
 from lingctl.serving.http import Answer, Chunk, Head, Limits, Place, Request, exchange, stream
 from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import Trouble, http_trouble
@@ -152,7 +153,8 @@ def _events(dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | Trouble
     parser, at, finished = SseParser(), head.at, False
     for part in parts:
         if isinstance(part, Trouble):
-            yield StreamEvent(at, part)
+            # What the service still said tells more than that the connection ended.
+            yield StreamEvent(at, words_in_stream(parser.words()) if parser.words() else part)
             return
         assert isinstance(part, Chunk)
         at = part.at
@@ -166,20 +168,30 @@ def _events(dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | Trouble
             yield StreamEvent(at, piece)
             if isinstance(piece, Trouble):
                 return
-            finished = finished or bool(piece.finish_reason)
-    yield StreamEvent(at, *_end(dialect, parser, finished))
+            finished = finished or piece.last
+    trouble = flaw_of_end(dialect, parser, finished)
+    yield StreamEvent(at, trouble or Piece(), not trouble)
 
 
-def _end(dialect: Dialect, parser: SseParser, finished: bool) -> tuple[Piece | Trouble, bool]:
+def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> Trouble | None:
+    """What is wrong with a stream whose connection told of its proper end.
+
+    Args:
+        dialect: how it was asked.
+        parser: which has read all of it.
+        finished: whether an event said that generation ended.
+    """
+    if parser.words():
+        return words_in_stream(parser.words())
     try:
         parser.close()
     except MalformedStream as error:
-        return Trouble("closed", str(error)), False
+        return Trouble("closed", str(error))
     if not finished:
-        return Trouble("closed", "the stream ends without a finish reason"), False
+        return Trouble("closed", "the stream ends before an event said that generation did")
     if dialect.ends_with_done and not parser.done:
-        return Trouble("closed", "the stream ends without [DONE]"), False
-    return Piece(), True
+        return Trouble("closed", "the stream ends without [DONE]")
+    return None
 
 
 def _object_of(answer: Answer | Trouble) -> Mapping[str, object] | Trouble:

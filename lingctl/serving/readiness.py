@@ -1,7 +1,10 @@
-"""Ready is: healthy, and a generation returned tokens. "Daemon start success!" is neither.
+"""Ready is: a generation returned tokens, and healthy. "Daemon start success!" is neither.
 
-What each health answer means: MindIE-LLM v3.0.0 src/server/endpoint (http_handler, health_checker). While
-the weights load no HTTP port is open, so a refused connection is normal and the wait goes on.
+While the weights load no HTTP port is open, so a refused connection is normal and the wait goes on. MindIE
+3.0.0 opens its ports all at once and answers requests from then on, but for five seconds, one interval of its
+health checker, health is 500 ``Service is abnormal`` (seen). Each such answer writes an ERROR line into its
+console, so health is asked last, when the models are listed and text came, and then again only after such an
+interval.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ from typing import Literal, Protocol
 from lingctl.errors import EngineError
 from lingctl.events import Event, Listener, ignore
 from lingctl.serving.api import CHAT, INFER, Ask, Dialect, Kind
-from lingctl.serving.client import Client, Generation
+from lingctl.serving.client import Client, Generation, ModelList
+from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http import Answer
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import Trouble, http_trouble
 
-State = Literal["loading", "warming up", "busy", "abnormal", "no tokens", "misconfigured", "ready"]
+State = Literal["loading", "stopping", "busy", "abnormal", "no tokens", "misconfigured", "ready"]
 _HOPELESS_KINDS = ("tls", "name")
-_HOPELESS_STATUSES = (401, 403, 404, 422)
+_INTERVAL = 5.0
+# How long health may call itself abnormal before it is believed: three intervals of its checker.
+_SETTLING = 15.0
 
 HealthAnswer = Answer | Trouble | None
 Probe = Callable[[], "Readiness"]
@@ -49,20 +55,33 @@ class Clock(Protocol):
         """Wait."""
 
 
+def settled_health(ask: Callable[[], HealthAnswer], clock: Clock = time) -> HealthAnswer:
+    """Health, asked again while it may only be that its first check is still to come.
+
+    Args:
+        ask: asks once.
+        clock: for tests.
+    """
+    until = clock.monotonic() + _SETTLING
+    while True:
+        health = ask()
+        if not _abnormal(health) or clock.monotonic() + _INTERVAL > until:
+            return health
+        clock.sleep(_INTERVAL)
+
+
 def judge_health(health: HealthAnswer) -> Readiness | None:
-    """What health alone says; None where a generation must decide.
+    """What health alone says; None where it does not object.
 
     A health API that cannot be asked does not decide: it may listen on the node's loopback only.
     """
-    match health:
-        case Answer(status=503, body=body) if b"busy" in body:
-            return Readiness("busy", _said(health))
-        case Answer(status=503):
-            return Readiness("warming up", _said(health))
-        case Answer(status=status) if status >= 500:
-            return Readiness("abnormal", _said(health))
-        case _:
-            return None
+    if not isinstance(health, Answer) or health.status < 500:
+        return None
+    trouble = http_trouble(health.status, health.body)
+    fault = fault_of(trouble)
+    if fault == "stopping":
+        return Readiness("stopping", f"{trouble}: it is stopping, or a process of it has died")
+    return Readiness("busy" if fault == "busy" else "abnormal", str(trouble))
 
 
 def judge_generation(generation: Generation | Trouble) -> Readiness:
@@ -72,43 +91,37 @@ def judge_generation(generation: Generation | Trouble) -> Readiness:
             return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
         case Generation():
             return Readiness("no tokens", "the answer is empty")
-        case Trouble(kind="http", status=status) if status in _HOPELESS_STATUSES:
+        case Trouble() if of_the_request(generation):
             return Readiness("misconfigured", str(generation))
-        case Trouble(kind=kind) if kind in _HOPELESS_KINDS:
-            return Readiness("misconfigured", str(generation))
-        case Trouble() if generation.no_service or generation.kind == "closed":
-            return Readiness("loading", str(generation))
+        case Trouble() if fault_of(generation) == "stopping":
+            return Readiness("stopping", str(generation))
+        case Trouble() if fault_of(generation) in ("tokenizers", "busy"):
+            return Readiness("busy", str(generation))
         case _:
             return Readiness("no tokens", str(generation))
 
 
-def decide(health: HealthAnswer, generation: Callable[[], Generation | Trouble]) -> Readiness:
-    """The state from both; the generation is only tried where health allows it."""
-    return judge_health(health) or judge_generation(generation())
+def decide(
+    listed: ModelList | Trouble,
+    generation: Callable[[], Generation | Trouble],
+    health: Callable[[], HealthAnswer],
+) -> Readiness:
+    """The state from all three; each is only asked where the one before allows it."""
+    if isinstance(listed, Trouble) and not listed.status:
+        return Readiness("misconfigured" if listed.kind in _HOPELESS_KINDS else "loading", str(listed))
+    found = judge_generation(generation())
+    return (judge_health(health()) or found) if found.state == "ready" else found
 
 
 def probe_of(client: Client, kind: Kind) -> Probe:
-    """A probe that asks a MindIE service for its health and for two tokens."""
+    """A probe that asks a MindIE service for its models, for two tokens and for its health."""
     dialect: Dialect = CHAT if kind == "chat" else INFER
     ask = Ask("Hi", max_tokens=2)
 
-    def probe() -> Readiness:
-        health = client.health() if client.endpoint.management_url else None
-        return decide(health, lambda: client.generate(dialect, ask))
+    def health() -> HealthAnswer:
+        return settled_health(client.health) if client.endpoint.management_url else None
 
-    return probe
-
-
-def missing(probe: Probe) -> str:
-    """Ask once: empty when ready, else what is still missing.
-
-    Raises:
-        EngineError: waiting will not help.
-    """
-    now = probe()
-    if now.state == "misconfigured":
-        raise _never(now)
-    return "" if now.state == "ready" else f"{now.state}: {now.text}"
+    return lambda: decide(client.models(), lambda: client.generate(dialect, ask), health)
 
 
 def wait_until_ready(
@@ -117,7 +130,7 @@ def wait_until_ready(
     seconds: float,
     listener: Listener = ignore,
     still_alive: Callable[[], None] = lambda: None,
-    interval: float = 5.0,
+    interval: float = _INTERVAL,
     clock: Clock = time,
 ) -> Readiness:
     """Probe until ready.
@@ -126,7 +139,7 @@ def wait_until_ready(
         probe: asked every ``interval`` seconds.
         seconds: how long to wait at most.
         listener: told every change of state.
-        still_alive: called before each probe; raises if a daemon has died.
+        still_alive: called before each probe and after the last; raises if a daemon has died.
         interval: seconds between probes (MindIE's documents ask for at least 5).
         clock: for tests.
 
@@ -141,6 +154,8 @@ def wait_until_ready(
         now = probe()
         waited = clock.monotonic() - started
         if now.state == "ready":
+            # A node that was lost meanwhile does not show in what the primary answers.
+            still_alive()
             listener(Event("ready", "done", text=f"{now.text}; waited {waited:.0f} s"))
             return now
         if last is None or now.state != last.state:
@@ -171,6 +186,9 @@ def _late(now: Readiness, seconds: float) -> EngineError:
     )
 
 
-def _said(answer: Answer) -> str:
-    body = answer.body.decode("utf-8", "replace").strip()[:300]
-    return f"HTTP {answer.status} {body or '(empty body)'}"
+def _abnormal(health: HealthAnswer) -> bool:
+    return (
+        isinstance(health, Answer)
+        and health.status == 500
+        and fault_of(http_trouble(health.status, health.body)) == "abnormal"
+    )

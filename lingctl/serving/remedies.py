@@ -1,21 +1,31 @@
-"""What to do about a service's troubles. Source of the causes: MindIE-LLM v3.0.0 src/server/endpoint."""
+"""What to do about a service's troubles; what they mean is told in ``faults``."""
 
 from __future__ import annotations
 
 from lingctl.serving.endpoint import API_KEY_VARIABLE
+from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.trouble import Trouble
 
 _LOGS = "read the primary's console: lingctl logs"
 
-_BY_STATUS = {
-    401: f"put the key into the environment: {API_KEY_VARIABLE}",
-    403: f"put the key into the environment: {API_KEY_VARIABLE}",
-    404: "the path or the model is unknown there: check the URL and the served name",
-    413: "the request is larger than the service allows: shorten the prompt",
-    422: "the service refuses a field: check the served name (serving.served_name) and the MindIE version",
-    424: "the request does not fit: compare its length with serving.max_input_tokens and max_seq_len",
-    502: "a proxy or gateway answers instead of the service: use the primary's own address",
-    503: "the service is not ready or was stopped: lingctl status",
+_BY_FAULT: dict[Fault, str] = {
+    "model": "the name in the request is not the served one: set serving.served_name, or use --model",
+    "length": "the request does not fit: compare its length with serving.max_input_tokens and max_seq_len",
+    "key": f"put the key into the environment: {API_KEY_VARIABLE}",
+    "path": "the path or the model is unknown there: check the URL and the served name",
+    "request": "the service refuses a field: check the served name (serving.served_name) and the MindIE "
+    "version",
+    "tokenizers": "no tokenizer process is free, which health does not show: one may work on a very long "
+    "prompt, so wait a minute and ask again; if it stays so, they hang: lingctl restart",
+    "busy": "the service is busy: try again later, or with less load",
+    "stopping": "the service is stopping, or a process of it has died: lingctl status; if nobody stopped it: "
+    "lingctl logs, then lingctl restart",
+    "timeout": "the engine gave up waiting for tokens: look at every node's console (lingctl logs)",
+    "abnormal": "its own health check fails (normal in its first seconds only): lingctl status, lingctl logs",
+    "lost-node": "see which daemon died: lingctl status",
+    "engine": f"the engine failed: {_LOGS}",
+    "proxy": "a proxy or gateway answers instead of the service: use the primary's own address",
+    "service": _LOGS,
 }
 
 _BY_KIND = {
@@ -50,13 +60,9 @@ def remedy_for(trouble: Trouble) -> str:
     """What to do, in words."""
     if trouble.kind == "tls":
         return _tls_remedy(trouble.text.lower().replace("_", " "))
-    if trouble.kind != "http":
-        return _BY_KIND.get(trouble.kind, _LOGS)
-    if "timeout" in trouble.text.lower():
-        return "the engine gave up waiting for tokens: look at every node's console (lingctl logs)"
-    if "odel not found" in trouble.text or "not found in server" in trouble.text:
-        return "the name in the request is not the served one: set serving.served_name, or use --model"
-    return _BY_STATUS.get(trouble.status, _LOGS)
+    if trouble.kind == "http" or (trouble.kind == "timeout" and "callback" in trouble.text):
+        return _BY_FAULT.get(fault_of(trouble), _LOGS)
+    return _BY_KIND.get(trouble.kind, _LOGS)
 
 
 def _tls_remedy(text: str) -> str:

@@ -8,14 +8,25 @@ from lingctl.findings import Finding, Verdict, worst
 from lingctl.serving.api import Usage
 from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
+from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.http import Answer
 from lingctl.serving.judge import Flaw, Question
 from lingctl.serving.remedies import remedy_for
-from lingctl.serving.streamed import Streamed
+from lingctl.serving.streamed import Streamed, bare
 from lingctl.serving.trouble import Trouble, http_trouble
 
 _KNOWN_ENDS = ("stop", "length", "eos_token", "stop_sequence")
 _SHOWN = 300
+# What an error means, where it is not the request's own fault.
+_TOLD: dict[Fault, str] = {
+    "tokenizers": "every tokenizer process is in use",
+    "busy": "the service is busy",
+    "stopping": "the service is stopping",
+    "timeout": "the engine brought no token in time",
+    "engine": "the engine failed",
+    "lost-node": "the primary says that it has lost a node",
+    "abnormal": "the service calls itself unhealthy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ def tls(contact: Contact) -> Finding:
 
 
 def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
-    """What the service says of its own health.
+    """What the service says of its own health. In MindIE 3.0.0 it does not say that a node is lost (seen).
 
     Args:
         answer: of MindIE's management listener, or of ``/health`` elsewhere; None if it was not asked.
@@ -85,14 +96,13 @@ def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
     if not own_listener and answer.status in (404, 405):
         return Finding("health", Verdict.NOTE, "this service offers no /health")
     trouble = http_trouble(answer.status, answer.body)
+    if fault_of(trouble) == "busy":
+        remedy = remedy_for(trouble)
+        return Finding("health", Verdict.WARNING, _TOLD["busy"], evidence=trouble.text, remedy=remedy)
+    # Which node is lost stands beside the message.
     said = answer.body.decode("utf-8", "replace")[:_SHOWN]
-    if "no_contact" in said or "no contact" in said or "Abnormal node" in said:
-        return _failed("health", "the primary has lost a node", said, "see which daemon died: lingctl status")
-    if answer.status == 503 and "busy" in said:
-        return Finding(
-            "health", Verdict.WARNING, "the service is busy", evidence=said, remedy="try again later"
-        )
-    return _failed("health", "the service calls itself unhealthy", str(trouble), remedy_for(trouble))
+    evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
+    return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, remedy_for(trouble))
 
 
 def models(listed: ModelList | Trouble, served_name: str) -> Finding:
@@ -111,7 +121,8 @@ def models(listed: ModelList | Trouble, served_name: str) -> Finding:
 def generate(first: Generation | Trouble) -> Finding:
     """Whether a greedy request is answered."""
     if isinstance(first, Trouble):
-        return _failed("generate", "the request was not answered", str(first), remedy_for(first))
+        what = _why(first, "the request was not answered")
+        return _failed("generate", what, str(first), remedy_for(first))
     return _passed("generate", f"answered in {first.seconds:.1f} s")
 
 
@@ -155,7 +166,8 @@ def tokens(result: Generation | Trouble, max_tokens: int) -> Finding:
     wrong = _miscount(usage, max_tokens)
     if wrong:
         return _failed("tokens", wrong, str(usage), "report it to the service's maker, with this answer")
-    return _passed("tokens", f"{usage.prompt} in, {usage.completion} out")
+    went_in = "" if usage.prompt is None else f"{usage.prompt} in, "
+    return _passed("tokens", f"{went_in}{usage.completion} out")
 
 
 def stream(streamed: Streamed, unstreamed: str, *, repeatable: bool) -> Finding:
@@ -163,10 +175,10 @@ def stream(streamed: Streamed, unstreamed: str, *, repeatable: bool) -> Finding:
     trouble = streamed.trouble
     if trouble:
         after = f"after {streamed.events} events: {trouble}"
-        return _failed("stream", "the stream broke", after, remedy_for(trouble))
+        return _failed("stream", _why(trouble, "the stream broke"), after, remedy_for(trouble))
     if not streamed.text:
         return _failed("stream", "the stream holds no text", f"{streamed.events} events", "lingctl logs")
-    if streamed.text == unstreamed:
+    if bare(streamed.text) == bare(unstreamed):
         return _passed("stream", f"{streamed.events} well-formed events, same text as unstreamed")
     if not repeatable:
         return Finding("stream", Verdict.NOTE, "well-formed; not compared, as answers differ anyway")
@@ -190,7 +202,8 @@ def first_token(streamed: Streamed, limit: float) -> Finding:
 def repeat(first: str, second: Generation | Trouble) -> Finding:
     """Whether the same greedy request brings the same answer."""
     if isinstance(second, Trouble):
-        return _failed("repeat", "the second request was not answered", str(second), remedy_for(second))
+        what = _why(second, "the second request was not answered")
+        return _failed("repeat", what, str(second), remedy_for(second))
     if second.text == first:
         return _passed("repeat", "the same answer twice")
     return Finding(
@@ -212,6 +225,8 @@ def bad_request(answer: Answer | Trouble, after: Generation | Trouble) -> Findin
     if isinstance(answer, Trouble):
         return _failed("bad-request", "a wrong request got no answer", str(answer), remedy_for(answer))
     trouble = http_trouble(answer.status, answer.body)
+    if fault_of(trouble) in _TOLD:
+        return _failed("bad-request", _TOLD[fault_of(trouble)], str(trouble), remedy_for(trouble))
     if answer.status < 400 or answer.status >= 500:
         remedy = "MindIE documents 422, OpenAI 400; report it to the service's maker"
         return _failed("bad-request", "a wrong request is not refused as documented", str(trouble), remedy)
@@ -220,6 +235,15 @@ def bad_request(answer: Answer | Trouble, after: Generation | Trouble) -> Findin
             "bad-request", "the service is gone after a wrong request", str(after), remedy_for(after)
         )
     return _passed("bad-request", f"refused with {answer.status}, and alive after it")
+
+
+def held_back(reason: str) -> Finding:
+    """The request that was not sent, because it could end the service.
+
+    In MindIE 3.0.0 the first request after the loss of a node ends the primary, without an answer (seen).
+    """
+    remedy = "see every node's daemon: lingctl status; start all of them again: lingctl restart"
+    return Finding("generate", Verdict.UNKNOWN, f"not asked: {reason}", evidence=reason, remedy=remedy)
 
 
 def not_reached(name: str, because: str) -> Finding:
@@ -249,7 +273,13 @@ def _miscount(usage: Usage, max_tokens: int) -> str:
         return "it counts no generated token"
     if usage.completion > max_tokens:
         return f"it counts {usage.completion} generated tokens where {max_tokens} were allowed"
-    return "" if usage.total == usage.prompt + usage.completion else "the total is not the sum"
+    if usage.prompt is None or usage.total is None or usage.total == usage.prompt + usage.completion:
+        return ""
+    return "the total is not the sum"
+
+
+def _why(trouble: Trouble, otherwise: str) -> str:
+    return _TOLD.get(fault_of(trouble), otherwise)
 
 
 def _passed(name: str, message: str) -> Finding:

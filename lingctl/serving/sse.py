@@ -1,7 +1,7 @@
 """Server-sent events, read strictly: what is not the documented form is reported, never skipped.
 
 MindIE sends ``data: {json}`` followed by an empty line, and on Triton paths ``data:{json}`` without the
-space. Source: MindIE-LLM v3.0.0 src/server/endpoint.
+space (3.0.0: seen).
 """
 
 from __future__ import annotations
@@ -53,6 +53,13 @@ class SseParser:
             else:
                 payloads.append(payload)
         return payloads
+
+    def words(self) -> str:
+        """Plain text at the end, in the place of an event; empty for none. MindIE tells a time-out so."""
+        line = self._rest.strip()
+        fields = (b"data:", b":", *_OTHER_FIELDS)
+        torn = any(field.startswith(line) or line.startswith(field) for field in fields)
+        return "" if not line or torn else line.decode("utf-8", "replace")
 
     def close(self) -> None:
         """The stream is over.

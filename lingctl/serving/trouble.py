@@ -10,6 +10,7 @@ from typing import Literal
 TroubleKind = Literal["name", "refused", "unreachable", "timeout", "closed", "tls", "http", "malformed"]
 
 _EVIDENCE_CHARS = 400
+_EMPTY_BODY = "(empty body)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,11 @@ class Trouble:
     """An exchange that did not bring what was asked for.
 
     Attributes:
-        kind: ``name`` (host unknown), ``refused``, ``unreachable``, ``timeout``, ``closed`` (connection
-            ended too early), ``tls``, ``http`` (a status other than 200) or ``malformed`` (not the
-            documented form).
+        kind: ``name`` (host unknown), ``refused``, ``unreachable``, ``timeout`` (silence, or the service's
+            own word that there was), ``closed`` (connection ended too early), ``tls``, ``http`` (a status
+            other than 200, or an error inside a stream) or ``malformed`` (not the documented form).
         text: what happened, in words; for ``http`` the service's own error text.
-        status: HTTP status, 0 where none was received.
+        status: HTTP status, 0 where none was received or the error came inside a stream.
         error_type: the service's own name of the error, e.g. ``Input Validation Error``.
     """
 
@@ -33,8 +34,13 @@ class Trouble:
     def __str__(self) -> str:
         if self.kind != "http":
             return f"{self.kind}: {self.text}"
-        label = f" {self.error_type}" if self.error_type else ""
-        return f"HTTP {self.status}{label}: {self.text}"
+        where = f"HTTP {self.status}" if self.status else "error in the stream"
+        return f"{where} {self.error_type}: {self.text}" if self.error_type else f"{where}: {self.text}"
+
+    @property
+    def empty(self) -> bool:
+        """Whether an error answer had no body."""
+        return self.text == _EMPTY_BODY
 
     @property
     def no_service(self) -> bool:
@@ -50,7 +56,7 @@ def http_trouble(status: int, body: bytes) -> Trouble:
     ``{"error": {"message", "type"}}``, vLLM also ``{"message", "type"}``, FastAPI ``{"detail"}``.
     """
     text, error_type = _error_of(body)
-    return Trouble("http", text or "(empty body)", status, error_type)
+    return Trouble("http", text or _EMPTY_BODY, status, error_type)
 
 
 def _error_of(body: bytes) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from lingctl.serving.bench.sweep import Limits
 from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
 from lingctl.serving.http import tls_context
 from tests.engine_node import EngineNode, address, tiny
-from tests.serving_server import Serving, make_certificate, serve
+from tests.serving_server import GOOD_BASE, Serving, make_certificate, serve
 
 FAST_SERVER = Path(__file__).parents[2] / "benchmarks" / "fast_server.py"
 
@@ -45,8 +45,11 @@ def target_of(url, dialect=CHAT, tls=None):
     return Target(place, resolve(place.place), dialect, tls=tls)
 
 
-def bodies(count, dialect=CHAT, name="bailing_moe"):
-    return [dialect.body(name, Ask(f"#{n}# say something", max_tokens=8), True) for n in range(count)]
+def bodies(count, dialect=CHAT, name="bailing_moe", details=False):
+    return [
+        dialect.body(name, Ask(f"#{n}# say something", max_tokens=8, details=details), True)
+        for n in range(count)
+    ]
 
 
 def send(url, count=20, pace=None, dialect=CHAT, patience=None, tls=None):
@@ -112,6 +115,11 @@ ERRORS = {
     "half-event": "truncated",
     "no-done": "truncated",
     "error-in-stream": "error-in-stream",
+    "timeout-in-stream": "timeout",
+    "no-response-in-stream": "error-in-stream",
+    "no-tokenizer": "tokenizers",
+    "engine-timeout": "timeout",
+    "stopping": "stopping",
     "garbage-in-stream": "malformed",
     "empty": "no-text",
     "stuck-stream": "timeout",
@@ -146,10 +154,20 @@ def test_some_fail_and_the_rest_counts():
     assert found.ttft.count == found.completed >= 98
 
 
-def test_infer_streams_are_measured_too():
-    with serve(Serving()) as url:
-        load = send(url, 5, dialect=INFER)
-    assert all(outcome.ok and outcome.counted for outcome in load.outcomes)
+@pytest.mark.parametrize("fault", ["", "early-length"])
+@pytest.mark.parametrize("details", [True, False])
+def test_infer_streams_are_measured_too(details, fault):
+    pieces, words = len(GOOD_BASE.split(" ")), len(GOOD_BASE.split())
+    with serve(Serving(fault)) as url:
+        load = run_load(target_of(url, INFER), bodies(5, INFER, details=details), Pace(concurrency=2))
+    for outcome in load.outcomes:
+        # The service counts its end-of-text token and tokens without text. Without its count, events stand
+        # for tokens: at the limit the last one, too, brings text, which has no other event.
+        assert (outcome.ok, outcome.counted) == (True, details)
+        counted = pieces if fault else pieces + 1
+        assert outcome.output_tokens == (counted if details else words)
+        assert len(outcome.text_at) == words
+        assert outcome.text_at[-1] <= outcome.last_token_at == outcome.finished_at
 
 
 def test_https(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lingctl.findings import Verdict
-from lingctl.serving.client import Client
+from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
 from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
@@ -135,7 +135,7 @@ def test_wrong_weights_fail_at_the_answer(make, tmp_path, case, kind):
     assert "lingctl verify-weights" in next(f for f in report.findings if f.check == "answer").remedy
 
 
-def test_a_dead_follower_fails_at_health(make):
+def test_a_service_that_lost_a_node_is_not_asked_for_text(make):
     nodes = [make(tiny("plus")), make(tiny("plus"))]
     join_world(nodes, worldSize=8)
     for node in nodes:
@@ -144,9 +144,13 @@ def test_a_dead_follower_fails_at_health(make):
         node.wait_success()
     assert climb(nodes[0]).verdict is Verdict.PASS
     nodes[1].stop()
-    report = climb(nodes[0])
-    assert failed(report)[0] == "health"
-    assert nodes[1].address in next(f for f in report.findings if f.check == "health").evidence
+    lost = f"{nodes[1].address}: the daemon is dead"
+    report = smoke_test(Client(endpoint_of(nodes[0]), {}, LIMITS), without_asking=lost)
+    asked = next(f for f in report.findings if f.check == "generate")
+    assert (asked.verdict, asked.evidence) == (Verdict.UNKNOWN, lost)
+    # Health need not tell of the loss, and a request shows it the hard way.
+    assert isinstance(Client(endpoint_of(nodes[0])).models(), ModelList)
+    assert "generate" in failed(climb(nodes[0]))
 
 
 @pytest.fixture

@@ -51,6 +51,9 @@ FAULTS = {
     "422": "generate",
     "424": "generate",
     "500": "generate",
+    "no-tokenizer": "generate",
+    "engine-timeout": "generate",
+    "stopping": "generate",
     "silent": "generate",
     "not-json": "generate",
     "noise": "answer",
@@ -71,6 +74,8 @@ FAULTS = {
     "truncated-stream": "stream",
     "half-event": "stream",
     "error-in-stream": "stream",
+    "timeout-in-stream": "stream",
+    "no-response-in-stream": "stream",
     "garbage-in-stream": "stream",
     "no-done": "stream",
     "bad-request-500": "bad-request",
@@ -92,10 +97,43 @@ def test_each_fault_fails_its_rung(fault, rung):
     assert broken.evidence or fault == "empty"
 
 
-@pytest.mark.parametrize("fault", ["stuck-stream", "truncated-stream", "error-in-stream"])
+@pytest.mark.parametrize(
+    "fault", ["stuck-stream", "truncated-stream", "error-in-stream", "timeout-in-stream"]
+)
 def test_infer_streams_break_by_name_too(fault):
     report = climb(Serving(fault), SmokeOptions(kind="base"))
     assert verdicts(report, Verdict.FAILURE) == {"stream"}
+
+
+def test_a_services_own_trouble_is_told_as_such_and_not_as_the_requests():
+    told = {
+        "no-tokenizer": ("every tokenizer process is in use", "lingctl restart"),
+        "engine-timeout": ("the engine brought no token in time", "every node's console"),
+        "stopping": ("the service is stopping", "lingctl status"),
+        "422": ("the request was not answered", "serving.served_name"),
+    }
+    for fault, (message, remedy) in told.items():
+        finding = next(f for f in climb(Serving(fault)).findings if f.check == "generate")
+        assert finding.message == message
+        assert remedy in finding.remedy
+
+
+def test_the_node_that_health_may_name_is_told():
+    """By MindIE's documents; 3.0.0 never says it."""
+    health = next(f for f in climb(Serving("lost-follower")).findings if f.check == "health")
+    assert health.message == "the primary says that it has lost a node"
+    assert "10.0.0.2" in health.evidence
+
+
+def test_no_text_is_asked_for_where_a_node_is_lost():
+    serving = Serving()
+    with serve(serving) as url:
+        client = Client(Endpoint(url, url, serving.name), {}, QUICK)
+        report = smoke_test(client, SmokeOptions(), without_asking="node2: the daemon is dead")
+    assert serving.requests == []
+    assert verdicts(report, Verdict.UNKNOWN) == set(RUNGS[RUNGS.index("generate") :])
+    assert "node2" in next(f.message for f in report.findings if f.check == "generate")
+    assert report.exit_status == 3
 
 
 def test_what_stands_on_a_broken_rung_is_unknown_and_no_pass():

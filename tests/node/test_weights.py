@@ -94,6 +94,25 @@ def test_a_width_of_heads_that_config_leaves_out_is_a_note(published: dict[str, 
     assert any("heads of width 8, the weights have 64" in note for note in quick(published["plus-bin"]).notes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_hidden_layers": 1}, "config.json only 1 layers"),
+        ({"num_experts": 2}, "config.json only 2 experts"),
+        ({"moe_intermediate_size": 8}, "config.json means"),
+    ],
+)
+def test_a_config_of_fewer_layers_or_experts_than_the_weights_have_is_a_contradiction(
+    changes: dict[str, int], words: str, copy: Callable[[str], Path]
+) -> None:
+    folder = copy("lite-safetensors")
+    assert weights_state(inspect(str(folder))).contradictions == ()
+    edit_config(folder, **changes)
+    state = weights_state(inspect(str(folder)))
+    assert state.complete
+    assert any(words in line for line in state.contradictions)
+
+
 def test_a_backup_is_seen(copy: Callable[[str], Path]) -> None:
     folder = copy("lite-safetensors")
     shutil.copy(folder / "config.json", folder / "config.json.bak")

@@ -86,6 +86,7 @@ CASES = (
     Case("lite-1.5", {"norm_head": False}),
     Case("lite-wide-heads", {"head_dim": 32}),
     Case("no-topk-renorm", {"norm_head": False, "norm_topk_prob": False}),
+    Case("one-expert", {"norm_head": False, "norm_topk_prob": False, "num_experts_per_tok": 1}),
     Case("dense-first", {"norm_head": False, "first_k_dense_replace": 1}),
     Case("plus", _PLUS),
     Case("plus-head-dim-unstated", {**_PLUS, "norm_head": False}, ("head_dim",)),

@@ -111,7 +111,7 @@ _RANKS = {"the head's storage not heeded": 1, "head always normalised": 1}
 
 # Mistakes that the graph or torch refuses; all others must show in the logits.
 _REFUSED = {
-    "shared experts dropped": "ungated shared experts",
+    "shared experts dropped": "num_shared_experts x moe_intermediate_size 0",
     "head size from the hidden size": "split",
     "rope table of the stock width": "must match",
     "the head's storage not heeded": "must match",

@@ -44,6 +44,15 @@ def _router(tmp_path, changes):
         ({"num_experts": "absent"}, "num_experts as a positive whole number"),
         ({"n_routed_experts": 16}, "num_experts 8 and n_routed_experts 16"),
         ({"num_experts_per_tok": 9}, "num_experts_per_tok 9 exceeds num_experts 8"),
+        ({"num_experts_per_tok": 1}, "num_experts_per_tok 1 with norm_topk_prob true"),
+        (
+            {"num_experts_per_tok": 1, "norm_topk_prob": "absent"},
+            "num_experts_per_tok 1 with norm_topk_prob true",
+        ),
+        ({"moe_quantize": "w8a8_dynamic"}, "moe_quantize 'w8a8_dynamic'.*bf16 weights"),
+        ({"routed_scaling_factor": 2.5}, "routed_scaling_factor 2.5.*first generation"),
+        ({"topk_group": 4}, "topk_group 4.*first generation"),
+        ({"num_experts_per_tok": True}, "num_experts_per_tok as a positive whole number"),
         ({"first_k_dense_replace": 3}, "first_k_dense_replace 3"),
         ({"first_k_dense_replace": 1, "intermediate_size": None}, "needs intermediate_size"),
         ({"norm_head": "yes"}, "norm_head must be true or false"),
@@ -153,6 +162,32 @@ def _zeros(*shape):
 def test_weights_and_config_that_contradict(tmp_path, changes, config, message):
     with pytest.raises(ValueError, match=message):
         load_rank(_served(tmp_path, "lite", changes, config), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("lite", {"num_hidden_layers": 1}, "num_hidden_layers 1, the checkpoint has 2 layers"),
+        ("lite", {"num_hidden_layers": 3}, "num_hidden_layers 3, the checkpoint has 2 layers"),
+        ("lite", {"num_experts": 6}, "num_experts 6, the checkpoint has 8 experts in layer 0"),
+        ("lite", {"num_experts": 9}, "num_experts 9, the checkpoint has 8 experts in layer 0"),
+        ("lite", {"moe_intermediate_size": 16}, "moe_intermediate_size 16, and .*experts.0.gate_proj.weight"),
+        ("lite", {"num_shared_experts": 1}, "num_shared_experts x moe_intermediate_size 32, and .*shared"),
+        ("lite", {"first_k_dense_replace": 1}, "first_k_dense_replace 1: layer 0 is dense, .* has experts"),
+        ("dense-first", {"first_k_dense_replace": 0}, "first_k_dense_replace 0: layer 0 .* has none"),
+        ("dense-first", {"first_k_dense_replace": 2}, "first_k_dense_replace 2: layer 1 is dense"),
+        ("dense-first", {"intermediate_size": 32}, "intermediate_size 32, and model.layers.0.mlp.gate_proj"),
+    ],
+)
+def test_a_config_of_other_layers_or_experts_than_the_checkpoint_s(tmp_path, name, config, message):
+    with pytest.raises(ValueError, match=message):
+        load_rank(_served(tmp_path, name, config=config), 0, 1)
+
+
+def test_a_checkpoint_that_lacks_one_of_its_experts(tmp_path):
+    lost = {f"model.layers.1.mlp.experts.3.{kind}_proj.weight": None for kind in ("gate", "up", "down")}
+    with pytest.raises(ValueError, match="num_experts 8, the checkpoint has 7 experts in layer 1"):
+        load_rank(_served(tmp_path, "lite", lost), 0, 1)
 
 
 @pytest.mark.parametrize("key", ["vocab_size", "moe_intermediate_size"])

@@ -102,7 +102,7 @@ def test_a_setting_restarts_what_it_must_and_no_more(deployed, tmp_path):
     timeouts = live.lingctl("deploy", "--dry-run", "--json", "--nodes", tmp_path / "ours.yaml")
     assert timeouts.document["plan"]["empty"]
     container = live.lingctl(
-        "deploy", "--dry-run", "--json", **edited(live, tmp_path, "container: {shm_size: 2g}\n")
+        "deploy", "--dry-run", "--json", **edited(live, tmp_path, "container: {shm_size: 3g}\n")
     )
     assert any(title.startswith("run container") for _, title in changes(container.document))
 

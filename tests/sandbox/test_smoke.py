@@ -82,11 +82,15 @@ def test_a_dead_follower_is_named(serving):
     assert killed.status == 0, killed.said
     result = serving.lingctl("smoke-test", "--json")
     found = failures(result)
-    assert ("health", "") in found
     assert ("daemon", "node2") in found
+    # The first request after the loss of a node ends the primary, so none is sent.
     assert ("daemon", "node1") not in found
-    health = next(finding for finding in result.document["findings"] if finding["check"] == "health")
-    assert serving.address("node2") in health["evidence"]
+    generate = next(finding for finding in result.document["findings"] if finding["check"] == "generate")
+    assert generate["verdict"] == "unknown"
+    assert "node2: the daemon is dead" in generate["message"]
+    rows = serving.lingctl("status", "--json").document["nodes"]
+    assert [(row["node"], row["healthy"]) for row in rows] == [("node1", False), ("node2", False)]
+    assert any("node2 is lost" in problem for problem in rows[0]["problems"])
 
 
 def test_a_cluster_that_nobody_started(lite_cluster):

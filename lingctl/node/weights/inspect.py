@@ -7,7 +7,7 @@ import os
 from typing import Dict, List, Optional, Tuple
 
 from lingctl.node.weights.contents import Contents, contents_of
-from lingctl.node.weights.expected import judge, layer_shapes
+from lingctl.node.weights.expected import Verdict, judge, layer_shapes
 from lingctl.node.weights.manifest import current_manifest, digest_of
 from lingctl.node.weights.modes import wrong_modes
 
@@ -25,15 +25,17 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         ``form`` (safetensors, bin, none), ``complete``, ``problem`` (first reason why not), ``problems``,
         ``notes``, ``modes_wrong`` (names that MindIE refuses), ``config`` and ``config_text`` of config.json
         (None and empty where it is missing or no JSON object), ``has_backup`` (config.json.bak is there),
-        ``shapes`` of layer 0's attention weights, ``files``, ``tensors``, ``bytes``, and ``digest`` where a
-        manifest still describes the files.
+        ``contradictions`` between config.json and the tensors, which no deploy mends (other counts of layers
+        or experts, other shapes), ``shapes`` of layer 0's attention weights, ``files``, ``tensors``,
+        ``bytes``, and ``digest`` where a manifest still describes the files.
 
     Raises:
         OSError: a file cannot be read at all.
     """
     contents = contents_of(folder)
     config, text = read_config(folder)
-    problems = [str(problem) for problem in contents.problems] + _missing(contents, config)
+    verdict = _verdict(contents, config)
+    problems = [str(problem) for problem in contents.problems] + _missing(verdict)
     shapes = layer_shapes(contents.tensors)
     manifest = current_manifest(folder) if contents.files else None
     wrong = wrong_modes(folder, user) if os.path.isdir(folder) else ()
@@ -48,6 +50,7 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "config": config,
         "config_text": text,
         "has_backup": os.path.exists(os.path.join(folder, "config.json.bak")),
+        "contradictions": list(verdict.problems),
         "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
         "files": len(contents.files),
         "tensors": len(contents.tensors),
@@ -70,9 +73,13 @@ def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
     return (config if isinstance(config, dict) else None), text
 
 
-def _missing(contents: Contents, config: Optional[Dict[str, object]]) -> List[str]:
-    """Tensors that config.json calls for. Other contradictions are judged, and mended, by a deploy."""
+def _verdict(contents: Contents, config: Optional[Dict[str, object]]) -> Verdict:
     if config is None or contents.problems or not contents.tensors:
-        return []
-    missing = judge(config, contents.tensors).missing
+        return Verdict((), (), ())
+    return judge(config, contents.tensors)
+
+
+def _missing(verdict: Verdict) -> List[str]:
+    """Tensors that config.json calls for: the download may not be whole."""
+    missing = verdict.missing
     return [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []

@@ -74,6 +74,11 @@ SERVER: tuple[Field, ...] = (
     Field("npuUsageThreshold", "uint32_t", _NEVER),
     Field("maxRequestLength", "uint32_t", _NEVER),
     Field("maxJsonDepth", "uint32_t", _NEVER),
+    Field("layerwiseDisaggregated", "bool", _NEVER),
+    *(Field(f"layerwiseDisaggregated{part}", "string", _NEVER) for part in ("RoleType", "MasterIpAddress")),
+    Field("layerwiseDisaggregatedSlaveIpAddress", "array", _NEVER),
+    Field("layerwiseDisaggregatedDataPort", "int32_t", _NEVER),
+    Field("layerwiseDisaggregatedCrtlPort", "array", _NEVER),
 )
 # Looked at while the section is read, not with the other values: (low, high).
 EARLY_RANGES = {"maxRequestLength": (1, 100), "maxJsonDepth": (10, 100)}
@@ -88,6 +93,7 @@ BACKEND: tuple[Field, ...] = (
     *(Field(f"interNodeTls{part}", "string", _NEVER) for part in ("CaPath", "Cert", "Pk", "CrlPath")),
     *(Field(f"interNodeTls{part}", "array", _NEVER) for part in ("CaFiles", "CrlFiles")),
     Field("kvPoolConfig", "object", _NEVER),
+    Field("layerwiseDisaggregated", "object", _NEVER),
     Field("ModelDeployConfig", "object"),
     Field("ScheduleConfig", "object"),
 )
@@ -105,6 +111,7 @@ MODEL: tuple[Field, ...] = (
     Field("cpuMemSize", "uint32_t"),
     Field("npuMemSize", "int32_t"),
     Field("backendType", "string"),
+    Field("modelInstanceType", "string", _NEVER),
     Field("pluginParams", "string", _NEVER),
     Field("trustRemoteCode", "bool"),
 )
@@ -144,6 +151,7 @@ SCHEDULE: tuple[Field, ...] = (
         )
     ),
     *(Field(name, "uint32_t", _NEVER) for name in ("splitChunkTokens", "splitStartBatchSize")),
+    Field("layerwiseDisaggregated", "object", _NEVER),
 )
 # Switches that 3.0.0 reads without looking whether they are there: an exception of the JSON library, not a
 # tidy refusal.

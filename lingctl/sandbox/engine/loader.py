@@ -27,11 +27,13 @@ class Routed:
     Attributes:
         config: the config object of the model folder.
         layout: the folder's own placement module, None where it has none.
+        contents: its module that compares a checkpoint with config.json, None where it has none.
         template: the chat template that the folder's input builder settles on, None for none.
     """
 
     config: Any
     layout: Any
+    contents: Any
     template: str | None
 
 
@@ -68,9 +70,11 @@ def route(folder: Path, version: str) -> Routed:
     except Exception as error:  # anything that foreign model code raises ends a worker
         raise LoadError(f"{type(error).__name__}: {error}") from error
     package = type(router).__module__.rpartition(".")[0]
-    name = f"{package}.layout"
-    layout = importlib.import_module(name) if importlib.util.find_spec(name) else None
-    return Routed(config, layout, template)
+    return Routed(config, _module(f"{package}.layout"), _module(f"{package}.contents"), template)
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
 def load_model(
@@ -88,6 +92,8 @@ def load_model(
     checkpoint = Checkpoint(folder)
     try:
         shape = _architecture(routed, checkpoint)
+        if routed.contents is not None:
+            routed.contents.refuse_other_contents(routed.config, checkpoint.names(), checkpoint.shape)
         heads = _heads(routed, shape, world)
         return Model(checkpoint, shape, share_of(world, ranks, heads), reduce)
     except LoadError:

@@ -14,6 +14,7 @@ from typing import Any
 from lingctl.sandbox.engine.address_rules import address_fault
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.file_rules import private_file_fault
+from lingctl.sandbox.engine.json_library import JsonError, elements, read
 from lingctl.sandbox.engine.server_config import Refused
 
 _NO_NUMBER = -1
@@ -76,6 +77,10 @@ class _Wrong(Exception):
     """A line to print."""
 
 
+class _Threw(Exception):
+    """An exception of the code that nobody catches before the configuration as a whole is refused."""
+
+
 def read_rank_table(version: str, console: Console) -> RankTable:
     """Read the table that the version's variable names.
 
@@ -97,9 +102,12 @@ def read_rank_table(version: str, console: Console) -> RankTable:
         console.out("Ranktable file path is invalid.")
         raise _refused(version, console)
     try:
-        document = json.loads(Path(path).read_bytes())
+        document = read(Path(path).read_bytes().decode(), whole=False)
         table = _parse(document)
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except _Threw as threw:
+        console.out(f"ConfigManager init exception: {threw}")
+        raise Refused("rank table") from None
+    except (JsonError, ValueError, AttributeError, TypeError, KeyError):
         console.out("Ranktable file is invalid. Please check json format! ")
         console.out("Failed to parse the json data of ranktable file data.")
         raise _refused(version, console) from None
@@ -173,7 +181,7 @@ def _device_faults(device: Device) -> list[str]:
 
 def _parse(document: Mapping[str, Any]) -> RankTable:
     count_text = _text(document["server_count"])
-    if not count_text.isdecimal():
+    if _number(count_text) == _NO_NUMBER:
         raise _Wrong("Invalid server_count in ranktable file")
     if not isinstance(document.get("server_list"), list):
         error = "[json.exception.out_of_range.403] key 'server_list' not found"
@@ -186,14 +194,29 @@ def _parse(document: Mapping[str, Any]) -> RankTable:
 
 
 def _server(entry: Mapping[str, Any]) -> Server:
-    devices = tuple(_device(device) for device in entry["device"])
-    return Server(_text(entry.get("server_id", "")), _text(entry.get("container_ip", "")), devices)
+    server_id = _parameter(entry, "server_id")
+    container_ip = _parameter(entry, "container_ip") if "container_ip" in entry else ""
+    return Server(server_id, container_ip, tuple(map(_device, elements(entry.get("device")))))
 
 
 def _device(entry: Mapping[str, Any]) -> Device:
-    numbers = [_text(entry[name]) for name in ("device_id", "rank_id")]
-    device_id, rank = (int(text) if text.isdecimal() else _NO_NUMBER for text in numbers)
-    return Device(device_id, _text(entry.get("device_ip", "")), rank, numbers[0])
+    written, address, rank = (_parameter(entry, name) for name in ("device_id", "device_ip", "rank_id"))
+    return Device(_number(written), address, _number(rank), written)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 11 else _NO_NUMBER
+
+
+def _parameter(entry: object, name: str) -> str:
+    """A text of at most 256 bytes."""
+    if not isinstance(entry, Mapping) or name not in entry:
+        raise _Threw(f"Config parameter '{name}' not found")
+    if not isinstance(entry[name], str):
+        raise _Threw(f"Config parameter '{name}' is not a string")
+    if len(entry[name].encode()) > 256:
+        raise _Threw(f"The length of config parameter '{name}' exceeds the maximum limit: 256")
+    return str(entry[name])
 
 
 def _text(value: object) -> str:

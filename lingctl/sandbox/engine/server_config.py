@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lingctl.sandbox.engine import nested_rules
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.fields import (
     BACKEND,
@@ -24,6 +25,7 @@ from lingctl.sandbox.engine.fields import (
     json_type,
 )
 from lingctl.sandbox.engine.file_rules import private_file_fault
+from lingctl.sandbox.engine.json_library import JsonError, flag, number, read, text
 
 Section = Mapping[str, Any]
 _INSTANCE_TYPES = ("AssistantModel", "Standard", "StandardMock", "TargetModel")
@@ -61,22 +63,65 @@ def read_config(path: Path, version: str, console: Console) -> RawConfig:
     Raises:
         Refused: the file, a section, a type or the structure is wrong.
     """
+    try:
+        return _read_config(path, version, console)
+    except JsonError as error:
+        if version != "1.0.0":
+            console.out(f"JSON error in ConfigManager: {error}")
+        raise Refused(str(error)) from error
+
+
+def _read_config(path: Path, version: str, console: Console) -> RawConfig:
+    new = version != "1.0.0"
     document = _document(path, version, console)
     server = _section(document, "ServerConfig", SERVER, version, console)
     _server_ranges(server, version, console)
+    _refuse_said(nested_rules.server_names(server) if new else (), "", version, console)
     backend = _section(document, "BackendConfig", BACKEND, version, console)
     schedule, deploy = backend["ScheduleConfig"], backend["ModelDeployConfig"]
     models = deploy.get("ModelConfig")
     model = models[0] if isinstance(models, list) and models and isinstance(models[0], dict) else {}
     _structure(RawConfig(server, backend, deploy, model, schedule), version, console)
+    if new:
+        _refuse_said(nested_rules.split_of_backend(backend), "", version, console)
     _typed(schedule, "ScheduleConfig", SCHEDULE, version, console)
-    for name in PARTIAL_PREFILLS:
-        _number(schedule.get(name, 0), version, console, boolean=False)
+    _refuse_said(nested_rules.split_of_schedule(schedule), "ScheduleConfig", version, console)
     _typed(deploy, "ModelDeployConfig", DEPLOY, version, console)
     for one in models:
         _typed(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version, console)
     _model(schedule, models, version, console)
+    if new:
+        _refuse_said(nested_rules.lora_modules(deploy, models), "", version, console)
+        _need_rank_table(backend, schedule, console)
+    if new and server.get("layerwiseDisaggregated"):
+        excluded = nested_rules.excluded_by_split(server, backend, schedule, models[0])
+        _refuse_said(excluded, "", version, console)
     return RawConfig(server, backend, deploy, model, schedule)
+
+
+def _refuse_said(lines: Iterable[str], section: str, version: str, console: Console) -> None:
+    """Say what is wrong and refuse; without a section the code goes on reading and refuses at the end."""
+    said = list(lines)
+    for line in said:
+        console.out(line)
+    if said and section:
+        raise _failed(section, version, console)
+    if said:
+        console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
+        raise Refused(said[0])
+
+
+def _need_rank_table(backend: Section, schedule: Section, console: Console) -> None:
+    """distributedEnable wants a rank table on one node too."""
+    several = backend["multiNodesInferEnabled"]
+    if several or not schedule.get("distributedEnable") or os.environ.get("RANK_TABLE_FILE"):
+        return
+    text = "please set a valid ranktable file path with RANK_TABLE_FILE environment."
+    console.out(f"Ranktable file is not exist, {text}")
+    console.out("Start to parse ranktable file")
+    console.out("Ranktable file path is invalid.")
+    console.out("ConfigManager init exception: init rank table config error.")
+    raise Refused("rank table")
 
 
 def between(name: str, value: Any, low: int, high: int) -> str:
@@ -95,32 +140,15 @@ def _server_ranges(server: Section, version: str, console: Console) -> None:
     ]
     health = server.get("HealthCheckConfig")
     if isinstance(health, dict) and "npuUsageThreshold" in health:
-        value = _number(health["npuUsageThreshold"], version, console) % 2**32
+        value = number(health["npuUsageThreshold"]) % 2**32
         found.append(between("serverConfig.HealthCheckConfig.npuUsageThreshold", value, 0, 100))
     if "interCommPort" in server:
-        port = (_number(server["interCommPort"], version, console) + 2**31) % 2**32 - 2**31
+        port = (number(server["interCommPort"]) + 2**31) % 2**32 - 2**31
         found.append(between("serverConfig.interCommPort", port, 1024, 65535))
     for line in filter(None, found):
         console.out(line)
     if any(found):
         raise _failed("ServerConfig", version, console)
-
-
-def _number(value: object, version: str, console: Console, *, boolean: bool = True) -> int:
-    """A number as the JSON library makes it where the code does not look at the type.
-
-    Raises:
-        Refused: it makes none.
-    """
-    if isinstance(value, int | float) and (boolean or not isinstance(value, bool)):
-        return int(value)
-    raise _json_error(f"type must be number, but is {json_type(value)}", version, console)
-
-
-def _json_error(text: str, version: str, console: Console) -> Refused:
-    if version != "1.0.0":
-        console.out(f"JSON error in ConfigManager: [json.exception.type_error.302] {text}")
-    return Refused(text)
 
 
 def _model(schedule: Section, models: Sequence[Section], version: str, console: Console) -> None:
@@ -132,6 +160,7 @@ def _model(schedule: Section, models: Sequence[Section], version: str, console: 
         if version != "1.0.0":
             for name in ("dp", "sp", "cp"):
                 _parallel(name, model.get(name, 1), console)
+            nested_rules.plug_in(model)
         kind = model.get("modelInstanceType", "Standard")
         if isinstance(kind, str) and kind not in _INSTANCE_TYPES:
             known = ",".join(_INSTANCE_TYPES)
@@ -144,32 +173,44 @@ def _model(schedule: Section, models: Sequence[Section], version: str, console: 
 def _parallel(name: str, value: object, console: Console) -> None:
     """A parallel size, as text or number; anything else is not looked at."""
     if isinstance(value, str):
-        leading = re.match(r"\s*[+-]?\d+", value)
-        if not leading or not -(2**31) <= int(leading[0]) < 2**31:
+        leading = re.match(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", value)
+        if not leading or len(leading[1]) > 20 or not -(2**31) <= int(leading[1]) < 2**31:
             words = f"Value for {name} out of range, got {value}" if leading else ""
             line = 104 if words else 101
             text = words or f"Invalid value for {name}, which is {value}"
             console.model("ERROR", text, f"model_deploy_config.cpp:{line}")
             console.out("ConfigManager Init exception: stoi")
             raise Refused(name)
-        value = int(leading[0])
+        value = int(leading[1])
     if isinstance(value, int | float) and (int(value) + 2**31) % 2**32 - 2**31 <= 0:
         console.model("ERROR", f"{name} cannot be smaller than 1.", "model_deploy_config.cpp:113")
         console.out(f"ConfigManager init exception: {name} cannot be smaller than 1.")
         raise Refused(name)
 
 
+def _say(line: str, times: int, console: Console) -> None:
+    for _ in range(times):
+        console.out(line)
+
+
 def _document(path: Path, version: str, console: Console) -> Section:
+    # 3.0.0 says it once for the whole file and again for the first section (seen).
+    times = 1 if version == "1.0.0" else 2
     fault = private_file_fault(path, version)
     if fault:
-        console.out(fault)
+        _say(fault, times, console)
         raise _failed("ServerConfig", version, console)
     try:
-        document = json.loads(path.read_text("utf-8-sig"), parse_constant=_no_constant)
-    except ValueError:
-        console.out("Json file is invalid. Please check json format! ")
+        # What follows the document 3.0.0 does not look at; that 1.0.0 does is inference.
+        document = read(path.read_bytes().decode(), whole=version == "1.0.0")
+    except (ValueError, JsonError):
+        _say("Json file is invalid. Please check json format! ", times, console)
         raise _failed("ServerConfig", version, console) from None
-    document = document if isinstance(document, dict) else {}
+    if not isinstance(document, dict):
+        console.out(
+            f"ServerConfig: [json.exception.type_error.304] cannot use at() with {json_type(document)}"
+        )
+        raise _failed("ServerConfig", version, console)
     if version != "1.0.0" and "EnableDynamicAdjustTimeoutConfig" not in document:
         default = "is not found, using default value false. If you need to customize this configuration item"
         console.out(
@@ -178,22 +219,18 @@ def _document(path: Path, version: str, console: Console) -> Section:
     return document
 
 
-def _no_constant(name: str) -> object:
-    """NaN and Infinity, which Python reads and the server's JSON parser does not."""
-    raise ValueError(name)
-
-
 def _section(
     document: Section, name: str, fields: Sequence[Field], version: str, console: Console
 ) -> Section:
     if name not in document:
         console.out(f"{name}: [json.exception.out_of_range.403] key '{name}' not found")
         raise _failed(name, version, console)
-    section: Section = document[name]
+    found = document[name]
+    # Of what is no object nothing is found.
+    section: Section = found if isinstance(found, dict) else {}
     _typed(section, name, fields, version, console)
     for key in UNGUARDED.get(name, ()) if version != "1.0.0" else ():
-        if key not in section:
-            raise _json_error("type must be boolean, but is null", version, console)
+        flag(section.get(key))
     return section
 
 
@@ -250,16 +287,14 @@ def _structure(raw: RawConfig, version: str, console: Console) -> None:
         console.out("The size of npuDeviceIds (subset) does not equal to worldSize")
         raise _failed("BackendConfig", version, console)
     if version != "1.0.0":
-        _kv_pool(raw.backend.get("kvPoolConfig", {}), version, console)
+        _kv_pool(raw.backend.get("kvPoolConfig", {}))
         _inter_node_names(raw.backend, version, console)
 
 
-def _kv_pool(pool: Section, version: str, console: Console) -> None:
+def _kv_pool(pool: Section) -> None:
     for name in ("backend", "configPath"):
-        if not isinstance(pool.get(name, ""), str):
-            raise _json_error(f"type must be string, but is {json_type(pool[name])}", version, console)
-    if not isinstance(pool.get("asyncWrite", False), bool):
-        raise _json_error(f"type must be boolean, but is {json_type(pool['asyncWrite'])}", version, console)
+        text(pool.get(name, ""))
+    flag(pool.get("asyncWrite", False))
 
 
 def _inter_node_names(backend: Section, version: str, console: Console) -> None:

@@ -11,13 +11,27 @@ from dataclasses import dataclass, field
 from lingctl.serving.api import Dialect, parse_event
 from lingctl.serving.bench.outcome import Outcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
+from lingctl.serving.client import flaw_of_end
 from lingctl.serving.endpoint import Address
+from lingctl.serving.faults import fault_of, words_in_stream
 from lingctl.serving.http import Place
 from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import Trouble, http_trouble
 
 _now = time.perf_counter
 _LONGEST_ERROR = 65536
+# What is told by its meaning: the same status, or a place in a stream, may mean several things.
+_TOLD_BY_FAULT = ("timeout", "tokenizers", "busy", "stopping")
+
+
+def error_kind(trouble: Trouble) -> str:
+    """The name under which a failed request is counted."""
+    fault = fault_of(trouble)
+    if fault in _TOLD_BY_FAULT:
+        return fault
+    if trouble.kind == "http":
+        return f"http-{trouble.status}" if trouble.status else "error-in-stream"
+    return "truncated" if trouble.kind == "closed" else trouble.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._reader = ResponseReader()
         self._events = SseParser()
         self._finished = False
+        self._told = 0
         self._error_body = b""
         self.heard_at = 0.0
 
@@ -84,7 +99,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
-        self._finished, self._error_body = False, b""
+        self._finished, self._told, self._error_body = False, 0, b""
         self._ended = self._loop.create_future()
         self.heard_at = _now()
         ended = self._ended
@@ -124,8 +139,11 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._read()
         if self._ended is None:
             return
+        words = self._events.words() if self._reader.status == 200 else ""
         if self._reader.end():
             self._conclude()
+        elif words:
+            self._fail(words_in_stream(words))
         else:
             self._end("closed", str(exc or "the connection was closed inside the answer"))
 
@@ -155,32 +173,32 @@ class StreamConnection(asyncio.BufferedProtocol):
         for payload in self._events.feed(body):
             piece = parse_event(self._dialect, payload)
             if isinstance(piece, Trouble):
-                self._end("error-in-stream" if piece.kind == "http" else piece.kind, piece.text)
+                self._fail(piece)
                 return
-            if piece.text:
+            # In /infer the last token's text comes in the whole of the last event only.
+            if piece.text or (piece.whole and len(piece.whole) > self._told):
                 outcome.text_at.append(at)
+            self._told += len(piece.text)
             if piece.usage:
-                outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt, piece.usage.completion
+                outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion
                 outcome.counted = True
-            if piece.finish_reason:
-                self._finished = True
+            if piece.last:
+                self._finished, outcome.finished_at = True, at
 
     def _conclude(self) -> None:
         if self._reader.status != 200:
-            trouble = http_trouble(self._reader.status, self._error_body)
-            self._end(f"http-{trouble.status}", str(trouble), keep=True)
+            self._fail(http_trouble(self._reader.status, self._error_body), keep=True)
             return
-        try:
-            self._events.close()
-        except MalformedStream as error:
-            self._end("truncated", str(error))
-            return
-        if not self._finished or (self._dialect.ends_with_done and not self._events.done):
-            self._end("truncated", "the stream ends without its documented end")
+        trouble = flaw_of_end(self._dialect, self._events, self._finished)
+        if trouble:
+            self._fail(trouble)
         elif not self._outcome.text_at:
             self._end("no-text", "the stream holds no text")
         else:
             self._end(keep=True)
+
+    def _fail(self, trouble: Trouble, *, keep: bool = False) -> None:
+        self._end(error_kind(trouble), str(trouble) if trouble.status else trouble.text, keep=keep)
 
     def _end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:
         outcome, ended = self._outcome, self._ended

@@ -1,7 +1,8 @@
 """From outcomes to numbers, by the definitions that vLLM's and AISBench's load tests use. Pure.
 
 TTFT: from sending a request to its first event with text. TPOT: (end-to-end - TTFT) / (output tokens - 1).
-ITL: gaps between events with text. End-to-end: from sending to the last event with text. Percentiles
+ITL: gaps between events with text. End-to-end: from sending to the last event that stands for a token: the
+last with text, or the one that ends generation, which stands for the end-of-text token. Percentiles
 interpolate linearly. Rates divide by the time from the first request sent to the last answer's end.
 Concurrency: the sum of all end-to-end times, divided by that time.
 Source: vllm/benchmarks of vLLM, AISBench's description of its results. Where they let an event without text
@@ -113,7 +114,7 @@ def measure(load: LoadResult) -> Metrics:
     good = [outcome for outcome in load.outcomes if outcome.ok]
     started = min((outcome.sent_at for outcome in load.outcomes), default=0.0)
     ended = max((outcome.ended_at for outcome in load.outcomes), default=0.0)
-    whole = [outcome.text_at[-1] - outcome.sent_at for outcome in good]
+    whole = [outcome.last_token_at - outcome.sent_at for outcome in good]
     return Metrics(
         requests=len(load.outcomes),
         completed=len(good),
@@ -152,4 +153,4 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 def _tpot(outcomes: Iterable[Outcome]) -> Iterator[float]:
     for outcome in outcomes:
         if outcome.output_tokens > 1:
-            yield (outcome.text_at[-1] - outcome.text_at[0]) / (outcome.output_tokens - 1)
+            yield (outcome.last_token_at - outcome.text_at[0]) / (outcome.output_tokens - 1)

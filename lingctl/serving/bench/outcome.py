@@ -15,6 +15,8 @@ class Outcome:
         due_at: when it was to be sent.
         sent_at: when it was handed over, before a connection was made if one was needed.
         text_at: arrivals of the events that held text.
+        finished_at: arrival of the event that said that generation ended, 0 if none did. It stands for the
+            end-of-text token, which the service counts and which has no text.
         ended_at: arrival of the last byte, or the moment it was given up.
         prompt_tokens: as the service counts, 0 if it does not.
         output_tokens: as the service counts, else the number of events with text.
@@ -27,6 +29,7 @@ class Outcome:
     due_at: float = 0.0
     sent_at: float = 0.0
     text_at: array[float] = field(default_factory=lambda: array("d"))
+    finished_at: float = 0.0
     ended_at: float = 0.0
     prompt_tokens: int = 0
     output_tokens: int = 0
@@ -38,3 +41,8 @@ class Outcome:
     def ok(self) -> bool:
         """Whether it was answered in full."""
         return not self.error
+
+    @property
+    def last_token_at(self) -> float:
+        """Arrival of the last event that stands for a token."""
+        return max(self.text_at[-1], self.finished_at)

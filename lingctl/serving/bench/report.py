@@ -151,7 +151,7 @@ def _load_charts(outcomes: Sequence[Outcome]) -> list[Chart]:
     if not good:
         return []
     first = _curve([1000 * (outcome.text_at[0] - outcome.sent_at) for outcome in good])
-    whole = _curve([1000 * (outcome.text_at[-1] - outcome.sent_at) for outcome in good])
+    whole = _curve([1000 * (outcome.last_token_at - outcome.sent_at) for outcome in good])
     latency = Chart(
         "Latency by percentile", "percentile", "ms", [Line("TTFT", first), Line("end to end", whole)]
     )

@@ -368,13 +368,97 @@ def test_types(read, version, changes, words):
 @pytest.mark.parametrize("version", BOTH)
 @pytest.mark.parametrize(
     "text",
-    ['{"a": 1,}', '{"a": 1} # comment', "{'a': 1}", "", '{"ServerConfig": NaN}', "\uff02x\uff02"],
-    ids=["trailing-comma", "comment", "quotes", "empty", "nan", "full-width"],
+    [
+        '{"a": 1,}',
+        '# comment\n{"a": 1}',
+        "{'a': 1}",
+        "",
+        '{"ServerConfig": NaN}',
+        "\uff02x\uff02",
+        '{"ServerConfig": 1e400}',
+        '{"ServerConfig": ' + "1" * 400 + "}",
+        r'{"ServerConfig": "\ud800"}',
+        r'{"ServerConfig": ["\udc00"]}',
+        r'{"\ud800x": 1, "\ud800x": 2}',
+    ],
+    ids=lambda text: text[:24],
 )
 def test_what_is_not_json(read, version, text):
     refused, said = read(version, text=text)
     assert refused
     assert ("Read input file: config.json failed" if text == "" else "Please check json format! ") in said
+
+
+def test_what_follows_the_document_is_not_looked_at(read):
+    refused, said = read(NEW, text='{"a": 1} # comment')
+    assert refused
+    assert "key 'ServerConfig' not found" in said
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null"])
+def test_a_document_that_is_no_object(read, text):
+    refused, said = read(NEW, text=text)
+    assert refused
+    assert "ServerConfig: [json.exception.type_error.304] cannot use at() with" in said
+
+
+STRING, NUMBER, SWITCH = (f"type must be {kind}, but is" for kind in ("string", "number", "boolean"))
+SPLIT = "layerwiseDisaggregated"
+NESTED = [
+    ("ServerConfig", {"interCommTlsCert": 5}, f"{STRING} number"),
+    ("ServerConfig", {"interCommTLSEnabled": MISSING, "interCommPk": None}, f"{STRING} null"),
+    ("ServerConfig", {"interCommTLSEnabled": None}, f"{SWITCH} null"),
+    ("ServerConfig", {"interCommTlsCaFiles": [1]}, "interCommTlsCaFiles init error"),
+    ("ServerConfig", {"HealthCheckConfig": {"npuUsageThreshold": "5"}}, f"{NUMBER} string"),
+    ("ServerConfig", {SPLIT: True, f"{SPLIT}SlaveIpAddress": [1]}, "does not match string"),
+    ("ServerConfig", {SPLIT: True, f"{SPLIT}CrtlPort": ["1"]}, "does not match integer"),
+    ("ServerConfig", {SPLIT: True, "distDPServerEnabled": True}, "not incompatible with distDPServerEnabled"),
+    ("BackendConfig", {SPLIT: {f"{SPLIT}MultiNodesInferEnabled": "x"}}, f"{SWITCH} string"),
+    ("BackendConfig", {SPLIT: {f"{SPLIT}MultiNodesInferEnabled": False}}, f"{NUMBER} null"),
+    ("BackendConfig", {"kvPoolConfig": {"asyncWrite": None}}, f"{SWITCH} null"),
+    (
+        "ScheduleConfig",
+        {SPLIT: {"nextPHeadPrior": None}},
+        "param nextPHeadPrior should be bool, but got null",
+    ),
+    ("ScheduleConfig", {"prefillChunkSize": "512"}, f"{NUMBER} string"),
+    ("ScheduleConfig", {"prefillChunkSize": None}, f"{NUMBER} null"),
+    ("ScheduleConfig", {"prefillChunkSize": True}, f"{NUMBER} boolean"),
+    ("ScheduleConfig", {"distributedEnable": True}, "init rank table config error."),
+    ("ModelDeployConfig", {"LoraModules": [None]}, "cannot use at() with null"),
+    ("ModelDeployConfig", {"LoraModules": [{"name": "a"}]}, "key 'path' not found"),
+    ("ModelDeployConfig", {"LoraModules": [{"name": "a", "path": 5}]}, f"{STRING} number"),
+    ("ModelConfig", {"plugin_params": '{"plugin_type": 5}'}, f"{STRING} number"),
+    ("ModelConfig", {"plugin_params": {"plugin_type": None}}, f"{STRING} null"),
+    (
+        "ModelConfig",
+        {"plugin_params": '{"plugin_type": "mtp", "num_speculative_tokens": "1"}'},
+        f"{NUMBER} string",
+    ),
+    ("ModelConfig", {"plugin_params": '{"a": 1e400}'}, "number overflow parsing '1e400'"),
+]
+
+
+@pytest.mark.parametrize(("section", "values", "words"), NESTED, ids=lambda value: str(value)[:40])
+def test_what_is_read_beside_the_tables_of_fields(read, section, values, words):
+    document = json.loads(stock_config(NEW))
+    for key, value in SETTLED.items():
+        document = replaced(document, key, value)
+    backend = document["BackendConfig"]
+    parts = {
+        "ServerConfig": document["ServerConfig"],
+        "BackendConfig": backend,
+        "ScheduleConfig": backend["ScheduleConfig"],
+        "ModelDeployConfig": backend["ModelDeployConfig"],
+        "ModelConfig": backend["ModelDeployConfig"]["ModelConfig"][0],
+    }
+    for key, value in values.items():
+        parts[section].pop(key, None)
+        if value is not MISSING:
+            parts[section][key] = value
+    refused, said = read(NEW, text=json.dumps(document))
+    assert refused
+    assert words in said
 
 
 def test_a_missing_section(read):

@@ -11,6 +11,7 @@ from lingctl.sandbox.engine.rank_table import VARIABLE, check_values, read_rank_
 from lingctl.sandbox.engine.server_config import Refused
 
 OWN = "127.0.1.2"
+DEVICE_OF_THE_SECOND = ("server_list", 1, "device", 0)
 
 
 def good():
@@ -107,12 +108,37 @@ def spoil(path, value):
     return table
 
 
-DEVICE = ("server_list", 1, "device", 0)
+@pytest.mark.parametrize("place", [("server_list", 1), DEVICE_OF_THE_SECOND])
+def test_a_null_in_a_list_is_an_exception_that_ends_the_start(read, place):
+    table = good()
+    *way, last = place
+    holder = table
+    for step in way:
+        holder = holder[step]
+    holder[last] = None
+    found, _, said = read(table)
+    assert found is None
+    assert said.splitlines()[-1].startswith("ConfigManager init exception: Config parameter ")
+
+
+@pytest.mark.parametrize("text", ["1e400", "1" * 400, r'"\ud800"'])
+def test_numbers_and_characters_that_the_server_s_json_does_not_take(read, text):
+    found, _, said = read(json.dumps(good()).replace('"completed"', text))
+    assert found is None
+    assert FORM in said
+
+
+DEVICE = DEVICE_OF_THE_SECOND
 FORM = "Ranktable file is invalid. Please check json format! "
 SPOILT = [
     (("server_count",), 2, FORM),
-    ((*DEVICE, "rank_id"), 2, FORM),
-    ((*DEVICE, "device_id"), None, FORM),
+    (("status",), float("nan"), FORM),
+    ((*DEVICE, "rank_id"), 2, "init exception: Config parameter 'rank_id' is not a string"),
+    ((*DEVICE, "device_id"), None, "init exception: Config parameter 'device_id' not found"),
+    ((*DEVICE, "device_ip"), "1" * 257, "'device_ip' exceeds the maximum limit: 256"),
+    (("server_list", 0, "server_id"), None, "init exception: Config parameter 'server_id' not found"),
+    (("server_list", 1), [], "init exception: Config parameter 'server_id' not found"),
+    (DEVICE, "x", "init exception: Config parameter 'device_id' not found"),
     (("server_count",), "two", "Invalid server_count in ranktable file"),
     (("server_list",), None, "Parameter server_list is invalid in ranktable file"),
     (("server_count",), "3", "which is not equal to server_list length in ranktable file, which is 2"),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.flows import status
 from lingctl.flows.status import NodeStatus, _card_problems, _problems, _Seen
 from lingctl.flows.watch_start import DaemonSight
 from lingctl.release.daemon import SUCCESS
+from lingctl.remote.group import Group
+from lingctl.serving import readiness
+from lingctl.serving.http import Answer
+from lingctl.serving.trouble import Trouble
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
 
 CLUSTER = cluster_of("node1")
@@ -62,3 +69,72 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
     assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
     stopped = replace(seen, state=replace(state, started=""))
     assert list(_problems(CLUSTER, "node1", stopped, names, "missing")) == []
+
+
+ABNORMAL = Answer(500, {}, b'{"message":"Service is abnormal"}', 0.0)
+HEALTHY = Answer(200, {}, b"", 0.0)
+TWO = cluster_of("node1", "node2")
+
+
+@pytest.fixture
+def health(monkeypatch: pytest.MonkeyPatch) -> list[Answer | Trouble]:
+    """What health answers, one after the other; the pauses between are left out."""
+    answers: list[Answer | Trouble] = []
+
+    class Told:
+        def health(self) -> Answer | Trouble:
+            return answers.pop(0)
+
+    @contextmanager
+    def here(*_: object) -> Iterator[Told]:
+        yield Told()
+
+    monkeypatch.setattr(status, "client_for", here)
+    monkeypatch.setattr(readiness, "_INTERVAL", 0)
+    return answers
+
+
+def primary(lost: dict[str, str]) -> NodeStatus:
+    state = deployed(TWO, releases_of(TWO)["node1"])
+    cards = table(*(chip(card) for card in TWO.primary.devices))
+    seen = _Seen(state, DaemonSight(True, "", SUCCESS), 9, (1025, 1026), cards, {})
+    return status._row(Group({}), TWO, "node1", seen, {"node1": "r", "node2": "r"}, lost)
+
+
+def test_the_first_seconds_of_a_service_are_not_called_unhealthy(health):
+    health += [ABNORMAL, ABNORMAL, HEALTHY]
+    row = primary({})
+    assert (row.service, row.problems, row.healthy) == ("ready", (), True)
+
+
+@pytest.mark.parametrize("why", ["its daemon is dead", "it could not be asked"])
+def test_a_service_is_not_well_while_another_nodes_daemon_is_not_known_to_live(health, why):
+    health.append(HEALTHY)
+    row = primary({"node2": why})
+    assert row.service == "node lost"
+    assert row.problems == (f"do not rely on it: node2 is lost, {why}",)
+    assert not row.healthy
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (Answer(503, {}, b"", 0.0), "stopping"),
+        (Answer(503, {}, b'{"message":"Service is alive but busy. Consider"}', 0.0), "busy"),
+        (Trouble("refused", ""), "unreachable"),
+    ],
+)
+def test_what_health_says_is_the_services_word(health, answer, word):
+    health.append(answer)
+    row = primary({})
+    assert row.service == word
+    assert not row.healthy
+
+
+def test_of_a_dead_daemon_it_is_told_how_it_ended():
+    state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
+    cards = table(*(chip(card) for card in CLUSTER.primary.devices))
+    console = f"{SUCCESS}\nReceived exit signal[17], Process 1\nProcess 9 was terminated by signal 9 (Killed)"
+    seen = _Seen(state, DaemonSight(False, "134", console), 0, (), cards, {})
+    [told] = _problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
+    assert "exit status 134" in told and "killed by signal 9" in told

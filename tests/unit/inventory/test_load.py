@@ -122,7 +122,7 @@ def test_the_starter_shows_every_setting_with_its_default(section: str):
     head = "name: ling\nmodel: Ling-lite\nnodes: [{address: 192.0.2.11}]\n"
     shown, default = getattr(read(head + uncommented), section), getattr(read(head), section)
     assert set(shown.model_fields_set) == set(type(shown).model_fields)
-    resolved = {"name": "lingctl-ling", "weights": "/root/models/Ling_lite"}
+    resolved = {"name": "lingctl-ling", "weights": "/root/models/Ling_lite", "shm_size": "2g"}
     for name in set(type(shown).model_fields) - {name for part, name in EXAMPLES if part == section}:
         assert getattr(shown, name) == (
             getattr(default, name) or resolved.get(name, getattr(default, name))

@@ -40,6 +40,8 @@ QUICK = settings(
 # What our rules know and the emulated server does not read: each is a rule of the public code of 3.0.0, or a
 # limit in the documents of 1.0.0, and was seen there.
 NOT_READ = {
+    "config-tensor-parallel": "what starts the workers refuses it",
+    "config-parallel": "what starts the workers refuses it",
     "config-weight-path": "the emulated server resolves the path first",
     "config-ipv4": "the emulated 1.0.0 listens on IPv6 too",
     "config-maxBatchSize": "1.0.0's documents say 5000; its emulation keeps the limit of 3.0.0",
@@ -52,6 +54,7 @@ LEFT_OUT = {
     "ModelConfig": "a section",
     "ModelDeployConfig": "a section",
     "ScheduleConfig": "a section",
+    "layerwiseDisaggregated": "a switch in one section, a section in two; cases by hand instead",
 }
 SECTIONS = {
     "ServerConfig": fields.SERVER,
@@ -62,9 +65,14 @@ SECTIONS = {
 }
 # Fields whose type the server does not look at before it uses them.
 UNTYPED = {
-    "ServerConfig": ("interCommPort", "HealthCheckConfig"),
-    "ModelConfig": ("dp", "sp", "cp"),
-    "ScheduleConfig": ("maxNumPartialPrefills", "maxLongPartialPrefills", "longPrefillTokenThreshold"),
+    "ServerConfig": ("interCommPort", "interCommTlsCert", "interCommTlsCaFiles", "HealthCheckConfig"),
+    "ModelConfig": ("dp", "sp", "cp", "plugin_params"),
+    "ScheduleConfig": (
+        "prefillChunkSize",
+        "maxNumPartialPrefills",
+        "maxLongPartialPrefills",
+        "longPrefillTokenThreshold",
+    ),
 }
 KNOWN = {n: {(f.section, f.name) for f in FIELDS if n in f.generations} for n in (1, 3)}
 VALUES = st.one_of(

@@ -103,6 +103,9 @@ def test_weights_of_another_release_are_refused(config, rows, columns):
         ({"score_function": "sigmoid"}, "score_function"),
         ({"use_qk_norm": True}, "use_qk_norm"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ({"topk_group": 4}, "topk_group"),
+        ({"routed_scaling_factor": 2.5}, "routed_scaling_factor"),
+        ({"multi_gate": True}, "multi_gate"),
         ({"quantize": "w8a8"}, "quantised"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
     ],
@@ -112,6 +115,16 @@ def test_other_families_are_refused_by_name(changes, word):
         loadable_model_config(LITE_CONFIG | changes)
     assert caught.value.code == "model-family-unsupported"
     assert word in caught.value.what
+
+
+@pytest.mark.parametrize("norm", [{"norm_topk_prob": True}, {"norm_topk_prob": None}, {}])
+def test_one_expert_a_token_is_refused_unless_its_weight_is_left_as_it_is(norm):
+    one = LITE_CONFIG | {"num_experts_per_tok": 1}
+    with pytest.raises(ConfigurationError) as caught:
+        loadable_model_config(one | norm)
+    assert caught.value.code == "model-config-one-expert"
+    assert caught.value.remedy
+    loadable_model_config(one | {"norm_topk_prob": False})
 
 
 @pytest.mark.parametrize("key", ["num_attention_heads", "hidden_size"])

@@ -41,7 +41,22 @@ def _swap_servers(table):
     table["server_list"].reverse()
 
 
+def _list_with(*others):
+    return lambda table: table["server_list"].extend(others)
+
+
+def _devices_with(*others):
+    return lambda table: table["server_list"][1]["device"].extend(others)
+
+
 BREAKS = {
+    "ranktable-objects": [
+        _list_with(None),
+        _list_with(None, 5),
+        _devices_with(None),
+        _devices_with("x", []),
+        lambda table: table.update(server_list=[None, None]),
+    ],
     "ranktable-version": [lambda t: t.update(version="1.2")],
     "ranktable-status": [lambda t: t.pop("status")],
     "ranktable-strings": [
@@ -52,6 +67,7 @@ BREAKS = {
     "ranktable-server-count": [
         lambda t: t.update(server_count="3"),
         lambda t: t.update(server_count="two"),
+        lambda t: t.update(server_count="1" * 5000),
         lambda t: t.pop("server_list"),
         _drop_server,
     ],
@@ -60,7 +76,7 @@ BREAKS = {
         _server(server_id="node2"),
         _server(container_ip="10.0.0.1"),
     ],
-    "ranktable-cards": [_drop_device],
+    "ranktable-cards": [_drop_device, _server(device=None), _server(device={})],
     "ranktable-device-id": [
         _device(0, device_id="64"),
         _device(0, device_id="7"),

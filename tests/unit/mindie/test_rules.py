@@ -19,6 +19,7 @@ from tests.unit.mindie.samples import changed, document_of, make_cluster, part
 GENERATION = {1: "1.0.0", 2: "2.3.0", 3: "3.0.0"}
 WRONG_TYPES = {"string": 5, "bool": 1, "int32": "1", "uint32": 1.5, "array": "x", "object": []}
 FIELD_CASES = [(field, version) for field in FIELDS for version in field.generations]
+SEVERAL = {"multiNodesInferEnabled": True}
 TLS = {"httpsEnabled": True, "tlsCaPath": "a/", "tlsCaFile": ["ca"], "tlsCert": "c", "tlsPk": "k"}
 MANAGEMENT = {"managementTlsCaFile": ["ca"], "managementTlsCert": "c", "managementTlsPk": "k"}
 METRICS = {"metricsTlsCaFile": ["ca"], "metricsTlsCert": "c", "metricsTlsPk": "k"}
@@ -30,6 +31,8 @@ BETWEEN = {
     "interNodeTlsPk": "k",
     "interNodeTlsCrlPath": "",
 }
+SPLIT = {"layerwiseDisaggregated": True, "layerwiseDisaggregatedRoleType": "master"}
+LAYERWISE = "layerwiseDisaggregatedMultiNodes"
 S, B, D, M, C = "ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig"
 # For every rule of the catalogue: what breaks it, as (section, values) pairs, in each generation it is of.
 BREAKS: dict[str, list[tuple[str, dict[str, object]]]] = {
@@ -55,21 +58,66 @@ BREAKS: dict[str, list[tuple[str, dict[str, object]]]] = {
     "config-preempt-count": [(C, {"maxPreemptCount": 201})],
     "config-max-n": [(C, {"maxN": 201})],
     "config-swap-memory": [("both", {"maxPreemptCount": 1, "cpuMemSize": 0})],
-    "config-partial-prefills": [(C, {"maxNumPartialPrefills": 4}), (C, {"longPrefillTokenThreshold": 8193})],
+    "config-partial-prefills": [
+        (C, {"maxNumPartialPrefills": 4}),
+        (C, {"longPrefillTokenThreshold": 8193}),
+        (C, {"prefillChunkSize": "512"}),
+        (C, {"prefillChunkSize": None}),
+        (C, {"maxNumPartialPrefills": True}),
+    ],
     "config-cache-pool": [
         (B, {"kvPoolConfig": {"backend": "redis"}}),
         (B, {"kvPoolConfig": {"configPath": "a" * 501}}),
         (B, {"kvPoolConfig": {"asyncWrite": "yes"}}),
     ],
-    "config-health-threshold": [(S, {"HealthCheckConfig": {"npuUsageThreshold": 101}})],
+    "config-health-threshold": [
+        (S, {"HealthCheckConfig": {"npuUsageThreshold": 101}}),
+        (S, {"HealthCheckConfig": {"npuUsageThreshold": None}}),
+        (S, {"HealthCheckConfig": {"npuUsageThreshold": "5"}}),
+    ],
+    "config-inter-comm-port": [(S, {"interCommPort": 80}), (S, {"interCommPort": None})],
     "config-stage-policy": [(C, {"stageSelectPolicy": 3})],
     "config-lora": [
         (D, {"LoraModules": [{"name": "a", "path": "/a"}]}),
         (D, {"LoraModules": [{"name": "a", "path": "/a", "baseModelName": "other"}]}),
         (D, {"LoraModules": 5}),
+        (D, {"LoraModules": [None]}),
+        (D, {"LoraModules": [{"name": "a", "path": "/a" * 129, "baseModelName": "bailing_moe"}]}),
     ],
-    "config-parallel-size": [(M, {"dp": 0}), (M, {"sp": "x"}), (M, {"cp": 2**32})],
-    "config-layerwise": [(S, {"layerwiseDisaggregated": True, "distDPServerEnabled": True})],
+    "config-parallel-size": [
+        (M, {"dp": 0}),
+        (M, {"sp": "x"}),
+        (M, {"cp": 2**32}),
+        (M, {"cp": "9" * 5000}),
+        (M, {"dp": "\u0661"}),
+        (M, {"sp": 1e30}),
+    ],
+    "config-plugin-params": [
+        (M, {"plugin_params": '{"plugin_type": "mtp", "num_speculative_tokens": "1"}'}),
+        (M, {"plugin_params": '{"plugin_type": "mtp", "num_speculative_tokens": null}'}),
+        (M, {"plugin_params": '{"plugin_type": 5}'}),
+        (M, {"plugin_params": {"plugin_type": None}}),
+        (M, {"plugin_params": {"plugin_type": "la,mtp", "num_speculative_tokens": [1]}}),
+        (M, {"plugin_params": '{"a": 1e400}'}),
+    ],
+    "config-rank-table-wanted": [(C, {"distributedEnable": True})],
+    "config-layerwise-types": [
+        (B, {"layerwiseDisaggregated": {f"{LAYERWISE}InferEnabled": "true", f"{LAYERWISE}CtrlPort": 2000}}),
+        (B, {"layerwiseDisaggregated": {f"{LAYERWISE}InferEnabled": False}}),
+        (B, {"layerwiseDisaggregated": {f"{LAYERWISE}InferEnabled": False, f"{LAYERWISE}CtrlPort": "1"}}),
+        (B, {"layerwiseDisaggregated": {f"{LAYERWISE}InferEnabled": True, f"{LAYERWISE}CtrlPort": 1}}),
+        (C, {"layerwiseDisaggregated": {"nextPHeadPrior": None}}),
+    ],
+    "config-layerwise-lists": [
+        (S, SPLIT | {"layerwiseDisaggregatedSlaveIpAddress": [1]}),
+        (S, SPLIT | {"layerwiseDisaggregatedCrtlPort": ["1"]}),
+        (S, SPLIT | {"layerwiseDisaggregatedCrtlPort": [2**31]}),
+    ],
+    "config-layerwise": [
+        (S, {"layerwiseDisaggregated": True, "distDPServerEnabled": True}),
+        ("split", {"plugin_type": "splitfuse"}),
+        ("split", {"dp": 2}),
+    ],
     "config-layerwise-role": [(S, {"layerwiseDisaggregated": True})],
     "config-inter-node-tls": [
         (B, BETWEEN | {"interNodeTlsCaFiles": []}),
@@ -79,7 +127,11 @@ BREAKS: dict[str, list[tuple[str, dict[str, object]]]] = {
     "config-inter-node-revocation": [
         (B, BETWEEN | {"interNodeTlsCrlPath": "certs/", "multiNodesInferEnabled": True})
     ],
-    "config-inter-comm-tls": [(S, {"interCommTLSEnabled": True, "interCommTlsCert": 5})],
+    "config-inter-comm-tls": [
+        (S, {"interCommTLSEnabled": True, "interCommTlsCert": 5}),
+        (S, {"interCommTLSEnabled": "left out", "interCommTlsCert": None}),
+        (S, {"interCommTLSEnabled": "left out", "interCommTlsCrlFiles": [None]}),
+    ],
     "config-https": [
         (S, TLS | MANAGEMENT | METRICS | {"tlsPk": ""}),
         (S, TLS | MANAGEMENT | METRICS | {"tlsCaFile": ["1", "2", "3", "4"]}),
@@ -91,7 +143,15 @@ BREAKS: dict[str, list[tuple[str, dict[str, object]]]] = {
     "config-truncation": [(D, {"truncation": "yes"})],
     "config-sequence": [(D, {"maxSeqLen": 8191})],
     "config-iterations": [(C, {"maxIterTimes": 14001})],
-    "config-parallel": [(M, {"tp": 4})],
+    "config-tensor-parallel": [(B, {"multiNodesInferEnabled": True})],
+    "config-parallel": [
+        (M, {"tp": 4}),
+        (M, {"tp": "x"}),
+        (M, {"tp": 8, "dp": 2}),
+        ("several", {"tp": 8}),
+        ("several", {"tp": 12}),
+        ("several", {"tp": 2, "cp": 2}),
+    ],
 }
 RULE_CASES = [
     (rule, generation, index)
@@ -191,10 +251,15 @@ def test_every_broken_rule_is_caught_by_name_and_alone(rule, generation, index):
     elif section == "several":
         part(document, B)["multiNodesInferEnabled"] = True
         part(document, M).update(values)
+    elif section == "split":
+        part(document, S).update(SPLIT)
+        part(document, M).update(values)
     elif values.get("ModelConfig") == "twice":
         part(document, D)["ModelConfig"].append(copy.deepcopy(part(document, M)))
     else:
         part(document, section).update(values)
+    if values.get("interCommTLSEnabled") == "left out":
+        del part(document, S)["interCommTLSEnabled"]
     found = [f for f in check_config(document, profile_for(version)) if f.check == rule.check]
     assert found
     assert {f.verdict for f in found} == {rule.verdict}
@@ -208,6 +273,8 @@ def test_every_broken_rule_is_caught_by_name_and_alone(rule, generation, index):
         "config-https-management": {"config-https-metrics"},
         "config-parallel-size": {"config-parallel"},
         "config-preempt-count": {"config-swap-memory"},
+        "config-world-size-all": {"config-tensor-parallel"},
+        "config-inter-node-revocation": {"config-tensor-parallel"},
     }
     assert checks(document, version) <= {rule.check} | related.get(rule.check, set())
 
@@ -232,13 +299,30 @@ def test_every_broken_rule_is_caught_by_name_and_alone(rule, generation, index):
         (S, TLS | {"managementPort": 1025, "metricsPort": 1025}),
         (S, {"interCommTLSEnabled": False, "interCommTlsCert": 5}),
         (B, BETWEEN),
-        (B, BETWEEN | {"multiNodesInferEnabled": True}),
-        (B, {"npuDeviceIds": [[0, 0, 1, 2, 3, 4, 5, 6]], "multiNodesInferEnabled": True}),
+        (B, BETWEEN | SEVERAL),
+        (B, SEVERAL | {"npuDeviceIds": [[0, 0, 1, 2, 3, 4, 5, 6]]}),
+        (S, {"interCommPort": 2000.5}),
+        (S, {"interCommTLSEnabled": True, "interCommTlsCaFiles": {"a": "b"}}),
+        (S, {"HealthCheckConfig": {"npuUsageThreshold": True}}),
+        (S, {"HealthCheckConfig": "x"}),
+        (C, {"prefillChunkSize": 2.5}),
+        (B, {"layerwiseDisaggregated": {f"{LAYERWISE}InferEnabled": False, f"{LAYERWISE}CtrlPort": 1.5}}),
+        (M, {"plugin_params": "no JSON"}),
+        (M, {"plugin_params": '{"plugin_type": "mtp", "num_speculative_tokens": 1.5}'}),
+        (M, {"plugin_params": '{"plugin_type": "la", "num_speculative_tokens": "1"}'}),
+        (M, {"plugin_params": None}),
+        (M, {"tp": 8}),
+        (M, {"tp": "4", "dp": 2, "cp": None}),
+        (M, {"dp": None, "sp": [], "cp": {}}),
+        (D, {"speculationGamma": "x"}),
     ],
 )
 def test_what_the_code_accepts_is_not_refused(values):
     section, fields = values
-    assert not checks(changed(good("3.0.0"), section, **fields), "3.0.0", Verdict.WARNING)
+    document = changed(good("3.0.0"), section, **fields)
+    if "multiNodesInferEnabled" in fields:
+        part(document, M)["tp"] = 16
+    assert not checks(document, "3.0.0", Verdict.WARNING)
 
 
 def test_the_second_model_is_checked_too():
@@ -247,6 +331,59 @@ def test_the_second_model_is_checked_too():
     part(document, D)["ModelConfig"].append({"modelName": "b"})
     found = check_config(document, profile_for("3.0.0"))
     assert any("ModelConfig[1].worldSize is missing" in f.message for f in found)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"modelName": ""}, "config-model-name"),
+        ({"npuMemSize": 0}, "config-npu-memory"),
+        ({"dp": 0}, "config-parallel-size"),
+        ({"plugin_params": {"plugin_type": 5}}, "config-plugin-params"),
+        ({"modelWeightPath": "/a b"}, "config-weight-path"),
+    ],
+)
+def test_the_second_model_s_values_are_checked_too(values, name):
+    document = good("3.0.0")
+    part(document, C)["templateType"] = "Mix"
+    part(document, D)["ModelConfig"].append({**part(document, M), **values})
+    found = [f for f in check_config(document, profile_for("3.0.0")) if f.check == name]
+    assert found and "ModelConfig[1]: " in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("values", "alone", "in_the_cluster"),
+    [
+        ({"tp": 16}, set(), set()),
+        ({"tp": "16"}, set(), set()),
+        ({"tp": 8, "dp": 2}, set(), set()),
+        ({"dp": 2}, set(), set()),
+        ({"tp": 8}, {"config-parallel"}, {"config-parallel"}),
+        ({"tp": 1}, {"config-parallel"}, {"config-parallel"}),
+        ({"tp": 0}, {"config-parallel"}, {"config-parallel"}),
+        ({"tp": None}, {"config-tensor-parallel"}, {"config-tensor-parallel"}),
+        ({}, {"config-tensor-parallel"}, {"config-tensor-parallel"}),
+        # A file alone does not tell how many nodes there are.
+        ({"tp": 24}, set(), {"config-parallel"}),
+        ({"tp": 8, "dp": 3}, set(), {"config-parallel"}),
+    ],
+)
+def test_with_several_nodes_the_sizes_multiply_to_all_cards(values, alone, in_the_cluster):
+    cluster = make_cluster("Ling-plus", nodes=2)
+    document = document_of(cluster)
+    part(document, M).pop("tp", None)
+    part(document, M).update(values)
+    assert checks(document, "3.0.0") == alone
+    found = check_config(document, profile_for("3.0.0"), cluster)
+    assert {f.check for f in found if f.verdict is Verdict.FAILURE} == in_the_cluster
+
+
+def test_whether_2_x_needs_tp_is_said_to_be_unknown():
+    document = document_of(make_cluster("Ling-plus", "2.3.0", nodes=2))
+    part(document, M).pop("tp", None)
+    found = [f for f in check_config(document, profile_for("2.3.0")) if f.verdict > Verdict.PASS]
+    assert [(f.check, f.verdict) for f in found] == [("config-tensor-parallel", Verdict.UNKNOWN)]
+    assert "not known" in found[0].message
 
 
 def test_a_longer_sequence_than_the_window_is_refused_for_a_known_model():
@@ -295,12 +432,53 @@ def test_one_node_may_use_any_of_its_cards():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "5", '{"a": 1,}', '{"a": NaN}', "{'a': 1}", '{"a": 1} // x', "[" * 100000, '{"a": ' * 5000],
+    [
+        "",
+        "[]",
+        "5",
+        '{"a": 1,}',
+        '{"a": NaN}',
+        "{'a': 1}",
+        '{"a": 1} // x',
+        "[" * 100000,
+        '{"a": ' * 5000,
+        '{"a": 1e400}',
+        '{"a": [-1e400]}',
+        '{"a": ' + "1" * 400 + "}",
+        '{"a": ' + "1" * 5000 + "}",
+        '{"a": 1e400, "a": 1}',
+        r'{"a": "\ud800"}',
+        r'{"a": "\udc00x"}',
+        r'{"\ud800": 1}',
+        r'{"a": {"b": [["\ud83dx"]]}}',
+        r'{"a": "\ud800", "a": 1}',
+        "\ufeff\ufeff{}",
+        '{"a": 01}',
+        '{"a": "\t"}',
+    ],
 )
 def test_what_is_not_json_is_refused_in_words(text):
     with pytest.raises(ConfigurationError) as caught:
         parse_document(text)
     assert caught.value.code == "config-json"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", float(2**64)),
+        ("-9223372036854775808", -(2**63)),
+        ("-9223372036854775809", -float(2**63)),
+        ("1e308", 1e308),
+        ("1e-400", 0.0),
+        (r'"\ud83d\ude00"', "\U0001f600"),
+        (r'"\u0000"', "\0"),
+    ],
+)
+def test_numbers_and_texts_are_read_as_the_engine_reads_them(text, value):
+    read = parse_document(f'{{"a": 0, "a": {text}}}')["a"]
+    assert (type(read), read) == (type(value), value)
 
 
 def test_a_byte_order_mark_is_read_over():

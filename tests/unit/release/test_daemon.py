@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from lingctl.flows.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
+from lingctl.mindie.environment import render_environment, render_start
+from lingctl.mindie.profile import profile_for
 from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
@@ -29,7 +33,9 @@ exec "$@"
 START = """
 run={run}
 cd "$run"
-setsid {daemon} >console.log 2>&1 &
+set -m
+{daemon} >console.log 2>&1 &
+set +m
 pid=$!
 echo "$pid" >daemon.pid
 wait "$pid"
@@ -57,10 +63,18 @@ def start(cluster: Cluster, program: str) -> int:
     return pid
 
 
-def session(pid: int) -> list[str]:
-    """Processes of a session that are no zombies."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-s", str(pid)], capture_output=True, text=True).stdout
-    return [state for state in listed.split() if not state.startswith("Z")]
+def group(pid: int) -> list[str]:
+    """Processes of a process group that are no zombies."""
+    listed = subprocess.run(["ps", "-eo", "pgid=,pid=,stat="], capture_output=True, text=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [number for leader, number, state in rows if leader == str(pid) and not state.startswith("Z")]
+
+
+def wait_for(what) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def stop(cluster: Cluster) -> str:
@@ -82,9 +96,8 @@ def test_a_started_daemon_is_seen_with_its_release(cluster):
 def test_a_daemon_that_died_is_not_seen_but_was_started(cluster):
     pid = start(cluster, "sleep 60")
     os.kill(pid, 9)
-    time.sleep(0.3)
-    seen = look(cluster)
-    assert (seen.pid, seen.started) == (None, "d1g35t")
+    wait_for(lambda: look(cluster).pid is None)
+    assert look(cluster).started == "d1g35t"
 
 
 def test_another_process_with_its_number_is_not_taken_for_it(cluster):
@@ -135,22 +148,49 @@ def test_the_success_line_is_seen_on_both_sides_of_the_hole_of_a_long_console(cl
 
 def test_a_daemon_that_will_not_end_is_killed_with_its_workers(cluster):
     pid = start(cluster, """sh -c "trap '' TERM; sleep 61 & sleep 62; sleep 63" """)
-    time.sleep(0.3)
-    workers = session(pid)
-    assert len(workers) >= 3
+    wait_for(lambda: len(group(pid)) >= 3)
     assert "killed what did not end by itself" in stop(cluster)
-    time.sleep(0.3)
-    assert look(cluster).pid is None
-    assert not session(pid)
+    wait_for(lambda: look(cluster).pid is None)
+    assert not group(pid)
 
 
 def test_workers_of_a_dead_daemon_are_cleared(cluster):
     pid = start(cluster, """sh -c "sleep 61 & sleep 62" """)
-    time.sleep(0.3)
+    wait_for(lambda: len(group(pid)) >= 3)
     os.kill(pid, 9)
-    time.sleep(0.2)
+    wait_for(lambda: look(cluster).pid is None)
     assert "killed" in stop(cluster)
-    assert not session(pid)
+    assert not group(pid)
+
+
+def test_the_worker_that_a_stopped_follower_leaves_is_ended_and_waited_for(cluster):
+    # As MindIE 3.0.0 does: the daemon leads its group and aborts on SIGTERM; its worker lives on.
+    pid = start(cluster, """sh -c 'sleep 61 & trap "kill -ABRT $$" TERM; while :; do sleep 0.1; done' """)
+    wait_for(lambda: len(group(pid)) >= 2)
+    assert "killed what did not end by itself" in stop(cluster)
+    assert not group(pid)
+
+
+def test_a_daemon_that_makes_its_own_process_group_starts_and_is_found(cluster, tmp_path):
+    # What mindie_llm_server does first; the kernel refuses it to the leader of a session.
+    program = tmp_path / "daemon.py"
+    program.write_text("import os, time\nos.setpgrp()\nprint('up', flush=True)\ntime.sleep(60)\n")
+    cluster = cluster.model_copy(update={"mindie": "3.0.0"})
+    profile = replace(
+        profile_for("3.0.0"),
+        directory=str(tmp_path),
+        daemon=(sys.executable, str(program)),
+        set_env=(),
+        libraries=(),
+    )
+    layout = layout_of(cluster)
+    node.put(render_environment(cluster, cluster.primary, profile).encode(), layout.environment, mode=0o640)
+    node.put(render_start(cluster, cluster.primary, profile).encode(), layout.start, mode=0o750)
+    node.run(start_command(cluster, "d1g35t")).checked("node1")
+    wait_for(lambda: "up" in Path(layout.console).read_text())
+    seen = look(cluster)
+    assert seen.pid is not None and os.getpgid(seen.pid) == seen.pid != os.getsid(seen.pid)
+    assert stop(cluster) == ""
 
 
 def test_after_force_it_waits_until_the_cards_are_free(cluster, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from lingctl.errors import UsageError
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Piece, Usage, parse_event, parse_object
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
+from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
 from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.remedies import remedy_for
 from lingctl.serving.trouble import Trouble, http_trouble
@@ -29,7 +30,7 @@ def test_infer_last_event():
         "generated_text": "ab",
         "details": {"finish_reason": "length", "generated_tokens": 2},
     }
-    assert event(INFER, data) == Piece("", "length", Usage(0, 2, 2), "ab")
+    assert event(INFER, data) == Piece("", "length", Usage(None, 2, None), "ab", last=True)
 
 
 @pytest.mark.parametrize("data", [{}, {"choices": [{"delta": {"content": 5}}]}, {"choices": "no"}])
@@ -43,6 +44,59 @@ def test_an_error_inside_a_stream_is_told():
     found = event(COMPLETIONS, {"error": "Engine callback timeout", "error_type": "Incomplete Generation"})
     assert found == Trouble("http", "Engine callback timeout", 0, "Incomplete Generation")
     assert "gave up" in remedy_for(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "text"),
+    [
+        ("Engine callback timeout: client timeout", "timeout", "Engine callback timeout: client timeout"),
+        ("Failed to get engine response", "http", "Failed to get engine response"),
+        ('{"error": "the engine is gone"}', "http", "the engine is gone"),
+        ("Lorem ipsum", "malformed", "text in the place of an event: 'Lorem ipsum'"),
+        ('{"choices": []}', "malformed", "text in the place of an event: '{\"choices\": []}'"),
+    ],
+)
+def test_words_in_the_place_of_an_event(words, kind, text):
+    told = words_in_stream(words)
+    assert (told.kind, told.text) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "fault", "own"),
+    [
+        (422, "temperature must be float type.", "request", True),
+        (422, "Cannot find available tokenizer.", "tokenizers", False),
+        (422, "Tokenizer decode wait sub process timeout.", "tokenizers", False),
+        (422, "Cast buffer to header failed.", "tokenizers", False),
+        (422, "Not found given model, please check modelName in config file.", "model", True),
+        (404, "Model nope not found.", "model", True),
+        (404, "", "path", True),
+        (424, "Failed to enqueue inferRequest. Invalid Input Ids", "length", True),
+        (424, "Failed to generate infer request", "engine", False),
+        (424, "Failed to enqueue inferRequest. llmImpl is null ptr", "engine", False),
+        (
+            500,
+            "Failed to enqueue inferRequest. Engine has been stopped. Cannot add request.",
+            "stopping",
+            False,
+        ),
+        (500, "Infer instance has been finalized or not initialized.", "stopping", False),
+        (500, "Engine callback timeout: server tokenTimeout", "timeout", False),
+        (500, "Failed to get engine response.", "engine", False),
+        (500, "Service is abnormal", "abnormal", False),
+        (503, "", "stopping", False),
+        (503, "The service has been stopped", "stopping", False),
+        (503, "Service is alive but busy. Consider reducing request frequency", "busy", False),
+        (503, "no healthy upstream", "service", False),
+        (429, "", "busy", False),
+        (401, "Unauthorized", "key", True),
+        (504, "", "proxy", False),
+    ],
+)
+def test_an_error_is_judged_by_its_words_before_its_status(status, text, fault, own):
+    trouble = http_trouble(status, json.dumps({"error": text}).encode() if text else b"")
+    assert (fault_of(trouble), of_the_request(trouble)) == (fault, own)
+    assert remedy_for(trouble)
 
 
 def test_not_json_is_told():

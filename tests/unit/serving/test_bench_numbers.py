@@ -74,6 +74,16 @@ def test_every_metric_by_hand():
     assert json.loads(json.dumps(found.as_json()))["failed"] == 1
 
 
+def test_the_event_that_ends_an_answer_stands_for_the_end_of_text_token():
+    """Four tokens with text and the counted one without: four gaps, the last of them to the end's event."""
+    ended = outcome(0, 100.0, [100.2, 100.3, 100.4, 100.5], 5)
+    ended.finished_at = 100.6
+    found = measure(LoadResult((ended,), 0.1, 1.0))
+    assert found.tpot.mean == pytest.approx(100)
+    assert found.end_to_end.mean == pytest.approx(600)
+    assert found.itl.count == 3
+
+
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.sampled_from([50, 90, 99]))
 def test_percentiles_are_numpys(values, share):
     assert percentile(sorted(values), share) == pytest.approx(

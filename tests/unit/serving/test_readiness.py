@@ -1,10 +1,10 @@
 import pytest
 
 from lingctl.errors import EngineError
-from lingctl.serving.client import Generation
+from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.http import Answer
-from lingctl.serving.readiness import Readiness, decide, missing, wait_until_ready
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.readiness import Readiness, decide, settled_health, wait_until_ready
+from lingctl.serving.trouble import Trouble, http_trouble
 
 TOKENS = Generation("Hi", "stop", None, 0.1)
 HEALTHY = Answer(200, {}, b"", 0.0)
@@ -22,32 +22,90 @@ class Clock:
         self.now += seconds
 
 
+LISTED = ModelList(("bailing_moe",), "MindIE Server")
+
+
+def answer(status, text=""):
+    return Answer(status, {}, text.encode(), 0.0)
+
+
+# 3.0.0, as recorded: in the first five seconds, when busy (read in its source), and after a SIGTERM.
+ABNORMAL = answer(500, '{"message":"Service is abnormal"}')
+BUSY = answer(503, '{"message":"Service is alive but busy. Consider reducing request frequency"}')
+STOPPING = answer(503)
+STOPPED_ENGINE = http_trouble(
+    500,
+    b'{"error":"Failed to enqueue inferRequest. Engine has been stopped. Cannot add request.",'
+    b'"error_type":"Incomplete Generation"}',
+)
+
+
 @pytest.mark.parametrize(
-    ("health", "generation", "state"),
+    ("listed", "generation", "health", "state"),
     [
-        (HEALTHY, TOKENS, "ready"),
-        (None, TOKENS, "ready"),
-        (REFUSED, TOKENS, "ready"),  # management may listen on the node's loopback only
-        (REFUSED, REFUSED, "loading"),
-        (HEALTHY, Generation("", "stop", None, 0.1), "no tokens"),
-        (HEALTHY, Trouble("http", "engine", 500), "no tokens"),
-        (HEALTHY, Trouble("timeout", "silent"), "no tokens"),
-        (HEALTHY, Trouble("http", "Model not found", 422), "misconfigured"),
-        (HEALTHY, Trouble("tls", "self-signed certificate"), "misconfigured"),
-        (Answer(503, {}, b"", 0.0), TOKENS, "warming up"),
-        (Answer(503, {}, b'{"message":"Service is alive but busy."}', 0.0), TOKENS, "busy"),
-        (Answer(500, {}, b'{"message":"Abnormal node detected"}', 0.0), TOKENS, "abnormal"),
+        (LISTED, TOKENS, HEALTHY, "ready"),
+        (LISTED, TOKENS, None, "ready"),
+        (LISTED, TOKENS, REFUSED, "ready"),  # management may listen on the node's loopback only
+        (Trouble("http", "", 404), TOKENS, HEALTHY, "ready"),
+        (REFUSED, None, None, "loading"),
+        (Trouble("tls", "self-signed certificate"), None, None, "misconfigured"),
+        (Trouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
+        (LISTED, Trouble("closed", "a worker died"), None, "no tokens"),
+        (LISTED, Generation("", "stop", None, 0.1), None, "no tokens"),
+        (LISTED, Trouble("http", "engine", 500), None, "no tokens"),
+        (LISTED, Trouble("timeout", "silent"), None, "no tokens"),
+        (LISTED, Trouble("http", "Engine callback timeout: server e2eTimeout", 500), None, "no tokens"),
+        (LISTED, Trouble("http", "Failed to generate infer request", 424), None, "no tokens"),
+        (LISTED, Trouble("http", "Model not found", 422), None, "misconfigured"),
+        (LISTED, Trouble("http", "temperature must be float type.", 422), None, "misconfigured"),
+        (LISTED, Trouble("http", "Cannot find available tokenizer.", 422), None, "busy"),
+        (LISTED, Trouble("http", "Tokenizer encode wait sub process timeout.", 422), None, "busy"),
+        (LISTED, STOPPED_ENGINE, None, "stopping"),
+        (LISTED, TOKENS, STOPPING, "stopping"),
+        (LISTED, TOKENS, BUSY, "busy"),
+        (LISTED, TOKENS, ABNORMAL, "abnormal"),
+        (LISTED, TOKENS, answer(500, '{"message":"Abnormal node detected"}'), "abnormal"),
     ],
 )
-def test_the_state_follows_from_health_and_generation(health, generation, state):
-    assert decide(health, lambda: generation).state == state
+def test_the_state_follows_from_models_generation_and_health(listed, generation, health, state):
+    assert decide(listed, lambda: generation, lambda: health).state == state
 
 
-def test_nothing_is_generated_while_health_says_no():
-    def generate():
+def test_health_is_not_asked_before_text_came():
+    """Each poll of it in the first seconds leaves an ERROR line in MindIE's console."""
+
+    def ask():
         raise AssertionError("asked")
 
-    assert decide(Answer(503, {}, b"", 0.0), generate).state == "warming up"
+    assert decide(REFUSED, ask, ask).state == "loading"
+    assert decide(LISTED, lambda: REFUSED, ask).state == "no tokens"
+
+
+def test_health_that_is_abnormal_for_the_first_seconds_is_asked_again():
+    clock = Clock()
+    asked = []
+
+    def ask():
+        asked.append(clock.now)
+        return ABNORMAL if clock.now < 5 else HEALTHY
+
+    assert settled_health(ask, clock) is HEALTHY
+    assert asked == [0, 5]
+
+
+def test_health_that_stays_abnormal_is_believed_in_the_end():
+    clock = Clock()
+    assert settled_health(lambda: ABNORMAL, clock) is ABNORMAL
+    assert clock.now == 15
+
+
+@pytest.mark.parametrize(
+    "told", [HEALTHY, STOPPING, BUSY, REFUSED, None, answer(500, "Abnormal node detected")]
+)
+def test_any_other_word_of_health_is_taken_at_once(told):
+    clock = Clock()
+    assert settled_health(lambda: told, clock) is told
+    assert clock.now == 0
 
 
 def test_waits_through_loading_and_tells_each_change_once():
@@ -81,8 +139,13 @@ def test_a_dead_daemon_ends_it_at_once():
         wait_until_ready(lambda: Readiness("ready", ""), seconds=9, still_alive=dead, clock=Clock())
 
 
-def test_missing_says_what_is_missing():
-    assert missing(lambda: Readiness("ready", "")) == ""
-    assert missing(lambda: Readiness("loading", "refused")) == "loading: refused"
-    with pytest.raises(EngineError):
-        missing(lambda: Readiness("misconfigured", "401"))
+def test_a_node_lost_during_the_last_probe_is_not_overlooked():
+    looks = iter([None, EngineError("node2's daemon died")])
+
+    def look():
+        lost = next(looks)
+        if lost:
+            raise lost
+
+    with pytest.raises(EngineError, match="node2"):
+        wait_until_ready(lambda: Readiness("ready", ""), seconds=9, still_alive=look, clock=Clock())

@@ -43,6 +43,17 @@ def test_an_end_inside_an_event_is_told():
         parser.close()
 
 
+@pytest.mark.parametrize("rest", [b"", b"d", b"data", b'data: {"x', b": pi", b"event: x", b"\n"])
+def test_a_torn_event_is_not_taken_for_words(rest):
+    assert events(b"data: a\n\n" + rest)[1].words() == ""
+
+
+def test_plain_words_in_the_place_of_an_event_can_be_read():
+    assert events(b"data: a\n\nEngine callback timeout: client timeout")[1].words() == (
+        "Engine callback timeout: client timeout"
+    )
+
+
 def test_an_event_without_end_is_not_kept_for_ever():
     parser = SseParser()
     with pytest.raises(MalformedStream, match="more than"):

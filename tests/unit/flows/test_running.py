@@ -1,0 +1,107 @@
+"""The loss of a node does not show in what the service says: every daemon is looked at before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from lingctl.errors import ConnectError, EngineError
+from lingctl.events import ignore
+from lingctl.findings import Verdict
+from lingctl.flows import bench, smoke_test
+from lingctl.flows.bench import BenchOptions, bench_cluster
+from lingctl.flows.running import daemons_not_seen, in_words
+from lingctl.flows.smoke_test import smoke_test_cluster
+from lingctl.remote.command import Command
+from lingctl.remote.group import Group
+from lingctl.serving.client import Client
+from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.smoke import RUNGS, SmokeOptions
+from tests.serving_server import Serving, serve
+from tests.unit.release.conftest import cluster_of
+
+CLUSTER = cluster_of("node1", "node2")
+ALIVE, DEAD = "alive 42\nabcd\n\n\n", "dead\nabcd\n137\n\n"
+
+
+@dataclass
+class Said:
+    stdout: str
+
+
+@dataclass
+class Node:
+    """Answers every look at its daemon alike, and nothing to anything else."""
+
+    node: str
+    daemon: str
+
+    def run(self, command: Command, *, timeout: float) -> Said:
+        return Said(self.daemon if command.title == "look at the daemon" else "")
+
+
+def group(second: str | None) -> Group:
+    """Two nodes; the second cannot be reached where it is None."""
+    nodes = {"node1": Node("node1", ALIVE)}
+    if second is not None:
+        nodes["node2"] = Node("node2", second)
+    errors = {} if second is not None else {"node2": ConnectError("no route to node2")}
+    return Group(nodes, errors)  # type: ignore[arg-type]
+
+
+def test_only_a_daemon_that_was_seen_alive_counts():
+    assert daemons_not_seen(group(ALIVE), CLUSTER) == {}
+    assert in_words({}) == ""
+    assert daemons_not_seen(group(DEAD), CLUSTER) == {"node2": "the daemon is dead"}
+    assert in_words(daemons_not_seen(group(None), CLUSTER)) == "node2: could not be asked (no route to node2)"
+
+
+@contextmanager
+def served(monkeypatch: pytest.MonkeyPatch, serving: Serving) -> Iterator[None]:
+    """The cluster's service is this one."""
+    with serve(serving) as url:
+
+        @contextmanager
+        def here(*_: object) -> Iterator[Client]:
+            yield Client(Endpoint(url, url, serving.name))
+
+        for flow in (bench, smoke_test):
+            monkeypatch.setattr(flow, "client_for", here)
+        yield
+
+
+@pytest.mark.parametrize("second", [DEAD, None])
+def test_smoke_test_does_not_ask_for_text_where_a_node_is_lost(second, monkeypatch):
+    serving = Serving()
+    with served(monkeypatch, serving):
+        report = smoke_test_cluster(group(second), CLUSTER, SmokeOptions(), ignore)
+    assert serving.requests == []
+    found = {(f.check, f.node): f for f in report.findings}
+    # Health goes on saying that all is well.
+    assert found["health", ""].verdict is Verdict.PASS
+    assert found["generate", ""].verdict is Verdict.UNKNOWN
+    assert "node2" in found["generate", ""].message
+    assert found["daemon", "node2"].verdict is (Verdict.FAILURE if second else Verdict.UNKNOWN)
+    assert found["daemon", "node1"].verdict is Verdict.PASS
+    assert report.exit_status == (1 if second else 3)
+
+
+def test_smoke_test_asks_where_all_are_alive(monkeypatch):
+    serving = Serving()
+    with served(monkeypatch, serving):
+        report = smoke_test_cluster(group(ALIVE), CLUSTER, SmokeOptions(), ignore)
+    rungs = [f for f in report.findings if f.check in RUNGS]
+    assert {f.verdict for f in rungs} == {Verdict.PASS}
+    assert serving.requests
+
+
+@pytest.mark.parametrize("second", [DEAD, None])
+def test_bench_does_not_load_a_service_that_has_lost_a_node(second, monkeypatch):
+    serving = Serving()
+    with served(monkeypatch, serving), pytest.raises(EngineError, match="lost") as caught:
+        bench_cluster(group(second), CLUSTER, BenchOptions(requests=2), ignore)
+    assert serving.requests == []
+    assert "node2" in caught.value.evidence
