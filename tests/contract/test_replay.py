@@ -1,0 +1,77 @@
+"""The emulated 3.0.0 answers what the real 3.0.0 was asked as the real one did."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.contract.replay import differences, request_bytes, send
+from tests.engine_node import EngineNode, address, tiny
+
+RECORDED = Path(__file__).resolve().parents[2] / "../shared/samples/mindie-3.0.0/requests.json"
+# What the recorded server was started with; see the README beside the recording.
+CONFIG = {
+    "maxSeqLen": 14000,
+    "maxIterTimes": 4096,
+    "maxInputTokenLen": 8192,
+    "npuMemSize": -1,
+    "cpuMemSize": 0,
+    "tokenizerProcessNumber": 2,
+}
+
+# Recorded requests whose answer cannot be the same, each with the reason.
+EXCEPTIONS: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def cases():
+    if not RECORDED.exists():
+        pytest.skip("the recorded answers are not here")
+    return json.loads(RECORDED.read_text())["requests"]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    folder = Path(tempfile.mkdtemp(prefix="lingctl-replay-"))
+    weights = folder / "ckpt/Ling_plus"
+    shutil.copytree(tiny("plus"), weights)
+    for path in (folder, folder / "ckpt", weights):
+        path.chmod(0o750)
+    node = EngineNode(tmp_path_factory.mktemp("replay"), "3.0.0", weights, address(31), cards=1)
+    node.add_overlay()
+    node.configure(**CONFIG)
+    node.start()
+    try:
+        node.wait_success()
+        yield node
+    finally:
+        node.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_every_recorded_request_is_answered_as_the_real_server_did(node, cases):
+    ports = {"business": node.port, "management": node.port + 1, "metrics": node.port + 2}
+    words = {
+        f"{node.address}:{ports['management']}": "192.0.2.11:1026",
+        str(node.service.resolve()): "/data/lingctl/release",
+    }
+    told, same, total, unexpected = [], 0, 0, []
+    for case in cases:
+        if case.get("replay") is False:
+            continue
+        total += 1
+        answer = send((node.address, ports[case["port"]]), request_bytes(case, node.address))
+        found = differences(case, answer, words)
+        if not found:
+            same += 1
+            if case["name"] in EXCEPTIONS:
+                unexpected.append(case["name"])
+        elif case["name"] not in EXCEPTIONS:
+            told.append(f"{case['name']}:\n  " + "\n  ".join(found))
+    print(f"{same} of {total} recorded requests are answered as the real server did")
+    assert not told, f"{len(told)} of {total} differ\n" + "\n".join(told)
+    assert not unexpected, f"no exceptions any more: {unexpected}"
