@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.replay import differences, request_bytes, send
+from tests.contract.replay import differences, is_open, request_bytes, send
 from tests.engine_node import EngineNode, address, tiny
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/samples/mindie-3.0.0/requests.json"
@@ -23,8 +23,13 @@ CONFIG = {
     "tokenizerProcessNumber": 2,
 }
 
-# Recorded requests whose answer cannot be the same, each with the reason.
-EXCEPTIONS: dict[str, str] = {}
+# Recorded requests whose texts cannot be the same, each with the reason; their forms are compared.
+EXCEPTIONS: dict[str, str] = {
+    "chat beam n2": "the real server's second beam came from a stand-in of its sampler",
+    "chat logprobs+top": "which token comes second, at 1 in 500,000, hangs on the last bits of the weights",
+    "comp logprobs=2": "the same",
+    "x comp stream logprobs": "the same",
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +65,26 @@ def test_every_recorded_request_is_answered_as_the_real_server_did(node, cases):
         str(node.service.resolve()): "/data/lingctl/release",
     }
     told, same, total, unexpected = [], 0, 0, []
+    answers = []
     for case in cases:
         if case.get("replay") is False:
             continue
         total += 1
         answer = send((node.address, ports[case["port"]]), request_bytes(case, node.address))
+        answers.append((case, answer))
         found = differences(case, answer, words)
-        if not found:
-            same += 1
-            if case["name"] in EXCEPTIONS:
-                unexpected.append(case["name"])
-        elif case["name"] not in EXCEPTIONS:
+        if case["name"] not in EXCEPTIONS:
+            same += not found
+        elif found:
+            found = differences(case, answer, words, form_only=True)
+        else:
+            unexpected.append(case["name"])
+        if found:
             told.append(f"{case['name']}:\n  " + "\n  ".join(found))
     print(f"{same} of {total} recorded requests are answered as the real server did")
     assert not told, f"{len(told)} of {total} differ\n" + "\n".join(told)
     assert not unexpected, f"no exceptions any more: {unexpected}"
+    # The server says "close" of nearly all connections, and closes few.
+    for case, answer in answers:
+        closes = case["answer"]["connection_after"] == "closed"
+        assert is_open(answer, seconds=5 if closes else 0) != closes, case["name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -97,8 +97,7 @@ class _Connection(socketserver.StreamRequestHandler):
             data = wire.read_body(self.rfile, head, service.request_limit) if wire.has_body(head) else b""
         except wire.Malformed as error:
             self._send(_malformed(error, service), head, last)
-            if error.status == 413:
-                wire.skip_body(self.rfile, head)
+            wire.skip_body(self.rfile, error.unread)
             return
         wish = Wish(service.next_id()) if head.method == "POST" else Wish("")
         try:
@@ -132,7 +131,7 @@ class _Connection(socketserver.StreamRequestHandler):
         if wish.stream:
             self._stream(head, form, rounds, last)
             return
-        with contextlib.closing(rounds):  # type: ignore[type-var]
+        with contextlib.closing(rounds):
             try:
                 for taken in rounds:
                     form.note(taken)
@@ -142,10 +141,10 @@ class _Connection(socketserver.StreamRequestHandler):
         self._log_end(wish)
         self._send(Reply(200, body, "application/json", 1), head, last)
 
-    def _stream(self, head: Head, form: Form, rounds: Iterator[Round], last: bool) -> None:
+    def _stream(self, head: Head, form: Form, rounds: Generator[Round], last: bool) -> None:
         """Each event is a chunk; what goes wrong after the status is bare text."""
         self.wfile.write(wire.stream_bytes(head, self._most, last=last))
-        with contextlib.closing(rounds):  # type: ignore[type-var]
+        with contextlib.closing(rounds):
             try:
                 for taken in rounds:
                     for text in form.stream(taken):

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def models(service: Service) -> str:
-    """GET /v1/models, as text: its keys are in order; the first two levels of the weights' path are masked."""
+    """GET /v1/models, as text with its keys in order; the first two levels of the path are masked."""
     parts = PurePosixPath(service.raw.model["modelWeightPath"]).parts
     root = "/".join(["***", *parts[3:]]) if len(parts) > 3 else "***"
     entry = {

@@ -108,15 +108,14 @@ class Scheduler:
         return self._model.shape.vocabulary
 
     def submit(self, prompt: list[int], limit: int, sampling: Sampling, ignore_eos: bool = False) -> Request:
-        """Queue a request, of at least one token; an id below 0 counts from the vocabulary's end.
+        """Queue a request, of at least one token and none beyond the vocabulary.
 
         Raises:
             EngineLost: the world is broken.
         """
         if self.lost:
             raise EngineLost
-        known = [token % self.vocabulary for token in prompt]
-        sequence = Request(known, limit, sampling, ignore_eos)
+        sequence = Request(list(prompt), limit, sampling, ignore_eos)
         self._waiting.put(sequence)
         return sequence
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import queue
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 from lingctl.sandbox.engine.api.errors import ApiError
@@ -26,6 +29,7 @@ from lingctl.sandbox.engine.tokenizers import TokenizerPool
 _SLOW_SECONDS = 12.0
 # Tokens of a stream before a fault breaks it.
 _BREAKS_AFTER = 3
+_REFUSED = "Failed to enqueue inferRequest. "
 
 # A line of the service's log: level, file and line of its source, code (empty below WARN), text.
 Log = Callable[[str, str, str, str], None]
@@ -81,8 +85,12 @@ def _no_log(level: str, source: str, code: str, text: str) -> None:
 
 
 def _end_process(lines: Sequence[str]) -> NoReturn:
-    """Print the words, and end as an uncaught exception of the server does."""
+    """Print the words, end the workers, and end as an uncaught exception of the server does."""
     print("\n".join(lines), file=sys.stderr, flush=True)
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            for child in (task / "children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
     os.abort()
 
 
@@ -174,7 +182,7 @@ class Service:
         while self.scheduler.running or self.scheduler.waiting:
             time.sleep(0.1)
 
-    def generate(self, wish: Wish) -> Iterator[Round]:
+    def generate(self, wish: Wish) -> Generator[Round]:
         """Hand a request to the engine.
 
         Returns:
@@ -215,12 +223,11 @@ class Service:
 
     def _check_tokens(self, tokens: Sequence[int]) -> None:
         """What the engine refuses (MindIE-LLM v3.0.0 llm_manager_impl.cpp, ProcessReqInputIds)."""
-        head = "Failed to enqueue inferRequest. "
         if not tokens:
             # How the real engine takes a prompt without tokens is not known.
-            raise ApiError(424, f"{head}Invalid Input Ids")
+            raise ApiError(424, f"{_REFUSED}Invalid Input Ids")
         if max(tokens) >= self.scheduler.vocabulary:
-            raise ApiError(424, f"{head}Invalid Input Ids")
+            raise ApiError(424, f"{_REFUSED}Invalid Input Ids")
         length = len(tokens)
         limits = (
             ("maxPositionEmbeddings ", self.position_limit),
@@ -230,9 +237,9 @@ class Service:
         for name, limit in limits:
             if length > limit:
                 model = "This model's maximum input ids length cannot be greater than "
-                raise ApiError(424, f"{head}{model}{name}{limit},the input ids length is {length}")
+                raise ApiError(424, f"{_REFUSED}{model}{name}{limit},the input ids length is {length}")
 
-    def _rounds(self, wish: Wish, requests: list[Request]) -> Iterator[Round]:
+    def _rounds(self, wish: Wish, requests: list[Request]) -> Generator[Round]:
         site = this_site()
         if wish.stream and "slow-first-token" in site.faults:
             time.sleep(min(_SLOW_SECONDS, 50 * _SLOW_SECONDS * site.time_scale))

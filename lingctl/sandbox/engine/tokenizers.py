@@ -1,7 +1,8 @@
 """The tokenizer processes, as far as requests see them.
 
-Each takes one text at a time. One that does not end in time stays in use, and with all in use every request is
-refused at once, while health says 200 (seen on the real 3.0.0; MindIE-LLM v3.0.0 src/server/tokenizer/infer_tokenizer.cpp).
+Each takes one text at a time. One that does not end in time stays in use, and with all in use every request
+is refused at once, while health says 200 (seen on the real 3.0.0; MindIE-LLM v3.0.0
+src/server/tokenizer/infer_tokenizer.cpp).
 """
 
 from __future__ import annotations

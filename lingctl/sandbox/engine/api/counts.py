@@ -1,7 +1,7 @@
 """How many sequences a request asks for, and which of its features go together.
 
-Source: MindIE-LLM v3.0.0 infer_param.cpp (AssignN to ValidateFeatureCompatibility) and each dialect's SetReturnSeqCount;
-n, best_of and beam search seen on the real 3.0.0, not all of their combinations.
+Source: MindIE-LLM v3.0.0 infer_param.cpp (AssignN to ValidateFeatureCompatibility) and each dialect's
+SetReturnSeqCount; n, best_of and beam search seen on the real 3.0.0, not all of their combinations.
 """
 
 from __future__ import annotations

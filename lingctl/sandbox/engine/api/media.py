@@ -1,8 +1,8 @@
 """Pictures and the like in prompts: what the server checks of them, and how its tokenizers fail on them.
 
 Ling reads text only, and the emulated service fetches nothing. Source: MindIE-LLM v3.0.0
-src/server/endpoint/utils/infer_param.cpp (CheckMultimodalUrlFromJson) and mindie_llm/tokenizer/tokenizer.py; a picture that
-cannot be had and a list that holds a string were seen on the real 3.0.0.
+src/server/endpoint/utils/infer_param.cpp (CheckMultimodalUrlFromJson) and mindie_llm/tokenizer/tokenizer.py;
+a picture that cannot be had and a list that holds a string were seen on the real 3.0.0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The rules of single fields: each reads one field into a wish, or refuses in the server's words.
 
-Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/infer_param.cpp and parse_protocol.cpp; most words seen on the
-real 3.0.0. A field that is null counts as absent. A number is an ``integer`` also if it is ``unsigned``, and any
-number is a ``float``.
+Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/infer_param.cpp and parse_protocol.cpp; most words seen on
+the real 3.0.0. A field that is null counts as absent. A number is an ``integer`` also if it is ``unsigned``,
+and any number is a ``float``.
 """
 
 from __future__ import annotations

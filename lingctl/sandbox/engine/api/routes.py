@@ -1,7 +1,8 @@
 """Which path of which listener answers what, apart from requests for text.
 
-Source: MindIE-LLM v3.0.0 src/server/endpoint/http_wrapper/http_handler.cpp; seen on the real 3.0.0 but for /stopService,
-/v1/status and what only several nodes or roles have. Adapters, roles and fault handling are not emulated.
+Source: MindIE-LLM v3.0.0 src/server/endpoint/http_wrapper/http_handler.cpp; seen on the real 3.0.0 but for
+/stopService, /v1/status and what only several nodes or roles have. Adapters, roles and fault handling are not
+emulated.
 """
 
 from __future__ import annotations

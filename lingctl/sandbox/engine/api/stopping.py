@@ -1,6 +1,7 @@
 """What ends an answer besides the end token and its limit.
 
-Source: MindIE-LLM v3.0.0 text_generator/utils/output_filter.py and stopping_criteria.py; stop strings seen on the real 3.0.0.
+Source: MindIE-LLM v3.0.0 text_generator/utils/output_filter.py and stopping_criteria.py; stop strings
+seen on the real 3.0.0.
 """
 
 from __future__ import annotations

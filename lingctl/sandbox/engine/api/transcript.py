@@ -1,7 +1,8 @@
 """An answer as it grows: its sequences, their texts, and what may be shown of a stream.
 
-Source: MindIE-LLM v3.0.0 single_req_infer_interface_base.cpp, ProcessResponseSingle to GetAvailableOutputCache; seen on the real 3.0.0
-for single sequences, stop strings without a stream, and two sequences without stop strings.
+Source: MindIE-LLM v3.0.0 single_req_infer_interface_base.cpp, ProcessResponseSingle to
+GetAvailableOutputCache; seen on the real 3.0.0 for single sequences, stop strings without a stream, and two
+sequences without stop strings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """HTTP as the server's library speaks it, byte for byte: limits, framing, header fields and their order.
 
-Source: cpp-httplib 0.30.0, which MindIE-LLM v3.0.0 is built with, and src/server/endpoint/http_wrapper; seen on the real
-3.0.0. ``Connection: close`` is said of every answer, but the connection stays open unless the client wanted it closed.
+Source: cpp-httplib 0.30.0, which MindIE-LLM v3.0.0 is built with, and src/server/endpoint/http_wrapper; seen
+on the real 3.0.0. ``Connection: close`` is said of nearly every answer, but the connection stays open unless
+the client wanted it closed.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ class Malformed(Exception):
 
     Args:
         status: the answer's.
-        routed: whether the request had been read so far that its answer has a RequestUUID.
+        unread: bytes of the body that are still to come.
     """
 
-    def __init__(self, status: int, *, routed: bool = False) -> None:
+    def __init__(self, status: int, *, unread: int = 0) -> None:
         super().__init__(str(status))
-        self.status, self.routed = status, routed
+        self.status, self.unread = status, unread
 
 
 @dataclass
@@ -162,17 +163,17 @@ def read_body(stream: Stream, head: Head, longest: int) -> bytes:
         body = _read_chunks(stream, longest)
     else:
         if stated is None or not stated.isascii() or not stated.isdigit():
-            raise Malformed(400, routed=True)
+            raise Malformed(400)
         length = int(stated)
         if length > longest:
-            raise Malformed(413, routed=True)
+            raise Malformed(413, unread=length)
         body = stream.read(length)
         if len(body) < length:
             raise Hangup
     if kind.startswith("multipart/form-data") and not _is_multipart(kind, body):
-        raise Malformed(400, routed=True)
+        raise Malformed(400)
     if kind.startswith("application/x-www-form-urlencoded") and len(body) > _FORM_LIMIT:
-        raise Malformed(413, routed=True)
+        raise Malformed(413)
     return body
 
 
@@ -183,10 +184,8 @@ def has_body(head: Head) -> bool:
     return head.method in _WITH_BODY or chunked or (stated.isdigit() and int(stated) > 0)
 
 
-def skip_body(stream: Stream, head: Head) -> None:
-    """Read what is left of a body that was refused for its length."""
-    stated = head.fields.get("content-length", "")
-    left = int(stated) if stated.isdigit() else 0
+def skip_body(stream: Stream, left: int) -> None:
+    """Read so many bytes of a body that was refused for its length."""
     while left > 0:
         piece = stream.read(min(left, 1 << 16))
         if not piece:
@@ -201,19 +200,19 @@ def _read_chunks(stream: Stream, longest: int) -> bytes:
         try:
             size = int(line.partition(b";")[0].strip(), 16)
         except ValueError:
-            raise Malformed(400, routed=True) from None
+            raise Malformed(400) from None
         if size < 0:
-            raise Malformed(400, routed=True)
+            raise Malformed(400)
         if size == 0:
             break
         if len(body) + size > longest:
-            raise Malformed(413, routed=True)
+            raise Malformed(413)
         piece = stream.read(size)
         if len(piece) < size:
             raise Hangup
         body += piece
         if stream.readline(_LINE_LIMIT) != b"\r\n":
-            raise Malformed(400, routed=True)
+            raise Malformed(400)
     while stream.readline(_LINE_LIMIT) not in (b"\r\n", b""):
         pass
     return bytes(body)

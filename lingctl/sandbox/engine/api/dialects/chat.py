@@ -1,7 +1,7 @@
 """/v1/chat/completions.
 
-Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, single_req_openai_infer_interface.cpp; the first seen on the
-real 3.0.0, the second (``openAiSupport`` other than ``vllm``) not.
+Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, single_req_openai_infer_interface.cpp;
+the first seen on the real 3.0.0, the second (``openAiSupport`` other than ``vllm``) not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``chat_template_kwargs`` and ``chat_template`` of a chat.
 
-Source: MindIE-LLM v3.0.0 single_req_infer_interface_base.cpp (ParseChatTemplate, ParseChatTemplateRequest) and
-src/utils/safe_path.cpp; a path that is not there was seen on the real 3.0.0.
+Source: MindIE-LLM v3.0.0 single_req_infer_interface_base.cpp (ParseChatTemplate and
+ParseChatTemplateRequest) and src/utils/safe_path.cpp; a path that is not there was seen on the real 3.0.0.
 """
 
 from __future__ import annotations

@@ -57,6 +57,9 @@ def _read_prompt(prompt: Any, service: Service, wish: Wish) -> None:
             raise invalid("Prompt array cannot be empty.")
         if not all(isinstance(item, int) and not isinstance(item, bool) for item in prompt):
             raise invalid("All elements of the prompt array must be integers.")
+        # The server has the ids decoded, which takes a tokenizer process.
+        with service.tokenizers.process(0):
+            pass
         wish.tokens = [item - 2**64 if item >= 2**63 else item for item in prompt]
     else:
         raise invalid("The type of prompt is abnormal,prompt must be str or integer list.")

@@ -1,7 +1,7 @@
 """MindIE's own /infer and /infer_token, which are the same.
 
-Source: MindIE-LLM v3.0.0 single_req_self_develop_infer_interface.cpp; seen on the real 3.0.0. There is no ``stop`` and no
-``ignore_eos`` here.
+Source: MindIE-LLM v3.0.0 single_req_self_develop_infer_interface.cpp; seen on the real 3.0.0. There is no
+``stop`` and no ``ignore_eos`` here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The messages of a chat.
 
-Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, ParseTextInput and ValidMessagesArray; most words seen
-on the real 3.0.0.
+Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, ParseTextInput and
+ValidMessagesArray; most words seen on the real 3.0.0.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """``response_format``: checked, and then without effect here.
 
-Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/infer_param.cpp, AssignResponseFormat; some words seen on the real 3.0.0.
+Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/infer_param.cpp, AssignResponseFormat; some
+words seen on the real 3.0.0.
 """
 
 from __future__ import annotations

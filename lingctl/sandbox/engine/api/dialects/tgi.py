@@ -1,7 +1,7 @@
 """Text Generation Inference's /generate, /generate_stream and POST /.
 
-Source: MindIE-LLM v3.0.0 single_req_tgi_text_infer_interface.cpp; seen on the real 3.0.0. The path alone says whether the answer
-is a stream, but for POST /, where ``stream`` does.
+Source: MindIE-LLM v3.0.0 single_req_tgi_text_infer_interface.cpp; seen on the real 3.0.0. The path
+alone says whether the answer is a stream, but for POST /, where ``stream`` does.
 """
 
 from __future__ import annotations

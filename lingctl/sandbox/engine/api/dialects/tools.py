@@ -1,6 +1,7 @@
 """The tools of a chat.
 
-Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, ParseOpenAiTools; some words seen on the real 3.0.0.
+Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, ParseOpenAiTools; some
+words seen on the real 3.0.0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Triton's /v2/models/{m}/generate and /generate_stream, and stopInfer.
 
-Source: MindIE-LLM v3.0.0 single_req_triton_text_infer_interface.cpp, single_req_infer_interface_base.cpp (Stop); seen on the
-real 3.0.0.
+Source: MindIE-LLM v3.0.0 single_req_triton_text_infer_interface.cpp, single_req_infer_interface_base.cpp
+(Stop); seen on the real 3.0.0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Triton's /v2/models/{m}/infer: tensors of token ids.
 
-Source: MindIE-LLM v3.0.0 single_req_triton_token_infer_interface.cpp; one request seen on the real 3.0.0. The parameters are
-those of the one input, not of the request.
+Source: MindIE-LLM v3.0.0 single_req_triton_token_infer_interface.cpp; one request seen on the real
+3.0.0. The parameters are those of the one input, not of the request.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from lingctl.sandbox.engine.service import Round
 
 
 class Infer(Form):
-    """The last token of a stream has no text of its own: it is in the whole text only (seen on the real 3.0.0)."""
+    """Text; the last token of a stream has none of its own, only the whole (seen on the real 3.0.0)."""
 
     _first = True
 
