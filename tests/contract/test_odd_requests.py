@@ -209,7 +209,8 @@ def test_two_requests_in_one_piece_are_answered_in_order(serving):
 
 
 def test_a_large_body_that_is_called_a_form_is_too_large(serving):
-    head = "POST /infer HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9000\r\n\r\n"
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    head = f"POST /infer HTTP/1.1\r\n{kind}\r\nContent-Length: 9000\r\n\r\n"
     answer = send((serving.address, serving.port), head.encode() + b" " * 9000)
     assert answer.line == "HTTP/1.1 413 Payload Too Large"
     assert is_open(answer)

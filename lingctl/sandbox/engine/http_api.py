@@ -103,7 +103,7 @@ class _Connection(socketserver.StreamRequestHandler):
         try:
             self._dispatch(head, data, wish, last)
         except ApiError as error:
-            service.refuse(error.text, wish.request_id)
+            service.refuse(error, wish)
             self._send(routes.error_reply(error), head, last)
         except FatalRequest as error:
             service.crash(error.lines)

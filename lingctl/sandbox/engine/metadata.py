@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lingctl.sandbox.engine.api.errors import ApiError
+from lingctl.sandbox.engine.api.masking import masked_path
 from lingctl.sandbox.engine.service import Service
 from lingctl.sandbox.engine.warm_up import BLOCKS
 
@@ -16,14 +17,12 @@ Document = dict[str, Any]
 
 def models(service: Service) -> str:
     """GET /v1/models, as text with its keys in order; the first two levels of the path are masked."""
-    parts = PurePosixPath(service.raw.model["modelWeightPath"]).parts
-    root = "/".join(["***", *parts[3:]]) if len(parts) > 3 else "***"
     entry = {
         "id": service.name,
         "object": "model",
         "owned_by": "MindIE Server",
         "parent": "null",
-        "root": root,
+        "root": masked_path(service.raw.model["modelWeightPath"]),
     }
     return json.dumps({"data": [entry], "object": "list"}, indent=4, ensure_ascii=False)
 

@@ -121,7 +121,7 @@ class Service:
     started: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:
-        self.tokenizers = TokenizerPool(int(self.raw.server.get("tokenizerProcessNumber", 8)))
+        self.tokenizers = TokenizerPool(int(self.raw.backend.get("tokenizerProcessNumber", 8)))
         self.times = TokenTimes()
         self._numbers = itertools.count(1)
         self._open: dict[str, list[Request]] = {}
@@ -161,14 +161,18 @@ class Service:
         """The server's own number for a request."""
         return f"endpoint_common_{next(self._numbers)}"
 
-    def refuse(self, words: str, request_id: str) -> None:
-        """Log a refusal; the server tells it as an error with the request's number behind."""
-        self.log(
-            "ERROR",
-            "single_req_infer_interface_base.cpp:374",
-            "MIE04E020407",
-            f"[endpoint] {words}. The requestId is {request_id}",
-        )
+    def refuse(self, error: ApiError, wish: Wish) -> None:
+        """Log a refusal, which comes from another line of the source once the prompt is known."""
+        text, number = error.text, wish.request_id
+        if not number:
+            self.log("ERROR", "http_handler.cpp:1808", "MIE04E020207", f"[endpoint] {text}")
+        elif error.status == 422:
+            place, code = ("389", "MIE04E020405") if wish.tokens else ("374", "MIE04E020407")
+            source = f"single_req_infer_interface_base.cpp:{place}"
+            self.log("ERROR", source, code, f"[endpoint] {text}. The requestId is {number}")
+        else:
+            source = "single_llm_pnd_req_handler.cpp:92"
+            self.log("WARN", source, "MIE04E020414", f"[endpoint] request_id={number}. {text}")
 
     def stop_request(self, name: str) -> bool:
         """End a request by its name; whether it was there."""

@@ -2,18 +2,31 @@
 
 Ling reads text only, and the emulated service fetches nothing. Source: MindIE-LLM v3.0.0
 src/server/endpoint/utils/infer_param.cpp (CheckMultimodalUrlFromJson) and mindie_llm/tokenizer/tokenizer.py;
-a picture that cannot be had and a list that holds a string were seen on the real 3.0.0.
+a picture that cannot be had, one on the disk and a list that holds a string were seen on the real 3.0.0.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from lingctl.sandbox.engine.api.errors import invalid
+from lingctl.sandbox.engine.api.masking import masked
 
 _URLS = ("image_url", "audio_url", "video_url")
-_MEDIA = (*_URLS, "input_audio")
+_ENDINGS = {
+    "image_url": (".jpg", ".jpeg", ".png"),
+    "video_url": (".mp4", ".avi", ".wmv"),
+    "audio_url": (".mp3", ".wav", ".flac"),
+    "input_audio": (".mp3", ".wav", ".flac"),
+}
+_FOLDER = "/data/multimodal_inputs/"
+_DATA = re.compile(
+    "data:(image|video|audio)/(jpeg|png|mp4|x-msvideo|x-ms-wmv|mpeg|x-wav|flac);base64,[A-Za-z0-9+/=]+"
+)
 _MOST = 20
 _LONGEST_URL = 4096
 _FAILED = "[InferTokenizer::DownloadUrl] Download fail: "
@@ -83,7 +96,7 @@ def _fetch(parts: list[Any]) -> None:
     for part in parts:
         error = _fetch_error(part)
         if error is not None:
-            raise invalid(f"{_FAILED}{error}".partition("\n")[0])
+            raise invalid(masked(f"{_FAILED}{error}").partition("\n")[0])
 
 
 def _fetch_error(part: Any) -> str | None:
@@ -94,23 +107,41 @@ def _fetch_error(part: Any) -> str | None:
     kind = part["type"]
     if kind == "text":
         return None
-    if kind not in _MEDIA:
+    if kind not in _ENDINGS:
         return f"ValueError: Input type {kind} does not match the mm type."
     if kind not in part:
         return f"KeyError: '{kind}'"
     value = part[kind]
     if not isinstance(value, (str, dict)):
         return f"ValueError: Input of {kind} should be str or dict."
-    url = value if isinstance(value, str) else value.get("url")
-    if isinstance(url, str) and url.startswith(("http://", "https://")):
+    url = value if isinstance(value, str) else "" if kind == "input_audio" else value.get("url")
+    if not isinstance(url, str):
+        return f"AttributeError: '{type(url).__name__}' object has no attribute 'startswith'"
+    return _url_error(url, kind)
+
+
+def _url_error(url: str, kind: str) -> str | None:
+    if url.startswith(("http://", "https://")):
         if len(url) > _LONGEST_URL:
             words = f"should be less than {_LONGEST_URL}, but got {len(url)}."
             return f"ValueError: The length of media_url {words}"
         return "RuntimeError: Download error"
-    if isinstance(url, str) and url.startswith("data:"):
+    if PurePosixPath(url).suffix.lower() in _ENDINGS[kind]:
+        if not url.removeprefix("file://").startswith(_FOLDER):
+            place = f"please ensure your multimedia files are placed under {_FOLDER}"
+            return f"ValueError: Your input local file path is not allowed!{place}"
+        return "FileNotFoundError: Can not find the input media file."
+    if url.startswith("data:"):
+        if _DATA.search(url):
+            return None
         return "ValueError: Expected format: data:<mime_type>/<subtype>;base64,<base64_data>"
-    # How each of the other kinds of source fails was neither seen nor is it told here.
-    return "RuntimeError: Download error"
+    if kind == "image_url":
+        try:
+            base64.b64decode(url, validate=True)
+        except ValueError:
+            return "ValueError: Invalid base64 url"
+        return None
+    return f"ValueError: Input type {kind} does not match the mm type."
 
 
 def _not_subscriptable(part: Any) -> str:
