@@ -108,9 +108,8 @@ def _business(path: str, service: Service) -> Reply | None:
 
 
 def _management(path: str, service: Service, address: str) -> Reply | None:
-    if path in ("/v2/health/live", "/v2/health/ready", "/health"):
-        status, body = metadata.health(service, ready=path == "/v2/health/ready")
-        return _empty(status) if body is None else _json(body, status)
+    if path in ("/v2/health/live", "/v2/health/ready"):
+        return _health(path, service)
     match = _TIMED.fullmatch(path)
     if match:
         return _timed(match[1], service)
@@ -127,7 +126,8 @@ def _management(path: str, service: Service, address: str) -> Reply | None:
         "/v2/status": lambda: metadata.status(service, detailed=True),
     }
     model = _MODEL.fullmatch(path)
-    if path not in writers and not (model and model[2] in ("ready", "getSlotCount")):
+    plain = path == "/health" or path in writers
+    if not plain and not (model and model[2] in ("ready", "getSlotCount")):
         return None
     if service.withdrawn.is_set():
         raise ApiError(503, "The service has been stopped.")
@@ -135,9 +135,19 @@ def _management(path: str, service: Service, address: str) -> Reply | None:
         return _empty(503)
     if path in writers:
         return _json(writers[path]())
+    if path == "/health":
+        # Unlike the two of /v2/health it does not ask the health checker (source only).
+        return _health(path, service) if service.lost_nodes else _empty()
     assert model is not None
     check_model(model[1], service)
     return _json(metadata.slots(service)) if model[2] == "getSlotCount" else _empty()
+
+
+def _health(path: str, service: Service) -> Reply:
+    if service.withdrawn.is_set():
+        raise ApiError(503, "The service has been stopped.")
+    status, body = metadata.health(service, ready="ready" in path)
+    return _empty(status) if body is None else _json(body, status)
 
 
 def _timed(wait: str, service: Service) -> Reply:
