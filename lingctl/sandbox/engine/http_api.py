@@ -14,7 +14,8 @@ from lingctl.sandbox.engine.api.errors import ApiError, FatalRequest
 from lingctl.sandbox.engine.api.forms.form import Form, compact
 from lingctl.sandbox.engine.api.wire import Head, Reply
 from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import BrokenStream, EngineTimeout, Round, Service
+from lingctl.sandbox.engine.rounds import BrokenStream, EngineTimeout, Round
+from lingctl.sandbox.engine.service import Service
 
 
 class ApiServer(ThreadingHTTPServer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import queue
 import signal
 import sys
 import threading
@@ -18,8 +17,9 @@ from typing import NoReturn
 from lingctl.sandbox.engine.api.errors import ApiError
 from lingctl.sandbox.engine.api.stopping import StopRule
 from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.rounds import BrokenStream, Clock, EngineTimeout, Round, Share, TokenTimes
 from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.scheduler import EngineLost, Request, Scheduler, StepFailed, Token
+from lingctl.sandbox.engine.scheduler import EngineLost, Request, Scheduler, Token
 from lingctl.sandbox.engine.server_config import RawConfig
 from lingctl.sandbox.engine.site import Site, this_site
 from lingctl.sandbox.engine.text import Text
@@ -33,51 +33,6 @@ _REFUSED = "Failed to enqueue inferRequest. "
 
 # A line of the service's log: level, file and line of its source, code (empty below WARN), text.
 Log = Callable[[str, str, str, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one sequence of a request gets in one round.
-
-    Attributes:
-        sequence: its number, from 0.
-        finish: ``eos``, ``length``, ``stop_string`` or ``stop_token`` with its last token.
-        cut: UTF-16 units to take from the end of its text, because something stopped it.
-    """
-
-    sequence: int
-    choice: Choice
-    finish: str = ""
-    cut: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """A token of each sequence that is not at its end.
-
-    Attributes:
-        last: whether all sequences are at their end with it.
-        micros: microseconds since the request, or since the round before.
-        batch: sequences in the engine's batch.
-    """
-
-    shares: tuple[Share, ...]
-    last: bool
-    micros: int = 0
-    batch: int = 1
-
-    @property
-    def millis(self) -> int:
-        """The same in milliseconds."""
-        return self.micros // 1000
-
-
-class BrokenStream(Exception):
-    """The connection is to be closed in the middle of the answer."""
-
-
-class EngineTimeout(Exception):
-    """No token came in time; its text says whose patience ended."""
 
 
 def _no_log(level: str, source: str, code: str, text: str) -> None:
@@ -249,7 +204,7 @@ class Service:
             time.sleep(min(_SLOW_SECONDS, 50 * _SLOW_SECONDS * site.time_scale))
         rules = [StopRule(self.text, wish) if wish.stops else None for _ in requests]
         running = dict(enumerate(requests))
-        clock = _Clock(self, wish)
+        clock = Clock(wish, self.raw.server)
         name = wish.user_id or wish.request_id
         self._open[name] = requests
         before = time.monotonic()
@@ -279,64 +234,6 @@ class Service:
     def _fault_before(self) -> None:
         if "daemon-dies-serving" in this_site().faults:
             self.worker_died.set()
-
-
-class TokenTimes:
-    """Average times of all requests in milliseconds, as /metrics-json tells them.
-
-    Attributes:
-        first: to the first token.
-        between: from one token to the next.
-    """
-
-    def __init__(self) -> None:
-        self.first = self.between = 0
-        self._sums, self._counts = [0, 0], [0, 0]
-
-    def note(self, millis: int, *, first: bool) -> None:
-        """A round has come after so long."""
-        place = 0 if first else 1
-        self._sums[place] += millis
-        self._counts[place] += 1
-        average = self._sums[place] // self._counts[place]
-        if first:
-            self.first = average
-        else:
-            self.between = average
-
-
-class _Clock:
-    """Waits for tokens with the patience of client and server."""
-
-    def __init__(self, service: Service, wish: Wish) -> None:
-        self._start = time.monotonic()
-        self._streamed = wish.stream
-        self._limits = (
-            (float(wish.timeout), "client timeout"),
-            (float(service.raw.server.get("tokenTimeout", 600)), "server tokenTimeout"),
-        )
-        self._whole = self._start + float(service.raw.server.get("e2eTimeout", 600))
-
-    def next(self, request: Request) -> Token:
-        """The next token.
-
-        Raises:
-            EngineTimeout: it does not come in time.
-            BrokenStream: the engine is gone.
-            ApiError: the engine failed on this sequence.
-        """
-        now = time.monotonic()
-        begin = now if self._streamed else self._start
-        deadline, whose = min((begin + seconds, whose) for seconds, whose in self._limits)
-        if self._whole < deadline:
-            deadline, whose = self._whole, "server e2eTimeout"
-        try:
-            item = request.out.get(timeout=max(0.0, deadline - now))
-        except queue.Empty:
-            raise EngineTimeout(whose) from None
-        if isinstance(item, (EngineLost, StepFailed)):
-            raise ApiError(500, "Failed to get engine response.")
-        return item
 
 
 def _share(number: int, token: Token, rule: StopRule | None, site: Site) -> Share:

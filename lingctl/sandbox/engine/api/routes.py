@@ -20,7 +20,8 @@ from lingctl.sandbox.engine.api.parameters import utf16_length
 from lingctl.sandbox.engine.api.prompts import encoded
 from lingctl.sandbox.engine.api.wire import Reply
 from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import EngineTimeout, Service
+from lingctl.sandbox.engine.rounds import EngineTimeout
+from lingctl.sandbox.engine.service import Service
 
 _TIMED = re.compile(r"/health/timed((?:-[0-9]+)?)", re.ASCII)
 _MODEL = re.compile(rf"/v2/models/{MODEL_NAME}(?:/(\w+))?", re.ASCII)

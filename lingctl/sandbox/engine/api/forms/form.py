@@ -9,7 +9,8 @@ from typing import Any
 
 from lingctl.sandbox.engine.api.transcript import Frame, Transcript
 from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import Round, Service
+from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.service import Service
 
 Document = dict[str, Any]
 

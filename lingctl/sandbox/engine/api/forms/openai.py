@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from lingctl.sandbox.engine.api.forms.form import Document, Form, event
 from lingctl.sandbox.engine.api.transcript import Frame, Line, Moment
 from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import Round, Service
+from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.service import Service
 
 
 class OpenAi(Form):
