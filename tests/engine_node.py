@@ -278,7 +278,9 @@ class EngineNode:
             raw: posted as it is.
         """
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://{self.address}:{port or self.port}{path}", data)
+        url = f"http://{self.address}:{port or self.port}{path}"
+        # What urllib would call the body, a form, may have 8192 bytes.
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=20) as answer:

@@ -2,8 +2,8 @@
 
 The engine's segments do not grow with the cards: two of 256 MiB, four of 32, two of 8 and one of 1 KiB for
 each data-parallel group, of which Ling has one. Each tokenizer process takes the longest request. All pages
-are touched, so this is real memory. Seen on 3.0.0 with one card; that it holds for eight is read in its source
-(include/utils/shared_memory.h, executor/communicator.cpp, tokenizer/infer_tokenizer.cpp).
+are touched, so this is real memory. Seen on 3.0.0 with one card; that it holds for eight is read in
+its source (include/utils/shared_memory.h, executor/communicator.cpp, tokenizer/infer_tokenizer.cpp).
 What 1.0.0 and 2.x take is not known: their documents ask for 1 GB at least.
 """
 

@@ -106,7 +106,7 @@ def test_other_flavours(node):
     text = node.call("/generate", {"inputs": prompt, "parameters": rules})[2]
     assert json.loads(text)["generated_text"] == answer
     text = node.call("/generate", {"prompt": prompt, "max_tokens": 40, "temperature": 0})[2]
-    assert json.loads(text) == {"text": [prompt + answer]}
+    assert json.loads(text) == {"text": [f"{prompt} {answer}"]}
     body = {"id": "a", "text_input": prompt, "parameters": rules}
     triton = node.call("/v2/models/bailing_moe/generate", body)[2]
     assert json.loads(triton)["text_output"] == answer
@@ -147,20 +147,26 @@ INVALID = [
     ({"model": None}, "Request contains not model or model null"),
     ({"model": "qwen"}, "Model not found"),
     ({"messages": []}, "Request param messages not arr or arr is empty"),
-    ({"messages": [{"role": "human", "content": "x"}]}, "role must be system, assistant, user or tool"),
-    ({"messages": [{"role": "user", "content": ""}]}, 'Request param "content" should not be empty'),
+    ({"messages": [{"role": "assistant", "content": ""}]}, 'Request param "content" should not be empty'),
+    ({"messages": [{"role": "user", "content": 5}]}, "The type of inputs is abnormal"),
     ({"max_tokens": 0}, "Parameter max_tokens must be (0,2147483647], got 0"),
-    ({"temperature": -1}, "Parameter temperature must be in (0.0,3.40282e+38], got -1"),
-    ({"top_p": 1.5}, "Parameter top_p must be in (0.0,1.0], got 1.5"),
+    ({"temperature": -1}, "Parameter temperature must be in (0.0,3.40282e+38], got -1."),
+    ({"top_p": 1.5}, "Parameter top_p must be in (0.0,1.0], got 1.5."),
     ({"top_k": 0}, "Parameter top_k must be in -1 || (0,2147483647], got 0"),
-    ({"seed": -1}, "Parameter seed must be in [0, 9223372036854775807], got -1"),
-    ({"stream": "yes"}, "Stream must be boolean type."),
-    ({"stop": 5}, "Input validation error: param stop must be string or"),
+    ({"seed": -1}, "seed must be unsigned type."),
+    ({"stream": "yes"}, "stream must be boolean type."),
+    ({"stop": 5}, "Input validation error: param stop must be string or list[string]"),
     ({"tool_choice": "maybe"}, "Parameter tool_choice string not in [none, auto, required]"),
     ({"tool_choice": 1}, "Parameter tool_choice not string or object"),
-    ({"top_logprobs": 21, "logprobs": True}, "top_logprobs"),
+    ({"top_logprobs": 21, "logprobs": True}, "Parameter top logprobs must be in [0, 20], got 21."),
     ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "enable_thinking must be boolean, got string"),
     ({"chat_template_kwargs": 1}, "chat_template_kwargs must be a JSON object"),
+    ({"chat_template": "{{ raise_exception('no') }}"}, "[Tokenizer] encode failed. no"),
+    (
+        {"n": 2, "temperature": 1, "best_of": 1},
+        "best_of must be greater than or equal to n, but best_of is 1",
+    ),
+    ({"max_tokens": 129, "use_beam_search": True}, "Please set the max_tokens to be not larger than 128"),
 ]
 
 
@@ -168,7 +174,49 @@ INVALID = [
 def test_invalid_requests_are_refused_in_the_documented_words(node, change, words):
     status, body = node.chat("Hello", **change)
     assert (status, body["error_type"]) == (422, "Input Validation Error")
-    assert words in body["error"]
+    assert body["error"].startswith(words)
+
+
+CHECKED_FIRST = [
+    ({"model": None, "messages": None, "max_tokens": 0}, "Request contains not model"),
+    ({"tool_choice": 1, "messages": None}, "Parameter tool_choice not string or object"),
+    ({"messages": None, "stop": 5}, "Request param contains not messages"),
+    ({"stop": 5, "temperature": -1}, "Input validation error: param stop"),
+    ({"temperature": -1, "top_k": 0, "max_tokens": 0}, "Parameter temperature"),
+    ({"max_tokens": 0, "stream": 5, "response_format": 5}, "Parameter max_tokens"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), CHECKED_FIRST, ids=lambda value: str(value)[:40])
+def test_of_several_mistakes_the_server_tells_the_one_that_it_checks_first(node, change, words):
+    _, body = node.chat("Hello", **change)
+    assert body["error"].startswith(words)
+
+
+def test_a_stop_string_in_a_stream_is_never_shown_in_part(node):
+    body = {"model": "bailing_moe", "messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
+    _, _, text = node.call("/v1/chat/completions", {**body, "stream": True, "stop": ["an assistant"]})
+    *events, done, _ = text.split("\n\n")
+    assert done == "data: [DONE]"
+    choices = [json.loads(event.removeprefix("data: "))["choices"][0] for event in events]
+    assert "".join(choice["delta"]["content"] for choice in choices) == ANSWER.partition("an assistant")[0]
+    assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
+
+
+def test_an_answer_that_ends_at_its_limit_with_the_end_token_ended_by_its_limit(node):
+    count = node.chat(QUESTION)[1]["usage"]["completion_tokens"]
+    _, body = node.chat(QUESTION, max_tokens=count)
+    assert body["choices"][0]["message"]["content"] == ANSWER
+    assert body["choices"][0]["finish_reason"] == "length"
+
+
+def test_several_sequences_come_side_by_side(node):
+    wish = {"n": 2, "temperature": 1, "seed": 3, "max_tokens": 4}
+    _, body = node.chat(QUESTION, **wish)
+    assert [choice["index"] for choice in body["choices"]] == [0, 1]
+    assert body["usage"]["completion_tokens"] == 8
+    _, body = node.chat(QUESTION, n=2, use_beam_search=True, max_tokens=4)
+    assert len({choice["message"]["content"] for choice in body["choices"]}) == 2
 
 
 def test_infer_is_stricter(node):

@@ -23,6 +23,7 @@ from lingctl.sandbox.engine.health import Health, first_interval
 from lingctl.sandbox.engine.listeners import ListenError, Listeners, open_listeners
 from lingctl.sandbox.engine.parallel import Aborted
 from lingctl.sandbox.engine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
+from lingctl.sandbox.engine.request_log import RequestLog
 from lingctl.sandbox.engine.scheduler import Scheduler
 from lingctl.sandbox.engine.server_config import Refused
 from lingctl.sandbox.engine.service import Service
@@ -161,6 +162,7 @@ class Daemon:
             start_tokenizers(raw, self._memory, self._console)
             start_lines.health_checker_begins(self._console)
             service.say_abnormal = partial(ending.say_abnormal, self._console)
+            service.log = RequestLog(self._console).line
             interval = first_interval(this_site().time_scale)
             service.health = Health(interval, partial(ending.say_normal, self._console))
         else:

@@ -174,7 +174,8 @@ class Model:
         angles = positions[:, None] / self.shape.rope_factor * self._frequencies[None, :]
         cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
         ids = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens, _ in sequences])
-        x = self._embedding[ids]
+        # An id below 0 has no embedding (the answer to a prompt of one was seen on the real 3.0.0).
+        x = np.where(np.less(ids, 0)[..., None], np.float32(0), self._embedding[np.maximum(ids, 0)])
         ends = np.cumsum(lengths)
         for index, layer in enumerate(self._layers):
             normed = self._rms(x, layer.input_norm)

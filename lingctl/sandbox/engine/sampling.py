@@ -9,6 +9,9 @@ import numpy as np
 
 from lingctl.sandbox.engine.bfloat16 import Floats
 
+# Below it a temperature is none: division by it would leave no numbers.
+_COLDEST = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -17,6 +20,8 @@ class Sampling:
     Attributes:
         top_k: -1 or 0 for all.
         seed: fixes the draw, None for a fresh one.
+        first_rank: place, by likelihood, of the first token that a greedy choice takes.
+        alternatives: likeliest tokens to tell of with each choice.
     """
 
     temperature: float = 0.0
@@ -26,6 +31,22 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    first_rank: int = 0
+    alternatives: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen token.
+
+    Attributes:
+        logprob: natural logarithm of its likelihood.
+        best: the likeliest tokens with theirs.
+    """
+
+    token: int
+    logprob: float
+    best: tuple[tuple[int, float], ...] = ()
 
 
 class Sampler:
@@ -43,11 +64,24 @@ class Sampler:
             seen: prompt and answer so far.
             answer: answer so far.
         """
-        scores = self._penalised(logits.astype(np.float64), seen, answer)
+        return self.pick(logits, seen, answer).token
+
+    def pick(self, logits: Floats, seen: Sequence[int], answer: Sequence[int]) -> Choice:
+        """The next token and its log probabilities; the arguments are those of ``choose``."""
+        scores = np.nan_to_num(self._penalised(logits.astype(np.float64), seen, answer))
         rules = self._sampling
-        if rules.temperature <= 0:
-            return int(scores.argmax())
         order = np.argsort(-scores, kind="stable")
+        logs = scores - scores[order[0]]
+        logs -= np.log(np.exp(logs).sum())
+        if rules.temperature < _COLDEST:
+            token = int(order[rules.first_rank if not answer else 0])
+        else:
+            token = self._draw(scores, order)
+        best = tuple((int(one), _single(logs[one])) for one in order[: rules.alternatives])
+        return Choice(token, _single(logs[token]), best)
+
+    def _draw(self, scores: Floats, order: np.ndarray) -> int:
+        rules = self._sampling
         if rules.top_k > 0:
             order = order[: rules.top_k]
         exponents = np.exp((scores[order] - scores[order[0]]) / rules.temperature)
@@ -61,8 +95,16 @@ class Sampler:
         if rules.repetition_penalty != 1.0 and seen:
             ids = np.unique(seen)
             old = scores[ids]
-            scores[ids] = np.where(old > 0, old / rules.repetition_penalty, old * rules.repetition_penalty)
+            with np.errstate(over="ignore"):
+                scores[ids] = np.where(
+                    old > 0, old / rules.repetition_penalty, old * rules.repetition_penalty
+                )
         if (rules.frequency_penalty or rules.presence_penalty) and answer:
             ids, counts = np.unique(answer, return_counts=True)
             scores[ids] -= rules.frequency_penalty * counts + rules.presence_penalty
         return scores
+
+
+def _single(value: float) -> float:
+    """A log probability as the server's single precision gives it."""
+    return float(np.float32(value))

@@ -13,7 +13,7 @@ import numpy as np
 from lingctl.sandbox.engine.bfloat16 import Floats
 from lingctl.sandbox.engine.framing import LinkLost, send_json
 from lingctl.sandbox.engine.model import Cache, Model
-from lingctl.sandbox.engine.sampling import Sampler, Sampling
+from lingctl.sandbox.engine.sampling import Choice, Sampler, Sampling
 from lingctl.sandbox.engine.world import Group
 
 
@@ -21,19 +21,37 @@ class EngineLost(Exception):
     """A node of the world is gone; nothing can be generated any more."""
 
 
+class StepFailed(Exception):
+    """The model could not make a step of this sequence; others go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a sequence.
+
+    Attributes:
+        finish: ``eos`` or ``length`` with the last token. The end token is one of the answer's tokens, and an
+            answer that ends at its limit with the end token ends by ``length`` (MindIE-LLM v3.0.0
+            text_generator/utils/output_filter.py).
+    """
+
+    choice: Choice
+    finish: str = ""
+
+
 @dataclass
 class Request:
     """One request in the engine.
 
     Attributes:
-        out: token ids as they come, then a finish reason (``stop`` or ``length``) or an EngineLost.
+        out: tokens as they come, to the one with a finish reason, or what went wrong.
     """
 
     prompt: list[int]
     limit: int
     sampling: Sampling
     ignore_eos: bool = False
-    out: queue.Queue[int | str | EngineLost] = field(default_factory=queue.Queue)
+    out: queue.Queue[Token | EngineLost | StepFailed] = field(default_factory=queue.Queue)
     cancelled: bool = False
     answer: list[int] = field(default_factory=list)
     number: int = -1
@@ -84,15 +102,20 @@ class Scheduler:
         """Requests in the queue."""
         return self._waiting.qsize()
 
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        return self._model.shape.vocabulary
+
     def submit(self, prompt: list[int], limit: int, sampling: Sampling, ignore_eos: bool = False) -> Request:
-        """Queue a request.
+        """Queue a request, of at least one token and none beyond the vocabulary.
 
         Raises:
             EngineLost: the world is broken.
         """
         if self.lost:
             raise EngineLost
-        sequence = Request(prompt, limit, sampling, ignore_eos)
+        sequence = Request(list(prompt), limit, sampling, ignore_eos)
         self._waiting.put(sequence)
         return sequence
 
@@ -147,8 +170,13 @@ class Scheduler:
             logits = self._logits([(tokens, self._caches[number]) for number, tokens in work])
             for (sequence, _), row in zip(batch, logits, strict=True):
                 sampler = samplers[sequence.number]
-                token = sampler.choose(row, sequence.prompt + sequence.answer, sequence.answer)
-                if self._finished(sequence, token):
+                try:
+                    choice = sampler.pick(row, sequence.prompt + sequence.answer, sequence.answer)
+                except (ArithmeticError, ValueError, IndexError) as error:
+                    sequence.out.put(StepFailed(str(error)))
+                    done.append(sequence)
+                    continue
+                if self._finished(sequence, choice):
                     done.append(sequence)
                 elif sequence not in self._running:
                     self._running.append(sequence)
@@ -160,16 +188,15 @@ class Scheduler:
             self._freed.append(sequence.number)
             samplers.pop(sequence.number, None)
 
-    def _finished(self, sequence: Request, token: int) -> bool:
-        if token in self._model.shape.eos and not sequence.ignore_eos:
-            sequence.out.put("stop")
-            return True
-        sequence.answer.append(token)
-        sequence.out.put(token)
+    def _finished(self, sequence: Request, choice: Choice) -> bool:
+        sequence.answer.append(choice.token)
+        finish = ""
+        if choice.token in self._model.shape.eos and not sequence.ignore_eos:
+            finish = "eos"
         if len(sequence.answer) >= sequence.limit:
-            sequence.out.put("length")
-            return True
-        return False
+            finish = "length"
+        sequence.out.put(Token(choice, finish))
+        return bool(finish)
 
     def _logits(self, batch: list[tuple[list[int], Cache]]) -> Floats:
         own = self._model.forward(batch)

@@ -58,50 +58,88 @@ class Text:
         except Exception as error:  # the tokenizers library raises bare Exception
             raise LoadError(_BROKEN) from error
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids; nothing is added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+    def encode(self, text: str, most: int | None = None) -> list[int]:
+        """Token ids; nothing is added.
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Text without special tokens."""
-        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        Args:
+            text: what to encode.
+            most: keep the first so many, None for all.
+        """
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids[:most]
+
+    def decode(self, tokens: Sequence[int], *, skip_special: bool = True) -> str:
+        """Text of tokens, with or without special ones; ids that are none have no text."""
+        known = [token for token in tokens if 0 <= token < 2**32]
+        text: str = self._tokenizer.decode(known, skip_special_tokens=skip_special)
         return text
 
-    def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """Each token's own text."""
-        return [self._tokenizer.decode([token], skip_special_tokens=False) for token in tokens]
+    def counted_pieces(self, tokens: Sequence[int]) -> list[str]:
+        """Each token's new text as /v1/tokenizer tells it.
 
-    def chat(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        A token that completes no character shows what the tokenizer process says of it (MindIE-LLM v3.0.0
+        src/server/tokenizer/infer_tokenizer.cpp, TikToken).
+        """
+        pieces: list[str] = []
+        known = ""
+        for count in range(1, len(tokens) + 1):
+            whole = self.decode(tokens[:count])
+            fresh = len(whole) > len(known) and not whole.endswith(_HALF)
+            pieces.append(whole[len(known) :] if fresh else '{"update_index": false}')
+            known = whole
+        return pieces
+
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, template: str | None = None, **options: Any
+    ) -> str:
         """The prompt of a conversation, ready for the assistant's answer.
 
+        Args:
+            messages: the conversation.
+            template: another template than the model's own.
+            options: what else the template may use.
+
         Raises:
-            NoTemplate: the model has no chat template.
+            NoTemplate: there is no chat template, or it refuses the conversation.
         """
+        from jinja2.exceptions import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        if self._template is None:
+        source = template or self._template
+        if source is None:
             raise NoTemplate("Your model does not appear to have a chat template.")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _refuse
-        template = environment.from_string(self._template)
-        return template.render(messages=list(messages), add_generation_prompt=True)
+        try:
+            return environment.from_string(source).render(
+                messages=list(messages), add_generation_prompt=True, **options
+            )
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise NoTemplate(str(error)) from error
 
 
 class Growing:
-    """Text of a growing answer, given out only in whole characters."""
+    """Text of a growing answer, given out only in whole characters.
 
-    def __init__(self, text: Text) -> None:
-        self._text = text
+    Only the tokens since the last text but one are decoded anew, as in atb_llm's tokenizer_wrapper.py.
+    """
+
+    def __init__(self, text: Text, *, skip_special: bool = True) -> None:
+        self._text, self._skip = text, skip_special
         self._tokens: list[int] = []
-        self._given = ""
+        self._before = self._known = 0
 
-    def add(self, token: int) -> str:
-        """Append a token; the new text, empty while a character is incomplete."""
+    @property
+    def start(self) -> int:
+        """Place of the first token of the text that was given last."""
+        return self._before
+
+    def add(self, token: int, *, last: bool = False) -> str:
+        """Append a token; the new text, empty while a character is incomplete and more is to come."""
         self._tokens.append(token)
-        whole = self._text.decode(self._tokens)
-        if whole.endswith(_HALF):
+        whole = self._text.decode(self._tokens[self._before :], skip_special=self._skip)
+        old = self._text.decode(self._tokens[self._before : self._known], skip_special=self._skip)
+        if not last and (len(whole) <= len(old) or whole.endswith(_HALF)):
             return ""
-        fresh = whole[len(self._given) :]
-        self._given = whole
-        return fresh
+        self._before, self._known = self._known, len(self._tokens)
+        return whole[len(old) :]

@@ -1,0 +1,90 @@
+"""/v1/chat/completions.
+
+Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, single_req_openai_infer_interface.cpp;
+the first seen on the real 3.0.0, the second (``openAiSupport`` other than ``vllm``) not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lingctl.sandbox.engine.api import counts, parameters
+from lingctl.sandbox.engine.api.dialects import chat_template, messages, response_format, tools
+from lingctl.sandbox.engine.api.errors import invalid
+from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded_chat
+from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.service import Service
+
+
+def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
+    """Check a chat and fill the wish."""
+    vllm = service.speaks_vllm
+    body = {**body, "messages": messages.joined_parts(body.get("messages"))}
+    model = checked_model(body)
+    if model != service.name:
+        raise invalid("Model not found" if vllm else f"Got model {model}, but not found in server")
+    wish.tools = tools.read(body)
+    template = chat_template.read(body, wish)
+    if wish.tools is None:
+        said = messages.check(body)
+        tail = ", but the length of inputs is "
+    else:
+        said = messages.check_with_tools(body)
+        tail = "], but the length of inputs is "
+    wish.text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    checked_length(wish.text, service, "Messages len not in (0, ", tail)
+    wish.tokens = encoded_chat(said, service, wish, template)
+    counted(
+        wish.tokens,
+        "Messages token length",
+        ". This could be caused by invalid input format or empty content.",
+    )
+    _read_parameters(body, service, wish, vllm)
+    counts.chat(wish)
+    counts.compatible(wish)
+
+
+def _read_parameters(body: Mapping[str, Any], service: Service, wish: Wish, vllm: bool) -> None:
+    parameters.flag(body, wish, "ignore_eos")
+    if vllm:
+        parameters.stop(body, wish)
+    else:
+        parameters.stop(body, wish, longest=1024, counted=True)
+    parameters.stop_token_ids(body, wish)
+    parameters.include_stop(body, wish)
+    if vllm:
+        parameters.temperature(body, wish, zero=True)
+        parameters.top_k(body, wish, minus_one=True)
+    else:
+        parameters.temperature(body, wish, zero=True, highest=2.0)
+        parameters.top_k(body, wish, zero=True)
+    parameters.top_p(body, wish)
+    parameters.seed(body, wish)
+    if vllm:
+        parameters.thinking_budget(body)
+    parameters.repetition_penalty(body, wish, 2.0)
+    parameters.frequency_penalty(body, wish)
+    parameters.presence_penalty(body, wish)
+    parameters.skip_special_tokens(body, wish)
+    counts.best_of(body, wish)
+    counts.n(body, wish, service.raw.schedule)
+    counts.beam_search(body, wish)
+    parameters.chat_logprobs(body, wish)
+    parameters.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
+    parameters.flag(body, wish, "stream")
+    if vllm:
+        response_format.check(body)
+
+
+def checked_model(body: Mapping[str, Any]) -> str:
+    """The model's name as the client wrote it."""
+    model = body.get("model")
+    if model is None:
+        raise invalid("Request contains not model or model null")
+    if not isinstance(model, str):
+        raise invalid("Request param model must be string")
+    if not model:
+        raise invalid("Request param model must be not empty")
+    return model

@@ -1,0 +1,155 @@
+"""The messages of a chat.
+
+Source: MindIE-LLM v3.0.0 single_req_vllm_openai_infer_interface.cpp, ParseTextInput and
+ValidMessagesArray; most words seen on the real 3.0.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lingctl.sandbox.engine.api import media
+from lingctl.sandbox.engine.api.errors import ApiError, invalid
+
+Message = dict[str, Any]
+
+FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_\u4e00-\u9fa5-]{1,64}")
+FUNCTION_WORDS = (
+    "The name of function must be a-z, A-Z, 0-9, common chinese characters, underscores and dashe "
+    "within max length of 64, unexpected function name: "
+)
+_ROLES = ("system", "assistant", "user", "tool")
+
+
+def unexpected() -> ApiError:
+    """What the server says of a type that it did not think of."""
+    return invalid("Check open ai req parameter error")
+
+
+def joined_parts(messages: Any) -> Any:
+    """The messages with their text parts joined, up to the first one that has media."""
+    if not isinstance(messages, list):
+        return messages
+    result: list[Any] = list(messages)
+    for place, message in enumerate(result):
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, list):
+            continue
+        if media.has_media(content):
+            break
+        texts = [
+            part["text"]
+            for part in content
+            if isinstance(part, dict) and part.get("type") == "text" and "text" in part
+        ]
+        if not all(isinstance(text, str) for text in texts):
+            raise unexpected()
+        result[place] = {**message, "content": "".join(texts)}
+    return result
+
+
+def check(body: Mapping[str, Any]) -> list[Message]:
+    """The messages of a chat without tools."""
+    messages = body.get("messages")
+    if messages is None:
+        raise invalid("Request param contains not messages or messages null")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("Request param messages not arr or arr is empty")
+    for message in messages:
+        _check_role(message)
+        if message["role"] == "assistant":
+            _check_assistant(message)
+            continue
+        content = message.get("content")
+        if content is None:
+            raise invalid("Request param contains not content or content null")
+        if isinstance(content, list):
+            if not content:
+                raise invalid("Inputs arr is empty")
+            media.check_parts(content)
+        elif not isinstance(content, str):
+            raise invalid("The type of inputs is abnormal")
+    return messages
+
+
+def check_with_tools(body: Mapping[str, Any]) -> list[Message]:
+    """The messages of a chat with tools, where the rules are others."""
+    messages = body.get("messages")
+    if messages is None:
+        raise invalid("Request param messages is null")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("Request param messages is not arr or arr is empty")
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") is None:
+            raise invalid("Request param contains not role or role null")
+        if message["role"] not in _ROLES:
+            raise invalid("Request param contains role must be system, assistant, user or tool")
+        _check_role(message)
+        if message["role"] == "assistant":
+            _check_assistant(message)
+            continue
+        content = message.get("content")
+        if content is None:
+            raise invalid("Request param contains not content or content null")
+        if not isinstance(content, str):
+            raise unexpected()
+        if message["role"] != "tool" and not content:
+            raise invalid("Request param content len should not be 0")
+    return messages
+
+
+def _check_role(message: Any) -> None:
+    if not isinstance(message, dict) or message.get("role") is None:
+        raise invalid("Request param contains not role or role null")
+    if message["role"] != "tool":
+        return
+    named = message.get("tool_call_id")
+    if named is None:
+        raise invalid("Request param contains not tool_call_id or tool_call_id null while role is tool")
+    if not isinstance(named, str):
+        raise invalid("The type of tool_call_id is abnormal")
+    if not named:
+        raise invalid("Request param tool_call_id len should not be 0 while role is tool")
+
+
+def _check_assistant(message: Message) -> None:
+    calls = message.get("tool_calls")
+    if calls is not None:
+        items = (
+            calls if isinstance(calls, list) else list(calls.values()) if isinstance(calls, dict) else [calls]
+        )
+        for call in items:
+            _check_call(call)
+        return
+    content = message.get("content")
+    if content is None:
+        raise invalid("Request param contains not content or content null")
+    if not isinstance(content, str):
+        raise invalid('Request param "content" arguments expected to be a string')
+    if not content:
+        raise invalid('Request param "content" should not be empty')
+
+
+def _check_call(call: Any) -> None:
+    call = call if isinstance(call, dict) else {}
+    if call.get("id") is None:
+        raise invalid("Tool call param contains no id.")
+    if not isinstance(call["id"], str):
+        raise invalid('Tool call param "id" arguments expected to be a string')
+    if call.get("type") != "function":
+        raise invalid("The type of the tool. Currently, only function is supported.")
+    function = call.get("function")
+    if not isinstance(function, dict):
+        raise invalid("Tool call param contains no function that the model called.")
+    if function.get("name") is None:
+        raise invalid("Tool call param contains no function name")
+    if not isinstance(function["name"], str):
+        raise invalid("Tool call param function name expected to be a string")
+    if not FUNCTION_NAME.fullmatch(function["name"]):
+        raise invalid(f"{FUNCTION_WORDS}{function['name']}")
+    if function.get("arguments") is None:
+        raise invalid("Tool call param contains no function arguments")
+    if not isinstance(function["arguments"], str):
+        raise invalid("Tool call param function arguments expected to be a string")

@@ -1,0 +1,78 @@
+"""``response_format``: checked, and then without effect here.
+
+Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/infer_param.cpp, AssignResponseFormat; some
+words seen on the real 3.0.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lingctl.sandbox.engine.api.errors import invalid
+from lingctl.sandbox.engine.api.parameters import Rules
+
+_HEAD = "Parameter response_format"
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+
+
+def check(rules: Rules) -> None:
+    """Refuse what is no response format."""
+    value = rules.get("response_format")
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise invalid(f"{_HEAD} must be an object")
+    if value.get("type") is None:
+        raise invalid(f"{_HEAD} must contain 'type' field")
+    form = value["type"]
+    if not isinstance(form, str):
+        raise invalid(f"{_HEAD}.type must be a string")
+    if form not in ("json_object", "json_schema", "text"):
+        raise invalid(f"{_HEAD}.type must be 'json_object', 'json_schema' or 'text', got '{form}'")
+    if form == "json_schema":
+        _check_schema(value.get("json_schema"))
+
+
+def _check_schema(value: Any) -> None:
+    head = f"{_HEAD}.json_schema"
+    if value is None:
+        raise invalid(f"{head} is required when type is 'json_schema'")
+    if not isinstance(value, dict):
+        raise invalid(f"{head} must be an object")
+    name = value.get("name")
+    if name is None:
+        raise invalid(f"{head}.name is required")
+    if not isinstance(name, str):
+        raise invalid(f"{head}.name must be a string")
+    if not 1 <= len(name.encode()) <= 64:
+        raise invalid(f"{head}.name must be 1-64 characters")
+    schema = value.get("schema")
+    if schema is None:
+        raise invalid(f"{head}.schema is required when type is 'json_schema'")
+    if not isinstance(schema, dict):
+        raise invalid(f"{head}.schema must be an object")
+    _check_types(schema, "schema")
+
+
+def _check_types(schema: dict[str, Any], path: str) -> None:
+    if "type" in schema:
+        if not isinstance(schema["type"], str):
+            raise invalid(f"Invalid json_schema: 'type' at '{path}' must be a string")
+        if schema["type"] not in _TYPES:
+            raise invalid(f"Invalid json_schema: unsupported type '{schema['type']}' at '{path}'")
+    if "properties" in schema:
+        if not isinstance(schema["properties"], dict):
+            raise invalid(f"Invalid json_schema: 'properties' at '{path}' must be an object")
+        for name, item in schema["properties"].items():
+            if not isinstance(item, dict):
+                raise invalid(f"Invalid json_schema: property '{name}' at '{path} must be an object")
+            _check_types(item, f"{path}.properties.{name}")
+    if "items" in schema:
+        if not isinstance(schema["items"], dict):
+            raise invalid(f"Invalid json_schema: 'items' at '{path}' must be an object")
+        _check_types(schema["items"], f"{path}.items")
+    if "required" in schema:
+        if not isinstance(schema["required"], list):
+            raise invalid(f"Invalid json_schema: 'required' at '{path}' must be an array")
+        if not all(isinstance(item, str) for item in schema["required"]):
+            raise invalid(f"Invalid json_schema: elements of 'required' at '{path}' must be strings")

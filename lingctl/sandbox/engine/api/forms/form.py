@@ -1,0 +1,64 @@
+"""What all forms of answers have in common."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from lingctl.sandbox.engine.api.transcript import Frame, Transcript
+from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.service import Service
+
+Document = dict[str, Any]
+
+
+class Form(ABC):
+    """Writes one answer.
+
+    Args:
+        service: what serves it.
+        wish: what is wanted.
+    """
+
+    def __init__(self, service: Service, wish: Wish) -> None:
+        self._service, self._wish = service, wish
+        self._transcript = Transcript(wish, service.text, cumulative=service.full_text)
+        self._rounds: list[Round] = []
+
+    def note(self, taken: Round) -> None:
+        """A round of an answer that is sent whole."""
+        self._rounds.append(taken)
+        self._transcript.note(taken)
+
+    @abstractmethod
+    def whole(self) -> Any:
+        """The document of an answer that is sent whole."""
+
+    def stream(self, taken: Round) -> Iterator[str]:
+        """The chunks that a round of a stream leaves."""
+        frames, silent = self._transcript.show(taken)
+        for frame in frames:
+            yield from self.frame(frame, silent, taken)
+
+    @abstractmethod
+    def frame(self, frame: Frame, silent: set[int], taken: Round) -> Iterator[str]:
+        """The chunks of one frame.
+
+        Args:
+            frame: what to show.
+            silent: sequences whose newest token completed no character.
+            taken: the newest round.
+        """
+
+
+def compact(document: Any) -> str:
+    """JSON as the server writes it."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def event(document: Any, mark: str = "data: ") -> str:
+    """A server-sent event."""
+    return f"{mark}{compact(document)}\n\n"
