@@ -115,7 +115,7 @@ def serving(node):
     """The node, started anew where it has ended."""
     if node.process is None or node.process.poll() is not None:
         node.start()
-        node.wait_success()
+        node.wait_healthy()
     return node
 
 

@@ -51,7 +51,7 @@ def node(tmp_path_factory):
     node.configure(**CONFIG)
     node.start()
     try:
-        node.wait_success()
+        node.wait_healthy()
         yield node
     finally:
         node.close()
