@@ -27,7 +27,8 @@ class LocalConnection:
     def __init__(self, node: str = LOCAL_NODE) -> None:
         self._node = node
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._ended: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def node(self) -> str:
@@ -38,17 +39,20 @@ class LocalConnection:
         self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
     ) -> Completed:
         """See ``Connection.run``."""
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command.text],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._running.add(process)
+        title = command.title or command.text.splitlines()[0][:120]
+        with self._lock:
+            if self._closed:
+                raise self._lost(title)
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command.text],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            self._running.add(process)
         heard = on_output is not None
         out, err = _Drain(process.stdout, on_output, heard), _Drain(process.stderr, None, heard)
-        title = command.title or command.text.splitlines()[0][:120]
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -61,12 +65,14 @@ class LocalConnection:
             _kill(process)
             raise
         finally:
-            self._running.discard(process)
+            with self._lock:
+                self._running.discard(process)
+                ended = self._closed
             # What went on in the background may hold the streams open; nobody waits for that.
             out.join(5)
             err.join(5)
-        if process in self._ended:
-            raise ConnectError(f"{title}: ended in the middle", where=self._node, code="connection-lost")
+        if ended:
+            raise self._lost(title)
         if out.error is not None:
             raise out.error
         truncated = out.kept.truncated or err.kept.truncated
@@ -104,9 +110,13 @@ class LocalConnection:
 
     def close(self) -> None:
         """End what runs: nobody hears its answer."""
-        for process in list(self._running):
-            self._ended.add(process)
+        with self._lock:
+            self._closed, running = True, list(self._running)
+        for process in running:
             _kill(process)
+
+    def _lost(self, title: str) -> ConnectError:
+        return ConnectError(f"{title}: the connection was closed", where=self._node, code="connection-lost")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
