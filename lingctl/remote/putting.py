@@ -107,7 +107,7 @@ def write_error(path: str, why: str, disk: Disk | None, node: str) -> NodeError:
             short = f"the quota on {name} is used up"
         elif disk and disk.has_no_inode:
             short, look = f"{name} has no inode left", "df -i"
-        remedy = f"make room there ({look} {folder}), then run the same command again"
+        remedy = f"make room there ({look} {disk.mount if disk else folder}), then run the same command again"
     else:
         remedy = f"look at free space and permissions: df -h {folder}; ls -ld {folder}"
     return NodeError(
