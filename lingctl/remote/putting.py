@@ -18,10 +18,12 @@ from lingctl.remote.connection import Completed
 _IN_PLACE = "in place"
 # Everything that is sent is taken in, also after a failure: paramiko may answer the end of a command while
 # the rest is still being sent, and OpenSSH then ends the whole connection (paramiko issues 1115 and 1705).
+# Each process that it starts costs more than all the rest of it: where all is well there are four.
 _PUT = """
 export LC_ALL=C
-target=$1 part=$2 mode=$3 size=$4 digest=$5
-folder=$(dirname "$target") taken=
+target=$1 part=$2 mask=$3 chmod=$4 size=$5 digest=$6
+folder=${target%/*} taken=
+[ -n "$folder" ] || folder=/
 trap '' PIPE
 trap 'rm -f "$part"' EXIT
 trap 'exit 129' HUP INT TERM
@@ -36,26 +38,36 @@ failed() {
   exit 1
 }
 umask 027
-said=$(mkdir -p "$folder" 2>&1) || failed "$said"
+[ -d "$folder" ] || said=$(mkdir -p "$folder" 2>&1) || failed "$said"
 for old in "${part%.*.part}."*.part; do
   if [ -e "$old" ]; then find "$old" -prune -mmin +60 -exec rm -f {} + 2>/dev/null; fi
 done
-said=$({ umask 077; set -C; : >"$part"; } 2>&1) || failed "$said"
+# Its mode is right before its first byte is.
+umask "$mask"
+said=$({ set -C; : >"$part"; } 2>&1) || failed "$said"
 exec 3>"$part"
-said=$(chmod "$mode" "$part" 2>&1) || failed "$said"
+[ -z "$chmod" ] || said=$(chmod "$chmod" "$part" 2>&1) || failed "$said"
 taken=yes
-said=$(head -c "$size" | { dd bs=65536 conv=fsync 2>&1 >&3; status=$?; cat >/dev/null; exit "$status"; }) ||
-  case $said in
-    *fsync*"Invalid argument"*) ;;  # a file system that cannot
-    *) failed "$(printf '%s\\n' "$said" | sed -n '/^dd/p')" ;;
-  esac
+write() {
+  dd bs=65536 conv=notrunc,fsync 2>&1 >&3
+  status=$?
+  [ "$status" = 0 ] || cat >/dev/null
+  return "$status"
+}
+said=$(head -c "$size" | write) || case $said in
+  *fsync*"Invalid argument"*) ;;  # a file system that cannot
+  *) failed "$(printf '%s\\n' "$said" | sed -n '/^dd/p')" ;;
+esac
 exec 3>&-
-has=$(wc -c <"$part")
-[ "$has" -eq "$size" ] || failed "only $has of $size bytes arrived"
 sum=$(sha256sum <"$part" 2>&1)
-[ "${sum%% *}" = "$digest" ] || failed "what is on the disk is not what was sent: SHA-256 ${sum%% *}"
+if [ "${sum%% *}" != "$digest" ]; then
+  has=$(wc -c <"$part")
+  [ "$has" -eq "$size" ] || failed "only $has of $size bytes arrived"
+  failed "what is on the disk is not what was sent: SHA-256 ${sum%% *}"
+fi
 said=$(mv -fT "$part" "$target" 2>&1) || failed "$said"
 echo "in place"
+trap - EXIT
 """
 _FULL = re.compile("No space left on device|quota exceeded", re.IGNORECASE)
 
@@ -72,7 +84,10 @@ def put_command(path: str, *, mode: int, size: int, digest: str) -> Command:
     target = PurePosixPath(path)
     # A name of its own: two that write the same file at a time do not meet. An old one is of a dead machine.
     part = f"{target.parent}/.{target.name}.{secrets.token_hex(4)}.part"
-    return script(_PUT, path, part, f"{mode:o}", size, digest, title=f"write {path}")
+    # As it is made, a file can have no bit to be run by, and must have the one to be written by.
+    mask, made = ~mode & 0o577, mode & 0o666 | 0o200
+    chmod = "" if made == mode else f"{mode:o}"
+    return script(_PUT, path, part, f"{mask:o}", chmod, size, digest, title=f"write {path}")
 
 
 def check_put(done: Completed, path: str, node: str) -> None:
