@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import Iterator
+from typing import BinaryIO, Iterator, Union
 
 from lingctl.node.disk import disk_of
 from lingctl.node.trouble import Trouble
@@ -62,6 +62,17 @@ def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
         file.flush()
         if sync:
             os.fsync(file.fileno())
+
+
+def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
+    """Write all of it to a file without a buffer, which may take a part and say so, as a full disk does.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def make_folder(path: str) -> None:

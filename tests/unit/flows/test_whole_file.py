@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import pytest
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.render import Rendered, write_files
 from lingctl.flows.whole_file import no_room, whole_file, write_file
-from lingctl.node.files import system_trouble, write_whole
+from lingctl.node.fetch.folder import copy
+from lingctl.node.fetch.listing import Wanted
+from lingctl.node.files import system_trouble, write_all, write_whole
 from lingctl.remote.local import LocalConnection
 
 OLD = b"the good one"
@@ -86,3 +89,30 @@ def test_a_link_is_followed_and_a_device_written_to(tmp_path: Path) -> None:
     with pytest.raises(OSError) as caught:
         write_file(Path("/dev/full"), OLD)
     assert isinstance(no_room(caught.value, Path("/dev/full")), NodeError)
+
+
+def test_a_download_is_not_believed_where_its_last_block_was_written_in_part(
+    full: Path, tmp_path: Path
+) -> None:
+    """The kernel takes what fits and says so; without a buffer, Python passes that on."""
+    monkeypatch.setattr("lingctl.node.fetch.folder._BLOCK", 4_000_000)
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(2_000_000))
+    (full / "ballast").unlink(missing_ok=True)
+    target = full / "node1" / "file"
+    with pytest.raises(OSError) as caught:
+        copy(str(source), str(target), Wanted("file", 2_000_000, None), lambda path, done: None)
+    assert no_room(caught.value, target) is not None
+
+
+def test_what_a_file_takes_in_parts_is_written_in_parts() -> None:
+    class Slow(io.RawIOBase):
+        taken = b""
+
+        def write(self, data) -> int:
+            self.taken += bytes(data[:3])
+            return len(data[:3])
+
+    file = Slow()
+    write_all(file, b"0123456789")
+    assert file.taken == b"0123456789"
