@@ -91,8 +91,8 @@ def test_a_link_is_followed_and_a_device_written_to(tmp_path: Path) -> None:
     assert isinstance(no_room(caught.value, Path("/dev/full")), NodeError)
 
 
-def test_a_download_is_not_believed_where_its_last_block_was_written_in_part(
-    full: Path, tmp_path: Path
+def test_a_copy_is_not_believed_whose_last_block_was_written_in_part(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel takes what fits and says so; without a buffer, Python passes that on."""
     monkeypatch.setattr("lingctl.node.fetch.folder._BLOCK", 4_000_000)
