@@ -136,8 +136,12 @@ def test_what_may_not_be_read_is_unknown_and_said(
         (line,) = [line for line in told.splitlines() if f"(pid {pid})" in line]
         assert line.startswith("None ") and "of root" in line and "may not be read by this user" in line
 
-        def closed(process: Process) -> dict[str, str]:
-            raise PermissionError(13, "Permission denied")
+        files = Process.files
+
+        def closed(process: Process) -> list[str]:
+            if process.pid == pid:
+                raise PermissionError(13, "Permission denied")
+            return files(process)
 
         monkeypatch.setattr(Process, "files", closed)
         with pytest.raises(Trouble, match="it cannot be told whether MindIE runs from this tree") as refused:
