@@ -101,3 +101,9 @@ class Interrupted(LingctlError):
 
     exit_status = 130
     default_code = "interrupted"
+
+
+class InternalError(LingctlError):
+    """A defect of lingctl, met in one node's work."""
+
+    default_code = "internal"

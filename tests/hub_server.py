@@ -24,6 +24,7 @@ from urllib.request import urlopen
 HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _BLOCK = 16384
+_TRICKLE = 128
 
 
 @dataclass
@@ -32,7 +33,8 @@ class Fault:
 
     kind: ``reset`` (RST after ``after`` bytes), ``short`` (the body ends early), ``truncated`` (the object is
     shorter than listed), ``flipped`` (one bit is wrong), ``empty``, ``status`` (an error with ``status``),
-    ``slow`` (``rate`` bytes a second), ``no-range`` (ranges are ignored).
+    ``slow`` (``rate`` bytes a second), ``held`` (after ``after`` bytes of a file it only trickles, until the
+    hub is ``opened``), ``no-range`` (ranges are ignored).
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Hub:
     tokens: set[str] = field(default_factory=set)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    opened: threading.Event = field(default_factory=threading.Event)
 
     def take(self, *kinds: str, path: str) -> Fault | None:
         """The first fault of one of these kinds that concerns the path; it is used up by one."""
@@ -187,10 +190,14 @@ class _Handler(BaseHTTPRequestHandler):
         return (start, end) if start < end else (None, 0)
 
     def _send(self, body: bytes, path: str) -> None:
-        fault = self.hub.take("reset", "short", "slow", path=path)
-        limit = fault.after if fault and fault.kind != "slow" else len(body)
-        for begin in range(0, min(limit, len(body)), _BLOCK):
-            block = body[begin : min(begin + _BLOCK, limit)]
+        fault = self.hub.take("reset", "short", "slow", "held", path=path)
+        limit = fault.after if fault and fault.kind not in ("slow", "held") else len(body)
+        begin = 0
+        while begin < min(limit, len(body)):
+            holds = fault and fault.kind == "held" and self.hub.served[path] >= fault.after
+            size = _TRICKLE if holds and not self.hub.opened.wait(0.5) else _BLOCK
+            block = body[begin : min(begin + size, limit)]
+            begin += len(block)
             try:
                 self.wfile.write(block)
             except OSError:

@@ -23,6 +23,7 @@ def init(
 ) -> None:
     """Write a commented hosts.yaml to start from."""
     from lingctl.errors import UsageError
+    from lingctl.flows.whole_file import no_room, write_file
     from lingctl.inventory.starter import starter_hosts
     from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import answer, say
@@ -40,9 +41,9 @@ def init(
             code="file-exists",
         )
     try:
-        output.write_text(text, encoding="utf-8")
+        write_file(output, text.encode())
     except OSError as error:
-        raise UsageError(
+        raise no_room(error, output) or UsageError(
             f"cannot write {output}: {error.strerror}", remedy="name another file with -o", code="output"
         ) from error
     say(f"Wrote {output}. Put your machines' addresses in, then: lingctl check-network --nodes {output}")

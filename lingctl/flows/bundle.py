@@ -18,6 +18,7 @@ from lingctl.assets import asset
 from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Event, Listener
 from lingctl.flows.own_wheel import build_own_wheel
+from lingctl.flows.whole_file import no_room, whole_file
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")
@@ -142,14 +143,11 @@ def _add_assets(folder: Path, python: str) -> None:
 
 def _write_tar(folder: Path, target: Path) -> None:
     """The archive appears under its name when it is whole. Not compressed: wheels are."""
-    part = target.with_name(f".{target.name}.part")
     try:
-        with tarfile.open(part, "w") as archive:
+        with whole_file(target) as file, tarfile.open(fileobj=file, mode="w") as archive:
             archive.add(folder, folder.name, filter=_neutral)
-        part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(
+        raise no_room(error, target) or UsageError(
             f"cannot write {target}: {error.strerror}", remedy="name another place with --to"
         ) from error
 

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.flows.check_network import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network_bundle import save_answers
+from lingctl.flows.whole_file import no_room, whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import explain, first_errors
 from lingctl.mindie.profile import profile_for
@@ -77,7 +78,7 @@ def collect(
         try:
             return _pack(cluster, hosts, target, gathered, missing, report, Path(scratch))
         except OSError as error:
-            raise NodeError(
+            raise no_room(error, target) or NodeError(
                 f"cannot write {target}: {error.strerror}", where="this machine", code="write-failed"
             ) from error
 
@@ -104,9 +105,14 @@ def _gather(connection: Connection, cluster: Cluster, scratch: Path, listener: L
 
         try:
             connection.run(command, timeout=_SECONDS, on_output=keep).checked(connection.node)
+            file.flush()
         except LingctlError as error:
             listener(Event(_TASK, "failed", connection.node, error.what))
             raise
+        except OSError as error:  # of this machine's own disk; a connection's is none
+            raise no_room(error, part) or NodeError(
+                f"cannot write {part}: {error.strerror}", where="this machine", code="write-failed"
+            ) from error
     listener(Event(_TASK, "done", connection.node))
     return part
 
@@ -124,7 +130,7 @@ def _pack(
     explained: dict[str, tuple[str, ...]] = {}
     missing = dict(missing)
     left_out: dict[str, str] = {}
-    with _whole_file(target) as unfinished, tarfile.open(unfinished, "w:gz") as bundle:
+    with whole_file(target, 0o600) as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
         for name, part in gathered.items():
             logs: list[str] = []
             console, status = "", ""
@@ -148,28 +154,14 @@ def _pack(
             explained[name] = _explained("\n".join((console, *logs)), status)
         if report is not None:
             save_answers(report, scratch / "answers")
-            for file in sorted((scratch / "answers").iterdir()):
-                _add(bundle, top / "check-network" / file.name, without_secrets(file.read_bytes()))
+            for saved in sorted((scratch / "answers").iterdir()):
+                _add(bundle, top / "check-network" / saved.name, without_secrets(saved.read_bytes()))
             findings = [finding.as_json() for finding in report.findings]
             _add(bundle, top / "check-network" / "findings.json", json.dumps(findings, indent=1).encode())
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
         _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
     return Bundle(target, missing, explained)
-
-
-@contextmanager
-def _whole_file(target: Path) -> Iterator[Path]:
-    """A file for this user alone, which takes its name when the block has ended well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.part")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    try:
-        yield unfinished
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from lingctl.errors import LingctlError, NodeError
@@ -12,6 +11,7 @@ from lingctl.events import Event, Listener
 from lingctl.flows.change import Change
 from lingctl.mindie.failures import explain
 from lingctl.plan import Plan, Run, Stage, Step, WriteFile
+from lingctl.program.answers import Answers, program_error
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group, raise_failures
 from lingctl.remote.job import run_job
@@ -91,12 +91,13 @@ def run_step(connection: Connection, step: Step, listener: Listener, change: Cha
 
 
 def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:
-    told = _ProgramOutput(lambda event: listener(_progress(event, step)))
+    told = Answers(lambda event: listener(_progress(event, step)))
     if action.jobs:
         done = run_job(connection, action.jobs, action.command, timeout=action.timeout, on_output=told)
     else:
         done = connection.run(action.command, timeout=action.timeout, on_output=told)
-    told.raise_error(step)
+    if told.trouble is not None:
+        raise program_error(told.trouble, step.node, step.title)
     _check(done, step)
 
 
@@ -123,7 +124,7 @@ def _check(done: Completed, step: Step) -> None:
     )
 
 
-def _progress(event: dict[str, object], step: Step) -> Event:
+def _progress(event: Mapping[str, object], step: Step) -> Event:
     done, total = event.get("done"), event.get("total")
     return Event(
         step.title,
@@ -132,44 +133,3 @@ def _progress(event: dict[str, object], step: Step) -> Event:
         done=done if isinstance(done, int) else 0,
         total=total if isinstance(total, int) else None,
     )
-
-
-class _ProgramOutput:
-    """Understands the JSON lines that lingctl's node program prints; anything else is passed over."""
-
-    def __init__(self, on_progress: Callable[[dict[str, object]], None]) -> None:
-        self._on_progress = on_progress
-        self._rest = b""
-        self._error: dict[str, object] | None = None
-
-    def __call__(self, part: bytes) -> None:
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        for event in _events(lines):
-            if event["event"] == "progress":
-                self._on_progress(event)
-            elif event["event"] == "error":
-                self._error = event
-
-    def raise_error(self, step: Step) -> None:
-        """Raise what the program said went wrong, if it did."""
-        if self._error is None:
-            return
-        text = {
-            key: str(self._error.get(key) or "") for key in ("what", "where", "evidence", "remedy", "code")
-        }
-        raise NodeError(
-            f"{step.title}: {text['what']}",
-            where=" ".join(part for part in (step.node, text["where"]) if part),
-            evidence=text["evidence"],
-            remedy=text["remedy"],
-            code=text["code"] or "step-failed",
-        )
-
-
-def _events(lines: Iterable[bytes]) -> Iterable[dict[str, object]]:
-    for line in lines:
-        if line.startswith(b'{"event"'):
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue

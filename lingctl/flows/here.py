@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lingctl.errors import LingctlError, LockedError, UsageError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.node.files import system_trouble
 from lingctl.node.trouble import Trouble
+from lingctl.program.answers import program_error
 
 
 @contextmanager
@@ -16,31 +16,14 @@ def node_errors() -> Iterator[None]:
     """Raise what a node program finds wrong as an error of lingctl.
 
     Raises:
-        UsageError: it was asked for something that cannot be.
-        LockedError: another process is at work there.
-        WeightsError: anything else.
+        LingctlError: which one is told by ``program_error``.
     """
     try:
         yield
     except OSError as error:
-        raise _ours(system_trouble(error)) from error
+        raise program_error(system_trouble(error).as_event()) from error
     except Trouble as trouble:
-        raise _ours(trouble) from trouble
-
-
-def _ours(trouble: Trouble) -> LingctlError:
-    kind: type[LingctlError] = WeightsError
-    if trouble.exit_status == UsageError.exit_status:
-        kind = UsageError
-    elif trouble.code == "locked":
-        kind = LockedError
-    return kind(
-        trouble.what,
-        where=trouble.where,
-        evidence=trouble.evidence,
-        remedy=trouble.remedy,
-        code=trouble.code,
-    )
+        raise program_error(trouble.as_event()) from trouble
 
 
 def reporting(listener: Listener) -> Callable[[Mapping[str, object]], None]:

@@ -18,6 +18,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.check_network import NetworkReport, judged
 from lingctl.flows.network_probe import Record
+from lingctl.flows.whole_file import no_room, write_file
 
 _VERSION = 1
 _INDEX = "scope.json"
@@ -30,6 +31,7 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
 
     Raises:
         ConfigurationError: the folder holds something else, or cannot be written.
+        NodeError: its disk is full.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / _INDEX).exists():
         raise ConfigurationError(
@@ -48,7 +50,9 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
             _write(folder / _file(name), asdict(record))
         _write(folder / _INDEX, index)
     except OSError as error:
-        raise ConfigurationError(f"cannot write: {error.strerror}", where=str(folder)) from error
+        raise no_room(error, folder) or ConfigurationError(
+            f"cannot write: {error.strerror}", where=str(folder)
+        ) from error
 
 
 def judge_saved(folder: Path) -> NetworkReport:
@@ -95,7 +99,7 @@ def _finding(data: Mapping[str, Any]) -> Finding:
 
 
 def _write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

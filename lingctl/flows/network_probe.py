@@ -24,6 +24,7 @@ from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
+from lingctl.remote.framing import Kept
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
 
@@ -168,7 +169,7 @@ def _ask(connection: Connection, asked: Sequence[Question]) -> Record:
     script = probe_script(asked).titled("ask the node")
     begun = time.time()
     done = connection.run(script, timeout=probe_timeout(asked), on_output=heard)
-    answers = read_answers(done.stdout)
+    answers = read_answers(heard.text)
     if not answers:
         raise NodeError(
             "the node ran the probe, but gave no answer that can be read",
@@ -267,11 +268,17 @@ def _lost(record: Record, left_out: int) -> Record:
 
 
 class _Heard:
-    """Notes when the first answer of a probe came in."""
+    """Keeps the answers of a probe, and notes when the first came in."""
 
     def __init__(self) -> None:
         self.at = 0.0
+        self._kept = Kept()
+
+    @property
+    def text(self) -> str:
+        return self._kept.text
 
     def __call__(self, part: bytes) -> None:
+        self._kept.take(part)
         if not self.at and _FRAME in part:
             self.at = time.time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.failures import explain
 from lingctl.mindie.profile import profile_for
+from lingctl.program.answers import program_error, read_answers
 from lingctl.release.layout import layout_of
 from lingctl.remote import node_program
 from lingctl.remote.command import Command, command
@@ -192,21 +192,11 @@ def _options(options: NpuOptions) -> list[str]:
 
 def _ask(connection: Connection, call: Command, options: NpuOptions) -> Answer:
     done = connection.run(call, timeout=options.timeout + _SLACK)
-    for line in reversed(done.stdout.splitlines()):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") == "result":
-            return {key: value for key, value in event.items() if key != "event"}
-        if isinstance(event, dict) and event.get("event") == "error":
-            raise NodeError(
-                str(event["what"]),
-                where=connection.node,
-                evidence=str(event["evidence"]),
-                remedy=str(event["remedy"]),
-                code=str(event["code"]),
-            )
+    told = read_answers(done.stdout)
+    if told.result is not None:
+        return {key: value for key, value in told.result.items() if key != "event"}
+    if told.trouble is not None:
+        raise program_error(told.trouble, connection.node)
     raise NodeError(
         "the node program gave no answer",
         where=connection.node,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from lingctl.errors import LingctlError, LockedError, NodeError, UsageError
+from lingctl.errors import LingctlError, NodeError
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.change import Change
 from lingctl.flows.patch_verdicts import Answer, judge
@@ -21,6 +21,7 @@ from lingctl.node.overlay.program import act
 from lingctl.node.trouble import Trouble
 from lingctl.overlay import package_document
 from lingctl.plan import Plan, Stage, Step
+from lingctl.program.answers import program_error, read_answers
 from lingctl.release.layout import layout_of
 from lingctl.remote import node_program
 from lingctl.remote.command import Command, command
@@ -112,9 +113,9 @@ def patch_here(action: str, options: PatchOptions) -> PatchReport:
     try:
         answer = act(action, wanted, make_package(json.loads(package_document())))
     except OSError as error:
-        raise _ours(system_trouble(error).as_event(), "") from error
+        raise program_error(system_trouble(error).as_event()) from error
     except Trouble as trouble:
-        raise _ours(trouble.as_event(), "") from trouble
+        raise program_error(trouble.as_event()) from trouble
     return PatchReport({LOCAL_NODE: answer}, judge(action, {LOCAL_NODE: answer}))
 
 
@@ -204,36 +205,17 @@ def _words(action: str, cluster: Cluster, options: PatchOptions) -> list[str]:
 
 
 def _answer(stdout: str, last_words: str, node: str) -> Answer:
-    for line in reversed(stdout.splitlines()):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") == "result":
-            return event
-        if isinstance(event, dict) and event.get("event") == "error":
-            raise _ours(event, node)
+    told = read_answers(stdout)
+    if told.result is not None:
+        return told.result
+    if told.trouble is not None:
+        raise program_error(told.trouble, node)
     raise NodeError(
         "the node program gave no answer",
         where=node,
         evidence=last_words,
         remedy="Python 3.9 or newer must be there as python3",
         code="no-python",
-    )
-
-
-def _ours(event: Mapping[str, object], node: str) -> LingctlError:
-    kind: type[LingctlError] = NodeError
-    if event["exit_status"] == UsageError.exit_status:
-        kind = UsageError
-    elif event["code"] == "locked":
-        kind = LockedError
-    return kind(
-        str(event["what"]),
-        where=" ".join(part for part in (node, str(event["where"])) if part),
-        evidence=str(event["evidence"]),
-        remedy=str(event["remedy"]),
-        code=str(event["code"]),
     )
 
 

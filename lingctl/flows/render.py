@@ -12,6 +12,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.json_files import read_document
 from lingctl.flows.known import Known
+from lingctl.flows.whole_file import no_room, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec, run_command
@@ -131,17 +132,13 @@ def write_files(files: list[Rendered], folder: Path) -> None:
 
     Raises:
         UsageError: the folder cannot be written.
+        NodeError: its disk is full.
     """
     try:
         for file in files:
-            path = folder / file.node / file.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(file.mode)
-            path.chmod(file.mode | 0o200)
-            path.write_bytes(file.content)
-            path.chmod(file.mode)
+            write_file(folder / file.node / file.name, file.content, file.mode)
     except OSError as error:
-        raise UsageError(
+        raise no_room(error, folder) or UsageError(
             f"cannot write: {error}", where=str(folder), remedy="name another folder with -o", code="output"
         ) from error
 

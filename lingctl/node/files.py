@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import Iterator
+from typing import BinaryIO, Iterator, Union
 
+from lingctl.node.disk import disk_of
 from lingctl.node.trouble import Trouble
 
 # MindIE 3.0.0 refuses a weight folder above 0750 and files above 0640 (src/utils/safe_path.cpp).
@@ -28,7 +29,9 @@ def part_of(path: str, *, sync: bool = True) -> Iterator[str]:
         os.replace(part, path)
         if sync:
             sync_folder(os.path.dirname(path))
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path  # a write that fails does not tell of which file it was
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
@@ -59,6 +62,17 @@ def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
         file.flush()
         if sync:
             os.fsync(file.fileno())
+
+
+def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
+    """Write all of it to a file without a buffer, which may take a part and say so, as a full disk does.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def make_folder(path: str) -> None:
@@ -92,12 +106,7 @@ def system_trouble(error: OSError, where: str = "") -> Trouble:
     """An error of the operating system as one a user can act on."""
     place = where or str(error.filename or "")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Trouble(
-            "the disk is full",
-            where=place,
-            remedy="free some space and run it again: what is complete is kept",
-            code="disk-full",
-        )
+        return _no_room(error, place)
     if error.errno == errno.EFBIG:
         remedy = "write smaller files (--max-shard-size), or lift the limit (ulimit -f)"
         return Trouble("a file this large is not allowed here", where=place, remedy=remedy, code="file-limit")
@@ -108,3 +117,20 @@ def system_trouble(error: OSError, where: str = "") -> Trouble:
         remedy = "check the disk (dmesg, smartctl); copy the file elsewhere and try again"
         return Trouble("the disk cannot read or write this", where=place, remedy=remedy, code="disk-error")
     return Trouble(f"{error.strerror or error}", where=place, code="system")
+
+
+def _no_room(error: OSError, place: str) -> Trouble:
+    disk = disk_of(str(error.filename or place)) if error.filename or place else None
+    what, look = "the disk is full", "df -h"
+    if error.errno == errno.EDQUOT:
+        what = "the quota on the disk is used up"
+    elif disk and disk.has_no_inode:
+        what, look = "the disk has no inode left", "df -i"
+    look = f"{look} {disk.mount}" if disk else look
+    return Trouble(
+        what,
+        where=place,
+        evidence="\n".join(disk.lines) if disk else "",
+        remedy=f"free some space ({look}) and run it again: what is complete is kept",
+        code="disk-full",
+    )

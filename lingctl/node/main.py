@@ -1,7 +1,7 @@
 """Entry of the zipapp: one program per name, JSON lines on standard output.
 
 Each line is an event; the last one is ``{"event": "result", ...}`` or ``{"event": "error", ...}``.
-Exit status: 0 done, 1 failed, 2 usage, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 usage, 5 another one is at work there, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     if busy:
         raise Trouble(
             "MindIE runs here and uses the cards and HCCL's ports",
-            evidence=", ".join(busy[:4]),
+            evidence="\n".join(map(str, busy[:4])),
             remedy="stop it first (lingctl stop), or --allow-running",
             code="npu-busy",
         )

@@ -14,7 +14,7 @@ class Trouble(Exception):
         evidence: the values that show it.
         remedy: what to type or change next.
         code: stable name of this message.
-        exit_status: 1 failed, 2 usage.
+        exit_status: 1 failed, 2 usage, 5 another one is at work there.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from typing import Any
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.tls import certificates_folder
+from lingctl.program.answers import read_answers
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout
@@ -244,18 +245,11 @@ def _weights(answers: Answers, name: str) -> WeightsState | None:
     answer = answers.get(name)
     if answer is None:
         return None
-    result: dict[str, Any] = {}
-    for line in answer.stdout.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") in ("result", "error"):
-            result = event
-    if result.get("event") != "result":
-        problem = result.get("what") or _first_line(answer) or "no answer"
+    told = read_answers(answer.stdout)
+    if told.result is None:
+        problem = told.last.get("what") or _first_line(answer)
         return WeightsState("unknown", False, str(problem))
-    return weights_state(result)
+    return weights_state(told.result)
 
 
 def weights_state(result: Mapping[str, Any]) -> WeightsState:

@@ -75,7 +75,7 @@ class Connection(Protocol):
         Args:
             command: what to run, by the node's ``sh``.
             timeout: seconds until the command is given up.
-            on_output: gets standard output as it arrives.
+            on_output: gets standard output as it arrives; only the end of what was said is kept then.
 
         Raises:
             ConnectError: the connection was lost.
@@ -84,7 +84,14 @@ class Connection(Protocol):
         """
 
     def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
-        """Write a file: complete under its name, with its mode, or not at all. Makes parents (0750)."""
+        """Write a file: complete under its name, with its mode, or not at all. Makes parents (0750).
+
+        It returns when the node has confirmed the content by its digest, and its disk that it has it.
+
+        Raises:
+            ConnectError: the connection was lost; the old file is there, or the whole new one.
+            NodeError: it could not be written (``write-failed``, ``disk-full``); the old file is there.
+        """
 
     def get(self, path: str) -> bytes:
         """Read a file of moderate size.

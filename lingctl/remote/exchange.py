@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import paramiko
 
@@ -15,6 +16,9 @@ from lingctl.remote.framing import ERR, OUT, Stream, framed
 # neither a frozen machine nor, with nothing to send, a link that was cut.
 _PULSE_SECONDS = 5.0
 _SILENCE_SECONDS = 20.0
+# What is sent between two looks at what came: an answer must not wait for the end of a long upload.
+_SENT_AT_ONCE = 1 << 20
+_PACKET = 32 * 1024
 
 
 class NotRunError(Exception):
@@ -22,20 +26,37 @@ class NotRunError(Exception):
 
 
 class Exchange:
-    """One command on one channel: both streams are read as they come, by one thread.
+    """One command on one channel: both streams are read as they come, and its input sent, by one thread.
 
     No end-of-file is ever sent: paramiko may send it after the channel's close, and OpenSSH then ends
-    the whole connection (paramiko issues 1115 and 1705).
+    the whole connection (paramiko issues 1115 and 1705). So a command that reads has to know how much.
     """
 
-    def __init__(self, channel: paramiko.Channel, command: Command, listener: OutputListener | None) -> None:
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        command: Command,
+        listener: OutputListener | None,
+        content: Iterator[bytes] | None = None,
+    ) -> None:
+        """Start the command.
+
+        Args:
+            channel: a new one.
+            command: what to run.
+            listener: gets standard output as it comes.
+            content: standard input; nothing is sent to a command that did not begin, for something else
+                would read it.
+        """
         self._channel = channel
+        self._content = content
+        self._unsent = b""
         self._command = command
         self._news = threading.Event()
         channel.in_buffer.set_event(self._news)
         channel.in_stderr_buffer.set_event(self._news)
         self._out = Stream(OUT, listener)
-        self._err = Stream(ERR)
+        self._err = Stream(ERR, heard=listener is not None)
         self._begun = self._asked = time.monotonic()
         channel.exec_command(framed(command.text))
 
@@ -57,7 +78,9 @@ class Exchange:
             if time.monotonic() >= deadline:
                 raise TimeoutError
             self._feel_pulse()
-            self._news.wait(min(0.05, max(0.0, deadline - time.monotonic())))
+            self._send()
+            pause = 0.05 if self._content is None else 0.002
+            self._news.wait(min(pause, max(0.0, deadline - time.monotonic())))
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         if status == -1 and not channel.get_transport().is_active():
             raise EOFError("the connection ended before the command did")
@@ -86,6 +109,22 @@ class Exchange:
             question.add_boolean(True)
             # The public way asks for no answer, and an answer is what we want to hear.
             transport._send_user_message(question)  # type: ignore[attr-defined]
+
+    def _send(self) -> None:
+        if self._content is None or not self._out.begun:
+            return
+        sent = 0
+        try:
+            while sent < _SENT_AT_ONCE and self._channel.send_ready():
+                if not self._unsent:
+                    self._unsent = next(self._content)
+                count = self._channel.send(self._unsent[:_PACKET])
+                self._unsent = self._unsent[count:]
+                sent += count
+        except StopIteration:
+            self._content = None
+        except OSError:
+            self._content = None  # it ended before it had read all of it, and tells why itself
 
     def _drain(self) -> None:
         channel = self._channel

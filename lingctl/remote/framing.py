@@ -1,4 +1,4 @@
-"""Where a command's own output begins.
+"""Where a command's own output begins, and how much of it is kept.
 
 sshd hands a command to the login shell, and what that shell's start files (bash reads ``~/.bashrc`` there)
 or a ``ForceCommand`` print comes before the command's first byte, on the same streams. So the command prints
@@ -14,6 +14,8 @@ OUT, ERR = b"\x1elingctl out\n", b"\x1elingctl err\n"
 # that traces its commands prints these words, but not the byte that they stand for.
 _PRINT_MARKS = "printf '\\036lingctl err\\n' >&2; printf '\\036lingctl out\\n'; "
 _MOST_OUTPUT = 64 * 1024 * 1024
+# Of output that somebody has heard already, an error message quotes the end.
+_MOST_HEARD = 256 * 1024
 _MOST_NOISE = 4096
 
 
@@ -22,21 +24,61 @@ def framed(text: str) -> str:
     return _PRINT_MARKS + text
 
 
-class Stream:
-    """One stream of a framed command: what comes after its mark is kept, up to 64 MiB.
+class Kept:
+    """Output that is kept: its beginning up to 64 MiB, or its last 256 KiB where somebody hears it.
 
     Attributes:
-        begun: whether the mark was seen.
         truncated: whether more came than is kept.
     """
 
-    def __init__(self, mark: bytes, listener: OutputListener | None = None) -> None:
-        self.begun = False
+    def __init__(self, *, heard: bool = False) -> None:
         self.truncated = False
+        self._heard = heard
+        self._bytes = bytearray()
+
+    def take(self, part: bytes) -> None:
+        """The next bytes."""
+        if not self._heard:
+            room = _MOST_OUTPUT - len(self._bytes)
+            self._bytes += part[:room]
+            self.truncated = self.truncated or len(part) > room
+            return
+        self._bytes += part[-_MOST_HEARD:]
+        if len(self._bytes) > 2 * _MOST_HEARD or len(part) > _MOST_HEARD:
+            self._cut()
+
+    @property
+    def text(self) -> str:
+        """What is kept."""
+        if self._heard and len(self._bytes) > _MOST_HEARD:
+            self._cut()
+        return self._bytes.decode("utf-8", "replace")
+
+    def _cut(self) -> None:
+        self.truncated = True
+        del self._bytes[:-_MOST_HEARD]
+
+
+class Stream:
+    """One stream of a framed command: what comes after its mark is the command's.
+
+    Attributes:
+        begun: whether the mark was seen.
+    """
+
+    def __init__(self, mark: bytes, listener: OutputListener | None = None, *, heard: bool = False) -> None:
+        """Nothing has come yet.
+
+        Args:
+            mark: after which it begins.
+            listener: gets the command's bytes as they come.
+            heard: only its end is kept, as where there is a listener: it is wanted for errors alone.
+        """
+        self.begun = False
         self._mark = mark
         self._listener = listener
         self._noise = b""
-        self._kept = bytearray()
+        self._kept = Kept(heard=heard or listener is not None)
 
     def take(self, part: bytes) -> None:
         """The next bytes of it; the listener gets those that are the command's."""
@@ -48,14 +90,17 @@ class Stream:
             self.begun = True
         if self._listener and part:
             self._listener(part)
-        room = _MOST_OUTPUT - len(self._kept)
-        self._kept += part[:room]
-        self.truncated = self.truncated or len(part) > room
+        self._kept.take(part)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether more came than is kept."""
+        return self._kept.truncated
 
     @property
     def text(self) -> str:
         """What the command printed."""
-        return self._kept.decode("utf-8", "replace")
+        return self._kept.text
 
     @property
     def noise(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from lingctl.errors import ConnectError, LingctlError, NodeError
+from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener, ignore
 from lingctl.remote.connection import Connection
+from lingctl.remote.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
@@ -49,23 +49,17 @@ class Group:
             work: what to do with a node's connection.
             together: work that goes on, or that waits for the other nodes' work, must run on all nodes at the
                 same time, however many there are; else at most 64 are worked on at a time.
+
+        Raises:
+            BaseException: what is no LingctlError, a defect say; the connections are closed then, and the
+                other nodes' work with them.
         """
         outcomes: dict[str, T | LingctlError] = dict(self.errors)
-        workers = len(self.connections) if together else min(len(self.connections), _MOST_WORKERS)
-        with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-            futures: dict[str, Future[T]] = {
-                name: pool.submit(work, connection) for name, connection in self.connections.items()
-            }
-            try:
-                for name, future in futures.items():
-                    try:
-                        outcomes[name] = future.result()
-                    except LingctlError as error:
-                        outcomes[name] = error
-            except KeyboardInterrupt:
-                # The pool waits for its threads: without their connections they end at once.
-                self.close()
-                raise
+        workers = len(self.connections) if together else _MOST_WORKERS
+        # Without their connections, those that are still at work end at once.
+        outcomes |= side_by_side(
+            lambda name: work(self.connections[name]), self.connections, workers=workers, stop=self.close
+        )
         return outcomes
 
     def all(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T]:
@@ -92,8 +86,9 @@ def raise_failures(outcomes: Mapping[str, object]) -> None:
     first = next(iter(failures.values()))
     if len(failures) == 1:
         raise first
-    unreachable = all(isinstance(error, ConnectError) for error in failures.values())
-    kind = ConnectError if unreachable else NodeError
+    # The same trouble everywhere stays that trouble, and keeps its exit status.
+    kinds = {type(error) for error in failures.values()}
+    kind = kinds.pop() if len(kinds) == 1 else NodeError
     evidence = [line for name, error in failures.items() for line in _told(name, error)]
     remedies = dict.fromkeys(error.remedy for error in failures.values() if error.remedy)
     raise kind(
@@ -144,17 +139,17 @@ def _connect_all(cluster: Cluster, listener: Listener) -> Group:
         listener(Event("connect", "done", node.name))
         return connection
 
-    connections: dict[str, Connection] = {}
-    errors: dict[str, LingctlError] = {}
-    pool = ThreadPoolExecutor(max_workers=min(len(cluster.nodes), _MOST_WORKERS))
-    try:
-        futures = {node.name: pool.submit(reach, node) for node in cluster.nodes}
-        for name, future in futures.items():
-            try:
-                connections[name] = future.result()
-            except LingctlError as error:
-                errors[name] = error
-    finally:
-        # After Ctrl-C nobody waits for a handshake with a silent host; else none is under way any more.
-        pool.shutdown(wait=False, cancel_futures=True)
-    return Group(connections, errors)
+    reached: list[Connection] = []
+
+    def keep(name: str) -> Connection:
+        connection = reach(cluster.node(name))
+        reached.append(connection)
+        return connection
+
+    def stop() -> None:
+        for connection in list(reached):
+            connection.close()
+
+    outcomes = side_by_side(keep, cluster.node_names, workers=_MOST_WORKERS, stop=stop)
+    errors = {name: one for name, one in outcomes.items() if isinstance(one, LingctlError)}
+    return Group({name: one for name, one in outcomes.items() if not isinstance(one, LingctlError)}, errors)

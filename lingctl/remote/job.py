@@ -32,13 +32,13 @@ setsid sh -c '
 read -r line <"/proc/$$/stat"
 d=$1 text=$2
 set -- ${{line##*) }}
-printf "%s\\n%s\\n" "$$" "${{20}}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"
+printf "%s\\n%s\\n" "$$" "${{20}}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid" || exit 1
 sh -c "$text"
 echo $? >"$d/exit.new" && mv "$d/exit.new" "$d/exit"' job "$d" "$2" >"$d/out" 2>"$d/err" </dev/null &
 n=0
 until [ -s "$d/pid" ]; do
   n=$((n + 1))
-  [ "$n" -gt 100 ] && {{ cat "$d/err" >&2; exit 1; }}
+  [ "$n" -gt 100 ] && {{ cat "$d/err" >&2; df -hP "$d" | tail -n 1 >&2; exit 1; }}
   sleep 0.05
 done
 """
@@ -46,7 +46,7 @@ _FOLLOW = f"""{_RUNS}
 d=$1 seen=0
 while :; do
   ended=
-  runs || ended=$(cat "$d/exit" 2>/dev/null || {{ sleep 1; cat "$d/exit" 2>/dev/null; }} || echo 137)
+  runs || ended=$(cat "$d/exit" 2>/dev/null || {{ sleep 1; cat "$d/exit" 2>/dev/null; }} || echo lost)
   size=$(wc -c <"$d/out")
   if [ "$size" -gt "$seen" ]; then
     tail -c "+$((seen + 1))" "$d/out" | head -c "$((size - seen))"
@@ -56,6 +56,12 @@ while :; do
   sleep 0.3
 done
 cat "$d/err" >&2
+case $ended in
+  *[!0-9]* | '')
+    echo "it ended without telling how: it was killed, or its disk has no room left to say it" >&2
+    df -hP "$d" | tail -n 1 >&2
+    exit 137 ;;
+esac
 exit "$ended"
 """
 

@@ -10,9 +10,13 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from lingctl.errors import NodeError
+from lingctl.errors import ConnectError, NodeError
+from lingctl.node.disk import disk_of
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.framing import Kept
+from lingctl.remote.putting import write_error
+from lingctl.remote.upload import opened
 
 LOCAL_NODE = "this machine"
 
@@ -22,6 +26,9 @@ class LocalConnection:
 
     def __init__(self, node: str = LOCAL_NODE) -> None:
         self._node = node
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def node(self) -> str:
@@ -32,52 +39,65 @@ class LocalConnection:
         self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
     ) -> Completed:
         """See ``Connection.run``."""
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command.text],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        out, err = _Drain(process.stdout, on_output), _Drain(process.stderr, None)
+        title = command.title or command.text.splitlines()[0][:120]
+        with self._lock:
+            if self._closed:
+                raise self._lost(title)
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command.text],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        heard = on_output is not None
+        out, err = _Drain(process.stdout, on_output, heard), _Drain(process.stderr, None, heard)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             _kill(process)
             raise NodeError(
-                f"{command.title or command.text.splitlines()[0][:120]}: no end after {timeout:g} s",
-                where=self._node,
-                code="command-timeout",
+                f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
             ) from None
         except KeyboardInterrupt:
             # It has a session of its own, so that the terminal's Ctrl-C does not reach it.
             _kill(process)
             raise
         finally:
+            with self._lock:
+                self._running.discard(process)
+                ended = self._closed
             # What went on in the background may hold the streams open; nobody waits for that.
             out.join(5)
             err.join(5)
-        return Completed(command, status if status >= 0 else 128 - status, out.text, err.text)
+        if ended:
+            raise self._lost(title)
+        if out.error is not None:
+            raise out.error
+        truncated = out.kept.truncated or err.kept.truncated
+        status = status if status >= 0 else 128 - status
+        return Completed(command, status, out.kept.text, err.kept.text, truncated)
 
     def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
         """See ``Connection.put``."""
         target = Path(path)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content if isinstance(content, bytes) else content.read_bytes())
-                    os.fchmod(handle, mode)
-                    file.flush()
-                    os.fsync(handle)
-                Path(part).replace(target)
-            finally:
-                Path(part).unlink(missing_ok=True)
+            with opened(content) as upload:
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+                handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+                try:
+                    with os.fdopen(handle, "wb") as file:
+                        os.fchmod(handle, mode)
+                        file.writelines(upload.blocks())
+                        file.flush()
+                        os.fsync(handle)
+                    Path(part).replace(target)
+                finally:
+                    Path(part).unlink(missing_ok=True)
         except OSError as error:
-            raise NodeError(
-                f"cannot write {path}: {error.strerror}", where=self._node, code="write-failed"
-            ) from error
+            why = error.strerror or str(error)
+            raise write_error(path, why, disk_of(str(target.parent)), self._node) from error
 
     def get(self, path: str) -> bytes:
         """See ``Connection.get``."""
@@ -89,7 +109,14 @@ class LocalConnection:
             ) from error
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """End what runs: nobody hears its answer."""
+        with self._lock:
+            self._closed, running = True, list(self._running)
+        for process in running:
+            _kill(process)
+
+    def _lost(self, title: str) -> ConnectError:
+        return ConnectError(f"{title}: the connection was closed", where=self._node, code="connection-lost")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -101,22 +128,22 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 class _Drain(threading.Thread):
     """Reads one stream to its end, so that neither can fill up and block the command."""
 
-    def __init__(self, stream: IO[bytes] | None, listener: OutputListener | None) -> None:
+    def __init__(self, stream: IO[bytes] | None, listener: OutputListener | None, heard: bool) -> None:
         super().__init__(daemon=True)
         assert stream is not None
         self._stream = stream
         self._listener = listener
-        self._parts: list[bytes] = []
+        self.kept = Kept(heard=heard)
+        self.error: Exception | None = None  # the listener's own
         self.start()
 
     def run(self) -> None:
         """Read until the end."""
         while part := os.read(self._stream.fileno(), 65536):
-            self._parts.append(part)
-            if self._listener:
+            self.kept.take(part)
+            if self._listener is None or self.error is not None:
+                continue
+            try:
                 self._listener(part)
-
-    @property
-    def text(self) -> str:
-        """What was read so far."""
-        return b"".join(self._parts).decode("utf-8", "replace")
+            except Exception as error:  # raised where the command is waited for
+                self.error = error

@@ -29,7 +29,8 @@ _TAKE = """
 umask 027
 mkdir -p "$1" || exit 1
 find "$1" -maxdepth 1 -name '.lock.*' -mmin +1 -exec rm -rf {} + 2>/dev/null
-mkdir "$1/.lock.$2" && printf '%s\\n' "$3" > "$1/.lock.$2/$2" || { rm -rf "$1/.lock.$2"; exit 1; }
+mkdir "$1/.lock.$2" && printf '%s\\n' "$3" > "$1/.lock.$2/$2" ||
+  { rm -rf "$1/.lock.$2"; df -hP "$1" | tail -n 1 >&2; exit 1; }
 if mv -T "$1/.lock.$2" "$1/lock" 2>/dev/null; then echo taken; exit 0; fi
 rm -rf "$1/.lock.$2"
 """
@@ -46,7 +47,11 @@ _TAKE_OVER = """
 umask 027
 touch -c "$1/lock/$2"
 mv "$1/lock/$2" "$1/lock/$3" 2>/dev/null || { echo lost; exit 0; }
-printf '%s\\n' "$4" > "$1/lock/$3" && echo taken
+if printf '%s\\n' "$4" > "$1/lock/$3"; then echo taken; exit 0; fi
+# Not even its name can be written: what cannot be kept is given back.
+rm -f "$1/lock/$3"; rmdir "$1/lock" 2>/dev/null
+df -hP "$1" | tail -n 1 >&2
+exit 1
 """
 _BEAT = '[ -e "$1/lock/$2" ] && touch -c "$1/lock/$2"'
 _RELEASE = 'rm -f "$1/lock/$2" && { rmdir "$1/lock" 2>/dev/null || true; }'

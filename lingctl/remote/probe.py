@@ -3,7 +3,7 @@
 The script is plain POSIX sh. Each question runs by itself, one after the other (hccn_tool must not run
 twice at a time on one node), with its own time limit and nothing on its standard input. Answers are
 framed with a mark that no tool prints; what a login banner printed before the first frame is passed over,
-and an answer counts only if the last frame arrived too.
+and an answer counts only if the last frame arrived too. Where there is no room for one, the script ends.
 """
 
 from __future__ import annotations
@@ -23,14 +23,22 @@ _ASK = """\
 export LC_ALL=C
 PATH=$PATH:/usr/local/Ascend/driver/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
 export PATH
-d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
+# A tool does not tell that its answer was cut short by a full disk: after each there has to be room for more.
+room() { printf '%8192s' x >"$d/room" && : >"$d/room"; } 2>/dev/null
+for place in "${TMPDIR:-/tmp}" /dev/shm; do
+  d=$(mktemp -d -p "$place" 2>/dev/null) && room && break
+  rm -rf "$d"
+  d=
+done
+[ -n "$d" ] || { echo "no room for answers in ${TMPDIR:-/tmp} and /dev/shm" >&2; exit 1; }
 mark=$(printf '\\036')
 ask() {
   case " $hung " in *" $4 "*) return;; esac
   for pause in 0.3 1 2 0; do
     timeout "$2" sh -c "$3" >"$d/out" 2>"$d/err" </dev/null
     status=$?
+    room || { printf '%s%s\\n' "$mark" no-room; echo "no room for answers in $d" >&2; exit 1; }
     [ "$status" = 0 ] && break
     out= err=
     read -r out <"$d/out"

@@ -6,17 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.sections import Ssh
-from lingctl.remote.command import Command
+from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.exchange import Exchange, NotRunError
 from lingctl.remote.forward import forward_port
 from lingctl.remote.login import by_hand, log_in
+from lingctl.remote.putting import check_put, put_command
+from lingctl.remote.upload import opened
 from lingctl.remote.watchdog import Watchdog
 
 _watchdog = Watchdog()
@@ -38,8 +40,6 @@ class SshConnection:
         self._host = host
         self._settings = settings
         self._slots = threading.BoundedSemaphore(4)
-        self._sftp_lock = threading.Lock()
-        self._sftp: paramiko.SFTPClient | None = None
         self._transport = log_in(node, host, settings)
 
     @property
@@ -51,12 +51,52 @@ class SshConnection:
         self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
     ) -> Completed:
         """See ``Connection.run``."""
+        return self._run(command, timeout, on_output, None)
+
+    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
+        """See ``Connection.put``."""
+        with opened(content) as upload:
+            put = put_command(path, mode=mode, size=upload.size, digest=upload.digest)
+            done = self._run(put, 60 + upload.size / 1_000_000, None, upload.blocks())
+        check_put(done, path, self._node)
+
+    def get(self, path: str) -> bytes:
+        """See ``Connection.get``."""
+        content = bytearray()
+        done = self.run(command("cat", path, title=f"read {path}"), on_output=content.extend)
+        if not done.ok:
+            raise NodeError(
+                f"cannot read {path}: {done.last_words(1).rpartition(': ')[2]}",
+                where=self._node,
+                evidence=done.last_words(),
+                code="read-failed",
+            )
+        return bytes(content)
+
+    @contextmanager
+    def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
+        """A local address whose connections come out on the node, to ``host:port``."""
+        with forward_port(self._transport, host, port) as address:
+            yield address
+
+    def close(self) -> None:
+        """See ``Connection.close``."""
+        self._transport.close()
+
+    def _run(
+        self,
+        command: Command,
+        timeout: float,
+        on_output: OutputListener | None,
+        content: Iterator[bytes] | None,
+    ) -> Completed:
         title = command.title or command.text.splitlines()[0][:120]
-        deadline = time.monotonic() + timeout
+        # Whose turn has not come is not late: its time begins when it has a slot.
         with self._slots, self._bounded(timeout + 5, title):
+            deadline = time.monotonic() + timeout
             channel = self._open_channel()
             try:
-                return Exchange(channel, command, on_output).finish(deadline)
+                return Exchange(channel, command, on_output, content).finish(deadline)
             except TimeoutError:
                 raise NodeError(
                     f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
@@ -73,53 +113,6 @@ class SshConnection:
                 ) from error
             finally:
                 channel.close()
-
-    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
-        """See ``Connection.put``."""
-        target = PurePosixPath(path)
-        part = f"{target.parent}/.{target.name}.part"
-        try:
-            with self._sftp_lock, self._bounded(_transfer_seconds(content), f"write {path}"):
-                sftp = self._open_sftp()
-                _make_parents(sftp, target.parent)
-                with sftp.file(part, "wb") as file:
-                    file.set_pipelined(True)
-                    # Its mode is right before its first byte is.
-                    sftp.chmod(part, mode)
-                    for block in _blocks(content):
-                        file.write(block)
-                sftp.posix_rename(part, path)
-        except OSError as error:
-            raise NodeError(
-                f"cannot write {path}: {_reason(error)}",
-                where=self._node,
-                remedy=f"look at free space and permissions: df -h {target.parent}; ls -ld {target.parent}",
-                code="write-failed",
-            ) from error
-
-    def get(self, path: str) -> bytes:
-        """See ``Connection.get``."""
-        try:
-            with (
-                self._sftp_lock,
-                self._bounded(60, f"read {path}"),
-                self._open_sftp().file(path, "rb") as file,
-            ):
-                return bytes(file.read())
-        except OSError as error:
-            raise NodeError(
-                f"cannot read {path}: {_reason(error)}", where=self._node, code="read-failed"
-            ) from error
-
-    @contextmanager
-    def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
-        """A local address whose connections come out on the node, to ``host:port``."""
-        with forward_port(self._transport, host, port) as address:
-            yield address
-
-    def close(self) -> None:
-        """See ``Connection.close``."""
-        self._transport.close()
 
     @contextmanager
     def _bounded(self, seconds: float, doing: str) -> Iterator[None]:
@@ -153,64 +146,3 @@ class SshConnection:
                     raise
                 time.sleep(pause)
         raise AssertionError("unreachable")
-
-    def _open_sftp(self) -> paramiko.SFTPClient:
-        if self._sftp is None:
-            try:
-                self._sftp = paramiko.SFTPClient(self._open_subsystem())
-            except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
-                if not self._transport.is_active():
-                    raise EOFError("the connection ended") from error
-                raise self._sftp_error(error) from error
-        return self._sftp
-
-    def _sftp_error(self, error: Exception) -> NodeError:
-        # The text's first bytes are taken for a length; paramiko says so with this word (OpenSSH's own client
-        # says "Received message too long"). Where sshd serves files itself, no shell is started.
-        prints = "Garbage" in str(error)
-        internal = "in its sshd_config: Subsystem sftp internal-sftp; then: systemctl reload sshd"
-        shell = "make ~/.bashrc (or its ForceCommand) there print nothing where there is no terminal"
-        return NodeError(
-            "its login shell prints text into the file transfer"
-            if prints
-            else "its SSH server offers no SFTP",
-            where=self._node,
-            evidence=str(error) or "it ends at once",
-            remedy=f"{shell}\nor {internal}" if prints else f"{internal}\n{shell}",
-            code="sftp-noise" if prints else "no-sftp",
-        )
-
-    def _open_subsystem(self) -> paramiko.Channel:
-        channel = self._open_channel()
-        channel.invoke_subsystem("sftp")
-        return channel
-
-
-def _make_parents(sftp: paramiko.SFTPClient, directory: PurePosixPath) -> None:
-    missing: list[PurePosixPath] = []
-    for candidate in (directory, *directory.parents):
-        try:
-            sftp.stat(str(candidate))
-            break
-        except FileNotFoundError:
-            missing.append(candidate)
-    for path in reversed(missing):
-        sftp.mkdir(str(path), 0o750)
-
-
-def _blocks(content: bytes | Path) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        yield content
-        return
-    with content.open("rb") as file:
-        while block := file.read(1 << 20):
-            yield block
-
-
-def _transfer_seconds(content: bytes | Path) -> float:
-    size = len(content) if isinstance(content, bytes) else content.stat().st_size
-    return 60 + size / 1_000_000
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__

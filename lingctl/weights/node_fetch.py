@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lingctl.errors import LingctlError, NodeError, WeightsError
+from lingctl.errors import NodeError
 from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
+from lingctl.program.answers import Answers, program_error
 from lingctl.remote import node_program
 from lingctl.remote.command import command, script
 from lingctl.remote.connection import Connection
@@ -129,18 +130,18 @@ class NodeFetch:
             hear: gets every event before the result.
 
         Raises:
-            WeightsError: what the program found wrong.
+            LingctlError: what the program found wrong; see ``program_error``.
             ConnectError: the connection was lost; a program in the background goes on.
             NodeError: it ended without an answer.
         """
         assert self._python is not None
         words = command(self._python.path, self._program, "fetch", verb, self.folder)
-        ears = _Ears(hear)
-        done = self._connection.run(words.titled(f"fetch {verb}"), timeout=timeout, on_output=ears)
-        if ears.last.get("event") == "result":
-            return ears.last
-        if ears.last.get("event") == "error":
-            raise self._error(ears.last)
+        told = Answers(hear)
+        done = self._connection.run(words.titled(f"fetch {verb}"), timeout=timeout, on_output=told)
+        if told.result is not None:
+            return told.result
+        if told.trouble is not None:
+            raise program_error(told.trouble, self.node)
         raise NodeError(
             f"fetch {verb}: no answer, exit status {done.exit_status}",
             where=self.node,
@@ -148,41 +149,11 @@ class NodeFetch:
             code="command-failed",
         )
 
-    def _error(self, event: Mapping[str, object]) -> LingctlError:
-        said = {name: str(event.get(name) or "") for name in ("what", "where", "evidence", "remedy", "code")}
-        return WeightsError(
-            said["what"],
-            where=f"{self.node}: {said['where']}" if said["where"] else self.node,
-            evidence=said["evidence"],
-            remedy=said["remedy"],
-            code=said["code"],
-        )
-
     def _first(self, fits: Callable[[Python], bool]) -> Python | None:
         return next((python for python in self._pythons if fits(python)), None)
 
     def _inside(self, name: str) -> str:
         return str(PurePosixPath(self.folder) / HIDDEN / name)
-
-
-class _Ears:
-    """Understands JSON lines as they come; anything else is passed over."""
-
-    def __init__(self, hear: Hear | None) -> None:
-        self._hear = hear
-        self._rest = b""
-        self.last: Mapping[str, object] = {}
-
-    def __call__(self, part: bytes) -> None:
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        for line in lines:
-            if not line.startswith(b'{"event"'):
-                continue
-            event = json.loads(line)
-            if event["event"] in ("result", "error"):
-                self.last = event
-            elif self._hear:
-                self._hear(event)
 
 
 def _pythons(said: str) -> tuple[Python, ...]:

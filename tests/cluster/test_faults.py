@@ -100,17 +100,57 @@ def test_a_lost_container_is_made_again_and_a_stopped_one_started(service: Lab):
     assert ("node2", f"start container {CONTAINER}") in done
 
 
-def test_a_full_disk_leaves_no_half_file_and_no_done(service: Lab, other: Path):
+def test_a_full_disk_is_told_by_the_check_before_anything_is_changed(service: Lab, other: Path):
     before = on_disk(service, "node2", "release/config.json").read_bytes()
     service.on("node2", "sh", "-c", "cat /dev/zero >/var/lib/lingctl/ballast", check=False)
     try:
         done = service.lingctl("deploy", "--yes", hosts=other)
-        assert done.returncode in (1, 3)
-        assert "node2" in done.stderr
-        assert "disk" in done.stderr.lower() or "space" in done.stderr.lower()
+        assert done.returncode == 3
+        assert "node2" in done.stderr and "no space for" in done.stderr
         assert on_disk(service, "node2", "release/config.json").read_bytes() == before
     finally:
         service.on("node2", "rm", "/var/lib/lingctl/ballast")
+
+
+_SMALL_DISK = """
+set -e
+cp -a "$1" /tmp/release
+mount -t tmpfs -o "$2" tmpfs "$1"
+cp -a /tmp/release/. "$1"
+[ -z "$3" ] || cat /dev/zero >"$1/ballast" 2>/dev/null || true
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "ballast", "says"),
+    [("size=128k,mode=750", "yes", "is full"), ("nr_inodes=%d,mode=750", "", "has no inode left")],
+    ids=["bytes", "inodes"],
+)
+def test_a_disk_that_is_full_when_a_file_is_put_leaves_the_old_one_and_no_done(
+    service: Lab, other: Path, options: str, ballast: str, says: str
+):
+    """The check looks at the disk of lingctl's folder; the release's files lie on another."""
+    repaired(service)
+    folder = f"{STATE}/release"
+    before = on_disk(service, "node2", "release/config.json").read_bytes()
+    names = sorted(path.name for path in on_disk(service, "node2", "release").iterdir())
+    if "%d" in options:
+        files = service.on("node2", "find", folder).stdout.split()
+        options %= len(files)
+    service.on("node2", "sh", "-c", _SMALL_DISK, "sh", folder, options, ballast)
+    try:
+        done = service.lingctl("deploy", "--yes", "--json", hosts=other)
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["code"]) == (1, "disk-full"), done.stderr
+        assert "node2" in document["where"] and f"{folder} {says}" in document["what"]
+        assert on_disk(service, "node2", "release/config.json").read_bytes() == before
+        left = {path.name for path in on_disk(service, "node2", "release").iterdir()} - {"ballast"}
+        assert sorted(left) == names
+        last = json.loads(on_disk(service, "node2", "audit.log").read_text().splitlines()[-1])
+        assert last["result"] == "failed"
+    finally:
+        service.on("node2", "sh", "-c", f"umount {folder}; rm -rf /tmp/release")
+    repaired(service)
 
 
 def test_a_second_lingctl_is_refused(service: Lab, other: Path):

@@ -82,6 +82,17 @@ def test_many_commands_at_once_on_one_connection(node: SshConnection):
     assert answers == [str(n) for n in range(200)]
 
 
+def test_a_command_is_not_late_for_the_time_it_waited_for_its_turn(node: SshConnection):
+    with ThreadPoolExecutor(5) as pool:
+        long = [pool.submit(node.run, script("sleep 4"), timeout=60) for _ in range(4)]
+        deadline = time.monotonic() + 20
+        while node._slots._value:  # type: ignore[attr-defined]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert node.run(script("echo done"), timeout=2).stdout == "done\n"
+        assert all(one.result().ok for one in long)
+
+
 def test_lost_connection_is_not_a_normal_end(sshd: Server):
     connection = SshConnection("node1", "127.0.0.1", sshd.settings)
     pid = connection.run(script("cat /proc/$PPID/stat | cut -d' ' -f4; echo $PPID")).stdout.split()[-1]
@@ -161,15 +172,10 @@ def connected(sshd: Server, tmp_path: Path, *config: str) -> Iterator[SshConnect
 
 
 @pytest.mark.parametrize("subsystem", ["", "Subsystem sftp /nonexistent"])
-def test_a_server_without_sftp_is_not_taken_for_a_lost_connection(
-    sshd: Server, tmp_path: Path, subsystem: str
-):
+def test_files_need_no_sftp(sshd: Server, tmp_path: Path, subsystem: str):
     with connected(sshd, tmp_path, subsystem) as connection:
-        with pytest.raises(NodeError) as caught:
-            connection.put(b"text", str(tmp_path / "file"), mode=0o600)
-        assert (caught.value.where, caught.value.code) == ("node1", "no-sftp")
-        assert "Subsystem sftp internal-sftp" in caught.value.remedy
-        assert connection.run(command("echo", "still there")).stdout == "still there\n"
+        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
+        assert connection.get(str(tmp_path / "file")) == b"text"
 
 
 NOISE = "echo 'taken by: Welcome'; echo; echo 'held 1 x'; echo Warning >&2; "
@@ -228,24 +234,23 @@ def test_a_server_that_runs_something_else_is_never_a_success(sshd: Server, tmp_
     assert "ForceCommand" in caught.value.remedy
 
 
-def test_text_in_a_file_transfer_is_told_with_its_remedy(sshd: Server, tmp_path: Path, noisy: list[str]):
-    # Debian's and openEuler's place; it comes with the server that these tests need.
-    places = (Path("/usr/lib/openssh/sftp-server"), Path("/usr/libexec/openssh/sftp-server"))
-    server = next(place for place in places if place.exists())
-    lines = (f"Subsystem sftp {server}", *noisy)
-    with connected(sshd, tmp_path, *lines) as connection, pytest.raises(NodeError) as caught:
-        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
-    assert (caught.value.where, caught.value.code) == ("node1", "sftp-noise")
-    assert "prints text" in caught.value.what
-    assert "~/.bashrc" in caught.value.remedy and "internal-sftp" in caught.value.remedy
+def test_what_the_login_shell_prints_is_no_part_of_a_file(sshd: Server, tmp_path: Path, noisy: list[str]):
+    content, target = os.urandom(3_000_000), str(tmp_path / "new" / "file")
+    with connected(sshd, tmp_path, *noisy) as connection:
+        connection.put(content, target, mode=0o600)
+        assert connection.get(target) == content
+        with pytest.raises(NodeError) as caught:
+            connection.put(content, "/proc/nothing/here", mode=0o600)
+        assert "cannot create directory" in caught.value.evidence
 
 
-def test_sshds_own_file_transfer_is_untouched_by_a_printing_shell(sshd: Server, tmp_path: Path):
-    (tmp_path / ".bashrc").write_text(NOISE)
-    lines = ("Subsystem sftp internal-sftp", f"SetEnv HOME={tmp_path}")
-    with connected(sshd, tmp_path, *lines) as connection:
-        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
-        assert connection.get(str(tmp_path / "file")) == b"text"
+def test_a_file_is_not_sent_to_something_else_than_its_command(sshd: Server, tmp_path: Path):
+    instead = "ForceCommand echo 'This account is not available.'; sleep 1; exit 0"
+    with connected(sshd, tmp_path, instead) as connection:
+        for _ in range(2):  # the connection outlives it
+            with pytest.raises(NodeError) as caught:
+                connection.put(b"x" * 5_000_000, str(tmp_path / "file"), mode=0o600)
+            assert (caught.value.code, caught.value.where) == ("not-run", "node1")
 
 
 def test_unknown_host_key_is_refused(sshd: Server, tmp_path: Path):

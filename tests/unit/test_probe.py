@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -85,3 +86,23 @@ def test_what_blocks_is_cut_and_its_group_is_asked_no_more() -> None:
 def test_noise_is_no_answer() -> None:
     for noise in ("", "nonsense", "\x1e", "\x1ea 0\n\x1e\n", "\x1ea b\n!!\n\x1e\n\x1elingctl-end\n"):
         assert dict(read_answers(noise)) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_an_answer_that_a_full_disk_cut_short_is_none(tmp_path: Path, shell: str, monkeypatch) -> None:
+    """A tool's own exit status is 0 all the same."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], check=True)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    try:
+        long = Command("head -c 900000 /dev/zero 2>/dev/null | tr '\\0' x 2>/dev/null; true")
+        said = _run(Question("a", Command("echo short")), Question("b", long), shell=shell)
+        answers = read_answers(said)
+        assert dict(answers) == {"a": Answer("short\n", "", 0)} and not answers.complete
+        assert list(tmp_path.iterdir()) == []
+        (tmp_path / "ballast").write_bytes(b"x" * 256 * 1024)
+        # Where there is none at all, another place is used.
+        answers = read_answers(_run(Question("a", Command("echo short")), shell=shell))
+        assert answers["a"].stdout == "short\n" and answers.complete
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)

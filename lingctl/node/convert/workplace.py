@@ -86,6 +86,7 @@ def _take(path: str, folder: str) -> int:
                     where=folder,
                     remedy="wait for it to end",
                     code="locked",
+                    exit_status=5,
                 ) from None
             # Some network file systems have no locks; a conversion need not fail for that.
             return descriptor

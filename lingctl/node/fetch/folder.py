@@ -9,7 +9,7 @@ from typing import List, Optional, Tuple
 from lingctl.node.fetch.listing import Wanted
 from lingctl.node.fetch.place import Place, digests_of
 from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
-from lingctl.node.files import FILE_MODE, system_trouble
+from lingctl.node.files import FILE_MODE, system_trouble, write_all
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
@@ -75,7 +75,7 @@ def copy(source: str, target: str, file: Wanted, progress: OnProgress) -> Option
     with open(source, "rb", buffering=0) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
         while block := reader.read(_BLOCK):
             sha256.update(block)
-            writer.write(block)
+            write_all(writer, block)
             done += len(block)
             progress(file.path, done)
     return sha256.hexdigest()

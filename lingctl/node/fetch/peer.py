@@ -16,7 +16,7 @@ from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
 from lingctl.node.fetch.wire import BLOCK, FAILED, WAIT, Channel, context
-from lingctl.node.files import FILE_MODE, system_trouble, write_whole
+from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
 
 CONNECTIONS = 4
@@ -176,7 +176,7 @@ class _Taker:
                 if count == FAILED:
                     raise ConnectionError(f"the other machine has no {file.path} to give")
                 if count != WAIT:
-                    part.write(buffer[:count])
+                    write_all(part, buffer[:count])
                     sha256.update(buffer[:count])
                     done += count
                     self._progress(file.path, done)

@@ -96,6 +96,7 @@ class Place:
             where=self.folder,
             remedy="wait for it; on nodes, the same command follows it, and --stop ends it",
             code="download-running",
+            exit_status=5,
         )
 
     def holder(self, name: str = "lock") -> Optional[int]:

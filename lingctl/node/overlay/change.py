@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import datetime, timezone
-from typing import Dict, List, Mapping, Optional, cast
+from typing import Dict, Mapping, Optional, cast
 
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
@@ -240,15 +240,24 @@ def _refuse_unfit(state: State) -> None:
 
 
 def _refuse_running(tree: Tree, allowed: bool) -> None:
-    running: List[str] = [] if allowed else daemons_of(tree.root)
+    daemons = [] if allowed else daemons_of(tree.root)
+    running = [daemon for daemon in daemons if daemon.uses]
+    changes = "--allow-running changes the files under it, which it notices on its next start"
     if running:
         raise Trouble(
             "MindIE runs from this tree",
             where=tree.root,
-            evidence=", ".join(running[:5]),
-            remedy="stop it first (lingctl stop); --allow-running changes the files under it, "
-            "which it notices on its next start",
+            evidence="\n".join(map(str, running[:5])),
+            remedy=f"stop it first (lingctl stop); {changes}",
             code="overlay-running",
+        )
+    if daemons:
+        raise Trouble(
+            "it cannot be told whether MindIE runs from this tree",
+            where=tree.root,
+            evidence="\n".join(map(str, daemons[:5])),
+            remedy=f"run this as root or as {daemons[0].user}, or stop it first; {changes}",
+            code="overlay-running-unknown",
         )
 
 

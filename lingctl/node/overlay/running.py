@@ -1,45 +1,85 @@
-"""Whether MindIE runs from a tree: what it has loaded stays old, what it starts later would be new."""
+"""Whether MindIE runs from a tree: what it has loaded stays old, what it starts later would be new.
+
+A process is judged by the tree that it finds itself, in its own mounts and with its own environment: another
+container, or another image's root, has another tree at the same path.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterator, List, Optional, Tuple
+import re
+from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from lingctl.node.overlay.process import Identity, Process, process_numbers
 
 _NAMES = ("mindieservice_daemon", "mindie_llm_server", "mindie_llm_backend_connector")
+_INTERPRETER = re.compile(r"(python[0-9.]*|bash|dash|sh)$")
+_PACKAGES = re.compile(r"(.*/(?:site|dist)-packages)/")
+_LIBPYTHON = re.compile(r"(.*)/libpython(3\.[0-9]+)[^/]*\.so")
+_LONGEST = 120
 
 
-def daemons_of(root: str) -> List[str]:
-    """The processes that use the tree, as ``mindieservice_daemon (pid 12)``.
+class Daemon(NamedTuple):
+    """A process of MindIE.
 
-    A daemon that does not tell where its atb_llm is counts, unless it runs in another container.
+    Attributes:
+        program: its name.
+        pid: its number, as seen here.
+        user: who runs it.
+        command: its command line, not longer than a line.
+        uses: whether it uses the tree in question; None where that cannot be told.
+        why: what shows it.
     """
-    return [f"{program} (pid {pid})" for pid, program in _daemons() if _may_use(pid, root)]
+
+    program: str
+    pid: int
+    user: str
+    command: str
+    uses: Optional[bool]
+    why: str
+
+    def __str__(self) -> str:
+        why = f"; {self.why}" if self.why else ""
+        return f"{self.program} (pid {self.pid}) of {self.user}: {self.command}{why}"
 
 
-def running_daemons() -> List[str]:
-    """All of MindIE's processes on this system, as ``mindieservice_daemon (pid 12)``."""
-    return [f"{program} (pid {pid})" for pid, program in _daemons()]
+def daemons_of(root: str) -> List[Daemon]:
+    """The processes that use the tree, and those of which it cannot be told."""
+    status = os.stat(root)
+    found = []
+    for daemon in _daemons():
+        uses, why = _judge(Process(daemon.pid), (status.st_dev, status.st_ino))
+        if uses is not False:
+            found.append(daemon._replace(uses=uses, why=why))
+    return found
 
 
-def _daemons() -> Iterator[Tuple[str, str]]:
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        words = _words(f"/proc/{name}/cmdline")
-        program = next((n for word in words[:3] for n in _NAMES if os.path.basename(word) == n), None)
-        if program and _same_system(name):
-            yield name, program
+def running_daemons() -> List[Daemon]:
+    """All of MindIE's processes on this system; those of another container are not on it."""
+    return [daemon for daemon in _daemons() if _same_system(daemon.pid)]
 
 
-def _words(path: str) -> List[str]:
-    try:
-        with open(path, "rb") as file:
-            return [os.fsdecode(word) for word in file.read().split(b"\0") if word]
-    except OSError:
-        return []
+def _daemons() -> Iterator[Daemon]:
+    for pid in process_numbers():
+        process = Process(pid)
+        try:
+            words = process.words()
+            program = _program(words)
+            if program:
+                yield Daemon(program, pid, process.user(), " ".join(words)[:_LONGEST], None, "")
+        except OSError:
+            continue  # it ended
 
 
-def _same_system(pid: str) -> bool:
+def _program(words: List[str]) -> str:
+    """Which of MindIE's programs a command line runs; empty where it is another."""
+    first = [os.path.basename(word) for word in words[:1]]
+    if first and _INTERPRETER.match(first[0]):
+        first += [os.path.basename(word) for word in words[1:] if not word.startswith("-")][:1]
+    return next((name for name in first if name in _NAMES), "")
+
+
+def _same_system(pid: int) -> bool:
     try:
         theirs, ours = os.stat(f"/proc/{pid}/root/"), os.stat("/")
     except OSError:
@@ -47,13 +87,69 @@ def _same_system(pid: str) -> bool:
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def _may_use(pid: str, root: str) -> bool:
-    home: Optional[str] = _environment(pid).get("ATB_SPEED_HOME_PATH")
-    if home is None:
-        return True
-    return os.path.realpath(home) in (root, os.path.dirname(root))
+def _judge(process: Process, tree: Identity) -> Tuple[Optional[bool], str]:
+    try:
+        return _evidence(process, tree)
+    except PermissionError:
+        return None, "what it has loaded may not be read by this user"
+    except OSError:
+        return False, ""  # it ended
 
 
-def _environment(pid: str) -> Dict[str, str]:
-    pairs = (word.partition("=") for word in _words(f"/proc/{pid}/environ"))
-    return {name: value for name, _, value in pairs}
+def _evidence(process: Process, tree: Identity) -> Tuple[bool, str]:
+    files, folder = process.files(), process.folder()
+    outside: Set[str] = set()
+    for path in (*files, f"{folder}/."):
+        if process.is_inside(path, tree, outside):
+            return True, f"it works in {folder}" if path == f"{folder}/." else f"it has {path} loaded"
+    # What it was told comes before what its Python has by itself.
+    for places in (_told(process), _by_itself(process, files, folder)):
+        here = [(place, why) for place, why in places if process.identity(f"{place}/models/base")]
+        for place, why in here:
+            if process.identity(place) == tree:
+                return True, why
+        if here:
+            return False, ""
+    return False, ""
+
+
+def _told(process: Process) -> List[Tuple[str, str]]:
+    environment = process.environment()
+    home = environment.get("ATB_SPEED_HOME_PATH", "")
+    paths = [path for path in environment.get("PYTHONPATH", "").split(":") if path.startswith("/")]
+    found = [(f"{path}/atb_llm", f"its PYTHONPATH has {path}") for path in paths]
+    if home:
+        # The package itself in 3.0's wheels, its parent in 1.0.0.
+        why = f"its ATB_SPEED_HOME_PATH is {home}"
+        found += [(home, why), (f"{home}/atb_llm", why)]
+    return found
+
+
+def _by_itself(process: Process, files: List[str], folder: str) -> List[Tuple[str, str]]:
+    """Where a Python looks that was told nothing: where it works, and in the packages of its installation."""
+    packages = {}
+    for path in files:
+        inside, library = _PACKAGES.match(path), _LIBPYTHON.match(path)
+        if inside:
+            packages[inside.group(1)] = path
+        if library:
+            for kind in ("site", "dist"):
+                packages[f"{library.group(1)}/python{library.group(2)}/{kind}-packages"] = path
+    found = [(f"{place}/atb_llm", f"its Python has {place}") for place in packages]
+    return [(f"{folder}/atb_llm", f"it works in {folder}"), *found, *_installation(process, files[0])]
+
+
+def _installation(process: Process, program: str) -> Iterator[Tuple[str, str]]:
+    """Packages beside an interpreter whose library is part of it."""
+    lib = f"{os.path.dirname(os.path.dirname(program))}/lib"
+    try:
+        names = os.listdir(process.outside(lib))
+    except PermissionError:
+        raise
+    except OSError:
+        return
+    for name in names:
+        if re.match(r"python3(\.[0-9]+)?$", name):
+            for kind in ("site", "dist"):
+                place = f"{lib}/{name}/{kind}-packages"
+                yield f"{place}/atb_llm", f"its Python has {place}"

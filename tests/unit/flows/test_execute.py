@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.errors import NodeError
+from lingctl.errors import NodeError, WeightsError
 from lingctl.events import Event
 from lingctl.flows.execute import execute
 from lingctl.plan import Run, Stage, Step, WriteFile, plan_of
@@ -77,7 +77,7 @@ echo '{"event": "progress", "task": "shard", "done": 5, "total": 10}'
 echo '{"event": "error", "what": "truncated", "where": "x.bin", "code": "bin-truncated"}'
 exit 1
 """
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises(WeightsError) as caught:
         run([step(Stage.WEIGHTS, "node1", text, "convert")], group)
     assert caught.value.code == "bin-truncated"
     assert caught.value.where == "node1 x.bin"

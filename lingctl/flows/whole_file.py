@@ -1,0 +1,80 @@
+"""Files that are written here: whole and on the disk under their name, or the earlier one stays as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lingctl.errors import NodeError
+from lingctl.node.disk import disk_of
+from lingctl.node.files import sync_folder
+from lingctl.remote.putting import write_error
+from lingctl.remote.upload import HERE
+
+
+def write_file(target: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file; see ``whole_file``."""
+    with whole_file(target, mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """A file that takes its name when the block has ended well and all of it is on the disk.
+
+    Args:
+        target: the name; a device or a pipe of that name is written to as it is.
+        mode: permission bits; those of the earlier file or the usual ones where it is None.
+
+    Raises:
+        OSError: it cannot be written; see ``no_room``.
+    """
+    target = target.resolve()
+    if target.exists() and not target.is_file() and not target.is_dir():
+        with target.open("wb") as device:
+            yield device
+        return
+    with _beside(target, mode) as file:
+        yield file
+
+
+def no_room(error: OSError, target: Path) -> NodeError | None:
+    """The error of a disk of this machine that is full (``disk-full``); None where it is another trouble."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    place = error.filename or target.resolve()
+    return write_error(str(place), error.strerror or str(error), disk_of(str(place)), HERE)
+
+
+@contextmanager
+def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, _usual_mode(target) if mode is None else mode)
+            yield file
+            file.flush()
+            os.fsync(handle)
+        Path(part).replace(target)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # a write that fails does not tell of which file it was
+        with contextlib.suppress(OSError):
+            Path(part).unlink()
+        raise
+    sync_folder(str(target.parent))
+
+
+def _usual_mode(target: Path) -> int:
+    if target.exists():
+        return target.stat().st_mode & 0o7777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

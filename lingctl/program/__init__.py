@@ -1,0 +1,1 @@
+"""lingctl's own program on a node (lingctl.node): what it answers, read in one place."""
