@@ -148,10 +148,11 @@ def _write_tar(folder: Path, target: Path) -> None:
             archive.add(folder, folder.name, filter=_neutral)
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UsageError(
             f"cannot write {target}: {error.strerror}", remedy="name another place with --to"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)  # also after Ctrl-C
 
 
 def _neutral(entry: tarfile.TarInfo) -> tarfile.TarInfo:
