@@ -1,5 +1,5 @@
 """``python -m lingctl``."""
 
-from lingctl.cli.app import main
+from lingctl.cli.start import main
 
 main()

@@ -1,7 +1,7 @@
 """One error type per kind of trouble: what and where, the evidence, the remedy, and an exit status.
 
 Exit statuses: 0 done, 1 failed on a node, 2 usage or configuration, 3 findings or partial,
-4 unreachable or not logged in, 5 locked, 130 interrupted.
+4 unreachable or not logged in, 5 locked; 130, 143 or 129 when Ctrl-C, SIGTERM or SIGHUP ended it.
 """
 
 from __future__ import annotations
@@ -107,3 +107,17 @@ class InternalError(LingctlError):
     """A defect of lingctl, met in one node's work."""
 
     default_code = "internal"
+
+
+class Terminated(Interrupted):
+    """SIGTERM came: somebody, or the system, wants it to end."""
+
+    exit_status = 143
+    default_code = "terminated"
+
+
+class HungUp(Interrupted):
+    """SIGHUP came: its terminal is gone."""
+
+    exit_status = 129
+    default_code = "hung-up"

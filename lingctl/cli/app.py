@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from lingctl import __version__
-from lingctl.errors import Interrupted, LingctlError
+from lingctl import __version__, interrupts
+from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated
+from lingctl.output.streams import blurt, lost_answer, mend_streams
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 usage or configuration, 3 findings or partial, "
-    "4 unreachable or not logged in, 5 locked, 130 interrupted."
+    "4 unreachable or not logged in, 5 locked, 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 )
 
 # In the order of the work, each in a line of `lingctl -h`. A module under cli/ has a function of the verb's
@@ -47,6 +49,18 @@ VERBS = {
     "bundle": "Make one archive for a site without a network.",
     "sandbox": "An emulated cluster to try all this on.",
 }
+
+
+_AGAIN = "run the same command again: it goes on where it stopped"
+_ENDED_BY: dict[int, LingctlError] = {
+    signal.SIGINT: Interrupted("interrupted", remedy=_AGAIN),
+    signal.SIGTERM: Terminated("ended by SIGTERM", remedy=_AGAIN),
+    signal.SIGHUP: HungUp("ended by SIGHUP: its terminal is gone", remedy=_AGAIN),
+}
+
+
+_STILL_ENDING = f"still ending: what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s in all\n"
+_GAVE_UP = "error: a node does not answer; a lock that is held frees itself within a minute\n"
 
 
 class _InOrder(TyperGroup):
@@ -99,24 +113,64 @@ def register_verbs() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    mend_streams()
+    interrupts.listen(_say_again, _last_words)
+    status = _run()
+    number = interrupts.received()
+    if number is None:
+        interrupts.stop_listening()
+    else:
+        status = _interrupted(number)
+    sys.stdout.flush()
+    if (lost := lost_answer()) and not status:
+        status = _say(_lost(lost))
+    sys.stderr.flush()
+    if number is not None:
+        os._exit(status)  # threads may still wait for a silent host; nobody waits for them
+    sys.exit(status)
+
+
+def _interrupted(number: int) -> int:
+    if not number:
+        return 0
+    error = _ENDED_BY[number]
+    if not interrupts.expected():
+        return _say(error)
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")  # the terminal shows ^C where the last line ended
+    return error.exit_status
+
+
+def _say_again() -> None:
+    blurt("\n" + _STILL_ENDING)
+
+
+def _last_words() -> None:
+    blurt("\n" + _GAVE_UP)
+
+
+def _lost(trouble: OSError) -> LingctlError:
+    return LingctlError(
+        f"the answer could not be written to standard output: {trouble.strerror}",
+        remedy="what was done is done; make room, and ask again",
+        code="answer-lost",
+    )
+
+
+def _run() -> int:
+    """The exit status of what was typed; every error is told."""
     try:
         register_verbs()
-        _run()
-    except (KeyboardInterrupt, Interrupted):
-        again = "run the same command again: it goes on where it stopped"
-        _say(Interrupted("interrupted", remedy=again))
-        # Threads may still wait for a silent host; nobody waits for them.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(Interrupted.exit_status)
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`): nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        app()
+    except SystemExit as end:
+        # Typer turns Ctrl-C into a status before anybody else hears of it.
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except KeyboardInterrupt:
+        return Interrupted.exit_status
     except LingctlError as error:
-        _report(error)
+        return _report(error)
     except Exception as error:  # Anything else is a defect of lingctl; users still get no traceback.
-        _report(
+        return _report(
             LingctlError(
                 f"lingctl itself failed: {type(error).__name__}: {error}",
                 remedy="run it again with --debug and report what it prints",
@@ -124,30 +178,23 @@ def main() -> None:
             ),
             cause=error,
         )
+    return 0
 
 
-def _run() -> None:
-    try:
-        app()
-    except SystemExit as end:
-        # Typer turns Ctrl-C into this status before anybody else hears of it.
-        if end.code == Interrupted.exit_status:
-            raise Interrupted("interrupted") from None
-        raise
-
-
-def _report(error: LingctlError, cause: BaseException | None = None) -> NoReturn:
+def _report(error: LingctlError, cause: BaseException | None = None) -> int:
     if os.environ.get("LINGCTL_DEBUG"):
         import traceback
 
         traceback.print_exception(cause or error)
-    _say(error)
-    sys.exit(error.exit_status)
+    if interrupts.received() is not None:
+        return error.exit_status  # a consequence, and no cause
+    return _say(error)
 
 
-def _say(error: LingctlError) -> None:
+def _say(error: LingctlError) -> int:
     from lingctl.output.errors import print_error, print_error_document
 
     print_error(error)
     if "--json" in sys.argv:
         print_error_document(error)
+    return error.exit_status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ def logs(
     from lingctl.errors import UsageError
     from lingctl.flows.logs import Wanted, follow_logs, node_of_rank, show_logs
     from lingctl.mindie.console import duration_seconds
+    from lingctl.output.streams import ending_with_its_reader
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect
 
@@ -42,6 +44,6 @@ def logs(
         cluster = cluster.model_copy(update={"nodes": (cluster.node(node),)})
     width = max(len(name) for name in cluster.node_names)
     wanted = Wanted(lines, seconds, rank)
-    with connect(cluster) as group:
-        show = follow_logs if follow else show_logs
+    show = follow_logs if follow else show_logs
+    with connect(cluster) as group, ending_with_its_reader() if follow else nullcontext():
         show(group, cluster, wanted, lambda name, line: answer(f"{name:{width}} | {line}"))

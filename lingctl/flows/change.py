@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from lingctl import interrupts
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.lock import Lock, locked
@@ -69,10 +70,11 @@ class Change:
         self._append(connection, step_line(self._run, _now(), title, result, what))
 
     def end(self, result: Result, what: str = "") -> None:
-        """Write that the run is over."""
+        """Write that the run is over: on all nodes, so that none tells of a change half-done that is not."""
         line = end_line(self._run, _now(), result, what)
         involved = Group({name: self._group[name] for name in self._begun})
-        involved.map(lambda connection: self._append(connection, line))
+        with interrupts.deferred():
+            involved.map(lambda connection: self._append(connection, line))
 
     def _append(self, connection: Connection, line: str) -> None:
         _append(connection, self._path, line, self._listener)
@@ -84,7 +86,8 @@ def changing(
 ) -> Iterator[Change]:
     """Hold the lock and keep the journal while the block changes nodes.
 
-    The lock has a connection of its own: an interrupt closes the others, and it can still be given back.
+    The lock has a connection of its own: an interrupt closes the others, and it can still be given back. The
+    journal then keeps its beginning without an end: so the next run knows what is half-done.
 
     Args:
         group: connections to all nodes.
@@ -160,6 +163,8 @@ def _append(connection: Connection, path: str, line: str, listener: Listener) ->
         write = script(_APPEND, path, line, title="write the audit log")
         connection.run(write, timeout=30).checked(connection.node)
     except LingctlError as error:
+        if interrupts.received() is not None:
+            return  # the connection was closed for it, and the log tells of it by having no end
         listener(Event("audit log", "note", connection.node, f"not written: {error.what}"))
 
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lingctl.errors import LingctlError, LockedError
+from lingctl import interrupts
+from lingctl.errors import LingctlError, LockedError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote import lock
@@ -15,6 +16,8 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.lock import Holder
 
 _ASK_AGAIN_SECONDS = 2.0
+_TRIES = 3
+_WAITING = "wait for the lock"
 
 
 class Lock:
@@ -43,8 +46,14 @@ class Lock:
         """Give it back. Where that fails, its silence frees it within a minute."""
         self._ended.set()
         self._thread.join(25)
-        with suppress(LingctlError):
-            lock.release(self._connection, self._state_dir, self.holder.token)
+        for _ in range(_TRIES):
+            try:
+                return lock.release(self._connection, self._state_dir, self.holder.token)
+            except NodeError:
+                continue  # a command that a signal hit, or a disk that is slow: once more
+            except LingctlError:
+                return None
+        return None
 
     def _beat(self) -> None:
         while not self._ended.wait(lock.BEAT_SECONDS):
@@ -81,16 +90,37 @@ def locked(
     """
     mine = lock.me(doing)
     deadline = time.monotonic() + wait
-    while (holder := lock.take(connection, cluster.state_dir, mine)) is not None:
-        if time.monotonic() >= deadline:
-            raise held_by(connection.node, holder)
-        listener(Event("wait for the lock", "progress", connection.node, holder.description))
-        time.sleep(min(_ASK_AGAIN_SECONDS, max(0.1, deadline - time.monotonic())))
-    held = Lock(connection, cluster.state_dir, mine)
+    held: Lock | None = None
+    waited = False
     try:
+        while held is None:
+            # Interrupted in between, nobody would know whether it was taken.
+            with interrupts.deferred():
+                holder = _take(connection, cluster.state_dir, mine)
+                held = Lock(connection, cluster.state_dir, mine) if holder is None else None
+            if holder is not None:
+                if time.monotonic() >= deadline:
+                    raise held_by(connection.node, holder)
+                listener(Event(_WAITING, "progress", connection.node, holder.description))
+                waited = True
+                time.sleep(min(_ASK_AGAIN_SECONDS, max(0.1, deadline - time.monotonic())))
+        if waited:
+            listener(Event(_WAITING, "done", connection.node))
         yield held
     finally:
-        held.close()
+        if held is not None:
+            with interrupts.deferred():
+                held.close()
+
+
+def _take(connection: Connection, state_dir: str, mine: Holder) -> Holder | None:
+    """``lock.take``; where its answer did not arrive, the lock may be ours, and is given back."""
+    try:
+        return lock.take(connection, state_dir, mine)
+    except LingctlError:
+        with suppress(LingctlError):
+            lock.release(connection, state_dir, mine.token)
+        raise
 
 
 def held_by(node: str, holder: Holder) -> LockedError:

@@ -6,22 +6,20 @@ from rich.text import Text
 
 from lingctl.errors import LingctlError
 from lingctl.output.documents import print_json
-from lingctl.output.terminal import conversation
+from lingctl.output.terminal import conversation, harmless
 
 
 def print_error(error: LingctlError) -> None:
     """Print an error in its three parts to standard error."""
     out = conversation()
     where = f"{error.where}: " if error.where else ""
-    out.print(
-        Text.assemble(("error: ", "bold red"), f"{where}{error.what}", (f"  ({error.code})", "dim")),
-        soft_wrap=True,
-    )
+    what = harmless(f"{where}{error.what}")
+    out.print(Text.assemble(("error: ", "bold red"), what, (f"  ({error.code})", "dim")), soft_wrap=True)
     for line in error.evidence.strip().splitlines()[-12:]:
-        out.print(Text(f"     | {line}", style="dim"), soft_wrap=True)
+        out.print(Text(f"     | {harmless(line)}", style="dim"), soft_wrap=True)
     if error.remedy:
         for number, line in enumerate(error.remedy.splitlines()):
-            out.print(Text(f"{'fix: ' if number == 0 else '     ':>7}{line}"), soft_wrap=True)
+            out.print(Text(f"{'fix: ' if number == 0 else '     ':>7}{harmless(line)}"), soft_wrap=True)
 
 
 def print_error_document(error: LingctlError) -> None:

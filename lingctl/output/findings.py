@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lingctl.findings import Finding, Verdict, worst_first
-from lingctl.output.terminal import STYLES, answers
+from lingctl.output.terminal import STYLES, answers, harmless
 
 
 def print_findings(
@@ -46,8 +46,8 @@ def _print_one(finding: Finding, out: Console) -> None:
     word = finding.verdict.word
     head = Text.assemble((f"{word:8}", STYLES[word]), f" {finding.check}")
     where = f" [{finding.where}]" if finding.where else ""
-    out.print(Text.assemble(head, (where, "bold"), f": {finding.message}"), soft_wrap=True)
+    out.print(Text.assemble(head, (where, "bold"), harmless(f": {finding.message}")), soft_wrap=True)
     for line in finding.evidence.strip().splitlines()[:6]:
-        out.print(Text(f"           | {line}", style="dim"), soft_wrap=True)
+        out.print(Text(f"           | {harmless(line)}", style="dim"), soft_wrap=True)
     if finding.remedy:
-        out.print(Text(f"           fix: {finding.remedy}"), soft_wrap=True)
+        out.print(Text(f"           fix: {harmless(finding.remedy)}"), soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import conversation
+from lingctl.output.terminal import conversation, harmless
 from lingctl.plan import Plan, Run, Stage, Step, WriteFile
 
 _MOST_NAMES = 3
@@ -94,4 +94,4 @@ def _print_difference(text: str) -> None:
     out = conversation()
     for line in text.splitlines():
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        out.print(Text(f"  {line}", style=style), soft_wrap=True)
+        out.print(Text(f"  {harmless(line)}", style=style), soft_wrap=True)

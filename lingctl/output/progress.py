@@ -1,18 +1,26 @@
-"""The one way to show progress: a live table on a terminal, one line per change of state in a pipe."""
+"""The one way to show progress: lines and a live table on a terminal, one line per change of state in a pipe.
+
+A listener is called from many threads, and never waits for the terminal: it puts what it hears into a queue,
+and one thread alone talks to Rich. Nothing here holds a lock while Rich does, and Rich calls nothing of ours.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lingctl import interrupts
 from lingctl.events import Event, Listener
-from lingctl.output.terminal import conversation
+from lingctl.output.terminal import conversation, harmless, redraws
 
 _MARKS = {
     "started": ("…", "cyan"),
@@ -22,21 +30,43 @@ _MARKS = {
     "failed": ("✗", "bold red"),
     "note": ("·", "dim"),
 }
+_FRAME_SECONDS = 0.12
+_SAY_AGAIN_SECONDS = 10
+_STILL_ENDING = Event(
+    "still ending:", "note", text=f"what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s"
+)
 
 
 @contextmanager
 def progress() -> Iterator[Listener]:
-    """A listener that shows what it hears until the block ends. Safe to call from many threads."""
+    """A listener that shows what it hears until the block ends. Safe to call from many threads.
+
+    Until then nothing else prints: what a reader should know meanwhile is an event.
+    """
     console = conversation()
-    if not console.is_terminal:
-        lines = _Lines()
-        yield lines
-        return
-    board = _Board()
-    with Live(board, console=console, refresh_per_second=8, transient=False) as live:
-        board.live = live
-        yield board
-        live.update(board, refresh=True)
+    shown: _Board | _Lines | None = None
+    whole = False
+    try:
+        with interrupts.deferred():
+            shown = _Board(console) if redraws(console) else _Lines(console)
+        with interrupts.saying_again(lambda shown=shown: shown.tell(_STILL_ENDING)):  # type: ignore[misc]
+            yield _without_consequences(shown.tell)
+        whole = True
+    finally:
+        if shown is not None:
+            with interrupts.deferred():
+                shown.close(whole=whole)
+
+
+def _without_consequences(tell: Listener) -> Listener:
+    """After Ctrl-C the connections are closed; what still ran on them failed for no other reason."""
+
+    def listener(event: Event) -> None:
+        if event.state == "failed" and interrupts.received() is not None:
+            event = replace(event, state="note", text="interrupted")
+        tell(event)
+
+    return listener
 
 
 def line(event: Event) -> str:
@@ -51,55 +81,141 @@ def line(event: Event) -> str:
         "progress": "…",
     }
     parts = [f"{node}{event.task}", words[event.state], event.text or _amount(event)]
-    return " ".join(part for part in parts if part)
+    return harmless(" ".join(part for part in parts if part))
 
 
-class _Lines:
+class _Teller:
+    """Hears events in any thread and gives them to one thread, which alone prints."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # Only append and popleft: neither needs a lock, so that a signal handler may call ``tell`` too.
+        self._heard: deque[Event] = deque()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="lingctl-progress", daemon=True)
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Hear one event."""
+        self._heard.append(event)
+
+    def close(self, *, whole: bool) -> None:
+        """Show the rest and end; ``whole`` tells whether the block did all it wanted."""
+        self._ended.set()
+        self._thread.join()
+        with suppress(OSError, ValueError):  # the terminal is gone
+            self._show()
+            self._finish(whole)
+
+    def _work(self) -> None:
+        with suppress(OSError, ValueError):
+            while not self._ended.wait(_FRAME_SECONDS):
+                self._show()
+
+    def _show(self) -> None:
+        heard = list[Event]()
+        while self._heard:
+            heard.append(self._heard.popleft())
+        self._print(heard)
+
+    def _print(self, heard: list[Event]) -> None:
+        raise NotImplementedError
+
+    def _finish(self, whole: bool) -> None:
+        """Nothing is left by default."""
+
+
+class _Lines(_Teller):
     """Says each change of state once; amounts at most every ten seconds."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, console: Console) -> None:
         self._last: dict[tuple[str, str], tuple[str, float]] = {}
+        super().__init__(console)
 
-    def __call__(self, event: Event) -> None:
-        now = time.monotonic()
-        key = (event.node, event.task)
-        with self._lock:
+    def _print(self, heard: list[Event]) -> None:
+        for event in heard:
+            now = time.monotonic()
+            key = (event.node, event.task)
             state, said_at = self._last.get(key, ("", 0.0))
-            if event.state == "progress" and state in ("progress", "started") and now - said_at < 10:
-                return
+            goes_on = event.state == "progress" and state in ("progress", "started")
+            if goes_on and now - said_at < _SAY_AGAIN_SECONDS:
+                continue
             self._last[key] = (event.state, now)
-            conversation().print(Text(line(event)), soft_wrap=True)
+            self._console.print(Text(line(event)), soft_wrap=True)
 
 
-class _Board:
-    """Latest state of each task of each node, redrawn in place."""
+class _Board(_Teller):
+    """What has ended stays as lines; what is under way is redrawn below them, in as many lines as fit."""
 
-    def __init__(self) -> None:
-        self.live: Live | None = None
-        self._lock = threading.Lock()
-        self._events: dict[tuple[str, str], Event] = {}
+    def __init__(self, console: Console) -> None:
+        self._under_way: dict[tuple[str, str], Event] = {}
+        self._live = Live(
+            Text(),
+            console=console,
+            auto_refresh=False,
+            # Standard output is an answer, and may be a file; what a library prints to standard error is
+            # shown above the table.
+            redirect_stdout=False,
+            vertical_overflow="visible",
+        )
+        self._live.start()
+        super().__init__(console)
 
-    def __call__(self, event: Event) -> None:
-        with self._lock:
-            if event.state == "note" and self.live:
-                self.live.console.print(Text(line(event), style="dim"))
-            else:
-                self._events[(event.node, event.task)] = event
+    def _print(self, heard: list[Event]) -> None:
+        ended = list[Text]()
+        for event in heard:
+            key = (event.node, event.task)
+            if event.state in ("started", "progress"):
+                self._under_way[key] = event
+                continue
+            if event.state != "note":
+                self._under_way.pop(key, None)
+            ended.append(_ended(event))
+        if not heard:
+            return
+        with self._console:  # one write for both: nobody sees the table twice
+            if ended:
+                self._console.print(Text("\n").join(ended), soft_wrap=True)
+            self._live.update(_table(list(self._under_way.values()), self._console.height), refresh=True)
 
-    def __rich__(self) -> Table:
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-        with self._lock:
-            shown = list(self._events.values())[-40:]
-        for event in shown:
-            mark, style = _MARKS[event.state]
-            table.add_row(
-                Text(mark, style=style),
-                Text(event.node, style="bold"),
-                Text(event.task),
-                Text(event.text or _amount(event), style="dim"),
-            )
-        return table
+    def _finish(self, whole: bool) -> None:
+        if whole:
+            self._under_way.clear()  # all is done; some only told how far they were
+        self._live.update(_table(list(self._under_way.values()), self._console.height))
+        self._live.stop()
+
+
+def _ended(event: Event) -> Text:
+    mark, style = _MARKS[event.state]
+    if event.state == "note":
+        return Text(f"{mark} {line(event)}", style=style)
+    told = Text(mark, style=style)
+    detail = "" if event.state == "failed" else "dim"
+    for part, look in ((event.node, "bold"), (event.task, ""), (event.text, detail)):
+        if part:
+            told.append(f" {harmless(part)}", style=look)
+    return told
+
+
+def _table(events: list[Event], height: int) -> Table:
+    """A line for each of what is under way; what does not fit is counted."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    room = max(1, height - 2)
+    fit = events if len(events) <= room else events[: room - 1]
+    for event in fit:
+        mark, style = _MARKS[event.state]
+        table.add_row(
+            Text(mark, style=style),
+            Text(harmless(event.node), style="bold"),
+            Text(harmless(event.task)),
+            Text(harmless(event.text or _amount(event)).replace("\n", " "), style="dim"),
+        )
+    if len(fit) < len(events):
+        table.add_row("", "", Text(f"and {len(events) - len(fit)} more"), "")
+    return table
 
 
 def _amount(event: Event) -> str:

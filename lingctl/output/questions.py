@@ -10,7 +10,9 @@ from lingctl.output.terminal import conversation, interactive
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Ask; true when the user agrees or ``--yes`` was given.
+    """Ask; true when the user agrees (``y`` or ``yes``, in small letters or capitals) or ``--yes`` was given.
+
+    Anything else is a no, and so is Ctrl-D.
 
     Raises:
         UsageError: nobody is there to ask; names the command to type.
@@ -24,5 +26,14 @@ def confirm(question: str, *, yes: bool) -> bool:
             remedy=f"read the plan, then type: {again}",
             code="needs-consent",
         )
-    conversation().print(f"{question} [y/N] ", end="")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    out = conversation()
+    out.print(f"{question} [y/N] ", end="")
+    said = ""
+    try:
+        said = sys.stdin.readline()
+    except (OSError, UnicodeDecodeError):
+        pass  # the terminal went away, or what was typed is no text: neither is consent
+    finally:
+        if not said.endswith("\n"):
+            out.print()  # Ctrl-D and Ctrl-C leave the cursor behind the question
+    return said.strip().lower() in ("y", "yes")

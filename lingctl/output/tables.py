@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lingctl.output.terminal import STYLES, answers
+from lingctl.output.terminal import STYLES, answers, harmless
 
 
 def print_table(
@@ -44,4 +44,4 @@ def print_table(
 
 def _cell(value: object) -> Text:
     text = "" if value is None else str(value)
-    return Text(text, style=STYLES.get(text, ""))
+    return Text(harmless(text), style=STYLES.get(text, ""))

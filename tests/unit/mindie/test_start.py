@@ -203,7 +203,7 @@ def test_the_end_of_a_pod_reaches_the_daemon(tmp_path, folders):
     with subprocess.Popen(["bash", "-c", text]) as script:
         console = run / "console.log"
         deadline = time.monotonic() + 30
-        while not (console.exists() and "up" in console.read_text()):
+        while not ((run / "daemon.pid").exists() and "up" in console.read_text()):
             assert time.monotonic() < deadline and script.poll() is None
             time.sleep(0.05)
         script.terminate()

@@ -1,0 +1,83 @@
+"""Small programs that show progress or ask, by name; tests look at them on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from lingctl.events import Event
+from lingctl.output.progress import progress
+from lingctl.output.questions import confirm
+from lingctl.output.terminal import answer, say
+
+
+def notes() -> None:
+    """Notes and steps of many nodes from as many threads."""
+
+    def node(name: str) -> None:
+        for number in range(20):
+            listener(Event(f"step {number}", "started", name))
+            listener(Event("said", "note", name, f"note {number}"))
+            listener(Event(f"step {number}", "done", name))
+
+    with progress() as listener:
+        threads = [threading.Thread(target=node, args=(f"node{number}",)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    say("all said")
+
+
+def crowd() -> None:
+    """More under way than there are lines; ends when a line is typed."""
+    with progress() as listener:
+        for number in range(100):
+            listener(Event("load the model", "started", f"node{number}"))
+        listener(Event("write config.json", "failed", "node7", "the disk is full: " + "x" * 200))
+        sys.stdin.readline()
+    say("over")
+
+
+def library() -> None:
+    """Something else prints to standard error meanwhile, as libraries do."""
+    with progress() as listener:
+        listener(Event("load", "started", "node1"))
+        print("a warning of a library", file=sys.stderr)
+        sys.stdin.readline()
+    say("over")
+
+
+def hostile() -> None:
+    """A node's text that would switch the terminal over."""
+    with progress() as listener:
+        listener(Event("look", "note", "node1", "\x1b[?1049h\x1b[31mred\x07"))
+        listener(Event("look", "failed", "node1", "\x1b[?25l"))
+    answer("\x1b[?1049hanswer\x1b[31m")
+    say("over")
+
+
+def answer_meanwhile() -> None:
+    """Standard output is a file; progress is shown on the terminal."""
+    with progress() as listener, Path(sys.argv[2]).open("w") as file:
+        sys.stdout = file
+        listener(Event("load", "started", "node1"))
+        answer("the answer")
+    say("over")
+
+
+def question() -> None:
+    """One question; says what was understood."""
+    say(f"agreed: {confirm('Do this?', yes=False)}")
+
+
+if __name__ == "__main__":
+    {
+        "notes": notes,
+        "crowd": crowd,
+        "library": library,
+        "hostile": hostile,
+        "answer": answer_meanwhile,
+        "question": question,
+    }[sys.argv[1]]()

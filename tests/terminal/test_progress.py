@@ -1,0 +1,112 @@
+"""What progress looks like on a terminal, and that nothing that is shown can hold a command up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.screen import CTRL_D, left_in_order, terminal
+from tests.terminal.test_signals import ROOT, SIZES
+
+
+def driving(*words: str | Path, **options):
+    """One of the programs of ``drive`` on a terminal."""
+    return terminal(sys.executable, "-m", "tests.terminal.drive", *words, cwd=ROOT, **options)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_notes_from_many_threads_hold_nothing_up_and_none_is_lost(size: tuple[int, int]):
+    with driving("notes", size=size) as shown:
+        assert shown.end() == 0
+        left_in_order(shown)
+        said = [line for line in shown.screen.whole if line.startswith("· ")]
+        assert len(said) == len(set(said)) == 16 * 20
+        done = [line for line in shown.screen.whole if line.startswith("✓ ")]
+        assert len(done) == len(set(done)) == 16 * 20
+        assert shown.screen.display[shown.screen.cursor.y - 1].startswith("all said")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_more_than_fits_is_counted_and_what_failed_stays(size: tuple[int, int]):
+    lines = size[1]
+    with driving("crowd", size=size) as shown:
+        shown.until(f"and {100 - (lines - 3)} more")
+        assert len([line for line in shown.screen.display if line.startswith("… ")]) == lines - 3
+        shown.press("\n")
+        assert shown.end() == 0
+        assert shown.shows("✗ node7 write config.json the disk is full")
+        left_in_order(shown)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [((80, 24), (120, 40)), ((120, 40), (80, 24)), ((80, 24), (20, 5))]
+)
+def test_a_terminal_may_change_its_size(before: tuple[int, int], after: tuple[int, int]):
+    with driving("crowd", size=before) as shown:
+        shown.until(r"and \d+ more")
+        shown.resize(*after)
+        shown.press("\n")
+        assert shown.end() == 0
+        left_in_order(shown)
+        assert shown.screen.display[shown.screen.cursor.y - 1].startswith("over")
+
+
+def test_what_a_library_prints_is_shown_above_what_is_under_way():
+    with driving("library") as shown:
+        shown.until("a warning of a library")
+        shown.until("… node1 load")
+        rows = [line for line in shown.screen.display if line]
+        assert rows.index("… node1 load".ljust(80)) > rows.index("a warning of a library".ljust(80))
+        shown.press("\n")
+        assert shown.end() == 0
+        left_in_order(shown)
+
+
+def test_a_node_cannot_command_the_terminal():
+    with driving("hostile") as shown:
+        assert shown.end() == 0
+        left_in_order(shown)
+        assert shown.shows(r"\\x1b\[\?1049h\\x1b\[31mred\\x07")
+        assert shown.shows(r"\\x1b\[\?1049hanswer")
+
+
+def test_an_answer_goes_to_its_file_also_while_progress_is_shown(tmp_path: Path):
+    with driving("answer", tmp_path / "answer") as shown:
+        assert shown.end() == 0
+        assert not shown.shows("the answer")
+        left_in_order(shown)
+    assert (tmp_path / "answer").read_text() == "the answer\n"
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_redraw_gets_lines(term: str):
+    with driving("crowd", environment={"TERM": term}) as shown:
+        shown.until("node99: load the model …")
+        shown.press("\n")
+        assert shown.end() == 0
+        left_in_order(shown)
+
+
+@pytest.mark.parametrize(
+    ("typed", "agreed"),
+    [("y\n", True), ("Y\n", True), ("YES\n", True), (" yes \n", True), ("n\n", False), ("\n", False)],
+)
+def test_an_answer_is_understood_in_small_letters_and_capitals(typed: str, agreed: bool):
+    with driving("question") as shown:
+        shown.until(r"Do this\? \[y/N\]")
+        shown.press(typed)
+        assert shown.end() == 0
+        assert shown.shows(f"^agreed: {agreed}")
+        left_in_order(shown)
+
+
+@pytest.mark.parametrize("typed", [CTRL_D, "ye" + CTRL_D + CTRL_D])
+def test_ctrl_d_at_the_question_is_a_no(typed: str):
+    with driving("question") as shown:
+        shown.until(r"Do this\? \[y/N\]")
+        shown.press(typed)
+        assert shown.end() == 0
+        assert shown.shows("^agreed: False")
+        left_in_order(shown)
