@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
 from lingctl.ascend.unread import Unread
 from lingctl.inventory.runtime import DOCKER, Runtime
-from lingctl.remote.command import Command, command
+from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import image_command, version_command
 
@@ -147,8 +147,8 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("pci", devices.pci_command()),
         Question("npus", npu_smi.table_command(), 30),
         Question("chips", npu_smi.map_command(), 30),
-        Question("driver", command("cat", versions.DRIVER)),
-        Question("firmware", command("cat", versions.FIRMWARE)),
+        Question("driver", versions.version_file_command(versions.DRIVER)),
+        Question("firmware", versions.version_file_command(versions.FIRMWARE)),
         Question("conf", conf.read_conf_command()),
         Question("listeners", host.listeners_command()),
         Question("memory", host.memory_command()),

@@ -130,5 +130,6 @@ def _weights(
 
 
 def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:
-    """What a node says of the folder that MindIE will read."""
-    return state.converted if folder == cluster.converted_weights else state.downloaded
+    """What a node says of the folder that MindIE will read; None where it does not say."""
+    found = state.converted if folder == cluster.converted_weights else state.downloaded
+    return found if isinstance(found, WeightsState) else None

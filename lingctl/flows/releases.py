@@ -19,7 +19,7 @@ from lingctl.release.record import (
     release_id,
     running,
 )
-from lingctl.release.state import NodeState
+from lingctl.release.state import NodeState, WeightsState
 from lingctl.release.wanted import Release
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
@@ -131,4 +131,4 @@ def _row(one: Recorded, head: Mapping[str, object], cluster: Cluster, now: Recor
 def _weights_digest(state: NodeState, release: Release) -> str:
     converted = release.weights.endswith("_safetensor")
     weights = state.converted if converted else state.downloaded
-    return weights.digest if weights else ""
+    return weights.digest if isinstance(weights, WeightsState) else ""

@@ -11,7 +11,7 @@ from lingctl.checks.network import judge
 from lingctl.findings import Verdict
 from lingctl.flows.check_network import scope_of
 from lingctl.remote.probe import Answer
-from tests.unit.checks.world import World, complained, said, table
+from tests.unit.checks.world import World, complained, listed, said, table
 from tests.unit.mindie.samples import make_cluster
 
 
@@ -160,7 +160,7 @@ CASES = [
     _case(
         "stale hccn.conf",
         "conf",
-        said(
+        listed(
             "".join(
                 f"address_{c}=10.1.2.{9 if c == 1 else c + 1}\nnetmask_{c}=255.255.0.0\n" for c in range(4)
             )
@@ -173,7 +173,7 @@ CASES = [
         complained("cat: /etc/hccn.conf: No such file or directory\n", 1),
         ("hccn-conf", None, "failure"),
     ),
-    _case("no card", "dev", said(""), ("card-count", None, "failure")),
+    _case("no card", "dev", listed(""), ("card-count", None, "failure")),
     _case("alarm", "npus", said(table(4, {1: "Alarm"})), ("npu-health", 1, "failure")),
     _case(
         "fewer chips",
@@ -187,11 +187,11 @@ CASES = [
         said(table(4, used=50000)),
         *(("hbm", card, "warning") for card in range(4)),
     ),
-    _case("another driver", "driver", said("Version=23.0.7\n"), ("driver-same", None, "failure")),
+    _case("another driver", "driver", listed("Version=23.0.7\n"), ("driver-same", None, "failure")),
     _case(
         "firmware that does not fit",
         "firmware",
-        said("Version=6.4.12.1.241\n"),
+        listed("Version=6.4.12.1.241\n"),
         ("firmware", None, "failure"),
         ("firmware-same", None, "failure"),
     ),
@@ -199,19 +199,19 @@ CASES = [
     _case(
         "inter-node port taken",
         "listeners",
-        said('LISTEN 0 128 *:1120 *:* users:(("nc",pid=7,fd=3))\n'),
+        listed('LISTEN 0 128 *:1120 *:* users:(("nc",pid=7,fd=3))\n'),
         ("port", None, "failure"),
     ),
     _case(
         "service port taken on a node that is not the primary",
         "listeners",
-        said("LISTEN 0 128 192.0.2.2:1025 0.0.0.0:*\n"),
+        listed("LISTEN 0 128 192.0.2.2:1025 0.0.0.0:*\n"),
         ("port", None, "warning"),
     ),
     _case(
         "full disk",
         "disks",
-        said("/root/models /dev/sda1 1000000000 999999999 1 100% /\n"),
+        listed("/root/models /dev/sda1 1000000000 999999999 1 100% /\n"),
         ("disk", None, "failure"),
     ),
     _case(
@@ -223,15 +223,15 @@ CASES = [
     _case(
         "stale root info",
         "paths",
-        said("there /dev/davinci_manager\nthere /etc/hccl_rootinfo.json\n"),
+        listed("there /dev/davinci_manager\nthere /etc/hccl_rootinfo.json\n"),
         ("root-info", None, "warning"),
     ),
-    _case("no manager device", "paths", said("absent /dev/davinci_manager\n"), ("mount", None, "failure")),
+    _case("no manager device", "paths", listed("absent /dev/davinci_manager\n"), ("mount", None, "failure")),
     _case("a host name twice", "hostname", said("host1\n"), ("hostname", None, "warning")),
     _case(
         "other sampling defaults",
         "digests",
-        said(f"{'b' * 64}  /root/models/Ling_lite/generation_config.json\n"),
+        listed(f"{'b' * 64}  /root/models/Ling_lite/generation_config.json\n"),
         ("same-files", None, "failure"),
     ),
 ]
@@ -257,7 +257,7 @@ def test_a_trouble_is_found_where_it_is(case: Case) -> None:
     ],
 )
 def test_a_driver_older_than_the_image_wants_is_warned_of(version: str, verdict: str) -> None:
-    world = World.healthy(1).set("node1", "driver", said(f"Version={version}\n"))
+    world = World.healthy(1).set("node1", "driver", listed(f"Version={version}\n"))
     findings = judge(replace(world.scope, driver="24.1"), world.seen)
     assert [f.verdict.word for f in findings if f.check == "driver"] == [verdict]
 
@@ -341,14 +341,14 @@ def test_a_clock_that_is_off_is_found(off: float, verdict: str | None) -> None:
 def test_a_port_held_by_this_clusters_own_service_is_no_trouble() -> None:
     world = World.healthy()
     for node in world.nodes:
-        world.set(node, "listeners", said("LISTEN 0 128 0.0.0.0:1025 0.0.0.0:*\nLISTEN 0 128 *:1120 *:*\n"))
+        world.set(node, "listeners", listed("LISTEN 0 128 0.0.0.0:1025 0.0.0.0:*\nLISTEN 0 128 *:1120 *:*\n"))
         world.set(node, "service", said("alive 42\nabc\n"))
         world.set(node, "npus", said(table(4, used=60000)))
     assert world.trouble() == set()
 
 
 def test_a_listener_on_another_address_is_in_nobodys_way() -> None:
-    world = World.healthy().set("node2", "listeners", said("LISTEN 0 128 127.0.0.1:1120 0.0.0.0:*\n"))
+    world = World.healthy().set("node2", "listeners", listed("LISTEN 0 128 127.0.0.1:1120 0.0.0.0:*\n"))
     assert world.trouble() == set()
 
 
