@@ -79,8 +79,10 @@ class NodeFacts:
         clock: how far the node's clock is from ours, as (least, most) seconds.
         listeners: listening TCP sockets.
         runtime: version of the container runtime.
+        image: id of the container image; None where the runtime has none of that name.
         service: whether this cluster's own daemon runs.
-        digests: sha256 by path.
+        paths: whether each is there; one that cannot be looked at is left out.
+        digests: sha256 by path, or ``absent``; one that cannot be read is left out.
         pod: of an A3, by physical id.
         complete: whether every question was answered.
     """
@@ -99,7 +101,7 @@ class NodeFacts:
     memory: tuple[int, int] | Unread
     disks: tuple[host.Disk, ...] | Unread
     runtime: str | Unread
-    image: str | Unread
+    image: str | Unread | None
     service: bool | Unread
     paths: Mapping[str, bool] | Unread
     digests: Mapping[str, str] | Unread
@@ -216,7 +218,7 @@ def read_facts(
         memory=host.read_memory(answers.get("memory")),
         disks=host.read_disks(answers.get("disks")),
         runtime=host.read_word(answers.get("runtime")),
-        image=host.read_word(answers.get("image")),
+        image=host.read_image(answers.get("image")),
         service=host.read_service(answers.get("service")),
         paths=host.read_paths(answers.get("paths")),
         digests=host.read_digests(answers.get("digests")),

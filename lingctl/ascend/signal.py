@@ -122,7 +122,7 @@ class Counters:
     def packets(self) -> int | None:
         """Packets sent and received; None where they are not counted."""
         found = [self.values[name] for name in _PACKETS if name in self.values]
-        return sum(found) if len(found) == len(_PACKETS) else None
+        return sum(found) if found else None
 
     @property
     def told(self) -> bool:

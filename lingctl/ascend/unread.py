@@ -96,7 +96,7 @@ def refusal(answer: Answer) -> Unread | None:
 
 
 def whole(answer: Answer | None) -> Answer | Unread:
-    """The answer, if a fact may be read from it: it came, refuses nothing, succeeded, and its last line is whole.
+    """The answer, if a fact may be read from it: it came, refuses nothing, succeeded, and does not break off.
 
     Every tool asked here ends its lines, the last one too (all captures): what does not was cut.
     """

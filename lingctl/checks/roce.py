@@ -7,10 +7,13 @@ DCMI's documents for the meaning of net_health's states; the HCCL guide for TLS.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
+from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls, is_address
 from lingctl.ascend.unread import Unread
+from lingctl.checks.remedies import clauses, restore, set_address, set_gateway, set_netdetect, tool
+from lingctl.checks.surroundings import Surroundings
 from lingctl.findings import Finding, Verdict
 
 UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)
@@ -49,7 +52,7 @@ def unknown(
         node,
         card,
         what.quote,
-        "" if absent else "ask again by hand; if the answer is good, please report its text",
+        "" if absent else "ask again by hand, and if the answer is good, please report its text",
     )
 
 
@@ -72,24 +75,41 @@ def judge_link(node: str, card: CardFacts) -> Finding:
         node,
         n,
         f"hccn_tool -i {n} -link -g: link status: DOWN",
-        f"hccn_tool -i {n} -link -s up; if it stays down: hccn_tool -i {n} -cfg recovery, then look at "
-        f"hccn_tool -i {n} -optical -g, -speed -g and the switch port",
+        clauses(
+            tool(n, "-link -s up"),
+            f"if it stays down: {restore(n)}",
+            f"then look: {tool(n, '-optical -g')}",
+            tool(n, "-speed -g"),
+            "and at the switch port",
+        ),
     )
 
 
-def judge_address(node: str, card: CardFacts, generation: str) -> Finding:
+def judge_address(node: str, card: CardFacts, generation: str, around: Surroundings) -> Finding:
     """Address and mask of the card."""
     n, address = card.card, card.address
-    fix = f"hccn_tool -i {n} -ip -s address ADDRESS netmask MASK"
     if isinstance(address, Unread):
         return unknown("ip", address, node, n)
-    if address is None:
-        return Finding("ip", Verdict.FAILURE, "no address is set", node, n, remedy=fix)
-    wrong = _wrong_address(address, generation)
+    written = around.written.get((node, n), {})
+    seen = "" if address is None else f"{address.address} netmask {address.netmask}"
+    wrong = "no address is set" if address is None else _wrong_address(address, generation)
     if wrong:
-        seen = f"{address.address} netmask {address.netmask}"
-        return Finding("ip", Verdict.FAILURE, wrong, node, n, seen, fix)
-    return Finding("ip", Verdict.PASS, f"{address.address} netmask {address.netmask}", node, n)
+        return Finding(
+            "ip", Verdict.FAILURE, wrong, node, n, seen, _set_address(n, address, written, generation)
+        )
+    if address is not None and not generation and (reserved := _reserved_somewhere(address)):
+        text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
+        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, seen)
+    return Finding("ip", Verdict.PASS, seen, node, n)
+
+
+def _set_address(card: int, address: Address | None, written: Mapping[str, str], generation: str) -> str:
+    """From hccn.conf if that is sound and not what is live; else nobody but the site knows."""
+    if {"address", "netmask"} <= set(written) and is_address(written["address"]):
+        kept = Address(written["address"], written["netmask"])
+        if kept != address and not _wrong_address(kept, generation):
+            return f"as /etc/hccn.conf has it: {set_address(card, kept.address, kept.netmask)}"
+    return "set an address of the site's plan that no other card has, with hccn_tool's option -ip -s"
 
 
 def judge_tls(node: str, card: CardFacts) -> Finding:
@@ -97,6 +117,9 @@ def judge_tls(node: str, card: CardFacts) -> Finding:
     tls = card.tls
     if isinstance(tls, Unread):
         return unknown("tls", tls, node, card.card)
+    fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
+    if tls.effective and tls.expired is None:
+        return _untold_certificates(node, card.card, tls)
     if tls.effective and tls.expired:
         return Finding(
             "tls",
@@ -104,13 +127,27 @@ def judge_tls(node: str, card: CardFacts) -> Finding:
             "TLS is on and a certificate has expired",
             node,
             card.card,
-            remedy="lingctl check-network --fix-tls 0, or install new certificates on the card",
+            remedy=fix,
         )
     verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
     return Finding("tls", verdict, _tls_words(tls), node, card.card)
 
 
-def judge_health(node: str, card: CardFacts) -> Finding:
+def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
+    """TLS is on, and it is not known whether its certificates are valid. Drivers that name no
+    ``preconfigured`` field do not tell; the others do."""
+    older = tls.preset is None and bool(tls.issuers)
+    return Finding(
+        "tls",
+        Verdict.NOTE if older else Verdict.UNKNOWN,
+        "on; not judged: the answer does not tell whether its certificates are valid",
+        node,
+        card,
+        remedy=f"compare each end_time with the date: {tool(card, '-tls -g')}",
+    )
+
+
+def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
     """What the card's own probe to its netdetect address says. It says nothing about other servers."""
     state, n = card.net_health, card.card
     if isinstance(state, Unread):
@@ -131,7 +168,7 @@ def judge_health(node: str, card: CardFacts) -> Finding:
             node,
             n,
             seen,
-            f"hccn_tool -i {n} -netdetect -s address GATEWAY",
+            _set_netdetect(node, card, around),
         )
     if state == "Unknown":
         return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, seen)
@@ -142,15 +179,25 @@ def judge_health(node: str, card: CardFacts) -> Finding:
         node,
         n,
         f"{seen}\nnetdetect: {card.netdetect if isinstance(card.netdetect, str) else 'not readable'}",
-        f"hccn_tool -i {n} -netdetect -s address GATEWAY if the target is wrong; else look at gateway, VLAN "
-        f"and hccn_tool -i {n} -arp -g",
+        clauses(
+            f"if the target is wrong, {_set_netdetect(node, card, around)}",
+            f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
+            tool(n, "-arp -g"),
+        ),
     )
 
 
-def judge_netdetect(node: str, card: CardFacts) -> Finding:
+def _set_netdetect(node: str, card: CardFacts, around: Surroundings) -> str:
+    target = around.netdetect_for(node, card)
+    if target and target != card.netdetect:
+        return f"set it: {set_netdetect(card.card, target)}"
+    return "set the gateway of the card's subnet, or another card in it, as its netdetect address"
+
+
+def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding:
     """The target of the card's own probe."""
     target, n = card.netdetect, card.card
-    fix = f"hccn_tool -i {n} -netdetect -s address GATEWAY"
+    fix = _set_netdetect(node, card, around)
     if isinstance(target, Unread):
         return unknown("netdetect", target, node, n)
     if target == UNSET:
@@ -173,24 +220,23 @@ def judge_netdetect(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_gateway(node: str, card: CardFacts, *, needed: bool, usual: bool) -> Finding:
-    """The card's default route.
-
-    Args:
-        node: name of the node.
-        card: its facts.
-        needed: whether cards have to reach each other across subnets.
-        usual: whether most cards have one.
-    """
+def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
+    """The card's default route."""
     gateway, n = card.gateway, card.card
-    fix = f"hccn_tool -i {n} -gateway -s gateway ADDRESS"
+    needed = (node, n) in around.across
+    right = around.gateway_for(node, card)
+    fix = (
+        set_gateway(n, right)
+        if right
+        else "set the gateway of the card's subnet: whoever runs the switch knows"
+    )
     if isinstance(gateway, Unread):
         return unknown("gateway", gateway, node, n)
     if gateway is None:
         if needed:
             text = "none is set, and the cards of the cluster are in different subnets"
             return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
-        if usual:
+        if around.most_have_gateway:
             text = "none is set, though most cards have one"
             return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
         return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
@@ -257,6 +303,20 @@ def _wrong_address(address: Address, generation: str) -> str:
         if ip.version == 4 and ip in ipaddress.ip_network(reserved):
             return f"is in {reserved}, which the cards' inner network uses"
     return ""
+
+
+def _reserved_somewhere(address: Address) -> str:
+    """The reserved subnet of any generation that an address is in."""
+    ip = ipaddress.ip_address(address.address)
+    return next(
+        (
+            reserved
+            for subnets in _RESERVED.values()
+            for reserved in subnets
+            if ip.version == 4 and ip in ipaddress.ip_network(reserved)
+        ),
+        "",
+    )
 
 
 def _tls_words(tls: Tls) -> str:

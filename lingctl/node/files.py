@@ -90,7 +90,7 @@ def free_space(path: str) -> int:
 
 
 def kind_of(path: str) -> str:
-    """``folder``, ``file``, ``other`` or ``absent``; unlike ``os.path.isdir``, what cannot be looked at is none.
+    """``folder``, ``file``, ``other`` or ``absent``: what cannot be looked at is none of them.
 
     Raises:
         OSError: it cannot be looked at: a dead mount, a disk error, a folder that may not be entered.

@@ -202,7 +202,9 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         started=daemon.started,
         downloaded=_weights(answers, "downloaded"),
         converted=_weights(answers, "converted"),
-        overlay_names=tuple(name for name in _need(node, answers, "overlay-names").split() if name != "absent"),
+        overlay_names=tuple(
+            name for name in _need(node, answers, "overlay-names").split() if name != "absent"
+        ),
         releases=tuple(name for name in _need(node, answers, "releases").split() if name != "absent"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),
     )
@@ -250,7 +252,7 @@ def _need(node: str, answers: Answers, name: str) -> str:
             f"{what.get(name, 'the audit log')} cannot be read",
             where=node,
             evidence=_first_line(answer),
-            remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg, if its disk fails",
+            remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg | tail",
             code="state-unreadable",
         )
     return answer.stdout

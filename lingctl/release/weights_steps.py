@@ -61,8 +61,8 @@ def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> We
             "it is not known what is in the weights' folder, so nothing is downloaded over it",
             where=f"{node}: {folder}",
             evidence=weights.why,
-            remedy=f"on the node: timeout 20 ls -l {folder}; df {folder} (a mount that hangs, a disk that fails); "
-            "then the same command again",
+            remedy=f"see on the node whether a mount hangs or a disk fails: timeout 20 ls -l {folder}; "
+            f"timeout 20 df {folder}; then the same command again",
             code="weights-unknown",
         )
     return weights

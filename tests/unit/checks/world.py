@@ -54,7 +54,9 @@ def healthy_card(node: int, card: int) -> Answers:
         "optics": "optical info:\npresent              : present\nTx Power0            : 1.2000 mW\n"
         "Rx Power0            : 1.0000 mW\nTxPower High Thres   : 3.5000 mW\n"
         "TxPower Low Thres    : 0.2000 mW\n"
-        "RxPower High Thres   : 3.5000 mW\nRxPower Low Thres    : 0.1000 mW\nRx Los Flag          : 0x0\n",
+        "RxPower High Thres   : 3.5000 mW\nRxPower Low Thres    : 0.1000 mW\n"
+        "Tx Los Flag          : 0x0\nRx Los Flag          : 0x0\n"
+        "Tx LoL Flag          : 0x0\nRx LoL Flag          : 0x0\n",
     }
     return {f"card:{card}:{name}": said(text) for name, text in answers.items()}
 
