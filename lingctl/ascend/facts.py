@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -177,6 +177,18 @@ def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) ->
     ]
 
 
+def glance_questions(request: NodeRequest) -> list[Question]:
+    """The few questions whose answers change under a service that runs: seconds on a healthy node, and a
+    minute where every card hangs."""
+    return [
+        Question("clock", host.clock_command(), 5),
+        Question("dev", devices.dev_command(), 5),
+        Question("npus", npu_smi.table_command(), 15),
+        Question("disks", host.disks_command(request.disks), 10),
+        *(replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",))),
+    ]
+
+
 def pod_questions(facts: NodeFacts) -> list[Question]:
     """What an A3 is asked about its super-pod; nothing of other generations."""
     if facts.generation != "A3" or isinstance(facts.chips, Unread):
@@ -217,7 +229,7 @@ def read_facts(
         listeners=host.read_listeners(answers.get("listeners")),
         memory=host.read_memory(answers.get("memory")),
         disks=host.read_disks(answers.get("disks")),
-        runtime=host.read_word(answers.get("runtime")),
+        runtime=host.read_runtime(answers.get("runtime")),
         image=host.read_image(answers.get("image")),
         service=host.read_service(answers.get("service")),
         paths=host.read_paths(answers.get("paths")),

@@ -215,6 +215,14 @@ def read_word(answer: Answer | None) -> str | Unread:
     return lines[0].strip() if len(lines) == 1 else unread(seen)
 
 
+def read_runtime(answer: Answer | None) -> str | Unread:
+    """Version of the container runtime; ``failed`` where it says that it can run nothing."""
+    said = read_word(answer)
+    if isinstance(said, Unread) and said.reason == "not-understood" and answer and answer.exit_status:
+        return Unread("failed", "it cannot be used", said.quote)
+    return said
+
+
 def read_image(answer: Answer | None) -> str | Unread | None:
     """Id of an image; None where the runtime says that it has none of that name."""
     if answer is not None and answer.exit_status not in (0, 124) and is_absent(answer.stderr):

@@ -8,6 +8,7 @@ be the healthy one, and a fix for the wrong one breaks it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def words(places: Collection[Place]) -> str:
 def short(value: Hashable) -> str:
     """A value in words."""
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text)  # a digest
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -137,8 +139,15 @@ def _draw(same: Same, values: Mapping[Place, Hashable]) -> Finding:
 
 def _either(same: Same, having: Mapping[Hashable, Collection[Place]]) -> str:
     """For each value, what makes the others have it too."""
+    everyone = [place for places in having.values() for place in places]
+    first, second = list(having)[:2]
+    if all(same.fix(place, first) == same.fix(place, second) for place in everyone):
+        looks: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
+        for place in everyone:
+            looks[place[0]].append((place[1], same.fix(place, first)))
+        return "; ".join(f"on {node}: {together(fix)}" for node, fix in looks.items())
     ways = []
-    for value in list(having)[:2]:
+    for value in (first, second):
         others = [place for other, places in having.items() if other != value for place in places]
         fixes: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
         for place in others:

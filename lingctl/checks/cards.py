@@ -147,11 +147,13 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
                 "dmesg | grep -i davinci",
             )
     counts = {"/dev": len(facts.dev)}
+    listed, why = _by_tool(facts)
+    if listed is not None:
+        counts["npu-smi"] = listed
     if not isinstance(facts.pci, Unread):
         counts["PCI"] = len(facts.pci)
-    listed = _by_tool(facts)
-    if isinstance(listed, int):
-        counts["npu-smi"] = listed
+    elif facts.pci.reason != "unsupported":
+        why = why or f"the PCI bus: {facts.pci.text}"
     said = ", ".join(f"{source}: {count}" for source, count in counts.items())
     if len(set(counts.values())) > 1:
         yield Finding(
@@ -163,27 +165,30 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
             remedy="find the missing one: lspci -d '19e5:'; npu-smi info -m; then reset it or power-cycle "
             "the node",
         )
-    elif isinstance(listed, str):
-        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {listed}", node, evidence=said)
+    elif why:
+        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {why}", node, evidence=said)
     elif len(counts) == 1:
         yield Finding("card-count", Verdict.NOTE, f"counted by /dev alone: {len(facts.dev)}", node)
     else:
         yield Finding("card-count", Verdict.PASS, said, node)
 
 
-def _by_tool(facts: NodeFacts) -> int | str | None:
-    """How many chips npu-smi lists, why that is not known, or None where it lists nothing at all.
+def _by_tool(facts: NodeFacts) -> tuple[int | None, str]:
+    """How many chips npu-smi knows; None where it does not say, with the reason if it should have.
 
     Its list has no end that could be missed, its table has one: where they differ, one of them was cut.
     """
     chips, table = facts.chips, facts.npus
     if isinstance(chips, Unread):
-        return len(table.chips) if not isinstance(table, Unread) and table.whole else None
+        if not isinstance(table, Unread) and table.whole:
+            return len(table.chips), ""
+        return None, "" if chips.reason in ("no-tool", "unsupported") else f"npu-smi info -m: {chips.text}"
     if isinstance(table, Unread) or len(table.chips) == len(chips):
-        return len(chips)
+        return len(chips), ""
     if table.whole or len(table.chips) > len(chips):
-        return f"npu-smi info shows {len(table.chips)} chips, and npu-smi info -m lists {len(chips)}"
-    return len(chips)
+        said = f"npu-smi info shows {len(table.chips)} chips, and npu-smi info -m lists {len(chips)}"
+        return None, said
+    return len(chips), ""
 
 
 def _ids(cards: tuple[int, ...]) -> str:

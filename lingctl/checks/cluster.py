@@ -211,8 +211,8 @@ def _equal_on_nodes(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Findin
 
     def load(place: Place, image: Hashable) -> str:
         source = next((name for (name, _), value in images.items() if value == image), "")
-        run, address = scope.runtime.program, scope.node(place[0]).address
-        return f"on {source}: {run} save {shlex.quote(scope.image)} | ssh {address} {run} load"
+        run = scope.runtime.program
+        return f"ssh {scope.node(source).address} {run} save {shlex.quote(scope.image)} | {run} load"
 
     yield from judge_same(
         Same(

@@ -30,10 +30,10 @@ _IDLE_SHARE = 0.15
 def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     """Everything about one node but its cards' network."""
     yield from _driver(facts, scope)
-    yield from _cards_health(facts, scope)
+    yield from card_health_findings(facts, scope)
     yield from _ports(facts, scope)
     yield from _memory(facts)
-    yield from _disks(facts, scope)
+    yield from disk_findings(facts, scope)
     yield from _runtime(facts, scope)
     yield from _paths(facts, scope)
     yield from _firewall(facts, scope)
@@ -93,7 +93,8 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
         yield Finding("firmware", Verdict.PASS if told else Verdict.NOTE, text, node)
 
 
-def _cards_health(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+def card_health_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    """What npu-smi says of the cards' health and memory."""
     node, table = facts.node, facts.npus
     if isinstance(table, Unread):
         if table.reason == "no-tool":
@@ -203,7 +204,8 @@ def _memory(facts: NodeFacts) -> Iterator[Finding]:
     )
 
 
-def _disks(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+def disk_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    """Free space of every path that needs some."""
     if isinstance(facts.disks, Unread):
         yield unknown("disk", facts.disks, facts.node)
         return
@@ -235,6 +237,9 @@ def _disk(node: str, disk: Disk) -> Finding:
 def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     program = scope.runtime.program
     if isinstance(facts.runtime, Unread):
+        if facts.runtime.reason in ("empty", "not-understood", "not-asked"):
+            yield unknown("runtime", facts.runtime, facts.node)
+            return
         yield Finding(
             "runtime",
             Verdict.WARNING if scope.image else Verdict.NOTE,

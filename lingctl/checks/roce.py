@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls, is_address
 from lingctl.ascend.unread import Unread
-from lingctl.checks.remedies import clauses, restore, set_address, set_gateway, set_netdetect, tool
+from lingctl.checks.remedies import clauses, restore, set_address, set_gateway, set_mtu, set_netdetect, tool
 from lingctl.checks.surroundings import Surroundings
 from lingctl.findings import Finding, Verdict
 
@@ -247,6 +247,9 @@ def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
     if gateway.interface and gateway.interface != f"eth{n}":
         text = f"{gateway.address} goes over {gateway.interface} instead of eth{n}"
         return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+    if isinstance(card.address, Unread):
+        text = f"{gateway.address}: not judged, for the card's subnet is not known"
+        return Finding("gateway", Verdict.NOTE, text, node, n)
     return Finding("gateway", Verdict.PASS, gateway.address, node, n)
 
 
@@ -283,7 +286,7 @@ def judge_mtu(node: str, card: CardFacts) -> Finding:
             f"{mtu} is more than the {largest} bytes that the switch port takes",
             node,
             n,
-            remedy=f"hccn_tool -i {n} -mtu -s value {largest}, or raise the switch's frame size",
+            remedy=clauses(set_mtu(n, largest), "or raise the largest frame of the switch"),
         )
     return Finding("mtu", Verdict.PASS, str(mtu), node, n)
 
