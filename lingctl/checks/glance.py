@@ -14,8 +14,8 @@ from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
 UNSEEN = (
-    "Looked at: links, health of the cards, disks, clocks. Not looked at, because the service runs: addresses, "
-    "TLS, versions, pings between the cards; lingctl check-network does."
+    "Looked at: links, health of the cards, disks, clocks. Not looked at, because the service runs: "
+    "addresses, TLS, versions, pings between the cards; lingctl check-network does."
 )
 
 

@@ -100,6 +100,14 @@ def test_a_backup_is_seen(copy: Callable[[str], Path]) -> None:
     assert inspect(str(folder))["has_backup"] is True
 
 
+def test_a_folder_that_cannot_be_looked_at_is_not_called_missing(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for folder in (loop, loop / "below"):
+        with pytest.raises(OSError):
+            inspect(str(folder))
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty", "a file"])
 def test_no_weights(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
