@@ -45,7 +45,7 @@ def read_version(answer: Answer | None) -> Version | Unread:
     if (
         not all(pairs)
         or len(values) != len(lines)
-        or not re.fullmatch(r"[\w.+-]+", values.get("version", ""))
+        or not re.fullmatch(r"(?=.*[0-9])[\w.+-]+", values.get("version", ""))
     ):
         return unread(answer)
     fits = re.fullmatch(r"\[([\d.]+),([\d.]+)\]", values.get("compatible_version_fw", ""))

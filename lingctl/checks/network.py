@@ -10,6 +10,7 @@ from lingctl.ascend.hccn import Address
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
+from lingctl.checks.address import judge_address
 from lingctl.checks.cards import answers, count_findings, judge_card, judge_tool
 from lingctl.checks.cluster import cluster_findings
 from lingctl.checks.conf import conf_findings
@@ -120,7 +121,7 @@ def _card(facts: NodeFacts, card: CardFacts, around: Surroundings) -> Iterator[F
         yield Finding("link", Verdict.NOTE, text, node, card.card)
         return
     yield roce.judge_link(node, card)
-    yield roce.judge_address(node, card, facts.generation, around)
+    yield judge_address(node, card, facts.generation, around)
     yield roce.judge_tls(node, card)
     yield roce.judge_health(node, card, around)
     yield roce.judge_netdetect(node, card, around)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, Listener
-from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
+from lingctl.checks.card_health import card_health_findings, own_service
 from lingctl.checks.roce import unknown
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
@@ -23,8 +24,6 @@ ROOT_INFO = "/etc/hccl_rootinfo.json"
 _SHM = "/dev/shm"  # noqa: S108  (its name, no file is made)
 _GIB = 1 << 30
 _MIB = 1 << 20
-# An idle A2 card of 64 GB shows 2.7 to 3.4 GB in use, by the driver itself (users' reports).
-_IDLE_SHARE = 0.15
 
 
 def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
@@ -93,60 +92,6 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
         yield Finding("firmware", Verdict.PASS if told else Verdict.NOTE, text, node)
 
 
-def card_health_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
-    """What npu-smi says of the cards' health and memory."""
-    node, table = facts.node, facts.npus
-    if isinstance(table, Unread):
-        if table.reason == "no-tool":
-            text = "not judged: npu-smi is not there"
-            yield Finding("npu-health", Verdict.UNKNOWN, text, node, remedy="install the driver's tools")
-        else:
-            yield unknown("npu-health", table, node)
-        return
-    there = set(facts.cards) if isinstance(facts.dev, Unread) else set(facts.dev) & set(facts.cards)
-    for card in sorted(there):
-        chip = next((chip for chip in table.chips if chip.card == card), None)
-        if chip is None:
-            text = "npu-smi does not list the card" + ("" if table.whole else ", or its table was cut")
-            yield Finding("npu-health", Verdict.UNKNOWN, text, node, card, remedy="npu-smi info")
-            continue
-        yield _health(node, chip)
-        if chip.hbm_total_mb:
-            yield _hbm(facts, scope, table, chip)
-
-
-def _health(node: str, chip: Chip) -> Finding:
-    words = {
-        "OK": Verdict.PASS,
-        "Warning": Verdict.WARNING,
-        "Alarm": Verdict.FAILURE,
-        "Critical": Verdict.FAILURE,
-    }
-    verdict = words.get(chip.health, Verdict.UNKNOWN)
-    remedy = f"npu-smi info -t health -i {chip.npu} -c {chip.chip}" if verdict else ""
-    return Finding("npu-health", verdict, f"npu-smi says {chip.health}", node, chip.card, remedy=remedy)
-
-
-def _hbm(facts: NodeFacts, scope: Scope, table: NpuTable, chip: Chip) -> Finding:
-    used, total = chip.hbm_used_mb or 0, chip.hbm_total_mb or 1
-    said = f"{used} of {total} MB in use"
-    if used <= _IDLE_SHARE * total:
-        return Finding("hbm", Verdict.PASS, said, facts.node, chip.card)
-    own = _own(facts, scope)
-    if own:
-        return Finding("hbm", Verdict.PASS, f"{said}, by this cluster's service", facts.node, chip.card)
-    holders = [p for p in table.processes if (p.npu, p.chip) == (chip.npu, chip.chip)]
-    return Finding(
-        "hbm",
-        Verdict.UNKNOWN if own is None else Verdict.WARNING,
-        f"{said}, and {'it is not known whether by' if own is None else 'not by'} this cluster's service",
-        facts.node,
-        chip.card,
-        "\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
-        "see what uses the card: npu-smi info; then stop it",
-    )
-
-
 def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     node, listeners = facts.node, facts.listeners
     if not (scope.ports or scope.shared_ports):
@@ -168,7 +113,7 @@ def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
 
 
 def _taken(facts: NodeFacts, scope: Scope, taken: Listener, purpose: str, *, needed: bool) -> Finding:
-    own = _own(facts, scope)
+    own = own_service(facts, scope)
     if own:
         text = f"{taken.port} ({purpose}) is in use by this cluster's service"
         return Finding("port", Verdict.PASS, text, facts.node)
@@ -316,13 +261,6 @@ def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}",
             facts.node,
         )
-
-
-def _own(facts: NodeFacts, scope: Scope) -> bool | None:
-    """Whether this cluster's own daemon runs there; None where that is not known."""
-    if not scope.service:
-        return False
-    return None if isinstance(facts.service, Unread) else facts.service
 
 
 def _amount(count: int) -> str:

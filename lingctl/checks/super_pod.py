@@ -52,9 +52,12 @@ def _not_asked(facts: NodeFacts) -> Iterator[Finding]:
     if facts.generation != "A3":
         return
     chips = facts.chips
-    why = chips.text if isinstance(chips, Unread) else "npu-smi info -m does not list it"
+    listed = () if isinstance(chips, Unread) else {chip.physical for chip in chips}
     for card in facts.cards:
         if card not in facts.pod:
+            why = chips.text if isinstance(chips, Unread) else "npu-smi info -m does not list it"
+            if card in listed:
+                why = "the node was lost before it had answered"
             text = f"its place in a super-pod is not judged: {why}"
             yield Finding("super-pod", Verdict.UNKNOWN, text, facts.node, card, remedy="npu-smi info -m")
 

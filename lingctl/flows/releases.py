@@ -19,8 +19,9 @@ from lingctl.release.record import (
     release_id,
     running,
 )
-from lingctl.release.state import NodeState, WeightsState
+from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
+from lingctl.release.weights_state import WeightsState
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
 from lingctl.remote.lock import me

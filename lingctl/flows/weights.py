@@ -13,7 +13,8 @@ from lingctl.flows.spread import download_on_nodes
 from lingctl.flows.spread_sources import SpreadOptions
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Download, Plan, Stage, Step
-from lingctl.release.state import NodeState, WeightsState
+from lingctl.release.state import NodeState
+from lingctl.release.weights_state import WeightsState
 from lingctl.remote.group import Group
 from lingctl.weights.settings import hub_settings
 from lingctl.weights.wanted import WeightsSource, wanted_model

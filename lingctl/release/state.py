@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from lingctl.ascend.host import is_absent
 from lingctl.errors import NodeError
@@ -15,6 +14,7 @@ from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout
+from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
@@ -61,36 +61,6 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsState:
-    """A weights folder as the node program describes it (``weights inspect``)."""
-
-    form: str
-    complete: bool
-    problem: str = ""
-    modes_wrong: tuple[str, ...] = ()
-    config: Mapping[str, Any] | None = None
-    config_text: str = ""
-    has_backup: bool = False
-    qkv_rows: int | None = None
-    dense_columns: int | None = None
-    digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsUnknown:
-    """What is in a weights folder is not known: neither absent nor incomplete.
-
-    Attributes:
-        why: in words.
-    """
-
-    why: str
-
-
-_NOT_LOOKED = WeightsUnknown("it was not looked at")
-
-
-@dataclass(frozen=True, slots=True)
 class NodeState:
     """What a deploy has to know of one node.
 
@@ -112,8 +82,8 @@ class NodeState:
     container: ContainerState | None = None
     daemon_pid: int | None = None
     started: str = ""
-    downloaded: WeightsState | WeightsUnknown = _NOT_LOOKED
-    converted: WeightsState | WeightsUnknown = _NOT_LOOKED
+    downloaded: WeightsState | WeightsUnknown = NOT_LOOKED
+    converted: WeightsState | WeightsUnknown = NOT_LOOKED
     overlay_names: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     unfinished: Unfinished | None = None
@@ -196,12 +166,12 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         node=node,
         files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},
         image_present=runtime.exit_status == 0 and _image_present(node, answers["image"]),
-        runtime_problem="" if runtime.exit_status == 0 else _first_line(runtime),
+        runtime_problem="" if runtime.exit_status == 0 else first_line(runtime),
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,
-        downloaded=_weights(answers, "downloaded"),
-        converted=_weights(answers, "converted"),
+        downloaded=read_weights(answers, "downloaded"),
+        converted=read_weights(answers, "converted"),
         overlay_names=tuple(
             name for name in _need(node, answers, "overlay-names").split() if name != "absent"
         ),
@@ -225,7 +195,7 @@ def _need_answers(node: str, answers: Answers) -> None:
         raise NodeError(
             "the container runtime does not tell whether the container is there",
             where=node,
-            evidence=_first_line(container),
+            evidence=first_line(container),
             remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
             code="container-unreadable",
         )
@@ -236,7 +206,7 @@ def _image_present(node: str, answer: Answer) -> bool:
         raise NodeError(
             "the container runtime does not tell whether the image is there",
             where=node,
-            evidence=_first_line(answer),
+            evidence=first_line(answer),
             remedy="list the images on the node (docker images, podman images)",
             code="image-unreadable",
         )
@@ -251,7 +221,7 @@ def _need(node: str, answers: Answers, name: str) -> str:
         raise NodeError(
             f"{what.get(name, 'the audit log')} cannot be read",
             where=node,
-            evidence=_first_line(answer),
+            evidence=first_line(answer),
             remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg | tail",
             code="state-unreadable",
         )
@@ -266,7 +236,7 @@ def _file(node: str, path: str, answer: Answer) -> FileState | None:
         raise NodeError(
             f"{path} is there and cannot be read",
             where=node,
-            evidence=_first_line(answer),
+            evidence=first_line(answer),
             remedy=f"ls -ld {path} on the node; dmesg, if its disk fails",
             code="file-unreadable",
         )
@@ -290,59 +260,3 @@ def _container(node: str, answer: Answer) -> ContainerState | None:
             evidence=answer.stdout[:300],
             code="container-unreadable",
         ) from error
-
-
-def _weights(answers: Answers, name: str) -> WeightsState | WeightsUnknown:
-    answer = answers.get(name)
-    if answer is None:
-        return _NOT_LOOKED
-    if answer.timed_out:
-        return WeightsUnknown(_first_line(answer))
-    last: dict[str, Any] = {}
-    for line in answer.stdout.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") in ("result", "error"):
-            last = event
-    if last.get("event") == "result":
-        return weights_state(last)
-    said = [str(last.get(part) or "") for part in ("where", "what")]
-    return WeightsUnknown(": ".join(part for part in said if part) or _first_line(answer))
-
-
-def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
-    """A WeightsState from the node program's result document; every key must be there, in its form."""
-    try:
-        form, complete, modes_wrong = result["form"], result["complete"], result["modes_wrong"]
-        config, shapes = result["config"], result["shapes"]
-        if (
-            form not in ("safetensors", "bin", "none")
-            or not isinstance(complete, bool)
-            or not isinstance(modes_wrong, list)
-            or not isinstance(config, dict | None)
-        ):
-            return WeightsUnknown("the node's description of it is not understood")
-        qkv, dense = shapes["query_key_value"], shapes["dense"]
-        return WeightsState(
-            form=form,
-            complete=complete,
-            problem=str(result["problem"]),
-            modes_wrong=tuple(modes_wrong),
-            config=config,
-            config_text=str(result["config_text"]),
-            has_backup=bool(result["has_backup"]),
-            qkv_rows=int(qkv[0]) if qkv else None,
-            dense_columns=int(dense[1]) if dense else None,
-            digest=str(result["digest"]),
-        )
-    except (LookupError, TypeError, ValueError):
-        return WeightsUnknown("the node's description of it is not understood")
-
-
-def _first_line(answer: Answer) -> str:
-    if answer.timed_out:
-        return "no answer in time"
-    said = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
-    return said[0] if said else f"exit status {answer.exit_status}"

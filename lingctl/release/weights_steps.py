@@ -11,8 +11,9 @@ from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.plan import Download, Run, Stage, Step, WriteFile
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
-from lingctl.release.state import NodeState, WeightsState, WeightsUnknown
+from lingctl.release.state import NodeState
 from lingctl.release.wanted import WantedFile
+from lingctl.release.weights_state import WeightsState, WeightsUnknown
 from lingctl.remote.command import Command, command
 
 # The node program with arguments, as a command for that node.

@@ -31,7 +31,7 @@ from lingctl.node.weights.manifest import (
 )
 from lingctl.node.weights.modes import set_modes, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
-from lingctl.release.state import weights_state
+from lingctl.release.weights_state import weights_state
 from tests.node.checkpoints import INDEX, ling, model, run, save, stopped_midway
 
 pytestmark = pytest.mark.torch

@@ -11,7 +11,8 @@ import pytest
 
 from lingctl.errors import NodeError, WeightsError
 from lingctl.release.layout import layout_of
-from lingctl.release.state import NodeState, WeightsUnknown, read_state, state_questions
+from lingctl.release.state import NodeState, read_state, state_questions
+from lingctl.release.weights_state import WeightsUnknown
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.command import command
 from lingctl.remote.probe import Answer, Answers
