@@ -19,6 +19,7 @@ from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.agreement import Place, Same, judge_same, majority, words
 from lingctl.checks.clocks import clock_findings
 from lingctl.checks.remedies import clauses, set_address, set_mtu, set_tls
+from lingctl.checks.same_files import same_file_findings
 from lingctl.checks.scope import Scope
 from lingctl.checks.super_pod import pod_findings
 from lingctl.findings import Finding, Verdict
@@ -35,7 +36,7 @@ def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[F
     if len(nodes) > 1:
         yield from _equal_on_nodes(nodes, scope)
         yield from _hostnames(nodes)
-        yield from _digests(nodes, scope)
+        yield from same_file_findings(nodes, scope)
         yield from clock_findings({node.node: node.clock for node in nodes})
 
 
@@ -260,42 +261,6 @@ def _hostnames(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             text = f"the host name {facts.hostname} is another node's too"
             remedy = f"hostnamectl set-hostname {shlex.quote(facts.node)}"
             yield Finding("hostname", Verdict.WARNING, text, facts.node, remedy=remedy)
-
-
-def _digests(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Finding]:
-    for facts in nodes:
-        if scope.digests and isinstance(facts.digests, Unread):
-            text = f"not judged: {facts.digests.text}"
-            yield Finding("same-files", Verdict.UNKNOWN, text, facts.node, evidence=facts.digests.quote)
-    for path, what in scope.digests.items():
-        seen: dict[Place, Hashable] = {}
-        for facts in nodes:
-            if isinstance(facts.digests, Unread):
-                continue
-            digest = facts.digests.get(path)
-            if digest is None:
-                text = f"not judged: {path} cannot be read"
-                yield Finding("same-files", Verdict.UNKNOWN, text, facts.node, remedy=f"ls -l {path}")
-            elif digest != "absent":
-                seen[facts.node, None] = digest
-        yield from judge_same(_same_file(path, what, seen, scope), seen)
-
-
-def _same_file(path: str, what: str, seen: Mapping[Place, Hashable], scope: Scope) -> Same:
-    def copy(place: Place, digest: Hashable) -> str:
-        source = next((name for (name, _), value in seen.items() if value == digest), "")
-        quoted = shlex.quote(path)
-        return f"scp {scope.node(source).address}:{quoted} {quoted}"
-
-    # deploy makes weights and overlay alike; sampling defaults it leaves as they were downloaded.
-    sampling = path.endswith("generation_config.json")
-    return Same(
-        "same-files",
-        Verdict.FAILURE if sampling else Verdict.WARNING,
-        f"{what} differs from most nodes: {path}",
-        f"{what} differs between the nodes ({path})",
-        copy if sampling else lambda place, digest: "lingctl deploy",
-    )
 
 
 def _cards(nodes: Sequence[NodeFacts], pick: Callable[[CardFacts], object]) -> Iterator[tuple[Place, object]]:

@@ -211,6 +211,14 @@ def test_a_fault_is_named_on_its_node_and_nothing_is_called_done(stopped, fault)
         assert stopped.lingctl("stop", "--yes").status == 0
 
 
+def test_warnings_of_the_check_are_shown_above_the_plan(stopped):
+    with stopped.broken("node1", "lldp-empty=4"):
+        plan = stopped.lingctl("deploy", "--dry-run", "--json")
+    assert plan.status == 0, plan.said
+    assert 0 <= plan.stderr.find("warning  lldp [node1 card 4]") < plan.stderr.find("start the daemon")
+    assert [(f["check"], f["node"], f["device"]) for f in plan.document["findings"]] == [("lldp", "node1", 4)]
+
+
 def test_after_the_faults_it_deploys(stopped):
     result = stopped.lingctl("deploy", "--yes")
     assert result.status == 0, result.said
