@@ -26,6 +26,7 @@ def deploy(
 ) -> None:
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
     from lingctl.checks.glance import UNSEEN
+    from lingctl.errors import ChecksFailed
     from lingctl.findings import Verdict
     from lingctl.flows.change import changing, settle
     from lingctl.flows.deploy import plan_deploy, run_deploy
@@ -73,6 +74,8 @@ def deploy(
         if not done:
             say("Nothing was changed.")
             raise typer.Exit(1)
+        if as_json and deployment.unfit:
+            raise typer.Exit(ChecksFailed.exit_status)  # the document tells why, and is the only one
         deployment.need_fit()
         return
     with progress() as listener, connect(cluster, listener) as group:

@@ -74,15 +74,19 @@ class Deployment:
     findings: tuple[Finding, ...] = ()
     glanced: bool = False
 
+    @property
+    def unfit(self) -> list[Finding]:
+        """What a start would be refused for; only a glance leaves any."""
+        bad = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
+        return [finding for finding in bad if finding.check not in self.wanted.accepted]
+
     def need_fit(self) -> None:
         """Be sure that nothing was found that a start would be refused for.
 
         Raises:
             ChecksFailed: something was, by a glance at a cluster that serves.
         """
-        unfit = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
-        unfit = [finding for finding in unfit if finding.check not in self.wanted.accepted]
-        stop_on(unfit, waivable=True, what="serves, but would not be fit to start")
+        stop_on(self.unfit, waivable=True, what="serves, but would not be fit to start")
 
 
 def plan_deploy(
