@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 
 
@@ -66,3 +67,62 @@ def worst(findings: Iterable[Finding]) -> Verdict:
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Sorted for reading: worst verdict first, then by node and card."""
     return sorted(findings, key=lambda f: (-f.verdict, f.node, -1 if f.device is None else f.device, f.check))
+
+
+def folded(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for the cards of a node of which the same is said, e.g. of ``node1 cards 0-7``.
+
+    What to type then is for all of them: a command for one card becomes a loop.
+    """
+    alike: dict[tuple[str, Verdict, str, str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        template = _for_any_card(finding.remedy, finding.device)
+        alike[finding.check, finding.verdict, finding.message, finding.node, template].append(finding)
+    lines = []
+    for (*_, template), group in alike.items():
+        first, cards = group[0], sorted({f.device for f in group if f.device is not None})
+        if len(cards) > 1:
+            where = f"{first.node} cards {ranges(cards)}".strip()
+            first = replace(first, node=where, device=None, remedy=_for_cards(template, cards))
+        lines.append(first)
+    return lines
+
+
+def together(remedies: Sequence[tuple[int | None, str]]) -> str:
+    """The remedies of several cards of one node, those that are alike but for the card as a loop."""
+    alike: dict[str, list[int | None]] = defaultdict(list)
+    for card, remedy in remedies:
+        alike[_for_any_card(remedy, card)].append(card)
+    said = []
+    for template, cards in alike.items():
+        known = [card for card in cards if card is not None]
+        said.append(
+            template.replace("$card", str(known[0])) if len(known) == 1 else _for_cards(template, known)
+        )
+    return "; ".join(said)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in words, e.g. ``0-3, 6``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _for_any_card(remedy: str, card: int | None) -> str:
+    return remedy if card is None else remedy.replace(f" -i {card} ", " -i $card ")
+
+
+def _for_cards(template: str, cards: Sequence[int]) -> str:
+    """Each command of a remedy (checks/remedies.py says what one looks like) for all of these cards."""
+    numbers = " ".join(map(str, cards))
+    clauses = []
+    for clause in template.split("; "):
+        head, mark, command = clause.rpartition(": ")
+        looped = f"for card in {numbers}; do {command}; done" if "$card" in command else command
+        clauses.append(f"{head}{mark}{looped}")
+    return "; ".join(clauses)

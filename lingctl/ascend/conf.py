@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lingctl.ascend.unread import Unread, unread
-from lingctl.remote.command import Command, command
+from lingctl.ascend.unread import Unread, closed, closing_cat, unread
+from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
 PATH = "/etc/hccn.conf"
@@ -18,7 +18,7 @@ Conf = Mapping[int, Mapping[str, str]]
 
 def read_conf_command() -> Command:
     """Print the file."""
-    return command("cat", PATH)
+    return closing_cat(PATH)
 
 
 def read_conf(answer: Answer | None) -> Conf | Unread:
@@ -26,10 +26,11 @@ def read_conf(answer: Answer | None) -> Conf | Unread:
 
     A file that has lines of no known form is refused: half a file must not look like a whole one.
     """
-    if answer is None or answer.exit_status != 0:
-        return unread(answer, "the file cannot be read")
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return unread(answer, "the file cannot be read") if answer and answer.exit_status else seen
     settings: dict[int, dict[str, str]] = {}
-    for line in answer.stdout.splitlines():
+    for line in seen.stdout.splitlines():
         text = line.strip()
         if not text or text.startswith("#"):
             continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from lingctl.ascend.unread import Unread, unread
-from lingctl.remote.command import Command, script
+from lingctl.ascend.unread import Unread, closed, closing, unread
+from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
 Generation = Literal["A1", "A2", "A3", "950", "310", ""]
@@ -19,7 +19,7 @@ _GENERATIONS: dict[str, Generation] = {
     "d500": "310",
     "d100": "310",
 }
-# lspci is not everywhere; /sys says the same. The last line tells "none" from "not readable".
+# lspci is not everywhere; /sys says the same. The count tells "none" from "not readable".
 _PCI = """
 n=0
 for d in /sys/bus/pci/devices/*; do
@@ -36,19 +36,22 @@ echo "pci devices: $n"
 
 def dev_command() -> Command:
     """List the cards' device files."""
-    return script("ls /dev | grep '^davinci[0-9]' || true")
+    return closing("ls /dev | grep '^davinci[0-9]' || true")
 
 
 def pci_command() -> Command:
     """List the cards on the PCI bus."""
-    return script(_PCI)
+    return closing(_PCI)
 
 
 def read_dev(answer: Answer | None) -> tuple[int, ...] | Unread:
     """Physical ids below /dev, in order of numbers."""
-    if answer is None or answer.exit_status != 0 or answer.stderr:
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    if seen.stderr:
         return unread(answer)
-    words = [word for word in answer.stdout.split() if not word.endswith("davinci_manager")]
+    words = [word for word in seen.stdout.split() if not word.endswith("davinci_manager")]
     found = [re.fullmatch(r"(?:/dev/)?davinci(\d{1,2})", word) for word in words]
     if not all(found):
         return unread(answer)
@@ -60,10 +63,11 @@ def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
 
     A bus without any device that can be read (a container, an emulation) is unread and not zero cards.
     """
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
-    ids = re.findall(r"^\S+ Processing accelerators: .*Device (d[158]0\d)\b.*$", answer.stdout, re.MULTILINE)
-    total = re.search(r"^pci devices: (\d+)$", answer.stdout, re.MULTILINE)
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    ids = re.findall(r"^\S+ Processing accelerators: .*Device (d[158]0\d)\b.*$", seen.stdout, re.MULTILINE)
+    total = re.search(r"^pci devices: (\d+)$", seen.stdout, re.MULTILINE)
     if ids or (total and int(total.group(1)) > 0):
         return tuple(ids)
     return Unread("unsupported", "the PCI bus cannot be read here")

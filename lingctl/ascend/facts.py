@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
 from lingctl.ascend.unread import Unread
 from lingctl.inventory.runtime import DOCKER, Runtime
-from lingctl.remote.command import Command, command
+from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import image_command, version_command
 
@@ -79,8 +79,10 @@ class NodeFacts:
         clock: how far the node's clock is from ours, as (least, most) seconds.
         listeners: listening TCP sockets.
         runtime: version of the container runtime.
+        image: id of the container image; None where the runtime has none of that name.
         service: whether this cluster's own daemon runs.
-        digests: sha256 by path.
+        paths: whether each is there; one that cannot be looked at is left out.
+        digests: sha256 by path, or ``absent``; one that cannot be read is left out.
         pod: of an A3, by physical id.
         complete: whether every question was answered.
     """
@@ -99,7 +101,7 @@ class NodeFacts:
     memory: tuple[int, int] | Unread
     disks: tuple[host.Disk, ...] | Unread
     runtime: str | Unread
-    image: str | Unread
+    image: str | Unread | None
     service: bool | Unread
     paths: Mapping[str, bool] | Unread
     digests: Mapping[str, str] | Unread
@@ -147,8 +149,8 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("pci", devices.pci_command()),
         Question("npus", npu_smi.table_command(), 30),
         Question("chips", npu_smi.map_command(), 30),
-        Question("driver", command("cat", versions.DRIVER)),
-        Question("firmware", command("cat", versions.FIRMWARE)),
+        Question("driver", versions.version_file_command(versions.DRIVER)),
+        Question("firmware", versions.version_file_command(versions.FIRMWARE)),
         Question("conf", conf.read_conf_command()),
         Question("listeners", host.listeners_command()),
         Question("memory", host.memory_command()),
@@ -172,6 +174,18 @@ def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) ->
         Question(f"card:{card}:{name}", hccn.query(card, _CARD[name]), _QUERY_SECONDS, f"card:{card}")
         for card in cards
         for name in names
+    ]
+
+
+def glance_questions(request: NodeRequest) -> list[Question]:
+    """The few questions whose answers change under a service that runs: seconds on a healthy node, and a
+    minute where every card hangs."""
+    return [
+        Question("clock", host.clock_command(), 5),
+        Question("dev", devices.dev_command(), 5),
+        Question("npus", npu_smi.table_command(), 15),
+        Question("disks", host.disks_command(request.disks), 10),
+        *(replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",))),
     ]
 
 
@@ -215,8 +229,8 @@ def read_facts(
         listeners=host.read_listeners(answers.get("listeners")),
         memory=host.read_memory(answers.get("memory")),
         disks=host.read_disks(answers.get("disks")),
-        runtime=host.read_word(answers.get("runtime")),
-        image=host.read_word(answers.get("image")),
+        runtime=host.read_runtime(answers.get("runtime")),
+        image=host.read_image(answers.get("image")),
         service=host.read_service(answers.get("service")),
         paths=host.read_paths(answers.get("paths")),
         digests=host.read_digests(answers.get("digests")),

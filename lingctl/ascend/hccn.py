@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
@@ -61,13 +61,13 @@ class Tls:
     Attributes:
         switch: 0 or 1; None where no certificate is installed, which works like 0.
         preset: whether the certificate is the one from the factory; None where the driver does not say.
-        expired: whether a certificate has expired.
+        expired: whether a certificate has expired; None where not every certificate's state is told.
         issuers: issuers of the certificates, to compare cards with each other.
     """
 
     switch: int | None
     preset: bool | None = None
-    expired: bool = False
+    expired: bool | None = None
     issuers: tuple[str, ...] = ()
 
     @property
@@ -95,19 +95,18 @@ class Neighbour:
 
 def read_address(answer: Answer | None) -> Address | Unread | None:
     """``-ip -g``; None when no address is set."""
-    if answer is None:
-        return unread(answer)
-    if re.search(r"^Get ip(?:conf)? failed, because no ip was preset there!", answer.stderr, re.MULTILINE):
+    if _says(answer, r"^Get ip(?:conf)? failed, because no ip was preset there!"):
         return None
-    if refused := refusal(answer):
-        return refused
-    found = re.findall(r"^ipaddr:(\S+)\s*\n\s*netmask:(\S+)\s*$", answer.stdout, re.MULTILINE)
-    found += re.findall(r"^ipv6_address:(\S+)\s*\n\s*prefix_length:(\d+)\s*$", answer.stdout, re.MULTILINE)
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = re.findall(r"^ipaddr:(\S+)\s*\n\s*netmask:(\S+)\s*$", seen.stdout, re.MULTILINE)
+    found += re.findall(r"^ipv6_address:(\S+)\s*\n\s*prefix_length:(\d+)\s*$", seen.stdout, re.MULTILINE)
     if len(found) != 1:
-        return unread(answer, _SEVERAL if found else "")
+        return unread(seen, _SEVERAL if found else "")
     address, mask = found[0]
-    if not is_address(address) or answer.exit_status != 0:
-        return unread(answer)
+    if not is_address(address):
+        return unread(seen)
     return Address(address, mask)
 
 
@@ -154,57 +153,68 @@ def read_netdetect(answer: Answer | None) -> str | Unread:
 
 def read_gateway(answer: Answer | None) -> Gateway | Unread | None:
     """``-gateway -g``; None when none is set."""
-    if answer is None:
-        return unread(answer)
-    if re.search(r"^Get gateway failed, because no gateway was preset there!", answer.stderr, re.MULTILINE):
+    if _says(answer, r"^Get gateway failed, because no gateway was preset there!"):
         return None
-    if refused := refusal(answer):
-        return refused
-    found = re.findall(r"^default gateway:\s*([^,\s]+)(?:,\s*Iface:(\S+))?\s*$", answer.stdout, re.MULTILINE)
-    if len(found) != 1 or not is_address(found[0][0]) or answer.exit_status != 0:
-        return unread(answer, _SEVERAL if len(found) > 1 else "")
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = re.findall(r"^default gateway:\s*([^,\s]+)(?:,\s*Iface:(\S+))?\s*$", seen.stdout, re.MULTILINE)
+    if len(found) != 1 or not is_address(found[0][0]):
+        return unread(seen, _SEVERAL if len(found) > 1 else "")
     return Gateway(*found[0])
 
 
 def read_tls(answer: Answer | None) -> Tls | Unread:
     """``-tls -g``. With an expired certificate the line that says so is on stderr and the status is 0."""
-    if answer is None:
-        return unread(answer)
-    if "No certificate found, please set certs firstly" in answer.stderr:
+    if _says(answer, r"No certificate found, please set certs firstly"):
         return Tls(None)
-    if refused := refusal(answer):
-        return refused
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
     head = r"^(?:dev_id:|device )(\d+), tls switch\[([01])\][^\n]*$"
-    found = re.findall(head, answer.stdout, re.MULTILINE)
-    if len(found) != 1 or answer.exit_status != 0:
-        return unread(answer, _SEVERAL if len(found) > 1 else "")
-    preset = re.search(r"tls preconfigured\[([01])\]", answer.stdout)
-    said = f"{answer.stdout}\n{answer.stderr}"
+    found = re.findall(head, seen.stdout, re.MULTILINE)
+    if len(found) != 1:
+        return unread(seen, _SEVERAL if len(found) > 1 else "")
+    preset = re.search(r"tls preconfigured\[([01])\]", seen.stdout)
+    # A certificate begins with `..., [pub cert] info:`.
+    _, *certificates = re.split(r"^.*\[[^\]\n]+\] info:[ \t]*$", seen.stdout, flags=re.MULTILINE)
+    if not all(re.search(r"^\s*end_time\[.+\]\s*$", text, re.MULTILINE) for text in certificates):
+        return unread(seen, CUT_SHORT)
     return Tls(
         int(found[0][1]),
         preset.group(1) == "1" if preset else None,
-        bool(re.search(r"tls expiration status\[2\]", said)),
-        tuple(sorted(set(re.findall(r"^\s*issuer\[(.+)\]\s*$", answer.stdout, re.MULTILINE)))),
+        _expired(certificates, seen.stderr),
+        tuple(sorted(set(re.findall(r"^\s*issuer\[(.+)\]\s*$", seen.stdout, re.MULTILINE)))),
     )
+
+
+def _expired(certificates: list[str], stderr: str) -> bool | None:
+    """Whether one has expired; None unless every one says that it has not."""
+    said = [re.findall(r"tls expiration status\[(\d)\]", text) for text in (*certificates, stderr)]
+    if any("2" in states for states in said):
+        return True
+    return False if certificates and all(said[:-1]) else None
 
 
 def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
     """``-lldp -g``; None when nothing was heard from the other end."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
-    if not answer.stdout.strip() and not answer.stderr.strip() and answer.exit_status == 0:
+    if answer is not None and not answer.stdout and not answer.stderr.strip() and answer.exit_status == 0:
         return None
-    ports = re.findall(r"^\s*Ifname:\s*(\S+)\s*$", answer.stdout, re.MULTILINE)
-    if len(ports) != 1 or answer.exit_status != 0:
-        return unread(answer, _SEVERAL if len(ports) > 1 else "")
-    chassis = re.search(r"^Chassis ID TLV\s*\n\s*(?:MAC:\s*)?(\S+)\s*$", answer.stdout, re.MULTILINE)
-    frame = re.search(r"^Maximum Frame Size TLV\s*\n\s*(\d+)\s*$", answer.stdout, re.MULTILINE)
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    ports = re.findall(r"^\s*Ifname:\s*(\S+)\s*$", seen.stdout, re.MULTILINE)
+    if len(ports) != 1:
+        return unread(seen, _SEVERAL if len(ports) > 1 else "")
+    # Every LLDP packet ends with this one (IEEE 802.1AB): without it what was announced is not all known.
+    if not re.search(r"^End of LLDPDU TLV\s*\Z", seen.stdout, re.MULTILINE):
+        return unread(seen, CUT_SHORT)
+    chassis = re.search(r"^Chassis ID TLV\s*\n\s*(?:MAC:\s*)?(\S+)\s*$", seen.stdout, re.MULTILINE)
+    frame = re.search(r"^Maximum Frame Size TLV\s*\n\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
     kind: Literal["switch", "card", ""] = ""
-    if "AscendNPU" in answer.stdout:
+    if "AscendNPU" in seen.stdout:
         kind = "card"
-    elif re.search(r"Rout(?:er|ing)|VRP|Bridge", answer.stdout):
+    elif re.search(r"Rout(?:er|ing)|VRP|Bridge", seen.stdout):
         kind = "switch"
     return Neighbour(
         ports[0], chassis.group(1) if chassis else "", kind, int(frame.group(1)) if frame else None
@@ -234,13 +244,19 @@ def is_address(text: str) -> bool:
     return True
 
 
+def _says(answer: Answer | None, pattern: str) -> bool:
+    """Whether the tool says on stderr that there is nothing to tell."""
+    return (
+        answer is not None and not answer.timed_out and bool(re.search(pattern, answer.stderr, re.MULTILINE))
+    )
+
+
 def _one(answer: Answer | None, pattern: str) -> str | Unread:
     """The one match of a query whose answer is one line."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
-    found = re.findall(pattern, answer.stdout, re.MULTILINE)
-    if len(found) != 1 or answer.exit_status != 0:
-        return unread(answer, _SEVERAL if len(found) > 1 else "")
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = re.findall(pattern, seen.stdout, re.MULTILINE)
+    if len(found) != 1:
+        return unread(seen, _SEVERAL if len(found) > 1 else "")
     return str(found[0])

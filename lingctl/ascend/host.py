@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, refusal, unread
-from lingctl.remote.command import Command, command, script
+from lingctl.ascend.unread import Unread, closed, closing, unread, whole
+from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
 _DISKS = """
@@ -19,17 +19,31 @@ for want; do
   df -kP "$at" | tail -n 1
 done
 """
-_PATHS = 'for path; do if [ -e "$path" ]; then echo "there $path"; else echo "absent $path"; fi; done'
-_DIGESTS = """
+# Only "No such file" is absent: a dead mount, or a folder that may not be entered, is not known.
+_PATHS = """
 for path; do
-  if [ -f "$path" ]; then sha256sum "$path"
-  elif [ -d "$path" ]; then
-    sum=$(cd "$path" && ls -ln |
-      awk '/^-/ && $9 ~ /[.](safetensors|bin|py)$/ {print $5, $9}' | sort | sha256sum)
-    echo "${sum%% *}  $path"
+  if said=$(stat -L "$path" 2>&1 >/dev/null); then echo "there $path"
+  else
+    case $said in
+      *"No such file"*|*"Not a directory"*) echo "absent $path";;
+      *) echo "unknown $path";;
+    esac
   fi
 done
-exit 0
+"""
+_DIGESTS = """
+for path; do
+  if [ -f "$path" ]; then sha256sum "$path" 2>/dev/null || echo "unknown  $path"
+  elif [ -d "$path" ]; then
+    if list=$(cd "$path" && ls -ln); then
+      sum=$(printf '%s\n' "$list" | awk '/^-/ && $9 ~ /[.](safetensors|bin|py)$/ {print $5, $9}' |
+        sort | sha256sum)
+      echo "${sum%% *}  $path"
+    else echo "unknown  $path"
+    fi
+  else echo "absent  $path"
+  fi
+done
 """
 _FIREWALL = """
 for unit in firewalld ufw nftables; do
@@ -69,7 +83,7 @@ def clock_command() -> Command:
 
 def listeners_command() -> Command:
     """Listening TCP sockets: from ss with their processes where it is there, else from the kernel."""
-    return script("ss -Hltnp 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6")
+    return closing("ss -Hltnp 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6")
 
 
 def memory_command() -> Command:
@@ -79,22 +93,22 @@ def memory_command() -> Command:
 
 def disks_command(paths: Sequence[str]) -> Command:
     """Free space where each path is or will be."""
-    return script(_DISKS, *paths)
+    return closing(_DISKS, *paths)
 
 
 def paths_command(paths: Sequence[str]) -> Command:
     """Which of these exist."""
-    return script(_PATHS, *paths)
+    return closing(_PATHS, *paths)
 
 
 def digests_command(paths: Sequence[str]) -> Command:
     """sha256 of files; of a folder, over the names and sizes of the weights or modules in it."""
-    return script(_DIGESTS, *paths)
+    return closing(_DIGESTS, *paths)
 
 
 def firewall_command() -> Command:
     """Which firewall services run."""
-    return script(_FIREWALL)
+    return closing(_FIREWALL)
 
 
 def hostname_command() -> Command:
@@ -104,28 +118,30 @@ def hostname_command() -> Command:
 
 def read_clock(answer: Answer | None) -> float | Unread:
     """Seconds since 1970."""
-    text = answer.stdout.strip() if answer else ""
-    if answer is None or not re.fullmatch(r"\d+(\.\d+)?", text):
-        return unread(answer)
-    return float(text)
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    text = seen.stdout.strip()
+    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else unread(seen)
 
 
 def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
     """Listening sockets, from either form."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
-    if "local_address" in answer.stdout:
-        return tuple(_kernel_listeners(answer.stdout))
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    if "local_address" in seen.stdout:
+        return _kernel_listeners(seen)
     found = []
-    for line in answer.stdout.splitlines():
+    for line in seen.stdout.splitlines():
         words = line.split(None, 5)
-        if len(words) < 5 or words[0] != "LISTEN" or ":" not in words[3]:
-            return unread(answer, f"a line of ss is not understood: {line[:100]}")
-        address, _, port = words[3].rpartition(":")
+        port = words[3].rpartition(":")[2] if len(words) > 4 else ""
+        if not port or words[0] != "LISTEN" or not re.fullmatch(r"[0-9]{1,5}", port):
+            return unread(seen, f"a line of ss is not understood: {line[:100]}")
         name = re.search(r'\(\("([^"]+)",pid=(\d+)', words[5] if len(words) > 5 else "")
         found.append(
             Listener(
-                address.strip("[]").split("%")[0],
+                words[3].rpartition(":")[0].strip("[]").split("%")[0],
                 int(port),
                 f"{name.group(1)} (pid {name.group(2)})" if name else "",
             )
@@ -135,21 +151,25 @@ def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
 
 def read_memory(answer: Answer | None) -> tuple[int, int] | Unread:
     """(total, available) bytes."""
-    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", answer.stdout, re.MULTILINE)) if answer else {}
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = dict(re.findall(r"^(\w+):\s+([0-9]+) kB$", seen.stdout, re.MULTILINE))
     if "MemTotal" not in found or "MemAvailable" not in found:
-        return unread(answer)
+        return unread(seen)
     return int(found["MemTotal"]) * 1024, int(found["MemAvailable"]) * 1024
 
 
 def read_disks(answer: Answer | None) -> tuple[Disk, ...] | Unread:
     """Free space by path."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
     disks = []
-    for line in answer.stdout.splitlines():
-        found = re.fullmatch(r"(\S+) .*?\s(\d+)\s+(\d+)\s+(\d+)\s+\d+%\s+(\S.*)", line)
+    for line in seen.stdout.splitlines():
+        found = re.fullmatch(r"(\S+) .*?\s([0-9]+)\s+([0-9]+)\s+([0-9]+)\s+[0-9]+%\s+(\S.*)", line)
         if not found:
-            return unread(answer, f"a line of df is not understood: {line[:100]}")
+            return unread(seen, f"a line of df is not understood: {line[:100]}")
         disks.append(
             Disk(found.group(1), found.group(5), int(found.group(2)) * 1024, int(found.group(4)) * 1024)
         )
@@ -157,55 +177,98 @@ def read_disks(answer: Answer | None) -> tuple[Disk, ...] | Unread:
 
 
 def read_paths(answer: Answer | None) -> Mapping[str, bool] | Unread:
-    """Whether each path exists."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
-    return {
-        path: word == "there"
-        for word, path in re.findall(r"^(there|absent) (.*)$", answer.stdout, re.MULTILINE)
-    }
+    """Whether each path exists; one that cannot be looked at is left out."""
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = {}
+    for line in seen.stdout.splitlines():
+        word, _, path = line.partition(" ")
+        if word not in ("there", "absent", "unknown") or not path:
+            return unread(seen, f"a line is not understood: {line[:100]}")
+        if word != "unknown":
+            found[path] = word == "there"
+    return found
 
 
 def read_digests(answer: Answer | None) -> Mapping[str, str] | Unread:
-    """sha256 by path; a path that is not there is left out."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
-    return {
-        path: digest for digest, path in re.findall(r"^([0-9a-f]{64})  (.*)$", answer.stdout, re.MULTILINE)
-    }
+    """sha256 by path, ``absent`` where nothing is there; one that cannot be read is left out."""
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    found = {}
+    for line in seen.stdout.splitlines():
+        match = re.fullmatch(r"([0-9a-f]{64}|absent|unknown)  (.*)", line)
+        if match is None:
+            return unread(seen, f"a line is not understood: {line[:100]}")
+        if match.group(1) != "unknown":
+            found[match.group(2)] = match.group(1)
+    return found
 
 
 def read_word(answer: Answer | None) -> str | Unread:
     """A one-line answer of a command that succeeded, such as a version, an image id or a host name."""
-    if answer is None:
-        return unread(answer)
-    lines = answer.stdout.strip().splitlines()
-    if answer.exit_status != 0 or len(lines) != 1:
-        return refusal(answer) or unread(answer)
-    return lines[0].strip()
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    lines = seen.stdout.strip().splitlines()
+    return lines[0].strip() if len(lines) == 1 else unread(seen)
+
+
+def read_runtime(answer: Answer | None) -> str | Unread:
+    """Version of the container runtime; ``failed`` where it says that it can run nothing."""
+    said = read_word(answer)
+    if isinstance(said, Unread) and said.reason == "not-understood" and answer and answer.exit_status:
+        return Unread("failed", "it cannot be used", said.quote)
+    return said
+
+
+def read_image(answer: Answer | None) -> str | Unread | None:
+    """Id of an image; None where the runtime says that it has none of that name."""
+    if answer is not None and answer.exit_status not in (0, 124) and is_absent(answer.stderr):
+        return None
+    return read_word(answer)
+
+
+def is_absent(said: str) -> bool:
+    """Whether docker or podman says that there is no such image or container, and nothing else went wrong."""
+    return bool(re.search(r"no such (?:image|container|object)|image not known", said, re.IGNORECASE))
 
 
 def read_service(answer: Answer | None) -> bool | Unread:
     """Whether this cluster's own daemon runs: the first line is ``alive PID`` or ``dead``."""
-    word = (answer.stdout.split() or [""])[0] if answer else ""
-    return unread(answer) if word not in ("alive", "dead") else word == "alive"
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    words = seen.stdout.partition("\n")[0].split()
+    if words == ["dead"]:
+        return False
+    return True if len(words) == 2 and words[0] == "alive" else unread(seen)
 
 
 def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:
     """Names of the firewall services that run."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
-    return tuple(re.findall(r"^(\S+) active$", answer.stdout, re.MULTILINE))
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    states = [line.split() for line in seen.stdout.splitlines()]
+    if any(len(words) != 2 for words in states):
+        return unread(seen)
+    return tuple(unit for unit, state in states if state == "active")
 
 
-def _kernel_listeners(text: str) -> list[Listener]:
+def _kernel_listeners(answer: Answer) -> tuple[Listener, ...] | Unread:
     found = []
-    for line in text.splitlines():
+    for line in answer.stdout.splitlines():
         words = line.split()
-        if len(words) > 3 and words[3] == "0A" and ":" in words[1]:
-            address, port = words[1].split(":")
+        if words[1:2] == ["local_address"]:
+            continue
+        if len(words) < 4 or not re.fullmatch(r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}", words[1]):
+            return unread(answer, f"a line of /proc/net/tcp is not understood: {line[:100]}")
+        address, port = words[1].split(":")
+        if words[3] == "0A":
             found.append(Listener(_kernel_address(address), int(port, 16)))
-    return found
+    return tuple(found)
 
 
 def _kernel_address(digits: str) -> str:

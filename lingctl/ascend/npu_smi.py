@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
@@ -59,7 +59,10 @@ class NpuTable:
     Attributes:
         tool: version of npu-smi; may differ from the driver's.
         driver: version of the driver.
+        chips: those that are listed; with ``whole`` false there may be more.
         installed: false where the tool warns that the driver package is not completely installed.
+        whole: whether the table is there to its end: of every chip that is listed it tells the processes too.
+            Old drivers print no processes; their table cannot be told from one that was cut.
     """
 
     tool: str
@@ -67,6 +70,7 @@ class NpuTable:
     chips: tuple[Chip, ...]
     processes: tuple[Process, ...] = ()
     installed: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,81 +114,100 @@ def pod_command(npu: int, chip: int) -> Command:
 
 
 def read_table(answer: Answer | None) -> NpuTable | Unread:
-    """``npu-smi info``."""
-    if answer is None:
+    """``npu-smi info``. Every row must be understood: one that is passed over may be a chip."""
+    if answer is not None and answer.timed_out:
         return unread(answer)
-    head = re.search(r"^\|\s*npu-smi (\S+)\s+Version: (\S+)\s*\|\s*$", answer.stdout, re.MULTILINE)
-    if head is None or answer.exit_status != 0:
+    text = answer.stdout if answer else ""
+    head = re.search(r"^\|\s*npu-smi (\S+)\s+Version: (\S+)\s*\|\s*$", text, re.MULTILINE)
+    if answer is None or head is None or answer.exit_status != 0:
         return unread(answer)
+    upper, titled, lower = _parts(text[head.end() :])
+    if not upper:
+        return unread(answer, CUT_SHORT)
+    has_physical = bool(re.search(r"^\|\s*Chip\s+Phy-ID", upper[0], re.MULTILINE))
+    has_hbm = "HBM-Usage" in upper[0]
+    rows = [line for line in upper[1:] if not _is_border(line)]
     chips: list[Chip] = []
-    processes: list[Process] = []
-    first: list[list[str]] | None = None
-    has_physical = bool(re.search(r"^\|\s*Chip\s+Phy-ID", answer.stdout, re.MULTILINE))
-    in_processes = False
-    for line in answer.stdout.splitlines():
-        cells = _cells(line)
-        if len(cells) == 4 and cells[1] == ["Process", "id"]:
-            in_processes = True
-        elif in_processes:
-            processes += _process(cells)
-        elif len(cells) == 3 and cells[0][:1] and cells[0][0].isdigit():
-            if first is None:
-                first = cells
-            else:
-                chip = _chip(first, cells, has_physical)
-                if chip is None:
-                    return unread(answer, f"a row of the table is not understood: {line[:100]}")
-                chips.append(chip)
-                first = None
+    for first, second in zip(rows[::2], rows[1::2], strict=False):
+        chip = _chip(_cells(first), _cells(second), has_physical, has_hbm)
+        if chip is None:
+            return unread(answer, f"a row of the table is not understood: {first.strip()[:80]}")
+        chips.append(chip)
     if not chips:
         return unread(answer, "the table shows no card")
+    if len(rows) % 2 or len({chip.card for chip in chips}) < len(chips):
+        return unread(answer, CUT_SHORT if len(rows) % 2 else "the table shows a card twice")
+    processes, told = _processes(lower)
     complete = "may not be completely installed" not in answer.stdout
-    return NpuTable(head.group(1), head.group(2), tuple(chips), tuple(processes), complete)
+    # The tool closes each part with a border, and the processes of every NPU come after all chips.
+    ended = titled and bool(lower) and _is_border(lower[-1]) and answer.stdout.endswith("\n")
+    told_all = ended and {chip.npu for chip in chips} <= told
+    return NpuTable(head.group(1), head.group(2), tuple(chips), processes, complete, told_all)
+
+
+def _parts(text: str) -> tuple[list[str], bool, list[str]]:
+    """The chips' lines, whether the processes' title came, and the lines after it. The first of the chips'
+    lines is the title of both their rows."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    second = next((n for n, line in enumerate(lines) if re.match(r"\|\s*Chip\s", line.strip())), None)
+    if second is None or "AICore" not in lines[second]:
+        return [], False, []
+    end = next((n for n, line in enumerate(lines) if "Process id" in line), len(lines))
+    return lines[second:end], end < len(lines), lines[end + 1 :]
+
+
+def _is_border(line: str) -> bool:
+    return re.fullmatch(r"\+[-=+]*\+", line.strip()) is not None
 
 
 def read_map(answer: Answer | None) -> tuple[MappedChip, ...] | Unread:
     """``npu-smi info -m``: older drivers print no physical id, the 950 a slot id instead of a logic id."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
-    lines = [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    lines = [line.strip() for line in seen.stdout.splitlines() if line.strip()]
     heads = [line for line in lines if line.startswith("NPU ID")]
-    if len(heads) != 1 or lines[0] != heads[0] or answer.exit_status != 0:
-        return unread(answer)
+    if len(heads) != 1 or lines[0] != heads[0]:
+        return unread(seen)
     names = re.split(r"\s{2,}", heads[0])
     chips: list[MappedChip] = []
+    controllers: set[int] = set()
     for line in lines[1:]:
         words = line.split(None, len(names) - 1)
         row = dict(zip(names, words, strict=False))
-        if len(words) != len(names) or not row["NPU ID"].isdigit() or not row.get("Chip ID", "").isdigit():
-            return unread(answer, f"a row is not understood: {line[:100]}")
+        if len(words) != len(names) or not _number(row["NPU ID"]) or not _number(row.get("Chip ID", "")):
+            return unread(seen, f"a row is not understood: {line[:100]}")
         if row["Chip Name"].strip().lower() == "mcu":
+            controllers.add(int(row["NPU ID"]))
             continue
-        physical = row.get("Chip Phy-ID", "")
+        physical = row.get("Chip Phy-ID")
+        if physical is not None and not _number(physical):
+            return unread(seen, f"a chip without a physical id: {line[:100]}")
         chips.append(
             MappedChip(
                 int(row["NPU ID"]),
                 int(row["Chip ID"]),
-                int(physical) if physical.isdigit() else None,
+                None if physical is None else int(physical),
                 row["Chip Name"].strip(),
             )
         )
-    return tuple(chips) if chips else unread(answer, "no chip is listed")
+    # Where packages have a controller, it is the last row of each.
+    if chips and chips[-1].npu not in controllers and chips[0].npu in controllers:
+        return unread(seen, CUT_SHORT)
+    return tuple(chips) if chips else unread(seen, "no chip is listed")
 
 
 def read_pod(answer: Answer | None) -> PodPlace | Unread:
     """``npu-smi info -t spod-info``."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
     found = re.findall(
-        r"^\s*(SDID|Super Pod Size|Super Pod ID|Server Index)\s*:\s*(\d+)\s*$", answer.stdout, re.MULTILINE
+        r"^\s*(SDID|Super Pod Size|Super Pod ID|Server Index)\s*:\s*([0-9]+)\s*$", seen.stdout, re.MULTILINE
     )
     values = dict(found)
-    if len(found) != 4 or len(values) != 4 or answer.exit_status != 0:
-        return unread(answer)
+    if len(found) != 4 or len(values) != 4:
+        return unread(seen)
     return PodPlace(
         *(int(values[name]) for name in ("SDID", "Super Pod Size", "Super Pod ID", "Server Index"))
     )
@@ -197,15 +220,20 @@ def _cells(line: str) -> list[list[str]]:
     return [cell.split() for cell in text.strip("|").split("|")]
 
 
-def _chip(first: list[list[str]], second: list[list[str]], has_physical: bool) -> Chip | None:
-    # Second row, last cell: AICore(%), then pairs of used / total; the second pair, if any, is the HBM's.
-    pairs = re.findall(r"(\d+)\s*/\s*(\d+)", " ".join(second[2]))
+def _chip(first: list[list[str]], second: list[list[str]], has_physical: bool, has_hbm: bool) -> Chip | None:
+    """One chip from its two rows; None where they are not two rows of a chip."""
+    if len(first) != 3 or len(second) != 3:
+        return None
     ids = second[0]
-    if len(first[0]) < 2 or not first[1] or not ids or not ids[0].isdigit() or not second[1]:
+    if len(first[0]) < 2 or not first[1] or not ids or not second[1]:
         return None
-    if has_physical and (len(ids) < 2 or not ids[1].isdigit()):
+    if not _number(first[0][0]) or not all(_number(word) for word in ids[: 1 + has_physical]):
         return None
-    hbm = pairs[1] if len(pairs) > 1 else None
+    # Second row, last cell: AICore(%), then pairs of used / total; the second pair, if any, is the HBM's.
+    pairs = re.findall(r"([0-9]+)\s*/\s*([0-9]+)", " ".join(second[2]))
+    if len(ids) < 1 + has_physical or (has_hbm and len(pairs) < 2):
+        return None
+    hbm = pairs[1] if has_hbm else None
     return Chip(
         int(first[0][0]),
         int(ids[0]),
@@ -218,11 +246,24 @@ def _chip(first: list[list[str]], second: list[list[str]], has_physical: bool) -
     )
 
 
-def _process(cells: list[list[str]]) -> list[Process]:
-    if len(cells) != 4 or len(cells[0]) != 2 or not cells[1] or not cells[3]:
-        return []
-    numbers = (*cells[0], cells[1][0], cells[3][0])
-    if not all(word.isdigit() for word in numbers):
-        return []
-    npu, chip, pid, memory = map(int, numbers)
-    return [Process(npu, chip, pid, " ".join(cells[2]), memory)]
+def _processes(lines: list[str]) -> tuple[tuple[Process, ...], set[int]]:
+    """The processes, and the NPUs of which something is said."""
+    found: list[Process] = []
+    told: set[int] = set()
+    for line in lines:
+        cells = _cells(line)
+        none = re.fullmatch(r"\|\s*No running processes found in NPU ([0-9]+)\s*\|", line.strip())
+        if none:
+            told.add(int(none.group(1)))
+        elif len(cells) == 4 and len(cells[0]) == 2 and cells[1] and cells[3]:
+            numbers = (*cells[0], cells[1][0], cells[3][0])
+            if all(_number(word) for word in numbers):
+                npu, chip, pid, memory = map(int, numbers)
+                found.append(Process(npu, chip, pid, " ".join(cells[2]), memory))
+                told.add(npu)
+    return tuple(found), told
+
+
+def _number(word: str) -> bool:
+    """Whether it is a number as the tools print ids: no sign, and no digits of other scripts."""
+    return re.fullmatch(r"[0-9]{1,9}", word) is not None

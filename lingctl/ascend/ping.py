@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lingctl.ascend.hccn import query
-from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.ascend.unread import Unread, refusal, unread, whole
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
@@ -26,16 +26,27 @@ class Ping:
     """What a ping saw.
 
     Attributes:
-        sent: packets.
+        sent: packets; 0 where the tool gave no count.
         received: answers.
         slowest_ms: longest round trip, None without an answer.
-        trouble: ``too-long`` or ``unreachable`` where the tool says so.
+        trouble: ``too-long`` or ``unreachable`` where the tool says so; ``plane`` for an HCCS plane in error.
     """
 
     sent: int
     received: int
     slowest_ms: float | None = None
     trouble: Literal["", "too-long", "unreachable", "plane"] = ""
+
+    @property
+    def said(self) -> str:
+        """What was seen, in words."""
+        words = {
+            "too-long": "Message too long",
+            "unreachable": "Destination Host Unreachable",
+            "plane": "an L1 plane is in error",
+        }
+        counts = f"{self.received} of {self.sent} packets came back" if self.sent else ""
+        return ", ".join(part for part in (counts, words.get(self.trouble, "")) if part)
 
     @property
     def ok(self) -> bool:
@@ -54,39 +65,35 @@ def hccs_ping(card: int, address: str) -> Command:
 
 
 def read_ping(answer: Answer | None) -> Ping | Unread:
-    """``-ping -g`` (also ``-ub_ping``)."""
-    if answer is None:
-        return unread(answer)
+    """``-ping -g`` (also ``-ub_ping``); loss may exit 1, and its summary is the last thing printed."""
+    if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
+        return whole(answer)  # type: ignore[return-value]  # never whole here
     said = f"{answer.stdout}\n{answer.stderr}"
-    if answer.timed_out:
-        return unread(answer)
-    if re.search(r"^Message too long\s*$", said, re.MULTILINE):
-        return Ping(*_counts(said), trouble="too-long")
-    if re.search(r"^Destination Host Unreachable\s*$", said, re.MULTILINE):
-        return Ping(*_counts(said), trouble="unreachable")
     found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
+    sent, received = (int(found[0][0]), int(found[0][1])) if len(found) == 1 else (0, 0)
+    if re.search(r"^Message too long\s*$", said, re.MULTILINE):
+        return Ping(sent, received, trouble="too-long")
+    if re.search(r"^Destination Host Unreachable\s*$", said, re.MULTILINE):
+        return Ping(sent, received, trouble="unreachable")
     if len(found) != 1:
-        return refusal(answer) or unread(answer, "several answers in one" if len(found) > 1 else "")
-    sent, received, _ = found[0]
+        return refusal(answer) or unread(answer, "several answers in one" if found else "")
     late = len(re.findall(r"recv time out seq", said))
-    return Ping(int(sent), min(int(received), max(0, int(sent) - late)), _slowest(answer.stdout))
+    return Ping(sent, min(received, max(0, sent - late)), _slowest(answer.stdout))
 
 
 def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
     """``-hccs_ping -g``: all packets back and every plane 0x0; its exit status says nothing."""
-    if answer is None:
-        return unread(answer)
+    if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
+        return whole(answer)  # type: ignore[return-value]  # never whole here
     found = re.findall(_HCCS_SUMMARY, answer.stdout, re.MULTILINE)
     if len(found) != 1:
-        return unread(answer, "several answers in one" if len(found) > 1 else "")
+        return refusal(answer) or unread(answer, "several answers in one" if found else "")
+    sent, received = int(found[0][0]), int(found[0][1])
     planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]+)", answer.stdout)
+    if len(planes) < received:
+        return unread(answer, f"{received} packets came back, and the planes of {len(planes)} are told")
     bad = any(int(plane, 16) for plane in planes)
-    return Ping(int(found[0][0]), int(found[0][1]), _slowest(answer.stdout), "plane" if bad else "")
-
-
-def _counts(said: str) -> tuple[int, int]:
-    found = re.search(_SUMMARY, said, re.MULTILINE)
-    return (int(found.group(1)), int(found.group(2))) if found else (3, 0)
+    return Ping(sent, received, _slowest(answer.stdout), "plane" if bad else "")
 
 
 def _slowest(text: str) -> float | None:

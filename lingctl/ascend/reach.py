@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from lingctl.ascend.unread import Unread, unread
+from lingctl.ascend.unread import Unread, unread, whole
 from lingctl.remote.command import Command, script
 from lingctl.remote.probe import Answer
 
@@ -65,11 +65,12 @@ def reach_command(targets: Sequence[tuple[str, int]]) -> Command:
 
 
 def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unread:
-    """What happened to each connection."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer)
+    """What happened to each connection; one that is not named has no answer."""
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
     found: dict[tuple[str, int], Reached] = {}
-    for line in answer.stdout.splitlines():
+    for line in seen.stdout.splitlines():
         match = re.fullmatch(r"(\S+) (\d+) (connected|refused|silent|no-route)", line)
         if not match:
             return unread(answer, f"a line is not understood: {line[:100]}")

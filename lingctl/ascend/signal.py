@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
 from lingctl.remote.probe import Answer
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -32,6 +32,13 @@ class LinkHistory:
     records: tuple[tuple[datetime, str], ...]
     ups: int
     downs: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """Changes that were counted and are not among the records: the oldest ones."""
+        shown = [state for _, state in self.records]
+        lost = max(0, self.ups - shown.count("UP"))
+        return lost + max(0, (self.downs or 0) - shown.count("DOWN"))
 
     @property
     def flaps(self) -> tuple[datetime, ...]:
@@ -58,17 +65,31 @@ class Optics:
 
     Attributes:
         present: whether a module is plugged in.
-        tx, rx: power of each lane.
-        tx_limits, rx_limits: the module's own (low, high).
+        tx, rx: power of each lane; None where it is not told.
+        tx_limits, rx_limits: the module's own (low, high); None where they are not told.
         lost: names of the Los and LoL flags that are raised.
+        flags: whether all four flags are told.
     """
 
     present: bool
-    tx: tuple[float, ...] = ()
-    rx: tuple[float, ...] = ()
+    tx: tuple[float | None, ...] = ()
+    rx: tuple[float | None, ...] = ()
     tx_limits: tuple[float, float] | None = None
     rx_limits: tuple[float, float] | None = None
     lost: tuple[str, ...] = ()
+    flags: bool = False
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What would have to be told for a module to pass, and is not."""
+        parts = {
+            "Tx power": bool(self.tx) and None not in self.tx,
+            "Rx power": bool(self.rx) and None not in self.rx,
+            "limits of Tx power": self.tx_limits is not None,
+            "limits of Rx power": self.rx_limits is not None,
+            "Los and LoL flags": self.flags,
+        }
+        return tuple(name for name, told in parts.items() if not told)
 
     @property
     def outside(self) -> tuple[str, ...]:
@@ -81,7 +102,7 @@ class Optics:
             said += [
                 f"{name} lane {lane}: {power} mW is outside {low} to {high}"
                 for lane, power in enumerate(powers)
-                if not low <= power <= high
+                if power is not None and not low <= power <= high
             ]
         return tuple(said)
 
@@ -98,79 +119,96 @@ class Counters:
         return {name: value for name, value in self.values.items() if value and _ERROR.search(name)}
 
     @property
-    def error_share(self) -> float | None:
-        """Damaged and repeated packets per packet; None where packets are not counted."""
-        packets = sum(self.values.get(name, 0) for name in _PACKETS)
-        return sum(self.errors.values()) / packets if packets else None
+    def packets(self) -> int | None:
+        """Packets sent and received; None where they are not counted."""
+        found = [self.values[name] for name in _PACKETS if name in self.values]
+        return sum(found) if found else None
+
+    @property
+    def told(self) -> bool:
+        """Whether it counts what tells of damage; other products have other counters."""
+        return LOSS in self.values
 
 
+# The documents' own indicator of loss, and the last counter of damage that the tool prints.
+LOSS = "roce_new_pkt_rty_num"
 _ERROR = re.compile(
     r"_err_pkt_num$|_bad_pkt_num$|_verification_err_num$|_qp_status_err_num$|_new_pkt_rty_num$"
 )
 
+_FLAGS = ("Tx Los Flag", "Rx Los Flag", "Tx LoL Flag", "Rx LoL Flag")
 _PACKETS = ("mac_tx_total_pkt_num", "mac_rx_total_pkt_num")
 
 
 def read_link_history(answer: Answer | None) -> LinkHistory | Unread:
-    """``-link_stat -g``."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
-    ups = re.findall(_PREFIX + r"link up count\s*:\s*(\d+)\s*$", answer.stdout, re.MULTILINE)
-    downs = re.findall(_PREFIX + r"link down count\s*:\s*(\d+)\s*$", answer.stdout, re.MULTILINE)
-    heads = re.findall(_PREFIX + r"link change records\s*:", answer.stdout, re.MULTILINE)
-    if len(ups) != 1 or len(heads) != 1 or answer.exit_status != 0:
-        return unread(answer, "several answers in one" if len(ups) > 1 else "")
-    lines = re.findall(_PREFIX + r"\s+(\S.*?)\s+LINK (UP|DOWN)\s*$", answer.stdout, re.MULTILINE)
+    """``-link_stat -g``. Every line after the head of the records must be one."""
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    ups = re.findall(_PREFIX + r"link up count\s*:\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
+    downs = re.findall(_PREFIX + r"link down count\s*:\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
+    heads = re.findall(_PREFIX + r"link change records\s*:", seen.stdout, re.MULTILINE)
+    if len(ups) != 1 or len(heads) != 1:
+        return unread(seen, "several answers in one" if len(ups) > 1 else "")
+    _, said = re.split(r"link change records\s*:", seen.stdout)
+    lines = [line for line in said.splitlines() if line.strip() not in ("", "NA")]
     records = []
-    for text, state in lines:
-        at = _time(text)
-        if at is None:
-            return unread(answer, f"a time is not understood: {text}")
-        records.append((at, state))
+    for line in lines:
+        found = re.fullmatch(_PREFIX + r"\s+(\S.*?)\s+LINK (UP|DOWN)\s*", line)
+        at = _time(found.group(1)) if found else None
+        if found is None or at is None:
+            return unread(seen, f"a record is not understood: {line.strip()[:80]}")
+        records.append((at, found.group(2)))
+    # "NA" is how an empty list is printed; nothing at all is a list that was cut.
+    if not records and (said.split() != ["NA"] or int(ups[0])):
+        return unread(seen, CUT_SHORT if not said.strip() else "link changes are counted, and none is shown")
     return LinkHistory(tuple(reversed(records)), int(ups[0]), int(downs[0]) if downs else None)
 
 
 def read_optics(answer: Answer | None) -> Optics | Unread:
     """``-optical -g``; the module being absent is an answer."""
-    if answer is None:
-        return unread(answer)
-    if re.search(r"^Optical module is not present", answer.stdout, re.MULTILINE):
+    if answer is not None and re.search(r"^Optical module is not present", answer.stdout, re.MULTILINE):
         return Optics(False)
-    if refused := refusal(answer):
-        return refused
-    if answer.stdout.count("optical info:") != 1 or answer.exit_status != 0:
-        return unread(answer, "several answers in one" if answer.stdout.count("optical info:") > 1 else "")
-    values = dict(re.findall(r"^([A-Za-z][^:\n]*?)[ \t]*:[ \t]*(\S.*?)[ \t]*$", answer.stdout, re.MULTILINE))
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    heads = seen.stdout.count("optical info:")
+    if heads != 1:
+        return unread(seen, "several answers in one" if heads > 1 else "")
+    values = dict(re.findall(r"^([A-Za-z][^:\n]*?)[ \t]*:[ \t]*(\S.*?)[ \t]*$", seen.stdout, re.MULTILINE))
     if values.get("present") not in ("present", "not present"):
-        return unread(answer)
-    lost = tuple(
-        name
-        for name, value in values.items()
-        if name.endswith("Flag") and _hexadecimal(value) not in (0, None)
-    )
+        return unread(seen)
+    # The last line that every form has, that of an empty cage too.
+    if "RxPower Low Thres" not in values:
+        return unread(seen, CUT_SHORT)
+    flags = {name: _hexadecimal(values.get(name, "")) for name in _FLAGS}
     return Optics(
         values["present"] == "present",
         _powers(values, "Tx"),
         _powers(values, "Rx"),
         _limits(values, "Tx"),
         _limits(values, "Rx"),
-        lost,
+        tuple(name for name, raised in flags.items() if raised),
+        None not in flags.values(),
     )
 
 
 def read_counters(answer: Answer | None) -> Counters | Unread:
-    """``-stat -g``."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
-    heads = answer.stdout.count("packet statistics:")
-    found = re.findall(r"^([a-z][a-z0-9_]*)\s*:\s*(\d+)\s*$", answer.stdout, re.MULTILINE)
-    if heads != 1 or not found or answer.exit_status != 0:
-        return unread(answer, "several answers in one" if heads > 1 else "")
-    return Counters({name: int(value) for name, value in found})
+    """``-stat -g``. Every line must be a counter: one that cannot be read may be the one that matters."""
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    heads = seen.stdout.count("packet statistics:")
+    if heads != 1:
+        return unread(seen, "several answers in one" if heads > 1 else "")
+    values: dict[str, int] = {}
+    for line in seen.stdout.partition("packet statistics:")[2].splitlines():
+        found = re.fullmatch(r"([a-z][a-z0-9_]*)\s*:\s*([0-9]+)\s*", line)
+        if found is None and line.strip():
+            return unread(seen, f"a counter is not understood: {line.strip()[:80]}")
+        if found:
+            values[found.group(1)] = int(found.group(2))
+    return Counters(values) if values else unread(seen, CUT_SHORT)
 
 
 def _time(text: str) -> datetime | None:
@@ -184,9 +222,15 @@ def _time(text: str) -> datetime | None:
         return None
 
 
-def _powers(values: Mapping[str, str], way: str) -> tuple[float, ...]:
-    lanes = sorted(name for name in values if re.fullmatch(rf"{way} Power\d*", name))
-    return tuple(power for name in lanes if (power := _milliwatts(values[name])) is not None)
+def _powers(values: Mapping[str, str], way: str) -> tuple[float | None, ...]:
+    lanes = {
+        int(found.group(1) or 0): _milliwatts(value)
+        for name, value in values.items()
+        if (found := re.fullmatch(rf"{way} Power([0-9]*)", name))
+    }
+    powers = tuple(lanes.get(lane) for lane in range(max(lanes, default=-1) + 1))
+    # An empty cage has no lanes: "NA" there is no power that is not told.
+    return () if set(powers) == {None} else powers
 
 
 def _limits(values: Mapping[str, str], way: str) -> tuple[float, float] | None:
@@ -196,7 +240,7 @@ def _limits(values: Mapping[str, str], way: str) -> tuple[float, float] | None:
 
 
 def _milliwatts(text: str) -> float | None:
-    found = re.fullmatch(r"([\d.]+) mW", text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) mW", text)
     return float(found.group(1)) if found else None
 
 

@@ -1,5 +1,8 @@
 """An answer that gives no fact, and why. Odd text is never an exception and never a pass.
 
+Every reader begins with ``whole`` (a tool's answer) or ``closed`` (a listing of our own, which ends with a
+line that says so): half an answer must not look like a whole one. docs/architecture.md has the rules.
+
 Text decides first and the exit status second: one status of hccn_tool has several meanings, and a link that
 is down exits 0. Messages and statuses: the published hccn_tool source (`hicann/driver`, 2026-07).
 """
@@ -10,7 +13,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.remote.command import Command, script
 from lingctl.remote.probe import Answer
+
+CUT_SHORT = "the answer ends in the middle"
+_END = "(end of the answer)"
 
 Reason = Literal[
     "timed-out",
@@ -86,6 +93,49 @@ def refusal(answer: Answer) -> Unread | None:
     if answer.exit_status == 127:
         return Unread("no-tool", "the tool is not there", quote(answer))
     return None
+
+
+def whole(answer: Answer | None) -> Answer | Unread:
+    """The answer, if a fact may be read from it: it came, refuses nothing, succeeded, and does not break off.
+
+    Every tool asked here ends its lines, the last one too (all captures): what does not was cut.
+    """
+    if answer is None:
+        return unread(answer)
+    refused = refusal(answer)
+    if refused:
+        return refused
+    if answer.exit_status != 0:
+        return unread(answer)
+    if answer.stdout and not answer.stdout.endswith("\n"):
+        return unread(answer, CUT_SHORT)
+    return answer
+
+
+def closing(body: str, *arguments: str | int) -> Command:
+    """A script of our own whose answer ends with a line that says that it is whole; ``closed`` reads it."""
+    return script(f"{body}\nprintf '%s\\n' '{_END}'", *arguments)
+
+
+def closing_cat(path: str) -> Command:
+    """Print a file, then the closing line; fails where it cannot be read. A last line may lack its end."""
+    return script(f"cat \"$1\" && printf '\\n%s\\n' '{_END}'", path)
+
+
+def closed(answer: Answer | None) -> Answer | Unread:
+    """As ``whole``, for an answer to ``closing``: without its last line, which must be there."""
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
+    body, mark, rest = seen.stdout.rpartition(f"{_END}\n")
+    if not mark or rest or (body and not body.endswith("\n")):
+        return Unread("not-understood", CUT_SHORT, quote(seen)) if seen.stdout else unread(seen)
+    return Answer(body, seen.stderr, seen.exit_status)
+
+
+def close(text: str) -> str:
+    """What ``closing`` would print after ``text``; for answers that were captured without it."""
+    return f"{text}{_END}\n"
 
 
 def unread(answer: Answer | None, why: str = "") -> Unread:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, unread
+from lingctl.ascend.unread import Unread, closed, closing_cat, unread
+from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
 DRIVER = "/usr/local/Ascend/driver/version.info"
@@ -28,17 +29,23 @@ class Version:
     firmware: tuple[str, str] | None = None
 
 
+def version_file_command(path: str) -> Command:
+    """Print a ``version.info``."""
+    return closing_cat(path)
+
+
 def read_version(answer: Answer | None) -> Version | Unread:
     """A ``version.info`` of ``key=value`` lines, as driver, firmware and CANN packages have it."""
-    if answer is None or answer.exit_status != 0:
-        return unread(answer, "the file cannot be read")
-    lines = [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return unread(answer, "the file cannot be read") if answer and answer.exit_status else seen
+    lines = [line.strip() for line in seen.stdout.splitlines() if line.strip()]
     pairs = [re.fullmatch(r"([A-Za-z_]+)=(.*)", line) for line in lines]
     values = {found.group(1).lower(): found.group(2) for found in pairs if found}
     if (
         not all(pairs)
         or len(values) != len(lines)
-        or not re.fullmatch(r"[\w.+-]+", values.get("version", ""))
+        or not re.fullmatch(r"(?=.*[0-9])[\w.+-]+", values.get("version", ""))
     ):
         return unread(answer)
     fits = re.fullmatch(r"\[([\d.]+),([\d.]+)\]", values.get("compatible_version_fw", ""))

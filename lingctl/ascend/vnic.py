@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from lingctl.ascend.hccn import is_address
-from lingctl.ascend.unread import Unread, refusal, unread
+from lingctl.ascend.unread import Unread, unread, whole
 from lingctl.remote.probe import Answer
 
 
@@ -24,17 +24,16 @@ class Vnic:
 
 def read_vnic(answer: Answer | None) -> Vnic | Unread:
     """``-vnic -g``."""
-    if answer is None:
-        return unread(answer)
-    if refused := refusal(answer):
-        return refused
+    seen = whole(answer)
+    if isinstance(seen, Unread):
+        return seen
     found = re.findall(
         r"^vnic link status:\s*(UP|DOWN)\s*\nvnic ipaddr:\s*(\S+)\s*\nvnic netmask:\s*(\S+)\s*$",
-        answer.stdout,
+        seen.stdout,
         re.MULTILINE,
     )
-    if len(found) != 1 or not is_address(found[0][1]) or answer.exit_status != 0:
-        return unread(answer, "several answers in one" if len(found) > 1 else "")
+    if len(found) != 1 or not is_address(found[0][1]):
+        return unread(seen, "several answers in one" if len(found) > 1 else "")
     return Vnic(*found[0])
 
 

@@ -13,11 +13,14 @@ from lingctl.ascend.unread import Unread
 from lingctl.findings import Finding, Verdict
 
 _TOOL_REMEDIES = {
-    "no-tool": "install the driver, or see whether /usr/local/Ascend/driver/tools/hccn_tool is there",
-    "no-library": "export LD_LIBRARY_PATH=/usr/local/Ascend/driver/lib64/driver:"
-    "/usr/local/Ascend/driver/lib64/common in the login shell of this user",
+    "no-tool": "see whether it is there: ls -l /usr/local/Ascend/driver/tools/hccn_tool; "
+    "if not, install the driver",
+    "no-library": "in the login shell of this user: "
+    "export LD_LIBRARY_PATH=/usr/local/Ascend/driver/lib64/driver:"
+    "/usr/local/Ascend/driver/lib64/common",
     "denied": "log in as root: ssh: {user: root}",
-    "unsupported": "see `hccn_tool -h` on the node; the 950 has another grammar, which is not asked here",
+    "unsupported": "see what it understands: hccn_tool -h; the 950 has another grammar, "
+    "which is not asked here",
 }
 
 
@@ -44,9 +47,16 @@ def judge_tool(facts: NodeFacts) -> Finding:
     )
 
 
-def judge_card(node: str, card: CardFacts) -> Finding:
-    """Whether one card answers; if not, nothing else is judged of it."""
-    link = card.link
+def answers(card: CardFacts) -> bool:
+    """Whether a card answers anything; if not, nothing else is judged of it."""
+    return not (
+        isinstance(card.link, Unread) and card.link.reason in ("no-device", "timed-out", "busy", "not-asked")
+    )
+
+
+def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
+    """Whether one card answers."""
+    node, link = facts.node, card.link
     if isinstance(link, Unread) and link.reason == "no-device":
         return Finding(
             "card",
@@ -55,7 +65,8 @@ def judge_card(node: str, card: CardFacts) -> Finding:
             node,
             card.card,
             link.quote,
-            "compare: ls /dev/davinci*; npu-smi info -m; lspci -d 19e5:   then reset or power-cycle",
+            "compare: ls /dev/davinci*; npu-smi info -m; lspci -d '19e5:'; then reset the card or "
+            "power-cycle the node",
         )
     if isinstance(link, Unread) and link.reason == "timed-out":
         return Finding(
@@ -65,10 +76,9 @@ def judge_card(node: str, card: CardFacts) -> Finding:
             node,
             card.card,
             link.quote or f"hccn_tool -i {card.card} -link -g: {link.text}",
-            f"npu-smi info -t health -i {card.card} -c 0; if it is not OK: npu-smi set -t reset "
-            f"-i {card.card} -c 0 -m 1",
+            _reset(facts, card.card),
         )
-    if isinstance(link, Unread) and link.reason in ("busy", "not-asked"):
+    if isinstance(link, Unread) and not answers(card):
         return Finding(
             "card",
             Verdict.UNKNOWN,
@@ -78,7 +88,35 @@ def judge_card(node: str, card: CardFacts) -> Finding:
             link.quote,
             "another program may be using hccn_tool: wait for it, then check again",
         )
+    if isinstance(link, Unread):
+        return Finding(
+            "card", Verdict.NOTE, "is asked; the answer about its link is no answer", node, card.card
+        )
     return Finding("card", Verdict.PASS, "answers", node, card.card)
+
+
+def _reset(facts: NodeFacts, card: int) -> str:
+    """Health and reset by the ids of npu-smi, which on an A3 are not the physical one."""
+    place = npu_place(facts, card)
+    if place is None:
+        return (
+            "find its NPU ID and Chip ID: npu-smi info -m; then its health; then reset it or restart the node"
+        )
+    ids = f"-i {place[0]} -c {place[1]}"
+    return f"npu-smi info -t health {ids}; if it is not OK: npu-smi set -t reset {ids} -m 1"
+
+
+def npu_place(facts: NodeFacts, card: int) -> tuple[int, int] | None:
+    """(NPU id, chip id) of a card as npu-smi counts; None where that is not known."""
+    if not isinstance(facts.chips, Unread):
+        for chip in facts.chips:
+            if card == (chip.npu if chip.physical is None else chip.physical):
+                return chip.npu, chip.chip
+    if not isinstance(facts.npus, Unread):
+        for row in facts.npus.chips:
+            if row.card == card:
+                return row.npu, row.chip
+    return None
 
 
 def count_findings(facts: NodeFacts) -> Iterator[Finding]:
@@ -93,7 +131,7 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
             Verdict.FAILURE,
             "there is no NPU card: /dev has no davinci device",
             node,
-            remedy="install the driver; lspci -d 19e5: shows whether the server has cards at all",
+            remedy="install the driver; see whether the server has cards at all: lspci -d '19e5:'",
         )
         return
     for card in facts.cards:
@@ -105,14 +143,17 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
                 node,
                 card,
                 f"cards in /dev: {_ids(facts.dev)}",
-                "name only cards that exist (devices: in hosts.yaml), or find out why this one has dropped: "
+                "name only cards that exist (devices: in hosts.yaml); or find out why this one has dropped: "
                 "dmesg | grep -i davinci",
             )
     counts = {"/dev": len(facts.dev)}
+    listed, why = _by_tool(facts)
+    if listed is not None:
+        counts["npu-smi"] = listed
     if not isinstance(facts.pci, Unread):
         counts["PCI"] = len(facts.pci)
-    if not isinstance(facts.chips, Unread):
-        counts["npu-smi"] = len(facts.chips)
+    elif facts.pci.reason != "unsupported":
+        why = why or f"the PCI bus: {facts.pci.text}"
     said = ", ".join(f"{source}: {count}" for source, count in counts.items())
     if len(set(counts.values())) > 1:
         yield Finding(
@@ -121,12 +162,33 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
             "the number of cards differs by where it is counted: a card has dropped",
             node,
             evidence=said,
-            remedy="lspci -d 19e5: and npu-smi info -m name the missing one; reset or power-cycle the node",
+            remedy="find the missing one: lspci -d '19e5:'; npu-smi info -m; then reset it or power-cycle "
+            "the node",
         )
+    elif why:
+        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {why}", node, evidence=said)
     elif len(counts) == 1:
         yield Finding("card-count", Verdict.NOTE, f"counted by /dev alone: {len(facts.dev)}", node)
     else:
         yield Finding("card-count", Verdict.PASS, said, node)
+
+
+def _by_tool(facts: NodeFacts) -> tuple[int | None, str]:
+    """How many chips npu-smi knows; None where it does not say, with the reason if it should have.
+
+    Its list has no end that could be missed, its table has one: where they differ, one of them was cut.
+    """
+    chips, table = facts.chips, facts.npus
+    if isinstance(chips, Unread):
+        if not isinstance(table, Unread) and table.whole:
+            return len(table.chips), ""
+        return None, "" if chips.reason in ("no-tool", "unsupported") else f"npu-smi info -m: {chips.text}"
+    if isinstance(table, Unread) or len(table.chips) == len(chips):
+        return len(chips), ""
+    if table.whole or len(table.chips) > len(chips):
+        said = f"npu-smi info shows {len(table.chips)} chips, and npu-smi info -m lists {len(chips)}"
+        return None, said
+    return len(chips), ""
 
 
 def _ids(cards: tuple[int, ...]) -> str:

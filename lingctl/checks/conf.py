@@ -12,6 +12,7 @@ from lingctl.ascend.conf import Conf
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import Address, Gateway, Tls
 from lingctl.ascend.unread import Unread
+from lingctl.checks.remedies import clauses, restore, settings
 from lingctl.checks.roce import UNSET
 from lingctl.findings import Finding, Verdict
 
@@ -26,7 +27,9 @@ def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[F
     if not written:
         if live:
             text = "/etc/hccn.conf has nothing for this card: its settings are lost at the next reboot"
-            yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
+            yield Finding(
+                "hccn-conf", Verdict.WARNING, text, node, n, remedy=clauses(*settings(n, live, live))
+            )
         return
     differ = {key: value for key, value in live.items() if written.get(key, value) != value}
     lost = {key for key in ("address", "netmask") if key in live and key not in written}
@@ -38,13 +41,36 @@ def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[F
             node,
             n,
             f"{key}_{n}={written[key]}",
-            f"keep the card's value: {_again(n, live)}; or take the file's: hccn_tool -i {n} -cfg recovery",
+            _either(card, live, key),
         )
     if lost:
         text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"
-        yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=_again(n, live))
+        yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=clauses(*settings(n, live, lost)))
     if not differ and not lost:
-        yield Finding("hccn-conf", Verdict.PASS, "as live", node, n)
+        yield _alike(node, card)
+
+
+def _either(card: CardFacts, live: dict[str, str], key: str) -> str:
+    """Keep what is live, unless that can be no address, or take what the file says."""
+    n, address = card.card, card.address
+    keep = settings(n, live, (key,))
+    if key in ("address", "netmask") and isinstance(address, Address) and address.network is None:
+        keep = []
+    if not keep:
+        return f"to take what the file says: {restore(n)}"
+    return clauses(
+        f"to keep what the card has: {clauses(*keep)}", f"or to take what the file says: {restore(n)}"
+    )
+
+
+def _alike(node: str, card: CardFacts) -> Finding:
+    """Nothing differs of what is known; it passes only where everything that matters is."""
+    known = {"address": card.address, "gateway": card.gateway, "netdetect": card.netdetect, "TLS": card.tls}
+    silent = [name for name, value in known.items() if isinstance(value, Unread)]
+    if silent:
+        text = f"not judged: the card does not tell its {', '.join(silent)}"
+        return Finding("hccn-conf", Verdict.NOTE, text, node, card.card)
+    return Finding("hccn-conf", Verdict.PASS, "as live", node, card.card)
 
 
 def _live(card: CardFacts) -> dict[str, str]:
@@ -60,10 +86,3 @@ def _live(card: CardFacts) -> dict[str, str]:
     if isinstance(card.mtu, int):
         live["mtu"] = str(card.mtu)
     return live
-
-
-def _again(card: int, live: dict[str, str]) -> str:
-    return (
-        f"hccn_tool -i {card} -ip -s address {live.get('address', 'ADDRESS')} "
-        f"netmask {live.get('netmask', 'MASK')}"
-    )

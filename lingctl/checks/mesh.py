@@ -21,6 +21,7 @@ from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.vnic import Vnic
+from lingctl.checks.remedies import clauses, tool
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
@@ -108,12 +109,10 @@ def mesh_findings(
                     "ping", Verdict.NOTE, f"not tried: {_why_not(facts[node.name], card, left_out)}", *place
                 )
             elif place in dead:
-                yield _dead(place, failed[place], "reaches no other card and none reaches it")
+                yield _dead(place, failed[place], _dead_words(failed[place]))
             elif place in deaf:
                 inbound = [hit for hit in failed[place] if hit.shot.target == place]
-                yield _dead(
-                    place, inbound, "is not fully reached by any other card, though it reaches others"
-                )
+                yield _dead(place, inbound, f"{_deaf_words(inbound)}, though it reaches others")
             else:
                 blamed = [hit for hit in failed[place] if _blames(hit, place, dead | deaf)]
                 yield _partly(place, tried[place], blamed)
@@ -219,13 +218,31 @@ def _deaf(hits: Sequence[Hit]) -> set[Place]:
 
 
 def _dead(place: Place, bad: Sequence[Hit], text: str) -> Finding:
-    return Finding(
-        "ping",
-        _verdict(bad),
-        f"{text} ({len(bad)} pings)",
-        *place,
-        _evidence(bad),
-        _remedy(place, bad),
+    return Finding("ping", _verdict(bad), text, *place, _evidence(bad), _remedy(place, bad))
+
+
+def _silent(bad: Sequence[Hit]) -> bool:
+    """Whether not one packet came back. Of a ping without a count that is not known."""
+    return all(isinstance(hit.ping, Ping) and hit.ping.sent and not hit.ping.received for hit in bad)
+
+
+def _dead_words(bad: Sequence[Hit]) -> str:
+    if _silent(bad):
+        return f"reaches no other card and none reaches it ({len(bad)} pings)"
+    return f"none of the {len(bad)} pings from and to it is {_answered(bad)}"
+
+
+def _deaf_words(bad: Sequence[Hit]) -> str:
+    if _silent(bad):
+        return f"no other card reaches it ({len(bad)} pings)"
+    return f"none of the {len(bad)} pings to it is {_answered(bad)}"
+
+
+def _answered(bad: Sequence[Hit]) -> str:
+    return (
+        "answered in full"
+        if all(isinstance(hit.ping, Ping) for hit in bad)
+        else "known to be answered in full"
     )
 
 
@@ -234,10 +251,14 @@ def _partly(place: Place, tried: int, bad: Sequence[Hit]) -> Finding:
         return Finding("ping", Verdict.PASS, f"{tried} pings from and to it answered", *place)
     names = [f"{hit.shot.target[0]} card {hit.shot.target[1]}" for hit in bad]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    whom = f"{', '.join(names[:_MOST_NAMED])}{more}"
+    text = f"{'gets no answer' if _silent(bad) else 'gets no full answer'} from {whom}"
+    if not any(isinstance(hit.ping, Ping) for hit in bad):
+        text = f"its pings to {whom} have no result that can be read"
     return Finding(
         "ping",
         _verdict(bad),
-        f"gets no full answer from {', '.join(names[:_MOST_NAMED])}{more}",
+        text,
         *place,
         _evidence(bad),
         _remedy(place, bad),
@@ -254,10 +275,8 @@ def _evidence(bad: Sequence[Hit]) -> str:
     lines = []
     for hit in bad[:_MOST_NAMED]:
         (node, card), address = hit.shot.source, hit.shot.address
-        if isinstance(hit.ping, Ping):
-            said = f"{hit.ping.received} of {hit.ping.sent} packets came back {hit.ping.trouble}".strip()
-        else:
-            said = f"{hit.ping.text} {hit.ping.quote}".strip()
+        seen = hit.ping
+        said = seen.said if isinstance(seen, Ping) else f"{seen.text} {seen.quote}".strip()
         query = "ping" if hit.shot.plane == "roce" else "hccs_ping"
         lines.append(f"{node}: hccn_tool -i {card} -{query} -g address {address}: {said}")
     return "\n".join(lines)
@@ -267,18 +286,21 @@ def _remedy(place: Place, bad: Sequence[Hit]) -> str:
     n = place[1]
     if any(isinstance(hit.small, Ping) and hit.small.ok for hit in bad):
         return (
-            "64-byte packets pass and 4096-byte ones do not: the MTU on the way is too small; "
-            f"hccn_tool -i {n} -mtu -g and the switch's frame size"
+            "64-byte packets pass and 4096-byte ones do not, so the MTU on the way is too small; compare: "
+            f"{tool(n, '-mtu -g')}; with the switch's frame size"
         )
-    return f"hccn_tool -i {n} -arp -g, -route -g and -gateway -g; VLAN and cable of this port"
+    looks = (tool(n, words) for words in ("-arp -g", "-route -g", "-gateway -g"))
+    return clauses(*looks, "then look at VLAN and cable of this port")
 
 
 def _why_not(facts: NodeFacts, card: int, left_out: int) -> str:
     seen = facts.cards.get(card)
     if seen is None or isinstance(seen.link, Unread):
-        return "the card does not answer"
+        return "its link is not known"
     if seen.link == "DOWN":
         return "its link is down"
-    if not isinstance(seen.address, Address):
+    if isinstance(seen.address, Unread):
+        return "its address is not known"
+    if seen.address is None:
         return "it has no address"
     return "the time limit came first" if left_out else "no other node has a card that it could reach"

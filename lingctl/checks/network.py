@@ -6,16 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.hccn import Address
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
-from lingctl.checks.cards import count_findings, judge_card, judge_tool
-from lingctl.checks.cluster import cluster_findings, rails_across_subnets, usual_gateway
+from lingctl.checks.address import judge_address
+from lingctl.checks.cards import answers, count_findings, judge_card, judge_tool
+from lingctl.checks.cluster import cluster_findings
 from lingctl.checks.conf import conf_findings
 from lingctl.checks.mesh import Hit, mesh_findings
 from lingctl.checks.nodes import node_findings
 from lingctl.checks.reachability import reach_findings
+from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
+from lingctl.checks.surroundings import Surroundings, surroundings_of
 from lingctl.findings import Finding, Verdict
 
 # Inside one server nothing needs the cards' RoCE ports: HCCS carries it.
@@ -66,22 +70,14 @@ class Seen:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Gateways:
-    """Indices of the cards that need a gateway, and whether most cards have one."""
-
-    needed: frozenset[int]
-    usual: bool
-
-
 def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
     """Every finding, in the order of nodes and checks."""
     findings = [*seen.lost.values()]
-    gateways = Gateways(rails_across_subnets(seen.facts), usual_gateway(seen.facts))
+    around = surroundings_of(seen.facts)
     for node in scope.nodes:
         facts = seen.facts.get(node.name)
         if facts is not None:
-            findings += _node(facts, scope, gateways)
+            findings += _node(facts, scope, around)
             if node.name in seen.reached:
                 findings += reach_findings(scope, node.name, seen.reached[node.name])
     findings += cluster_findings(seen.facts, scope)
@@ -92,7 +88,7 @@ def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _node(facts: NodeFacts, scope: Scope, gateways: Gateways) -> Iterator[Finding]:
+def _node(facts: NodeFacts, scope: Scope, around: Surroundings) -> Iterator[Finding]:
     yield (
         Finding("ssh", Verdict.PASS, "answers", facts.node)
         if facts.complete
@@ -109,28 +105,27 @@ def _node(facts: NodeFacts, scope: Scope, gateways: Gateways) -> Iterator[Findin
     yield from count_findings(facts)
     if tool.verdict <= Verdict.NOTE:
         if isinstance(facts.conf, Unread):
-            yield _no_conf(facts.node, facts.conf)
+            yield _no_conf(facts, facts.conf)
         for card in facts.cards.values():
-            yield from _card(facts, card, gateways)
+            yield from _card(facts, card, around)
     yield from node_findings(facts, scope)
 
 
-def _card(facts: NodeFacts, card: CardFacts, gateways: Gateways) -> Iterator[Finding]:
+def _card(facts: NodeFacts, card: CardFacts, around: Surroundings) -> Iterator[Finding]:
     node = facts.node
-    answers = judge_card(node, card)
-    yield answers
-    if answers.verdict is not Verdict.PASS:
+    yield judge_card(facts, card)
+    if not answers(card):
         return
     if roce.without_roce(facts.generation, card):
         text = "not judged: its RoCE port is not set up, as is usual inside one super-pod"
         yield Finding("link", Verdict.NOTE, text, node, card.card)
         return
     yield roce.judge_link(node, card)
-    yield roce.judge_address(node, card, facts.generation)
+    yield judge_address(node, card, facts.generation, around)
     yield roce.judge_tls(node, card)
-    yield roce.judge_health(node, card)
-    yield roce.judge_netdetect(node, card)
-    yield roce.judge_gateway(node, card, needed=card.card in gateways.needed, usual=gateways.usual)
+    yield roce.judge_health(node, card, around)
+    yield roce.judge_netdetect(node, card, around)
+    yield roce.judge_gateway(node, card, around)
     yield roce.judge_neighbour(node, card)
     yield roce.judge_mtu(node, card)
     yield from conf_findings(node, card, facts.conf)
@@ -140,17 +135,23 @@ def _card(facts: NodeFacts, card: CardFacts, gateways: Gateways) -> Iterator[Fin
     yield port_signal.judge_counters(node, card)
 
 
-def _no_conf(node: str, conf: Unread) -> Finding:
-    absent = "No such file" in conf.quote
+def _no_conf(facts: NodeFacts, conf: Unread) -> Finding:
+    if "No such file" not in conf.quote:
+        return roce.unknown("hccn-conf", conf, facts.node)
+    write = [
+        set_address(card, seen.address.address, seen.address.netmask)
+        for card, seen in facts.cards.items()
+        if isinstance(seen.address, Address)
+    ]
     return Finding(
         "hccn-conf",
-        Verdict.FAILURE if absent else Verdict.UNKNOWN,
-        "/etc/hccn.conf is not there: the cards' settings are lost at the next reboot"
-        if absent
-        else conf.text,
-        node,
+        Verdict.FAILURE,
+        "/etc/hccn.conf is not there: the cards' settings are lost at the next reboot",
+        facts.node,
         evidence=conf.quote,
-        remedy="set the addresses again (hccn_tool -i N -ip -s ...), which writes it" if absent else "",
+        remedy=f"set them again, which writes it: {clauses(*write)}"
+        if write
+        else "set the cards' addresses, which writes it",
     )
 
 

@@ -6,32 +6,33 @@ info; what is called scarce is this module's own choice.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, Listener
-from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
+from lingctl.checks.card_health import card_health_findings, own_service
 from lingctl.checks.roce import unknown
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
 ROOT_INFO = "/etc/hccl_rootinfo.json"
+_SHM = "/dev/shm"  # noqa: S108  (its name, no file is made)
 _GIB = 1 << 30
 _MIB = 1 << 20
-# An idle A2 card of 64 GB shows 2.7 to 3.4 GB in use, by the driver itself (users' reports).
-_IDLE_SHARE = 0.15
 
 
 def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     """Everything about one node but its cards' network."""
     yield from _driver(facts, scope)
-    yield from _cards_health(facts)
+    yield from card_health_findings(facts, scope)
     yield from _ports(facts, scope)
     yield from _memory(facts)
-    yield from _disks(facts)
+    yield from disk_findings(facts, scope)
     yield from _runtime(facts, scope)
     yield from _paths(facts, scope)
     yield from _firewall(facts, scope)
@@ -82,58 +83,13 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             remedy="install driver and firmware of one release (driver first, then firmware, then reboot)",
         )
     else:
-        yield Finding("firmware", Verdict.PASS, firmware.version, node)
-
-
-def _cards_health(facts: NodeFacts) -> Iterator[Finding]:
-    node, table = facts.node, facts.npus
-    if isinstance(table, Unread):
-        if table.reason == "no-tool":
-            text = "not judged: npu-smi is not there"
-            yield Finding("npu-health", Verdict.WARNING, text, node, remedy="install the driver's tools")
-        else:
-            yield unknown("npu-health", table, node)
-        return
-    there = set(facts.cards) if isinstance(facts.dev, Unread) else set(facts.dev) & set(facts.cards)
-    for card in sorted(there):
-        chip = next((chip for chip in table.chips if chip.card == card), None)
-        if chip is None:
-            yield Finding("npu-health", Verdict.UNKNOWN, "npu-smi does not list the card", node, card)
-            continue
-        yield _health(node, chip)
-        if chip.hbm_total_mb:
-            yield _hbm(facts, table, chip)
-
-
-def _health(node: str, chip: Chip) -> Finding:
-    words = {
-        "OK": Verdict.PASS,
-        "Warning": Verdict.WARNING,
-        "Alarm": Verdict.FAILURE,
-        "Critical": Verdict.FAILURE,
-    }
-    verdict = words.get(chip.health, Verdict.UNKNOWN)
-    remedy = f"npu-smi info -t health -i {chip.npu} -c {chip.chip}" if verdict else ""
-    return Finding("npu-health", verdict, f"npu-smi says {chip.health}", node, chip.card, remedy=remedy)
-
-
-def _hbm(facts: NodeFacts, table: NpuTable, chip: Chip) -> Finding:
-    used, total = chip.hbm_used_mb or 0, chip.hbm_total_mb or 1
-    said = f"{used} of {total} MB in use"
-    if used <= _IDLE_SHARE * total:
-        return Finding("hbm", Verdict.PASS, said, facts.node, chip.card)
-    if _own(facts):
-        return Finding("hbm", Verdict.PASS, f"{said}, by this cluster's service", facts.node, chip.card)
-    holders = [p for p in table.processes if (p.npu, p.chip) == (chip.npu, chip.chip)]
-    return Finding(
-        "hbm",
-        Verdict.WARNING,
-        f"{said}, and not by this cluster's service",
-        facts.node,
-        chip.card,
-        "\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
-        "stop what uses the card: npu-smi info shows the processes",
-    )
+        told = isinstance(driver, Version) and driver.firmware is not None
+        text = (
+            firmware.version
+            if told
+            else f"{firmware.version}; not judged: the driver names no firmware it wants"
+        )
+        yield Finding("firmware", Verdict.PASS if told else Verdict.NOTE, text, node)
 
 
 def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
@@ -151,22 +107,28 @@ def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             free.append(port)
         else:
             needed = purpose in scope.shared_ports or node == scope.primary.name
-            yield _taken(facts, taken, purpose, needed=needed)
+            yield _taken(facts, scope, taken, purpose, needed=needed)
     if free:
         yield Finding("port", Verdict.PASS, f"free: {', '.join(map(str, free))}", node)
 
 
-def _taken(facts: NodeFacts, taken: Listener, purpose: str, *, needed: bool) -> Finding:
-    if _own(facts):
+def _taken(facts: NodeFacts, scope: Scope, taken: Listener, purpose: str, *, needed: bool) -> Finding:
+    own = own_service(facts, scope)
+    if own:
         text = f"{taken.port} ({purpose}) is in use by this cluster's service"
         return Finding("port", Verdict.PASS, text, facts.node)
+    text = f"{taken.port} ({purpose}) is taken" + ("" if needed else ", though only the primary needs it")
+    verdict = Verdict.FAILURE if needed else Verdict.WARNING
+    if own is None:
+        text, verdict = f"{text}; it is not known whether by this cluster's service", Verdict.UNKNOWN
     return Finding(
         "port",
-        Verdict.FAILURE if needed else Verdict.WARNING,
-        f"{taken.port} ({purpose}) is taken" + ("" if needed else ", though only the primary needs it"),
+        verdict,
+        text,
         facts.node,
         evidence=f"listening on {taken.address}:{taken.port} {taken.process}".strip(),
-        remedy=f"ss -ltnp 'sport = :{taken.port}' names the process; stop it, or change serving.*",
+        remedy=f"see what it is: ss -ltnp 'sport = :{taken.port}'; stop it, or take another port "
+        "(serving: in hosts.yaml)",
     )
 
 
@@ -187,16 +149,22 @@ def _memory(facts: NodeFacts) -> Iterator[Finding]:
     )
 
 
-def _disks(facts: NodeFacts) -> Iterator[Finding]:
+def disk_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    """Free space of every path that needs some."""
     if isinstance(facts.disks, Unread):
         yield unknown("disk", facts.disks, facts.node)
         return
     for disk in facts.disks:
         yield _disk(facts.node, disk)
+    for path in scope.disks:
+        if path not in {disk.path for disk in facts.disks}:
+            check = "shm" if path == _SHM else "disk"
+            text = f"not judged: the free space of {path} is not told"
+            yield Finding(check, Verdict.UNKNOWN, text, facts.node, remedy=f"df -h {path}")
 
 
 def _disk(node: str, disk: Disk) -> Finding:
-    check = "shm" if disk.path == "/dev/shm" else "disk"  # noqa: S108  (its name, no file is made)
+    check = "shm" if disk.path == _SHM else "disk"
     said = f"{disk.path}: {_amount(disk.free)} of {_amount(disk.total)} free"
     # Room for the release, the overlay and a console log; what the weights need is the download's matter.
     if disk.free < 8 * _MIB or disk.free < 0.001 * disk.total:
@@ -214,6 +182,9 @@ def _disk(node: str, disk: Disk) -> Finding:
 def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     program = scope.runtime.program
     if isinstance(facts.runtime, Unread):
+        if facts.runtime.reason in ("empty", "not-understood", "not-asked"):
+            yield unknown("runtime", facts.runtime, facts.node)
+            return
         yield Finding(
             "runtime",
             Verdict.WARNING if scope.image else Verdict.NOTE,
@@ -227,12 +198,16 @@ def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     if not scope.image:
         return
     if isinstance(facts.image, Unread):
+        yield unknown("image", facts.image, facts.node)
+    elif facts.image is None:
+        image = shlex.quote(scope.image)
         yield Finding(
             "image",
             Verdict.NOTE,
             f"{scope.image} is not there yet; deploy needs it",
             facts.node,
-            remedy=f"{program} pull {scope.image}; or without a network: {program} load -i FILE",
+            remedy=f"{program} pull {image}; or, without a network, bring it from a machine that has it: "
+            f"{program} save {image} | ssh {scope.node(facts.node).address or facts.node} {program} load",
         )
     else:
         yield Finding("image", Verdict.PASS, facts.image, facts.node)
@@ -245,7 +220,11 @@ def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
         return
     # hccn.conf has a check of its own, and the root info is better absent.
     wanted = [path for path in scope.node(node).paths if path not in (CONF, ROOT_INFO)]
-    absent = [path for path in wanted if not paths.get(path, False)]
+    absent = [path for path in wanted if paths.get(path) is False]
+    untold = [path for path in wanted if path not in paths]
+    for path in untold:
+        text = f"not judged: {path} cannot be looked at"
+        yield Finding("mount", Verdict.UNKNOWN, text, node, remedy=f"ls -ld {path}; dmesg | tail")
     for path in absent:
         device = path.startswith("/dev/")
         yield Finding(
@@ -253,11 +232,11 @@ def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             Verdict.FAILURE if device else Verdict.WARNING,
             f"{path} is not there, and the container is given it",
             node,
-            remedy="install the driver again: it makes the device files"
+            remedy="install the driver again, which makes the device files"
             if device
             else f"install what it belongs to; {scope.runtime.absent_mount}",
         )
-    if wanted and not absent:
+    if wanted and not absent and not untold:
         yield Finding("mount", Verdict.PASS, f"all {len(wanted)} are there", node)
     if paths.get(ROOT_INFO) and facts.generation != "950":
         yield Finding(
@@ -270,9 +249,11 @@ def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
 
 
 def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
-    if not scope.multi_node or isinstance(facts.firewall, Unread):
+    if not scope.multi_node:
         return
-    if facts.firewall:
+    if isinstance(facts.firewall, Unread):
+        yield Finding("firewall", Verdict.NOTE, f"not judged: {facts.firewall.text}", facts.node)
+    elif facts.firewall:
         ports = ", ".join(map(str, {**scope.ports, **scope.shared_ports}.values()))
         yield Finding(
             "firewall",
@@ -280,10 +261,6 @@ def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}",
             facts.node,
         )
-
-
-def _own(facts: NodeFacts) -> bool:
-    return facts.service is True
 
 
 def _amount(count: int) -> str:

@@ -6,6 +6,7 @@ Sources: MindCluster's rules for flaps and optics, HDK's documents for the count
 from __future__ import annotations
 
 from lingctl.ascend.facts import CardFacts
+from lingctl.ascend.signal import LOSS
 from lingctl.ascend.unread import Unread
 from lingctl.checks.roce import unknown
 from lingctl.findings import Finding, Verdict
@@ -20,6 +21,12 @@ def judge_flaps(node: str, card: CardFacts) -> Finding:
     if isinstance(history, Unread):
         return unknown("link-flaps", history, node, card.card, optional=True)
     flaps = history.flaps
+    if not flaps and history.missing:
+        counted = f"{history.ups} ups" + ("" if history.downs is None else f" and {history.downs} downs")
+        text = f"not judged: {history.missing} of the changes that the card counts are not in its records"
+        shown = f"{len(history.records)} records, {counted} counted"
+        look = f"look at all of it: hccn_tool -i {card.card} -link_stat -g"
+        return Finding("link-flaps", Verdict.UNKNOWN, text, node, card.card, shown, look)
     if not flaps:
         return Finding("link-flaps", Verdict.PASS, "none in the records", node, card.card)
     return Finding(
@@ -28,7 +35,7 @@ def judge_flaps(node: str, card: CardFacts) -> Finding:
         f"the link was lost {len(flaps)} time{'s' if len(flaps) > 1 else ''} in service, last at {flaps[-1]}",
         node,
         card.card,
-        remedy=f"re-seat or change cable and optics; watch: hccn_tool -i {card.card} -link_stat -g",
+        remedy=f"re-seat or change cable and optics; then watch it: hccn_tool -i {card.card} -link_stat -g",
     )
 
 
@@ -50,6 +57,12 @@ def judge_optics(node: str, card: CardFacts) -> Finding:
             "\n".join(wrong),
             "clean or change the module and the fibre",
         )
+    if optics.untold:
+        text = f"not judged: the answer does not tell {', '.join(optics.untold)}"
+        look = f"hccn_tool -i {n} -optical -g"
+        # Every driver tells powers and limits; flags came later.
+        verdict = Verdict.NOTE if optics.untold == ("Los and LoL flags",) else Verdict.UNKNOWN
+        return Finding("optics", verdict, text, node, n, remedy=look)
     return Finding("optics", Verdict.PASS, "power within the module's limits", node, n)
 
 
@@ -58,21 +71,23 @@ def judge_counters(node: str, card: CardFacts) -> Finding:
     counters, n = card.counters, card.card
     if isinstance(counters, Unread):
         return unknown("error-counters", counters, node, n, optional=True)
-    errors = counters.errors
+    errors, packets = counters.errors, counters.packets
+    if not errors and not counters.told:
+        text = f"not judged: the card does not count {LOSS}"
+        return Finding("error-counters", Verdict.NOTE, text, node, n)
     if not errors:
         return Finding("error-counters", Verdict.PASS, "no damaged or repeated packets", node, n)
-    said = ", ".join(f"{name}: {value}" for name, value in errors.items())
-    share = counters.error_share
-    many = share is not None and share > _BAD_SHARE
+    bad = sum(errors.values())
+    many = packets is not None and bad > _BAD_SHARE * packets
+    among = "" if packets is None else f", of {packets} sent and received"
     return Finding(
         "error-counters",
         Verdict.WARNING if many else Verdict.NOTE,
-        f"{share:.2g} of all packets were damaged or repeated"
-        if share is not None and many
-        else "a few packets were damaged or repeated since the card was started; it matters if they grow",
+        f"packets damaged or repeated since the card was started: {bad}{among}"
+        + ("" if many else "; it matters if they grow"),
         node,
         n,
-        said,
+        ", ".join(f"{name}: {value}" for name, value in errors.items()),
         f"look twice under load: hccn_tool -i {n} -stat -g",
     )
 
@@ -90,6 +105,8 @@ def judge_speed(node: str, card: CardFacts) -> Finding:
             "the tool does not know it, as on a link in trouble",
             node,
             n,
-            remedy="" if card.link == "DOWN" else f"hccn_tool -i {n} -optical -g; look at the switch port",
+            remedy=""
+            if card.link == "DOWN"
+            else f"hccn_tool -i {n} -optical -g; then look at the switch port",
         )
     return Finding("speed", Verdict.PASS, f"{speed // 1000} Gb/s", node, n)

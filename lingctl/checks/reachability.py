@@ -39,20 +39,27 @@ def reach_findings(
         yield unknown("reach", reached, node, optional=True)
         return
     bad: dict[str, list[tuple[int, str]]] = {}
+    untold: dict[str, list[int]] = {}
     for (address, port), other in targets.items():
-        how = reached.get((address, port), "silent")
-        if how in _WORDS:
+        how = reached.get((address, port))
+        if how is None:
+            untold.setdefault(other, []).append(port)
+        elif how in _WORDS:
             bad.setdefault(other, []).append((port, how))
-    for other, ports in bad.items():
+    for other, tried in bad.items():
         address = scope.node(other).address
-        named = ", ".join(str(port) for port, _ in ports)
+        said = "; ".join(f"port {port}: {_WORDS[how]}" for port, how in tried)
+        opened = "; ".join(f"firewall-cmd --add-port={port}/tcp" for port, _ in tried)
         yield Finding(
             "reach",
             Verdict.FAILURE,
-            f"cannot reach {other} at {address}, port {named}: {_WORDS[ports[0][1]]}",
+            f"cannot reach {other} at {address}: {said}",
             node,
-            remedy=f"open the ports on {other} (firewall-cmd --add-port=PORT/tcp, security group), or look "
-            f"at the route: ip route get {address}",
+            remedy=f"look at the route: ip route get {address}; or open the ports on {other}, and in its "
+            f"security group: {opened}",
         )
-    if not bad:
+    for other, ports in untold.items():
+        text = f"not judged: nothing was said of {other}, port {', '.join(map(str, ports))}"
+        yield Finding("reach", Verdict.UNKNOWN, text, node)
+    if not bad and not untold:
         yield Finding("reach", Verdict.PASS, f"{len({*targets.values()})} nodes on every port", node)

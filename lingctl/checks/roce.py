@@ -11,15 +11,11 @@ import ipaddress
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
+from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
+from lingctl.checks.surroundings import Surroundings
 from lingctl.findings import Finding, Verdict
 
 UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)
-# hccn_tool refuses these as addresses of a card: the cards' inner network uses them.
-_RESERVED = {
-    "A1": ("192.168.1.0/24", "192.168.2.0/24"),
-    "A2": ("192.168.1.0/24", "192.168.2.0/24"),
-    "A3": ("192.168.0.0/21",),
-}
 _HEALTH_WORDS = {
     "Socket fail": "the card cannot open a socket for the probe",
     "Receive timeout": "the netdetect address does not reply",
@@ -49,7 +45,7 @@ def unknown(
         node,
         card,
         what.quote,
-        "" if absent else "ask again by hand; if the answer is good, please report its text",
+        "" if absent else "ask again by hand, and if the answer is good, please report its text",
     )
 
 
@@ -72,24 +68,14 @@ def judge_link(node: str, card: CardFacts) -> Finding:
         node,
         n,
         f"hccn_tool -i {n} -link -g: link status: DOWN",
-        f"hccn_tool -i {n} -link -s up; if it stays down: hccn_tool -i {n} -cfg recovery, then look at "
-        f"hccn_tool -i {n} -optical -g, -speed -g and the switch port",
+        clauses(
+            tool(n, "-link -s up"),
+            f"if it stays down: {restore(n)}",
+            f"then look: {tool(n, '-optical -g')}",
+            tool(n, "-speed -g"),
+            "and at the switch port",
+        ),
     )
-
-
-def judge_address(node: str, card: CardFacts, generation: str) -> Finding:
-    """Address and mask of the card."""
-    n, address = card.card, card.address
-    fix = f"hccn_tool -i {n} -ip -s address ADDRESS netmask MASK"
-    if isinstance(address, Unread):
-        return unknown("ip", address, node, n)
-    if address is None:
-        return Finding("ip", Verdict.FAILURE, "no address is set", node, n, remedy=fix)
-    wrong = _wrong_address(address, generation)
-    if wrong:
-        seen = f"{address.address} netmask {address.netmask}"
-        return Finding("ip", Verdict.FAILURE, wrong, node, n, seen, fix)
-    return Finding("ip", Verdict.PASS, f"{address.address} netmask {address.netmask}", node, n)
 
 
 def judge_tls(node: str, card: CardFacts) -> Finding:
@@ -97,6 +83,9 @@ def judge_tls(node: str, card: CardFacts) -> Finding:
     tls = card.tls
     if isinstance(tls, Unread):
         return unknown("tls", tls, node, card.card)
+    fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
+    if tls.effective and tls.expired is None:
+        return _untold_certificates(node, card.card, tls)
     if tls.effective and tls.expired:
         return Finding(
             "tls",
@@ -104,13 +93,27 @@ def judge_tls(node: str, card: CardFacts) -> Finding:
             "TLS is on and a certificate has expired",
             node,
             card.card,
-            remedy="lingctl check-network --fix-tls 0, or install new certificates on the card",
+            remedy=fix,
         )
     verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
     return Finding("tls", verdict, _tls_words(tls), node, card.card)
 
 
-def judge_health(node: str, card: CardFacts) -> Finding:
+def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
+    """TLS is on, and it is not known whether its certificates are valid. Drivers that name no
+    ``preconfigured`` field do not tell; the others do."""
+    older = tls.preset is None and bool(tls.issuers)
+    return Finding(
+        "tls",
+        Verdict.NOTE if older else Verdict.UNKNOWN,
+        "on; not judged: the answer does not tell whether its certificates are valid",
+        node,
+        card,
+        remedy=f"compare each end_time with the date: {tool(card, '-tls -g')}",
+    )
+
+
+def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
     """What the card's own probe to its netdetect address says. It says nothing about other servers."""
     state, n = card.net_health, card.card
     if isinstance(state, Unread):
@@ -131,7 +134,7 @@ def judge_health(node: str, card: CardFacts) -> Finding:
             node,
             n,
             seen,
-            f"hccn_tool -i {n} -netdetect -s address GATEWAY",
+            _set_netdetect(node, card, around),
         )
     if state == "Unknown":
         return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, seen)
@@ -142,15 +145,25 @@ def judge_health(node: str, card: CardFacts) -> Finding:
         node,
         n,
         f"{seen}\nnetdetect: {card.netdetect if isinstance(card.netdetect, str) else 'not readable'}",
-        f"hccn_tool -i {n} -netdetect -s address GATEWAY if the target is wrong; else look at gateway, VLAN "
-        f"and hccn_tool -i {n} -arp -g",
+        clauses(
+            f"if the target is wrong, {_set_netdetect(node, card, around)}",
+            f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
+            tool(n, "-arp -g"),
+        ),
     )
 
 
-def judge_netdetect(node: str, card: CardFacts) -> Finding:
+def _set_netdetect(node: str, card: CardFacts, around: Surroundings) -> str:
+    target = around.netdetect_for(node, card)
+    if target and target != card.netdetect:
+        return f"set it: {set_netdetect(card.card, target)}"
+    return "set the gateway of the card's subnet, or another card in it, as its netdetect address"
+
+
+def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding:
     """The target of the card's own probe."""
     target, n = card.netdetect, card.card
-    fix = f"hccn_tool -i {n} -netdetect -s address GATEWAY"
+    fix = _set_netdetect(node, card, around)
     if isinstance(target, Unread):
         return unknown("netdetect", target, node, n)
     if target == UNSET:
@@ -173,24 +186,23 @@ def judge_netdetect(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_gateway(node: str, card: CardFacts, *, needed: bool, usual: bool) -> Finding:
-    """The card's default route.
-
-    Args:
-        node: name of the node.
-        card: its facts.
-        needed: whether cards have to reach each other across subnets.
-        usual: whether most cards have one.
-    """
+def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
+    """The card's default route."""
     gateway, n = card.gateway, card.card
-    fix = f"hccn_tool -i {n} -gateway -s gateway ADDRESS"
+    needed = (node, n) in around.across
+    right = around.gateway_for(node, card)
+    fix = (
+        set_gateway(n, right)
+        if right
+        else "set the gateway of the card's subnet: whoever runs the switch knows"
+    )
     if isinstance(gateway, Unread):
         return unknown("gateway", gateway, node, n)
     if gateway is None:
         if needed:
             text = "none is set, and the cards of the cluster are in different subnets"
             return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
-        if usual:
+        if around.most_have_gateway:
             text = "none is set, though most cards have one"
             return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
         return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
@@ -201,6 +213,9 @@ def judge_gateway(node: str, card: CardFacts, *, needed: bool, usual: bool) -> F
     if gateway.interface and gateway.interface != f"eth{n}":
         text = f"{gateway.address} goes over {gateway.interface} instead of eth{n}"
         return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+    if isinstance(card.address, Unread):
+        text = f"{gateway.address}: not judged, for the card's subnet is not known"
+        return Finding("gateway", Verdict.NOTE, text, node, n)
     return Finding("gateway", Verdict.PASS, gateway.address, node, n)
 
 
@@ -237,26 +252,9 @@ def judge_mtu(node: str, card: CardFacts) -> Finding:
             f"{mtu} is more than the {largest} bytes that the switch port takes",
             node,
             n,
-            remedy=f"hccn_tool -i {n} -mtu -s value {largest}, or raise the switch's frame size",
+            remedy=clauses(set_mtu(n, largest), "or raise the largest frame of the switch"),
         )
     return Finding("mtu", Verdict.PASS, str(mtu), node, n)
-
-
-def _wrong_address(address: Address, generation: str) -> str:
-    network = address.network
-    if network is None:
-        return "the netmask is none: its ones are not contiguous"
-    ip = ipaddress.ip_address(address.address)
-    if (
-        network.version == 4
-        and network.prefixlen < 31
-        and ip in (network.network_address, network.broadcast_address)
-    ):
-        return "is the network or the broadcast address of its subnet"
-    for reserved in _RESERVED.get(generation, ()):
-        if ip.version == 4 and ip in ipaddress.ip_network(reserved):
-            return f"is in {reserved}, which the cards' inner network uses"
-    return ""
 
 
 def _tls_words(tls: Tls) -> str:

@@ -13,6 +13,7 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.vnic import Vnic, pod_address
+from lingctl.checks.cards import npu_place
 from lingctl.checks.roce import unknown
 from lingctl.findings import Finding, Verdict
 
@@ -24,6 +25,8 @@ def pod_findings(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     servers: dict[tuple[int, int], list[str]] = defaultdict(list)
     for facts in nodes:
         yield from _dies(facts)
+        if len(nodes) > 1:
+            yield from _not_asked(facts)
         places = {seen.place for seen in facts.pod.values() if isinstance(seen.place, PodPlace)}
         own = {(place.pod, place.server) for place in places}
         if len(own) > 1:
@@ -44,6 +47,21 @@ def pod_findings(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             yield Finding("super-pod", Verdict.FAILURE, text, name, remedy=_REMEDY)
 
 
+def _not_asked(facts: NodeFacts) -> Iterator[Finding]:
+    """Dies of an A3 whose place nobody could ask for, as where npu-smi does not say which die is which."""
+    if facts.generation != "A3":
+        return
+    chips = facts.chips
+    listed = () if isinstance(chips, Unread) else {chip.physical for chip in chips}
+    for card in facts.cards:
+        if card not in facts.pod:
+            why = chips.text if isinstance(chips, Unread) else "npu-smi info -m does not list it"
+            if card in listed:
+                why = "the node was lost before it had answered"
+            text = f"its place in a super-pod is not judged: {why}"
+            yield Finding("super-pod", Verdict.UNKNOWN, text, facts.node, card, remedy="npu-smi info -m")
+
+
 def _dies(facts: NodeFacts) -> Iterator[Finding]:
     for card, seen in facts.pod.items():
         place, inner = seen.place, seen.vnic
@@ -54,7 +72,7 @@ def _dies(facts: NodeFacts) -> Iterator[Finding]:
         if isinstance(inner, Unread):
             yield unknown("vnic", inner, facts.node, card)
         else:
-            yield _vnic(facts.node, card, inner, place)
+            yield _vnic(facts, card, inner, place)
 
 
 def _place(node: str, card: int, place: PodPlace) -> Finding:
@@ -72,16 +90,14 @@ def _place(node: str, card: int, place: PodPlace) -> Finding:
     return Finding("super-pod", Verdict.PASS, f"SDID {place.sdid}", node, card)
 
 
-def _vnic(node: str, card: int, inner: Vnic, place: PodPlace | Unread) -> Finding:
+def _vnic(facts: NodeFacts, card: int, inner: Vnic, place: PodPlace | Unread) -> Finding:
+    node = facts.node
     if inner.link != "UP":
-        return Finding(
-            "vnic",
-            Verdict.FAILURE,
-            "the card's inner network is down",
-            node,
-            card,
-            remedy="look at the card's health (npu-smi info -t health), then reset it",
-        )
+        ids = npu_place(facts, card)
+        health = "npu-smi info" if ids is None else f"npu-smi info -t health -i {ids[0]} -c {ids[1]}"
+        text = "the card's inner network is down"
+        remedy = f"look at the card's health: {health}; then reset it"
+        return Finding("vnic", Verdict.FAILURE, text, node, card, remedy=remedy)
     if isinstance(place, PodPlace):
         wanted = pod_address(place.server, place.decoded[2], card)
         if inner.address != wanted:

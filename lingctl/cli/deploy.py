@@ -25,15 +25,19 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
+    from lingctl.checks.glance import UNSEEN
+    from lingctl.errors import ChecksFailed
+    from lingctl.findings import Verdict
     from lingctl.flows.change import changing, settle
     from lingctl.flows.deploy import plan_deploy, run_deploy
     from lingctl.flows.prove import prove_service, wait_until_serving
     from lingctl.flows.releases import lacks_proof, note_proved
     from lingctl.output.documents import print_json
+    from lingctl.output.findings import print_findings
     from lingctl.output.plans import plan_json, print_plan
     from lingctl.output.progress import progress
     from lingctl.output.questions import confirm
-    from lingctl.output.terminal import say
+    from lingctl.output.terminal import conversation, say
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import endpoint_of
 
@@ -42,7 +46,10 @@ def deploy(
         with progress() as listener:
             group = connections.enter_context(connect(cluster, listener))
             deployment = plan_deploy(group, cluster, listener, accept or ())
+        print_findings(deployment.findings, above=Verdict.NOTE, console=conversation())
         print_plan(deployment.plan, differences=dry_run)
+        if deployment.glanced:
+            say(UNSEEN)
         if deployment.plan.empty and not dry_run:
             # Nothing to change, yet an interrupted run may have left daemons that still load, or no proof.
             with progress() as listener:
@@ -51,15 +58,25 @@ def deploy(
                 if smoke and lacks_proof(deployment.states):
                     prove_service(group, cluster, listener)
                     note_proved(group, cluster)
+    findings = [finding.as_json() for finding in deployment.findings]
     done = dry_run or deployment.plan.empty
     if done or not confirm("Do this?", yes=yes):
         if as_json:
             print_json(
-                "deploy", {"cluster": cluster.name, "changed": False, "plan": plan_json(deployment.plan)}
+                "deploy",
+                {
+                    "cluster": cluster.name,
+                    "changed": False,
+                    "plan": plan_json(deployment.plan),
+                    "findings": findings,
+                },
             )
         if not done:
             say("Nothing was changed.")
             raise typer.Exit(1)
+        if as_json and deployment.unfit:
+            raise typer.Exit(ChecksFailed.exit_status)  # the document tells why, and is the only one
+        deployment.need_fit()
         return
     with progress() as listener, connect(cluster, listener) as group:
         with changing(group, cluster, "lingctl deploy", listener, wait=lock_wait) as change:
@@ -77,6 +94,7 @@ def deploy(
                 "changed": True,
                 "plan": plan_json(deployment.plan),
                 "answer": report.answer if report else "",
+                "findings": findings,
             },
         )
     url = endpoint_of(cluster).service_url

@@ -8,15 +8,24 @@ from dataclasses import dataclass, field
 from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
+from lingctl.checks.glance import glance_findings
 from lingctl.checks.mesh import Hit, Mode
 from lingctl.checks.network import Seen, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.scope import NodeScope, Scope
-from lingctl.errors import ConnectError, LingctlError
+from lingctl.errors import ConnectError, LingctlError, NodeError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.gather import image_of
-from lingctl.flows.network_probe import Record, ask_more, ask_nodes, facts_of, hits_of, reached_of
+from lingctl.flows.network_probe import (
+    Record,
+    ask_more,
+    ask_nodes,
+    facts_of,
+    glance_at_nodes,
+    hits_of,
+    reached_of,
+)
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec
@@ -74,6 +83,20 @@ class NetworkReport:
 def check_network(group: Group, cluster: Cluster, options: CheckOptions, listener: Listener) -> NetworkReport:
     """Check a cluster; a node that cannot be reached or is lost on the way becomes an unknown finding."""
     return check_scope(group, scope_of(cluster), options, listener)
+
+
+def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
+    """A short look at a cluster that serves: one probe a node, no pings. Its limits are ``glance.UNSEEN``."""
+    scope = scope_of(cluster)
+    outcomes = glance_at_nodes(group, scope)
+    facts = {name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, Record)}
+    lost = [_lost(name, seen) for name, seen in outcomes.items() if isinstance(seen, LingctlError)]
+    cut = [
+        Finding("ssh", Verdict.UNKNOWN, "the node was lost before it had answered everything", name)
+        for name, seen in facts.items()
+        if not seen.complete
+    ]
+    return (*lost, *cut, *glance_findings(scope, facts))
 
 
 def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Listener) -> NetworkReport:
@@ -137,8 +160,15 @@ def scope_of_machine(connection: Connection) -> Scope:
     """
     done = connection.run(dev_command(), timeout=20)
     cards = read_dev(Answer(done.stdout, done.stderr, done.exit_status))
-    found = () if isinstance(cards, Unread) else cards
-    return Scope((NodeScope(connection.node, found, paths=(*_MANAGERS, ROOT_INFO)),), disks=(_SHM,))
+    if isinstance(cards, Unread):
+        raise NodeError(
+            "it cannot be told which cards this machine has",
+            where=connection.node,
+            evidence=cards.quote or cards.text,
+            remedy="ls -l /dev",
+            code="cards-unreadable",
+        )
+    return Scope((NodeScope(connection.node, cards, paths=(*_MANAGERS, ROOT_INFO)),), disks=(_SHM,))
 
 
 def _paths(cluster: Cluster, node: Node) -> tuple[str, ...]:

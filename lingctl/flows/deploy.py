@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lingctl.ascend.facts import NodeFacts
 from lingctl.errors import NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Verdict
+from lingctl.findings import Finding, Verdict
 from lingctl.flows.change import Change
+from lingctl.flows.check_network import NetworkReport, glance
 from lingctl.flows.drift import need_no_drift
 from lingctl.flows.execute import execute
 from lingctl.flows.gather import image_of, node_states
@@ -61,6 +61,9 @@ class Deployment:
         settled: false while a download or conversion still decides the model's part.
         states: the nodes as they were seen.
         shape: of the model's config.json, once the weights are settled.
+        findings: what the checks found, passes and notes left out; what is worse than a warning was accepted,
+            or found by a glance.
+        glanced: whether a cluster that serves was only glanced at.
     """
 
     wanted: Wanted
@@ -68,6 +71,22 @@ class Deployment:
     settled: bool
     states: Mapping[str, NodeState]
     shape: Shape | None
+    findings: tuple[Finding, ...] = ()
+    glanced: bool = False
+
+    @property
+    def unfit(self) -> list[Finding]:
+        """What a start would be refused for; only a glance leaves any."""
+        bad = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
+        return [finding for finding in bad if finding.check not in self.wanted.accepted]
+
+    def need_fit(self) -> None:
+        """Be sure that nothing was found that a start would be refused for.
+
+        Raises:
+            ChecksFailed: something was, by a glance at a cluster that serves.
+        """
+        stop_on(self.unfit, waivable=True, what="serves, but would not be fit to start")
 
 
 def plan_deploy(
@@ -75,7 +94,8 @@ def plan_deploy(
 ) -> Deployment:
     """Look at all nodes, check them, and decide what to do. Changes nothing but lingctl's own program there.
 
-    A cluster that serves as it should is not checked again: a second run takes seconds and pings nobody.
+    A cluster that serves as it should is not checked again but glanced at: a second run takes seconds and
+    pings nobody.
 
     Args:
         group: connections to all nodes.
@@ -92,16 +112,21 @@ def plan_deploy(
     preflight = Preflight(group, cluster, listener, accepted)
     serves = all_daemons_run(group, cluster)
     addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
-    facts: Mapping[str, NodeFacts] = {}
+    report: NetworkReport | None = None
     if not serves or not _complete(cluster, addresses):
-        facts = preflight.nodes()
+        report = preflight.nodes()
+        facts = report.facts
         addresses = addresses_of(facts)
         if cluster.multi_node:
             need_known_form({name: seen.generation for name, seen in facts.items()})
     programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
     deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
-        preflight.capacity(facts or preflight.nodes(), deployment.shape)
+        report = report or preflight.nodes()
+        preflight.capacity(report.facts, deployment.shape)
+    found = report.findings if report else glance(group, cluster)
+    bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
+    deployment = replace(deployment, findings=bad, glanced=report is None)
     for name, state in deployment.states.items():
         if state.unfinished is not None:
             text = f"half-done before, gone on with now: {state.unfinished.description}"

@@ -17,8 +17,9 @@ from lingctl.flows.running import live_addresses
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
-from lingctl.release.state import NodeState, WeightsState
+from lingctl.release.state import NodeState
 from lingctl.release.wanted import Addresses
+from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
 
@@ -130,5 +131,6 @@ def _weights(
 
 
 def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:
-    """What a node says of the folder that MindIE will read."""
-    return state.converted if folder == cluster.converted_weights else state.downloaded
+    """What a node says of the folder that MindIE will read; None where it does not say."""
+    found = state.converted if folder == cluster.converted_weights else state.downloaded
+    return found if isinstance(found, WeightsState) else None

@@ -10,6 +10,7 @@ from lingctl.ascend.facts import (
     NodeFacts,
     NodeRequest,
     card_questions,
+    glance_questions,
     pod_questions,
     questions,
     read_facts,
@@ -108,6 +109,15 @@ def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, Recor
             raise
         listener(Event("ask the node", "done", connection.node, f"{len(record.answers)} answers"))
         return record
+
+    return group.map(ask)
+
+
+def glance_at_nodes(group: Group, scope: Scope) -> dict[str, Record | LingctlError]:
+    """A short probe of every node; see ``glance_questions``."""
+
+    def ask(connection: Connection) -> Record:
+        return _ask(connection, glance_questions(request_of(scope, scope.node(connection.node))))
 
     return group.map(ask)
 

@@ -9,8 +9,8 @@ from lingctl.ascend.facts import NodeFacts, device_addresses
 from lingctl.checks.capacity import check_capacity
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, worst_first
-from lingctl.flows.check_network import CheckOptions, check_network
+from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.flows.check_network import CheckOptions, NetworkReport, check_network
 from lingctl.flows.patch import PatchOptions, patch_nodes
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
@@ -31,15 +31,15 @@ class Preflight:
     listener: Listener
     accepted: Collection[str] = ()
 
-    def nodes(self) -> Mapping[str, NodeFacts]:
-        """Check every node, card and link; the facts of all nodes.
+    def nodes(self) -> NetworkReport:
+        """Check every node, card and link.
 
         Raises:
             ChecksFailed: something is not fit, or could not be judged.
         """
         report = check_network(self.group, self.cluster, CheckOptions(), self.listener)
         self._pass(report.findings)
-        return report.facts
+        return report
 
     def capacity(self, facts: Mapping[str, NodeFacts], shape: Shape | None) -> None:
         """Be sure that weights and one longest request fit the cards' memory.
@@ -67,23 +67,24 @@ class Preflight:
         stop_on([finding for finding in unfit if finding.check not in self.accepted], waivable=True)
 
 
-def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
+def stop_on(findings: Sequence[Finding], *, waivable: bool = False, what: str = "not fit to start") -> None:
     """Raise the worst of ``findings``, if there are any.
 
     Args:
         findings: what is wrong.
         waivable: whether ``--accept`` may pass over it.
+        what: what that means, in words.
 
     Raises:
         ChecksFailed: there was one; it names the others.
     """
     if not findings:
         return
-    first, *others = worst_first(findings)
+    first, *others = worst_first(folded(findings))
     waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
     more = f" (and {len(others)} more: lingctl check-network shows all)" if others else ""
     raise ChecksFailed(
-        f"not fit to start: {first.message}{more}",
+        f"{what}: {first.message}{more}",
         where=first.where,
         evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in others[:7])
         or first.evidence,

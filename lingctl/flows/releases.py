@@ -21,6 +21,7 @@ from lingctl.release.record import (
 )
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
+from lingctl.release.weights_state import WeightsState
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
 from lingctl.remote.lock import me
@@ -131,4 +132,4 @@ def _row(one: Recorded, head: Mapping[str, object], cluster: Cluster, now: Recor
 def _weights_digest(state: NodeState, release: Release) -> str:
     converted = release.weights.endswith("_safetensor")
     weights = state.converted if converted else state.downloaded
-    return weights.digest if weights else ""
+    return weights.digest if isinstance(weights, WeightsState) else ""

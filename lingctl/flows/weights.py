@@ -14,6 +14,7 @@ from lingctl.flows.spread_sources import SpreadOptions
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Download, Plan, Stage, Step
 from lingctl.release.state import NodeState
+from lingctl.release.weights_state import WeightsState
 from lingctl.remote.group import Group
 from lingctl.weights.settings import hub_settings
 from lingctl.weights.wanted import WeightsSource, wanted_model
@@ -59,7 +60,7 @@ def _download(
 ) -> None:
     (wanted,) = {_download_of(step) for step in steps}
     assert wanted is not None
-    whole = any(state.downloaded is not None and state.downloaded.complete for state in states.values())
+    whole = any(isinstance(it := state.downloaded, WeightsState) and it.complete for state in states.values())
     source = WeightsSource("node" if whole else "any")
     settings = hub_settings("modelscope", "", "", os.environ)
     options = SpreadOptions(wanted.folder)

@@ -48,7 +48,7 @@ PODMAN = Runtime(
     # As docker does by default: no bound on processes (podman's is 2048), and no SELinux label, which would
     # keep the host's folders from the container.
     run_options=("--pids-limit", "-1", "--security-opt", "label=disable"),
-    down="podman info tells why; install podman where it is missing",
+    down="see why: podman info; install podman where it is missing",
     absent_mount="podman would not start without it",
     as_root=True,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import BinaryIO, Iterator, Union
 
 from lingctl.node.disk import disk_of
@@ -100,6 +101,19 @@ def free_space(path: str) -> int:
         path = os.path.dirname(os.path.abspath(path))
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize
+
+
+def kind_of(path: str) -> str:
+    """``folder``, ``file``, ``other`` or ``absent``: what cannot be looked at is none of them.
+
+    Raises:
+        OSError: it cannot be looked at: a dead mount, a disk error, a folder that may not be entered.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
 def system_trouble(error: OSError, where: str = "") -> Trouble:

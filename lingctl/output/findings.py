@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.findings import Finding, Verdict, worst_first
+from lingctl.findings import Finding, Verdict, folded, worst_first
 from lingctl.output.terminal import STYLES, answers, harmless
 
 
 def print_findings(
     findings: Sequence[Finding], *, above: Verdict = Verdict.PASS, console: Console | None = None
 ) -> None:
-    """Print every finding whose verdict is worse than ``above``."""
+    """Print every finding whose verdict is worse than ``above``; what is said of many cards, once."""
     out = console or answers()
-    for finding in worst_first(findings):
-        if finding.verdict > above:
-            _print_one(finding, out)
+    for finding in worst_first(folded(finding for finding in findings if finding.verdict > above)):
+        _print_one(finding, out)
 
 
 def summary(findings: Sequence[Finding]) -> str:

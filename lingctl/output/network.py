@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from lingctl.ascend.facts import as_json
 from lingctl.ascend.ping import Ping
@@ -49,7 +48,7 @@ def print_network(report: NetworkReport) -> None:
         _print_matrix(names, report.hits)
     if report.verdict > Verdict.PASS:
         answer("")
-    print_findings(_folded(report.findings), above=Verdict.PASS)
+    print_findings(report.findings, above=Verdict.PASS)
     answer("")
     answer(f"{len(names)} node{'s' if len(names) > 1 else ''}: {summary(report.findings)}")
 
@@ -76,31 +75,6 @@ def network_json(report: NetworkReport) -> dict[str, object]:
         "findings": [finding.as_json() for finding in report.findings],
         "mesh": [_hit_json(hit) for hit in report.hits],
     }
-
-
-def _folded(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding for the cards of a node that have the same said of them."""
-    alike: dict[tuple[str, Verdict, str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        alike[finding.check, finding.verdict, finding.message, finding.node].append(finding)
-    folded = []
-    for group in alike.values():
-        first, cards = group[0], sorted(f.device for f in group if f.device is not None)
-        if len(cards) > 1:
-            first = replace(first, node=f"{first.node} cards {_ranges(cards)}", device=None)
-        folded.append(first)
-    return folded
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Numbers in words, e.g. ``0-3, 6``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _hit_json(hit: Hit) -> dict[str, object]:

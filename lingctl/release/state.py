@@ -6,27 +6,34 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from lingctl.ascend.host import is_absent
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.tls import certificates_folder
-from lingctl.program.answers import read_answers
 from lingctl.release.daemon import look_command, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout
+from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
 
+# What cannot be looked at (a dead mount, a disk error) is not absent.
+_THERE = """
+if ! said=$(stat -L "$1" 2>&1 >/dev/null); then
+  case $said in
+    *"No such file"*|*"Not a directory"*) echo absent; exit 0;;
+    *) echo "$said" >&2; exit 1;;
+  esac
+fi
+"""
 # Keys are never fetched: their state is their digest.
-_HIDDEN_FILE = (
-    'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && sha256sum <"$1" | cut -c1-64'
-)
-_FILE = 'test -e "$1" || { echo absent; exit 0; }; stat -c "%a %u" "$1" && cat "$1"'
+_HIDDEN_FILE = f'{_THERE} stat -c "%a %u" "$1" && sum=$(sha256sum <"$1") && echo "${{sum%% *}}"'
+_FILE = f'{_THERE} stat -c "%a %u" "$1" && cat "$1"'
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
-_LIST = 'cd "$1" 2>/dev/null && ls -1 || true'
+_LIST = f'{_THERE} cd "$1" && ls -1'
 _JOURNAL_LINES = 200
 
 
@@ -54,29 +61,14 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsState:
-    """A weights folder as the node program describes it (``weights inspect``)."""
-
-    form: str
-    complete: bool
-    problem: str = ""
-    modes_wrong: tuple[str, ...] = ()
-    config: Mapping[str, Any] | None = None
-    config_text: str = ""
-    has_backup: bool = False
-    qkv_rows: int | None = None
-    dense_columns: int | None = None
-    digest: str = ""
-    contradictions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class NodeState:
     """What a deploy has to know of one node.
 
     Attributes:
         node: its name.
         files: the files of a release that are there, by path.
+        runtime_problem: why the container runtime answers nothing; then nothing is known of image, container
+            and daemon.
         overlay_names: everything in the overlay's folder.
         started: digest of the release that the daemon was started with; empty after a stop.
         releases: names of the recorded releases' files; see ``release.record``.
@@ -90,8 +82,8 @@ class NodeState:
     container: ContainerState | None = None
     daemon_pid: int | None = None
     started: str = ""
-    downloaded: WeightsState | None = None
-    converted: WeightsState | None = None
+    downloaded: WeightsState | WeightsUnknown = NOT_LOOKED
+    converted: WeightsState | WeightsUnknown = NOT_LOOKED
     overlay_names: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     unfinished: Unfinished | None = None
@@ -173,16 +165,18 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
     return NodeState(
         node=node,
         files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},
-        image_present=answers["image"].exit_status == 0,
-        runtime_problem="" if runtime.exit_status == 0 else _first_line(runtime),
+        image_present=runtime.exit_status == 0 and _image_present(node, answers["image"]),
+        runtime_problem="" if runtime.exit_status == 0 else first_line(runtime),
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,
-        downloaded=_weights(answers, "downloaded"),
-        converted=_weights(answers, "converted"),
-        overlay_names=tuple(answers["overlay-names"].stdout.split()),
-        releases=tuple(answers["releases"].stdout.split()),
-        unfinished=unfinished(read_journal(answers["journal"].stdout)),
+        downloaded=read_weights(answers, "downloaded"),
+        converted=read_weights(answers, "converted"),
+        overlay_names=tuple(
+            name for name in _need(node, answers, "overlay-names").split() if name != "absent"
+        ),
+        releases=tuple(name for name in _need(node, answers, "releases").split() if name != "absent"),
+        unfinished=unfinished(read_journal(_need(node, answers, "journal"))),
     )
 
 
@@ -197,14 +191,41 @@ def _need_answers(node: str, answers: Answers) -> None:
             code="probe-timeout",
         )
     container = answers["container"]
-    if container.exit_status != 0 and "no such" not in container.stderr.lower():
+    if container.exit_status != 0 and not is_absent(container.stderr):
         raise NodeError(
             "the container runtime does not tell whether the container is there",
             where=node,
-            evidence=_first_line(container),
+            evidence=first_line(container),
             remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
             code="container-unreadable",
         )
+
+
+def _image_present(node: str, answer: Answer) -> bool:
+    if answer.exit_status != 0 and not is_absent(answer.stderr):
+        raise NodeError(
+            "the container runtime does not tell whether the image is there",
+            where=node,
+            evidence=first_line(answer),
+            remedy="list the images on the node (docker images, podman images)",
+            code="image-unreadable",
+        )
+    return answer.exit_status == 0
+
+
+def _need(node: str, answers: Answers, name: str) -> str:
+    """What a listing of ours says; one that failed is not empty."""
+    answer = answers[name]
+    if answer.exit_status != 0:
+        what = {"overlay-names": "the overlay's folder", "releases": "the recorded releases"}
+        raise NodeError(
+            f"{what.get(name, 'the audit log')} cannot be read",
+            where=node,
+            evidence=first_line(answer),
+            remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg | tail",
+            code="state-unreadable",
+        )
+    return answer.stdout
 
 
 def _file(node: str, path: str, answer: Answer) -> FileState | None:
@@ -215,7 +236,7 @@ def _file(node: str, path: str, answer: Answer) -> FileState | None:
         raise NodeError(
             f"{path} is there and cannot be read",
             where=node,
-            evidence=_first_line(answer),
+            evidence=first_line(answer),
             remedy=f"ls -ld {path} on the node; dmesg, if its disk fails",
             code="file-unreadable",
         )
@@ -239,41 +260,3 @@ def _container(node: str, answer: Answer) -> ContainerState | None:
             evidence=answer.stdout[:300],
             code="container-unreadable",
         ) from error
-
-
-def _weights(answers: Answers, name: str) -> WeightsState | None:
-    answer = answers.get(name)
-    if answer is None:
-        return None
-    told = read_answers(answer.stdout)
-    if told.result is None:
-        problem = told.last.get("what") or _first_line(answer)
-        return WeightsState("unknown", False, str(problem))
-    return weights_state(told.result)
-
-
-def weights_state(result: Mapping[str, Any]) -> WeightsState:
-    """A WeightsState from the node program's result document."""
-    config = result.get("config")
-    shapes = result.get("shapes") or {}
-    qkv, dense = shapes.get("query_key_value"), shapes.get("dense")
-    return WeightsState(
-        form=str(result.get("form", "unknown")),
-        complete=bool(result.get("complete", False)),
-        problem=str(result.get("problem") or ""),
-        modes_wrong=tuple(result.get("modes_wrong") or ()),
-        config=config if isinstance(config, dict) else None,
-        config_text=str(result.get("config_text") or ""),
-        has_backup=bool(result.get("has_backup", False)),
-        qkv_rows=int(qkv[0]) if qkv else None,
-        dense_columns=int(dense[1]) if dense else None,
-        digest=str(result.get("digest") or ""),
-        contradictions=tuple(map(str, result.get("contradictions") or ())),
-    )
-
-
-def _first_line(answer: Answer) -> str:
-    if answer.timed_out:
-        return "no answer in time"
-    said = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
-    return said[0] if said else f"exit status {answer.exit_status}"

@@ -11,8 +11,9 @@ from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.plan import Download, Run, Stage, Step, WriteFile
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
-from lingctl.release.state import NodeState, WeightsState
+from lingctl.release.state import NodeState
 from lingctl.release.wanted import WantedFile
+from lingctl.release.weights_state import WeightsState, WeightsUnknown
 from lingctl.remote.command import Command, command
 
 # The node program with arguments, as a command for that node.
@@ -41,19 +42,33 @@ def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> Weight
     """Decide for one node.
 
     Raises:
-        WeightsError: the weights are missing and cannot be downloaded from there, or are damaged.
+        WeightsError: what is there is not known (code ``weights-unknown``), or a config.json is missing.
         ConfigurationError: the model is one that MindIE with our overlay cannot serve.
     """
-    downloaded, converted = state.downloaded, state.converted
-    if converted is not None and converted.form == "safetensors" and converted.complete:
+    converted = _known(state.node, cluster.converted_weights, state.converted)
+    if converted.form == "safetensors" and converted.complete:
         return _settled(cluster, state.node, cluster.converted_weights, converted, program, "converted")
-    if downloaded is not None and downloaded.form == "safetensors" and downloaded.complete:
+    downloaded = _known(state.node, cluster.downloaded_weights, state.downloaded)
+    if downloaded.form == "safetensors" and downloaded.complete:
         return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, "downloaded")
-    if downloaded is not None and downloaded.form == "bin" and downloaded.complete:
+    if downloaded.form == "bin" and downloaded.complete:
         # Before hours of conversion.
         _refuse_contradictions(state.node, f"{cluster.downloaded_weights}/config.json", downloaded)
         return _conversion(cluster, state.node, program)
-    return _download(cluster, state)
+    return _download(cluster, state.node, downloaded)
+
+
+def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> WeightsState:
+    if isinstance(weights, WeightsUnknown):
+        raise WeightsError(
+            "it is not known what is in the weights' folder, so nothing is downloaded over it",
+            where=f"{node}: {folder}",
+            evidence=weights.why,
+            remedy=f"see on the node whether a mount hangs or a disk fails: timeout 20 ls -l {folder}; "
+            f"timeout 20 df {folder}; then the same command again",
+            code="weights-unknown",
+        )
+    return weights
 
 
 def _settled(
@@ -140,10 +155,9 @@ def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
     return WeightsPlan(target, (step,), False, {})
 
 
-def _download(cluster: Cluster, state: NodeState) -> WeightsPlan:
+def _download(cluster: Cluster, node: str, found: WeightsState) -> WeightsPlan:
     folder, repository = cluster.downloaded_weights, cluster.catalogue_model.repository
-    found = state.downloaded
-    why = found.problem if found and found.problem else f"no weights in {folder}"
+    why = found.problem or f"no weights in {folder}"
     fill = Download(repository, folder)
-    step = Step(Stage.WEIGHTS, state.node, f"download {repository}", "change", why, (fill,))
+    step = Step(Stage.WEIGHTS, node, f"download {repository}", "change", why, (fill,))
     return WeightsPlan(folder, (step,), False, {})

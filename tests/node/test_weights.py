@@ -31,7 +31,7 @@ from lingctl.node.weights.manifest import (
 )
 from lingctl.node.weights.modes import set_modes, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
-from lingctl.release.state import weights_state
+from lingctl.release.weights_state import weights_state
 from tests.node.checkpoints import INDEX, ling, model, run, save, stopped_midway
 
 pytestmark = pytest.mark.torch
@@ -117,6 +117,14 @@ def test_a_backup_is_seen(copy: Callable[[str], Path]) -> None:
     folder = copy("lite-safetensors")
     shutil.copy(folder / "config.json", folder / "config.json.bak")
     assert inspect(str(folder))["has_backup"] is True
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_called_missing(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for folder in (loop, loop / "below"):
+        with pytest.raises(OSError):
+            inspect(str(folder))
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "a file"])

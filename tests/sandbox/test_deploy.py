@@ -61,6 +61,20 @@ def test_a_second_run_finds_nothing_to_do(deployed):
     assert before == after != ""
 
 
+@pytest.mark.parametrize(
+    ("fault", "check"), [("link-down=3", "link"), ("clock-skew=300", "clock"), ("card-alarm=2", "npu-health")]
+)
+def test_a_run_with_nothing_to_do_tells_what_broke_under_the_service(deployed, fault, check):
+    live, _ = deployed
+    with live.broken("node2", fault):
+        again = live.lingctl("deploy", "--yes", "--json")
+    assert again.status == 3, again.said
+    assert "Nothing to do" in again.stderr and "Not looked at" in again.stderr
+    found = {(f["check"], f["node"], f["verdict"]) for f in again.document["findings"]}
+    assert (check, "node2", "failure") in found
+    assert {node for _, node, _ in found} == {"node2"}
+
+
 def test_a_service_under_docker_is_named_where_podman_is_asked_for(deployed, tmp_path):
     live, _ = deployed
     run = edited(live, tmp_path, "container: {runtime: podman}\n")
@@ -195,6 +209,14 @@ def test_a_fault_is_named_on_its_node_and_nothing_is_called_done(stopped, fault)
         again = stopped.lingctl("deploy", "--yes")
         assert again.status == 0, again.said
         assert stopped.lingctl("stop", "--yes").status == 0
+
+
+def test_warnings_of_the_check_are_shown_above_the_plan(stopped):
+    with stopped.broken("node1", "lldp-empty=4"):
+        plan = stopped.lingctl("deploy", "--dry-run", "--json")
+    assert plan.status == 0, plan.said
+    assert 0 <= plan.stderr.find("warning  lldp [node1 card 4]") < plan.stderr.find("start the daemon")
+    assert [(f["check"], f["node"], f["device"]) for f in plan.document["findings"]] == [("lldp", "node1", 4)]
 
 
 def test_after_the_faults_it_deploys(stopped):

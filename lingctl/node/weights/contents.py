@@ -9,6 +9,7 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 from lingctl.node.convert.plan import header_shape
 from lingctl.node.convert.receipt import RECEIPT
 from lingctl.node.convert.source import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
+from lingctl.node.files import kind_of
 from lingctl.node.safetensors import INDEX, read_header, read_json, read_weight_map
 from lingctl.node.trouble import Trouble
 
@@ -47,14 +48,15 @@ def contents_of(folder: str) -> Contents:
     """Look at ``folder``. Damage is told in ``problems``, not raised.
 
     Raises:
-        OSError: a file cannot be read at all.
+        OSError: a file or the folder cannot be read at all: that is no absence.
     """
-    present = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    kind = kind_of(folder)
+    present = sorted(os.listdir(folder)) if kind == "folder" else []
     if any(name.endswith(".safetensors") for name in present) or INDEX in present:
         return _Safetensors(folder, present).contents()
     if SINGLE in present or TORCH_INDEX in present or any(name.endswith(".bin") for name in present):
         return _torch(folder)
-    what = "no weights in it" if os.path.isdir(folder) else "no such folder"
+    what = "no weights in it" if kind == "folder" else "no such folder"
     return Contents("none", (), {}, 0, (Trouble(what, where=folder, code="no-weights"),), ())
 
 
@@ -135,7 +137,7 @@ class _Safetensors:
     def _take(self, name: str) -> bool:
         """Add the tensors of one file; false when its header is damaged."""
         path = os.path.join(self._folder, name)
-        if not os.path.isfile(path):
+        if kind_of(path) != "file":
             self._problem("is no file", "", "download it again", name, "file-missing")
             return False
         try:

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Dict, List, Optional, Tuple
 
+from lingctl.node.files import kind_of
 from lingctl.node.weights.contents import Contents, contents_of
 from lingctl.node.weights.expected import Verdict, judge, layer_shapes
 from lingctl.node.weights.manifest import current_manifest, digest_of
@@ -38,7 +39,7 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
     problems = [str(problem) for problem in contents.problems] + _missing(verdict)
     shapes = layer_shapes(contents.tensors)
     manifest = current_manifest(folder) if contents.files else None
-    wrong = wrong_modes(folder, user) if os.path.isdir(folder) else ()
+    wrong = wrong_modes(folder, user) if kind_of(folder) == "folder" else ()
     return {
         "folder": folder,
         "form": contents.form,
@@ -49,7 +50,7 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "modes_wrong": [entry.name for entry in wrong],
         "config": config,
         "config_text": text,
-        "has_backup": os.path.exists(os.path.join(folder, "config.json.bak")),
+        "has_backup": kind_of(os.path.join(folder, "config.json.bak")) != "absent",
         "contradictions": list(verdict.problems),
         "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
         "files": len(contents.files),
@@ -62,7 +63,7 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
 def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
     """config.json as an object and as text; None where it is missing, too large or no JSON object."""
     path = os.path.join(folder, "config.json")
-    if not os.path.isfile(path) or os.path.getsize(path) > _LARGEST_CONFIG:
+    if kind_of(path) != "file" or os.path.getsize(path) > _LARGEST_CONFIG:
         return None, ""
     with open(path, "rb") as file:
         text = file.read().decode("utf-8", "replace")

@@ -66,13 +66,17 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
 
 def _all(folder: str) -> Iterator[Tuple[str, str]]:
     """Name and path of the folder and of all that is in it, but for hidden names: nobody loads these."""
-    for here, folders, files in os.walk(folder):
+    for here, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield os.path.relpath(here, folder), here
         for name in sorted(files):
             path = os.path.join(here, name)
             if not name.startswith(".") and os.path.isfile(path):
                 yield os.path.relpath(path, folder), path
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _reason(found: os.stat_result, owner: int) -> str:

@@ -63,6 +63,13 @@ Rx Los Flag          : {lost}
 Tx LoL Flag          : 0x0
 Rx LoL Flag          : {lost}
 {ratios}"""
+# Form of the published hccn_tool (`hicann/driver`); names and dates are invented.
+_CERTIFICATE = """\
+dev_id:{card}, [pub cert] info:
+\t issuer[/C=CN/O=sandbox/CN=sandbox CA]
+\t start_time[Wed Jan  1 00:00:00 2025 GMT]
+\t end_time[Mon Jan  1 00:00:00 2035 GMT]
+\t tls expiration status[0](0:normal, 1:near expiration, 2:has expired)"""
 _LLDP = """\
 Chassis ID TLV
 \tMAC: 00:00:5e:00:53:{number:02x}
@@ -125,6 +132,7 @@ def _tls(node: NodeState, card: Card, rest: list[str]) -> int:
         f"dev_id:{card.id}, tls switch[{card.tls}](0:disable, 1:enable), tls preconfigured[1]"
         "(0:non-preset, 1:preset), tls alarm time threshold[60]days"
     )
+    print(_CERTIFICATE.format(card=card.id))
     return 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, ping, reach, signal, versions, vnic
-from lingctl.ascend.unread import Unread
+from lingctl.ascend.unread import Unread, close
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import healthy_card, healthy_node
 
@@ -43,6 +43,8 @@ READERS = [
     host.read_paths,
     host.read_digests,
     host.read_word,
+    host.read_runtime,
+    host.read_image,
     host.read_service,
     host.read_firewall,
     reach.read_reach,
@@ -58,6 +60,8 @@ TEXTS = st.one_of(
 )
 
 
+# A deadline would measure what else runs on the machine.
+@settings(deadline=None)
 @given(stdout=TEXTS, stderr=st.one_of(st.just(""), TEXTS), status=st.integers(0, 255))
 def test_no_reader_ever_raises(stdout: str, stderr: str, status: int) -> None:
     for reader in READERS:
@@ -137,16 +141,20 @@ def test_flaps_are_told_from_the_boots_own_burst(records: list[tuple[int, str]],
 def test_listeners_from_ss_and_from_the_kernel_are_alike() -> None:
     ss = host.read_listeners(
         Answer(
-            'LISTEN 0 128 127.0.0.1:1025 0.0.0.0:* users:(("x",pid=7,fd=3))\nLISTEN 0 5 [::]:22 [::]:*\n',
+            close(
+                'LISTEN 0 128 127.0.0.1:1025 0.0.0.0:* users:(("x",pid=7,fd=3))\nLISTEN 0 5 [::]:22 [::]:*\n'
+            ),
             "",
             0,
         )
     )
     kernel = host.read_listeners(
         Answer(
-            "  sl  local_address rem_address   st\n   0: 0100007F:0401 00000000:0000 0A 0\n"
-            "   1: 0100007F:0402 0100007F:9999 01 0\n  sl  local_address remote_address st\n"
-            "   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0\n",
+            close(
+                "  sl  local_address rem_address   st\n   0: 0100007F:0401 00000000:0000 0A 0\n"
+                "   1: 0100007F:0402 0100007F:9999 01 0\n  sl  local_address remote_address st\n"
+                "   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0\n"
+            ),
             "",
             0,
         )

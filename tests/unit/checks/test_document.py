@@ -17,7 +17,7 @@ from lingctl.flows.network_probe import Record, facts_of, hits_of
 from lingctl.output.documents import document
 from lingctl.output.network import COLUMNS, network_json
 from lingctl.remote.probe import Answer
-from tests.unit.checks.world import World, complained, said
+from tests.unit.checks.world import World, complained, listed, said
 
 PROJECT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((PROJECT / "docs/reference/check-network.schema.json").read_text())
@@ -50,7 +50,7 @@ def _odd_world() -> World:
     )
     world.set("node2", "card:2:tls", said("?"))
     world.set("node2", "card:3:speed", said("Speed: Unknown!\n"))
-    world.set("node1", "pci", said("pci devices: 0\n"))
+    world.set("node1", "pci", listed("pci devices: 0\n"))
     world.set(
         "node1", "pod:0:place", said("SDID : 1\nSuper Pod Size : 2\nSuper Pod ID : 0\nServer Index : 0\n")
     )
@@ -108,7 +108,7 @@ def _check_names() -> set[str]:
     """Every name that a check gives its findings, from the sources."""
     text = "\n".join(path.read_text() for path in (PROJECT / "lingctl/checks").glob("*.py"))
     text += (PROJECT / "lingctl/flows/check_network.py").read_text()
-    names = set(re.findall(r'(?:Finding|unknown|_odd_ones)\(\s*"([a-z-]+)"', text))
+    names = set(re.findall(r'(?:Finding|unknown|Same)\(\s*"([a-z-]+)"', text))
     return names | {"shm", "disk"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lingctl.ascend.unread import close
 from lingctl.checks.network import Seen, judge
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.findings import Finding, Verdict
@@ -17,6 +18,11 @@ CARDS = 4
 
 def said(text: str, status: int = 0) -> Answer:
     return Answer(text, "", status)
+
+
+def listed(text: str) -> Answer:
+    """A listing of lingctl's own, to its end."""
+    return said(close(text))
 
 
 def complained(text: str, status: int) -> Answer:
@@ -48,9 +54,14 @@ def healthy_card(node: int, card: int) -> Answers:
         "optics": "optical info:\npresent              : present\nTx Power0            : 1.2000 mW\n"
         "Rx Power0            : 1.0000 mW\nTxPower High Thres   : 3.5000 mW\n"
         "TxPower Low Thres    : 0.2000 mW\n"
-        "RxPower High Thres   : 3.5000 mW\nRxPower Low Thres    : 0.1000 mW\nRx Los Flag          : 0x0\n",
+        "RxPower High Thres   : 3.5000 mW\nRxPower Low Thres    : 0.1000 mW\n"
+        "Tx Los Flag          : 0x0\nRx Los Flag          : 0x0\n"
+        "Tx LoL Flag          : 0x0\nRx LoL Flag          : 0x0\n",
     }
     return {f"card:{card}:{name}": said(text) for name, text in answers.items()}
+
+
+_BORDER = "+======+======+======+"
 
 
 def table(cards: int, health: Mapping[int, str] | None = None, used: int = 3400) -> str:
@@ -58,10 +69,16 @@ def table(cards: int, health: Mapping[int, str] | None = None, used: int = 3400)
         "| npu-smi 24.1.0                   Version: 24.1.0          |",
         "| NPU   Name   | Health   | Power(W)  Temp(C)   Hugepages-Usage(page) |",
         "| Chip         | Bus-Id   | AICore(%) Memory-Usage(MB)  HBM-Usage(MB) |",
+        _BORDER,
     ]
     for card in range(cards):
         rows.append(f"| {card}  910B3 | {(health or {}).get(card, 'OK')} | 92.0  40   0 / 0 |")
         rows.append(f"| 0 | 0000:C{card}:00.0 | 0   0 / 0   {used} / 65536 |")
+        rows.append(_BORDER)
+    rows.append("| NPU   Chip | Process id | Process name | Process memory(MB) |")
+    rows.append(_BORDER)
+    for card in range(cards):
+        rows += [f"| No running processes found in NPU {card} |", _BORDER]
     return "\n".join(rows) + "\n"
 
 
@@ -77,19 +94,19 @@ def healthy_node(node: int, cards: int = CARDS) -> Answers:
     pci = "".join(f"0000:c{c}:00.0 Processing accelerators: Device d802\n" for c in range(cards))
     answers = {
         "clock": said("1000000.5\n"),
-        "dev": said("".join(f"davinci{c}\n" for c in range(cards))),
-        "pci": said(f"{pci}pci devices: 90\n"),
+        "dev": listed("".join(f"davinci{c}\n" for c in range(cards))),
+        "pci": listed(f"{pci}pci devices: 90\n"),
         "npus": said(table(cards)),
         "chips": said(chips),
-        "driver": said("Version=24.1.0\ncompatible_version_fw=[7.0.0,7.6.99]\n"),
-        "firmware": said("Version=7.5.0.5.220\n"),
-        "conf": said(conf),
-        "listeners": said(f'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid={node},fd=3))\n'),
+        "driver": listed("Version=24.1.0\ncompatible_version_fw=[7.0.0,7.6.99]\n"),
+        "firmware": listed("Version=7.5.0.5.220\n"),
+        "conf": listed(conf),
+        "listeners": listed(f'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid={node},fd=3))\n'),
         "memory": said("MemTotal:  1000000000 kB\nMemAvailable:  900000000 kB\n"),
-        "disks": said("/root/models /dev/sda1 1000000000 1000 999999000 1% /\n"),
-        "paths": said("there /dev/davinci_manager\nabsent /etc/hccl_rootinfo.json\n"),
-        "digests": said(f"{'a' * 64}  /root/models/Ling_lite/generation_config.json\n"),
-        "firewall": said("firewalld inactive\nufw absent\n"),
+        "disks": listed("/root/models /dev/sda1 1000000000 1000 999999000 1% /\n"),
+        "paths": listed("there /dev/davinci_manager\nabsent /etc/hccl_rootinfo.json\n"),
+        "digests": listed(f"{'a' * 64}  /root/models/Ling_lite/generation_config.json\n"),
+        "firewall": listed("firewalld inactive\nufw absent\n"),
         "hostname": said(f"host{node}\n"),
         "runtime": said("20.10.21\n"),
         "image": said("sha256:11\n"),

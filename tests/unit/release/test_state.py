@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from lingctl.errors import NodeError
-from lingctl.release.state import read_state
+from lingctl.errors import NodeError, WeightsError
+from lingctl.release.layout import layout_of
+from lingctl.release.state import NodeState, read_state, state_questions
+from lingctl.release.weights_state import WeightsUnknown
+from lingctl.release.weights_steps import weights_plan
+from lingctl.remote.command import command
 from lingctl.remote.probe import Answer, Answers
+from tests.unit.release.conftest import cluster_of
 
 PATH = "/var/lib/lingctl/ling/release/config.json"
 INSPECTED = [
@@ -107,3 +114,90 @@ def test_a_container_that_is_not_ours_has_no_specification():
 
 def replace_labels(described: dict) -> dict:
     return {**described, "Config": {**described["Config"], "Labels": None}}
+
+
+INSPECT = {
+    "event": "result",
+    "form": "none",
+    "complete": False,
+    "problem": "no such folder",
+    "modes_wrong": [],
+    "config": None,
+    "config_text": "",
+    "has_backup": False,
+    "shapes": {"query_key_value": None, "dense": None},
+    "digest": "",
+}
+
+
+def _weights_answers(answer: Answer) -> NodeState:
+    return read(downloaded=answer, converted=answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("", "", 124),
+        Answer("", "Traceback: MemoryError\n", 1),
+        Answer("", "", 0),
+        Answer('{"event": "error", "what": "the disk cannot read or write this", "where": "/m"}\n', "", 1),
+        Answer(json.dumps({**INSPECT, "form": "tape"}) + "\n", "", 0),
+        *(
+            Answer(json.dumps({key: value for key, value in INSPECT.items() if key != lost}) + "\n", "", 0)
+            for lost in INSPECT
+            if lost != "event"
+        ),
+        *(Answer(json.dumps(INSPECT)[:at], "", 0) for at in range(0, len(json.dumps(INSPECT)), 9)),
+    ],
+)
+def test_weights_that_could_not_be_looked_at_are_never_downloaded(answer: Answer) -> None:
+    state = _weights_answers(answer)
+    assert isinstance(state.downloaded, WeightsUnknown) and state.downloaded.why
+    with pytest.raises(WeightsError) as caught:
+        weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
+    assert caught.value.code == "weights-unknown"
+    assert caught.value.evidence and "node1" in caught.value.where
+
+
+def test_weights_that_nobody_looked_at_are_never_downloaded() -> None:
+    with pytest.raises(WeightsError):
+        weights_plan(cluster_of("node1"), read(), lambda *words: command("python3", *words))
+
+
+def test_weights_that_are_not_there_are_downloaded() -> None:
+    state = _weights_answers(Answer(json.dumps(INSPECT) + "\n", "", 0))
+    plan = weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
+    assert [step.title for step in plan.steps] == ["download inclusionAI/Ling-lite"]
+
+
+@pytest.mark.parametrize("name", ["overlay-names", "releases", "journal"])
+def test_a_listing_that_failed_is_not_empty(name: str) -> None:
+    with pytest.raises(NodeError) as caught:
+        read(**{name: Answer("", "ls: cannot access: Input/output error\n", 1)})
+    assert caught.value.code == "state-unreadable" and "Input/output" in caught.value.evidence
+
+
+def test_an_image_that_the_runtime_does_not_tell_of_is_not_absent() -> None:
+    with pytest.raises(NodeError) as caught:
+        read(image=Answer("", "Error response from daemon: layer store is locked\n", 1))
+    assert caught.value.code == "image-unreadable"
+    assert not read(image=Answer("", "Error: mindie:1: image not known\n", 125)).image_present
+
+
+def _asked(name: str, path: Path) -> subprocess.CompletedProcess[str]:
+    layout = layout_of(cluster_of("node1"))
+    asked = state_questions(cluster_of("node1"), layout, "mindie:1", [str(path)])
+    text = next(question.command.text for question in asked if question.id == name)
+    return subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
+
+
+def test_a_file_behind_something_that_is_no_folder_is_absent_and_a_loop_of_links_is_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("x")
+    path = tmp_path / "file/below"
+    assert _asked(f"file:{path}", path).stdout == "absent\n"
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    seen = _asked(f"file:{loop}", loop)
+    assert seen.returncode != 0 and "absent" not in seen.stdout
