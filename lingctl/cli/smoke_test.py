@@ -100,7 +100,6 @@ def _run(
 
 
 def _show(report: SmokeReport, as_json: bool) -> None:
-    from lingctl.findings import Verdict
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.tables import print_table
@@ -109,12 +108,11 @@ def _show(report: SmokeReport, as_json: bool) -> None:
     if as_json:
         print_json("smoke-test", report.as_json())
         return
-    rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.findings]
+    rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.told]
     print_table(("rung", "where", "verdict", "what"), rows)
-    bad = [f for f in report.findings if f.verdict > Verdict.NOTE]
-    if bad:
+    if report.wrong:
         answer("")
-        print_findings(bad)
+        print_findings(report.wrong)
     if report.answer:
         answer(f"\n{report.prompt}\n  -> {report.answer.strip()}")
     answer(f"\n{report.model or 'the service'} at {report.url}: {summary(report.findings)}")

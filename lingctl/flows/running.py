@@ -13,7 +13,7 @@ from lingctl.ascend import hccn
 from lingctl.ascend.facts import card_questions
 from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.daemon import look_command, read_look
+from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.wanted import Addresses
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -43,7 +43,7 @@ def in_words(not_seen: Mapping[str, str]) -> str:
 
 def _runs(connection: Connection, cluster: Cluster) -> bool:
     said = connection.run(look_command(cluster), timeout=cluster.timeouts.command)
-    return read_look(said.stdout).pid is not None
+    return need_known(read_look(said.stdout), connection.node).pid is not None
 
 
 def _why_not(seen: bool | LingctlError) -> str:

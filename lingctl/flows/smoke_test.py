@@ -10,7 +10,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.flows.running import daemons_not_seen, in_words
-from lingctl.flows.watch_start import look_at_daemon
+from lingctl.flows.watch_start import how_it_ended, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -77,11 +77,10 @@ def _look(connection: Connection, cluster: Cluster) -> NodeSight:
     said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
     table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
     devices = cluster.node(connection.node).devices
-    last = "".join(daemon.console.strip().splitlines()[-1:])
     return NodeSight(
         connection.node,
         daemon.alive,
-        "" if daemon.alive else f"exit status {daemon.exit_status}; {last}",
+        "" if daemon.alive else how_it_ended(daemon),
         {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
         f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
     )

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 
 from lingctl.ascend import host, npu_smi
 from lingctl.ascend.unread import Unread
-from lingctl.errors import LingctlError
+from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.gather import node_state
 from lingctl.flows.smoke_test import forward_to
-from lingctl.flows.watch_start import DaemonSight, look_at_daemon
+from lingctl.flows.watch_start import DaemonSight, how_it_ended, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
-from lingctl.mindie.failures import exit_meaning, explain
 from lingctl.mindie.profile import profile_for
 from lingctl.overlay import overlay_files
 from lingctl.release.daemon import processes_command
@@ -37,7 +36,7 @@ class NodeStatus:
     Attributes:
         reached: whether the node could be asked.
         container: its runtime's word for its state, or ``absent``.
-        daemon: ``running``, ``loading``, ``dead`` or ``stopped``.
+        daemon: ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``.
         processes: how many processes the daemon has, itself included; None where that is unknown.
         release: id of the release that the daemon was started with, or its digest if it is not recorded.
         overlay: ``as shipped``, ``differs`` or ``missing``.
@@ -74,7 +73,7 @@ class NodeStatus:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     state: NodeState
-    sight: DaemonSight
+    sight: DaemonSight | None
     processes: int | None
     ports: tuple[int, ...] | None
     table: npu_smi.NpuTable | None
@@ -112,12 +111,22 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
     counted = answers["processes"].stdout.strip() if "processes" in answers else ""
     return _Seen(
         state,
-        look_at_daemon(connection, cluster),
+        _sight(connection, cluster),
         int(counted) if counted.isdigit() else None,
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else table,
         read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},
     )
+
+
+def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
+    """What is seen of the daemon; None where its container's runtime does not tell."""
+    try:
+        return look_at_daemon(connection, cluster)
+    except NodeError as error:
+        if error.code != "daemon-unknown":
+            raise
+        return None
 
 
 def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
@@ -169,7 +178,7 @@ def _row(
         service=_service_word(group, cluster, seen.sight, lost) if primary else "-",
         problems=(
             *_problems(cluster, node, seen, names, overlay),
-            *(_lost_problems(node, lost) if primary and seen.sight.alive else ()),
+            *(_lost_problems(node, lost) if primary and seen.sight and seen.sight.alive else ()),
         ),
     )
 
@@ -178,6 +187,8 @@ def _why_lost(seen: _Seen | LingctlError) -> str:
     """Why a node's daemon does not count as alive; empty if it does."""
     if isinstance(seen, LingctlError):
         return "it could not be asked"
+    if seen.sight is None:
+        return "its container runtime does not tell whether its daemon runs"
     return "" if seen.sight.alive else "its daemon is dead"
 
 
@@ -201,20 +212,21 @@ def _problems(
     first = cluster.primary.name
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
-    if _daemon_word(seen.state, seen.sight) == "dead":
-        yield _end_of(seen.sight)
+    sight = seen.sight
+    if sight is not None and _daemon_word(seen.state, sight) == "dead":
+        yield how_it_ended(sight)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
         yield "the overlay is missing"
-    if seen.sight.alive and seen.sight.succeeded and node == first and seen.ports is not None:
+    if sight is not None and sight.alive and sight.succeeded and node == first and seen.ports is not None:
         needed = (cluster.serving.port, cluster.serving.management_port)
         closed = [str(port) for port in needed if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
     if seen.table is not None:
         yield from _card_problems(seen.table, cluster.node(node).devices)
-    if seen.state.unfinished is not None and not seen.sight.succeeded:
+    if seen.state.unfinished is not None and not (sight is not None and sight.succeeded):
         yield f"half-done: {seen.state.unfinished.description}"
 
 
@@ -246,26 +258,21 @@ def _memory(table: npu_smi.NpuTable | None, devices: tuple[int, ...]) -> dict[in
     return {card: mb for card, mb in used.items() if mb is not None}
 
 
-def _daemon_word(state: NodeState, sight: DaemonSight) -> str:
+def _daemon_word(state: NodeState, sight: DaemonSight | None) -> str:
+    if sight is None:
+        return "unknown"
     if sight.alive:
         return "running" if sight.succeeded else "loading"
     return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
 
 
-def _end_of(sight: DaemonSight) -> str:
-    """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
-    told = explain(sight.console, status=sight.exit_status)
-    cause = told[0].cause if told else exit_meaning(sight.exit_status)
-    how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
-    return f"{how}: {cause}" if cause else how
-
-
-def _service_word(group: Group, cluster: Cluster, sight: DaemonSight, lost: Mapping[str, str]) -> str:
-    if not sight.alive:
+def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, lost: Mapping[str, str]) -> str:
+    if sight is not None and not sight.alive:
         return "down"
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         health = settled_health(client.health)
     if isinstance(health, Trouble):
-        return "loading" if health.no_service and not sight.succeeded else "unreachable"
+        loading = sight is not None and health.no_service and not sight.succeeded
+        return "loading" if loading else "unreachable"
     verdict = judge_health(health)
     return verdict.state if verdict else "node lost" if lost else "ready"

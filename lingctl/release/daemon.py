@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
@@ -26,9 +27,19 @@ alive() {
 """
 _LOOK = f"""
 start=$(sed -n 2p "$3" 2>/dev/null)
-"$runtime" exec "$1" sh -c '{_ALIVE}
+told=$("$runtime" exec "$1" sh -c '{_ALIVE}
 pid=$(cat "$1" 2>/dev/null) start=$2
-[ -n "$pid" ] && alive && echo "alive $pid"' sh "$2" "$start" 2>/dev/null || echo dead
+if [ -n "$pid" ] && alive; then echo "alive $pid"; else echo dead; fi' sh "$2" "$start" 2>/dev/null)
+if [ -z "$told" ]; then
+  # Where no container runs, no daemon does. A runtime that does not tell says nothing of one: it may serve.
+  told="unknown the container runs, and nothing can be run in it"
+  if state=$("$runtime" inspect --format "{{{{.State.Status}}}}" "$1" 2>&1); then
+    case $state in exited | created | dead | stopped | configured) told=dead ;; esac
+  else
+    case $state in *[Nn]"o such "*) told=dead ;; *) told="unknown $(echo "$state" | tail -n 1)" ;; esac
+  fi
+fi
+echo "$told"
 echo "$(sed -n 1p "$3" 2>/dev/null)"
 """
 # Then how it ended, its success line if it printed one, and the end of what it printed: a daemon that serves
@@ -133,12 +144,14 @@ class DaemonState:
     """What ``look_command`` tells.
 
     Attributes:
-        pid: its process in the container, or None when it is not there.
+        pid: its process in the container, or None when it is not there or that is unknown.
         started: digest of the release that it was started with; empty when it was stopped on request.
+        unknown: why it is not known whether it is there; empty where it is.
     """
 
     pid: int | None
     started: str
+    unknown: str = ""
 
 
 def look_command(cluster: Cluster) -> Command:
@@ -153,8 +166,28 @@ def read_look(answer: str) -> DaemonState:
     """The answer to ``look_command``."""
     first, _, rest = answer.partition("\n")
     words = first.split()
-    pid = int(words[1]) if words[:1] == ["alive"] and len(words) > 1 else None
-    return DaemonState(pid, rest.partition("\n")[0].strip())
+    started = rest.partition("\n")[0].strip()
+    if words[:1] == ["alive"] and len(words) > 1 and words[1].isdecimal():
+        return DaemonState(int(words[1]), started)
+    unknown = "" if words == ["dead"] else first.removeprefix("unknown ") or "the node said nothing"
+    return DaemonState(None, started, unknown)
+
+
+def need_known(state: DaemonState, node: str) -> DaemonState:
+    """The state, if it is known.
+
+    Raises:
+        NodeError: it is not (code ``daemon-unknown``); a daemon that may serve is not taken for dead.
+    """
+    if state.unknown:
+        raise NodeError(
+            "it is not known whether the MindIE daemon runs: the container runtime does not tell",
+            where=node,
+            evidence=state.unknown,
+            remedy="see on the node whether its runtime answers (docker ps, podman ps), then the same again",
+            code="daemon-unknown",
+        )
+    return state
 
 
 def processes_command(cluster: Cluster) -> Command:

@@ -11,7 +11,7 @@ from lingctl.ascend.host import is_absent
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.tls import certificates_folder
-from lingctl.release.daemon import look_command, read_look
+from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout
 from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
@@ -162,6 +162,8 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
     if runtime.exit_status == 0:
         _need_answers(node, answers)
     daemon = read_look(answers["daemon"].stdout)
+    if runtime.exit_status == 0:
+        need_known(daemon, node)
     return NodeState(
         node=node,
         files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},

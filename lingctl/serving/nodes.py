@@ -32,7 +32,8 @@ class NodeSight:
 
 
 def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
-    """``daemon`` for each node, and ``memory`` for each node whose cards are full, else for each bad card."""
+    """``daemon`` for each node, and of those that are not dead ``memory``: for each node whose
+    cards are full, else for each bad card."""
     found: list[Finding] = []
     for sight in sights:
         found += [_daemon(sight), *_memory(sight)]
@@ -52,6 +53,8 @@ def _daemon(sight: NodeSight) -> Finding:
 
 
 def _memory(sight: NodeSight) -> list[Finding]:
+    if sight.daemon_alive is False:
+        return []  # its cards hold nothing because of that
     if sight.hbm_unread:
         message, remedy = "memory in use could not be read", "on the node: npu-smi info"
         return [Finding("memory", Verdict.UNKNOWN, message, sight.node, None, sight.hbm_unread, remedy)]

@@ -15,6 +15,8 @@ from lingctl.serving.remedies import remedy_for
 from lingctl.serving.streamed import Streamed, bare
 from lingctl.serving.trouble import Trouble, http_trouble
 
+# How the finding of a rung above the one that broke begins.
+NOT_REACHED = "not reached: "
 _KNOWN_ENDS = ("stop", "length", "eos_token", "stop_sequence")
 _SHOWN = 300
 # What an error means, where it is not the request's own fault.
@@ -248,7 +250,7 @@ def held_back(reason: str) -> Finding:
 
 def not_reached(name: str, because: str) -> Finding:
     """A rung above the one that broke: unknown, which is no pass."""
-    return Finding(name, Verdict.UNKNOWN, f"not reached: {because} failed")
+    return Finding(name, Verdict.UNKNOWN, f"{NOT_REACHED}{because} failed")
 
 
 def difference(one: str, other: str) -> str:

@@ -92,6 +92,30 @@ class SmokeReport:
         """0 good, 1 a rung failed, 3 warnings or unknowns, 4 not reachable."""
         return rungs.exit_status(self.findings)
 
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The findings as they are shown: a dead daemon first, rungs that were not reached in one line."""
+        dead = [f for f in self.findings if f.check == "daemon" and f.verdict is Verdict.FAILURE]
+        others = [f for f in self.findings if f not in dead]
+        unreached = {
+            f.message: [g for g in others if g.message == f.message] for f in others if _unreached(f)
+        }
+        lines = [*dead]
+        for finding in others:
+            alike = unreached.get(finding.message)
+            if alike is None:
+                lines.append(finding)
+            elif finding is alike[0]:
+                lines.append(replace(finding, check=", ".join(f.check for f in alike)))
+        return tuple(lines)
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """What is to be mended: where a daemon is dead, that alone and not what HTTP says of it."""
+        bad = tuple(f for f in self.told if f.verdict > Verdict.NOTE and not _unreached(f))
+        dead = any(f.check == "daemon" and f.verdict is Verdict.FAILURE for f in bad)
+        return tuple(f for f in bad if not dead or f.check not in RUNGS)
+
     def with_findings(self, more: Sequence[Finding]) -> SmokeReport:
         """The same report with findings about the nodes added."""
         return replace(self, findings=(*self.findings, *more))
@@ -108,6 +132,10 @@ class SmokeReport:
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],
         }
+
+
+def _unreached(finding: Finding) -> bool:
+    return finding.verdict is Verdict.UNKNOWN and finding.message.startswith(rungs.NOT_REACHED)
 
 
 def smoke_test(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.errors import NodeError
 from lingctl.flows.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
@@ -215,3 +216,27 @@ def test_a_start_script_that_ends_at_once_is_no_error_of_the_start(cluster):
 
 def test_stopping_what_never_ran_does_nothing(cluster):
     assert stop(cluster) == ""
+
+
+@pytest.mark.parametrize(
+    ("inspect", "unknown"),
+    [
+        ("echo 'Cannot connect to the Docker daemon. Is the docker daemon running?' >&2; exit 1", True),
+        ("echo running", True),
+        ("echo paused", True),
+        ("exit 1", True),
+        ("echo 'Error: No such object: lingctl-demo' >&2; exit 1", False),
+        ("echo 'Error: no such object: \"lingctl-demo\"' >&2; exit 125", False),
+        ("echo exited", False),
+    ],
+)
+def test_a_daemon_is_not_called_dead_where_the_runtime_does_not_tell(cluster, tmp_path, inspect, unknown):
+    (tmp_path / "tools/docker").write_text(f'#!/bin/sh\n[ "$1" = inspect ] || exit 1\n{inspect}\n')
+    seen = look(cluster)
+    assert seen.pid is None and bool(seen.unknown) is unknown
+    if unknown:
+        with pytest.raises(NodeError) as caught:
+            look_at_daemon(node, cluster)
+        assert (caught.value.code, caught.value.where) == ("daemon-unknown", "node1")
+    else:
+        assert not look_at_daemon(node, cluster).alive

@@ -187,17 +187,19 @@ def test_findings_about_nodes():
         NodeSight("n3", None, "no route"),
         NodeSight("n4", True, "", {0: 93.6, 1: 95.2}),
         NodeSight("n5", True, "", {}, "the tool is not there"),
+        NodeSight("n6", True, "", {0: 4.0, 1: 90.0}),
     ]
     found = [(f.check, f.where, f.verdict.word) for f in node_findings(sights)]
     assert found == [
         ("daemon", "n1", "pass"),
         ("memory", "n1 card 1", "unknown"),
         ("daemon", "n2", "failure"),
-        ("memory", "n2 card 0", "failure"),
         ("daemon", "n3", "unknown"),
         ("daemon", "n4", "pass"),
         ("memory", "n4", "pass"),
         ("daemon", "n5", "pass"),
         ("memory", "n5", "unknown"),
+        ("daemon", "n6", "pass"),
+        ("memory", "n6 card 0", "failure"),
     ]
-    assert node_findings(sights)[6].message == "94 to 95 % in use on each of 2 cards"
+    assert node_findings(sights)[5].message == "94 to 95 % in use on each of 2 cards"
