@@ -15,8 +15,10 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     Exit status 3 when one is not healthy or differs from the others, 4 when none could be reached.
     """
     from lingctl.flows.status import cluster_status
+    from lingctl.flows.status_remedy import what_to_type
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
+    from lingctl.output.terminal import say
     from lingctl.remote.group import connect
 
     cluster = required_cluster(nodes)
@@ -44,6 +46,8 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
                 for row in rows
             ],
         )
+        if todo := what_to_type(rows):
+            say(f"fix: {todo}")
     if not any(row.reached for row in rows):
         raise typer.Exit(4)
     if not all(row.healthy for row in rows):

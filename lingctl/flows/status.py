@@ -213,8 +213,7 @@ def _problems(
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
     sight = seen.sight
-    if sight is not None and _daemon_word(seen.state, sight) == "dead":
-        yield how_it_ended(sight)
+    yield from _not_running(seen.state, sight)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
@@ -226,8 +225,22 @@ def _problems(
             yield f"port {' and '.join(closed)} closed"
     if seen.table is not None:
         yield from _card_problems(seen.table, cluster.node(node).devices)
-    if seen.state.unfinished is not None and not (sight is not None and sight.succeeded):
-        yield f"half-done: {seen.state.unfinished.description}"
+    if seen.state.unfinished is not None:
+        yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
+
+
+def _not_running(state: NodeState, sight: DaemonSight | None) -> Iterator[str]:
+    """Why no daemon runs on a node."""
+    if state.runtime_problem:
+        return
+    if state.container is None:
+        yield "there is no container: nothing was deployed, or it was removed"
+    elif state.container.status != "running":
+        yield f"the container does not run: it is {state.container.status}"
+    elif sight is None:
+        yield "it is not known whether the daemon runs: the container runtime does not tell"
+    elif not sight.alive:
+        yield how_it_ended(sight) if state.started else "the daemon was stopped, or never started"
 
 
 def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterator[str]:

@@ -1,0 +1,42 @@
+"""What status says is to be typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lingctl.flows.status import NodeStatus
+from lingctl.flows.status_remedy import what_to_type
+
+WELL = NodeStatus(
+    "node1", True, "running", "running", 9, "r", "as shipped", (1025, 1026), {0: 50000}, "ready", ()
+)
+OTHER = replace(WELL, node="node2", service="-", ports=())
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (NodeStatus("node2", False, problems=("no route",)), "bring node2 back"),
+        (replace(OTHER, daemon="unknown"), "container runtime"),
+        (replace(OTHER, daemon="loading"), "lingctl logs -f"),
+        (replace(OTHER, daemon="dead", problems=("the daemon ended",)), "lingctl deploy"),
+        (replace(OTHER, daemon="stopped", container="exited", problems=("it is exited",)), "lingctl deploy"),
+        (replace(OTHER, problems=("half-done, or under way",)), "lingctl deploy"),
+        (replace(OTHER, problems=("card 3: Alarm",)), "lingctl check-network"),
+        (replace(OTHER, processes=None), "lingctl smoke-test"),
+    ],
+)
+def test_every_unhealthy_node_has_something_to_type(bad, said):
+    assert said in what_to_type([WELL, bad])
+
+
+def test_a_lost_node_means_that_all_start_again():
+    lost = replace(WELL, service="node lost", problems=("do not rely on it",))
+    dead = replace(OTHER, daemon="dead", problems=("the daemon ended",))
+    assert "lingctl restart" in what_to_type([lost, dead])
+
+
+def test_of_a_healthy_cluster_nothing_is_said():
+    assert what_to_type([WELL, OTHER]) == ""
