@@ -41,6 +41,7 @@ def init(
             code="file-exists",
         )
     try:
+        output.parent.stat()  # a mistyped folder is not made
         write_file(output, text.encode())
     except OSError as error:
         raise no_room(error, output) or UsageError(

@@ -19,6 +19,7 @@ from lingctl.errors import InternalError, LingctlError
 
 T = TypeVar("T")
 _GRACE_SECONDS = 10.0
+_INTERRUPTED_SECONDS = 1.0
 
 
 def side_by_side(
@@ -72,10 +73,11 @@ def side_by_side(
                 _raise(outcome, name, cut, left_out)
             else:
                 outcomes[name] = outcome
-    except BaseException:
+    except BaseException as error:
         waiting.clear()
         stop()
-        _await_end(threads)
+        # Who still logs in has no connection yet that could be closed: an interrupted run does not wait.
+        _await_end(threads, _GRACE_SECONDS if isinstance(error, Exception) else _INTERRUPTED_SECONDS)
         raise
     return {name: outcomes[name] for name in names}
 
@@ -101,7 +103,7 @@ def _raise(error: BaseException, name: str, cut: list[str], left_out: list[str])
     ) from error
 
 
-def _await_end(threads: list[threading.Thread]) -> None:
-    deadline = time.monotonic() + _GRACE_SECONDS
+def _await_end(threads: list[threading.Thread], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))

@@ -129,15 +129,15 @@ WEIGHTS = {
     ),
     "more-layers-than-weights": (
         lambda folder: edit_json(folder / "config.json", num_hidden_layers=3),
-        "weight model.layers.2.",
+        "num_hidden_layers 3, the checkpoint has 2 layers",
     ),
     "fewer-experts-than-weights": (
         lambda folder: edit_json(folder / "config.json", num_experts=32),
-        "The size of tensor model.layers.0.mlp.gate.weight",
+        "num_experts 32, the checkpoint has 64 experts",
     ),
     "a-wider-shared-expert": (
         lambda folder: edit_json(folder / "config.json", num_shared_experts=3),
-        "The size of tensor model.layers.0.mlp.shared_experts",
+        "num_shared_experts x moe_intermediate_size 48",
     ),
     "other-heads": (
         lambda folder: edit_json(folder / "config.json", num_attention_heads=32),

@@ -160,10 +160,10 @@ def test_sampling():
     assert Sampler(Sampling(presence_penalty=1.0)).choose(logits, [1], [1]) == 2
 
 
-def test_damaged_shards_are_named(tmp_path):
+def test_damaged_shards_are_refused(tmp_path):
     shard = tmp_path / "model.safetensors"
     shard.write_bytes((next(tiny("lite").glob("*.safetensors"))).read_bytes()[:-10])
-    with pytest.raises(LoadError, match=r"SafetensorError: model\.safetensors"):
+    with pytest.raises(LoadError, match=r"SafetensorError: .*incomplete metadata"):
         Checkpoint(tmp_path)
     shard.unlink()
     with pytest.raises(LoadError, match=r"No local weights found in .* with extension .safetensors"):

@@ -127,6 +127,7 @@ INSPECT = {
     "has_backup": False,
     "shapes": {"query_key_value": None, "dense": None},
     "digest": "",
+    "contradictions": [],
 }
 
 
