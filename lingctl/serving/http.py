@@ -180,8 +180,8 @@ def speaks_tls(place: Place, connect_limit: float = 3.0) -> bool:
 
 def _headers(request: Request) -> dict[str, str]:
     json_body = {"Content-Type": "application/json"} if request.body is not None else {}
-    # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next start
-    # for a minute (TIME_WAIT, seen on 3.0.0). We close.
+    # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
+    # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
     return {"Accept-Encoding": "identity", **json_body, **request.headers}
 
 
