@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lingctl.ascend.hccn import query
-from lingctl.ascend.unread import Unread, refusal, unread, whole
+from lingctl.ascend.unread import Unread, broken_off, refusal, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
@@ -66,8 +66,10 @@ def hccs_ping(card: int, address: str) -> Command:
 
 def read_ping(answer: Answer | None) -> Ping | Unread:
     """``-ping -g`` (also ``-ub_ping``); loss may exit 1, and its summary is the last thing printed."""
-    if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
-        return whole(answer)  # type: ignore[return-value]  # never whole here
+    if answer is None:
+        return unread(answer)
+    if cut := broken_off(answer):
+        return cut
     said = f"{answer.stdout}\n{answer.stderr}"
     found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
     sent, received = (int(found[0][0]), int(found[0][1])) if len(found) == 1 else (0, 0)
@@ -83,8 +85,10 @@ def read_ping(answer: Answer | None) -> Ping | Unread:
 
 def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
     """``-hccs_ping -g``: all packets back and every plane 0x0; its exit status says nothing."""
-    if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
-        return whole(answer)  # type: ignore[return-value]  # never whole here
+    if answer is None:
+        return unread(answer)
+    if cut := broken_off(answer):
+        return cut
     found = re.findall(_HCCS_SUMMARY, answer.stdout, re.MULTILINE)
     if len(found) != 1:
         return refusal(answer) or unread(answer, "several answers in one" if found else "")

@@ -107,9 +107,14 @@ def whole(answer: Answer | None) -> Answer | Unread:
         return refused
     if answer.exit_status != 0:
         return unread(answer)
-    if answer.stdout and not answer.stdout.endswith("\n"):
+    return broken_off(answer) or answer
+
+
+def broken_off(answer: Answer) -> Unread | None:
+    """Why an answer is not all that was said, None if it is: for a tool whose exit status means nothing."""
+    if answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
         return unread(answer, CUT_SHORT)
-    return answer
+    return None
 
 
 def closing(body: str, *arguments: str | int) -> Command:

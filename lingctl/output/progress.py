@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 from rich.live import Live
@@ -49,7 +51,7 @@ def progress() -> Iterator[Listener]:
     try:
         with interrupts.deferred():
             shown = _Board(console) if redraws(console) else _Lines(console)
-        with interrupts.saying_again(lambda shown=shown: shown.tell(_STILL_ENDING)):  # type: ignore[misc]
+        with interrupts.saying_again(partial(shown.tell, _STILL_ENDING)):
             yield _without_consequences(shown.tell)
         whole = True
     finally:
@@ -84,7 +86,7 @@ def line(event: Event) -> str:
     return harmless(" ".join(part for part in parts if part))
 
 
-class _Teller:
+class _Teller(ABC):
     """Hears events in any thread and gives them to one thread, which alone prints."""
 
     def __init__(self, console: Console) -> None:
@@ -118,11 +120,13 @@ class _Teller:
             heard.append(self._heard.popleft())
         self._print(heard)
 
+    @abstractmethod
     def _print(self, heard: list[Event]) -> None:
-        raise NotImplementedError
+        """Show what was heard since the last time."""
 
+    @abstractmethod
     def _finish(self, whole: bool) -> None:
-        """Nothing is left by default."""
+        """Show what is left; ``whole`` as in ``close``."""
 
 
 class _Lines(_Teller):
@@ -142,6 +146,9 @@ class _Lines(_Teller):
                 continue
             self._last[key] = (event.state, now)
             self._console.print(Text(line(event)), soft_wrap=True)
+
+    def _finish(self, whole: bool) -> None:
+        """Nothing is left: each line stands."""
 
 
 class _Board(_Teller):

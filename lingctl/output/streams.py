@@ -15,9 +15,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lingctl import interrupts
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _POLL_MILLISECONDS = 500
 
@@ -42,9 +45,9 @@ class _Tolerant(io.RawIOBase):
         """Whether that is a terminal."""
         return os.isatty(self._descriptor)
 
-    def write(self, data: object) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """See ``io.RawIOBase.write``."""
-        content = bytes(data)  # type: ignore[call-overload]
+        content = bytes(data)
         while self.trouble is None:
             try:
                 return os.write(self._descriptor, content)

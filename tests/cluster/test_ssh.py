@@ -86,7 +86,7 @@ def test_a_command_is_not_late_for_the_time_it_waited_for_its_turn(node: SshConn
     with ThreadPoolExecutor(5) as pool:
         long = [pool.submit(node.run, script("sleep 4"), timeout=60) for _ in range(4)]
         deadline = time.monotonic() + 20
-        while node._slots._value:  # type: ignore[attr-defined]
+        while node._slots._value:  # type: ignore[attr-defined]  # a semaphore has no public way to be asked
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert node.run(script("echo done"), timeout=2).stdout == "done\n"
