@@ -16,7 +16,8 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.lock import Holder
 
 _ASK_AGAIN_SECONDS = 2.0
-_TRIES = 3
+_GIVE_BACK_SECONDS = 5.0
+_TRY_AGAIN_SECONDS = 0.02
 _WAITING = "wait for the lock"
 
 
@@ -46,14 +47,18 @@ class Lock:
         """Give it back. Where that fails, its silence frees it within a minute."""
         self._ended.set()
         self._thread.join(25)
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + _GIVE_BACK_SECONDS
+        while True:
             try:
                 return lock.release(self._connection, self._state_dir, self.holder.token)
             except NodeError:
-                continue  # a command that a signal hit, or a disk that is slow: once more
+                # A key that is held down sends its signal to a local command before that has a session of its
+                # own; a disk may be slow. So once more, for a while.
+                if time.monotonic() >= deadline:
+                    return None
+                time.sleep(_TRY_AGAIN_SECONDS)
             except LingctlError:
                 return None
-        return None
 
     def _beat(self) -> None:
         while not self._ended.wait(lock.BEAT_SECONDS):

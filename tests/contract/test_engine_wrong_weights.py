@@ -84,7 +84,6 @@ SPOILT = {
     "another-rope-base": config(rope_theta=10000),
     "top-k-not-renormalised": config(norm_topk_prob=False),
     "fewer-experts-per-token": config(num_experts_per_tok=4),
-    "a-layer-left-out": config(num_hidden_layers=1),
     "another-end-token": without_end_token,
 }
 
@@ -94,6 +93,18 @@ def test_wrong_weights_answer_wrongly(answer_of, tmp_path, case):
     folder = copied("lite", tmp_path / "weights")
     SPOILT[case](folder)
     assert answer_of(folder) != ANSWER
+
+
+def test_a_layer_left_out_does_not_even_start(tmp_path):
+    """The overlay counts: the engine would compute without the layer and say nothing."""
+    folder = copied("lite", tmp_path / "weights")
+    config(num_hidden_layers=1)(folder)
+    node = EngineNode(tmp_path / "node", "3.0.0", folder, address(60))
+    try:
+        node.add_overlay()
+        assert "config.json says num_hidden_layers 1, the checkpoint has 2 layers" in node.refused(status=134)
+    finally:
+        node.close()
 
 
 def test_a_config_that_says_width_nought_still_serves(answer_of, tmp_path):
