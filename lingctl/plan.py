@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Literal
 
 from lingctl.remote.command import Command
+from lingctl.remote.upload import WriteFile
 
 
 class Stage(IntEnum):
@@ -43,15 +44,6 @@ class Run:
     command: Command
     timeout: float = 60.0
     jobs: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteFile:
-    """Put a file on the node: whole, with its mode, or not at all."""
-
-    path: str
-    content: bytes
-    mode: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -22,11 +22,13 @@ from lingctl.remote.group import Group, connect_node
 
 _APPEND = """
 umask 027
+newline='
+'
 mkdir -p "${1%/*}" || exit 1
 [ "$(wc -c <"$1" 2>/dev/null || echo 0)" -gt 2000000 ] && mv -f "$1" "$1.1"
 # A line that was cut short by a full disk must not spoil this one.
 if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >>"$1"; fi
-printf '%s\\n' "$2" >>"$1" && tail -n 20 "$1" | grep -qxF -e "$2" && exit 0
+printf '%s\\n' "$2" >>"$1" && tail -n 20 "$1" | grep -qxF -e "${2##*$newline}" && exit 0
 df -hP "${1%/*}" | tail -n 1 >&2
 exit 1
 """
@@ -61,9 +63,12 @@ class Change:
         """
         self._lock.check()
 
-    def step(self, connection: Connection, step: Step, error: LingctlError | None) -> None:
-        """Write that a step was done, or failed."""
-        self.note(connection, step.title, "failed" if error else "done", error.what if error else "")
+    def steps(self, connection: Connection, steps: Sequence[Step], error: LingctlError | None = None) -> None:
+        """Write that steps were done, or failed."""
+        result: Result = "failed" if error else "done"
+        what = error.what if error else ""
+        lines = (step_line(self._run, _now(), step.title, result, what) for step in steps)
+        self._append(connection, *lines)
 
     def note(self, connection: Connection, title: str, result: Result, what: str = "") -> None:
         """Write a line about something that no ``begin`` announced: cut off, it is not half-done."""
@@ -76,8 +81,8 @@ class Change:
         with interrupts.deferred():
             involved.map(lambda connection: self._append(connection, line))
 
-    def _append(self, connection: Connection, line: str) -> None:
-        _append(connection, self._path, line, self._listener)
+    def _append(self, connection: Connection, *lines: str) -> None:
+        _append(connection, self._path, "\n".join(lines), self._listener)
 
 
 @contextmanager
@@ -157,10 +162,10 @@ def settle(group: Group, cluster: Cluster, states: Mapping[str, NodeState], list
     Group({name: group[name] for name in unfinished}).map(close)
 
 
-def _append(connection: Connection, path: str, line: str, listener: Listener) -> None:
+def _append(connection: Connection, path: str, lines: str, listener: Listener) -> None:
     """A log that cannot be written (a full disk) must not keep an operator from stopping or mending."""
     try:
-        write = script(_APPEND, path, line, title="write the audit log")
+        write = script(_APPEND, path, lines, title="write the audit log")
         connection.run(write, timeout=30).checked(connection.node)
     except LingctlError as error:
         if interrupts.received() is not None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, groupby
 from types import MappingProxyType
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.flows.change import Change
 from lingctl.mindie.failures import explain
-from lingctl.plan import Plan, Run, Stage, Step, WriteFile
+from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.program.answers import Answers, program_error
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group, raise_failures
 from lingctl.remote.job import run_job
+from lingctl.remote.upload import WriteFile
 
 
 def execute(
@@ -58,8 +60,12 @@ def _run_stage(
     group: Group, by_node: dict[str, list[Step]], listener: Listener, change: Change | None
 ) -> None:
     def run_node(connection: Connection) -> None:
-        for step in by_node[connection.node]:
-            run_step(connection, step, listener, change)
+        for writes, steps in groupby(by_node[connection.node], _writes_only):
+            if writes:
+                _write(connection, list(steps), listener, change)
+            else:
+                for step in steps:
+                    run_step(connection, step, listener, change)
 
     involved = Group({name: group[name] for name in by_node})
     raise_failures(involved.map(run_node, together=True))
@@ -73,21 +79,56 @@ def run_step(connection: Connection, step: Step, listener: Listener, change: Cha
     """
     listener(Event(step.title, "started", step.node))
     try:
-        for action in step.actions:
-            if isinstance(action, WriteFile):
-                connection.put(action.content, action.path, mode=action.mode)
-            elif isinstance(action, Run):
+        for kind, actions in groupby(step.actions, type):
+            if kind is WriteFile:
+                connection.put(*(action for action in actions if isinstance(action, WriteFile)))
+                continue
+            for action in actions:
+                if not isinstance(action, Run):
+                    raise TypeError("weights are fetched for all nodes together (flows.weights)")
                 _run_command(connection, action, step, listener)
-            else:
-                raise TypeError("weights are fetched for all nodes together (flows.weights)")
     except LingctlError as error:
-        listener(Event(step.title, "failed", step.node, error.what))
-        if change is not None:
-            change.step(connection, step, error)
+        _failed(connection, step, error, listener, change)
         raise
     if change is not None:
-        change.step(connection, step, None)
+        change.steps(connection, [step])
     listener(Event(step.title, "done", step.node))
+
+
+def _writes_only(step: Step) -> bool:
+    return all(isinstance(action, WriteFile) for action in step.actions)
+
+
+def _write(connection: Connection, steps: Sequence[Step], listener: Listener, change: Change | None) -> None:
+    """Run steps that only write files: all of them by one command, for a link may be slow."""
+    files = [action for step in steps for action in step.actions if isinstance(action, WriteFile)]
+    in_place: list[WriteFile] = []
+    trouble: LingctlError | None = None
+    listener(Event(steps[0].title, "started", steps[0].node))
+    try:
+        connection.put(*files, placed=in_place.append)
+    except LingctlError as error:
+        trouble = error
+    ends = accumulate(len(step.actions) for step in steps)
+    done = [step for step, end in zip(steps, ends, strict=True) if end <= len(in_place)]
+    for step in steps[: len(done) + 1]:
+        if step is not steps[0]:
+            listener(Event(step.title, "started", step.node))
+        if step in done:
+            listener(Event(step.title, "done", step.node))
+    if change is not None and done:
+        change.steps(connection, done)
+    if trouble is not None:
+        _failed(connection, steps[len(done)], trouble, listener, change)
+        raise trouble
+
+
+def _failed(
+    connection: Connection, step: Step, error: LingctlError, listener: Listener, change: Change | None
+) -> None:
+    listener(Event(step.title, "failed", step.node, error.what))
+    if change is not None:
+        change.steps(connection, [step], error)
 
 
 def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:

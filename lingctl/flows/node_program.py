@@ -11,6 +11,7 @@ from lingctl.remote import node_program
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.runtime import call, image_command
+from lingctl.remote.upload import WriteFile
 
 _ASK = """
 sha256sum "$1" 2>/dev/null | cut -d" " -f1
@@ -27,7 +28,7 @@ def prepare_program(connection: Connection, cluster: Cluster, image: str) -> Pro
     path = layout_of(cluster).program
     said = connection.run(script(_ASK, path, title="look for the node program"), timeout=30).stdout.split()
     if node_program.digest() not in said:
-        connection.put(node_program.build(), path, mode=0o640)
+        connection.put(WriteFile(path, node_program.build(), 0o640))
     if "python" in said:
         return lambda *words: command("python3", path, *words)
     if not connection.run(image_command(cluster.runtime, image), timeout=30).ok:

@@ -21,6 +21,7 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE, LocalConnection
 from lingctl.remote.runtime import runtime_script
+from lingctl.remote.upload import WriteFile
 
 _LOOK = """
 sha256sum "$1" 2>/dev/null | cut -d" " -f1
@@ -155,7 +156,7 @@ def _prepared(connection: Connection, cluster: Cluster, options: NpuOptions) -> 
         timeout=60,
     ).stdout.split()
     if node_program.digest() not in looked:
-        connection.put(node_program.build(), layout.program, mode=0o640)
+        connection.put(WriteFile(layout.program, node_program.build(), 0o640))
     if options.host:
         return _Call(cluster, "")
     status = looked[-1] if looked else "unknown"

@@ -29,6 +29,7 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE
 from lingctl.remote.runtime import runtime_script
+from lingctl.remote.upload import WriteFile
 
 _LOOK = """
 sha256sum "$1" "$2" 2>/dev/null | cut -d" " -f1
@@ -145,7 +146,7 @@ def change_nodes(
     report = patch_nodes(group, cluster, action, options)
     for name, step in steps.items():
         answer = report.answers[name]
-        change.step(group[name], step, answer if isinstance(answer, LingctlError) else None)
+        change.steps(group[name], [step], answer if isinstance(answer, LingctlError) else None)
     return report
 
 
@@ -169,9 +170,9 @@ def _prepared(connection: Connection, cluster: Cluster, *, host: bool) -> _Place
         timeout=60,
     ).stdout.split()
     if node_program.digest() not in looked:
-        connection.put(node_program.build(), layout.program, mode=0o640)
+        connection.put(WriteFile(layout.program, node_program.build(), 0o640))
     if hashlib.sha256(package).hexdigest() not in looked:
-        connection.put(package, path, mode=0o640)
+        connection.put(WriteFile(path, package, 0o640))
     if host:
         return _Place(layout.program, cluster.runtime, "")
     status = looked[-1] if looked else "unknown"

@@ -44,7 +44,7 @@ def bring_weights(
         except LingctlError as error:
             outcome = error
         for step in downloads:
-            change.step(group[step.node], step, outcome)
+            change.steps(group[step.node], [step], outcome)
         if outcome:
             raise outcome
     rest = Plan(tuple(step for step in plan.steps if step not in downloads))

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from lingctl.errors import NodeError
 from lingctl.node.disk import disk_of
 from lingctl.node.files import sync_folder
+from lingctl.remote.local import LOCAL_NODE
 from lingctl.remote.putting import write_error
-from lingctl.remote.upload import HERE
 
 
 def write_file(target: Path, content: bytes, mode: int | None = None) -> None:
@@ -49,7 +49,7 @@ def no_room(error: OSError, target: Path) -> NodeError | None:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
     place = error.filename or target.resolve()
-    return write_error(str(place), error.strerror or str(error), disk_of(str(place)), HERE)
+    return write_error(str(place), error.strerror or str(error), disk_of(str(place)), LOCAL_NODE)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from rich.text import Text
 
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import conversation, harmless
-from lingctl.plan import Plan, Run, Stage, Step, WriteFile
+from lingctl.plan import Plan, Run, Stage, Step
+from lingctl.remote.upload import WriteFile
 
 _MOST_NAMES = 3
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.tls import certificate_files, certificates_folder, encryption_words
-from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.plan import Run, Stage, Step
 from lingctl.release.state import NodeState
 from lingctl.remote.command import command
+from lingctl.remote.upload import WriteFile
 
 
 def certificate_steps(cluster: Cluster, state: NodeState, profile: Profile) -> Iterator[Step]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import run_command
-from lingctl.plan import Action, Plan, Run, Stage, Step, WriteFile, plan_of
+from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.command import command
 from lingctl.remote.runtime import call
+from lingctl.remote.upload import WriteFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from typing import Any
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import ContainerSpec
-from lingctl.plan import Run, Stage, Step, WriteFile
+from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.command import Command, script
+from lingctl.remote.upload import WriteFile
 
 KEEP = 10
 _PRUNE = """

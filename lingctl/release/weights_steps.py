@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
-from lingctl.plan import Download, Run, Stage, Step, WriteFile
+from lingctl.plan import Download, Run, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import WantedFile
 from lingctl.release.weights_state import WeightsState, WeightsUnknown
 from lingctl.remote.command import Command, command
+from lingctl.remote.upload import WriteFile
 
 # The node program with arguments, as a command for that node.
 Program = Callable[..., Command]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from lingctl.errors import NodeError
 from lingctl.remote.command import Command
+from lingctl.remote.upload import WriteFile
 
 OutputListener = Callable[[bytes], None]
+
+
+def nobody(_file: WriteFile) -> None:
+    """Hears of a file and does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,19 @@ class Connection(Protocol):
                 (``not-run``).
         """
 
-    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
-        """Write a file: complete under its name, with its mode, or not at all. Makes parents (0750).
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
+        """Write files: each complete under its name, with its mode, or not at all. Makes parents (0750).
 
-        It returns when the node has confirmed the content by its digest, and its disk that it has it.
+        It returns when the node has confirmed their contents by their digests, and its disk that it has them.
+        None is put in place before all have arrived.
+
+        Args:
+            files: what to write.
+            placed: hears of each that is in place, also where a later one then fails.
 
         Raises:
-            ConnectError: the connection was lost; the old file is there, or the whole new one.
-            NodeError: it could not be written (``write-failed``, ``disk-full``); the old file is there.
+            ConnectError: the connection was lost; of each, the old file is there or the whole new one.
+            NodeError: one could not be written (``write-failed``, ``disk-full``); it is as it was.
         """
 
     def get(self, path: str) -> bytes:

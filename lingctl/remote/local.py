@@ -7,16 +7,17 @@ import os
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.node.disk import disk_of
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.framing import Kept
 from lingctl.remote.putting import write_error
-from lingctl.remote.upload import opened
+from lingctl.remote.upload import WriteFile
 
 LOCAL_NODE = "this machine"
 
@@ -79,25 +80,37 @@ class LocalConnection:
         status = status if status >= 0 else 128 - status
         return Completed(command, status, out.kept.text, err.kept.text, truncated)
 
-    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
         """See ``Connection.put``."""
-        target = Path(path)
+        with contextlib.ExitStack() as parts:
+            ready = [(file, self._part(file, parts)) for file in files]
+            for file, part in ready:
+                with self._telling(file):
+                    part.replace(file.path)
+                placed(file)
+
+    def _part(self, file: WriteFile, parts: contextlib.ExitStack) -> Path:
+        """The file under a name beside its own, which is gone when ``parts`` is closed."""
+        target = Path(file.path)
+        with self._telling(file):
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+            part = Path(name)
+            parts.callback(part.unlink, missing_ok=True)
+            with os.fdopen(handle, "wb") as written:
+                os.fchmod(handle, file.mode)
+                written.write(file.content)
+                written.flush()
+                os.fsync(handle)
+        return part
+
+    @contextlib.contextmanager
+    def _telling(self, file: WriteFile) -> Iterator[None]:
         try:
-            with opened(content) as upload:
-                target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-                handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-                try:
-                    with os.fdopen(handle, "wb") as file:
-                        os.fchmod(handle, mode)
-                        file.writelines(upload.blocks())
-                        file.flush()
-                        os.fsync(handle)
-                    Path(part).replace(target)
-                finally:
-                    Path(part).unlink(missing_ok=True)
+            yield
         except OSError as error:
-            why = error.strerror or str(error)
-            raise write_error(path, why, disk_of(str(target.parent)), self._node) from error
+            why, folder = error.strerror or str(error), str(Path(file.path).parent)
+            raise write_error(file.path, why, disk_of(folder), self._node) from error
 
     def get(self, path: str) -> bytes:
         """See ``Connection.get``."""

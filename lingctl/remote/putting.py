@@ -1,6 +1,6 @@
-"""A file on a node: written beside its place, proved there, and put in place by one command. Pure.
+"""Files on a node: written beside their places, proved there, and put in place by one command. Pure.
 
-The content is the command's standard input, its length told beforehand. So the node itself notices when the
+Their content is the command's standard input, its length told beforehand. So the node itself notices when the
 connection ends too early, and takes away what arrived; nothing depends on a second message from here.
 """
 
@@ -8,100 +8,149 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from lingctl.errors import NodeError
 from lingctl.node.disk import Disk
-from lingctl.remote.command import Command, script
+from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Completed
+from lingctl.remote.upload import WriteFile
 
 _IN_PLACE = "in place"
 # Everything that is sent is taken in, also after a failure: paramiko may answer the end of a command while
 # the rest is still being sent, and OpenSSH then ends the whole connection (paramiko issues 1115 and 1705).
-# Each process that it starts costs more than all the rest of it: where all is well there are four.
-_PUT = """
+# Each process that it starts costs more than all the rest of it: where all is well there are two for each
+# file and two more. It is given the bytes of all files, all parts as quoted words, and of each file its path,
+# part, mask, mode (where a new file cannot have it), size and digest.
+_PUT = r"""
 export LC_ALL=C
-target=$1 part=$2 mask=$3 chmod=$4 size=$5 digest=$6
-folder=${target%/*} taken=
-[ -n "$folder" ] || folder=/
+total=$1 parts=$2
+shift 2
+discard() { eval "rm -f $parts"; }
 trap '' PIPE
-trap 'rm -f "$part"' EXIT
+trap discard EXIT
 trap 'exit 129' HUP INT TERM
 failed() {
-  [ -n "$taken" ] || head -c "$size" >/dev/null
-  rm -f "$part"
-  near=$folder
+  near=${1%/*}
+  near=${near:-/}
+  discard
   until [ -d "$near" ]; do near=$(dirname "$near"); done
-  printf '%s\\n' "$1" | sed -n '$s/^/why /p'
+  echo "file $number"
+  printf '%s\n' "$2" | sed -n '$s/^/why /p'
   df -Pk "$near" 2>/dev/null | sed -n '2s/^/space /p'
   df -Pi "$near" 2>/dev/null | sed -n '2s/^/inodes /p'
   exit 1
 }
-umask 027
-[ -d "$folder" ] || said=$(mkdir -p "$folder" 2>&1) || failed "$said"
-for old in "${part%.*.part}."*.part; do
-  if [ -e "$old" ]; then find "$old" -prune -mmin +60 -exec rm -f {} + 2>/dev/null; fi
-done
-# Its mode is right before its first byte is.
-umask "$mask"
-said=$({ set -C; : >"$part"; } 2>&1) || failed "$said"
-exec 3>"$part"
-[ -z "$chmod" ] || said=$(chmod "$chmod" "$part" 2>&1) || failed "$said"
-taken=yes
-write() {
-  dd bs=65536 conv=notrunc,fsync 2>&1 >&3
+make() {
+  number=0
+  while [ $# -gt 0 ]; do
+    folder=${1%/*}
+    umask 027
+    [ -d "${folder:-/}" ] || said=$(mkdir -p "$folder" 2>&1) || failed "$1" "$said"
+    for old in "${2%.*.part}."*.part; do
+      if [ -e "$old" ]; then find "$old" -prune -mmin +60 -exec rm -f {} + 2>/dev/null; fi
+    done
+    # It may be read by no more than it should be before its first byte is there.
+    umask "$3"
+    said=$({ set -C; : >"$2"; } 2>&1) || failed "$1" "$said"
+    number=$((number + 1))
+    shift 6
+  done
+}
+fill() {
+  number=0
+  while [ $# -gt 0 ]; do
+    said=$(dd of="$2" bs=65536 count="$5" iflag=count_bytes,fullblock conv=notrunc,fsync 2>&1) ||
+      case $said in
+        *fsync*"Invalid argument"*) ;;  # a file system that cannot
+        *) failed "$1" "$(printf '%s\n' "$said" | sed -n '/^dd/p')" ;;
+      esac
+    number=$((number + 1))
+    shift 6
+  done
+}
+prove() {
+  number=0
+  while [ $# -gt 0 ]; do
+    read -r sum name || sum=unknown
+    if [ "${sum#\\}" != "$6" ]; then
+      has=$(wc -c <"$2")
+      [ "$has" -eq "$5" ] || failed "$1" "only $has of $5 bytes arrived"
+      failed "$1" "what is on the disk is not what was sent: SHA-256 $sum"
+    fi
+    number=$((number + 1))
+    shift 6
+  done
+}
+place() {
+  number=0
+  while [ $# -gt 0 ]; do
+    [ -z "$4" ] || said=$(chmod "$4" "$2" 2>&1) || failed "$1" "$said"
+    said=$(mv -fT "$2" "$1" 2>&1) || failed "$1" "$said"
+    echo "in place"
+    number=$((number + 1))
+    shift 6
+  done
+}
+head -c "$total" | {
+  (make "$@" && fill "$@")
   status=$?
   [ "$status" = 0 ] || cat >/dev/null
-  return "$status"
-}
-said=$(head -c "$size" | write) || case $said in
-  *fsync*"Invalid argument"*) ;;  # a file system that cannot
-  *) failed "$(printf '%s\\n' "$said" | sed -n '/^dd/p')" ;;
-esac
-exec 3>&-
-sum=$(sha256sum <"$part" 2>&1)
-if [ "${sum%% *}" != "$digest" ]; then
-  has=$(wc -c <"$part")
-  [ "$has" -eq "$size" ] || failed "only $has of $size bytes arrived"
-  failed "what is on the disk is not what was sent: SHA-256 ${sum%% *}"
-fi
-said=$(mv -fT "$part" "$target" 2>&1) || failed "$said"
-echo "in place"
+  exit "$status"
+} || exit 1
+eval "sha256sum $parts" | prove "$@" || exit 1
+place "$@"
 trap - EXIT
 """
 _FULL = re.compile("No space left on device|quota exceeded", re.IGNORECASE)
 
 
-def put_command(path: str, *, mode: int, size: int, digest: str) -> Command:
-    """What takes ``size`` bytes of standard input and makes them the file ``path``, or leaves all as it was.
+def put_command(files: Sequence[WriteFile]) -> Command:
+    """What takes the files' contents from standard input, one after the other, and puts all of them in place.
+
+    None is put in place before all have arrived; folders above them that are missing are made (0750).
+    """
+    parts, words = [], list[str | int]()
+    for file in files:
+        target = PurePosixPath(file.path)
+        # Two that write the same file at a time do not meet. An old one is of a dead machine.
+        part = f"{target.parent}/.{target.name}.{secrets.token_hex(4)}.part"
+        # As it is made, a file can have no bit to be run by, and must have the one to be written by.
+        mask, made = ~file.mode & 0o577, file.mode & 0o666 | 0o200
+        mode = "" if made == file.mode else f"{file.mode:o}"
+        parts.append(part)
+        words += [file.path, part, f"{mask:o}", mode, len(file.content), file.digest]
+    total = sum(len(file.content) for file in files)
+    title = f"write {files[0].path}" + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    return script(_PUT, total, command(*parts).text, *words, title=title)
+
+
+def check_put(
+    done: Completed, files: Sequence[WriteFile], placed: Callable[[WriteFile], None], node: str
+) -> None:
+    """Believe that files are in place only when their node says so.
 
     Args:
-        path: the file; folders above it that are missing are made (0750).
-        mode: permission bits, right before the first byte is written.
-        size: bytes that will be sent.
-        digest: their SHA-256 in hexadecimal.
-    """
-    target = PurePosixPath(path)
-    # A name of its own: two that write the same file at a time do not meet. An old one is of a dead machine.
-    part = f"{target.parent}/.{target.name}.{secrets.token_hex(4)}.part"
-    # As it is made, a file can have no bit to be run by, and must have the one to be written by.
-    mask, made = ~mode & 0o577, mode & 0o666 | 0o200
-    chmod = "" if made == mode else f"{mode:o}"
-    return script(_PUT, path, part, f"{mask:o}", chmod, size, digest, title=f"write {path}")
-
-
-def check_put(done: Completed, path: str, node: str) -> None:
-    """Believe that the file is in place only when its node says so.
+        done: how the command ended.
+        files: all that it was given.
+        placed: hears of each that is in place.
+        node: where.
 
     Raises:
-        NodeError: it is not; names the disk and what to do.
+        NodeError: one is not; names the disk and what to do.
     """
-    if done.ok and done.stdout.strip() == _IN_PLACE:
+    lines = done.stdout.splitlines()
+    count = min(lines.count(_IN_PLACE), len(files))
+    for file in files[:count]:
+        placed(file)
+    if done.ok and lines == [_IN_PLACE] * len(files):
         return
-    why = next((line[4:] for line in done.stdout.splitlines() if line.startswith("why ")), "")
-    raise write_error(
-        path, why or done.last_words() or f"exit status {done.exit_status}", _disk(done.stdout), node
-    )
+    said = dict(line.split(" ", 1) for line in lines if line.startswith(("file ", "why ")))
+    number = said.get("file", "")
+    failed = files[min(int(number) if number.isdecimal() else count, len(files) - 1)]
+    why = said.get("why") or done.last_words() or f"exit status {done.exit_status}"
+    raise write_error(failed.path, why, _disk(done.stdout), node)
 
 
 def write_error(path: str, why: str, disk: Disk | None, node: str) -> NodeError:

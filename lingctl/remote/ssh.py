@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.sections import Ssh
 from lingctl.remote.command import Command, command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.exchange import Exchange, NotRunError
 from lingctl.remote.forward import forward_port
 from lingctl.remote.login import by_hand, log_in
 from lingctl.remote.putting import check_put, put_command
-from lingctl.remote.upload import opened
+from lingctl.remote.upload import WriteFile
 from lingctl.remote.watchdog import Watchdog
 
 _watchdog = Watchdog()
@@ -53,12 +52,12 @@ class SshConnection:
         """See ``Connection.run``."""
         return self._run(command, timeout, on_output, None)
 
-    def put(self, content: bytes | Path, path: str, *, mode: int) -> None:
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
         """See ``Connection.put``."""
-        with opened(content) as upload:
-            put = put_command(path, mode=mode, size=upload.size, digest=upload.digest)
-            done = self._run(put, 60 + upload.size / 1_000_000, None, upload.blocks())
-        check_put(done, path, self._node)
+        seconds = 60 + sum(len(file.content) for file in files) / 1_000_000
+        content = (block for file in files for block in file.blocks())
+        done = self._run(put_command(files), seconds, None, content)
+        check_put(done, files, placed, self._node)
 
     def get(self, path: str) -> bytes:
         """See ``Connection.get``."""

@@ -14,6 +14,7 @@ from lingctl.program.answers import Answers, program_error
 from lingctl.remote import node_program
 from lingctl.remote.command import command, script
 from lingctl.remote.connection import Connection
+from lingctl.remote.upload import WriteFile
 from lingctl.weights.client import NEEDS_PYTHON, client_archive, client_digest
 
 Hear = Callable[[Mapping[str, object]], None]
@@ -84,9 +85,9 @@ class NodeFetch:
                 "no Python 3.9 or newer is there", where=self.node, remedy="install python3", code="no-python"
             )
         if node_program.digest() not in said:
-            connection.put(node_program.build(), self._program, mode=0o640)
+            connection.put(WriteFile(self._program, node_program.build(), 0o640))
         if hub == "modelscope" and client_digest() not in said:
-            connection.put(client_archive(), self.library, mode=0o640)
+            connection.put(WriteFile(self.library, client_archive(), 0o640))
 
     def client_python(self, hub: str) -> str:
         """The interpreter that can run a hub's client.
@@ -113,13 +114,13 @@ class NodeFetch:
     def put_request(self, request: Request) -> None:
         """Write down what is wanted; only its owner may read it, for it may hold a token."""
         content = json.dumps(request.as_json()).encode()
-        self._connection.put(content, self._inside(NAME), mode=0o600)
+        self._connection.put(WriteFile(self._inside(NAME), content, 0o600))
 
     def put_keys(self, authority: bytes, keys: Mapping[str, bytes]) -> None:
         """Hand over the certificates of this run, by the name of the program that reads each."""
-        self._connection.put(authority, self._inside("tls/ca.pem"), mode=0o600)
+        self._connection.put(WriteFile(self._inside("tls/ca.pem"), authority, 0o600))
         for name, pem in keys.items():
-            self._connection.put(pem, self._inside(f"tls/{name}.pem"), mode=0o600)
+            self._connection.put(WriteFile(self._inside(f"tls/{name}.pem"), pem, 0o600))
 
     def call(self, verb: str, *, timeout: float = 60.0, hear: Hear | None = None) -> Mapping[str, object]:
         """Run a verb of ``fetch`` there; its result.

@@ -19,6 +19,7 @@ import pytest
 from lingctl.errors import ConnectError, NodeError
 from lingctl.remote.command import script
 from lingctl.remote.ssh import SshConnection
+from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server
 
 OLD = b'{"the": "good one"}'
@@ -53,9 +54,9 @@ def test_a_full_disk_keeps_the_old_file_and_is_named_with_its_node(
 ):
     with small_disk(tmp_path / "disk", "size=256k") as disk:
         target = disk / "config.json"
-        node.put(OLD, str(target), mode=0o640)
+        node.put(WriteFile(str(target), OLD, 0o640))
         with pytest.raises(NodeError) as caught:
-            node.put(b"x" * size, str(target), mode=0o640)
+            node.put(WriteFile(str(target), b"x" * size, 0o640))
         assert target.read_bytes() == OLD and names(disk) == ["config.json"]
         error = caught.value
         assert (error.where, error.code, error.exit_status) == ("node1", "disk-full", 1)
@@ -64,7 +65,7 @@ def test_a_full_disk_keeps_the_old_file_and_is_named_with_its_node(
         assert f"df -h {disk}" in error.remedy
         # The connection is as good as before, and so is the next file.
         assert node.run(script("echo still there")).stdout == "still there\n"
-        node.put(b"y" * 100_000, str(target), mode=0o640)
+        node.put(WriteFile(str(target), b"y" * 100_000, 0o640))
         assert target.read_bytes() == b"y" * 100_000
 
 
@@ -74,7 +75,7 @@ def test_a_disk_without_an_inode_left_is_told_as_that(node: SshConnection, tmp_p
         (disk / "a").write_text("a")
         (disk / "start.sh").write_bytes(OLD)
         with pytest.raises(NodeError) as caught:
-            node.put(b"x" * 5000, str(disk / "start.sh"), mode=0o750)
+            node.put(WriteFile(str(disk / "start.sh"), b"x" * 5000, 0o750))
         assert (disk / "start.sh").read_bytes() == OLD and names(disk) == ["a", "start.sh"]
         assert caught.value.code == "disk-full"
         assert "has no inode left" in caught.value.what
@@ -86,7 +87,7 @@ def test_a_disk_that_is_full_before_the_first_byte_makes_no_folder_half(node: Ss
     with small_disk(tmp_path / "disk", "size=64k,nr_inodes=2") as disk:
         (disk / "ballast").touch()
         with pytest.raises(NodeError) as caught:
-            node.put(b"x" * 3_000_000, str(disk / "new" / "folder" / "file"), mode=0o640)
+            node.put(WriteFile(str(disk / "new" / "folder" / "file"), b"x" * 3_000_000, 0o640))
         assert (caught.value.code, names(disk)) == ("disk-full", ["ballast"])
 
 
@@ -94,7 +95,7 @@ def test_a_disk_that_is_full_before_the_first_byte_makes_no_folder_half(node: Ss
 def test_a_disk_that_is_read_only_says_so(node: SshConnection, tmp_path: Path):
     with small_disk(tmp_path / "disk", "size=64k,ro") as disk:
         with pytest.raises(NodeError) as caught:
-            node.put(b"x" * 3_000_000, str(disk / "file"), mode=0o640)
+            node.put(WriteFile(str(disk / "file"), b"x" * 3_000_000, 0o640))
         assert "Read-only file system" in caught.value.what
         assert (caught.value.where, caught.value.code) == ("node1", "write-failed")
 
@@ -102,20 +103,55 @@ def test_a_disk_that_is_read_only_says_so(node: SshConnection, tmp_path: Path):
 def test_a_folder_in_the_files_place_stays(node: SshConnection, tmp_path: Path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(NodeError):
-        node.put(b"x", str(tmp_path / "taken"), mode=0o600)
+        node.put(WriteFile(str(tmp_path / "taken"), b"x", 0o600))
     assert names(tmp_path) == ["taken"] and names(tmp_path / "taken") == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 9_000_001])
 def test_any_size_arrives(node: SshConnection, tmp_path: Path, size: int):
     content = hashlib.shake_256(b"seed").digest(size)
-    source, target = tmp_path / "source", tmp_path / "a b" / "it's $(here)"
-    source.write_bytes(content)
-    for given in (content, source):
-        node.put(given, str(target), mode=0o440)
-        assert target.read_bytes() == content and target.stat().st_mode & 0o777 == 0o440
-        assert names(target.parent) == [target.name] and target.parent.stat().st_mode & 0o777 == 0o750
+    target = tmp_path / "a b" / "it's $(here)\\"
+    node.put(WriteFile(str(target), content, 0o440))
+    assert target.read_bytes() == content and target.stat().st_mode & 0o777 == 0o440
+    assert names(target.parent) == [target.name] and target.parent.stat().st_mode & 0o777 == 0o750
     assert node.get(str(target)) == content
+
+
+def test_many_files_arrive_by_one_command(node: SshConnection, tmp_path: Path):
+    contents = [hashlib.shake_256(bytes([number])).digest(number * 70_001) for number in range(8)]
+    files = [
+        WriteFile(str(tmp_path / f"n {number}" / "file"), content, 0o600 | number)
+        for number, content in enumerate(contents)
+    ]
+    placed: list[WriteFile] = []
+    node.put(*files, placed=placed.append)
+    assert placed == files
+    for file in files:
+        target = Path(file.path)
+        assert (target.read_bytes(), target.stat().st_mode & 0o777) == (file.content, file.mode)
+        assert names(target.parent) == ["file"]
+
+
+@needs_root
+def test_where_one_of_many_does_not_fit_none_is_put_in_place(node: SshConnection, tmp_path: Path):
+    with small_disk(tmp_path / "disk", "size=256k") as disk:
+        files = [WriteFile(str(disk / name), b"x" * 100_000, 0o640) for name in ("a", "b", "c", "d")]
+        placed: list[WriteFile] = []
+        with pytest.raises(NodeError) as caught:
+            node.put(*files, placed=placed.append)
+        assert caught.value.code == "disk-full" and str(disk / "c") in caught.value.what
+        assert (placed, names(disk)) == ([], [])
+        assert node.run(script("echo still there")).stdout == "still there\n"
+
+
+def test_what_was_in_place_before_another_could_not_is_told(node: SshConnection, tmp_path: Path):
+    (tmp_path / "taken").mkdir()
+    first, taken, last = (WriteFile(str(tmp_path / name), b"x", 0o640) for name in ("first", "taken", "last"))
+    placed: list[WriteFile] = []
+    with pytest.raises(NodeError) as caught:
+        node.put(first, taken, last, placed=placed.append)
+    assert taken.path in caught.value.what
+    assert (placed, names(tmp_path)) == ([first], ["first", "taken"])
 
 
 def test_two_that_put_the_same_file_do_not_meet(node: SshConnection, sshd: Server, tmp_path: Path):
@@ -125,7 +161,7 @@ def test_two_that_put_the_same_file_do_not_meet(node: SshConnection, sshd: Serve
 
     def put(connection: SshConnection, content: bytes) -> None:
         try:
-            connection.put(content, str(tmp_path / "file"), mode=0o600)
+            connection.put(WriteFile(str(tmp_path / "file"), content, 0o600))
         except NodeError as error:
             failed.append(error)
 
@@ -147,7 +183,7 @@ def test_what_a_dead_machine_left_is_taken_away_and_what_lives_is_not(node: SshC
     old.touch()
     os.utime(old, (1_000_000_000, 1_000_000_000))
     young.touch()
-    node.put(b"x", str(tmp_path / "file"), mode=0o600)
+    node.put(WriteFile(str(tmp_path / "file"), b"x", 0o600))
     assert names(tmp_path) == [young.name, "file"]
 
 
@@ -199,12 +235,12 @@ def test_a_connection_cut_in_an_upload_leaves_the_old_file_alone(sshd: Server, t
     folder = tmp_path / "release"
     connection = SshConnection("node1", "127.0.0.1", settings)
     try:
-        connection.put(OLD, str(folder / "config.json"), mode=0o640)
+        connection.put(WriteFile(str(folder / "config.json"), OLD, 0o640))
         content = b"n" * 3_000_000
         # Over that: the command itself is longer than nothing.
         cutter.most = cutter.sent + 5000 + len(content) * percent // 100
         with pytest.raises(ConnectError) as caught:
-            connection.put(content, str(folder / "config.json"), mode=0o640)
+            connection.put(WriteFile(str(folder / "config.json"), content, 0o640))
     finally:
         connection.close()
         cutter.close()
@@ -222,9 +258,9 @@ def test_a_digest_that_differs_is_not_put_in_place(
 ):
     """A disk, or a shell, that changes what is written."""
     target = tmp_path / "file"
-    node.put(OLD, str(target), mode=0o640)
-    monkeypatch.setattr("lingctl.remote.upload.Upload.blocks", lambda upload: iter([b"y" * upload.size]))
+    node.put(WriteFile(str(target), OLD, 0o640))
+    monkeypatch.setattr("lingctl.remote.upload.WriteFile.blocks", lambda file: iter([b"y" * 1000]))
     with pytest.raises(NodeError) as caught:
-        node.put(b"x" * 1000, str(target), mode=0o640)
+        node.put(WriteFile(str(target), b"x" * 1000, 0o640))
     assert "not what was sent" in caught.value.what
     assert target.read_bytes() == OLD and names(tmp_path) == ["file"]

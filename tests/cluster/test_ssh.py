@@ -25,6 +25,7 @@ from lingctl.remote import exchange, identity, lock
 from lingctl.remote.command import command, script
 from lingctl.remote.job import run_job
 from lingctl.remote.ssh import SshConnection
+from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server, free_port, serving
 
 
@@ -144,8 +145,8 @@ def test_a_silent_command_on_a_node_that_lives_is_left_alone(sshd: Server, monke
 
 def test_put_is_whole_with_its_mode(node: SshConnection, tmp_path: Path):
     target = tmp_path / "a" / "b" / "config.json"
-    node.put(b"{}", str(target), mode=0o640)
-    node.put(b'{"a": 1}', str(target), mode=0o600)
+    node.put(WriteFile(str(target), b"{}", 0o640))
+    node.put(WriteFile(str(target), b'{"a": 1}', 0o600))
     assert target.read_bytes() == b'{"a": 1}'
     assert target.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in target.parent.iterdir()] == ["config.json"]
@@ -154,7 +155,7 @@ def test_put_is_whole_with_its_mode(node: SshConnection, tmp_path: Path):
 
 def test_put_says_why_it_cannot(node: SshConnection):
     with pytest.raises(NodeError) as caught:
-        node.put(b"x", "/proc/nothing/here", mode=0o600)
+        node.put(WriteFile("/proc/nothing/here", b"x", 0o600))
     assert caught.value.code == "write-failed"
 
 
@@ -174,7 +175,7 @@ def connected(sshd: Server, tmp_path: Path, *config: str) -> Iterator[SshConnect
 @pytest.mark.parametrize("subsystem", ["", "Subsystem sftp /nonexistent"])
 def test_files_need_no_sftp(sshd: Server, tmp_path: Path, subsystem: str):
     with connected(sshd, tmp_path, subsystem) as connection:
-        connection.put(b"text", str(tmp_path / "file"), mode=0o600)
+        connection.put(WriteFile(str(tmp_path / "file"), b"text", 0o600))
         assert connection.get(str(tmp_path / "file")) == b"text"
 
 
@@ -237,10 +238,10 @@ def test_a_server_that_runs_something_else_is_never_a_success(sshd: Server, tmp_
 def test_what_the_login_shell_prints_is_no_part_of_a_file(sshd: Server, tmp_path: Path, noisy: list[str]):
     content, target = os.urandom(3_000_000), str(tmp_path / "new" / "file")
     with connected(sshd, tmp_path, *noisy) as connection:
-        connection.put(content, target, mode=0o600)
+        connection.put(WriteFile(target, content, 0o600))
         assert connection.get(target) == content
         with pytest.raises(NodeError) as caught:
-            connection.put(content, "/proc/nothing/here", mode=0o600)
+            connection.put(WriteFile("/proc/nothing/here", content, 0o600))
         assert "cannot create directory" in caught.value.evidence
 
 
@@ -249,7 +250,7 @@ def test_a_file_is_not_sent_to_something_else_than_its_command(sshd: Server, tmp
     with connected(sshd, tmp_path, instead) as connection:
         for _ in range(2):  # the connection outlives it
             with pytest.raises(NodeError) as caught:
-                connection.put(b"x" * 5_000_000, str(tmp_path / "file"), mode=0o600)
+                connection.put(WriteFile(str(tmp_path / "file"), b"x" * 5_000_000, 0o600))
             assert (caught.value.code, caught.value.where) == ("not-run", "node1")
 
 

@@ -10,10 +10,11 @@ import pytest
 from lingctl.errors import NodeError, WeightsError
 from lingctl.events import Event
 from lingctl.flows.execute import execute
-from lingctl.plan import Run, Stage, Step, WriteFile, plan_of
+from lingctl.plan import Run, Stage, Step, plan_of
 from lingctl.remote.command import command, script
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.upload import WriteFile
 
 
 def step(stage: Stage, node: str, text: str, title: str = "a step") -> Step:

@@ -17,6 +17,7 @@ from lingctl.node.fetch.folder import copy
 from lingctl.node.fetch.listing import Wanted
 from lingctl.node.files import system_trouble, write_all, write_whole
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.upload import WriteFile
 
 OLD = b"the good one"
 
@@ -42,7 +43,7 @@ def by_render(folder: Path, content: bytes) -> None:
 
 
 def by_connection(folder: Path, content: bytes) -> None:
-    LocalConnection().put(content, str(folder / "node1" / "file"), mode=0o640)
+    LocalConnection().put(WriteFile(str(folder / "node1" / "file"), content, 0o640))
 
 
 @pytest.mark.parametrize("write", [by_render, by_connection])

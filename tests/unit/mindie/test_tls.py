@@ -16,11 +16,12 @@ from lingctl.mindie.environment import render_environment
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules import check_config
 from lingctl.mindie.tls import certificate_files
-from lingctl.plan import Run, WriteFile
+from lingctl.plan import Run
 from lingctl.release.certificates import certificate_paths, certificate_steps
 from lingctl.release.layout import layout_of
 from lingctl.release.state import FileState, NodeState, state_questions
 from lingctl.release.wanted import wanted_release
+from lingctl.remote.upload import WriteFile
 from lingctl.serving.endpoint import endpoint_of
 from tests.unit.mindie.samples import addresses_of
 

@@ -17,8 +17,9 @@ from lingctl.output.plans import outcome, plan_json, plan_rows
 from lingctl.output.progress import line, progress, size
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
-from lingctl.plan import Plan, Run, Stage, Step, WriteFile
+from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.command import command
+from lingctl.remote.upload import WriteFile
 
 LINK = Finding("link", Verdict.FAILURE, "link is DOWN", "node2", 5, "link status: DOWN", "look at the cable")
 CLOCK = Finding("clock", Verdict.NOTE, "2 s ahead", "node1")

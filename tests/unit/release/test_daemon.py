@@ -21,6 +21,7 @@ from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.upload import WriteFile
 from tests.unit.release.conftest import cluster_of
 
 node = LocalConnection("node1")
@@ -57,7 +58,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 def start(cluster: Cluster, program: str) -> int:
     layout = layout_of(cluster)
-    node.put(START.format(run=layout.run, daemon=program).encode(), layout.start, mode=0o750)
+    node.put(WriteFile(layout.start, START.format(run=layout.run, daemon=program).encode(), 0o750))
     node.run(start_command(cluster, "d1g35t")).checked("node1")
     pid = read_look(node.run(look_command(cluster)).stdout).pid
     assert pid is not None
@@ -185,8 +186,10 @@ def test_a_daemon_that_makes_its_own_process_group_starts_and_is_found(cluster, 
         libraries=(),
     )
     layout = layout_of(cluster)
-    node.put(render_environment(cluster, cluster.primary, profile).encode(), layout.environment, mode=0o640)
-    node.put(render_start(cluster, cluster.primary, profile).encode(), layout.start, mode=0o750)
+    node.put(
+        WriteFile(layout.environment, render_environment(cluster, cluster.primary, profile).encode(), 0o640)
+    )
+    node.put(WriteFile(layout.start, render_start(cluster, cluster.primary, profile).encode(), 0o750))
     node.run(start_command(cluster, "d1g35t")).checked("node1")
     wait_for(lambda: "up" in Path(layout.console).read_text())
     seen = look(cluster)
@@ -209,7 +212,7 @@ def test_after_force_it_waits_until_the_cards_are_free(cluster, tmp_path, monkey
 
 def test_a_start_script_that_ends_at_once_is_no_error_of_the_start(cluster):
     layout = layout_of(cluster)
-    node.put(f"cd {layout.run}; echo 1 >daemon.exit".encode(), layout.start, mode=0o750)
+    node.put(WriteFile(layout.start, f"cd {layout.run}; echo 1 >daemon.exit".encode(), 0o750))
     node.run(start_command(cluster, "d1g35t")).checked("node1")
     assert look(cluster).pid is None
 

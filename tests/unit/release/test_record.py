@@ -10,7 +10,7 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.inventory.sections import Container, Paths
-from lingctl.plan import Run, WriteFile
+from lingctl.plan import Run
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import (
@@ -28,6 +28,7 @@ from lingctl.release.record import (
 )
 from lingctl.release.state import NodeState
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.upload import WriteFile
 from tests.unit.release.conftest import cluster_of, deployed, releases_of, with_state
 
 NEW = Recording("20261125-081500-abcd", "2026-11-25 08:15:00 UTC", "root@ops1", {"node1": "sha"})
@@ -117,7 +118,7 @@ def run(steps, node: str, connection: LocalConnection) -> None:
     for step in steps:
         for action in step.actions if step.node == node else ():
             if isinstance(action, WriteFile):
-                connection.put(action.content, action.path, mode=action.mode)
+                connection.put(action)
             elif isinstance(action, Run):
                 connection.run(action.command).checked(node)
 
@@ -126,8 +127,10 @@ def test_old_releases_go_but_neither_the_running_nor_the_last_proved_one(tmp_pat
     cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
     layout, connection = layout_of(cluster), LocalConnection("node1")
     for number in range(KEEP + 5):
-        connection.put(b"{}", f"{layout.releases}/2025{number:04}-000000-aaaa.d{number}.json", mode=0o640)
-    connection.put(b"d1\n77\n", layout.started, mode=0o640)
+        connection.put(
+            WriteFile(f"{layout.releases}/2025{number:04}-000000-aaaa.d{number}.json", b"{}", 0o640)
+        )
+    connection.put(WriteFile(layout.started, b"d1\n77\n", 0o640))
     connection.run(proved_command(cluster, "20250003-000000-aaaa")).checked("node1")
     releases = releases_of(cluster)
     run(record_steps(cluster, {"node1": NodeState("node1")}, releases, NEW), "node1", connection)

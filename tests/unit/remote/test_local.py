@@ -12,6 +12,7 @@ import pytest
 from lingctl.errors import NodeError
 from lingctl.remote.command import script
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.upload import WriteFile
 
 node = LocalConnection("node1")
 # It tells its process id, and goes on for longer than any test.
@@ -53,13 +54,13 @@ def test_a_command_that_takes_too_long_is_ended():
 def test_a_file_that_could_not_be_put_leaves_nothing_behind(tmp_path: Path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(NodeError) as caught:
-        node.put(b"text", str(tmp_path / "taken"), mode=0o600)
+        node.put(WriteFile(str(tmp_path / "taken"), b"text", 0o600))
     assert caught.value.code == "write-failed"
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_a_file_is_put_with_its_mode(tmp_path: Path):
-    node.put(b"text", str(tmp_path / "new" / "file"), mode=0o640)
+    node.put(WriteFile(str(tmp_path / "new" / "file"), b"text", 0o640))
     assert node.get(str(tmp_path / "new" / "file")) == b"text"
     assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == 0o640
     assert len(list((tmp_path / "new").iterdir())) == 1
