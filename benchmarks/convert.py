@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from lingctl.remote import node_program
+from lingctl.program import pack as node_program
 
 HIDDEN, WIDTH, HEADS, KV_HEADS, EXPERTS, VOCABULARY = 2048, 1408, 16, 4, 64, 126464
 

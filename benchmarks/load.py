@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lingctl.flows.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.bench.report import amounts, time_rows
 from lingctl.serving.client import Client

@@ -15,7 +15,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Show every change that lingctl made on the nodes, and whether it was finished."""
-    from lingctl.flows.audit import audit_entries
+    from lingctl.flows.look.audit import audit_entries
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
     from lingctl.remote.group import connect

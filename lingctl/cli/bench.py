@@ -12,7 +12,7 @@ from lingctl.cli.smoke_test import CaOption, CertOption, KeyOption, KindChoice, 
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
-    from lingctl.flows.bench import BenchOptions
+    from lingctl.flows.serve.bench import BenchOptions
     from lingctl.serving.bench.report import BenchReport
     from lingctl.serving.bench.sweep import Limits
     from lingctl.serving.endpoint import TlsFiles
@@ -52,7 +52,7 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
-    from lingctl.flows.bench import BenchOptions
+    from lingctl.flows.serve.bench import BenchOptions
     from lingctl.output.progress import progress
     from lingctl.serving.bench.load import Pace
     from lingctl.serving.bench.plot import check_plot, write_plot
@@ -96,7 +96,7 @@ def _run(
 ) -> BenchReport:
     from lingctl.cli.common import optional_cluster
     from lingctl.errors import UsageError
-    from lingctl.flows.bench import bench_cluster, bench_endpoint
+    from lingctl.flows.serve.bench import bench_cluster, bench_endpoint
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 

@@ -21,7 +21,7 @@ def bundle(
     as_json: JsonOption = False,
 ) -> None:
     """Make one archive with lingctl, all it needs, overlay and docs, for machines without a network."""
-    from lingctl.flows.bundle import make_bundle
+    from lingctl.flows.files.bundle import make_bundle
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress, size
     from lingctl.output.terminal import answer, say

@@ -10,7 +10,7 @@ import typer
 from lingctl.cli.common import JsonOption, NodesOption, optional_cluster
 
 if TYPE_CHECKING:
-    from lingctl.flows.capacity import Answer
+    from lingctl.flows.files.capacity import Answer
 
 
 def capacity(
@@ -48,8 +48,8 @@ def capacity(
     """
     from lingctl.errors import UsageError
     from lingctl.findings import Verdict
-    from lingctl.flows.capacity import Wishes, answer_capacity
-    from lingctl.flows.json_files import read_document
+    from lingctl.flows.files.capacity import Wishes, answer_capacity
+    from lingctl.flows.files.json_files import read_document
     from lingctl.inventory.catalogue import find_model
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings

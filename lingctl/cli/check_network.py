@@ -19,7 +19,7 @@ from lingctl.cli.common import (
 from lingctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from lingctl.flows.check_network import CheckOptions, NetworkReport
+    from lingctl.flows.network.check import CheckOptions, NetworkReport
 
 
 class Mesh(StrEnum):
@@ -78,8 +78,8 @@ def check_network(
         _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
     from lingctl.findings import Verdict
-    from lingctl.flows.check_network import CheckOptions
-    from lingctl.flows.network_bundle import judge_saved, save_answers
+    from lingctl.flows.network.check import CheckOptions
+    from lingctl.flows.network.saved import judge_saved, save_answers
     from lingctl.output.network import print_network, print_network_json
     from lingctl.output.terminal import say
 
@@ -98,7 +98,7 @@ def check_network(
 
 
 def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
-    from lingctl.flows.check_network import check_network, check_scope, scope_of_machine
+    from lingctl.flows.network.check import check_network, check_scope, scope_of_machine
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
     from lingctl.remote.local import LocalConnection
@@ -114,9 +114,9 @@ def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
 
 def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
-    from lingctl.flows.change import changing
-    from lingctl.flows.execute import execute
-    from lingctl.flows.fix_tls import judge_switches, look_at_switches, plan_tls
+    from lingctl.flows.network.fix_tls import judge_switches, look_at_switches, plan_tls
+    from lingctl.flows.run.change import changing
+    from lingctl.flows.run.execute import execute
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.plans import plan_json, print_plan

@@ -34,7 +34,7 @@ def convert(
 
     An interrupted run goes on where it stopped; a finished one is noticed.
     """
-    from lingctl.flows.convert import ConvertOptions, convert_weights
+    from lingctl.flows.weights.convert import ConvertOptions, convert_weights
     from lingctl.output.progress import progress
 
     options = ConvertOptions(max_shard_size, layers_per_shard, not no_verify, force)

@@ -28,10 +28,10 @@ def deploy(
     from lingctl.checks.glance import UNSEEN
     from lingctl.errors import ChecksFailed
     from lingctl.findings import Verdict
-    from lingctl.flows.change import changing, settle
-    from lingctl.flows.deploy import plan_deploy, run_deploy
-    from lingctl.flows.prove import prove_service, wait_until_serving
-    from lingctl.flows.releases import lacks_proof, note_proved
+    from lingctl.flows.change.deploy import plan_deploy, run_deploy
+    from lingctl.flows.change.prove import prove_service, wait_until_serving
+    from lingctl.flows.change.releases import lacks_proof, note_proved
+    from lingctl.flows.run.change import changing, settle
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.plans import plan_json, print_plan

@@ -11,9 +11,9 @@ import typer
 from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
+    from lingctl.flows.weights.settings import HubSettings
+    from lingctl.flows.weights.wanted import WantedModel, WeightsSource
     from lingctl.inventory.cluster import Cluster
-    from lingctl.weights.settings import HubSettings
-    from lingctl.weights.wanted import WantedModel, WeightsSource
 
 
 def download(
@@ -60,8 +60,8 @@ def download(
     """
     import os
 
-    from lingctl.weights.settings import hub_settings
-    from lingctl.weights.wanted import HubName, wanted_model, weights_source
+    from lingctl.flows.weights.settings import hub_settings
+    from lingctl.flows.weights.wanted import HubName, wanted_model, weights_source
 
     cluster = required_cluster(nodes) if nodes else None
     wanted = wanted_model(model)
@@ -85,7 +85,7 @@ def _here(
     recheck: bool,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.download import download_here
+    from lingctl.flows.weights.download import download_here
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer
@@ -114,9 +114,9 @@ def _on_nodes(
     lock_wait: float,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.change import noted_change
-    from lingctl.flows.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
-    from lingctl.flows.spread_sources import SpreadOptions
+    from lingctl.flows.run.change import noted_change
+    from lingctl.flows.weights.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
+    from lingctl.flows.weights.spread_sources import SpreadOptions
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer

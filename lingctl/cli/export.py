@@ -36,7 +36,7 @@ def kubernetes(
     import yaml
 
     from lingctl.errors import UsageError
-    from lingctl.flows.known import from_saved_facts, known_offline
+    from lingctl.flows.files.inputs import from_saved_facts, known_offline
     from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import say
     from lingctl.release.kubernetes import manifests

@@ -12,7 +12,7 @@ app = typer.Typer(help="The lock that keeps two changes of one cluster apart.", 
 @app.command()
 def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     """Tell who holds the lock. Exit status 5 when somebody does."""
-    from lingctl.flows.lock import lock_status
+    from lingctl.flows.run.lock import lock_status
     from lingctl.output.documents import print_json
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect_node
@@ -47,7 +47,7 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def release(nodes: NodesOption = None, yes: YesOption = False) -> None:
     """Give the lock back for its holder. A lock whose holder died frees itself within a minute."""
-    from lingctl.flows.lock import lock_release, lock_status
+    from lingctl.flows.run.lock import lock_release, lock_status
     from lingctl.output.questions import confirm
     from lingctl.output.terminal import say
     from lingctl.remote.group import connect_node

@@ -7,7 +7,7 @@ from lingctl.cli.common import JsonOption
 
 def models(as_json: JsonOption = False) -> None:
     """List the models that lingctl serves: size, native window, and the fewest cards that hold each."""
-    from lingctl.flows.capacity import list_models
+    from lingctl.flows.files.capacity import list_models
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
 

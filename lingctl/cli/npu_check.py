@@ -40,7 +40,7 @@ def npu_check(
     """
     from lingctl.cli.common import optional_cluster
     from lingctl.findings import Verdict
-    from lingctl.flows.npu_check import NpuOptions, npu_check_here, npu_check_nodes
+    from lingctl.flows.network.npu_check import NpuOptions, npu_check_here, npu_check_nodes
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.progress import progress

@@ -11,7 +11,7 @@ from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, YesOptio
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lingctl.flows.patch import PatchOptions, PatchReport
+    from lingctl.flows.overlay.patch import PatchOptions, PatchReport
 
 app = typer.Typer(
     help="The ATB overlay that teaches MindIE the Ling models: its state, and putting it in or out by hand. "
@@ -138,7 +138,7 @@ def _options(
     allow_running: bool = False,
     pristine: str | None = None,
 ) -> PatchOptions:
-    from lingctl.flows.patch import PatchOptions
+    from lingctl.flows.overlay.patch import PatchOptions
 
     return PatchOptions(root, pristine, host, record, False, force, allow_running)
 
@@ -152,8 +152,8 @@ def _run(
     """
     from lingctl.cli.common import hosts_file, required_cluster
     from lingctl.errors import UsageError
-    from lingctl.flows.change import changing
-    from lingctl.flows.patch import change_nodes, patch_here, patch_nodes
+    from lingctl.flows.overlay.patch import change_nodes, patch_here, patch_nodes
+    from lingctl.flows.run.change import changing
     from lingctl.output.progress import progress
     from lingctl.remote.group import connect
 

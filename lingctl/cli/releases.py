@@ -7,7 +7,7 @@ from lingctl.cli.common import JsonOption, NodesOption, required_cluster
 
 def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     """List the recorded releases, newest first: the one that runs, and those that were proved to answer."""
-    from lingctl.flows.releases import list_releases
+    from lingctl.flows.change.releases import list_releases
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
     from lingctl.remote.group import connect

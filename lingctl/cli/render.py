@@ -12,8 +12,8 @@ import typer
 from lingctl.cli.common import JsonOption, NodesOption, optional_cluster, required_cluster
 
 if TYPE_CHECKING:
-    from lingctl.flows.known import Known
-    from lingctl.flows.render import Part, Rendered
+    from lingctl.flows.files.inputs import Known
+    from lingctl.flows.files.render import Part, Rendered
     from lingctl.inventory.cluster import Cluster
     from lingctl.mindie.profile import Profile
 
@@ -65,7 +65,7 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that MindIE would refuse the file.
     """
-    from lingctl.flows.render import Part, rendered, write_files
+    from lingctl.flows.files.render import Part, rendered, write_files
     from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import say
 
@@ -101,9 +101,9 @@ def _known(
     weights: str,
 ) -> Known:
     from lingctl.errors import UsageError
-    from lingctl.flows.json_files import read_document
-    from lingctl.flows.known import ask_nodes, from_saved_facts, known_offline
-    from lingctl.flows.render import Part
+    from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
+    from lingctl.flows.files.json_files import read_document
+    from lingctl.flows.files.render import Part
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
@@ -179,7 +179,7 @@ def _show(cluster: Cluster, profile: Profile, overrides: dict[str, str], as_json
 
 def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
-    from lingctl.flows.render import check_file
+    from lingctl.flows.files.render import check_file
     from lingctl.mindie.profile import PROFILES, profile_for
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary

@@ -9,10 +9,10 @@ from lingctl.cli.common import LockWaitOption, NodesOption, YesOption, required_
 
 def restart(nodes: NodesOption = None, yes: YesOption = False, lock_wait: LockWaitOption = 0) -> None:
     """Stop all daemons, start them again with the files that are there, and wait until they answer."""
-    from lingctl.flows.change import changing
-    from lingctl.flows.execute import execute
-    from lingctl.flows.prove import wait_until_serving
-    from lingctl.flows.restart import plan_restart
+    from lingctl.flows.change.prove import wait_until_serving
+    from lingctl.flows.change.restart import plan_restart
+    from lingctl.flows.run.change import changing
+    from lingctl.flows.run.execute import execute
     from lingctl.output.plans import print_plan
     from lingctl.output.progress import progress
     from lingctl.output.questions import confirm

@@ -27,10 +27,10 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every node back to an earlier release: files, overlay, container, the model's config.json."""
-    from lingctl.flows.change import changing, settle
-    from lingctl.flows.prove import prove_service, wait_until_serving
-    from lingctl.flows.releases import note_proved
-    from lingctl.flows.rollback import plan_rollback, run_rollback
+    from lingctl.flows.change.prove import prove_service, wait_until_serving
+    from lingctl.flows.change.releases import note_proved
+    from lingctl.flows.change.rollback import plan_rollback, run_rollback
+    from lingctl.flows.run.change import changing, settle
     from lingctl.output.documents import print_json
     from lingctl.output.plans import plan_json, print_plan
     from lingctl.output.progress import progress

@@ -80,7 +80,7 @@ def _run(
 ) -> SmokeReport:
     from lingctl.cli.common import optional_cluster
     from lingctl.errors import UsageError
-    from lingctl.flows.smoke_test import smoke_test_cluster, smoke_test_endpoint
+    from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 

@@ -14,8 +14,8 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
 
     Exit status 3 when one is not healthy or differs from the others, 4 when none could be reached.
     """
-    from lingctl.flows.status import cluster_status
-    from lingctl.flows.status_remedy import what_to_type
+    from lingctl.flows.look.status import cluster_status
+    from lingctl.flows.look.status_remedy import what_to_type
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
     from lingctl.output.terminal import say

@@ -9,9 +9,9 @@ from lingctl.cli.common import LockWaitOption, NodesOption, YesOption, required_
 
 def stop(nodes: NodesOption = None, yes: YesOption = False, lock_wait: LockWaitOption = 0) -> None:
     """Stop the daemons and their containers; weights, files and containers stay for the next `deploy`."""
-    from lingctl.flows.change import changing
-    from lingctl.flows.execute import execute
-    from lingctl.flows.stop import plan_stop
+    from lingctl.flows.change.stop import plan_stop
+    from lingctl.flows.run.change import changing
+    from lingctl.flows.run.execute import execute
     from lingctl.output.plans import print_plan
     from lingctl.output.progress import progress
     from lingctl.output.questions import confirm

@@ -26,7 +26,7 @@ def verify_weights(
     Quick without --full: no tensor is read. Exit status 3 when something is wrong.
     """
     from lingctl.findings import Verdict
-    from lingctl.flows.verify_weights import verify_weights as check
+    from lingctl.flows.weights.verify import verify_weights as check
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.progress import progress, size

@@ -9,7 +9,7 @@ from lingctl.ascend.facts import as_json
 from lingctl.ascend.ping import Ping
 from lingctl.checks.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.flows.check_network import NetworkReport
+from lingctl.flows.network.check import NetworkReport
 from lingctl.output.documents import print_json
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.tables import print_table

@@ -18,8 +18,8 @@ from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.shared_memory import shared_memory_size
-from lingctl.overlay import overlay_files
 from lingctl.release.layout import layout_of
+from lingctl.release.overlay import overlay_files
 from lingctl.release.wanted import Addresses, WantedFile, release_files
 
 RESOURCE = "huawei.com/Ascend910"

@@ -14,8 +14,8 @@ from lingctl.mindie.container import ContainerSpec, container_spec
 from lingctl.mindie.environment import render_environment, render_start
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import RankTable
-from lingctl.overlay import overlay_digest, overlay_files
 from lingctl.release.layout import layout_of
+from lingctl.release.overlay import overlay_digest, overlay_files
 
 Addresses = Mapping[str, Mapping[int, str]]
 

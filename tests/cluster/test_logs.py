@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import LingctlError
-from lingctl.flows.logs import Wanted, follow_logs
+from lingctl.flows.look.logs import Wanted, follow_logs
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group

@@ -15,7 +15,7 @@ import pytest
 
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.events import ignore
-from lingctl.flows.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.api import CHAT, INFER, Ask
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load

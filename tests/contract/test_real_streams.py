@@ -17,7 +17,7 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load

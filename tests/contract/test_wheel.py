@@ -50,8 +50,8 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
         "import sys; sys.path.insert(0, 'site')\n"
         "import lingctl; assert 'site' in lingctl.__file__, lingctl.__file__\n"
         "from lingctl.inventory.starter import starter_hosts\n"
-        "from lingctl.overlay import overlay_digest\n"
-        "from lingctl.remote import node_program\n"
+        "from lingctl.release.overlay import overlay_digest\n"
+        "from lingctl.program import pack as node_program\n"
         "print(starter_hosts(name='a', model='Ling-lite', mindie='1.0.0', nodes=['192.0.2.1'])[:20])\n"
         "print(overlay_digest(), node_program.digest())\n"
     )
@@ -59,7 +59,7 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    from lingctl.overlay import overlay_digest
-    from lingctl.remote import node_program
+    from lingctl.program import pack as node_program
+    from lingctl.release.overlay import overlay_digest
 
     assert done.stdout.split()[-2:] == [overlay_digest(), node_program.digest()]

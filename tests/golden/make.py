@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lingctl.flows.known import Known
-from lingctl.flows.render import Part, rendered
+from lingctl.flows.files.inputs import Known
+from lingctl.flows.files.render import Part, rendered
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, Profile
 

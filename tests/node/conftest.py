@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.remote import node_program
+from lingctl.program import pack as node_program
 
 torch = pytest.importorskip("torch", reason="these tests make their checkpoints with torch")
 

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lingctl.node.checkpoint.dtypes import BY_NAME
+from lingctl.node.checkpoint.folder import Source
 from lingctl.node.checkpoint.stand_ins import Storage, Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
 from lingctl.node.convert.engine import default_target
 from lingctl.node.convert.plan import plan_shards
 from lingctl.node.convert.program import parse_size
-from lingctl.node.convert.source import Source
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import INDEX, assert_same, load, model, run, save
 

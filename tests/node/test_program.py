@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.remote import node_program
+from lingctl.program import pack as node_program
 from tests.node.checkpoints import assert_same, ling, load, model, run, save
 
 NODE = Path(node_program.__file__).parent.parent / "node"

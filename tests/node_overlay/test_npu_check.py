@@ -11,7 +11,7 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.npu_check import NpuOptions, _visible, npu_check_here, npu_check_nodes
+from lingctl.flows.network.npu_check import NpuOptions, _visible, npu_check_here, npu_check_nodes
 from lingctl.inventory.load import load_cluster
 from lingctl.node import npu_check
 from lingctl.remote.group import Group

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.node.overlay.package import make_package
-from lingctl.overlay import package_document
+from lingctl.release.overlay import package_document
 from tests.node_overlay import trees
 
 SHIPPED = make_package(json.loads(package_document()))

@@ -16,7 +16,7 @@ import typer
 from lingctl import interrupts
 from lingctl.cli import app as cli
 from lingctl.events import Event
-from lingctl.flows.lock import locked
+from lingctl.flows.run.lock import locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node, Paths
 from lingctl.output.progress import progress

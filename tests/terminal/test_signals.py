@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.flows.lock import lock_status
+from lingctl.flows.run.lock import lock_status
 from lingctl.remote.local import LocalConnection
 from tests.terminal.holding import cluster_in
 from tests.terminal.screen import CTRL_C, Terminal, left_in_order, terminal

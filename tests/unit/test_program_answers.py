@@ -7,11 +7,11 @@ import json
 import pytest
 
 from lingctl.errors import LingctlError, LockedError, NodeError, UsageError, WeightsError
-from lingctl.flows.execute import run_step
-from lingctl.flows.here import node_errors
+from lingctl.flows.run.execute import run_step
 from lingctl.node.trouble import Trouble
 from lingctl.plan import Run, Stage, Step
 from lingctl.program.answers import Answers, program_error, read_answers
+from lingctl.program.here import node_errors
 from lingctl.remote.command import command
 from lingctl.remote.local import LocalConnection
 

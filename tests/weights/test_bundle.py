@@ -14,7 +14,7 @@ import pytest
 
 from lingctl.errors import UsageError
 from lingctl.events import ignore
-from lingctl.flows.bundle import make_bundle
+from lingctl.flows.files.bundle import make_bundle
 
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OFFLINE = {
@@ -61,7 +61,7 @@ def test_installs_with_no_index(archive: Path, tmp_path: Path) -> None:
     assert (folder / "overlay" / "bailing_moe").is_dir()
     assert (folder / "docs").is_dir()
     again = (
-        "from pathlib import Path; from lingctl.flows.own_wheel import build_own_wheel;"
+        "from pathlib import Path; from lingctl.flows.files.own_wheel import build_own_wheel;"
         f"print(build_own_wheel(Path({str(tmp_path)!r})))"
     )
     wheel = subprocess.run([python, "-c", again], capture_output=True, text=True, cwd=tmp_path)

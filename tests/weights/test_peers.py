@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.chains import chains, givers, upstreams
 from lingctl.node.fetch import peer, serve, wire, worker
 from lingctl.node.fetch.listing import Wanted
 from lingctl.node.fetch.peer import PeerSource
@@ -24,8 +26,6 @@ from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.serve import FileServer
 from lingctl.node.fetch.wire import Channel, context
 from lingctl.node.trouble import Trouble
-from lingctl.weights.certificates import Authority
-from lingctl.weights.chains import chains, givers, upstreams
 
 FILES = {"a.safetensors": 5_000_000, "b.safetensors": 1_300_000, "config.json": 40, "empty": 0}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lingctl.remote import node_program
-from lingctl.weights.certificates import Authority
+from lingctl.flows.weights.certificates import Authority
+from lingctl.program import pack as node_program
 
 
 def _python39() -> str:

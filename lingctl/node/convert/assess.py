@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Tuple
 
+from lingctl.node.checkpoint.safetensors import INDEX
 from lingctl.node.convert.plan import ConversionPlan, Shard
 from lingctl.node.convert.receipt import RECEIPT, is_proved, read_receipt
 from lingctl.node.files import part_name
-from lingctl.node.safetensors import INDEX
 
 SCRATCH = ".lingctl-convert.scratch"
 LEGACY = ".lingctl-convert.legacy"

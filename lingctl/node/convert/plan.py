@@ -7,10 +7,10 @@ import json
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from lingctl.node.checkpoint.folder import Source
+from lingctl.node.checkpoint.safetensors import Entry, encode_header
 from lingctl.node.checkpoint.stand_ins import Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
-from lingctl.node.convert.source import Source
-from lingctl.node.safetensors import Entry, encode_header
 
 # Below this a second thread gains less than a second file costs.
 _WORTH_TWO = 256_000_000

@@ -7,7 +7,7 @@ import re
 from typing import Dict
 
 from lingctl.node.convert.engine import DEFAULT_SHARD, Options, convert, default_target
-from lingctl.node.convert.meter import Report
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

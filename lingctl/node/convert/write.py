@@ -7,10 +7,10 @@ import zlib
 from typing import Callable
 
 from lingctl.node import kernel
+from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.checkpoint.stream import BLOCK, Stream, damaged
 from lingctl.node.convert.plan import Item, Shard
 from lingctl.node.files import create, part_of
-from lingctl.node.safetensors import read_header
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.

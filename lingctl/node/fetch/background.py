@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Dict, List, Mapping
 
-from lingctl.node.convert.meter import Report
 from lingctl.node.fetch.hub import log_tail
 from lingctl.node.fetch.place import Place
 from lingctl.node.files import write_whole
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
 _STATUS = "status.json"

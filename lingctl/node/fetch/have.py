@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from lingctl.node.convert.meter import Report
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.manifest import make_manifest, read_manifest

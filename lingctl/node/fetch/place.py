@@ -12,10 +12,10 @@ import threading
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.convert.meter import Report
 from lingctl.node.convert.receipt import shard_state
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, HIDDEN, Wanted
 from lingctl.node.files import FILE_MODE, FOLDER_MODE, sync_folder, write_whole
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 

@@ -8,7 +8,6 @@ import os
 import time
 from typing import Callable, Dict
 
-from lingctl.node.convert.meter import Report
 from lingctl.node.fetch import background, have
 from lingctl.node.fetch.hub import log_tail
 from lingctl.node.fetch.peer import PORT_FILE
@@ -19,6 +18,7 @@ from lingctl.node.fetch.sources import source_of
 from lingctl.node.fetch.wire import context
 from lingctl.node.fetch.worker import fill, look
 from lingctl.node.files import write_whole
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
 _SERVE = "serve"

@@ -8,12 +8,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from lingctl.node.convert.meter import Report
 from lingctl.node.fetch.listing import Wanted, total_size
 from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request, listing_json
 from lingctl.node.fetch.sources import Failure, Source, source_of
 from lingctl.node.files import free_space
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.modes import set_modes
 

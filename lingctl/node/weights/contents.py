@@ -6,11 +6,11 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
+from lingctl.node.checkpoint.folder import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
+from lingctl.node.checkpoint.safetensors import INDEX, read_header, read_json, read_weight_map
 from lingctl.node.convert.plan import header_shape
 from lingctl.node.convert.receipt import RECEIPT
-from lingctl.node.convert.source import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
 from lingctl.node.files import kind_of
-from lingctl.node.safetensors import INDEX, read_header, read_json, read_weight_map
 from lingctl.node.trouble import Trouble
 
 _OF_MANY = re.compile(r"-of-0*(\d+)\.safetensors$")

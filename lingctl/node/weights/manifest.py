@@ -12,12 +12,12 @@ import os
 import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from lingctl.node.checkpoint.companions import find_companions
 from lingctl.node.checkpoint.torch_file import file_state
-from lingctl.node.convert.companions import find_companions
-from lingctl.node.convert.meter import Meter, Report
-from lingctl.node.convert.workers import Workers
 from lingctl.node.files import write_whole
+from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
+from lingctl.node.workers import Workers
 
 MANIFEST = ".lingctl-manifest.json"
 _WEIGHTS = (".safetensors", ".bin", ".index.json")

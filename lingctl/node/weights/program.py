@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Dict
 
-from lingctl.node.convert.meter import Report
 from lingctl.node.files import system_trouble
+from lingctl.node.progress import Report
 from lingctl.node.weights.inspect import inspect
 from lingctl.node.weights.manifest import make_manifest
 from lingctl.node.weights.modes import set_modes

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from lingctl.node.checkpoint.folder import layout_of, legacy_files, read_source
 from lingctl.node.checkpoint.stream import Stream, damaged
 from lingctl.node.checkpoint.torch_file import Record
-from lingctl.node.convert.meter import Meter, Report
-from lingctl.node.convert.source import layout_of, legacy_files, read_source
-from lingctl.node.convert.workers import Workers
+from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of
 from lingctl.node.weights.expected import judge
 from lingctl.node.weights.inspect import read_config
 from lingctl.node.weights.manifest import Manifest, current_manifest, digest_of, read_manifest, sum_files
+from lingctl.node.workers import Workers
 
 
 class Verified(NamedTuple):

@@ -12,8 +12,8 @@ import pytest
 
 from lingctl.ascend.unread import Unread
 from lingctl.findings import Verdict
-from lingctl.flows.check_network import judged
-from lingctl.flows.network_probe import Record, facts_of, hits_of
+from lingctl.flows.network.check import judged
+from lingctl.flows.network.probe import Record, facts_of, hits_of
 from lingctl.output.documents import document
 from lingctl.output.network import COLUMNS, network_json
 from lingctl.remote.probe import Answer
@@ -107,7 +107,7 @@ def test_a_record_without_answers_passes_nothing() -> None:
 def _check_names() -> set[str]:
     """Every name that a check gives its findings, from the sources."""
     text = "\n".join(path.read_text() for path in (PROJECT / "lingctl/checks").glob("*.py"))
-    text += (PROJECT / "lingctl/flows/check_network.py").read_text()
+    text += (PROJECT / "lingctl/flows/network/check.py").read_text()
     names = set(re.findall(r'(?:Finding|unknown|Same)\(\s*"([a-z-]+)"', text))
     return names | {"shm", "disk"}
 

@@ -7,7 +7,7 @@ import pytest
 from lingctl.ascend.facts import NodeRequest, glance_questions
 from lingctl.checks.glance import glance_findings
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.network_probe import Record, facts_of
+from lingctl.flows.network.probe import Record, facts_of
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import CARDS, World, complained, listed, said, table
 

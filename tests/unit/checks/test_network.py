@@ -9,7 +9,7 @@ import pytest
 from lingctl.ascend.facts import device_addresses
 from lingctl.checks.network import judge
 from lingctl.findings import Verdict
-from lingctl.flows.check_network import scope_of
+from lingctl.flows.network.check import scope_of
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import World, complained, listed, said, table
 from tests.unit.mindie.samples import make_cluster

@@ -9,10 +9,10 @@ import pytest
 from lingctl.checks.mesh import plan_mesh, same_pod
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.check_network import judged
-from lingctl.flows.known import saved_addresses
-from lingctl.flows.network_bundle import save_answers
-from lingctl.flows.network_probe import Record
+from lingctl.flows.files.inputs import saved_addresses
+from lingctl.flows.network.check import judged
+from lingctl.flows.network.probe import Record
+from lingctl.flows.network.saved import save_answers
 from tests.unit.checks.world import CARDS, World, complained, said
 
 NO_IP = "Get ipconf failed, because no ip was preset there!\n"

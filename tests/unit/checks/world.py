@@ -9,7 +9,7 @@ from lingctl.ascend.unread import close
 from lingctl.checks.network import Seen, judge
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.network_probe import Record, facts_of
+from lingctl.flows.network.probe import Record, facts_of
 from lingctl.remote.probe import Answer
 
 Answers = dict[str, Answer]

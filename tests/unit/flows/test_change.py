@@ -9,11 +9,11 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.events import Event, ignore
-from lingctl.flows import change as change_module
-from lingctl.flows.audit import audit_entries
-from lingctl.flows.change import changing, settle
-from lingctl.flows.execute import execute
-from lingctl.flows.patch import PatchOptions, change_nodes
+from lingctl.flows.look.audit import audit_entries
+from lingctl.flows.overlay.patch import PatchOptions, change_nodes
+from lingctl.flows.run import change as change_module
+from lingctl.flows.run.change import changing, settle
+from lingctl.flows.run.execute import execute
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.plan import Run, Stage, Step, plan_of

@@ -15,10 +15,10 @@ from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError, ConnectError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
-from lingctl.flows.check_network import CheckOptions, NetworkReport, check_scope, judged
-from lingctl.flows.fix_tls import judge_switches, plan_tls
-from lingctl.flows.network_bundle import judge_saved, save_answers
-from lingctl.flows.network_probe import Record
+from lingctl.flows.network.check import CheckOptions, NetworkReport, check_scope, judged
+from lingctl.flows.network.fix_tls import judge_switches, plan_tls
+from lingctl.flows.network.probe import Record
+from lingctl.flows.network.saved import judge_saved, save_answers
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.group import Group

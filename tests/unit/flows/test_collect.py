@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.collect import _members, _pack
+from lingctl.flows.look.collect import _members, _pack
 from tests.unit.release.conftest import cluster_of
 
 
@@ -120,7 +120,7 @@ def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_p
             raise OSError(28, "No space left on device")
         return ""
 
-    monkeypatch.setattr("lingctl.flows.collect._readme", watched)
+    monkeypatch.setattr("lingctl.flows.look.collect._readme", watched)
     for fails in (True, False):
         with contextlib.suppress(OSError):
             _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None, tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.errors import NodeError, WeightsError
 from lingctl.events import Event
-from lingctl.flows.execute import execute
+from lingctl.flows.run.execute import execute
 from lingctl.plan import Run, Stage, Step, plan_of
 from lingctl.remote.command import command, script
 from lingctl.remote.group import Group

@@ -10,7 +10,7 @@ import pytest
 
 from lingctl.errors import LockedError, NodeError
 from lingctl.events import Event, ignore
-from lingctl.flows.lock import lock_release, lock_status, locked
+from lingctl.flows.run.lock import lock_release, lock_status, locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node, Paths
 from lingctl.remote import lock

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows import logs
-from lingctl.flows.logs import Wanted, show_logs
+from lingctl.flows.look import logs
+from lingctl.flows.look.logs import Wanted, show_logs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of

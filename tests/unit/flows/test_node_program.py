@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.flows.node_program import _in_image
+from lingctl.flows.run.node_program import _in_image
 from lingctl.inventory.sections import Paths
 from tests.unit.release.conftest import cluster_of
 

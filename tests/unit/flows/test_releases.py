@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lingctl.flows.releases import _HEADS
+from lingctl.flows.change.releases import _HEADS
 from lingctl.remote.command import script
 from lingctl.remote.local import LocalConnection
 

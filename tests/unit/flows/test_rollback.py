@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from lingctl.errors import NodeError, UsageError
-from lingctl.flows.releases import lacks_proof
-from lingctl.flows.rollback import Rollback, _choose, _interrupted, _need
+from lingctl.flows.change.releases import lacks_proof
+from lingctl.flows.change.rollback import Rollback, _choose, _interrupted, _need
 from lingctl.inventory.runtime import DOCKER
 from lingctl.mindie.profile import profile_for
 from lingctl.plan import Plan

@@ -11,10 +11,10 @@ import pytest
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows import bench, smoke_test
-from lingctl.flows.bench import BenchOptions, bench_cluster
-from lingctl.flows.running import daemons_not_seen, in_words
-from lingctl.flows.smoke_test import smoke_test_cluster
+from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.serve import bench, smoke_test
+from lingctl.flows.serve.bench import BenchOptions, bench_cluster
+from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
 from lingctl.serving.client import Client

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import LingctlError, NodeError
-from lingctl.flows.render import Rendered, write_files
-from lingctl.flows.whole_file import no_room, whole_file, write_file
+from lingctl.flows.files.render import Rendered, write_files
+from lingctl.flows.files.whole_file import no_room, whole_file, write_file
 from lingctl.node.fetch.folder import copy
 from lingctl.node.fetch.listing import Wanted
 from lingctl.node.files import system_trouble, write_all, write_whole

@@ -16,7 +16,7 @@ from lingctl.assets import asset
 from lingctl.checks.capacity import check_capacity
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
-from lingctl.flows.capacity import Wishes, answer_capacity, list_models
+from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
 from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import (
     Load,

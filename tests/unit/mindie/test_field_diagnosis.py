@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lingctl.flows.watch_start import DaemonSight, death
+from lingctl.flows.look.watch_start import DaemonSight, death
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lingctl.flows.known import Known
-from lingctl.flows.render import Part, rendered
+from lingctl.flows.files.inputs import Known
+from lingctl.flows.files.render import Part, rendered
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.release.wanted import wanted_release
 from tests.golden.make import CONFIGS, FOLDER, MODELS, cluster_of, golden_files

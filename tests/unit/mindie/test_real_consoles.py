@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.flows.watch_start import DaemonSight, death
+from lingctl.flows.look.watch_start import DaemonSight, death
 from lingctl.mindie.daemon_life import read_life
 from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
 from lingctl.mindie.failures import Explanation, exit_meaning, explain, explain_waiting, first_errors

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lingctl.ascend.facts import NodeRequest, questions
 from lingctl.errors import NodeError
-from lingctl.flows.runtime import image_missing, need_container_nowhere_else
+from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
 from lingctl.inventory.sections import Container, NodeSsh, Ssh

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+from lingctl.program.job import job_folder, run_job
 from lingctl.remote.command import script
-from lingctl.remote.job import job_folder, run_job
 from lingctl.remote.local import LocalConnection
 
 node = LocalConnection("node1")

@@ -1,0 +1,1 @@
+"""What changes a running service: deploy, rollback, restart, stop."""

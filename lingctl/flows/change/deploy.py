@@ -1,0 +1,235 @@
+"""deploy: from hosts.yaml to tokens. Checks, a plan that is shown first, its execution, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from lingctl.errors import NodeError
+from lingctl.events import Event, Listener
+from lingctl.findings import Finding, Verdict
+from lingctl.flows.change.drift import need_no_drift
+from lingctl.flows.change.preflight import Preflight, addresses_of, stop_on
+from lingctl.flows.change.releases import new_recording
+from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.running import all_daemons_run, live_addresses
+from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
+from lingctl.flows.network.check import NetworkReport, glance
+from lingctl.flows.run.change import Change
+from lingctl.flows.run.execute import execute
+from lingctl.flows.run.node_program import prepare_program
+from lingctl.flows.weights.bring import bring_weights
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.model_config import shape_of
+from lingctl.mindie.profile import Profile, profile_for
+from lingctl.mindie.rank_table import RankTable, need_known_form, prove
+from lingctl.plan import Plan, Stage, plan_of
+from lingctl.release.certificates import certificate_steps
+from lingctl.release.planning import deploy_steps
+from lingctl.release.record import record_steps
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Addresses, wanted_release
+from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
+from lingctl.remote.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a plan is made from, besides the nodes as they are.
+
+    Attributes:
+        addresses: live address of every card; with several nodes only.
+        programs: how to run lingctl's own program on each node.
+        accepted: names of checks that may fail.
+    """
+
+    cluster: Cluster
+    profile: Profile
+    addresses: Addresses
+    programs: Mapping[str, Program]
+    accepted: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A plan, and what it was made from.
+
+    Attributes:
+        plan: everything that will be done, as far as it can be known now.
+        settled: false while a download or conversion still decides the model's part.
+        states: the nodes as they were seen.
+        shape: of the model's config.json, once the weights are settled.
+        findings: what the checks found, passes and notes left out; what is worse than a warning was accepted,
+            or found by a glance.
+        glanced: whether a cluster that serves was only glanced at.
+    """
+
+    wanted: Wanted
+    plan: Plan
+    settled: bool
+    states: Mapping[str, NodeState]
+    shape: Shape | None
+    findings: tuple[Finding, ...] = ()
+    glanced: bool = False
+
+    @property
+    def unfit(self) -> list[Finding]:
+        """What a start would be refused for; only a glance leaves any."""
+        bad = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
+        return [finding for finding in bad if finding.check not in self.wanted.accepted]
+
+    def need_fit(self) -> None:
+        """Be sure that nothing was found that a start would be refused for.
+
+        Raises:
+            ChecksFailed: something was, by a glance at a cluster that serves.
+        """
+        stop_on(self.unfit, waivable=True, what="serves, but would not be fit to start")
+
+
+def plan_deploy(
+    group: Group, cluster: Cluster, listener: Listener, accepted: Collection[str] = ()
+) -> Deployment:
+    """Look at all nodes, check them, and decide what to do. Changes nothing but lingctl's own program there.
+
+    A cluster that serves as it should is not checked again but glanced at: a second run takes seconds and
+    pings nobody.
+
+    Args:
+        group: connections to all nodes.
+        cluster: what is wanted.
+        listener: hears what is looked at.
+        accepted: names of checks that may fail.
+
+    Raises:
+        ChecksFailed: the network or the nodes are not fit to start.
+        LingctlError: a node cannot be reached, or lacks what cannot be brought.
+    """
+    need_container_nowhere_else(group, cluster)
+    profile = profile_for(cluster.mindie)
+    preflight = Preflight(group, cluster, listener, accepted)
+    serves = all_daemons_run(group, cluster)
+    addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
+    report: NetworkReport | None = None
+    if not serves or not _complete(cluster, addresses):
+        report = preflight.nodes()
+        facts = report.facts
+        addresses = addresses_of(facts)
+        if cluster.multi_node:
+            need_known_form({name: seen.generation for name, seen in facts.items()})
+    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
+    deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
+    if not deployment.plan.empty:
+        report = report or preflight.nodes()
+        preflight.capacity(report.facts, deployment.shape)
+    found = report.findings if report else glance(group, cluster)
+    bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
+    deployment = replace(deployment, findings=bad, glanced=report is None)
+    for name, state in deployment.states.items():
+        if state.unfinished is not None:
+            text = f"half-done before, gone on with now: {state.unfinished.description}"
+            listener(Event("earlier change", "note", name, text))
+    return deployment
+
+
+def run_deploy(group: Group, deployment: Deployment, listener: Listener, change: Change) -> None:
+    """Do what the plan says; after a download or conversion the rest is planned from what arrived.
+
+    Args:
+        group: connections to all nodes.
+        deployment: the plan, and what it was made from.
+        listener: hears each step.
+        change: the lock that is held and the journal that is kept meanwhile.
+
+    Raises:
+        NodeError: a node changed since the plan was made (code ``drifted``); nothing was done.
+        LingctlError: a step failed; nothing later was begun.
+    """
+    wanted = deployment.wanted
+    image = image_of(wanted.cluster, wanted.profile)
+    need_no_drift(group, wanted.cluster, wanted.profile, deployment.states, image)
+    tried = list[str]()
+    while not deployment.settled:
+        weights = [step for step in deployment.plan.changes if step.stage is Stage.WEIGHTS]
+        waiting = [f"{step.node}: {step.title}" for step in weights]
+        if waiting == tried:
+            raise NodeError(
+                "the weights are still not in place after their download or conversion",
+                where=", ".join(waiting),
+                remedy="look at them: lingctl verify-weights DIR",
+                code="weights-not-in-place",
+            )
+        bring_weights(deployment.plan, group, wanted.cluster, deployment.states, listener, change)
+        tried = waiting
+        deployment = _plan(group, wanted, listener)
+    gates = {Stage.DAEMON: Preflight(group, wanted.cluster, listener, wanted.accepted).overlay}
+    execute(deployment.plan, group, listener, change=change, gates=gates)
+
+
+def _complete(cluster: Cluster, addresses: Addresses) -> bool:
+    """Whether every card of a cluster of several nodes has an address; one node needs none."""
+    return not cluster.multi_node or all(
+        set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes
+    )
+
+
+def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
+    cluster, profile = wanted.cluster, wanted.profile
+    addresses, programs = wanted.addresses, wanted.programs
+    listener(Event("look at the nodes", "started"))
+    states = node_states(group, cluster, profile, programs)
+    listener(Event("look at the nodes", "done"))
+    _need_images(cluster.runtime, states, image_of(cluster, profile))
+    _need_own_container(cluster, states)
+    weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
+    _same_weights_folder(weights)
+    releases = {
+        node.name: wanted_release(
+            cluster, node, profile, addresses, weights[node.name].model_config, weights[node.name].folder
+        )
+        for node in cluster.nodes
+    }
+    if cluster.multi_node:
+        proof = prove(RankTable.build(cluster, addresses).text, cluster, addresses)
+        stop_on([finding for finding in proof if finding.verdict >= Verdict.UNKNOWN])
+    steps = [step for plan in weights.values() for step in plan.steps]
+    settled = all(plan.settled for plan in weights.values())
+    if settled:
+        steps += record_steps(cluster, states, releases, new_recording(releases, states))
+    steps += [step for state in states.values() for step in certificate_steps(cluster, state, profile)]
+    steps += deploy_steps(cluster, states, releases).steps
+    shape = shape_of(weights[cluster.primary.name].model_config) if settled else None
+    return Deployment(wanted, plan_of(steps), settled, states, shape)
+
+
+def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) -> None:
+    for state in states.values():
+        if state.runtime_problem:
+            raise runtime_down(runtime, state.node, state.runtime_problem)
+    without = [state.node for state in states.values() if not state.image_present]
+    if without:
+        raise image_missing(runtime, f"the image {image} is not there", image, ", ".join(without))
+
+
+def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:
+    for state in states.values():
+        if state.container is not None and not state.container.spec:
+            raise NodeError(
+                f"a container named {cluster.container_name} is there that lingctl did not make",
+                where=state.node,
+                remedy="give ours another name (container: {name: ...} in hosts.yaml), or remove that one",
+                code="container-foreign",
+            )
+
+
+def _same_weights_folder(weights: Mapping[str, WeightsPlan]) -> None:
+    folders = {plan.folder for plan in weights.values()}
+    if len(folders) > 1:
+        raise NodeError(
+            "the nodes hold the weights in different forms: MindIE needs the same path everywhere",
+            where=", ".join(f"{name}: {plan.folder}" for name, plan in weights.items()),
+            remedy="make them equal: remove the odd copy, or convert on every node",
+            code="weights-differ",
+        )

@@ -1,0 +1,44 @@
+"""A plan is only as good as what it was made from: the nodes are looked at again before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lingctl.errors import NodeError
+from lingctl.flows.look.node_states import node_state
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import Profile
+from lingctl.release.state import NodeState, drift
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+
+
+def need_no_drift(
+    group: Group, cluster: Cluster, profile: Profile, before: Mapping[str, NodeState], image: str
+) -> None:
+    """Be sure that every node is still as the plan found it.
+
+    Args:
+        group: connections to all nodes.
+        cluster: whose nodes.
+        profile: of the MindIE version.
+        before: what the plan was made from.
+        image: the container image that was asked for.
+
+    Raises:
+        NodeError: a node changed since (code ``drifted``); nothing was done.
+    """
+
+    def look(connection: Connection) -> list[str]:
+        seen = before[connection.node]
+        return drift(seen, node_state(connection, cluster, profile, image=image, paths=seen.files))
+
+    changed = {node: what for node, what in group.all(look).items() if what}
+    if changed:
+        raise NodeError(
+            "changed since the plan was made; nothing was done",
+            where=", ".join(changed),
+            evidence="\n".join(f"{node}: {', '.join(what)}" for node, what in changed.items()),
+            remedy="run the same command again: it plans anew\nlingctl audit  tells what lingctl did there",
+            code="drifted",
+        )

@@ -1,0 +1,98 @@
+"""Before anything starts: are the nodes fit, does the model fit the cards, do containers see the overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from lingctl.ascend.facts import NodeFacts, device_addresses
+from lingctl.checks.capacity import check_capacity
+from lingctl.errors import ChecksFailed
+from lingctl.events import Event, Listener
+from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
+from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+from lingctl.release.wanted import Addresses
+from lingctl.remote.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The gates of one deploy.
+
+    Attributes:
+        accepted: names of checks that may fail: the operator knows better.
+    """
+
+    group: Group
+    cluster: Cluster
+    listener: Listener
+    accepted: Collection[str] = ()
+
+    def nodes(self) -> NetworkReport:
+        """Check every node, card and link.
+
+        Raises:
+            ChecksFailed: something is not fit, or could not be judged.
+        """
+        report = check_network(self.group, self.cluster, CheckOptions(), self.listener)
+        self._pass(report.findings)
+        return report
+
+    def capacity(self, facts: Mapping[str, NodeFacts], shape: Shape | None) -> None:
+        """Be sure that weights and one longest request fit the cards' memory.
+
+        Raises:
+            ChecksFailed: they do not, or the memory is not known.
+        """
+        self._pass(check_capacity(self.cluster, facts, shape))
+
+    def overlay(self) -> None:
+        """Be sure that every container sees the overlay, on stock files that it fits.
+
+        Raises:
+            ChecksFailed: one does not; its daemon would refuse the model, or answer wrongly.
+        """
+        report = patch_nodes(self.group, self.cluster, "status", PatchOptions())
+        self._pass(report.findings, Verdict.WARNING)
+
+    def _pass(self, findings: Sequence[Finding], worst: Verdict = Verdict.UNKNOWN) -> None:
+        unfit = [finding for finding in findings if finding.verdict >= worst]
+        for finding in unfit:
+            if finding.check in self.accepted:
+                text = f"{finding.verdict.word}, accepted: {finding.message}"
+                self.listener(Event(finding.check, "note", finding.where, text))
+        stop_on([finding for finding in unfit if finding.check not in self.accepted], waivable=True)
+
+
+def stop_on(findings: Sequence[Finding], *, waivable: bool = False, what: str = "not fit to start") -> None:
+    """Raise the worst of ``findings``, if there are any.
+
+    Args:
+        findings: what is wrong.
+        waivable: whether ``--accept`` may pass over it.
+        what: what that means, in words.
+
+    Raises:
+        ChecksFailed: there was one; it names the others.
+    """
+    if not findings:
+        return
+    first, *others = worst_first(folded(findings))
+    waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
+    more = f" (and {len(others)} more: lingctl check-network shows all)" if others else ""
+    raise ChecksFailed(
+        f"{what}: {first.message}{more}",
+        where=first.where,
+        evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in others[:7])
+        or first.evidence,
+        remedy=f"{first.remedy}{waive}".lstrip(),
+        code=f"check-{first.check}",
+    )
+
+
+def addresses_of(facts: Mapping[str, NodeFacts]) -> Addresses:
+    """The live address of every card that has one, by node."""
+    return {name: device_addresses(seen) for name, seen in facts.items()}

@@ -1,0 +1,135 @@
+"""releases: what was deployed before and can be come back to; and noting what was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from lingctl.flows.look.node_states import node_state
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import profile_for
+from lingctl.release.layout import layout_of
+from lingctl.release.record import (
+    Recorded,
+    Recording,
+    proved_command,
+    read_head,
+    recorded,
+    release_id,
+    running,
+)
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Release
+from lingctl.release.weights_state import WeightsState
+from lingctl.remote.command import script
+from lingctl.remote.group import Group
+from lingctl.remote.lock import me
+
+_HEADS = 'cd "$1" 2>/dev/null || exit 0; for file in *.json; do [ ! -f "$file" ] || head -n 1 "$file"; done'
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """One row of ``lingctl releases``.
+
+    Attributes:
+        current: whether all daemons run with it.
+        proved: whether the service answered with it on every node.
+        missing: nodes that lack it; one that is not whole cannot be rolled back to.
+    """
+
+    id: str
+    time: str
+    who: str
+    model: str
+    mindie: str
+    image: str
+    current: bool
+    proved: bool
+    missing: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return asdict(self)
+
+
+def new_recording(releases: Mapping[str, Release], states: Mapping[str, NodeState]) -> Recording:
+    """A name and a description for a release that is about to be deployed."""
+    now = datetime.now(UTC)
+    return Recording(
+        release_id(now.strftime("%Y%m%d-%H%M%S"), releases),
+        now.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        me("").who,
+        {name: _weights_digest(states[name], release) for name, release in releases.items()},
+    )
+
+
+def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
+    """The recorded releases, newest first.
+
+    Raises:
+        LingctlError: a node cannot be asked, or a record is damaged.
+    """
+    states = quick_states(group, cluster)
+    heads = script(_HEADS, layout_of(cluster).releases, title="read the releases")
+    described: dict[str, dict[str, object]] = {}
+    for node, text in group.all(lambda node: node.run(heads).checked(node.node).stdout).items():
+        for line in text.splitlines():
+            head = read_head(node, line)
+            described.setdefault(str(head["id"]), head)
+    now = running(states)
+    return [_row(one, described.get(one.id, {}), cluster, now) for one in recorded(states)]
+
+
+def quick_states(group: Group, cluster: Cluster) -> dict[str, NodeState]:
+    """The state of every node without its weights.
+
+    Raises:
+        LingctlError: a node cannot be asked.
+    """
+    profile = profile_for(cluster.mindie)
+    return group.all(lambda connection: node_state(connection, cluster, profile))
+
+
+def lacks_proof(states: Mapping[str, NodeState]) -> bool:
+    """Whether the release that runs is recorded and was not yet proved: its deploy ended before that."""
+    now = running(states)
+    return now is not None and not now.proved
+
+
+def note_proved(group: Group, cluster: Cluster) -> str:
+    """Note on every node that the service answered with the release that runs.
+
+    Returns:
+        The release's id, or empty when it is not recorded on every node.
+
+    Raises:
+        LingctlError: a node cannot be asked.
+    """
+    now = running(quick_states(group, cluster))
+    if now is None:
+        return ""
+    note = proved_command(cluster, now.id)
+    group.all(lambda connection: connection.run(note).checked(connection.node))
+    return now.id
+
+
+def _row(one: Recorded, head: Mapping[str, object], cluster: Cluster, now: Recorded | None) -> ReleaseRow:
+    return ReleaseRow(
+        id=one.id,
+        time=str(head.get("time", "")),
+        who=str(head.get("who", "")),
+        model=str(head.get("model", "")),
+        mindie=str(head.get("mindie", "")),
+        image=str(head.get("image", "")),
+        current=now is not None and now.id == one.id,
+        proved=one.proved and one.whole(cluster.node_names),
+        missing=tuple(name for name in cluster.node_names if name not in one.digests),
+    )
+
+
+def _weights_digest(state: NodeState, release: Release) -> str:
+    converted = release.weights.endswith("_safetensor")
+    weights = state.converted if converted else state.downloaded
+    return weights.digest if isinstance(weights, WeightsState) else ""

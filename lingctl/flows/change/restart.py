@@ -1,0 +1,71 @@
+"""restart: all daemons of the group end and start again, with what is on the nodes already."""
+
+from __future__ import annotations
+
+from lingctl.errors import UsageError
+from lingctl.flows.change.releases import quick_states
+from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Run, Stage, Step, plan_of
+from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
+from lingctl.release.layout import layout_of
+from lingctl.release.state import NodeState
+from lingctl.remote.command import script
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.runtime import call
+
+_LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
+
+
+def plan_restart(group: Group, cluster: Cluster) -> Plan:
+    """What restarting takes on each node.
+
+    Raises:
+        UsageError: nothing was deployed on a node, so there is nothing to start again.
+        NodeError: the container runtime does not answer on a node, or the container runs under another.
+        LingctlError: a node cannot be asked.
+    """
+    need_container_nowhere_else(group, cluster)
+    states = quick_states(group, cluster)
+    for name, state in states.items():
+        if state.runtime_problem:
+            raise runtime_down(cluster.runtime, name, state.runtime_problem)
+    digests = group.all(lambda connection: _last_started(connection, cluster))
+    without = [name for name in states if not digests[name] or states[name].container is None]
+    if without:
+        raise UsageError(
+            "nothing was started here yet",
+            where=", ".join(without),
+            remedy="lingctl deploy",
+            code="not-deployed",
+        )
+    steps: list[Step] = []
+    for name, state in states.items():
+        steps += _steps(cluster, state, digests[name])
+    return plan_of(steps)
+
+
+def _last_started(connection: Connection, cluster: Cluster) -> str:
+    layout = layout_of(cluster)
+    ask = script(_LAST, layout.started, layout.last_started, title="ask what was started last")
+    return connection.run(ask, timeout=30).stdout.strip()
+
+
+def _steps(cluster: Cluster, state: NodeState, digest: str) -> list[Step]:
+    name, node = cluster.container_name, state.node
+    steps: list[Step] = []
+    if state.container is not None and state.container.status == "running":
+        stop = Run(stop_command(cluster, cluster.node(node)), stop_seconds(cluster))
+        title = "stop the daemon" if state.daemon_pid is not None else "clear what the daemon left"
+        steps.append(Step(Stage.STOP, node, title, "change", "asked for", (stop,), interrupts=True))
+    else:
+        start = Run(call(cluster.runtime, "start", name), 120)
+        steps.append(
+            Step(Stage.CONTAINER, node, f"start container {name}", "change", "it does not run", (start,))
+        )
+    start_daemon = Run(start_command(cluster, digest), START_SECONDS)
+    steps.append(
+        Step(Stage.DAEMON, node, "start the daemon", "change", "asked for", (start_daemon,), interrupts=True)
+    )
+    return steps

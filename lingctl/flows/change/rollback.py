@@ -1,0 +1,177 @@
+"""rollback: back to a recorded release, through the same plan as a deploy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lingctl.errors import NodeError, UsageError
+from lingctl.events import Listener
+from lingctl.flows.change.drift import need_no_drift
+from lingctl.flows.change.releases import quick_states
+from lingctl.flows.look.node_states import node_state
+from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
+from lingctl.flows.run.change import Change
+from lingctl.flows.run.execute import execute
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.model_config import model_config_text
+from lingctl.mindie.profile import Profile, profile_for
+from lingctl.plan import Plan, Stage, Step, plan_of
+from lingctl.release.layout import layout_of
+from lingctl.release.planning import deploy_steps, file_step
+from lingctl.release.record import Recorded, read_record, recorded, running
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Release, WantedFile
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+
+_COMMAND = "lingctl rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """The way back.
+
+    Attributes:
+        release: id of the release to come back to.
+        plan: what has to be done for it.
+        image: the container image of that release.
+        states: the nodes as they were seen.
+    """
+
+    release: str
+    plan: Plan
+    image: str
+    states: Mapping[str, NodeState]
+    profile: Profile
+
+    @property
+    def command(self) -> str:
+        """As the journal has it: by the release in it the same command goes on after an interruption."""
+        return f"{_COMMAND} {self.release}"
+
+
+def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollback:
+    """Decide what to do to come back to a release.
+
+    Args:
+        group: connections to all nodes.
+        cluster: whose nodes.
+        release: its id, or None for the one that an interrupted rollback was going to, else for the last
+            proved one before the one that runs.
+
+    Raises:
+        UsageError: there is no such release, or it is not whole.
+        NodeError: a node lacks what the release needs, or its container runs under another runtime.
+    """
+    need_container_nowhere_else(group, cluster)
+    quick = quick_states(group, cluster)
+    target = _choose(recorded(quick), running(quick), cluster, release or _interrupted(quick))
+    folder = layout_of(cluster).releases
+
+    def read(connection: Connection) -> Release:
+        path = f"{folder}/{target.id}.{target.digests[connection.node]}.json"
+        return read_record(connection.node, connection.get(path).decode("utf-8", "replace"))
+
+    wanted, profile = group.all(read), profile_for(cluster.mindie)
+    image = wanted[cluster.primary.name].container.image
+
+    def look(connection: Connection) -> NodeState:
+        own = wanted[connection.node]
+        paths = [file.path for file in (*own.files, *own.overlay)]
+        return node_state(connection, cluster, profile, image=image, paths=[*paths, _config_path(own)])
+
+    states = group.all(look)
+    steps: list[Step] = []
+    for name, state in states.items():
+        _need(cluster.runtime, state, wanted[name])
+        steps.append(_model_config_step(state, wanted[name]))
+    steps += deploy_steps(cluster, states, wanted).steps
+    return Rollback(target.id, plan_of(steps), image, states, profile)
+
+
+def run_rollback(group: Group, cluster: Cluster, back: Rollback, listener: Listener, change: Change) -> None:
+    """Do it.
+
+    Raises:
+        NodeError: a node changed since the plan was made; nothing was done.
+        LingctlError: a step failed; nothing later was begun.
+    """
+    need_no_drift(group, cluster, back.profile, back.states, back.image)
+    execute(back.plan, group, listener, change=change)
+
+
+def _interrupted(states: Mapping[str, NodeState]) -> str | None:
+    """The release of a rollback that did not end well; what runs now may be that one, or nothing at all."""
+    for state in states.values():
+        if state.unfinished is not None:
+            command, _, release = state.unfinished.run.command.rpartition(" ")
+            if command == _COMMAND:
+                return release
+    return None
+
+
+def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wanted: str | None) -> Recorded:
+    whole = [one for one in known if one.whole(cluster.node_names)]
+    if wanted is None:
+        for one in whole:
+            if one.proved and (now is None or one.id < now.id):
+                return one
+        raise UsageError(
+            "there is no earlier release that was proved to answer",
+            remedy="name one: lingctl rollback RELEASE; lingctl releases lists them",
+            code="no-release",
+        )
+    found = [one for one in known if one.id == wanted or (len(wanted) >= 4 and one.id.endswith(f"-{wanted}"))]
+    if not found:
+        raise UsageError(
+            f"there is no release {wanted!r}", remedy="lingctl releases lists them", code="no-release"
+        )
+    if found[0] not in whole:
+        missing = [name for name in cluster.node_names if name not in found[0].digests]
+        raise UsageError(
+            f"release {found[0].id} is not on every node",
+            where=", ".join(missing),
+            remedy="choose one that is whole: lingctl releases",
+            code="release-not-whole",
+        )
+    return found[0]
+
+
+def _need(runtime: Runtime, state: NodeState, release: Release) -> None:
+    """What a record does not hold must still be on the node: the image and the weights."""
+    if state.runtime_problem:
+        raise runtime_down(runtime, state.node, state.runtime_problem)
+    if not state.image_present:
+        image = release.container.image
+        what = f"the image {image} of that release is not there any more"
+        raise image_missing(runtime, what, image, state.node)
+    if _config_path(release) not in state.files:
+        raise NodeError(
+            f"the weights of that release are not there any more: {release.weights}",
+            where=state.node,
+            remedy="put them there again, or choose another release: lingctl releases",
+            code="weights-missing",
+        )
+
+
+def _model_config_step(state: NodeState, release: Release) -> Step:
+    path = _config_path(release)
+    title = "put the model's config.json back"
+    try:
+        same = json.loads(state.files[path].content) == dict(release.model_config)
+    except ValueError:
+        same = False
+    if same:
+        return Step(Stage.MODEL_CONFIG, state.node, title, "in place", "as that release had it")
+    wanted = WantedFile(path, model_config_text(dict(release.model_config)).encode())
+    step = file_step(Stage.MODEL_CONFIG, state, wanted)
+    return Step(
+        step.stage, step.node, title, "change", step.reason, step.actions, step.difference, step.interrupts
+    )
+
+
+def _config_path(release: Release) -> str:
+    return f"{release.weights}/config.json"

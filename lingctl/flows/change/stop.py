@@ -1,0 +1,45 @@
+"""stop: a clean end of the daemons, then of the containers. Files, weights and containers stay."""
+
+from __future__ import annotations
+
+from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Run, Stage, Step, plan_of
+from lingctl.release.daemon import stop_command, stop_seconds
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.runtime import call, runtime_script
+
+_LOOK = """
+"$runtime" inspect --format "{{.State.Status}}" "$1" 2>/dev/null || echo absent
+shift
+"$runtime" "$@" 2>&1 >/dev/null
+"""
+
+
+def plan_stop(group: Group, cluster: Cluster) -> Plan:
+    """What stopping takes on each node.
+
+    Raises:
+        LingctlError: a node cannot be asked, or the container runs under another runtime.
+    """
+    need_container_nowhere_else(group, cluster)
+    steps = group.all(lambda connection: _stop_step(connection, cluster))
+    return plan_of(steps.values())
+
+
+def _stop_step(connection: Connection, cluster: Cluster) -> Step:
+    name, runtime = cluster.container_name, cluster.runtime
+    look = runtime_script(runtime, _LOOK, name, *runtime.version, title="look at the container")
+    looked = connection.run(look, timeout=30)
+    status = looked.stdout.strip()
+    if not looked.ok:
+        raise runtime_down(runtime, connection.node, looked.last_words())
+    title = f"stop the daemon and container {name}"
+    if status != "running":
+        return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
+    actions = (
+        Run(stop_command(cluster, cluster.node(connection.node)), stop_seconds(cluster)),
+        Run(call(runtime, "stop", "-t", 10, name), 60),
+    )
+    return Step(Stage.STOP, connection.node, title, "change", "it runs", actions, interrupts=True)

@@ -1,0 +1,1 @@
+"""What is written here: MindIE's files, estimates, bundles."""

@@ -1,0 +1,136 @@
+"""What render and capacity have to know of the nodes: from the nodes, from saved facts, or assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lingctl.ascend.facts import device_addresses
+from lingctl.errors import WeightsError
+from lingctl.events import Event, Listener
+from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.running import live_addresses
+from lingctl.flows.network.saved import judge_saved
+from lingctl.flows.run.node_program import prepare_program
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.rank_table import need_known_form
+from lingctl.release.state import NodeState
+from lingctl.release.wanted import Addresses
+from lingctl.release.weights_state import WeightsState
+from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
+from lingctl.remote.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the nodes.
+
+    Attributes:
+        weights: folder of the weights on the nodes.
+        addresses: live address of every card, by node name and physical id; none where nobody was asked.
+        model_config: the downloaded config.json of the model, if known.
+        qkv_rows: rows of layer 0's query_key_value weight, if known.
+        dense_columns: columns of layer 0's dense weight, if known.
+        notes: what had to be assumed.
+    """
+
+    weights: str
+    addresses: Addresses = field(default_factory=dict)
+    model_config: Mapping[str, Any] | None = None
+    qkv_rows: int | None = None
+    dense_columns: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def known_offline(
+    cluster: Cluster, model_config: Mapping[str, Any] | None = None, weights: str = ""
+) -> Known:
+    """What follows from hosts.yaml alone."""
+    if weights:
+        return Known(weights, model_config=model_config)
+    note = (
+        f"The weights are taken to be in {cluster.downloaded_weights}; where deploy converts .bin files it "
+        f"uses {cluster.converted_weights} (--live looks, --weights says)."
+    )
+    return Known(cluster.downloaded_weights, model_config=model_config, notes=(note,))
+
+
+def from_saved_facts(
+    path: Path, cluster: Cluster, model_config: Mapping[str, Any] | None, weights: str = ""
+) -> Known:
+    """What follows from hosts.yaml and the facts that ``check-network --save`` wrote.
+
+    Raises:
+        ConfigurationError: the facts cannot be read.
+    """
+    return replace(known_offline(cluster, model_config, weights), addresses=saved_addresses(path))
+
+
+def saved_addresses(path: Path) -> dict[str, dict[int, str]]:
+    """Live device addresses by node and physical id, as they were when the facts were saved.
+
+    Args:
+        path: the folder of ``check-network --save``.
+
+    Raises:
+        ConfigurationError: there are no such facts, or the nodes' cards want another form of rank table.
+    """
+    saved = judge_saved(path).facts
+    if len(saved) > 1:
+        need_known_form({name: facts.generation for name, facts in saved.items()})
+    return {name: device_addresses(facts) for name, facts in saved.items()}
+
+
+def ask_nodes(
+    group: Group,
+    cluster: Cluster,
+    profile: Profile,
+    listener: Listener,
+    model_config: Mapping[str, Any] | None = None,
+    weights: str = "",
+) -> Known:
+    """What the nodes say, asked as deploy asks; changes nothing there but lingctl's own program.
+
+    Raises:
+        LingctlError: a node cannot be asked, or holds no weights that could be served.
+    """
+    listener(Event("look at the nodes", "started"))
+    addresses = live_addresses(group, cluster) if cluster.multi_node else {}
+    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
+    states = node_states(group, cluster, profile, programs)
+    listener(Event("look at the nodes", "done"))
+    plan, note = _weights(cluster, states, programs)
+    folder = plan.folder if plan else cluster.downloaded_weights
+    found = found_weights(cluster, states[cluster.primary.name], folder)
+    return Known(
+        weights=weights or folder,
+        addresses=addresses,
+        model_config=model_config or (found.config if found else None),
+        qkv_rows=found.qkv_rows if found else None,
+        dense_columns=found.dense_columns if found else None,
+        notes=(note,) if note else (),
+    )
+
+
+def _weights(
+    cluster: Cluster, states: Mapping[str, NodeState], programs: Mapping[str, Program]
+) -> tuple[WeightsPlan | None, str]:
+    """What deploy would do about the weights, and what has to be said about it."""
+    try:
+        plans = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
+    except WeightsError as error:
+        return None, f"{error}; taken to be in {cluster.downloaded_weights}"
+    first = plans[cluster.primary.name]
+    if {plan.folder for plan in plans.values()} != {first.folder}:
+        where = ", ".join(f"{name}: {plan.folder}" for name, plan in plans.items())
+        return first, f"the nodes hold the weights in different forms, which deploy refuses: {where}"
+    return first, "" if first.settled else f"the weights are not yet in place in {first.folder}"
+
+
+def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:
+    """What a node says of the folder that MindIE will read; None where it does not say."""
+    found = state.converted if folder == cluster.converted_weights else state.downloaded
+    return found if isinstance(found, WeightsState) else None

@@ -1,0 +1,1 @@
+"""What an operator looks at: what runs, what was logged, what was done."""

@@ -1,0 +1,291 @@
+"""status: what runs on every node, and whether it is what was deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from lingctl.ascend import host, npu_smi
+from lingctl.ascend.unread import Unread
+from lingctl.errors import LingctlError, NodeError
+from lingctl.flows.look.node_states import node_state
+from lingctl.flows.look.watch_start import DaemonSight, how_it_ended, look_at_daemon
+from lingctl.flows.serve.smoke_test import forward_to
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.profile import profile_for
+from lingctl.release.daemon import processes_command
+from lingctl.release.layout import layout_of
+from lingctl.release.overlay import overlay_files
+from lingctl.release.record import Recorded, recorded
+from lingctl.release.state import NodeState
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.probe import Question, probe_script, read_answers
+from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+from lingctl.serving.endpoint import endpoint_of
+from lingctl.serving.reach import client_for
+from lingctl.serving.readiness import judge_health, settled_health
+from lingctl.serving.trouble import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One row of ``lingctl status``.
+
+    Attributes:
+        reached: whether the node could be asked.
+        container: its runtime's word for its state, or ``absent``.
+        daemon: ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``.
+        processes: how many processes the daemon has, itself included; None where that is unknown.
+        release: id of the release that the daemon was started with, or its digest if it is not recorded.
+        overlay: ``as shipped``, ``differs`` or ``missing``.
+        ports: which of the service's ports are open on this node; None where that is unknown.
+        memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
+        service: what the HTTP service says; only the primary has one. ``node lost`` where it may still say
+            that it is well, but another node's daemon is dead or could not be looked at.
+        problems: what is wrong or differs here.
+    """
+
+    node: str
+    reached: bool
+    container: str = ""
+    daemon: str = ""
+    processes: int | None = None
+    release: str = ""
+    overlay: str = ""
+    ports: tuple[int, ...] | None = None
+    memory: Mapping[int, int] | None = None
+    service: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong with a running service here; what is unknown is not well."""
+        known = None not in (self.processes, self.ports) and bool(self.memory)
+        return self.daemon == "running" and self.service in ("ready", "-") and known and not self.problems
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {**asdict(self), "healthy": self.healthy}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    state: NodeState
+    sight: DaemonSight | None
+    processes: int | None
+    ports: tuple[int, ...] | None
+    table: npu_smi.NpuTable | None
+    elsewhere: Mapping[Runtime, bool]
+
+
+def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
+    """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
+    seen = group.map(lambda connection: _look(connection, cluster))
+    looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
+    names = _release_names(looked)
+    lost = {name: why for name in cluster.node_names if (why := _why_lost(seen[name]))}
+    rows: list[NodeStatus] = []
+    for node in cluster.nodes:
+        outcome = seen[node.name]
+        if isinstance(outcome, LingctlError):
+            rows.append(NodeStatus(node.name, False, problems=(outcome.what,)))
+        else:
+            rows.append(_row(group, cluster, node.name, outcome, names, lost))
+    return rows
+
+
+def _look(connection: Connection, cluster: Cluster) -> _Seen:
+    state = node_state(connection, cluster, profile_for(cluster.mindie))
+    questions = [
+        Question("processes", processes_command(cluster), 20),
+        Question("listeners", host.listeners_command(), 20),
+        Question("cards", npu_smi.table_command(), 60),
+        Question("elsewhere", elsewhere_command(cluster.runtime, cluster.container_name), 20),
+    ]
+    probe = probe_script(questions).titled("look at processes, ports and cards")
+    answers = read_answers(connection.run(probe, timeout=150).stdout)
+    listeners = host.read_listeners(answers.get("listeners"))
+    table = npu_smi.read_table(answers.get("cards"))
+    counted = answers["processes"].stdout.strip() if "processes" in answers else ""
+    return _Seen(
+        state,
+        _sight(connection, cluster),
+        int(counted) if counted.isdigit() else None,
+        None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
+        None if isinstance(table, Unread) else table,
+        read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},
+    )
+
+
+def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
+    """What is seen of the daemon; None where its container's runtime does not tell."""
+    try:
+        return look_at_daemon(connection, cluster)
+    except NodeError as error:
+        if error.code != "daemon-unknown":
+            raise
+        return None
+
+
+def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+    """The service's ports that are open on the node's own addresses."""
+    serving = cluster.serving
+    wanted = [serving.port, serving.management_port, serving.metrics_port]
+    if cluster.multi_node:
+        wanted.append(serving.inter_node_port)
+    own = cluster.node(node).service_address
+    # MindIE may keep the management port to the node's own loopback.
+    loopback = () if own.startswith("127.") else ("127.0.0.1", "127.0.0.2", "::1")
+    found = {one.port for one in listeners if one.covers(own) or one.address in loopback}
+    return tuple(port for port in dict.fromkeys(wanted) if port in found)
+
+
+def _release_names(looked: Mapping[str, _Seen]) -> dict[str, str]:
+    """What each node's release is called: its id where one is recorded, else its digest."""
+    known = recorded({name: one.state for name, one in looked.items()})
+    digests = {name: one.state.started for name, one in looked.items()}
+    names: dict[str, str] = {}
+    for name, digest in digests.items():
+        same = [one.id for one in known if digest and one.digests.get(name) == digest]
+        shared = [i for i in same if all(_has(known, i, other, d) for other, d in digests.items())]
+        names[name] = (shared or same or [digest])[0]
+    return names
+
+
+def _has(known: list[Recorded], id_: str, node: str, digest: str) -> bool:
+    return any(one.id == id_ and one.digests.get(node) == digest for one in known)
+
+
+def _row(
+    group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], lost: Mapping[str, str]
+) -> NodeStatus:
+    state, primary = seen.state, node == cluster.primary.name
+    overlay = _overlay_word(cluster, state)
+    daemon = _daemon_word(state, seen.sight)
+    memory = _memory(seen.table, cluster.node(node).devices)
+    return NodeStatus(
+        node,
+        True,
+        container=state.container.status if state.container else "absent",
+        daemon=daemon,
+        processes=seen.processes,
+        release=names[node],
+        overlay=overlay,
+        ports=seen.ports,
+        memory=memory,
+        service=_service_word(group, cluster, seen.sight, lost) if primary else "-",
+        problems=(
+            *_problems(cluster, node, seen, names, overlay),
+            *(_lost_problems(node, lost) if primary and seen.sight and seen.sight.alive else ()),
+        ),
+    )
+
+
+def _why_lost(seen: _Seen | LingctlError) -> str:
+    """Why a node's daemon does not count as alive; empty if it does."""
+    if isinstance(seen, LingctlError):
+        return "it could not be asked"
+    if seen.sight is None:
+        return "its container runtime does not tell whether its daemon runs"
+    return "" if seen.sight.alive else "its daemon is dead"
+
+
+def _lost_problems(node: str, lost: Mapping[str, str]) -> Iterator[str]:
+    """MindIE 3.0.0 goes on calling itself well when a node is gone, and ends at the next request (seen)."""
+    for other, why in lost.items():
+        if other != node:
+            yield f"do not rely on it: {other} is lost, {why}"
+
+
+def _problems(
+    cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], overlay: str
+) -> Iterator[str]:
+    if seen.state.runtime_problem:
+        yield f"{cluster.runtime.program}: {seen.state.runtime_problem}"
+    for other, runs in seen.elsewhere.items():
+        if runs:
+            yield f"the container runs under {other.program}, not under {cluster.runtime.program}"
+        else:
+            yield f"{other.program} does not tell whether the container runs under it"
+    first = cluster.primary.name
+    if node != first and names.get(first) and names[node] != names[first]:
+        yield f"another release than {first}"
+    sight = seen.sight
+    yield from _not_running(seen.state, sight)
+    if overlay == "differs":
+        yield "the overlay is not as shipped"
+    if overlay == "missing" and seen.state.started:
+        yield "the overlay is missing"
+    if sight is not None and sight.alive and sight.succeeded and node == first and seen.ports is not None:
+        needed = (cluster.serving.port, cluster.serving.management_port)
+        closed = [str(port) for port in needed if port not in seen.ports]
+        if closed:
+            yield f"port {' and '.join(closed)} closed"
+    if seen.table is not None:
+        yield from _card_problems(seen.table, cluster.node(node).devices)
+    if seen.state.unfinished is not None:
+        yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
+
+
+def _not_running(state: NodeState, sight: DaemonSight | None) -> Iterator[str]:
+    """Why no daemon runs on a node."""
+    if state.runtime_problem:
+        return
+    if state.container is None:
+        yield "there is no container: nothing was deployed, or it was removed"
+    elif state.container.status != "running":
+        yield f"the container does not run: it is {state.container.status}"
+    elif sight is None:
+        yield "it is not known whether the daemon runs: the container runtime does not tell"
+    elif not sight.alive:
+        yield how_it_ended(sight) if state.started else "the daemon was stopped, or never started"
+
+
+def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterator[str]:
+    chips = {chip.card: chip for chip in table.chips}
+    for card in devices:
+        if card not in chips:
+            yield f"card {card}: npu-smi does not show it"
+        elif chips[card].health != "OK":
+            yield f"card {card}: {chips[card].health}"
+        elif chips[card].hbm_used_mb is None:
+            yield f"card {card}: its memory is unknown"
+
+
+def _overlay_word(cluster: Cluster, state: NodeState) -> str:
+    folder = layout_of(cluster).overlay
+    shipped = {f"{folder}/{name}": content for name, content in overlay_files().items()}
+    found = {path: file.content for path, file in state.files.items() if path in shipped}
+    strangers = {name for name in state.overlay_names if f"{folder}/{name}" not in shipped} - {"__pycache__"}
+    if not found:
+        return "missing"
+    return "as shipped" if found == shipped and not strangers else "differs"
+
+
+def _memory(table: npu_smi.NpuTable | None, devices: tuple[int, ...]) -> dict[int, int] | None:
+    if table is None:
+        return None
+    used = {chip.card: chip.hbm_used_mb for chip in table.chips if chip.card in devices}
+    return {card: mb for card, mb in used.items() if mb is not None}
+
+
+def _daemon_word(state: NodeState, sight: DaemonSight | None) -> str:
+    if sight is None:
+        return "unknown"
+    if sight.alive:
+        return "running" if sight.succeeded else "loading"
+    return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
+
+
+def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, lost: Mapping[str, str]) -> str:
+    if sight is not None and not sight.alive:
+        return "down"
+    with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
+        health = settled_health(client.health)
+    if isinstance(health, Trouble):
+        loading = sight is not None and health.no_service and not sight.succeeded
+        return "loading" if loading else "unreachable"
+    verdict = judge_health(health)
+    return verdict.state if verdict else "node lost" if lost else "ready"

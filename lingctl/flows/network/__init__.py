@@ -1,0 +1,1 @@
+"""The network and the cards, before anything is started."""

@@ -1,0 +1,184 @@
+"""check-network: ask every node, judge what it says, ping from card to card. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lingctl.ascend.devices import dev_command, read_dev
+from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.unread import Unread
+from lingctl.checks.glance import glance_findings
+from lingctl.checks.mesh import Hit, Mode
+from lingctl.checks.network import Seen, judge
+from lingctl.checks.nodes import ROOT_INFO
+from lingctl.checks.scope import NodeScope, Scope
+from lingctl.errors import ConnectError, LingctlError, NodeError
+from lingctl.events import Listener
+from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.look.node_states import image_of
+from lingctl.flows.network.probe import (
+    Record,
+    ask_more,
+    ask_nodes,
+    facts_of,
+    glance_at_nodes,
+    hits_of,
+    reached_of,
+)
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
+from lingctl.mindie.container import container_spec
+from lingctl.mindie.profile import profile_for
+from lingctl.release.daemon import look_command
+from lingctl.release.layout import layout_of
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.probe import Answer
+
+_SHM = "/dev/shm"  # noqa: S108  (looked at, nothing is written)
+_MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What to check.
+
+    Attributes:
+        mesh: which cards ping each other.
+        mesh_seconds: time limit of the pings; those that it cuts are reported as not judged.
+    """
+
+    mesh: Mode = "rotation"
+    mesh_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """Everything that a check found.
+
+    Attributes:
+        scope: what was checked.
+        facts: by node, of those that answered.
+        findings: every verdict, passes too.
+        hits: pings that were made.
+        records: raw answers by node.
+        unreachable: nodes that could not be logged in to.
+    """
+
+    scope: Scope
+    facts: Mapping[str, NodeFacts]
+    findings: tuple[Finding, ...]
+    hits: tuple[Hit, ...] = ()
+    records: Mapping[str, Record] = field(default_factory=dict)
+    lost: Mapping[str, Finding] = field(default_factory=dict)
+    unreachable: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all findings."""
+        return worst(self.findings)
+
+
+def check_network(group: Group, cluster: Cluster, options: CheckOptions, listener: Listener) -> NetworkReport:
+    """Check a cluster; a node that cannot be reached or is lost on the way becomes an unknown finding."""
+    return check_scope(group, scope_of(cluster), options, listener)
+
+
+def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
+    """A short look at a cluster that serves: one probe a node, no pings. Its limits are ``glance.UNSEEN``."""
+    scope = scope_of(cluster)
+    outcomes = glance_at_nodes(group, scope)
+    facts = {name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, Record)}
+    lost = [_lost(name, seen) for name, seen in outcomes.items() if isinstance(seen, LingctlError)]
+    cut = [
+        Finding("ssh", Verdict.UNKNOWN, "the node was lost before it had answered everything", name)
+        for name, seen in facts.items()
+        if not seen.complete
+    ]
+    return (*lost, *cut, *glance_findings(scope, facts))
+
+
+def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Listener) -> NetworkReport:
+    """Check what a scope names."""
+    outcomes = ask_nodes(group, scope, listener)
+    records = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Record)}
+    errors = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, LingctlError)}
+    if records and scope.multi_node:
+        records = ask_more(group, scope, records, options.mesh, options.mesh_seconds, listener)
+    lost = {name: _lost(name, error) for name, error in errors.items()}
+    unreachable = tuple(name for name, error in errors.items() if isinstance(error, ConnectError))
+    return judged(scope, records, lost, unreachable)
+
+
+def judged(
+    scope: Scope,
+    records: Mapping[str, Record],
+    lost: Mapping[str, Finding] | None = None,
+    unreachable: tuple[str, ...] = (),
+) -> NetworkReport:
+    """The report of raw answers, fresh or saved."""
+    facts = {name: facts_of(scope, name, record) for name, record in records.items()}
+    reached = {name: how for name, record in records.items() if (how := reached_of(record)) is not None}
+    hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
+    left_out = sum(record.left_out for record in records.values())
+    pinged = hits if hits or left_out else None
+    findings = judge(scope, Seen(facts, lost or {}, reached, pinged, left_out))
+    return NetworkReport(scope, facts, findings, hits, records, lost or {}, unreachable)
+
+
+def scope_of(cluster: Cluster) -> Scope:
+    """What hosts.yaml says that must be fit."""
+    serving, layout, profile = cluster.serving, layout_of(cluster), profile_for(cluster.mindie)
+    weights = dict.fromkeys((cluster.downloaded_weights, cluster.converted_weights), "the weights' folder")
+    sampling = {f"{folder}/generation_config.json": "the default sampling parameters" for folder in weights}
+    return Scope(
+        nodes=tuple(
+            NodeScope(node.name, node.devices, node.service_address, _paths(cluster, node))
+            for node in cluster.nodes
+        ),
+        ports={
+            "service": serving.port,
+            "management": serving.management_port,
+            "metrics": serving.metrics_port,
+        },
+        shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
+        disks=(cluster.paths.models, cluster.paths.state, _SHM),
+        digests={**weights, **sampling, layout.overlay: "the overlay"},
+        image=image_of(cluster, profile),
+        runtime=cluster.runtime,
+        service=look_command(cluster).text,
+        driver=profile.driver,
+    )
+
+
+def scope_of_machine(connection: Connection) -> Scope:
+    """This machine alone: every card that it has.
+
+    Raises:
+        LingctlError: it cannot even be asked for its cards.
+    """
+    done = connection.run(dev_command(), timeout=20)
+    cards = read_dev(Answer(done.stdout, done.stderr, done.exit_status))
+    if isinstance(cards, Unread):
+        raise NodeError(
+            "it cannot be told which cards this machine has",
+            where=connection.node,
+            evidence=cards.quote or cards.text,
+            remedy="ls -l /dev",
+            code="cards-unreadable",
+        )
+    return Scope((NodeScope(connection.node, cards, paths=(*_MANAGERS, ROOT_INFO)),), disks=(_SHM,))
+
+
+def _paths(cluster: Cluster, node: Node) -> tuple[str, ...]:
+    """What the container is given from the host and deploy does not make itself."""
+    spec = container_spec(cluster, node, profile_for(cluster.mindie), layout_of(cluster).overlay)
+    made = (cluster.paths.models, cluster.paths.state)
+    sources = [mount.split(":")[0] for mount in spec.mounts]
+    given = [path for path in sources if not path.startswith(made)]
+    return tuple(dict.fromkeys((*given, *_MANAGERS, ROOT_INFO)))
+
+
+def _lost(name: str, error: LingctlError) -> Finding:
+    return Finding("ssh", Verdict.UNKNOWN, error.what, name, evidence=error.evidence, remedy=error.remedy)

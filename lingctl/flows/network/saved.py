@@ -1,0 +1,121 @@
+"""Raw answers of a check in a folder, to send to somebody or to judge again: one JSON file a node.
+
+They hold what the nodes answered: addresses, host names, versions, listening processes. No key, no password.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from lingctl.checks.scope import Scope
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding, Verdict
+from lingctl.flows.files.whole_file import no_room, write_file
+from lingctl.flows.network.check import NetworkReport, judged
+from lingctl.flows.network.probe import Record
+
+_VERSION = 1
+_INDEX = "scope.json"
+_SCOPE = TypeAdapter(Scope)
+_RECORD = TypeAdapter(Record)
+
+
+def save_answers(report: NetworkReport, folder: Path) -> None:
+    """Write every raw answer of a check.
+
+    Raises:
+        ConfigurationError: the folder holds something else, or cannot be written.
+        NodeError: its disk is full.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / _INDEX).exists():
+        raise ConfigurationError(
+            "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
+        )
+    index = {
+        "document": "check-network-answers",
+        "version": _VERSION,
+        "scope": asdict(report.scope),
+        "lost": [finding.as_json() for finding in report.lost.values()],
+        "unreachable": list(report.unreachable),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, record in report.records.items():
+            _write(folder / _file(name), asdict(record))
+        _write(folder / _INDEX, index)
+    except OSError as error:
+        raise no_room(error, folder) or ConfigurationError(
+            f"cannot write: {error.strerror}", where=str(folder)
+        ) from error
+
+
+def judge_saved(folder: Path) -> NetworkReport:
+    """Judge saved answers again; no node is asked.
+
+    Raises:
+        ConfigurationError: the folder does not hold what ``save_answers`` writes.
+    """
+    index = _read(folder / _INDEX)
+    if index.get("document") != "check-network-answers" or index.get("version") != _VERSION:
+        raise ConfigurationError(
+            "these are not answers that this version can judge",
+            where=str(folder / _INDEX),
+            evidence=f"document {index.get('document')!r}, version {index.get('version')!r}",
+            remedy="make them with: lingctl check-network --save DIR",
+            code="answers-unreadable",
+        )
+    try:
+        scope = _SCOPE.validate_python(index["scope"])
+        lost = {finding["node"]: _finding(finding) for finding in index["lost"]}
+        unreachable = tuple(index["unreachable"])
+        records = {
+            node.name: _RECORD.validate_python(_read(folder / _file(node.name)))
+            for node in scope.nodes
+            if node.name not in lost
+        }
+    except (ValidationError, LookupError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            "a file is not as it was written",
+            where=str(folder),
+            evidence=str(error).splitlines()[0],
+            code="answers-unreadable",
+        ) from error
+    return judged(scope, records, lost, unreachable)
+
+
+def _file(node: str) -> str:
+    name = f"{node}.json"
+    return f"_{name}" if name == _INDEX else name  # no node's name begins with _
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    return Finding(**{**data, "verdict": Verdict[str(data["verdict"]).upper()]})
+
+
+def _write(path: Path, content: object) -> None:
+    write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            "no such file",
+            where=str(path),
+            remedy="name a folder that --save wrote",
+            code="answers-missing",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"cannot be read: {error}", where=str(path), code="answers-unreadable"
+        ) from error
+    if not isinstance(content, dict):
+        raise ConfigurationError("is not a JSON object", where=str(path), code="answers-unreadable")
+    return content

@@ -1,0 +1,1 @@
+"""How any change is carried out: locked, written down, step by step."""

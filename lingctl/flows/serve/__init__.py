@@ -1,0 +1,1 @@
+"""What is asked of a service: the smoke test and the benchmark."""

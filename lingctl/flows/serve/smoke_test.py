@@ -1,0 +1,97 @@
+"""smoke-test: proof that the service answers, and that every node has its part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from lingctl.ascend import npu_smi
+from lingctl.ascend.unread import Unread
+from lingctl.errors import LingctlError
+from lingctl.events import Listener
+from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.watch_start import how_it_ended, look_at_daemon
+from lingctl.inventory.cluster import Cluster
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group
+from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
+from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.serving.http import Limits
+from lingctl.serving.nodes import NodeSight, node_findings
+from lingctl.serving.reach import Forward, client_for
+from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
+
+_CARDS = Question("npus", npu_smi.table_command(), 60)
+
+
+@runtime_checkable
+class _CanForward(Protocol):
+    @property
+    def forward(self) -> Forward:
+        """Opens a tunnel."""
+
+
+def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
+    """Test any service that can be reached from here."""
+    with client_for(endpoint, limits=Limits(idle=options.patience)) as client:
+        return smoke_test(client, options, listener=listener)
+
+
+def smoke_test_cluster(
+    group: Group,
+    cluster: Cluster,
+    options: SmokeOptions,
+    listener: Listener,
+    *,
+    tls: TlsFiles = NO_TLS_FILES,
+) -> SmokeReport:
+    """Test a cluster's service, over SSH to the primary where its ports are closed to this machine.
+
+    The kind of model is the catalogue's unless ``options`` say otherwise. No text is asked for where a node's
+    daemon is dead or cannot be seen: such a request could end the service.
+    """
+    if options.kind == "auto":
+        options = options.of_kind(cluster.catalogue_model.kind)
+    limits = Limits(idle=options.patience)
+    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
+        # On one node the port says whether the daemon is there, and no request can harm another's.
+        lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+        report = smoke_test(client, options, listener=listener, without_asking=lost)
+    return report.with_findings(node_findings(look_at_nodes(group, cluster)))
+
+
+def forward_to(group: Group, cluster: Cluster) -> Forward | None:
+    """The way to open tunnels to the primary, where its connection has one."""
+    connection = group.connections.get(cluster.primary.name)
+    return connection.forward if isinstance(connection, _CanForward) else None
+
+
+def look_at_nodes(group: Group, cluster: Cluster) -> list[NodeSight]:
+    """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
+    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, cluster))
+    return [_sight(name, seen[name]) for name in cluster.node_names]
+
+
+def _look(connection: Connection, cluster: Cluster) -> NodeSight:
+    daemon = look_at_daemon(connection, cluster)
+    said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
+    table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
+    devices = cluster.node(connection.node).devices
+    return NodeSight(
+        connection.node,
+        daemon.alive,
+        "" if daemon.alive else how_it_ended(daemon),
+        {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
+        f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
+    )
+
+
+def _hbm_percent(table: npu_smi.NpuTable, device: int) -> float | None:
+    chip = next((chip for chip in table.chips if chip.card == device), None)
+    if chip is None or chip.hbm_used_mb is None or not chip.hbm_total_mb:
+        return None
+    return 100 * chip.hbm_used_mb / chip.hbm_total_mb
+
+
+def _sight(node: str, seen: NodeSight | LingctlError) -> NodeSight:
+    return NodeSight(node, None, seen.what) if isinstance(seen, LingctlError) else seen

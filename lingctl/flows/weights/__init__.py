@@ -1,0 +1,1 @@
+"""Weights: fetched, spread, converted, verified."""

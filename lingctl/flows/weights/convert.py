@@ -1,0 +1,51 @@
+"""Convert a PyTorch checkpoint on this machine, with the program that a deploy runs on nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingctl.events import Listener
+from lingctl.node.convert.engine import convert, default_target
+from lingctl.node.convert.program import make_options
+from lingctl.program.here import node_errors, reporting
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """What the user may choose.
+
+    Attributes:
+        max_shard_size: most bytes of a file of the output, as typed (``5GB``).
+        layers_per_shard: cut by layers instead of by size.
+        verify: read the output back and compare it with the source.
+        force: overwrite another output.
+    """
+
+    max_shard_size: str = "5GB"
+    layers_per_shard: int | None = None
+    verify: bool = True
+    force: bool = False
+
+
+def convert_weights(
+    source: Path, target: Path | None, options: ConvertOptions, listener: Listener
+) -> dict[str, object]:
+    """Convert ``source`` and give the summary: ``state`` (converted, unchanged, not-needed), ``folder``,
+    ``shards``, ``tensors``, ``bytes``, ``seconds``, ``notes`` and more.
+
+    Args:
+        source: folder of the checkpoint, or its file.
+        target: folder of the output; the source's name with ``_safetensor`` if not given.
+        options: what the user chose.
+        listener: hears of progress.
+
+    Raises:
+        UsageError: there is nothing to convert, or the options make no sense.
+        LockedError: another conversion is writing there.
+        WeightsError: the source is damaged, the disk full, or another output in the way.
+    """
+    with node_errors():
+        chosen = make_options(options.max_shard_size, options.layers_per_shard, options.verify, options.force)
+        folder = str(target) if target else default_target(str(source))
+        return convert(str(source), folder, chosen, reporting(listener))

@@ -1,0 +1,75 @@
+"""How to reach a hub: mirror, proxy, token. Options win over the environment; tokens are never options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lingctl.errors import UsageError
+from lingctl.flows.weights.wanted import HubName
+
+# The variables that the hubs' own clients read.
+_ENDPOINTS = {"modelscope": ("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN"), "huggingface": ("HF_ENDPOINT",)}
+_TOKENS = {"modelscope": ("MODELSCOPE_API_TOKEN",), "huggingface": ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")}
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """How to reach one hub.
+
+    Attributes:
+        hub: which.
+        endpoint: of a mirror; empty for the hub's own.
+        proxy: for HTTP and HTTPS; empty for what the environment of the machine says.
+        token: empty for none.
+    """
+
+    hub: HubName
+    endpoint: str = ""
+    proxy: str = ""
+    token: str = ""
+
+    def __repr__(self) -> str:
+        # A token must not reach a log, and a proxy's address may hold a password.
+        return f"HubSettings({self.hub!r}, endpoint={self.endpoint!r})"
+
+
+def hub_settings(hub: HubName, endpoint: str, proxy: str, environment: Mapping[str, str]) -> HubSettings:
+    """The settings of a hub.
+
+    Args:
+        hub: which.
+        endpoint: as given on the command line, or empty.
+        proxy: the same.
+        environment: where the hubs' own variables are looked up.
+
+    Raises:
+        UsageError: an address that is none.
+    """
+    from_environment = next((environment[v] for v in _ENDPOINTS[hub] if environment.get(v)), "")
+    chosen = endpoint or from_environment
+    if chosen and "://" not in chosen:
+        chosen = f"https://{chosen}"
+    _need_address(chosen, "--endpoint")
+    _need_address(proxy, "--proxy")
+    token = next((environment[v] for v in _TOKENS[hub] if environment.get(v)), "")
+    return HubSettings(hub, chosen.rstrip("/"), proxy, token)
+
+
+def _need_address(text: str, option: str) -> None:
+    if not text:
+        return
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        valid = valid and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        # Not quoted: it may hold a password.
+        raise UsageError(
+            f"{option} is not an address",
+            remedy=f"write {option} http://HOST:PORT",
+            code="address-wrong",
+        )

@@ -1,0 +1,207 @@
+"""Weights onto every node: fetched where a hub can be reached, spread from node to node, proved equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from lingctl.errors import ConnectError, LingctlError, UsageError, WeightsError
+from lingctl.events import Event, Listener
+from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.chains import chains, givers, upstreams
+from lingctl.flows.weights.node_fetch import NodeFetch
+from lingctl.flows.weights.push import pushing
+from lingctl.flows.weights.settings import HubSettings
+from lingctl.flows.weights.spread_sources import Found, SpreadOptions, each, fewest_heads, find, need_space
+from lingctl.flows.weights.wanted import HUBS, WantedModel, WeightsSource
+from lingctl.inventory.cluster import Cluster
+from lingctl.node.fetch.request import Request, Upstream
+from lingctl.program.told import reporting
+from lingctl.remote.connection import Connection
+from lingctl.remote.group import Group, raise_failures
+
+_FOLDER = re.compile(r"^/[A-Za-z0-9_./-]+$")
+_WEEK = 7 * 86_400.0
+
+
+def download_on_nodes(
+    group: Group,
+    cluster: Cluster,
+    model: WantedModel,
+    source: WeightsSource,
+    settings: HubSettings,
+    options: SpreadOptions,
+    listener: Listener,
+) -> dict[str, Mapping[str, object]]:
+    """Fill the folder on every node and prove that all have the same; the result of each node.
+
+    The work goes on in the background on the nodes when the connection or this process ends; a second run
+    picks it up.
+
+    Raises:
+        LingctlError: a node could not be reached, lacks space, or did not get what it should.
+    """
+    hub = settings.hub if source.kind in ("any", *HUBS) else ""
+    nodes = group.all(lambda connection: NodeFetch(connection, cluster.state_dir, options.folder, hub))
+    _follow_running(nodes, group, listener)
+    found = find(nodes, group, model, source, settings, options)
+    missing = need_space(nodes, group, found)
+    found = fewest_heads(found, source, missing)
+    results = _Spreading(group, cluster, nodes, found, options, listener).run(source)
+    _need_equal(results)
+    return results
+
+
+def folder_on_nodes(cluster: Cluster, model: WantedModel, to: str | None) -> str:
+    """Where a model's weights go on the nodes.
+
+    Raises:
+        UsageError: ``to`` is not an absolute path of the characters that MindIE allows.
+    """
+    if to is None:
+        of_cluster = cluster.catalogue_model.repository == model.repository
+        return cluster.downloaded_weights if of_cluster else f"{cluster.paths.models}/{model.folder}"
+    if not _FOLDER.match(to):
+        raise UsageError(
+            f"--to {to!r} cannot be a folder of weights on a node",
+            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others",
+            code="folder-wrong",
+        )
+    return to.rstrip("/")
+
+
+def stop_on_nodes(group: Group, cluster: Cluster, folder: str) -> dict[str, bool]:
+    """End what runs in the background on every node; tells where something did. What has arrived is kept."""
+
+    def stop(connection: Connection) -> bool:
+        return NodeFetch(connection, cluster.state_dir, folder).call("stop").get("stopped") is True
+
+    return group.all(stop)
+
+
+def _follow_running(nodes: Mapping[str, NodeFetch], group: Group, listener: Listener) -> None:
+    """Wait for what an earlier run left running; how it ended is looked at afterwards."""
+    names = [name for name, node in nodes.items() if node.running]
+    for name in names:
+        listener(Event("download", "note", name, "a download is running there already: following it"))
+    each(
+        group,
+        lambda name: nodes[name].call("follow", timeout=_WEEK, hear=reporting(listener, name)),
+        names,
+    )
+
+
+class _Spreading:
+    """One run: keys handed out, givers listening, everybody fetching, followed to the end."""
+
+    def __init__(
+        self,
+        group: Group,
+        cluster: Cluster,
+        nodes: Mapping[str, NodeFetch],
+        found: Found,
+        options: SpreadOptions,
+        listener: Listener,
+    ) -> None:
+        self._group = group
+        self._cluster = cluster
+        self._nodes = nodes
+        self._found = found
+        self._options = options
+        self._listener = listener
+        self._authority = Authority()
+        followers = [name for name in nodes if name not in found.heads]
+        self._chains = chains(list(found.heads), followers)
+        self._asks = upstreams(self._chains)
+        self._givers = givers(self._chains)
+
+    def run(self, source: WeightsSource) -> dict[str, Mapping[str, object]]:
+        """See ``download_on_nodes``."""
+        ports = self._all(self._listen, self._givers)
+        self._all(lambda name: self._hand_over(name, ports), list(self._nodes))
+        push = source.folder if source.kind == "folder" and not source.node else ""
+        with pushing(self._group, self._nodes, self._found, self._authority, push, self._tls_name):
+            results = self._get_all()
+        each(self._group, lambda name: self._nodes[name].call("serve-stop"), self._givers)
+        raise_failures(results)
+        return {name: result for name, result in results.items() if isinstance(result, Mapping)}
+
+    def _get_all(self) -> dict[str, object]:
+        try:
+            return each(self._group, self._get, list(self._nodes))
+        except KeyboardInterrupt:
+            words = "going on in the background; the same command follows it, with --stop it ends"
+            self._listener(Event("download", "note", text=words))
+            raise
+
+    def _listen(self, name: str) -> int:
+        """Have a node give files to others; the port it does so on."""
+        node = self._nodes[name]
+        address = self._cluster.node(name).service_address
+        request = self._request(name, {})._replace(host=address, port=self._options.port)
+        node.put_request(request)
+        node.put_keys(self._authority.certificate, {"serve": self._authority.issue(self._tls_name(name))})
+        return int(str(node.call("serve-start")["port"]))
+
+    def _hand_over(self, name: str, ports: Mapping[str, object]) -> None:
+        """Give a node its request, and its key where it needs one."""
+        node = self._nodes[name]
+        request = self._request(name, ports)
+        if request.source in ("peer", "push"):
+            node.put_keys(self._authority.certificate, {"fetch": self._authority.issue(self._tls_name(name))})
+        node.put_request(request)
+
+    def _request(self, name: str, ports: Mapping[str, object]) -> Request:
+        if name in self._found.heads:
+            return self._found.heads[name]
+        asked = tuple(
+            Upstream(self._tls_name(other), self._cluster.node(other).service_address, int(str(ports[other])))
+            for other in self._asks[name]
+            if other in ports
+        )
+        return Request(
+            source="peer",
+            repository="",
+            files=self._found.files,
+            recheck=self._options.recheck,
+            upstreams=asked,
+        )
+
+    def _get(self, name: str) -> Mapping[str, object]:
+        self._listener(Event("download", "started", name))
+        try:
+            result = self._nodes[name].call("get", timeout=_WEEK, hear=reporting(self._listener, name))
+        except ConnectError as error:
+            self._listener(Event("download", "note", name, "no longer followed; it goes on there"))
+            raise ConnectError(
+                error.what,
+                where=error.where,
+                evidence=error.evidence,
+                remedy="the download goes on there: run the same command again to follow it",
+                code=error.code,
+            ) from error
+        except LingctlError as error:
+            self._listener(Event("download", "failed", name, error.what))
+            raise
+        self._listener(Event("download", "done" if result["fetched_files"] else "unchanged", name))
+        return result
+
+    def _tls_name(self, name: str) -> str:
+        return f"node-{self._cluster.node_names.index(name)}"
+
+    def _all(self, work: Callable[[str], object], names: Sequence[str]) -> dict[str, object]:
+        outcomes = each(self._group, work, names)
+        raise_failures(outcomes)
+        return outcomes
+
+
+def _need_equal(results: Mapping[str, Mapping[str, object]]) -> None:
+    digests = {name: str(result["digest"]) for name, result in results.items()}
+    if len(set(digests.values())) > 1:
+        raise WeightsError(
+            "the nodes ended with different weights",
+            where=", ".join(digests),
+            evidence="\n".join(f"{digest}  {name}" for name, digest in digests.items()),
+            remedy="read every file again: lingctl download ... --recheck",
+            code="weights-differ",
+        )

@@ -1,1 +1,0 @@
-"""Bringing weights to this machine and to nodes: what is wanted, from where, and with which client."""
