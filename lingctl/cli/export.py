@@ -37,7 +37,6 @@ def kubernetes(
 
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
-    from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import say
     from lingctl.release.kubernetes import manifests
 
@@ -52,5 +51,5 @@ def kubernetes(
     )
     for note in known.notes:
         say(note)
-    objects = manifests(cluster, profile_for(cluster.mindie), known.addresses, known.weights, namespace)
+    objects = manifests(cluster, known.addresses, known.weights, namespace)
     print(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), end="")

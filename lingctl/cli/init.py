@@ -22,14 +22,14 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented hosts.yaml to start from."""
+    from lingctl.engines import engine_at
     from lingctl.errors import UsageError
     from lingctl.flows.files.whole_file import no_room, write_file
     from lingctl.inventory.starter import starter_hosts
-    from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import answer, say
 
     nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
-    profile_for(mindie)
+    engine_at(mindie)
     text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes)
     if show:
         answer(text.rstrip())

@@ -24,8 +24,7 @@ def logs(
 ) -> None:
     """Print what MindIE prints on every node."""
     from lingctl.errors import UsageError
-    from lingctl.flows.look.logs import Wanted, follow_logs, node_of_rank, show_logs
-    from lingctl.mindie.console import duration_seconds
+    from lingctl.flows.look.logs import Wanted, duration_seconds, follow_logs, node_of_rank, show_logs
     from lingctl.output.streams import ending_with_its_reader
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect

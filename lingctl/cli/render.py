@@ -12,10 +12,10 @@ import typer
 from lingctl.cli.common import JsonOption, NodesOption, optional_cluster, required_cluster
 
 if TYPE_CHECKING:
+    from lingctl.engine.interface import About
     from lingctl.flows.files.inputs import Known
     from lingctl.flows.files.render import Part, Rendered
     from lingctl.inventory.cluster import Cluster
-    from lingctl.mindie.profile import Profile
 
 
 class What(StrEnum):
@@ -65,8 +65,8 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that MindIE would refuse the file.
     """
+    from lingctl.engines import engine_of
     from lingctl.flows.files.render import Part, rendered, write_files
-    from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import say
 
     if check is not None:
@@ -75,24 +75,23 @@ def render(
     cluster = required_cluster(nodes)
     if mindie:
         cluster = cluster.model_copy(update={"mindie": mindie})
-    profile = profile_for(cluster.mindie)
+    engine = engine_of(cluster).about
     if show:
-        _show(cluster, profile, {"mindie": "flag --mindie"} if mindie else {}, as_json)
+        _show(cluster, {"mindie": "flag --mindie"} if mindie else {}, as_json)
         return
     part = Part((what or What.all).value)
-    known = _known(cluster, profile, part, facts=facts, live=live, model_config=model_config, weights=weights)
-    files = rendered(cluster, profile, part, known)
+    known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
+    files = rendered(cluster, part, known)
     for note in known.notes if part is not Part.ranktable else ():
         say(note)
     if output is not None:
         write_files(files, output)
         say(f"Wrote {len(files)} files to {output}.")
-    _print(cluster, profile, files, known, to_folder=output is not None, as_json=as_json)
+    _print(cluster, engine, files, known, to_folder=output is not None, as_json=as_json)
 
 
 def _known(
     cluster: Cluster,
-    profile: Profile,
     part: Part,
     *,
     facts: Path | None,
@@ -116,7 +115,7 @@ def _known(
         from lingctl.remote.group import connect
 
         with progress() as listener, connect(cluster, listener) as group:
-            known = ask_nodes(group, cluster, profile, listener, config, weights)
+            known = ask_nodes(group, cluster, listener, config, weights)
     else:
         known = known_offline(cluster, config, weights)
     return known
@@ -124,7 +123,7 @@ def _known(
 
 def _print(
     cluster: Cluster,
-    profile: Profile,
+    engine: About,
     files: list[Rendered],
     known: Known,
     *,
@@ -139,8 +138,8 @@ def _print(
             "render",
             {
                 "cluster": cluster.name,
-                "mindie": profile.version,
-                "checked_against": profile.checked_against,
+                "mindie": engine.version,
+                "checked_against": engine.checked_against,
                 "weights": known.weights,
                 "notes": list(known.notes),
                 "files": [file.as_json() for file in files],
@@ -156,18 +155,18 @@ def _print(
             answer(file.content.decode().rstrip("\n"))
 
 
-def _show(cluster: Cluster, profile: Profile, overrides: dict[str, str], as_json: bool) -> None:
+def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:
     from dataclasses import asdict
 
+    from lingctl.engines import engine_of
     from lingctl.inventory.load import ENVIRONMENT
-    from lingctl.mindie.explain import shown_values
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
 
     from_environment = {
         ".".join(place): variable for variable, place in ENVIRONMENT.items() if os.environ.get(variable)
     }
-    values = shown_values(cluster, profile, {**from_environment, **overrides})
+    values = engine_of(cluster).shown(cluster, {**from_environment, **overrides})
     if as_json:
         print_json("render-values", {"cluster": cluster.name, "values": [asdict(value) for value in values]})
         return
@@ -179,15 +178,14 @@ def _show(cluster: Cluster, profile: Profile, overrides: dict[str, str], as_json
 
 def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
-    from lingctl.flows.files.render import check_file
-    from lingctl.mindie.profile import PROFILES, profile_for
+    from lingctl.flows.files.judge import check_file
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.terminal import answer
 
     cluster = optional_cluster(nodes)
     version = mindie or (cluster.mindie if cluster else "")
-    kind, judgements = check_file(path, (profile_for(version),) if version else PROFILES, cluster)
+    kind, judgements = check_file(path, version, cluster)
     if as_json:
         print_json(
             "render-check",

@@ -8,134 +8,21 @@ deals tensors to ranks. docs/capacity.md has the formulas worked through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import gcd
 
+from lingctl.engine.capacity import BLOCK_TOKENS, GIB, OVERHEAD_GIB, Estimate, Load
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.settings import serving_settings
+from lingctl.mindie.settings import PRESET, serving_settings
 
-GIB = 1024**3
-BLOCK_TOKENS = 128
 _BF16 = 2
 # What torch sees of a card: 60.96 of 64 and 29.50 of 32 GiB in users' reports; the firmware keeps the rest.
 _SEEN: dict[float, float] = {64: 60.96, 32: 29.50}
 _SEEN_SHARE = 0.95
-# Operators' workspace, HCCL buffers, the runtime: 2 to 5 GiB in reports; other tools reserve 3 as well.
-OVERHEAD_GIB = 3.0
 # The models' dimensions divide by powers of two alone; more cards than this nobody is known to have used.
 _WORLDS = (1, 2, 4, 8, 16, 32, 64)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How a model is asked to serve.
-
-    Attributes:
-        sequence: longest sequence in tokens, input and output together.
-        longest_input: longest input in tokens.
-        longest_output: most tokens of one answer.
-        fraction: share of each card's memory that MindIE may use.
-    """
-
-    sequence: int
-    longest_input: int
-    longest_output: int
-    fraction: float
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of KV cache that one request may need; MindIE refuses to start with less."""
-        return min(self.sequence, self.longest_input + self.longest_output)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What one card has to hold.
-
-    Attributes:
-        ranks: cards in all.
-        hbm_gib: nominal memory of a card.
-        usable_gib: what MindIE may use of it.
-        weights_gib: weights on each card.
-        overhead_gib: kept for workspace and runtime.
-        cache_gib: what is left for the KV cache; negative if nothing is.
-        token_bytes: KV cache of one token on each card.
-        needed_tokens: what one request of the longest kind needs.
-        window: tokens of the model's native window.
-        uneven: why the model cannot be cut into so many ranks; empty if it can.
-    """
-
-    ranks: int
-    hbm_gib: float
-    usable_gib: float
-    weights_gib: float
-    overhead_gib: float
-    cache_gib: float
-    token_bytes: int
-    needed_tokens: int
-    window: int
-    uneven: str
-
-    @property
-    def blocks(self) -> int:
-        """KV blocks of 128 tokens; MindIE keeps one for itself."""
-        return max(int(self.cache_gib * GIB // (self.token_bytes * BLOCK_TOKENS)) - 1, 0)
-
-    @property
-    def needed_blocks(self) -> int:
-        """Blocks of one request of the longest kind."""
-        return -(-self.needed_tokens // BLOCK_TOKENS)
-
-    @property
-    def token_budget(self) -> int:
-        """Tokens that all requests together may have in the cache."""
-        return self.blocks * BLOCK_TOKENS
-
-    @property
-    def longest_context(self) -> int:
-        """Longest sequence that fits, within the model's native window."""
-        return min(self.token_budget, self.window)
-
-    @property
-    def requests(self) -> int:
-        """Requests of the longest kind that fit at the same time."""
-        return self.blocks // max(self.needed_blocks, 1)
-
-    @property
-    def fits(self) -> bool:
-        """Whether MindIE can start with it."""
-        return not self.uneven and self.cache_gib > 0 and self.blocks >= self.needed_blocks
-
-    @property
-    def sum_in_words(self) -> str:
-        """The arithmetic of one card."""
-        return (
-            f"a card of {self.hbm_gib:g} GiB gives {self.usable_gib:.1f} GiB: "
-            f"weights {self.weights_gib:.1f}, overhead {self.overhead_gib:.1f}, "
-            f"KV cache {self.cache_gib:.1f} GiB"
-        )
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data."""
-        return {
-            "fits": self.fits,
-            "ranks": self.ranks,
-            "hbm_gib": self.hbm_gib,
-            "usable_gib": round(self.usable_gib, 2),
-            "weights_gib": round(self.weights_gib, 2),
-            "overhead_gib": self.overhead_gib,
-            "cache_gib": round(self.cache_gib, 2),
-            "token_bytes": self.token_bytes,
-            "blocks": self.blocks,
-            "needed_blocks": self.needed_blocks,
-            "token_budget": self.token_budget,
-            "longest_context": self.longest_context,
-            "requests": self.requests,
-            "uneven": self.uneven,
-        }
 
 
 def estimate(
@@ -234,6 +121,12 @@ def load_of(cluster: Cluster) -> Load:
     )
 
 
+def usual_load(ranks: int) -> Load:
+    """How a model is asked to serve where hosts.yaml does not say: by the preset, for so many cards."""
+    fraction = 0.95 if ranks > 8 else 0.8
+    return Load(PRESET["max_seq_len"], PRESET["max_input_tokens"], PRESET["max_output_tokens"], fraction)
+
+
 def judge(shape: Shape, found: Estimate, load: Load) -> Finding:
     """The verdict on an estimate; "does not fit" says by how much and what would."""
     if load.sequence > found.window:
@@ -291,28 +184,3 @@ def _remedies(shape: Shape, found: Estimate, load: Load) -> Iterator[str]:
         yield "use cards of 64 GiB"
     else:
         yield "no number of such cards holds it: use shorter sequences"
-
-
-def capacity_findings(
-    cluster: Cluster, memory_mb: Mapping[str, Mapping[int, int]], shape: Shape | None = None
-) -> list[Finding]:
-    """Whether a cluster's model fits its cards: one finding, or one for each card whose memory is not known.
-
-    Args:
-        cluster: model, cards and serving limits.
-        memory_mb: memory that npu-smi shows for each card, in MB, by node and physical id.
-        shape: from the downloaded config.json, if known; else the catalogue's.
-    """
-    unknown = [
-        Finding("capacity", Verdict.UNKNOWN, "the card's memory is not known", node.name, device)
-        for node in cluster.nodes
-        for device in node.devices
-        if not memory_mb.get(node.name, {}).get(device)
-    ]
-    if unknown:
-        return unknown
-    model = cluster.catalogue_model
-    least = min(memory_mb[node.name][device] for node in cluster.nodes for device in node.devices)
-    load, shape = load_of(cluster), shape or model.shape
-    found = estimate(shape, model.context, cluster.world_size, least / 1024, load)
-    return [judge(shape, found, load)]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lingctl.engine.templates import render
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
-from lingctl.mindie.places import weights_in_container
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules import check_config
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import TOKENIZER_PROCESSES
-from lingctl.mindie.templates import render
 from lingctl.mindie.tls import https_fields, inter_node_fields
 
 

@@ -1,4 +1,4 @@
-"""Which lines of a console belong to a time or a rank. Pure.
+"""What is looked for in MindIE's console, and which of its lines belong to a time or a rank. Pure.
 
 Three forms of time are printed: MindIE's (with or without an offset), Python logging's and CANN's. Lines
 without one belong to the line before them.
@@ -9,19 +9,41 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
+from lingctl.engine.logs import Console
+
 _TIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[ T-](\d{2}):(\d{2}):(\d{2})(?:[.,]\d+(?:\.\d+)?)?\s?([+-]\d{2}:?\d{2})?"
 )
 _RANK = re.compile(r"\brank(?:[ _]?id)?\s?[:=\[ ]\s?(\d{1,4})\b", re.IGNORECASE)
 _PROCESS = re.compile(r"\[pid: ?(\d+)\]")
-_DURATION = re.compile(r"^(\d+)([smhd])$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def duration_seconds(text: str) -> int | None:
-    """Seconds of ``90s``, ``10m``, ``2h`` or ``1d``; None for anything else."""
-    found = _DURATION.match(text.strip())
-    return int(found[1]) * _SECONDS[found[2]] if found else None
+# Of a daemon that served, refused requests are most of its errors, and never the cause.
+_REQUESTS = r"request_?[iI]d|http_handler\.cpp|single_req_"
+# Errors, and what tells how far the daemon was when they came.
+_TELLING = "|".join(
+    (
+        "ERROR",
+        "Error",
+        "Exception",
+        "E[EIJLZ][0-9]{4}",
+        "terminate called",
+        r"what\(\):",
+        "out of memory",
+        "g_mainPid",
+        "ConfigManager: Load",
+        "Execute command",
+        "GRPCCommunicator",
+        "Registration succeeded",
+        "InitModelConfig",
+        "Daemon start success",
+        "Received exit signal",
+        "exited normally",
+        "terminated by signal",
+        r"\([0-9]+\) *\|",
+    )
+)
+# Every daemon of every version prints it when it has loaded, whatever its node.
+LOADED = "Daemon start success!"
+CONSOLE = Console(loaded=LOADED, loaded_elsewhere=LOADED, telling=_TELLING, requests=_REQUESTS)
 
 
 def line_time(line: str, offset: timedelta) -> datetime | None:

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from types import MappingProxyType
 
+from lingctl.engine.logs import Diagnosis, Explanation
 from lingctl.mindie.daemon_life import read_life
 from lingctl.mindie.failure_catalogue import catalogue, named
-from lingctl.mindie.failures import Explanation, explain, explain_waiting, first_errors
+from lingctl.mindie.failures import explain, explain_waiting, first_errors
 from lingctl.mindie.log_lines import read_lines, seconds_between
 
 # What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
@@ -43,23 +44,6 @@ class Weight(IntEnum):
 
 
 _WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.STOPPED}
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """The node that failed first, as far as the logs tell.
-
-    Attributes:
-        node: its name.
-        explanation: what its log means, or None for an error that is not known.
-        evidence: the quoted lines.
-        also: what the other nodes report, one line each.
-    """
-
-    node: str
-    explanation: Explanation | None
-    evidence: str
-    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
-"""The daemon's environment and its start script."""
+"""The daemon's environment and how it is started."""
 
 from __future__ import annotations
 
+from lingctl.engine.files import release_folder
+from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import needed_mib
-from lingctl.mindie.templates import render
 from lingctl.mindie.tls import certificates_digest
 
 # Which version reads which is known from documents alone before 3.0.0, so each is told by every name that
@@ -31,14 +32,14 @@ _CLEARED = (
 )
 
 
-def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str]:
+def variables(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str]:
     """Variables of the daemon on one node.
 
     Source: the Ling README (several nodes), MindIE's environment reference; the log switches make 1.0.0
     show the workers' own errors, which it hides otherwise (users' reports).
     """
     fraction = serving_settings(cluster)["npu_memory_fraction"].value
-    variables = {
+    told = {
         **_visible_devices(cluster, node),
         "MIES_CONTAINER_IP": node.service_address,
         "NPU_MEMORY_FRACTION": f"{fraction:g}",
@@ -51,8 +52,8 @@ def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str
         **_logging(profile),
     }
     if cluster.multi_node:
-        variables |= {
-            **dict.fromkeys(_RANK_TABLE_NAMES, f"{cluster.state_dir}/release/rank_table.json"),
+        told |= {
+            **dict.fromkeys(_RANK_TABLE_NAMES, f"{release_folder(cluster)}/rank_table.json"),
             "WORLD_SIZE": str(cluster.world_size),
             "ATB_LLM_HCCL_ENABLE": "1",
             "ATB_LLM_COMM_BACKEND": "hccl",
@@ -60,42 +61,36 @@ def environment(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str
             "HCCL_CONNECT_TIMEOUT": "7200",
             "HCCL_EXEC_TIMEOUT": "0",
         }
-    return variables
+    return told
 
 
-def render_environment(cluster: Cluster, node: Node, profile: Profile) -> str:
-    """``environment.sh``: sources the vendor's scripts, then sets ours."""
-    return render(
-        "environment.sh.j2",
-        node=node.name,
-        set_env=profile.set_env,
+def daemon_environment(cluster: Cluster, node: Node, profile: Profile) -> Environment:
+    """The vendor's scripts, then ours.
+
+    Raises:
+        ConfigurationError: a certificate cannot be read or used.
+    """
+    return Environment(
+        sources=profile.set_env,
         libraries=profile.libraries,
         cleared=_CLEARED,
-        variables=environment(cluster, node, profile),
+        variables=variables(cluster, node, profile),
         certificates=certificates_digest(cluster, profile),
     )
 
 
-def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
-    """``start.sh``: runs the daemon and records its process id and how it ended."""
-    release = f"{cluster.state_dir}/release"
-    config = f"{release}/config.json"
-    # Only the primary opens HTTP ports.
-    ports = _http_ports(cluster) if node == cluster.primary else ()
-    return render(
-        "start.sh.j2",
-        node=node.name,
-        runtime=cluster.runtime.program,
-        run=f"{cluster.state_dir}/run",
-        environment=f"{release}/environment.sh",
-        config=config,
-        installed_config=profile.installed_config,
+def daemon_start(cluster: Cluster, node: Node, profile: Profile) -> Start:
+    """How the daemon is started."""
+    config = f"{release_folder(cluster)}/config.json"
+    return Start(
         directory=profile.directory,
-        daemon=[word.replace("{config}", config) for word in profile.daemon],
+        words=tuple(word.replace("{config}", config) for word in profile.daemon),
+        installed=(config, profile.installed_config) if profile.installed_config else None,
+        leftovers="mindie-leftovers.sh",
         # What 1.0.0 and 2.x take is not known; their container gets what the documents ask for.
         shared_memory_mib=needed_mib(profile) if profile.generation >= 3 else 0,
-        ports=ports,
-        hexadecimal_ports=[f"{port:04X}" for port in ports],
+        # Only the primary opens HTTP ports.
+        ports=_http_ports(cluster) if node == cluster.primary else (),
     )
 
 

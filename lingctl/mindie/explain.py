@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from lingctl.engine.files import Shown
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.mindie.tls import encryption_words
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One value.
-
-    Attributes:
-        node: whose it is; empty for the whole cluster.
-        name: as in hosts.yaml, or as MindIE calls it.
-        value: effective value.
-        source: ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...``
-            or ``MindIE <version>``.
-    """
-
-    node: str
-    name: str
-    value: str
-    source: str
 
 
 def shown_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str]) -> list[Shown]:

@@ -10,9 +10,8 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-Kind = Literal[
-    "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
-]  # as failures.toml explains
+from lingctl.engine.logs import Kind
+
 # Where a statement comes from.
 Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
 

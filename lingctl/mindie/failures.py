@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
+from lingctl.engine.logs import Explanation, Kind
 from lingctl.mindie.daemon_life import Life, Stage, read_life
 from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
-from lingctl.mindie.failure_catalogue import Failure, Kind, catalogue, match, named
+from lingctl.mindie.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.link_details import link_detail
 from lingctl.mindie.log_lines import LogLine, read_lines, seconds_between
 
 __all__ = [
-    "Explanation",
     "Failure",
-    "Kind",
     "catalogue",
     "exit_meaning",
     "explain",
@@ -29,8 +26,6 @@ __all__ = [
     "first_errors",
     "match",
 ]
-
-Confidence = Literal["certain", "likely"]
 
 _RANK = re.compile(r"\brank(?:[ _]?id)?\s?[:=\[ ]\s?(\d{1,4})\b", re.IGNORECASE)
 _CARD = re.compile(
@@ -51,39 +46,6 @@ _BURST_SECONDS = 300.0
 _LONGEST_LINE = 300
 _LEVELS_OF_CAUSES = ("error", "")
 _ORDER: tuple[Kind, ...] = ("cause", "network", "stopped", "consequence")
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A failure that was recognised, with the line that shows it.
-
-    Attributes:
-        line: the line as it was printed, cut to what matters.
-        kind: see ``Failure``.
-        rank: the rank that the line names, if it does.
-        card: the card that the line names, by the id that the process sees, if it does.
-        detail: what other lines add: the pair of cards, the TLS switches, an exception's words and place.
-        confidence: ``certain`` where a line says it, ``likely`` where it is told from what is missing.
-        time: when the line was printed, as far as the log tells.
-    """
-
-    id: str
-    line: str
-    cause: str
-    remedy: str
-    kind: Kind = "cause"
-    rank: int | None = None
-    card: int | None = None
-    detail: str = ""
-    confidence: Confidence = "certain"
-    time: datetime | None = field(default=None, compare=False)
-
-    @property
-    def place(self) -> str:
-        """Rank and card in words, empty where the line tells neither."""
-        rank = "" if self.rank is None else f"rank {self.rank}"
-        card = "" if self.card is None else f"card {self.card}"
-        return ", ".join(part for part in (rank, card) if part)
 
 
 def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:

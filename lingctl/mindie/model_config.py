@@ -6,12 +6,11 @@ Sources: the published configs of the Ling family; MindIE-LLM v3.0.0 atb_llm bas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.model_config import positive
 
 _RENAMED = {"n_routed_experts": "num_experts", "n_shared_experts": "num_shared_experts"}
 _USUAL_WIDTHS = (64, 128, 256)
@@ -47,11 +46,6 @@ def loadable_model_config(
         config["head_dim"] = width
         reasons.append(f"head_dim stated as {width} (was {before})")
     return config, reasons
-
-
-def model_config_text(config: dict[str, Any]) -> str:
-    """The file, as it is written beside the weights."""
-    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 # What the published families call themselves, and what sets them apart. The second one also says
@@ -117,29 +111,8 @@ def _refusal(
     )
 
 
-def shape_of(config: Mapping[str, Any]) -> Shape:
-    """The architecture numbers of a config.json that ``loadable_model_config`` returned.
-
-    Raises:
-        ConfigurationError: a number is missing.
-    """
-    names = {
-        "layers": "num_hidden_layers",
-        "hidden": "hidden_size",
-        "heads": "num_attention_heads",
-        "kv_heads": "num_key_value_heads",
-        "head_dim": "head_dim",
-        "experts": "num_experts",
-        "experts_per_token": "num_experts_per_tok",
-        "shared_experts": "num_shared_experts",
-        "moe_intermediate": "moe_intermediate_size",
-        "vocabulary": "vocab_size",
-    }
-    return Shape(**{name: _positive(dict(config), key) for name, key in names.items()})
-
-
 def _head_width(config: dict[str, Any], rows: int | None, columns: int | None) -> int:
-    heads, kv_heads = _positive(config, "num_attention_heads"), _positive(config, "num_key_value_heads")
+    heads, kv_heads = positive(config, "num_attention_heads"), positive(config, "num_key_value_heads")
     stated = config.get("head_dim") or None  # 0 and null both mean unset; one release has a literal 0
     if columns is not None and rows is not None:
         width, rest = divmod(columns, heads)
@@ -154,7 +127,7 @@ def _head_width(config: dict[str, Any], rows: int | None, columns: int | None) -
         return width
     if stated:
         return int(stated)
-    derived, rest = divmod(_positive(config, "hidden_size"), heads)
+    derived, rest = divmod(positive(config, "hidden_size"), heads)
     if rest == 0 and derived in _USUAL_WIDTHS:
         return derived
     # Ling-plus as published: 56 heads of 128 over a hidden size of 5376, which a division gets wrong.
@@ -165,13 +138,4 @@ def _head_width(config: dict[str, Any], rows: int | None, columns: int | None) -
         evidence=f"hidden_size {config.get('hidden_size')}, {heads} heads",
         remedy='add "head_dim" to the model\'s config.json',
         code="model-config-head-dim",
-    )
-
-
-def _positive(config: dict[str, Any], key: str) -> int:
-    value = config.get(key)
-    if type(value) is int and value > 0:
-        return value
-    raise ConfigurationError(
-        f"config.json lacks a usable {key}", evidence=f"{key}: {value!r}", code="model-config-incomplete"
     )

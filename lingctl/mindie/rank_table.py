@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lingctl.engine.templates import render
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.rule_rank_table import broken_rules
-from lingctl.mindie.templates import render
 
 Addresses = Mapping[str, Mapping[int, str]]
 # Cards whose nodes a table of version 1.0 does not join. Source: HCCL's documents of the rank table (1.2 with

@@ -10,63 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from lingctl.errors import ConfigurationError
+from lingctl.engine.files import CertificateFile, Encryption, certificates_folder
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Certificates
 from lingctl.mindie.profile import Profile
 
 # Below the install folder; relative paths in config.json start there.
 _IN_INSTALL = "security/lingctl"
-_MAX_BYTES = 10 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFile:
-    """One file that a node gets.
-
-    Attributes:
-        path: on the node.
-        source: here.
-        mode: permission bits.
-    """
-
-    path: str
-    source: Path
-    mode: int
-
-    def read(self) -> bytes:
-        """Its content.
-
-        Raises:
-            ConfigurationError: it is not there, empty, too large, or holds what MindIE cannot use.
-        """
-        try:
-            content = self.source.read_bytes()
-        except OSError as error:
-            raise self._unfit(f"cannot be read: {error.strerror}") from error
-        if not 0 < len(content) <= _MAX_BYTES:
-            raise self._unfit("is empty or larger than 10 MB")
-        if b"-----BEGIN " not in content:
-            raise self._unfit("is not a PEM file")
-        if self.path.endswith(".key") and b"ENCRYPTED" in content:
-            raise self._unfit("is encrypted: MindIE would wait for its password on a terminal")
-        return content
-
-    def _unfit(self, what: str) -> ConfigurationError:
-        return ConfigurationError(
-            what,
-            where=str(self.source),
-            remedy="https and inter_node_tls in hosts.yaml name PEM files here: cert, key (plain), ca",
-            code="certificate-unfit",
-        )
-
-
-def certificates_folder(cluster: Cluster) -> str:
-    """Folder of all certificates on a node."""
-    return f"{cluster.state_dir}/tls"
 
 
 def certificates_mount(cluster: Cluster, profile: Profile) -> tuple[str, ...]:
@@ -85,6 +37,11 @@ def certificate_files(cluster: Cluster, profile: Profile) -> tuple[CertificateFi
     if between is not None:
         files += _set(cluster, "inter_node", between, profile)
     return tuple(files)
+
+
+def encryption(cluster: Cluster, profile: Profile) -> Encryption:
+    """What is encrypted, and the files that takes."""
+    return Encryption(certificate_files(cluster, profile), tuple(encryption_words(cluster)))
 
 
 def certificates_digest(cluster: Cluster, profile: Profile) -> str:
@@ -164,7 +121,7 @@ def _authority_names(certificates: Certificates) -> list[str]:
 
 def _set(cluster: Cluster, name: str, given: Certificates, profile: Profile) -> Iterator[CertificateFile]:
     folder = f"{certificates_folder(cluster)}/{name}"
-    yield CertificateFile(f"{folder}/server.pem", Path(given.cert), profile.certificate_mode)
-    yield CertificateFile(f"{folder}/server.key", Path(given.key), 0o600)
+    yield CertificateFile(f"{folder}/server.pem", Path(given.cert), profile.certificate_mode, "MindIE")
+    yield CertificateFile(f"{folder}/server.key", Path(given.key), 0o600, "MindIE")
     for file, source in zip(_authority_names(given), given.ca, strict=True):
-        yield CertificateFile(f"{folder}/{file}", Path(source), profile.certificate_mode)
+        yield CertificateFile(f"{folder}/{file}", Path(source), profile.certificate_mode, "MindIE")

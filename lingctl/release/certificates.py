@@ -6,25 +6,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from lingctl.engine.files import certificates_folder
+from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.profile import Profile
-from lingctl.mindie.tls import certificate_files, certificates_folder, encryption_words
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.state import NodeState
 from lingctl.remote.command import command
 from lingctl.remote.upload import WriteFile
 
 
-def certificate_steps(cluster: Cluster, state: NodeState, profile: Profile) -> Iterator[Step]:
+def certificate_steps(cluster: Cluster, state: NodeState) -> Iterator[Step]:
     """The steps that place the certificates of one node, and what is said where there are none.
 
     Raises:
         ConfigurationError: a file cannot be read or used.
     """
+    encryption = engine_of(cluster).encryption(cluster)
     if state.node == cluster.primary.name:
-        for subject, words in encryption_words(cluster):
+        for subject, words in encryption.words:
             yield Step(Stage.FILES, state.node, subject, "in place", words)
-    for file in certificate_files(cluster, profile):
+    for file in encryption.files:
         content, existing = file.read(), state.files.get(file.path)
         title = f"write {'/'.join(file.path.rsplit('/', 2)[-2:])}"
         # A key's state is known by its digest only: the key itself is never fetched.
@@ -39,6 +40,6 @@ def certificate_steps(cluster: Cluster, state: NodeState, profile: Profile) -> I
         yield Step(Stage.FILES, state.node, title, "change", reason, actions)
 
 
-def certificate_paths(cluster: Cluster, profile: Profile) -> list[str]:
+def certificate_paths(cluster: Cluster) -> list[str]:
     """Where they are on a node."""
-    return [file.path for file in certificate_files(cluster, profile)]
+    return [file.path for file in engine_of(cluster).encryption(cluster).files]

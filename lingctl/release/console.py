@@ -5,6 +5,7 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 
 from __future__ import annotations
 
+from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command, script
@@ -12,31 +13,6 @@ from lingctl.remote.command import Command, script
 # As many bytes as ``watch_command`` brings from the end.
 WATCHED_BYTES = 40_000
 _MOST_BYTES = 60_000
-# Of a daemon that served, refused requests are most of its errors, and never the cause.
-_REQUESTS = r"request_?[iI]d|http_handler\.cpp|single_req_"
-# Errors, and what tells how far the daemon was when they came.
-_WANTED = "|".join(
-    (
-        "ERROR",
-        "Error",
-        "Exception",
-        "E[EIJLZ][0-9]{4}",
-        "terminate called",
-        r"what\(\):",
-        "out of memory",
-        "g_mainPid",
-        "ConfigManager: Load",
-        "Execute command",
-        "GRPCCommunicator",
-        "Registration succeeded",
-        "InitModelConfig",
-        "Daemon start success",
-        "Received exit signal",
-        "exited normally",
-        "terminated by signal",
-        r"\([0-9]+\) *\|",
-    )
-)
 # Each with the line before it, for its time. A long console has a hole of zero bytes (start.sh).
 _EARLIER = r"""
 size=$(wc -c <"$1" 2>/dev/null) || exit 0
@@ -48,13 +24,13 @@ head -c $((size - $2)) "$1" | tr -d '\000' | grep -a -v -E "$4" | grep -a -B 1 -
 
 def earlier_errors_command(cluster: Cluster) -> Command:
     """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
-    console = layout_of(cluster).console
+    console = engine_of(cluster).console
     return script(
         _EARLIER,
-        console,
+        layout_of(cluster).console,
         WATCHED_BYTES,
         _MOST_BYTES,
-        _REQUESTS,
-        _WANTED,
+        console.requests,
+        console.telling,
         title="read the console's first errors",
     )

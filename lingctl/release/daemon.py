@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lingctl.engines import engine_of
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.profile import Profile
 from lingctl.release.console import WATCHED_BYTES
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
@@ -48,7 +48,8 @@ echo "$(sed -n 1p "$3" 2>/dev/null)"
 # A long console has a hole of zeros between these two parts (start.sh), which grep would take for one line.
 _WATCH = f"""{_LOOK}
 echo "$(cat "$4" 2>/dev/null)"
-{{ head -c 16000000 "$5"; tail -c 80000000 "$5" | tr -d "\\000"; }} 2>/dev/null | grep -a -m 1 -F "$6"
+[ -n "$6" ] &&
+  {{ head -c 16000000 "$5"; tail -c 80000000 "$5" | tr -d "\\000"; }} 2>/dev/null | grep -a -m 1 -F "$6"
 tail -c {WATCHED_BYTES} "$5" 2>/dev/null || true
 """
 # Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
@@ -133,9 +134,7 @@ echo "$count"' sh "$2" "$start" 2>/dev/null || echo 0
 _PAUSE_SECONDS = 10
 # The longest that ``start_command`` may take: start.sh waits for the last run's ports, which linger a minute.
 START_SECONDS = 150
-# What every daemon prints when it has loaded, on every node and in every version.
-SUCCESS = "Daemon start success!"
-# In the container; what CANN, HCCL and ATB write, whatever the MindIE version.
+# In the container; what CANN, HCCL and ATB write, whatever the engine.
 CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/atb/log")
 
 
@@ -203,7 +202,7 @@ def processes_command(cluster: Cluster) -> Command:
     )
 
 
-def watch_command(cluster: Cluster) -> Command:
+def watch_command(cluster: Cluster, node: Node) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
     layout = layout_of(cluster)
     return runtime_script(
@@ -214,9 +213,15 @@ def watch_command(cluster: Cluster) -> Command:
         layout.started,
         layout.exit_status,
         layout.console,
-        SUCCESS,
+        loaded_words(cluster, node),
         title="look at the daemon",
     )
+
+
+def loaded_words(cluster: Cluster, node: Node) -> str:
+    """What stands in the line that a node's daemon prints when it has loaded; empty where it prints none."""
+    console = engine_of(cluster).console
+    return console.loaded if node == cluster.primary else console.loaded_elsewhere
 
 
 def read_watch(answer: str) -> tuple[DaemonState, str, str]:
@@ -226,9 +231,9 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
     return read_look(f"{look}\n{digest}"), status.strip(), console
 
 
-def errors_command(cluster: Cluster, profile: Profile) -> Command:
-    """Ask for the error lines of MindIE's, CANN's and ATB's own logs since the last start."""
-    places = " ".join((*profile.log_places, *CANN_LOGS))
+def errors_command(cluster: Cluster) -> Command:
+    """Ask for the error lines of the engine's, CANN's and ATB's own logs since the last start."""
+    places = " ".join((*engine_of(cluster).about.log_places, *CANN_LOGS))
     return runtime_script(
         cluster.runtime,
         _ERRORS,

@@ -13,9 +13,9 @@ import io
 import re
 import zlib
 
+from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.profile import Profile
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
@@ -134,7 +134,7 @@ _PLAIN = re.compile(
 )
 
 
-def gather_command(cluster: Cluster, node: Node, profile: Profile) -> Command:
+def gather_command(cluster: Cluster, node: Node) -> Command:
     """Write a gzipped tar of everything that may explain a failure to standard output; changes nothing."""
     first_rank = cluster.nodes.index(node) * len(node.devices)
     return runtime_script(
@@ -145,7 +145,7 @@ def gather_command(cluster: Cluster, node: Node, profile: Profile) -> Command:
         first_rank,
         _MOST_OF_A_FILE,
         _MOST_FILES,
-        " ".join(profile.log_places),
+        " ".join(engine_of(cluster).about.log_places),
         *node.devices,
         title="gather the evidence",
     )

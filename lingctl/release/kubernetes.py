@@ -12,29 +12,25 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from lingctl.engine.files import Addresses, WantedFile
+from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
-from lingctl.mindie.places import weights_mount
-from lingctl.mindie.profile import Profile
-from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.release.layout import layout_of
-from lingctl.release.overlay import overlay_files
-from lingctl.release.wanted import Addresses, WantedFile, release_files
+from lingctl.release.wanted import overlay_files, release_files
 
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"
 _PROBE_SECONDS = 10
 
 
-def manifests(
-    cluster: Cluster, profile: Profile, addresses: Addresses, weights: str, namespace: str
-) -> list[dict[str, Any]]:
+def manifests(cluster: Cluster, addresses: Addresses, weights: str, namespace: str) -> list[dict[str, Any]]:
     """Every object, in the order in which they are applied.
 
     Args:
         cluster: what is served; node names must be those of the Kubernetes nodes.
-        profile: of the MindIE version.
         addresses: live address of every card, by node name and physical id; used with several nodes.
         weights: folder of the weights on the nodes.
         namespace: where the objects go.
@@ -50,7 +46,7 @@ def manifests(
             remedy="export without them, and end TLS in front of the service (an Ingress)",
             code="export-certificates",
         )
-    objects: list[dict[str, Any]] = [_overlay(cluster, namespace)]
+    objects: list[dict[str, Any]] = [_overlay(cluster, namespace)] if overlay_files(cluster) else []
     for node in cluster.nodes:
         if node.devices != tuple(range(len(node.devices))):
             raise ConfigurationError(
@@ -58,16 +54,16 @@ def manifests(
                 remedy="use all cards of a node, from 0 on, or deploy without Kubernetes",
                 code="cards-not-countable",
             )
-        files = release_files(cluster, node, profile, addresses, weights)
+        files = release_files(cluster, node, addresses, weights)
         objects.append(_files(cluster, node, files, namespace))
-        objects.append(_stateful_set(cluster, node, profile, files, namespace))
+        objects.append(_stateful_set(cluster, node, files, namespace))
     objects.append(_service(cluster, namespace))
     return objects
 
 
 def _meta(cluster: Cluster, name: str, namespace: str, **labels: str) -> dict[str, Any]:
     common = {
-        f"{_LABEL}/name": "mindie",
+        f"{_LABEL}/name": engine_of(cluster).about.name,
         f"{_LABEL}/instance": cluster.name,
         f"{_LABEL}/managed-by": "lingctl",
     }
@@ -79,7 +75,7 @@ def _name(cluster: Cluster, node: Node) -> str:
 
 
 def _overlay(cluster: Cluster, namespace: str) -> dict[str, Any]:
-    data = {name: content.decode() for name, content in overlay_files().items()}
+    data = {file.name: file.content.decode() for file in overlay_files(cluster)}
     meta = _meta(cluster, f"{cluster.name}-overlay", namespace)
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
@@ -104,7 +100,7 @@ def _service(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 def _stateful_set(
-    cluster: Cluster, node: Node, profile: Profile, files: tuple[WantedFile, ...], namespace: str
+    cluster: Cluster, node: Node, files: tuple[WantedFile, ...], namespace: str
 ) -> dict[str, Any]:
     name = _name(cluster, node)
     labels = {f"{_LABEL}/instance": cluster.name, "lingctl/node": name}
@@ -123,44 +119,45 @@ def _stateful_set(
                     "dnsPolicy": "ClusterFirstWithHostNet",
                     "nodeSelector": {"kubernetes.io/hostname": node.name},
                     "terminationGracePeriodSeconds": cluster.timeouts.stop,
-                    "containers": [_container(cluster, node, profile, files)],
-                    "volumes": _volumes(cluster, profile, name),
+                    "containers": [_container(cluster, node, files)],
+                    "volumes": _volumes(cluster, node, name),
                 },
             },
         },
     }
 
 
-def _container(
-    cluster: Cluster, node: Node, profile: Profile, files: tuple[WantedFile, ...]
-) -> dict[str, Any]:
+def _container(cluster: Cluster, node: Node, files: tuple[WantedFile, ...]) -> dict[str, Any]:
+    engine = engine_of(cluster)
     cards = {RESOURCE: str(len(node.devices))}
     container: dict[str, Any] = {
-        "name": "mindie",
-        "image": cluster.container.image or profile.image,
+        "name": engine.about.name,
+        "image": engine.container(cluster, node).image,
         "command": ["/bin/bash", layout_of(cluster).start],
         "resources": {"limits": cards, "requests": cards},
-        "volumeMounts": _mounts(cluster, profile, files),
+        "volumeMounts": _mounts(cluster, files),
     }
     # Only the first node answers HTTP; the others are judged by their process alone.
     if node == cluster.primary:
-        address = {"host": node.service_address, "port": cluster.serving.management_port}
-        ready = {"httpGet": {"path": "/v2/health/ready", **address}, "periodSeconds": _PROBE_SECONDS}
+        serving = cluster.serving
+        port = serving.management_port if engine.http.management else serving.port
+        address = {"host": node.service_address, "port": port}
+        ready = {"httpGet": {"path": engine.http.ready_path, **address}, "periodSeconds": _PROBE_SECONDS}
         tries = max(1, cluster.timeouts.start // _PROBE_SECONDS)
         container["startupProbe"] = {**ready, "failureThreshold": tries}
         container["readinessProbe"] = {**ready, "timeoutSeconds": 5}
     return container
 
 
-def _mounts(cluster: Cluster, profile: Profile, files: tuple[WantedFile, ...]) -> list[dict[str, Any]]:
+def _mounts(cluster: Cluster, files: tuple[WantedFile, ...]) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
         {"name": "files", "mountPath": file.path, "subPath": PurePosixPath(file.path).name, "readOnly": True}
         for file in files
     ]
-    folder = PurePosixPath(profile.atb_llm) / "models" / "bailing_moe"
+    folder = engine_of(cluster).overlay.folder
     mounts += [
-        {"name": "overlay", "mountPath": str(folder / name), "subPath": name, "readOnly": True}
-        for name in sorted(overlay_files())
+        {"name": "overlay", "mountPath": f"{folder}/{file.name}", "subPath": file.name, "readOnly": True}
+        for file in overlay_files(cluster)
     ]
     mounts += [
         {"name": "run", "mountPath": layout_of(cluster).run},
@@ -175,18 +172,20 @@ def _mounts(cluster: Cluster, profile: Profile, files: tuple[WantedFile, ...]) -
     return mounts
 
 
-def _volumes(cluster: Cluster, profile: Profile, name: str) -> list[dict[str, Any]]:
-    size = shared_memory_size(cluster, profile).lower()
+def _volumes(cluster: Cluster, node: Node, name: str) -> list[dict[str, Any]]:
+    size = engine_of(cluster).container(cluster, node).shm_size.lower()
     quantity = f"{size[:-1]}{size[-1].upper()}i" if size[-1].isalpha() else size
     volumes: list[dict[str, Any]] = [
         # MindIE refuses a config.json or rank table that others may read.
         {"name": "files", "configMap": {"name": f"{name}-files", "defaultMode": 0o640}},
-        {"name": "overlay", "configMap": {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}},
         {"name": "run", "emptyDir": {}},
         {"name": "models", "hostPath": {"path": cluster.paths.models, "type": "Directory"}},
         {"name": "driver", "hostPath": {"path": "/usr/local/Ascend/driver", "type": "Directory"}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": quantity}},
     ]
+    if overlay_files(cluster):
+        overlay = {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}
+        volumes.insert(1, {"name": "overlay", "configMap": overlay})
     if outside := weights_mount(cluster):
         volumes.append({"name": "weights", "hostPath": {"path": outside.split(":")[0], "type": "Directory"}})
     if cluster.multi_node:

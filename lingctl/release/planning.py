@@ -6,13 +6,14 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lingctl.engine.container import run_command
+from lingctl.engine.files import WantedFile
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.container import run_command
 from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Release, WantedFile
+from lingctl.release.wanted import Release
 from lingctl.remote.command import command
 from lingctl.remote.runtime import call
 from lingctl.remote.upload import WriteFile

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lingctl.engine.container import ContainerSpec
+from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.container import ContainerSpec
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Release, WantedFile
+from lingctl.release.wanted import Release
 from lingctl.remote.command import Command, script
 from lingctl.remote.upload import WriteFile
 

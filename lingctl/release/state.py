@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.host import is_absent
+from lingctl.engine.files import certificates_folder
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.layout import Layout

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lingctl.engine.files import WantedFile
+from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.model_config import loadable_model_config, model_config_text
+from lingctl.inventory.model_config import model_config_text
 from lingctl.plan import Download, Run, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import WantedFile
 from lingctl.release.weights_state import WeightsState, WeightsUnknown
 from lingctl.remote.command import Command, command
 from lingctl.remote.upload import WriteFile
@@ -27,10 +28,10 @@ class WeightsPlan:
     """What happens to the weights of one node.
 
     Attributes:
-        folder: where MindIE will read them, on the node.
+        folder: where the engine will read them, on the node.
         steps: what has to be done.
         settled: false while a download or conversion still decides what follows.
-        model_config: the config.json as MindIE will read it, once settled.
+        model_config: the config.json as the engine will read it, once settled.
     """
 
     folder: str
@@ -44,13 +45,13 @@ def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> Weight
 
     Raises:
         WeightsError: what is there is not known (code ``weights-unknown``), or a config.json is missing.
-        ConfigurationError: the model is one that MindIE with our overlay cannot serve.
+        ConfigurationError: the model is one that the engine cannot serve.
     """
     converted = _known(state.node, cluster.converted_weights, state.converted)
     if converted.form == "safetensors" and converted.complete:
         return _settled(cluster, state.node, cluster.converted_weights, converted, program, "converted")
     downloaded = _known(state.node, cluster.downloaded_weights, state.downloaded)
-    if downloaded.form == "safetensors" and downloaded.complete:
+    if downloaded.form in engine_of(cluster).about.reads and downloaded.complete:
         return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, "downloaded")
     if downloaded.form == "bin" and downloaded.complete:
         # Before hours of conversion.
@@ -75,7 +76,7 @@ def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> We
 def _settled(
     cluster: Cluster, node: str, folder: str, weights: WeightsState, program: Program, how: str
 ) -> WeightsPlan:
-    model_config, config_step = _config_step(node, folder, weights)
+    model_config, config_step = _config_step(cluster, node, folder, weights)
     steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
     if weights.modes_wrong:
         names = ", ".join(weights.modes_wrong[:3])
@@ -86,14 +87,16 @@ def _settled(
                 node,
                 "set modes and owners",
                 "change",
-                f"MindIE refuses {names}{more}",
+                f"{engine_of(cluster).about.title} refuses {names}{more}",
                 (Run(program("weights", "modes", folder), 600),),
             )
         )
     return WeightsPlan(folder, (*steps, config_step), True, model_config)
 
 
-def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[str, object], Step]:
+def _config_step(
+    cluster: Cluster, node: str, folder: str, weights: WeightsState
+) -> tuple[dict[str, object], Step]:
     path = f"{folder}/config.json"
     if weights.config is None:
         raise WeightsError(
@@ -103,8 +106,8 @@ def _config_step(node: str, folder: str, weights: WeightsState) -> tuple[dict[st
             code="model-config-missing",
         )
     try:
-        wanted, reasons = loadable_model_config(
-            dict(weights.config), rows=weights.qkv_rows, columns=weights.dense_columns
+        wanted, reasons = engine_of(cluster).model_config(
+            weights.config, rows=weights.qkv_rows, columns=weights.dense_columns
         )
     except ConfigurationError as error:
         raise ConfigurationError(
@@ -150,7 +153,7 @@ def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
         node,
         "convert .bin to safetensors",
         "change",
-        f"MindIE reads safetensors only; written to {target}",
+        f"{engine_of(cluster).about.title} reads safetensors only; written to {target}",
         (Run(convert.titled("convert"), _DAY, layout_of(cluster).jobs),),
     )
     return WeightsPlan(target, (step,), False, {})

@@ -255,3 +255,10 @@ COMPLETIONS = Dialect(
     "completions", "/v1/completions", _completions_body, _read_completion, _read_completion_event
 )
 INFER = Dialect("infer", "/infer", _infer_body, _read_infer, _read_infer_event, ends_with_done=False)
+
+
+def dialect_for(kind: Kind, *, mindie: bool) -> Dialect:
+    """How a model is asked: a base model of MindIE by its own path, of other services by OpenAI's."""
+    if kind == "chat":
+        return CHAT
+    return INFER if mindie else COMPLETIONS

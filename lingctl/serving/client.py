@@ -53,6 +53,11 @@ class ModelList:
     names: tuple[str, ...]
     owner: str
 
+    @property
+    def of_mindie(self) -> bool:
+        """Whether MindIE lists them, which has an API of its own besides OpenAI's."""
+        return "mindie" in self.owner.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lingctl.engines import engine_of
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
 
@@ -78,7 +79,8 @@ class Endpoint:
 
     Attributes:
         service_url: base URL of the inference API, without ``/v1``.
-        management_url: base URL of MindIE's health API; empty where there is none of its own.
+        management_url: base URL of MindIE's health API; empty for a service that is not known to be MindIE,
+            and is asked as OpenAI-compatible ones are.
         served_name: the model's name in requests; empty to take the first one listed.
         api_key: sent as a bearer token; from the environment only, never shown.
         tls: files for HTTPS.
@@ -110,9 +112,10 @@ def endpoint_of(
     tls.check()
     host = _in_url(cluster.primary.service_address)
     scheme = "https" if tls.ca else "http"
+    management = f"{scheme}://{host}:{cluster.serving.management_port}"
     return Endpoint(
         service_url=f"{scheme}://{host}:{cluster.serving.port}",
-        management_url=f"{scheme}://{host}:{cluster.serving.management_port}",
+        management_url=management if engine_of(cluster).http.management else "",
         served_name=cluster.serving.served_name,
         api_key=_api_key(environment),
         tls=tls,

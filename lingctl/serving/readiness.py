@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from lingctl.errors import EngineError
 from lingctl.events import Event, Listener, ignore
-from lingctl.serving.api import CHAT, INFER, Ask, Dialect, Kind
+from lingctl.serving.api import Ask, Kind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http import Answer
@@ -114,8 +114,8 @@ def decide(
 
 
 def probe_of(client: Client, kind: Kind) -> Probe:
-    """A probe that asks a MindIE service for its models, for two tokens and for its health."""
-    dialect: Dialect = CHAT if kind == "chat" else INFER
+    """A probe that asks a service for its models, for two tokens and, if it is MindIE, for its health."""
+    dialect = dialect_for(kind, mindie=bool(client.endpoint.management_url))
     ask = Ask("Hi", max_tokens=2)
 
     def health() -> HealthAnswer:

@@ -10,7 +10,7 @@ from typing import Literal
 from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.serving import rungs
-from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect, Kind
+from lingctl.serving.api import INFER, Ask, Dialect, Kind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.http import Answer, speaks_tls
@@ -224,7 +224,7 @@ class _Climb:
     def _take_name(self, listed: ModelList) -> None:
         name = self._client.endpoint.served_name or listed.names[0]
         self._client = replace(self._client, endpoint=self._client.endpoint.with_name(name))
-        self._mindie = self._mindie or "mindie" in listed.owner.lower()
+        self._mindie = self._mindie or listed.of_mindie
         if self._options.kind == "auto" and "base" in name.lower():
             self._become_base()
 
@@ -253,9 +253,7 @@ class _Climb:
 
     @property
     def _dialect(self) -> Dialect:
-        if self._question.kind == "chat":
-            return CHAT
-        return INFER if self._mindie else COMPLETIONS
+        return dialect_for(self._question.kind, mindie=self._mindie)
 
     def _ask(self, details: bool = False, max_tokens: int = 0) -> Ask:
         asked = self._question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -47,19 +48,19 @@ def test_every_template_and_overlay_file_is_inside(wheel):
 def test_it_works_without_the_checkout(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
-        "import sys; sys.path.insert(0, 'site')\n"
+        "import hashlib, sys; sys.path.insert(0, 'site')\n"
         "import lingctl; assert 'site' in lingctl.__file__, lingctl.__file__\n"
         "from lingctl.inventory.starter import starter_hosts\n"
-        "from lingctl.release.overlay import overlay_digest\n"
+        "from lingctl.mindie.overlay import package_document\n"
         "from lingctl.program import pack as node_program\n"
         "print(starter_hosts(name='a', model='Ling-lite', mindie='1.0.0', nodes=['192.0.2.1'])[:20])\n"
-        "print(overlay_digest(), node_program.digest())\n"
+        "print(hashlib.sha256(package_document()).hexdigest(), node_program.digest())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    from lingctl.mindie.overlay import package_document
     from lingctl.program import pack as node_program
-    from lingctl.release.overlay import overlay_digest
 
-    assert done.stdout.split()[-2:] == [overlay_digest(), node_program.digest()]
+    assert done.stdout.split()[-2:] == [hashlib.sha256(package_document()).hexdigest(), node_program.digest()]

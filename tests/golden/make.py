@@ -51,7 +51,7 @@ def text_of(model: str, profile: Profile) -> str:
     known = Known(cluster.downloaded_weights, _addresses(cluster), CONFIGS[model])
     parts = [
         f"==> {file.node}: {file.path or file.name} ({file.mode:04o}) <==\n{file.content.decode()}"
-        for file in rendered(cluster, profile, Part.all, known)
+        for file in rendered(cluster, Part.all, known)
     ]
     return "\n".join(parts)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.mindie.overlay import package_document
 from lingctl.node.overlay.package import make_package
-from lingctl.release.overlay import package_document
 from tests.node_overlay import trees
 
 SHIPPED = make_package(json.loads(package_document()))

@@ -8,9 +8,9 @@ import json
 import shutil
 from pathlib import Path
 
+from lingctl.mindie.overlay import package_document
 from lingctl.node.overlay.package import Package, make_package
 from lingctl.node.overlay.program import act
-from lingctl.release.overlay import package_document
 
 CONTRACT = Path(__file__).parents[1] / "parity" / "contract" / "atb_llm"
 UPSTREAM = ("models/__init__.py", "models/deepseek/input_builder_deepseek.py", "utils/file_utils.py")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from lingctl.engine.files import Addresses
+from lingctl.engines import engine_of
 from lingctl.errors import NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict
@@ -21,16 +23,14 @@ from lingctl.flows.run.node_program import prepare_program
 from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.model_config import shape_of
 from lingctl.inventory.runtime import Runtime
-from lingctl.mindie.model_config import shape_of
-from lingctl.mindie.profile import Profile, profile_for
-from lingctl.mindie.rank_table import RankTable, need_known_form, prove
 from lingctl.plan import Plan, Stage, plan_of
 from lingctl.release.certificates import certificate_steps
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import record_steps
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Addresses, wanted_release
+from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
 
@@ -46,7 +46,6 @@ class Wanted:
     """
 
     cluster: Cluster
-    profile: Profile
     addresses: Addresses
     programs: Mapping[str, Program]
     accepted: Collection[str]
@@ -108,7 +107,6 @@ def plan_deploy(
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
     need_container_nowhere_else(group, cluster)
-    profile = profile_for(cluster.mindie)
     preflight = Preflight(group, cluster, listener, accepted)
     serves = all_daemons_run(group, cluster)
     addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
@@ -118,9 +116,9 @@ def plan_deploy(
         facts = report.facts
         addresses = addresses_of(facts)
         if cluster.multi_node:
-            need_known_form({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
+            engine_of(cluster).need_joinable({name: seen.generation for name, seen in facts.items()})
+    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster)))
+    deployment = _plan(group, Wanted(cluster, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
         preflight.capacity(report.facts, deployment.shape)
@@ -148,8 +146,8 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
         LingctlError: a step failed; nothing later was begun.
     """
     wanted = deployment.wanted
-    image = image_of(wanted.cluster, wanted.profile)
-    need_no_drift(group, wanted.cluster, wanted.profile, deployment.states, image)
+    image = image_of(wanted.cluster)
+    need_no_drift(group, wanted.cluster, deployment.states, image)
     tried = list[str]()
     while not deployment.settled:
         weights = [step for step in deployment.plan.changes if step.stage is Stage.WEIGHTS]
@@ -176,29 +174,29 @@ def _complete(cluster: Cluster, addresses: Addresses) -> bool:
 
 
 def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
-    cluster, profile = wanted.cluster, wanted.profile
+    cluster, engine = wanted.cluster, engine_of(wanted.cluster)
     addresses, programs = wanted.addresses, wanted.programs
     listener(Event("look at the nodes", "started"))
-    states = node_states(group, cluster, profile, programs)
+    states = node_states(group, cluster, programs)
     listener(Event("look at the nodes", "done"))
-    _need_images(cluster.runtime, states, image_of(cluster, profile))
+    _need_images(cluster.runtime, states, image_of(cluster))
     _need_own_container(cluster, states)
     weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
-    _same_weights_folder(weights)
+    _same_weights_folder(weights, engine.about.title)
     releases = {
         node.name: wanted_release(
-            cluster, node, profile, addresses, weights[node.name].model_config, weights[node.name].folder
+            cluster, node, addresses, weights[node.name].model_config, weights[node.name].folder
         )
         for node in cluster.nodes
     }
     if cluster.multi_node:
-        proof = prove(RankTable.build(cluster, addresses).text, cluster, addresses)
+        proof = engine.joint(cluster, addresses).findings
         stop_on([finding for finding in proof if finding.verdict >= Verdict.UNKNOWN])
     steps = [step for plan in weights.values() for step in plan.steps]
     settled = all(plan.settled for plan in weights.values())
     if settled:
         steps += record_steps(cluster, states, releases, new_recording(releases, states))
-    steps += [step for state in states.values() for step in certificate_steps(cluster, state, profile)]
+    steps += [step for state in states.values() for step in certificate_steps(cluster, state)]
     steps += deploy_steps(cluster, states, releases).steps
     shape = shape_of(weights[cluster.primary.name].model_config) if settled else None
     return Deployment(wanted, plan_of(steps), settled, states, shape)
@@ -224,11 +222,11 @@ def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> No
             )
 
 
-def _same_weights_folder(weights: Mapping[str, WeightsPlan]) -> None:
+def _same_weights_folder(weights: Mapping[str, WeightsPlan], engine: str) -> None:
     folders = {plan.folder for plan in weights.values()}
     if len(folders) > 1:
         raise NodeError(
-            "the nodes hold the weights in different forms: MindIE needs the same path everywhere",
+            f"the nodes hold the weights in different forms: {engine} needs the same path everywhere",
             where=", ".join(f"{name}: {plan.folder}" for name, plan in weights.items()),
             remedy="make them equal: remove the odd copy, or convert on every node",
             code="weights-differ",

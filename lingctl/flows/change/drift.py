@@ -7,21 +7,17 @@ from collections.abc import Mapping
 from lingctl.errors import NodeError
 from lingctl.flows.look.node_states import node_state
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.profile import Profile
 from lingctl.release.state import NodeState, drift
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
 
-def need_no_drift(
-    group: Group, cluster: Cluster, profile: Profile, before: Mapping[str, NodeState], image: str
-) -> None:
+def need_no_drift(group: Group, cluster: Cluster, before: Mapping[str, NodeState], image: str) -> None:
     """Be sure that every node is still as the plan found it.
 
     Args:
         group: connections to all nodes.
         cluster: whose nodes.
-        profile: of the MindIE version.
         before: what the plan was made from.
         image: the container image that was asked for.
 
@@ -31,7 +27,7 @@ def need_no_drift(
 
     def look(connection: Connection) -> list[str]:
         seen = before[connection.node]
-        return drift(seen, node_state(connection, cluster, profile, image=image, paths=seen.files))
+        return drift(seen, node_state(connection, cluster, image=image, paths=seen.files))
 
     changed = {node: what for node, what in group.all(look).items() if what}
     if changed:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from lingctl.ascend.facts import NodeFacts, device_addresses
 from lingctl.checks.capacity import check_capacity
+from lingctl.engine.files import Addresses
+from lingctl.engines import engine_of
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, folded, worst_first
@@ -14,7 +16,6 @@ from lingctl.flows.network.check import CheckOptions, NetworkReport, check_netwo
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.wanted import Addresses
 from lingctl.remote.group import Group
 
 
@@ -50,11 +51,13 @@ class Preflight:
         self._pass(check_capacity(self.cluster, facts, shape))
 
     def overlay(self) -> None:
-        """Be sure that every container sees the overlay, on stock files that it fits.
+        """Be sure that every container sees the overlay that its engine needs, on stock files that it fits.
 
         Raises:
             ChecksFailed: one does not; its daemon would refuse the model, or answer wrongly.
         """
+        if not engine_of(self.cluster).overlay.files:
+            return
         report = patch_nodes(self.group, self.cluster, "status", PatchOptions())
         self._pass(report.findings, Verdict.WARNING)
 

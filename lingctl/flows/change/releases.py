@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from lingctl.flows.look.node_states import node_state
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.profile import profile_for
 from lingctl.release.layout import layout_of
 from lingctl.release.record import (
     Recorded,
@@ -88,8 +87,7 @@ def quick_states(group: Group, cluster: Cluster) -> dict[str, NodeState]:
     Raises:
         LingctlError: a node cannot be asked.
     """
-    profile = profile_for(cluster.mindie)
-    return group.all(lambda connection: node_state(connection, cluster, profile))
+    return group.all(lambda connection: node_state(connection, cluster))
 
 
 def lacks_proof(states: Mapping[str, NodeState]) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
@@ -15,15 +16,14 @@ from lingctl.flows.look.runtime import image_missing, need_container_nowhere_els
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.runtime import Runtime
-from lingctl.mindie.model_config import model_config_text
-from lingctl.mindie.profile import Profile, profile_for
 from lingctl.plan import Plan, Stage, Step, plan_of
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps, file_step
 from lingctl.release.record import Recorded, read_record, recorded, running
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Release, WantedFile
+from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -45,7 +45,6 @@ class Rollback:
     plan: Plan
     image: str
     states: Mapping[str, NodeState]
-    profile: Profile
 
     @property
     def command(self) -> str:
@@ -75,13 +74,13 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         path = f"{folder}/{target.id}.{target.digests[connection.node]}.json"
         return read_record(connection.node, connection.get(path).decode("utf-8", "replace"))
 
-    wanted, profile = group.all(read), profile_for(cluster.mindie)
+    wanted = group.all(read)
     image = wanted[cluster.primary.name].container.image
 
     def look(connection: Connection) -> NodeState:
         own = wanted[connection.node]
         paths = [file.path for file in (*own.files, *own.overlay)]
-        return node_state(connection, cluster, profile, image=image, paths=[*paths, _config_path(own)])
+        return node_state(connection, cluster, image=image, paths=[*paths, _config_path(own)])
 
     states = group.all(look)
     steps: list[Step] = []
@@ -89,7 +88,7 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         _need(cluster.runtime, state, wanted[name])
         steps.append(_model_config_step(state, wanted[name]))
     steps += deploy_steps(cluster, states, wanted).steps
-    return Rollback(target.id, plan_of(steps), image, states, profile)
+    return Rollback(target.id, plan_of(steps), image, states)
 
 
 def run_rollback(group: Group, cluster: Cluster, back: Rollback, listener: Listener, change: Change) -> None:
@@ -99,7 +98,7 @@ def run_rollback(group: Group, cluster: Cluster, back: Rollback, listener: Liste
         NodeError: a node changed since the plan was made; nothing was done.
         LingctlError: a step failed; nothing later was begun.
     """
-    need_no_drift(group, cluster, back.profile, back.states, back.image)
+    need_no_drift(group, cluster, back.states, back.image)
     execute(back.plan, group, listener, change=change)
 
 
@@ -166,7 +165,7 @@ def _model_config_step(state: NodeState, release: Release) -> Step:
         same = False
     if same:
         return Step(Stage.MODEL_CONFIG, state.node, title, "in place", "as that release had it")
-    wanted = WantedFile(path, model_config_text(dict(release.model_config)).encode())
+    wanted = WantedFile(path, model_config_text(release.model_config).encode())
     step = file_step(Stage.MODEL_CONFIG, state, wanted)
     return Step(
         step.stage, step.node, title, "change", step.reason, step.actions, step.difference, step.interrupts

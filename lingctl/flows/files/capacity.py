@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
+from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import UsageError
 from lingctl.findings import Finding
 from lingctl.inventory.catalogue import MODELS, Model
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, judge, load_of, smallest_fit
-from lingctl.mindie.model_config import loadable_model_config, shape_of
-from lingctl.mindie.settings import PRESET
+from lingctl.inventory.model_config import shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,22 @@ def answer_capacity(
         UsageError: a number that cannot be.
         ConfigurationError: the config.json is of another family.
     """
-    shape, window = model.shape, model.context
+    engine = engine_of(cluster) if cluster else usual_engine()
+    capacity, shape, window = engine.capacity, model.shape, model.context
     if model_config is not None:
-        loadable, _ = loadable_model_config(dict(model_config))
+        loadable, _ = engine.model_config(model_config)
         shape = shape_of(loadable)
         stated = loadable.get("max_position_embeddings")
         window = stated if isinstance(stated, int) and stated > 0 else window
     devices = wishes.devices or (cluster.world_size if cluster else model.cards)
-    load = _load(wishes, devices, window, cluster)
+    given = capacity.load_of(cluster) if cluster else capacity.usual_load(devices)
+    load = _load(wishes, given, window)
     _refuse_nonsense(wishes, devices, load)
-    found = estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
-    return Answer(model, load, found, judge(shape, found, load))
+    found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
+    return Answer(model, load, found, capacity.judge(shape, found, load))
 
 
-def _load(wishes: Wishes, devices: int, window: int, cluster: Cluster | None) -> Load:
-    given = load_of(cluster) if cluster else _preset(devices)
+def _load(wishes: Wishes, given: Load, window: int) -> Load:
     sequence = wishes.sequence or min(given.sequence, window)
     return Load(
         sequence,
@@ -78,11 +79,6 @@ def _load(wishes: Wishes, devices: int, window: int, cluster: Cluster | None) ->
         wishes.longest_output or min(given.longest_output, sequence),
         given.fraction if wishes.fraction is None else wishes.fraction,
     )
-
-
-def _preset(devices: int) -> Load:
-    fraction = 0.95 if devices > 8 else 0.8
-    return Load(PRESET["max_seq_len"], PRESET["max_input_tokens"], PRESET["max_output_tokens"], fraction)
 
 
 def _refuse_nonsense(wishes: Wishes, devices: int, load: Load) -> None:
@@ -124,17 +120,18 @@ class Listed:
 
 def list_models() -> list[Listed]:
     """The catalogue, each model with what holds it under the preset's limits."""
-    return [Listed(model, {hbm: _fewest(model, hbm) for hbm in (64, 32)}) for model in MODELS]
+    capacity = usual_engine().capacity
+    return [Listed(model, {hbm: _fewest(capacity, model, hbm) for hbm in (64, 32)}) for model in MODELS]
 
 
-def _fewest(model: Model, hbm_gib: int) -> int | None:
-    # Up to one node MindIE's own fraction, beyond it the Ling README's, as a deploy would choose.
-    for fraction, most in ((0.8, 8), (0.95, None)):
-        preset = _preset(8)
+def _fewest(capacity: Capacity, model: Model, hbm_gib: int) -> int | None:
+    # Up to one node the share of memory of one node, beyond it that of several, as a deploy would choose.
+    for cards, most in ((8, 8), (9, None)):
+        preset = capacity.usual_load(cards)
         load = Load(
-            min(preset.sequence, model.context), preset.longest_input, preset.longest_output, fraction
+            min(preset.sequence, model.context), preset.longest_input, preset.longest_output, preset.fraction
         )
-        found = smallest_fit(model.shape, model.context, hbm_gib, load)
+        found = capacity.smallest_fit(model.shape, model.context, hbm_gib, load)
         if found is not None and (most is None or found.ranks <= most):
             return found.ranks
     return None

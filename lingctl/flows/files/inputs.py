@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.ascend.facts import device_addresses
+from lingctl.engine.files import Addresses
+from lingctl.engines import engine_of
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.node_states import image_of, node_states
@@ -15,10 +17,7 @@ from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
 from lingctl.flows.run.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.profile import Profile
-from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Addresses
 from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
@@ -66,28 +65,28 @@ def from_saved_facts(
     Raises:
         ConfigurationError: the facts cannot be read.
     """
-    return replace(known_offline(cluster, model_config, weights), addresses=saved_addresses(path))
+    return replace(known_offline(cluster, model_config, weights), addresses=saved_addresses(path, cluster))
 
 
-def saved_addresses(path: Path) -> dict[str, dict[int, str]]:
+def saved_addresses(path: Path, cluster: Cluster) -> dict[str, dict[int, str]]:
     """Live device addresses by node and physical id, as they were when the facts were saved.
 
     Args:
         path: the folder of ``check-network --save``.
+        cluster: whose engine they are for.
 
     Raises:
-        ConfigurationError: there are no such facts, or the nodes' cards want another form of rank table.
+        ConfigurationError: there are no such facts, or the engine cannot join nodes with such cards.
     """
     saved = judge_saved(path).facts
     if len(saved) > 1:
-        need_known_form({name: facts.generation for name, facts in saved.items()})
+        engine_of(cluster).need_joinable({name: facts.generation for name, facts in saved.items()})
     return {name: device_addresses(facts) for name, facts in saved.items()}
 
 
 def ask_nodes(
     group: Group,
     cluster: Cluster,
-    profile: Profile,
     listener: Listener,
     model_config: Mapping[str, Any] | None = None,
     weights: str = "",
@@ -99,8 +98,8 @@ def ask_nodes(
     """
     listener(Event("look at the nodes", "started"))
     addresses = live_addresses(group, cluster) if cluster.multi_node else {}
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    states = node_states(group, cluster, profile, programs)
+    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster)))
+    states = node_states(group, cluster, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)
     folder = plan.folder if plan else cluster.downloaded_weights
@@ -131,6 +130,6 @@ def _weights(
 
 
 def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:
-    """What a node says of the folder that MindIE will read; None where it does not say."""
+    """What a node says of the folder that the engine will read; None where it does not say."""
     found = state.converted if folder == cluster.converted_weights else state.downloaded
     return found if isinstance(found, WeightsState) else None

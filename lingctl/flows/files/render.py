@@ -1,4 +1,4 @@
-"""render: the files that deploy would send, from the same functions; and the check of existing files."""
+"""render: the files that deploy would send, from the same functions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
+from lingctl.engine.container import run_command
+from lingctl.engine.files import WantedFile
+from lingctl.engine.interface import Engine
+from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
-from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.json_files import read_document
 from lingctl.flows.files.whole_file import no_room, write_file
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.sections import Node
-from lingctl.mindie.container import container_spec, run_command
-from lingctl.mindie.model_config import loadable_model_config, model_config_text
-from lingctl.mindie.profile import PROFILES, Profile
-from lingctl.mindie.rules import check_config, check_rank_table
-from lingctl.release.layout import layout_of
-from lingctl.release.wanted import (
-    WantedFile,
-    config_file,
-    environment_file,
-    rank_table_file,
-    start_file,
-)
+from lingctl.release.wanted import script_files
 
 
 class Part(StrEnum):
@@ -72,11 +63,11 @@ class Rendered:
         }
 
 
-def rendered(cluster: Cluster, profile: Profile, part: Part, known: Known) -> list[Rendered]:
+def rendered(cluster: Cluster, part: Part, known: Known) -> list[Rendered]:
     """The files of every node, byte for byte as ``deploy`` sends them.
 
     Raises:
-        ConfigurationError: MindIE would refuse the result, or a card's address or the model's config is
+        ConfigurationError: the engine would refuse the result, or a card's address or the model's config is
             not known.
     """
     if part is Part.ranktable and not cluster.multi_node:
@@ -85,32 +76,34 @@ def rendered(cluster: Cluster, profile: Profile, part: Part, known: Known) -> li
             remedy="MindIE reads a rank table with two nodes or more; lingctl unsets its variable otherwise",
             code="rank-table-not-needed",
         )
-    return [one for node in cluster.nodes for one in _of_node(cluster, node, profile, part, known)]
+    return [one for node in cluster.nodes for one in _of_node(cluster, node, part, known)]
 
 
-def _of_node(cluster: Cluster, node: Node, profile: Profile, part: Part, known: Known) -> Iterator[Rendered]:
+def _of_node(cluster: Cluster, node: Node, part: Part, known: Known) -> Iterator[Rendered]:
+    engine = engine_of(cluster)
     everything = part is Part.all
     if everything or part is Part.config:
-        yield _file(node, config_file(cluster, node, profile, known.weights))
+        yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
     if everything or part is Part.environment:
-        yield _file(node, environment_file(cluster, node, profile))
-        yield _file(node, start_file(cluster, node, profile))
+        yield from (_file(node, file) for file in script_files(cluster, node, known.weights))
     if part is Part.ranktable or (everything and cluster.multi_node):
-        yield _file(node, rank_table_file(cluster, known.addresses))
+        yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
     if everything or part is Part.container:
-        spec = container_spec(cluster, node, profile, layout_of(cluster).overlay)
-        text = f"#!/bin/sh\n# The container of {node.name}. MindIE is started in it by start.sh.\n"
+        spec = engine.container(cluster, node)
+        text = (
+            f"#!/bin/sh\n# The container of {node.name}. {engine.about.title} is started in it by start.sh.\n"
+        )
         run = run_command(cluster.runtime, spec).text
         yield Rendered(node.name, "container.sh", "", f"{text}{run}\n".encode(), 0o750)
     if part is Part.model_config or (everything and known.model_config is not None):
-        yield _model_config(node, known)
+        yield _model_config(engine, node, known)
 
 
 def _file(node: Node, file: WantedFile) -> Rendered:
-    return Rendered(node.name, file.path.rsplit("/", 1)[-1], file.path, file.content, file.mode)
+    return Rendered(node.name, file.name, file.path, file.content, file.mode)
 
 
-def _model_config(node: Node, known: Known) -> Rendered:
+def _model_config(engine: Engine, node: Node, known: Known) -> Rendered:
     if known.model_config is None:
         raise ConfigurationError(
             "the model's config.json is not known",
@@ -118,10 +111,10 @@ def _model_config(node: Node, known: Known) -> Rendered:
             remedy="name a copy with --model-config FILE, or let the nodes be asked with --live",
             code="model-config-unknown",
         )
-    wanted, reasons = loadable_model_config(
-        dict(known.model_config), rows=known.qkv_rows, columns=known.dense_columns
+    wanted, reasons = engine.model_config(
+        known.model_config, rows=known.qkv_rows, columns=known.dense_columns
     )
-    text = model_config_text(wanted) if reasons else model_config_text(dict(known.model_config))
+    text = model_config_text(wanted) if reasons else model_config_text(known.model_config)
     remarks = tuple(reasons) or ("loads as it is",)
     path = f"{known.weights}/config.json"
     return Rendered(node.name, "model-config.json", path, text.encode(), 0o640, remarks)
@@ -141,69 +134,3 @@ def write_files(files: list[Rendered], folder: Path) -> None:
         raise no_room(error, folder) or UsageError(
             f"cannot write: {error}", where=str(folder), remedy="name another folder with -o", code="output"
         ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one MindIE version thinks of a file."""
-
-    profile: Profile
-    findings: tuple[Finding, ...]
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it would start from the file."""
-        return all(one.verdict < Verdict.UNKNOWN for one in self.findings)
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data."""
-        return {
-            "mindie": self.profile.version,
-            "checked_against": self.profile.checked_against,
-            "accepted": self.accepted,
-            "findings": [finding.as_json() for finding in self.findings],
-        }
-
-
-def check_file(
-    path: Path, profiles: tuple[Profile, ...] = PROFILES, cluster: Cluster | None = None
-) -> tuple[str, list[Judgement]]:
-    """Judge an existing file: what kind it is, and what each version thinks of it.
-
-    Raises:
-        ConfigurationError: it cannot be read, or is none of the kinds that can be judged.
-    """
-    document = read_document(path)
-    if "server_list" in document or "server_count" in document:
-        return "rank table", [
-            Judgement(profile, tuple(check_rank_table(document, profile))) for profile in profiles
-        ]
-    if {"ServerConfig", "BackendConfig"} & document.keys():
-        return "MindIE config", [
-            Judgement(profile, tuple(check_config(document, profile, cluster))) for profile in profiles
-        ]
-    if {"architectures", "model_type"} & document.keys():
-        return "model config", [Judgement(profile, tuple(_check_model(document))) for profile in profiles[:1]]
-    raise ConfigurationError(
-        "neither MindIE's config.json, nor a rank table, nor a model's config.json",
-        where=str(path),
-        evidence=f"its keys: {', '.join(sorted(map(str, document))[:8]) or 'none'}",
-        code="file-kind",
-    )
-
-
-def _check_model(document: dict[str, Any]) -> Iterator[Finding]:
-    try:
-        _, reasons = loadable_model_config(document)
-    except ConfigurationError as error:
-        yield Finding(error.code, Verdict.FAILURE, error.what, evidence=error.evidence, remedy=error.remedy)
-        return
-    for reason in reasons:
-        yield Finding(
-            "model-config",
-            Verdict.NOTE,
-            reason,
-            remedy="deploy does it; or: lingctl render model-config",
-        )
-    if not reasons:
-        yield Finding("model-config", Verdict.PASS, "MindIE with the overlay loads it as it is")

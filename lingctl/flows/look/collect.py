@@ -16,14 +16,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lingctl import __version__
+from lingctl.engine.logs import LogReader
+from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.flows.files.whole_file import no_room, whole_file
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import save_answers
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.failures import explain, first_errors
-from lingctl.mindie.profile import profile_for
 from lingctl.release.evidence import GZIP, gather_command, unpacked, without_secrets
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -92,7 +92,7 @@ def _gather(connection: Connection, cluster: Cluster, scratch: Path, listener: L
     listener(Event(_TASK, "started", connection.node))
     part = scratch / f"{connection.node}.part"
     node = cluster.node(connection.node)
-    command = gather_command(cluster, node, profile_for(cluster.mindie))
+    command = gather_command(cluster, node)
     lock, size = threading.Lock(), 0
     with part.open("wb") as file:
 
@@ -151,7 +151,7 @@ def _pack(
                         status = text.decode("utf-8", "replace").strip()
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
-            explained[name] = _explained("\n".join((console, *logs)), status)
+            explained[name] = _explained(engine_of(cluster).logs, "\n".join((console, *logs)), status)
         if report is not None:
             save_answers(report, scratch / "answers")
             for saved in sorted((scratch / "answers").iterdir()):
@@ -188,9 +188,9 @@ def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:
     bundle.addfile(entry, io.BytesIO(content))
 
 
-def _explained(log: str, status: str) -> tuple[str, ...]:
-    found = [f"{one.id} {one.cause}: {one.line}" for one in explain(log, status=status)[:5]]
-    return tuple(found or [f"not known: {line}" for line in first_errors(log, 3) if "ERROR" in line])
+def _explained(reader: LogReader, log: str, status: str) -> tuple[str, ...]:
+    found = [f"{one.id} {one.cause}: {one.line}" for one in reader.explain(log, status=status)[:5]]
+    return tuple(found or [f"not known: {line}" for line in reader.first_errors(log, 3) if "ERROR" in line])
 
 
 def _readme(
@@ -199,10 +199,11 @@ def _readme(
     left_out: Mapping[str, str],
     explained: Mapping[str, tuple[str, ...]],
 ) -> str:
+    engine = engine_of(cluster).about
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     lines = [
         f"Evidence of cluster {cluster.name}, packed by lingctl {__version__} at {now}.",
-        f"{cluster.model} with MindIE {cluster.mindie} on {', '.join(cluster.node_names)}.",
+        f"{cluster.model} with {engine.title} {engine.version} on {', '.join(cluster.node_names)}.",
         "Values that look like passwords, tokens or keys were removed; addresses and host names were not.",
         "",
         "One folder for each node. Ascend's fault diagnosis reads each as it is:",

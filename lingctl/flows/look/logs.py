@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.console import Lines
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
@@ -31,6 +32,8 @@ _FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" 
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
 _CLOCK = '"$runtime" exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
 _A_DAY = 86_400
+_DURATION = re.compile(r"^(\d+)([smhd])$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class Wanted:
     def tail(self) -> str:
         """What ``tail -n`` is told."""
         return str(self.lines) if self.since is None and self.rank is None else "+1"
+
+
+def duration_seconds(text: str) -> int | None:
+    """Seconds of ``90s``, ``10m``, ``2h`` or ``1d``; None for anything else."""
+    found = _DURATION.match(text.strip())
+    return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
 def node_of_rank(cluster: Cluster, rank: int) -> str:
@@ -102,14 +111,15 @@ def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str
     return left_out + [line for line in said.stdout.splitlines() if passes(line)]
 
 
-def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
+def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Callable[[str], bool]:
+    lines_of = engine_of(cluster).logs.lines_of
     if wanted.since is None:
-        return Lines(None, timedelta(), wanted.rank)
+        return lines_of(None, timedelta(), wanted.rank)
     ask = runtime_script(cluster.runtime, _CLOCK, cluster.container_name, title="ask the clock")
     seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
     sign = -1 if zone.startswith("-") else 1
     offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
-    return Lines(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
+    return lines_of(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
 
 
 def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:

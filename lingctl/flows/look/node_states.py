@@ -4,45 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.profile import Profile
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.layout import layout_of
-from lingctl.release.overlay import overlay_files
 from lingctl.release.state import NodeState, read_state, state_questions
+from lingctl.release.wanted import overlay_files
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
 
 
-def image_of(cluster: Cluster, profile: Profile) -> str:
+def image_of(cluster: Cluster) -> str:
     """The container image: the one in hosts.yaml, else the version's own."""
-    return cluster.container.image or profile.image
+    return cluster.container.image or engine_of(cluster).about.image
 
 
 def managed_paths(cluster: Cluster) -> list[str]:
     """Every file that a release may put on a node."""
     layout = layout_of(cluster)
-    overlay = [f"{layout.overlay}/{name}" for name in sorted(overlay_files())]
-    return [layout.config, layout.environment, layout.start, layout.rank_table, *overlay]
+    own = [f"{layout.release}/{name}" for name in engine_of(cluster).about.file_names]
+    return [*own, layout.environment, layout.start, *(file.path for file in overlay_files(cluster))]
 
 
-def node_states(
-    group: Group, cluster: Cluster, profile: Profile, programs: Mapping[str, Program]
-) -> dict[str, NodeState]:
+def node_states(group: Group, cluster: Cluster, programs: Mapping[str, Program]) -> dict[str, NodeState]:
     """The state of every node.
 
     Raises:
         LingctlError: a node could not be asked.
     """
-    return group.all(lambda connection: node_state(connection, cluster, profile, programs[connection.node]))
+    return group.all(lambda connection: node_state(connection, cluster, programs[connection.node]))
 
 
 def node_state(
     connection: Connection,
     cluster: Cluster,
-    profile: Profile,
     program: Program | None = None,
     *,
     image: str = "",
@@ -53,14 +50,13 @@ def node_state(
     Args:
         connection: to the node.
         cluster: whose node.
-        profile: of the MindIE version.
         program: our program there; without it the weights are not looked at.
         image: the container image to look for, if it is not the one of hosts.yaml.
         paths: more files to read than those of hosts.yaml's release.
     """
-    certificates = certificate_paths(cluster, profile)
+    certificates = certificate_paths(cluster)
     wanted = list(dict.fromkeys((*managed_paths(cluster), *certificates, *paths)))
-    questions = state_questions(cluster, layout_of(cluster), image or image_of(cluster, profile), wanted)
+    questions = state_questions(cluster, layout_of(cluster), image or image_of(cluster), wanted)
     if program is not None:
         folders = {"downloaded": cluster.downloaded_weights, "converted": cluster.converted_weights}
         questions += [

@@ -7,18 +7,19 @@ from dataclasses import asdict, dataclass
 
 from lingctl.ascend import host, npu_smi
 from lingctl.ascend.unread import Unread
+from lingctl.engine.logs import LogReader
+from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.look.node_states import node_state
 from lingctl.flows.look.watch_start import DaemonSight, how_it_ended, look_at_daemon
 from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
-from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import processes_command
 from lingctl.release.layout import layout_of
-from lingctl.release.overlay import overlay_files
 from lingctl.release.record import Recorded, recorded
 from lingctl.release.state import NodeState
+from lingctl.release.wanted import overlay_files
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
@@ -39,7 +40,7 @@ class NodeStatus:
         daemon: ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``.
         processes: how many processes the daemon has, itself included; None where that is unknown.
         release: id of the release that the daemon was started with, or its digest if it is not recorded.
-        overlay: ``as shipped``, ``differs`` or ``missing``.
+        overlay: ``as shipped``, ``differs`` or ``missing``; ``-`` where the engine needs none.
         ports: which of the service's ports are open on this node; None where that is unknown.
         memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
         service: what the HTTP service says; only the primary has one. ``node lost`` where it may still say
@@ -97,7 +98,7 @@ def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
 
 
 def _look(connection: Connection, cluster: Cluster) -> _Seen:
-    state = node_state(connection, cluster, profile_for(cluster.mindie))
+    state = node_state(connection, cluster)
     questions = [
         Question("processes", processes_command(cluster), 20),
         Question("listeners", host.listeners_command(), 20),
@@ -213,7 +214,7 @@ def _problems(
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
     sight = seen.sight
-    yield from _not_running(seen.state, sight)
+    yield from _not_running(seen.state, sight, engine_of(cluster).logs)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
@@ -229,7 +230,7 @@ def _problems(
         yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
 
 
-def _not_running(state: NodeState, sight: DaemonSight | None) -> Iterator[str]:
+def _not_running(state: NodeState, sight: DaemonSight | None, logs: LogReader) -> Iterator[str]:
     """Why no daemon runs on a node."""
     if state.runtime_problem:
         return
@@ -240,7 +241,7 @@ def _not_running(state: NodeState, sight: DaemonSight | None) -> Iterator[str]:
     elif sight is None:
         yield "it is not known whether the daemon runs: the container runtime does not tell"
     elif not sight.alive:
-        yield how_it_ended(sight) if state.started else "the daemon was stopped, or never started"
+        yield how_it_ended(sight, logs) if state.started else "the daemon was stopped, or never started"
 
 
 def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterator[str]:
@@ -256,7 +257,9 @@ def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterato
 
 def _overlay_word(cluster: Cluster, state: NodeState) -> str:
     folder = layout_of(cluster).overlay
-    shipped = {f"{folder}/{name}": content for name, content in overlay_files().items()}
+    shipped = {file.path: file.content for file in overlay_files(cluster)}
+    if not shipped:
+        return "-"
     found = {path: file.content for path, file in state.files.items() if path in shipped}
     strangers = {name for name in state.overlay_names if f"{folder}/{name}" not in shipped} - {"__pycache__"}
     if not found:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from lingctl.engine.interface import Engine
+from lingctl.engine.logs import Diagnosis, LogReader
+from lingctl.engines import engine_of
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.change.stop_rest import Stopped, stop_rest
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
-from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors
-from lingctl.mindie.profile import profile_for
 from lingctl.release.console import earlier_errors_command
-from lingctl.release.daemon import SUCCESS, errors_command, need_known, read_watch, watch_command
+from lingctl.release.daemon import errors_command, loaded_words, need_known, read_watch, watch_command
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -35,16 +35,13 @@ class DaemonSight:
         alive: whether its process is there.
         exit_status: how it ended, as text, or empty.
         console: the end of what it printed, with its success line, if there was one, before it.
+        succeeded: whether it printed its success line: necessary, and not yet an answer to a request.
     """
 
     alive: bool
     exit_status: str
     console: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it printed its success line: necessary, and not yet an answer to a request."""
-        return SUCCESS in self.console
+    succeeded: bool = False
 
 
 def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:
@@ -53,16 +50,18 @@ def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:
     Raises:
         NodeError: it is not known whether it is there.
     """
-    said = connection.run(watch_command(cluster), timeout=30).stdout
+    node = cluster.node(connection.node)
+    said = connection.run(watch_command(cluster, node), timeout=30).stdout
     state, status, console = read_watch(said)
     need_known(state, connection.node)
-    return DaemonSight(state.pid is not None, status, console)
+    # An empty word is in every text: a daemon that prints none counts as loaded.
+    return DaemonSight(state.pid is not None, status, console, loaded_words(cluster, node) in console)
 
 
-def how_it_ended(sight: DaemonSight) -> str:
+def how_it_ended(sight: DaemonSight, logs: LogReader) -> str:
     """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
-    told = explain(sight.console, status=sight.exit_status)
-    cause = told[0].cause if told else exit_meaning(sight.exit_status)
+    told = logs.explain(sight.console, status=sight.exit_status)
+    cause = told[0].cause if told else logs.exit_meaning(sight.exit_status)
     how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
     return f"{how}: {cause}" if cause else how
 
@@ -98,18 +97,19 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
             mean, and what became of the others.
         ConnectError: a node was lost.
     """
+    engine = engine_of(cluster)
     sights = group.all(lambda connection: look_at_daemon(connection, cluster))
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
         sights = group.all(lambda connection: look_at_daemon(connection, cluster))
         earlier = _said(group, earlier_errors_command(cluster))
-        others = _said(group, errors_command(cluster, profile_for(cluster.mindie)))
+        others = _said(group, errors_command(cluster))
         error = death(cluster, sights, others, earlier)
     else:
-        stuck = waits_for_ever({name: sights[name].console for name in cluster.node_names})
+        stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})
         if stuck is None:
             return sights
-        error = _failed(stuck, sights, "will never be ready")
+        error = _failed(engine, stuck, sights, "will never be ready")
     if error.code != _RESTARTED:
         living = [name for name, sight in sights.items() if sight.alive]
         error = _with_stopped(error, stop_rest(group, cluster, living, listener))
@@ -136,7 +136,8 @@ def death(
         for name in sorted(sights, key=cluster.node_names.index)
     }
     statuses = {name: sights[name].exit_status for name in ended}
-    found = diagnose(texts, ended, statuses=statuses)
+    engine = engine_of(cluster)
+    found = engine.logs.diagnose(texts, ended, statuses=statuses)
     if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
             "a daemon ended and was started again by somebody else",
@@ -144,17 +145,20 @@ def death(
             remedy="lingctl lock status; lingctl status",
             code=_RESTARTED,
         )
-    return _failed(found, sights, _ended_how(found.node in ended, sights[found.node].exit_status))
+    return _failed(
+        engine_of(cluster), found, sights, _ended_how(found.node in ended, sights[found.node].exit_status)
+    )
 
 
-def _failed(found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
+def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
     ended = [name for name, sight in sights.items() if not sight.alive]
+    cause = _cause(engine.logs, found, sights[found.node].exit_status)
     return EngineError(
-        f"the MindIE daemon {how}: {_cause(found, sights[found.node].exit_status)}",
+        f"the {engine.about.title} daemon {how}: {cause}",
         where=_where(found),
         evidence="\n".join(part for part in (found.evidence, _detail(found), *_also(found, ended)) if part),
         remedy=_remedy(found),
-        code=f"mindie-{found.explanation.id}" if found.explanation else "daemon-died",
+        code=f"{engine.about.name}-{found.explanation.id}" if found.explanation else "daemon-died",
     )
 
 
@@ -177,11 +181,11 @@ def _ended_how(ended: bool, status: str) -> str:
     return f"ended (exit status {status})" if status else "ended without a word on how"
 
 
-def _cause(found: Diagnosis, status: str) -> str:
+def _cause(logs: LogReader, found: Diagnosis, status: str) -> str:
     if found.explanation is not None:
         likely = "most likely " if found.explanation.confidence == "likely" else ""
         return f"{likely}{found.explanation.cause}"
-    meaning = exit_meaning(status)
+    meaning = logs.exit_meaning(status)
     return (
         f"{meaning}; its log shows no error that is known"
         if meaning
@@ -221,8 +225,9 @@ def _said(group: Group, ask: Command) -> dict[str, str]:
 
 def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
     waiting = [name for name, sight in sights.items() if not sight.succeeded]
-    hints = [(name, hint) for name in waiting for hint in explain_waiting(sights[name].console)]
-    evidence = [f"{name}: {_last_line(sight)}" for name, sight in sights.items()]
+    logs = engine_of(cluster).logs
+    hints = [(name, hint) for name in waiting for hint in logs.explain_waiting(sights[name].console)]
+    evidence = [f"{name}: {_last_line(sight, logs)}" for name, sight in sights.items()]
     cause = f": {hints[0][1].cause}" if hints else ""
     remedy = f"{hints[0][1].remedy}\n" if hints else ""
     return EngineError(
@@ -235,5 +240,5 @@ def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
     )
 
 
-def _last_line(sight: DaemonSight) -> str:
-    return first_errors(sight.console, 1)[0] if sight.console.strip() else "printed nothing yet"
+def _last_line(sight: DaemonSight, logs: LogReader) -> str:
+    return logs.first_errors(sight.console, 1)[0] if sight.console.strip() else "printed nothing yet"

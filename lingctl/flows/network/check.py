@@ -13,6 +13,7 @@ from lingctl.checks.mesh import Hit, Mode
 from lingctl.checks.network import Seen, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.scope import NodeScope, Scope
+from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
@@ -28,8 +29,6 @@ from lingctl.flows.network.probe import (
 )
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.container import container_spec
-from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import look_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
@@ -129,9 +128,10 @@ def judged(
 
 def scope_of(cluster: Cluster) -> Scope:
     """What hosts.yaml says that must be fit."""
-    serving, layout, profile = cluster.serving, layout_of(cluster), profile_for(cluster.mindie)
+    serving, engine = cluster.serving, engine_of(cluster)
     weights = dict.fromkeys((cluster.downloaded_weights, cluster.converted_weights), "the weights' folder")
     sampling = {f"{folder}/generation_config.json": "the default sampling parameters" for folder in weights}
+    overlay = {layout_of(cluster).overlay: "the overlay"} if engine.overlay.files else {}
     return Scope(
         nodes=tuple(
             NodeScope(node.name, node.devices, node.service_address, _paths(cluster, node))
@@ -144,11 +144,11 @@ def scope_of(cluster: Cluster) -> Scope:
         },
         shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
-        digests={**weights, **sampling, layout.overlay: "the overlay"},
-        image=image_of(cluster, profile),
+        digests={**weights, **sampling, **overlay},
+        image=image_of(cluster),
         runtime=cluster.runtime,
         service=look_command(cluster).text,
-        driver=profile.driver,
+        driver=engine.about.driver,
     )
 
 
@@ -173,7 +173,7 @@ def scope_of_machine(connection: Connection) -> Scope:
 
 def _paths(cluster: Cluster, node: Node) -> tuple[str, ...]:
     """What the container is given from the host and deploy does not make itself."""
-    spec = container_spec(cluster, node, profile_for(cluster.mindie), layout_of(cluster).overlay)
+    spec = engine_of(cluster).container(cluster, node)
     made = (cluster.paths.models, cluster.paths.state)
     sources = [mount.split(":")[0] for mount in spec.mounts]
     given = [path for path in sources if not path.startswith(made)]

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.failures import explain
-from lingctl.mindie.profile import profile_for
 from lingctl.program import pack as node_program
 from lingctl.program.answers import program_error, read_answers
 from lingctl.release.layout import layout_of
@@ -141,7 +140,7 @@ class _Call:
     def __init__(self, cluster: Cluster, container: str) -> None:
         self._program = layout_of(cluster).program
         self._before = (cluster.runtime.program, "exec", container) if container else ()
-        self._set_env = profile_for(cluster.mindie).set_env
+        self._set_env = engine_of(cluster).about.set_env
 
     def __call__(self, *words: str | int) -> Command:
         inner = ("python3", self._program, "npu-check", *words)
@@ -273,7 +272,8 @@ def _reduced(node: str, device: int, card: Answer, error: str) -> Finding:
 
 
 def _failed(check: str, what: str, node: str, device: int, error: str) -> Finding:
-    known = explain(error)
+    # These are CANN's and HCCL's words, whatever the engine.
+    known = usual_engine().logs.explain(error)
     if known:
         first = known[0]
         return Finding(

@@ -15,6 +15,7 @@ from lingctl.flows.overlay.verdicts import Answer, judge
 from lingctl.flows.run.change import Change
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.overlay import package_document
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import act
@@ -23,7 +24,6 @@ from lingctl.plan import Plan, Stage, Step
 from lingctl.program import pack as node_program
 from lingctl.program.answers import program_error, read_answers
 from lingctl.release.layout import layout_of
-from lingctl.release.overlay import package_document
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, groupby
 from types import MappingProxyType
 
+from lingctl.engines import usual_engine
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.flows.run.change import Change
-from lingctl.mindie.failures import explain
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.program.answers import Answers, program_error
 from lingctl.program.job import run_job
@@ -146,7 +146,8 @@ def _check(done: Completed, step: Step) -> None:
     if done.ok:
         return
     again = "then run the same command again: it goes on from here"
-    known = explain(f"{done.stderr}\n{done.stdout}")
+    # What a step prints is the words of tools, the runtime or the cards, whatever the engine.
+    known = usual_engine().logs.explain(f"{done.stderr}\n{done.stdout}")
     if known:
         first = known[0]
         raise NodeError(

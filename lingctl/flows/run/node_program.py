@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.places import weights_mount
+from lingctl.inventory.places import weights_mount
 from lingctl.program import pack as node_program
 from lingctl.release.layout import layout_of
 from lingctl.release.weights_steps import Program

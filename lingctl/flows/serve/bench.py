@@ -13,7 +13,7 @@ from lingctl.flows.look.running import daemons_not_seen, in_words
 from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
-from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect, Kind
+from lingctl.serving.api import Ask, Dialect, Kind, dialect_for
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import Metrics, measure
@@ -192,10 +192,10 @@ def _named(client: Client, kind: Kind) -> tuple[Client, Dialect]:
         raise _no_answer(listed)
     mindie = bool(client.endpoint.management_url)
     if isinstance(listed, ModelList):
-        mindie = mindie or "mindie" in listed.owner.lower()
+        mindie = mindie or listed.of_mindie
         name = client.endpoint.served_name or listed.names[0]
         client = replace(client, endpoint=client.endpoint.with_name(name))
-    return client, CHAT if kind == "chat" else INFER if mindie else COMPLETIONS
+    return client, dialect_for(kind, mindie=mindie)
 
 
 def _prompts_for(

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from lingctl.ascend import npu_smi
 from lingctl.ascend.unread import Unread
+from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.flows.look.running import daemons_not_seen, in_words
@@ -80,7 +81,7 @@ def _look(connection: Connection, cluster: Cluster) -> NodeSight:
     return NodeSight(
         connection.node,
         daemon.alive,
-        "" if daemon.alive else how_it_ended(daemon),
+        "" if daemon.alive else how_it_ended(daemon, engine_of(cluster).logs),
         {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
         f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
     )

@@ -88,7 +88,7 @@ def read_package(path: str) -> Package:
 
 
 def make_package(document: Mapping[str, object]) -> Package:
-    """The package of a document, as ``lingctl.release.overlay`` writes it.
+    """The package of a document, as ``lingctl.mindie.overlay`` writes it.
 
     Raises:
         Trouble: the document is not one of ours, or of another version of lingctl.

@@ -14,6 +14,7 @@ from lingctl.flows.network.check import judged
 from lingctl.flows.network.probe import Record
 from lingctl.flows.network.saved import save_answers
 from tests.unit.checks.world import CARDS, World, complained, said
+from tests.unit.mindie.samples import make_cluster
 
 NO_IP = "Get ipconf failed, because no ip was preset there!\n"
 
@@ -57,7 +58,7 @@ def test_saved_answers_of_a_super_pod_make_no_rank_table(tmp_path: Path) -> None
     records = {name: Record(answers) for name, answers in world.nodes.items()}
     save_answers(judged(world.scope, records), tmp_path)
     with pytest.raises(ConfigurationError) as caught:
-        saved_addresses(tmp_path)
+        saved_addresses(tmp_path, make_cluster(nodes=2))
     assert caught.value.code == "rank-table-form"
 
 

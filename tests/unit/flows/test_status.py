@@ -12,7 +12,7 @@ from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.flows.look import status
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
 from lingctl.flows.look.watch_start import DaemonSight
-from lingctl.release.daemon import SUCCESS
+from lingctl.mindie.console import LOADED as SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness
 from lingctl.serving.http import Answer
@@ -63,7 +63,7 @@ def test_a_card_that_npu_smi_does_not_show_is_a_problem():
 def test_a_running_service_whose_overlay_is_gone_is_not_well():
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     cards = table(*(chip(card) for card in CLUSTER.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", SUCCESS), 9, (1025, 1026), cards, {})
+    seen = _Seen(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
     names = {"node1": "r"}
     assert list(_problems(CLUSTER, "node1", seen, names, "as shipped")) == []
     assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
@@ -97,7 +97,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[Answer | Trouble]:
 def primary(lost: dict[str, str]) -> NodeStatus:
     state = deployed(TWO, releases_of(TWO)["node1"])
     cards = table(*(chip(card) for card in TWO.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", SUCCESS), 9, (1025, 1026), cards, {})
+    seen = _Seen(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
     return status._row(Group({}), TWO, "node1", seen, {"node1": "r", "node2": "r"}, lost)
 
 

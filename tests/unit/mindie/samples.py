@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from lingctl.engine.scripts import environment_file, start_file
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.mindie.config import config_document
-from lingctl.mindie.profile import PROFILES, profile_for
+from lingctl.mindie.environment import daemon_environment, daemon_start
+from lingctl.mindie.profile import PROFILES, Profile, profile_for
 from lingctl.mindie.rank_table import RankTable
 
 Document = dict[str, Any]
@@ -64,3 +67,13 @@ def changed(document: Document, section: str, **values: Any) -> Document:
     copied = copy.deepcopy(document)
     part(copied, section).update(values)
     return copied
+
+
+def render_environment(cluster: Cluster, node: Node, profile: Profile) -> str:
+    return environment_file(
+        cluster, node, "MindIE", daemon_environment(cluster, node, profile)
+    ).content.decode()
+
+
+def render_start(cluster: Cluster, node: Node, profile: Profile) -> str:
+    return start_file(cluster, node, "MindIE", daemon_start(cluster, node, profile)).content.decode()

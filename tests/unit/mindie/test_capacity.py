@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from lingctl.ascend.facts import NodeRequest, read_facts
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.assets import asset
-from lingctl.checks.capacity import check_capacity
+from lingctl.checks.capacity import capacity_findings, check_capacity
+from lingctl.engine.capacity import Load
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
 from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import (
-    Load,
     all_parameters,
-    capacity_findings,
     estimate,
     head_slots,
     judge,

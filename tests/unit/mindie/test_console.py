@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lingctl.mindie.console import Lines, duration_seconds, line_time
+from lingctl.flows.look.logs import duration_seconds
+from lingctl.mindie.console import Lines, line_time
 
 EAST = timedelta(hours=8)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.mindie.environment import environment, render_environment
+from lingctl.mindie.environment import variables
 from lingctl.mindie.profile import profile_for
-from tests.unit.mindie.samples import VERSIONS, make_cluster
+from tests.unit.mindie.samples import VERSIONS, make_cluster, render_environment
 
 NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE", "MIES_RANKTABLEFILE")
 
@@ -82,5 +82,5 @@ def test_one_node_is_told_of_none_and_what_was_left_over_is_cleared(tmp_path, ve
 def test_cards_are_named_only_where_one_node_s_container_sees_more(devices, privileged, nodes, visible):
     listed = [{"address": f"10.0.0.{n}", "devices": devices} for n in range(1, nodes + 1)]
     cluster = make_cluster(node_list=listed, container={"privileged": privileged})
-    seen = environment(cluster, cluster.primary, profile_for("3.0.0"))
+    seen = variables(cluster, cluster.primary, profile_for("3.0.0"))
     assert seen.get("ASCEND_RT_VISIBLE_DEVICES") == visible

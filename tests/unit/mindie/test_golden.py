@@ -8,7 +8,7 @@ import pytest
 
 from lingctl.flows.files.inputs import Known
 from lingctl.flows.files.render import Part, rendered
-from lingctl.mindie.profile import PROFILES, profile_for
+from lingctl.mindie.profile import PROFILES
 from lingctl.release.wanted import wanted_release
 from tests.golden.make import CONFIGS, FOLDER, MODELS, cluster_of, golden_files
 from tests.unit.mindie.samples import addresses_of
@@ -28,12 +28,12 @@ def test_no_golden_file_is_left_over():
 @pytest.mark.parametrize("version", [profile.version for profile in PROFILES])
 @pytest.mark.parametrize("model", MODELS)
 def test_render_writes_what_deploy_sends(model, version):
-    cluster, profile = cluster_of(model, version), profile_for(version)
+    cluster = cluster_of(model, version)
     addresses = addresses_of(cluster)
     weights = "/root/models/elsewhere"
-    files = rendered(cluster, profile, Part.all, Known(weights, addresses, CONFIGS[model]))
+    files = rendered(cluster, Part.all, Known(weights, addresses, CONFIGS[model]))
     for node in cluster.nodes:
-        release = wanted_release(cluster, node, profile, addresses, {}, weights)
+        release = wanted_release(cluster, node, addresses, {}, weights)
         ours = {f.path: (f.content, f.mode) for f in files if f.node == node.name and "/release/" in f.path}
         assert ours == {f.path: (f.content, f.mode) for f in release.files}
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.engine.logs import Diagnosis, Explanation
 from lingctl.flows.look.watch_start import DaemonSight, death
 from lingctl.mindie.daemon_life import read_life
-from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
-from lingctl.mindie.failures import Explanation, exit_meaning, explain, explain_waiting, first_errors
+from lingctl.mindie.diagnosis import diagnose, waits_for_ever
+from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors
 from lingctl.mindie.log_lines import read_lines
 from tests.unit.release.conftest import cluster_of
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.mindie.environment import render_start
 from lingctl.mindie.profile import profile_for
-from tests.unit.mindie.samples import make_cluster
+from tests.unit.mindie.samples import make_cluster, render_start
 
 LEFT = (
     "27055_0_execute_request",

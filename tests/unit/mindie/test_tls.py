@@ -12,7 +12,6 @@ from lingctl.findings import Verdict
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.config import config_document
 from lingctl.mindie.container import container_spec
-from lingctl.mindie.environment import render_environment
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules import check_config
 from lingctl.mindie.tls import certificate_files
@@ -23,7 +22,7 @@ from lingctl.release.state import FileState, NodeState, state_questions
 from lingctl.release.wanted import wanted_release
 from lingctl.remote.upload import WriteFile
 from lingctl.serving.endpoint import endpoint_of
-from tests.unit.mindie.samples import addresses_of
+from tests.unit.mindie.samples import addresses_of, render_environment
 
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
@@ -79,11 +78,11 @@ def test_every_version_accepts_what_is_rendered(hosts, version):
 @pytest.mark.parametrize(("version", "home"), [("1.0.0", "mindie-service"), ("3.0.0", "mindie_llm")])
 def test_the_files_are_where_config_json_says(hosts, version, home):
     cluster, profile = hosts(version), profile_for(version)
-    mount = next(m for m in container_spec(cluster, cluster.primary, profile, "/o").mounts if "/tls:" in m)
+    mount = next(m for m in container_spec(cluster, cluster.primary, profile).mounts if "/tls:" in m)
     on_node, in_container, mode = mount.split(":")
     assert (in_container.split("/security")[0].endswith(home), mode) == (True, "ro")
     document = config_document(cluster, cluster.primary, profile, "/w")
-    relative = {path.removeprefix(on_node) for path in certificate_paths(cluster, profile)}
+    relative = {path.removeprefix(on_node) for path in certificate_paths(cluster)}
     for field in ("tlsCert", "tlsPk", "managementTlsCert", "managementTlsPk"):
         assert document["ServerConfig"][field].removeprefix("security/lingctl") in relative
 
@@ -98,29 +97,29 @@ def test_modes_are_the_version_s(hosts, version, public):
 
 
 def test_steps_place_them_and_a_second_run_finds_nothing_to_do(hosts):
-    cluster, profile = hosts(), profile_for("3.0.0")
-    steps = list(certificate_steps(cluster, NodeState("node2"), profile))
+    cluster = hosts()
+    steps = list(certificate_steps(cluster, NodeState("node2")))
     written = [a for step in steps for a in step.actions if isinstance(a, WriteFile)]
-    assert [a.path for a in written] == certificate_paths(cluster, profile)
+    assert [a.path for a in written] == certificate_paths(cluster)
     assert all("-m 0700" in a.command.text for s in steps for a in s.actions if isinstance(a, Run))
     there = {
         a.path: FileState(a.mode, 0, hashlib.sha256(a.content).hexdigest().encode() + b"\n") for a in written
     }
-    again = list(certificate_steps(cluster, NodeState("node2", files=there), profile))
+    again = list(certificate_steps(cluster, NodeState("node2", files=there)))
     assert {step.state for step in again} == {"in place"}
     there[written[0].path] = FileState(0o644, 0, there[written[0].path].content)
-    steps = certificate_steps(cluster, NodeState("node2", files=there), profile)
+    steps = certificate_steps(cluster, NodeState("node2", files=there))
     assert next(iter(steps)).state == "change"
 
 
 def test_a_key_is_never_shown_recorded_or_fetched(hosts):
-    cluster, profile = hosts(), profile_for("3.0.0")
-    steps = list(certificate_steps(cluster, NodeState("node1"), profile))
+    cluster = hosts()
+    steps = list(certificate_steps(cluster, NodeState("node1")))
     assert not any("c2VjcmV0" in step.difference + step.reason + step.title for step in steps)
-    release = wanted_release(cluster, cluster.primary, profile, addresses_of(cluster), {}, "/w")
+    release = wanted_release(cluster, cluster.primary, addresses_of(cluster), {}, "/w")
     kept = (*release.files, *release.overlay)
     assert not any(b"c2VjcmV0" in file.content or "/tls/" in file.path for file in kept)
-    paths = certificate_paths(cluster, profile)
+    paths = certificate_paths(cluster)
     asked = [q for q in state_questions(cluster, layout_of(cluster), "image", paths) if "/tls/" in q.id]
     assert len(asked) == len(paths)
     assert all("sha256sum" in q.command.text and "cat " not in q.command.text for q in asked)
@@ -136,13 +135,13 @@ def test_another_certificate_starts_the_daemon_anew(hosts, tmp_path):
 def test_off_is_said_aloud(hosts):
     plain = "".join(line for line in HOSTS.splitlines(True) if "tls/" not in line)
     cluster = hosts(text=plain)
-    steps = list(certificate_steps(cluster, NodeState("node1"), profile_for("3.0.0")))
+    steps = list(certificate_steps(cluster, NodeState("node1")))
     assert [(s.title, s.state, s.reason.split(":")[0]) for s in steps] == [
         ("HTTPS", "in place", "off"),
         ("TLS between nodes", "in place", "off"),
     ]
-    assert not list(certificate_steps(cluster, NodeState("node2"), profile_for("3.0.0")))
-    mounts = container_spec(cluster, cluster.primary, profile_for("3.0.0"), "/o").mounts
+    assert not list(certificate_steps(cluster, NodeState("node2")))
+    mounts = container_spec(cluster, cluster.primary, profile_for("3.0.0")).mounts
     assert not any("/tls" in mount for mount in mounts)
 
 
@@ -172,6 +171,6 @@ def test_a_file_that_cannot_be_used_is_named(hosts, tmp_path, content, word):
     if content is not None:
         key.write_text(content)
     with pytest.raises(ConfigurationError) as caught:
-        list(certificate_steps(cluster, NodeState("node1"), profile_for("3.0.0")))
+        list(certificate_steps(cluster, NodeState("node1")))
     assert word in caught.value.what
     assert caught.value.where == str(key)

@@ -8,7 +8,6 @@ import pytest
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.profile import profile_for
 from lingctl.release.layout import layout_of
 from lingctl.release.state import ContainerState, FileState, NodeState
 from lingctl.release.wanted import Release, wanted_release
@@ -26,10 +25,9 @@ def releases_of(cluster: Cluster, model_config: dict[str, object] | None = None)
         node.name: {card: f"10.1.{n}.{card + 1}" for card in node.devices}
         for n, node in enumerate(cluster.nodes)
     }
-    profile = profile_for(cluster.mindie)
     return {
         node.name: wanted_release(
-            cluster, node, profile, addresses, model_config or MODEL_CONFIG, "/root/models/Ling_lite"
+            cluster, node, addresses, model_config or MODEL_CONFIG, "/root/models/Ling_lite"
         )
         for node in cluster.nodes
     }

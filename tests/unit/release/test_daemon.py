@@ -15,13 +15,13 @@ from lingctl.errors import NodeError
 from lingctl.flows.look.watch_start import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
-from lingctl.mindie.environment import render_environment, render_start
 from lingctl.mindie.profile import profile_for
 from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
+from tests.unit.mindie.samples import render_environment, render_start
 from tests.unit.release.conftest import cluster_of
 
 node = LocalConnection("node1")

@@ -9,7 +9,6 @@ import yaml
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.sections import Container, Node
-from lingctl.mindie.profile import profile_for
 from lingctl.release.kubernetes import RESOURCE, manifests
 from tests.unit.release.conftest import cluster_of
 
@@ -17,7 +16,7 @@ ADDRESSES = {f"node{n}": {card: f"10.1.{n}.{card + 1}" for card in range(8)} for
 
 
 def objects_of(cluster):
-    return manifests(cluster, profile_for(cluster.mindie), ADDRESSES, "/root/models/Ling_lite", "ling")
+    return manifests(cluster, ADDRESSES, "/root/models/Ling_lite", "ling")
 
 
 @pytest.fixture(params=[("node1",), ("node1", "node2")], ids=["one node", "two nodes"])

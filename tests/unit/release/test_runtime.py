@@ -10,13 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.engine.container import run_command
 from lingctl.errors import NodeError
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
 from lingctl.inventory.sections import Container, NodeSsh, Ssh
-from lingctl.mindie.container import run_command
-from lingctl.mindie.profile import profile_for
 from lingctl.plan import Run
 from lingctl.release import daemon
 from lingctl.release.evidence import gather_command
@@ -46,14 +45,14 @@ def texts(cluster: Cluster) -> list[str]:
     plans = [deploy_steps(cluster, state, releases) for state in states]
     steps = [step for plan in plans for step in plan.steps]
     ran = [action.command.text for step in steps for action in step.actions if isinstance(action, Run)]
-    profile, asked = profile_for(cluster.mindie), state_questions(cluster, layout_of(cluster), "i", ())
+    asked = state_questions(cluster, layout_of(cluster), "i", ())
     asked += questions(NodeRequest((0,), image="i", runtime=cluster.runtime))
     more = [
         daemon.look_command(cluster),
-        daemon.watch_command(cluster),
+        daemon.watch_command(cluster, cluster.primary),
         daemon.processes_command(cluster),
-        daemon.errors_command(cluster, profile),
-        gather_command(cluster, cluster.primary, profile),
+        daemon.errors_command(cluster),
+        gather_command(cluster, cluster.primary),
     ]
     return ran + [one.text for one in more] + [question.command.text for question in asked]
 

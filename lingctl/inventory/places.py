@@ -9,7 +9,7 @@ from lingctl.inventory.cluster import Cluster
 
 
 def weights_in_container(cluster: Cluster, folder: str) -> str:
-    """The path by which MindIE reads a weights folder of the node."""
+    """The path by which the engine reads a weights folder of the node."""
     if PurePosixPath(folder).is_relative_to(cluster.paths.models):
         return cluster.in_container(folder)
     return folder

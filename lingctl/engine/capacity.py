@@ -1,0 +1,160 @@
+"""Whether a model fits the cards: what is asked and answered, and what an engine computes between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lingctl.findings import Finding
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+
+GIB = 1024**3
+BLOCK_TOKENS = 128
+# Operators' workspace, HCCL buffers, the runtime: 2 to 5 GiB in reports; other tools reserve 3 as well.
+OVERHEAD_GIB = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a model is asked to serve.
+
+    Attributes:
+        sequence: longest sequence in tokens, input and output together.
+        longest_input: longest input in tokens.
+        longest_output: most tokens of one answer.
+        fraction: share of each card's memory that the engine may use.
+    """
+
+    sequence: int
+    longest_input: int
+    longest_output: int
+    fraction: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of KV cache that one request may need; engines refuse to start with less."""
+        return min(self.sequence, self.longest_input + self.longest_output)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one card has to hold.
+
+    Attributes:
+        ranks: cards in all.
+        hbm_gib: nominal memory of a card.
+        usable_gib: what the engine may use of it.
+        weights_gib: weights on each card.
+        overhead_gib: kept for workspace and runtime.
+        cache_gib: what is left for the KV cache; negative if nothing is.
+        token_bytes: KV cache of one token on each card.
+        needed_tokens: what one request of the longest kind needs.
+        window: tokens of the model's native window.
+        uneven: why the model cannot be cut into so many ranks; empty if it can.
+    """
+
+    ranks: int
+    hbm_gib: float
+    usable_gib: float
+    weights_gib: float
+    overhead_gib: float
+    cache_gib: float
+    token_bytes: int
+    needed_tokens: int
+    window: int
+    uneven: str
+
+    @property
+    def blocks(self) -> int:
+        """KV blocks of 128 tokens; the engine keeps one for itself."""
+        return max(int(self.cache_gib * GIB // (self.token_bytes * BLOCK_TOKENS)) - 1, 0)
+
+    @property
+    def needed_blocks(self) -> int:
+        """Blocks of one request of the longest kind."""
+        return -(-self.needed_tokens // BLOCK_TOKENS)
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens that all requests together may have in the cache."""
+        return self.blocks * BLOCK_TOKENS
+
+    @property
+    def longest_context(self) -> int:
+        """Longest sequence that fits, within the model's native window."""
+        return min(self.token_budget, self.window)
+
+    @property
+    def requests(self) -> int:
+        """Requests of the longest kind that fit at the same time."""
+        return self.blocks // max(self.needed_blocks, 1)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the engine can start with it."""
+        return not self.uneven and self.cache_gib > 0 and self.blocks >= self.needed_blocks
+
+    @property
+    def sum_in_words(self) -> str:
+        """The arithmetic of one card."""
+        return (
+            f"a card of {self.hbm_gib:g} GiB gives {self.usable_gib:.1f} GiB: "
+            f"weights {self.weights_gib:.1f}, overhead {self.overhead_gib:.1f}, "
+            f"KV cache {self.cache_gib:.1f} GiB"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "fits": self.fits,
+            "ranks": self.ranks,
+            "hbm_gib": self.hbm_gib,
+            "usable_gib": round(self.usable_gib, 2),
+            "weights_gib": round(self.weights_gib, 2),
+            "overhead_gib": self.overhead_gib,
+            "cache_gib": round(self.cache_gib, 2),
+            "token_bytes": self.token_bytes,
+            "blocks": self.blocks,
+            "needed_blocks": self.needed_blocks,
+            "token_budget": self.token_budget,
+            "longest_context": self.longest_context,
+            "requests": self.requests,
+            "uneven": self.uneven,
+        }
+
+
+class Capacity(Protocol):
+    """An engine's arithmetic. Pure."""
+
+    def load_of(self, cluster: Cluster) -> Load:
+        """How a cluster is asked to serve."""
+
+    def usual_load(self, ranks: int) -> Load:
+        """How a model is asked to serve where hosts.yaml does not say, for so many cards."""
+
+    def estimate(
+        self,
+        shape: Shape,
+        window: int,
+        ranks: int,
+        hbm_gib: float,
+        load: Load,
+        overhead_gib: float = OVERHEAD_GIB,
+    ) -> Estimate:
+        """What each card has to hold, and what is left for the KV cache.
+
+        Args:
+            shape: the model's architecture.
+            window: tokens of its native window.
+            ranks: cards in all; every one holds a slice.
+            hbm_gib: nominal memory of a card, e.g. 64.
+            load: how it is to serve.
+            overhead_gib: to keep for workspace and runtime.
+        """
+
+    def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
+        """The fewest cards that hold it; None if not even the largest group does."""
+
+    def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
+        """The verdict on an estimate; "does not fit" says by how much and what would."""

@@ -1,0 +1,102 @@
+"""The container that an engine runs in: what its runtime is asked for, and nothing more.
+
+Not privileged by default: each card and manager device is named. Source: vendor image guides of 2.2 to 3.0.0;
+the Ling README's own command uses --privileged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.places import weights_mount
+from lingctl.inventory.runtime import Runtime
+from lingctl.inventory.sections import Node
+from lingctl.remote.command import Command
+from lingctl.remote.runtime import call
+
+SPEC_LABEL = "lingctl.spec"
+_MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
+_DRIVER_MOUNTS = (
+    "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro",
+    "/usr/local/sbin:/usr/local/sbin:ro",
+)
+_NETWORK_MOUNTS = ("/etc/hccn.conf:/etc/hccn.conf:ro",)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """What a container is made from. ``digest`` tells whether a running one still matches."""
+
+    name: str
+    image: str
+    devices: tuple[str, ...]
+    mounts: tuple[str, ...]
+    shm_size: str
+    privileged: bool
+    command: tuple[str, ...]
+    cluster: str
+    options: tuple[str, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever the container has to be made anew."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def container_of(
+    cluster: Cluster, node: Node, *, image: str, shm_size: str, mounts: Iterable[str] = ()
+) -> ContainerSpec:
+    """The container of one node, which idles until a daemon is started in it.
+
+    Args:
+        cluster: name, privileges and mounts asked for.
+        node: its cards.
+        image: the version's own; that of hosts.yaml is taken before it.
+        shm_size: its shared memory.
+        mounts: what this engine needs besides the driver, the models and our own folder.
+
+    Raises:
+        ConfigurationError: the weights stand where they cannot be mounted.
+    """
+    devices = (
+        () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
+    )
+    models, state = cluster.paths.models, cluster.state_dir
+    outside = weights_mount(cluster)
+    return ContainerSpec(
+        name=cluster.container_name,
+        image=cluster.container.image or image,
+        devices=devices,
+        mounts=(
+            *_DRIVER_MOUNTS,
+            # Only HCCL between nodes reads it; where it is missing, docker would make a folder of that name.
+            *(_NETWORK_MOUNTS if cluster.multi_node else ()),
+            f"{models}:{cluster.paths.models_in_container}",
+            *((outside,) if outside else ()),
+            f"{state}:{state}",
+            *mounts,
+            *cluster.container.extra_mounts,
+        ),
+        shm_size=shm_size,
+        privileged=cluster.container.privileged,
+        command=("sleep", "infinity"),
+        cluster=cluster.name,
+    )
+
+
+def run_command(runtime: Runtime, spec: ContainerSpec) -> Command:
+    """Start the container in the background; it idles until the daemon is started in it."""
+    words = ["run", "-d", "--name", spec.name, "--network", "host", "--init", *runtime.run_options]
+    words += ["--shm-size", spec.shm_size]
+    words += ["--label", f"{SPEC_LABEL}={spec.digest}", "--label", f"lingctl.cluster={spec.cluster}"]
+    if spec.privileged:
+        words.append("--privileged")
+    for device in spec.devices:
+        words += ["--device", device]
+    for mount in spec.mounts:
+        words += ["-v", mount]
+    return call(runtime, *words, spec.image, *spec.command, title=f"run container {spec.name}")

@@ -1,0 +1,154 @@
+"""What an engine wants a node to have: files, certificates, and what joins several nodes. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding
+from lingctl.inventory.cluster import Cluster
+
+Addresses = Mapping[str, Mapping[int, str]]
+"""Live address of every card, by node name and physical id."""
+
+_MAX_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file of a release.
+
+    Attributes:
+        path: on the node.
+        content: bytes.
+        mode: permission bits; MindIE refuses a config.json or rank table above 0640.
+    """
+
+    path: str
+    content: bytes
+    mode: int = 0o640
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Files that are added to the engine's own code in its container.
+
+    Attributes:
+        files: content by name; none where the engine serves the model as it is.
+        folder: where the container has to see them.
+    """
+
+    files: Mapping[str, bytes]
+    folder: str
+
+
+NO_OVERLAY = Overlay({}, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What joins several nodes: the same files for each, made from the cards' live addresses.
+
+    Attributes:
+        files: none where an engine finds its nodes by itself.
+        findings: whether they are what the cluster's cards call for.
+    """
+
+    files: tuple[WantedFile, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFile:
+    """One file that a node gets.
+
+    Attributes:
+        path: on the node.
+        source: here.
+        mode: permission bits.
+        reader: what reads it there, for people.
+    """
+
+    path: str
+    source: Path
+    mode: int
+    reader: str
+
+    def read(self) -> bytes:
+        """Its content.
+
+        Raises:
+            ConfigurationError: it is not there, empty, too large, or holds what cannot be used.
+        """
+        try:
+            content = self.source.read_bytes()
+        except OSError as error:
+            raise self._unfit(f"cannot be read: {error.strerror}") from error
+        if not 0 < len(content) <= _MAX_BYTES:
+            raise self._unfit("is empty or larger than 10 MB")
+        if b"-----BEGIN " not in content:
+            raise self._unfit("is not a PEM file")
+        if self.path.endswith(".key") and b"ENCRYPTED" in content:
+            raise self._unfit(f"is encrypted: {self.reader} would wait for its password on a terminal")
+        return content
+
+    def _unfit(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            what,
+            where=str(self.source),
+            remedy="https and inter_node_tls in hosts.yaml name PEM files here: cert, key (plain), ca",
+            code="certificate-unfit",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """What travels encrypted, and what that takes.
+
+    Attributes:
+        files: that each node gets.
+        words: what is encrypted and what is not, as (subject, words): "off" is a choice to be said aloud.
+    """
+
+    files: tuple[CertificateFile, ...]
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One value that a release rests on, and where it came from.
+
+    Attributes:
+        node: whose it is; empty for the whole cluster.
+        name: as in hosts.yaml, or as the engine calls it.
+        value: effective value.
+        source: ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...``
+            or the engine's version, e.g. ``MindIE 3.0.0``.
+    """
+
+    node: str
+    name: str
+    value: str
+    source: str
+
+
+def release_folder(cluster: Cluster) -> str:
+    """Folder of the rendered files: the same path on the node and in the container."""
+    return f"{cluster.state_dir}/release"
+
+
+def overlay_folder(cluster: Cluster) -> str:
+    """Folder of the overlay on a node."""
+    return f"{cluster.state_dir}/overlay/bailing_moe"
+
+
+def certificates_folder(cluster: Cluster) -> str:
+    """Folder of all certificates on a node."""
+    return f"{cluster.state_dir}/tls"

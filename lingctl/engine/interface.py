@@ -1,0 +1,170 @@
+"""The seam: everything that the rooms above may know of the engine that serves the model.
+
+Drawn from the needs of two: MindIE, which reads a config.json and a rank table, takes its model code from our
+overlay and has a listener for its health; and vLLM (vllm-ascend), which is told everything on its command
+line, finds its nodes by itself, prints no success line on nodes without HTTP, and whose health says nothing.
+``lingctl.engines`` tells which engine a cluster has; docs/engines.md how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from lingctl.engine.capacity import Capacity
+from lingctl.engine.container import ContainerSpec
+from lingctl.engine.files import Addresses, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.logs import Console, LogReader
+from lingctl.engine.scripts import Environment, Start
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
+
+WeightsForm = Literal["safetensors", "bin"]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What holds for one version, whatever it serves.
+
+    Attributes:
+        name: in codes of errors, labels and file names.
+        title: for people.
+        version: as in hosts.yaml.
+        checked_against: what is known of this version rests on this.
+        image: container image.
+        driver: the oldest line of drivers (HDK) that it works with.
+        set_env: vendor scripts that make its container's programs find CANN, in order.
+        log_places: folders of its own logs, in the container.
+        file_names: names of the files that it may have in the folder of a release, besides the two scripts.
+        reads: forms of weights that it loads; others are converted.
+    """
+
+    name: str
+    title: str
+    version: str
+    checked_against: str
+    image: str
+    driver: str
+    set_env: tuple[str, ...]
+    log_places: tuple[str, ...]
+    file_names: tuple[str, ...]
+    reads: frozenset[WeightsForm]
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Where the service tells of its health, and in which shapes it is asked.
+
+    Attributes:
+        management: whether it has MindIE's own API: health on ``serving.management_port``, and ``/infer``
+            for models that cannot chat. Else both are asked as OpenAI-compatible services are.
+        ready_path: answers 200 when the service calls itself ready, which alone proves nothing.
+    """
+
+    management: bool
+    ready_path: str
+
+
+class Engine(Protocol):
+    """A serving engine in one version. All of it is pure; only certificates are read from here."""
+
+    @property
+    def about(self) -> About:
+        """What holds for this version, whatever it serves."""
+
+    @property
+    def overlay(self) -> Overlay:
+        """What its own code lacks to serve the Ling models."""
+
+    @property
+    def console(self) -> Console:
+        """What is looked for in its daemon's console."""
+
+    @property
+    def http(self) -> Http:
+        """Where the service tells of its health, and in which shapes it is asked."""
+
+    @property
+    def logs(self) -> LogReader:
+        """What its words mean."""
+
+    @property
+    def capacity(self) -> Capacity:
+        """Whether a model fits."""
+
+    def model_config(
+        self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The model's config.json as it can load it, and what was changed and why.
+
+        Args:
+            original: the downloaded config.json.
+            rows: rows of layer 0's query_key_value weight, if known.
+            columns: columns of layer 0's dense weight, if known.
+
+        Raises:
+            ConfigurationError: it cannot serve this model, or the numbers contradict each other.
+        """
+
+    def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
+        """The container of a node.
+
+        Raises:
+            ConfigurationError: hosts.yaml asks for what it cannot run with.
+        """
+
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+        """A node's own files, besides the two scripts.
+
+        Args:
+            cluster: what is served.
+            node: whose files.
+            weights: folder of the weights on the node.
+
+        Raises:
+            ConfigurationError: hosts.yaml asks for what it would refuse.
+        """
+
+    def environment(self, cluster: Cluster, node: Node) -> Environment:
+        """The environment of a node's daemon.
+
+        Raises:
+            ConfigurationError: a certificate cannot be read or used.
+        """
+
+    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
+        """How a node's daemon is started; the arguments are those of ``files``.
+
+        Raises:
+            ConfigurationError: hosts.yaml asks for what it would refuse.
+        """
+
+    def need_joinable(self, generations: Mapping[str, str]) -> None:
+        """Refuse nodes whose cards it cannot join.
+
+        Args:
+            generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+        Raises:
+            ConfigurationError: a node has such cards.
+        """
+
+    def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
+        """What joins several nodes.
+
+        Raises:
+            ConfigurationError: a card's address is missing, and it needs all.
+        """
+
+    def encryption(self, cluster: Cluster) -> Encryption:
+        """What is encrypted, and the certificates that takes."""
+
+    def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
+        """Every value that a release rests on, in the order of hosts.yaml.
+
+        Args:
+            cluster: after all layers were merged.
+            overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to
+                ``flag --mindie``.
+        """

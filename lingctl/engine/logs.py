@@ -1,0 +1,135 @@
+"""What a daemon's words mean: how an engine reads its consoles and logs, and what it finds there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+Kind = Literal[
+    "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
+]  # as mindie/failures.toml explains
+Confidence = Literal["certain", "likely"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A failure that was recognised, with the line that shows it.
+
+    Attributes:
+        line: the line as it was printed, cut to what matters.
+        kind: how much the line says about the true cause.
+        rank: the rank that the line names, if it does.
+        card: the card that the line names, by the id that the process sees, if it does.
+        detail: what other lines add: the pair of cards, the TLS switches, an exception's words and place.
+        confidence: ``certain`` where a line says it, ``likely`` where it is told from what is missing.
+        time: when the line was printed, as far as the log tells.
+    """
+
+    id: str
+    line: str
+    cause: str
+    remedy: str
+    kind: Kind = "cause"
+    rank: int | None = None
+    card: int | None = None
+    detail: str = ""
+    confidence: Confidence = "certain"
+    time: datetime | None = field(default=None, compare=False)
+
+    @property
+    def place(self) -> str:
+        """Rank and card in words, empty where the line tells neither."""
+        rank = "" if self.rank is None else f"rank {self.rank}"
+        card = "" if self.card is None else f"card {self.card}"
+        return ", ".join(part for part in (rank, card) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The node that failed first, as far as the logs tell.
+
+    Attributes:
+        node: its name.
+        explanation: what its log means, or None for an error that is not known.
+        evidence: the quoted lines.
+        also: what the other nodes report, one line each.
+    """
+
+    node: str
+    explanation: Explanation | None
+    evidence: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What is looked for in a daemon's console on its node.
+
+    Attributes:
+        loaded: in the line that the first node's daemon prints when it has loaded.
+        loaded_elsewhere: in that of the other nodes'; empty where they print none: they count as loaded while
+            they live.
+        telling: extended regular expression of lines that may say why a start failed, or how far it was.
+        requests: extended regular expression of lines about refused requests, which never say why.
+    """
+
+    loaded: str
+    loaded_elsewhere: str
+    telling: str
+    requests: str
+
+
+class LogReader(Protocol):
+    """Reads an engine's consoles and logs. Pure."""
+
+    def explain(
+        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
+    ) -> list[Explanation]:
+        """What is recognised: true causes first, then network trouble, then what only follows from them.
+
+        Args:
+            text: the console of one start, whole or its end, and after it what other logs of that start say.
+            status: the daemon's exit status, empty while it runs or where that is not known.
+            stop_requested: whether it is known that it was asked to stop.
+        """
+
+    def explain_waiting(self, text: str) -> list[Explanation]:
+        """What a log says about a start that takes too long."""
+
+    def first_errors(self, text: str, limit: int = 5) -> list[str]:
+        """The lines that look like errors, for what is not known; the last lines of all where none does."""
+
+    def exit_meaning(self, status: str) -> str:
+        """What an exit status means, empty where it says nothing."""
+
+    def diagnose(
+        self,
+        logs: Mapping[str, str],
+        ended: Collection[str],
+        *,
+        statuses: Mapping[str, str] = MappingProxyType({}),
+        clocks: Mapping[str, float] = MappingProxyType({}),
+    ) -> Diagnosis | None:
+        """Which node's trouble is the true cause; None where none has ended and none reports anything known.
+
+        Args:
+            logs: the text of every node's console and error logs, by node, the primary first.
+            ended: nodes whose daemon is gone.
+            statuses: how these ended, by node, as far as it is known.
+            clocks: seconds by which a node's clock is ahead of the first one's, as far as it is known.
+        """
+
+    def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
+        """What makes living daemons wait for ever; cheap enough to be asked at every look."""
+
+    def lines_of(self, since: datetime | None, offset: timedelta, rank: int | None) -> Callable[[str], bool]:
+        """A filter of the lines of a time and a rank, which are given to it in order.
+
+        Args:
+            since: earliest time, or None for all.
+            offset: of the printing machine's clock from UTC, for lines that do not say it.
+            rank: only lines of this rank; None for all.
+        """

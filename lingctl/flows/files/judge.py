@@ -1,0 +1,86 @@
+"""render --check: what each MindIE version thinks of an existing file, which is one of MindIE's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding, Verdict
+from lingctl.flows.files.json_files import read_document
+from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.profile import PROFILES, Profile, profile_for
+from lingctl.mindie.rules import check_config, check_rank_table
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one MindIE version thinks of a file."""
+
+    profile: Profile
+    findings: tuple[Finding, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it would start from the file."""
+        return all(one.verdict < Verdict.UNKNOWN for one in self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "mindie": self.profile.version,
+            "checked_against": self.profile.checked_against,
+            "accepted": self.accepted,
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def check_file(path: Path, version: str = "", cluster: Cluster | None = None) -> tuple[str, list[Judgement]]:
+    """Judge an existing file: what kind it is, and what each version thinks of it.
+
+    Args:
+        path: the file.
+        version: of MindIE; empty for every one.
+        cluster: that it is for, if it is for one.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is none of the kinds that can be judged.
+    """
+    profiles = (profile_for(version),) if version else PROFILES
+    document = read_document(path)
+    if "server_list" in document or "server_count" in document:
+        return "rank table", [
+            Judgement(profile, tuple(check_rank_table(document, profile))) for profile in profiles
+        ]
+    if {"ServerConfig", "BackendConfig"} & document.keys():
+        return "MindIE config", [
+            Judgement(profile, tuple(check_config(document, profile, cluster))) for profile in profiles
+        ]
+    if {"architectures", "model_type"} & document.keys():
+        return "model config", [Judgement(profile, tuple(_check_model(document))) for profile in profiles[:1]]
+    raise ConfigurationError(
+        "neither MindIE's config.json, nor a rank table, nor a model's config.json",
+        where=str(path),
+        evidence=f"its keys: {', '.join(sorted(map(str, document))[:8]) or 'none'}",
+        code="file-kind",
+    )
+
+
+def _check_model(document: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        _, reasons = loadable_model_config(document)
+    except ConfigurationError as error:
+        yield Finding(error.code, Verdict.FAILURE, error.what, evidence=error.evidence, remedy=error.remedy)
+        return
+    for reason in reasons:
+        yield Finding(
+            "model-config",
+            Verdict.NOTE,
+            reason,
+            remedy="deploy does it; or: lingctl render model-config",
+        )
+    if not reasons:
+        yield Finding("model-config", Verdict.PASS, "MindIE with the overlay loads it as it is")

@@ -1,0 +1,130 @@
+"""MindIE behind the seam (``lingctl.engine.interface``): one version of it, from its profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.engine.capacity import Capacity
+from lingctl.engine.container import ContainerSpec
+from lingctl.engine.files import Addresses, Encryption, Joint, Overlay, Shown, WantedFile, release_folder
+from lingctl.engine.interface import About, Http
+from lingctl.engine.logs import Console, LogReader
+from lingctl.engine.scripts import Environment, Start
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
+from lingctl.mindie import capacity, log_reader
+from lingctl.mindie.config import render_config
+from lingctl.mindie.console import CONSOLE
+from lingctl.mindie.container import container_spec
+from lingctl.mindie.environment import daemon_environment, daemon_start
+from lingctl.mindie.explain import shown_values
+from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.overlay import overlay_files, overlay_in_container
+from lingctl.mindie.profile import Profile, profile_for
+from lingctl.mindie.rank_table import RankTable, need_known_form, prove
+from lingctl.mindie.tls import encryption
+
+_CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MindIE:
+    """See ``Engine``, whose members have the documentation."""
+
+    profile: Profile
+
+    @property
+    def about(self) -> About:
+        """See ``Engine``."""
+        profile = self.profile
+        return About(
+            name="mindie",
+            title="MindIE",
+            version=profile.version,
+            checked_against=profile.checked_against,
+            image=profile.image,
+            driver=profile.driver,
+            set_env=profile.set_env,
+            log_places=profile.log_places,
+            file_names=(_CONFIG, _RANK_TABLE),
+            reads=frozenset({"safetensors"}),
+        )
+
+    @property
+    def overlay(self) -> Overlay:
+        """See ``Engine``."""
+        return Overlay(overlay_files(), overlay_in_container(self.profile))
+
+    @property
+    def console(self) -> Console:
+        """See ``Engine``."""
+        return CONSOLE
+
+    @property
+    def http(self) -> Http:
+        """See ``Engine``."""
+        return Http(management=True, ready_path="/v2/health/ready")
+
+    @property
+    def logs(self) -> LogReader:
+        """See ``Engine``."""
+        return log_reader
+
+    @property
+    def capacity(self) -> Capacity:
+        """See ``Engine``."""
+        return capacity
+
+    def model_config(
+        self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """See ``Engine``."""
+        return loadable_model_config(dict(original), rows=rows, columns=columns)
+
+    def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
+        """See ``Engine``."""
+        return container_spec(cluster, node, self.profile)
+
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+        """See ``Engine``."""
+        text = render_config(cluster, node, self.profile, weights)
+        return (WantedFile(f"{release_folder(cluster)}/{_CONFIG}", text.encode()),)
+
+    def environment(self, cluster: Cluster, node: Node) -> Environment:
+        """See ``Engine``."""
+        return daemon_environment(cluster, node, self.profile)
+
+    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
+        """See ``Engine``; the weights stand in config.json."""
+        return daemon_start(cluster, node, self.profile)
+
+    def need_joinable(self, generations: Mapping[str, str]) -> None:
+        """See ``Engine``."""
+        need_known_form(generations)
+
+    def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
+        """See ``Engine``; one node needs no rank table."""
+        if not cluster.multi_node:
+            return Joint()
+        table = RankTable.build(cluster, addresses).text
+        file = WantedFile(f"{release_folder(cluster)}/{_RANK_TABLE}", table.encode())
+        return Joint((file,), tuple(prove(table, cluster, addresses)))
+
+    def encryption(self, cluster: Cluster) -> Encryption:
+        """See ``Engine``."""
+        return encryption(cluster, self.profile)
+
+    def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
+        """See ``Engine``."""
+        return shown_values(cluster, self.profile, overrides)
+
+
+def mindie(version: str) -> MindIE:
+    """MindIE of a version.
+
+    Raises:
+        ConfigurationError: there is no profile of it.
+    """
+    return MindIE(profile_for(version))
