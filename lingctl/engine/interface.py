@@ -18,7 +18,7 @@ from lingctl.engine.files import Addresses, Encryption, Joint, Overlay, Shown, W
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import Node, Serving
 
 WeightsForm = Literal["safetensors", "bin"]
 
@@ -59,11 +59,23 @@ class Http:
     Attributes:
         management: whether it has MindIE's own API: health on ``serving.management_port``, and ``/infer``
             for models that cannot chat. Else both are asked as OpenAI-compatible services are.
+        metrics: whether it has a port of its own for metrics.
         ready_path: answers 200 when the service calls itself ready, which alone proves nothing.
     """
 
     management: bool
+    metrics: bool
     ready_path: str
+
+    def ports(self, serving: Serving) -> dict[str, int]:
+        """What it opens on the first node, by what each is for."""
+        more = {"management": self.management, "metrics": self.metrics}
+        asked = {"management": serving.management_port, "metrics": serving.metrics_port}
+        return {"service": serving.port, **{name: asked[name] for name, has in more.items() if has}}
+
+    def health_port(self, serving: Serving) -> int:
+        """Where ``ready_path`` is asked."""
+        return serving.management_port if self.management else serving.port
 
 
 class Engine(Protocol):

@@ -18,7 +18,7 @@ from lingctl.mindie import capacity, log_reader
 from lingctl.mindie.config import render_config
 from lingctl.mindie.console import CONSOLE
 from lingctl.mindie.container import container_spec
-from lingctl.mindie.environment import daemon_environment, daemon_start
+from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
 from lingctl.mindie.explain import shown_values
 from lingctl.mindie.model_config import loadable_model_config
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
@@ -65,7 +65,7 @@ class MindIE:
     @property
     def http(self) -> Http:
         """See ``Engine``."""
-        return Http(management=True, ready_path="/v2/health/ready")
+        return HTTP
 
     @property
     def logs(self) -> LogReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lingctl.engine.files import release_folder
+from lingctl.engine.interface import Http
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
@@ -11,6 +12,7 @@ from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import needed_mib
 from lingctl.mindie.tls import certificates_digest
 
+HTTP = Http(management=True, metrics=True, ready_path="/v2/health/ready")
 # Which version reads which is known from documents alone before 3.0.0, so each is told by every name that
 # there has been; MindIE-Motor's start script exports the three too.
 _RANK_TABLE_NAMES = ("RANKTABLEFILE", "RANK_TABLE_FILE", "MIES_RANKTABLEFILE")
@@ -90,13 +92,8 @@ def daemon_start(cluster: Cluster, node: Node, profile: Profile) -> Start:
         # What 1.0.0 and 2.x take is not known; their container gets what the documents ask for.
         shared_memory_mib=needed_mib(profile) if profile.generation >= 3 else 0,
         # Only the primary opens HTTP ports.
-        ports=_http_ports(cluster) if node == cluster.primary else (),
+        ports=tuple(sorted(set(HTTP.ports(cluster.serving).values()))) if node == cluster.primary else (),
     )
-
-
-def _http_ports(cluster: Cluster) -> tuple[int, ...]:
-    serving = cluster.serving
-    return tuple(sorted({serving.port, serving.management_port, serving.metrics_port}))
 
 
 def _visible_devices(cluster: Cluster, node: Node) -> dict[str, str]:

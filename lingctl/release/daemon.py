@@ -180,7 +180,7 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
     """
     if state.unknown:
         raise NodeError(
-            "it is not known whether the MindIE daemon runs: the container runtime does not tell",
+            "it is not known whether the daemon runs: the container runtime does not tell",
             where=node,
             evidence=state.unknown,
             remedy="see on the node whether its runtime answers (docker ps, podman ps), then the same again",

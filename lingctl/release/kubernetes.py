@@ -139,9 +139,7 @@ def _container(cluster: Cluster, node: Node, files: tuple[WantedFile, ...]) -> d
     }
     # Only the first node answers HTTP; the others are judged by their process alone.
     if node == cluster.primary:
-        serving = cluster.serving
-        port = serving.management_port if engine.http.management else serving.port
-        address = {"host": node.service_address, "port": port}
+        address = {"host": node.service_address, "port": engine.http.health_port(cluster.serving)}
         ready = {"httpGet": {"path": engine.http.ready_path, **address}, "periodSeconds": _PROBE_SECONDS}
         tries = max(1, cluster.timeouts.start // _PROBE_SECONDS)
         container["startupProbe"] = {**ready, "failureThreshold": tries}

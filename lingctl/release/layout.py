@@ -20,11 +20,6 @@ class Layout:
         return str(self.root / "release")
 
     @property
-    def config(self) -> str:
-        """MindIE's config.json, as rendered."""
-        return str(self.root / "release" / "config.json")
-
-    @property
     def environment(self) -> str:
         """Variables of the daemon."""
         return str(self.root / "release" / "environment.sh")
@@ -35,13 +30,8 @@ class Layout:
         return str(self.root / "release" / "start.sh")
 
     @property
-    def rank_table(self) -> str:
-        """Rank table; only with several nodes."""
-        return str(self.root / "release" / "rank_table.json")
-
-    @property
     def overlay(self) -> str:
-        """The ATB overlay's folder."""
+        """Folder of what is added to the engine's own code."""
         return str(self.root / "overlay" / "bailing_moe")
 
     @property

@@ -1,1 +1,1 @@
-"""What is written here: MindIE's files, estimates, bundles."""
+"""What is written here: files that deploy would send, estimates, bundles."""

@@ -132,10 +132,9 @@ def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
 
 def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
     """The service's ports that are open on the node's own addresses."""
-    serving = cluster.serving
-    wanted = [serving.port, serving.management_port, serving.metrics_port]
+    wanted = [*engine_of(cluster).http.ports(cluster.serving).values()]
     if cluster.multi_node:
-        wanted.append(serving.inter_node_port)
+        wanted.append(cluster.serving.inter_node_port)
     own = cluster.node(node).service_address
     # MindIE may keep the management port to the node's own loopback.
     loopback = () if own.startswith("127.") else ("127.0.0.1", "127.0.0.2", "::1")
@@ -220,8 +219,8 @@ def _problems(
     if overlay == "missing" and seen.state.started:
         yield "the overlay is missing"
     if sight is not None and sight.alive and sight.succeeded and node == first and seen.ports is not None:
-        needed = (cluster.serving.port, cluster.serving.management_port)
-        closed = [str(port) for port in needed if port not in seen.ports]
+        needed = (cluster.serving.port, engine_of(cluster).http.health_port(cluster.serving))
+        closed = [str(port) for port in dict.fromkeys(needed) if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
     if seen.table is not None:

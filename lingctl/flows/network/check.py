@@ -137,11 +137,7 @@ def scope_of(cluster: Cluster) -> Scope:
             NodeScope(node.name, node.devices, node.service_address, _paths(cluster, node))
             for node in cluster.nodes
         ),
-        ports={
-            "service": serving.port,
-            "management": serving.management_port,
-            "metrics": serving.metrics_port,
-        },
+        ports=engine.http.ports(serving),
         shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
         digests={**weights, **sampling, **overlay},

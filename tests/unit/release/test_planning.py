@@ -101,14 +101,14 @@ def test_one_dead_daemon_restarts_the_group_and_clears_what_it_left(cluster, sta
 
 
 def test_a_file_edited_by_hand_is_put_back_without_a_restart(cluster, states, releases):
-    path = layout_of(cluster).config
+    path = f"{layout_of(cluster).release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], content=b"{}")}
     plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
     assert changed(plan) == [("node1", "files")]
 
 
 def test_a_mode_that_mindie_refuses_is_put_right(cluster, states, releases):
-    path = layout_of(cluster).config
+    path = f"{layout_of(cluster).release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], mode=0o644)}
     plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
     assert [s.reason for s in plan.changes] == ["mode is 0644, wanted 0640"]

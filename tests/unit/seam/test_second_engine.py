@@ -117,6 +117,7 @@ def test_its_nodes_are_checked_for_what_it_needs(cluster):
     scope = scope_of(cluster)
     assert (scope.image, scope.driver) == ("registry.example/toy:0.1", "25.0")
     assert "the overlay" not in scope.digests.values()
+    assert scope.ports == {"service": 1025} and scope.shared_ports == {"inter-node": 1120}
     own = cluster_of("node1", container=Container(image="mirror.example/toy:0.1"))
     assert image_of(own) == "mirror.example/toy:0.1"
     assert [path.rsplit("/", 1)[-1] for path in managed_paths(cluster)] == ["environment.sh", "start.sh"]

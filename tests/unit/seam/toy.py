@@ -122,7 +122,7 @@ class Toy:
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
-    http = Http(management=False, ready_path="/health")
+    http = Http(management=False, metrics=False, ready_path="/health")
     logs: LogReader = ToyLogs()
     capacity: Capacity = ToyCapacity()
 
