@@ -18,13 +18,13 @@ Written from the rules that `lingctl render` and `lingctl render --check` apply;
 with them. `failure`: MindIE refuses the file. `warning`: it starts, and something is not as meant, or nobody
 outside has read the code that would insist on it.
 
-Rules of 3.0.0 were read in the public source of MindIE-LLM v3.0.0, and its own checker was compiled and run
-on thousands of altered files (tests/mindie_checker): every place with every kind of value, and what only a
-text can hold (numbers too large, halves of characters, keys twice). Both judge alike, but for what is said
-here. The checker does not look at text after the end of the JSON document, forgets faults that it has found
-(with the edge-cloud split; of all models but the last; of models where there are LoRA modules), follows
-deeper nesting than 900 levels, and makes of a number beyond its type what the machine makes of it: there ours
-is the stricter one. Which certificates and folders exist only a node knows. What is said of `tp` is not the
+Rules of 3.0.0 were read in the public source of MindIE-LLM v3.0.0, and its own checker was run on thousands
+of altered files (tests/mindie_checker): every place with every kind of value, and what only a text can hold
+(numbers too large, halves of characters, keys twice). Both judge alike, but for what is said here. The
+checker does not look at text after the end of the JSON document, forgets faults that it has found (with the
+edge-cloud split; of all models but the last; of models where there are LoRA modules), follows deeper nesting
+than 900 levels, and makes of a number beyond its type what the machine makes of it: there ours is the
+stricter one. Which certificates and folders exist only a node knows. What is said of `tp` is not the
 checker's: it comes from the code that starts the workers, and was seen there.
 
 The rank table's rules are stricter than the server's where HCCL or atb_llm would fail later. 1.0.0 to 2.3 are

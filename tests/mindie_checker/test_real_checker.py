@@ -1,4 +1,9 @@
-"""The third judge: MindIE 3.0.0's own checker, compiled from its public source (see build.sh)."""
+"""The third judge: a checker of MindIE 3.0.0 itself, an executable that somebody names.
+
+It reads lines "config.json<TAB>rank_table.json" of paths, the second empty where there is none, and judges
+each as MindIE would with these files. After what it has to say of one comes a line of a record separator
+(0x1e) and 0 if it accepts.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +38,7 @@ from tests.mindie_checker.mutations import (
 from tests.unit.mindie.samples import document_of, make_cluster, part, table_of
 
 JUDGE = os.environ.get("LINGCTL_MINDIE_CHECKER", "")
-pytestmark = pytest.mark.skipif(
-    not JUDGE, reason="LINGCTL_MINDIE_CHECKER names no checker; tests/mindie_checker/build.sh makes one"
-)
+pytestmark = pytest.mark.skipif(not JUDGE, reason="no checker is named: LINGCTL_MINDIE_CHECKER=FILE")
 V3 = profile_for("3.0.0")
 SECTIONS = ("ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig")
 # Said of the workers, which the checker does not start.
