@@ -16,7 +16,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.json_text import read_json
-from lingctl.mindie.rule_rank_table import broken_rules
+from lingctl.mindie.rules.rank_table import broken_rules
 from lingctl.mindie.templates import render
 
 Addresses = Mapping[str, Mapping[int, str]]

@@ -1,6 +1,6 @@
 """Whether MindIE accepts a config.json, before MindIE is asked.
 
-The rules themselves are data: single fields in ``rule_fields``, combinations in ``rule_catalogue``.
+The rules themselves are data: single fields in ``fields``, combinations in ``catalogue``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.capacity import uneven
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
-from lingctl.mindie.rule_catalogue import RULES
-from lingctl.mindie.rule_cross import Parts
-from lingctl.mindie.rule_fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
-from lingctl.mindie.rule_parallel import ranks
-from lingctl.mindie.rule_rank_table import check_rank_table
+from lingctl.mindie.rules.catalogue import RULES
+from lingctl.mindie.rules.cross import Parts
+from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
+from lingctl.mindie.rules.parallel import ranks
+from lingctl.mindie.rules.rank_table import check_rank_table
 
 __all__ = ["check_config", "check_rank_table", "parse_document"]
 

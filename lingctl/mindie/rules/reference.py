@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import PROFILES
-from lingctl.mindie.rule_catalogue import RULES
-from lingctl.mindie.rule_fields import FIELDS, PATHS, REMOVED_IN_3, Field
-from lingctl.mindie.rule_rank_table import TABLE_RULES
+from lingctl.mindie.rules.catalogue import RULES
+from lingctl.mindie.rules.fields import FIELDS, PATHS, REMOVED_IN_3, Field
+from lingctl.mindie.rules.rank_table import TABLE_RULES
 
 _VERSIONS = {1: "1.0.0", 2: "2.0 - 2.3", 3: "3.0.0"}
 _INTRODUCTION = """\

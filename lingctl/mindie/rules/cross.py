@@ -1,6 +1,6 @@
-"""What breaks the rules of ``rule_catalogue``: each function yields the offending values of a document.
+"""What breaks the rules of ``catalogue``: each function yields the offending values of a document.
 
-A missing field, or one of the wrong type, is not their business: ``rule_fields`` names it.
+A missing field, or one of the wrong type, is not their business: ``fields`` names it.
 """
 
 from __future__ import annotations

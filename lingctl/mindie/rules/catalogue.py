@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lingctl.findings import Verdict
-from lingctl.mindie import rule_cross as breaks
-from lingctl.mindie import rule_layerwise as layerwise
-from lingctl.mindie import rule_parallel as parallel
-from lingctl.mindie import rule_tls as tls
-from lingctl.mindie.rule_cross import Parts
-from lingctl.mindie.rule_fields import ALL
+from lingctl.mindie.rules import cross as breaks
+from lingctl.mindie.rules import layerwise, parallel, tls
+from lingctl.mindie.rules.cross import Parts
+from lingctl.mindie.rules.fields import ALL
 
 _CODE = "MindIE-LLM v3.0.0 src/config_manager/"
 

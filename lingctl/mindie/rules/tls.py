@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lingctl.mindie.rule_cross import Parts
+from lingctl.mindie.rules.cross import Parts
 
 _MOST_FILES = 3
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lingctl.mindie.json_text import NumberTooLarge, as_integer, read_json
-from lingctl.mindie.rule_cross import Parts, models, several
+from lingctl.mindie.rules.cross import Parts, models, several
 
 _LEADING = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 

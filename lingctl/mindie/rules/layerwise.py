@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rule_cross import Parts, several
-from lingctl.mindie.rule_parallel import size_of
+from lingctl.mindie.rules.cross import Parts, several
+from lingctl.mindie.rules.parallel import size_of
 
 _NODES = "layerwiseDisaggregatedMultiNodesInferEnabled"
 _PORT = "layerwiseDisaggregatedMultiNodesCtrlPort"
