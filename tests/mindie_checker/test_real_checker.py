@@ -24,7 +24,8 @@ from lingctl.findings import Verdict
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.config import config_document
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rules.check import check_config, check_rank_table, parse_document
+from lingctl.mindie.rules.check import check_config, parse_document
+from lingctl.mindie.rules.rank_table import check_rank_table
 from lingctl.mindie.tls import certificate_files, certificates_folder
 from tests.mindie_checker.mutations import (
     ODD_TEXTS,

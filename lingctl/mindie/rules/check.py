@@ -16,12 +16,9 @@ from lingctl.mindie.capacity import uneven
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES
-from lingctl.mindie.rules.cross import Parts
 from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
 from lingctl.mindie.rules.parallel import ranks
-from lingctl.mindie.rules.rank_table import check_rank_table
-
-__all__ = ["check_config", "check_rank_table", "parse_document"]
+from lingctl.mindie.rules.rule import Parts
 
 _MAX_BYTES = 10 * 1024 * 1024
 _OPTIONAL_SECTIONS: frozenset[Section] = frozenset({"", "LogConfig"})

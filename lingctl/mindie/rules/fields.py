@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.mindie.rules.rule import ALL, CODE
+
 Kind = Literal["string", "bool", "int32", "uint32", "array", "object"]
 Section = Literal[
     "", "LogConfig", "ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig"
 ]
 
-ALL = (1, 2, 3)
-_CODE = "MindIE-LLM v3.0.0 src/config_manager/"
-_SERVER, _BACKEND = f"{_CODE}server_config.cpp", f"{_CODE}backend_config.cpp"
-_SCHEDULE, _MODEL = f"{_CODE}schedule_config.cpp", f"{_CODE}model_deploy_config.cpp"
+_SERVER, _BACKEND = f"{CODE}server_config.cpp", f"{CODE}backend_config.cpp"
+_SCHEDULE, _MODEL = f"{CODE}schedule_config.cpp", f"{CODE}model_deploy_config.cpp"
 _DOCUMENTS = "vendor documents"
 
 # Where each section stands in the document.

@@ -1,4 +1,4 @@
-"""What breaks the rules of the edge-cloud split (layerwiseDisaggregated), with which Ling is not served.
+"""Rules of the edge-cloud split (layerwiseDisaggregated), with which Ling is not served.
 
 Source: MindIE-LLM v3.0.0 src/config_manager, server_config.cpp, backend_config.cpp, schedule_config.cpp and
 config_manager_impl.cpp. With the split on the code forgets the faults of single values that it has found, but
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lingctl.findings import Verdict
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rules.cross import Parts, several
 from lingctl.mindie.rules.parallel import size_of
+from lingctl.mindie.rules.rule import CODE, Parts, rule, several
 
 _NODES = "layerwiseDisaggregatedMultiNodesInferEnabled"
 _PORT = "layerwiseDisaggregatedMultiNodesCtrlPort"
@@ -29,8 +30,32 @@ def _on(parts: Parts) -> bool:
     return parts["ServerConfig"].get("layerwiseDisaggregated") is True
 
 
-def switches(parts: Parts) -> Iterator[str]:
-    """Wrong types inside the split's sections, which are read whether it is on or off."""
+@rule(
+    "config-rank-table-wanted",
+    "distributedEnable, and a slave of an edge-cloud split of several nodes, want a rank table",
+    source=f"{CODE}config_manager_impl.cpp",
+    remedy="set distributedEnable to false: one node has no rank table",
+    generations=(3,),
+)
+def _rank_table(parts: Parts) -> Iterator[str]:
+    if several(parts):
+        return
+    if parts["ScheduleConfig"].get("distributedEnable") is True:
+        yield "distributedEnable is true"
+    slave = _on(parts) and parts["ServerConfig"].get(_ROLE) == "slave"
+    if slave and _inside(parts["BackendConfig"]).get(_NODES) is True:
+        yield f"{_NODES} is true for a slave"
+
+
+@rule(
+    "config-layerwise-types",
+    "inside layerwiseDisaggregated switches are true or false, the control port 1024 to 65535",
+    source=f"{CODE}backend_config.cpp, schedule_config.cpp",
+    remedy="remove layerwiseDisaggregated: Ling is not served that way",
+    generations=(3,),
+)
+def _switches(parts: Parts) -> Iterator[str]:
+    # Read whether the split is on or off.
     backend, schedule = _inside(parts["BackendConfig"]), _inside(parts["ScheduleConfig"])
     if _NODES in backend:
         enabled, port = backend[_NODES], as_integer(backend.get(_PORT), 32, signed=True)
@@ -42,8 +67,14 @@ def switches(parts: Parts) -> Iterator[str]:
         yield f"nextPHeadPrior is {schedule['nextPHeadPrior']!r}"
 
 
-def lists(parts: Parts) -> Iterator[str]:
-    """Addresses that are no texts, ports that are no whole numbers of 32 bits."""
+@rule(
+    "config-layerwise-lists",
+    "with layerwiseDisaggregated its addresses are texts and its ports whole numbers",
+    source=f"{CODE}server_config.cpp",
+    remedy="set layerwiseDisaggregated to false: Ling is not served that way",
+    generations=(3,),
+)
+def _lists(parts: Parts) -> Iterator[str]:
     server = parts["ServerConfig"]
     if not _on(parts):
         return
@@ -54,26 +85,14 @@ def lists(parts: Parts) -> Iterator[str]:
         yield f"{_PORTS} is {ports!r}"
 
 
-def role(parts: Parts) -> Iterator[str]:
-    """The split without a role. The code sees it, and then forgets it."""
-    given = parts["ServerConfig"].get(_ROLE)
-    if _on(parts) and given not in ("master", "slave"):
-        yield f"{_ROLE} is {given!r}"
-
-
-def rank_table(parts: Parts) -> Iterator[str]:
-    """What wants a rank table on one node, where there is none."""
-    if several(parts):
-        return
-    if parts["ScheduleConfig"].get("distributedEnable") is True:
-        yield "distributedEnable is true"
-    slave = _on(parts) and parts["ServerConfig"].get(_ROLE) == "slave"
-    if slave and _inside(parts["BackendConfig"]).get(_NODES) is True:
-        yield f"{_NODES} is true for a slave"
-
-
-def excluded(parts: Parts) -> Iterator[str]:
-    """The split together with what it excludes."""
+@rule(
+    "config-layerwise",
+    "layerwiseDisaggregated excludes several nodes, distDPServerEnabled, select batch, Mix and more",
+    source=f"{CODE}config_manager_impl.cpp",
+    remedy="set layerwiseDisaggregated to false",
+    generations=(3,),
+)
+def _excluded(parts: Parts) -> Iterator[str]:
     if not _on(parts):
         return
     server, backend, schedule = parts["ServerConfig"], parts["BackendConfig"], parts["ScheduleConfig"]
@@ -89,6 +108,21 @@ def excluded(parts: Parts) -> Iterator[str]:
     )
     yield from (f"together with {name}" for name, wrong in given if wrong)
     yield from _parallel(server, backend, model)
+
+
+@rule(
+    "config-layerwise-role",
+    "layerwiseDisaggregatedRoleType is master or slave where layerwiseDisaggregated is on",
+    source=f"{CODE}server_config.cpp",
+    remedy="set layerwiseDisaggregated to false: Ling is not served that way",
+    verdict=Verdict.WARNING,
+    generations=(3,),
+)
+def _role(parts: Parts) -> Iterator[str]:
+    # The code sees it, and then forgets it.
+    given = parts["ServerConfig"].get(_ROLE)
+    if _on(parts) and given not in ("master", "slave"):
+        yield f"{_ROLE} is {given!r}"
 
 
 def _parallel(server: dict[str, Any], backend: dict[str, Any], model: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lingctl.findings import Finding, Verdict
 from lingctl.mindie.profile import Profile
-from lingctl.mindie.rules.cross import is_usable_address
+from lingctl.mindie.rules.address import is_usable_address
 
 MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
 

@@ -1,4 +1,4 @@
-"""What breaks the rules about certificates. Which files exist is for the node to say.
+"""Rules of certificates. Which files exist is for the node to say.
 
 Source: MindIE-LLM v3.0.0 src/config_manager/server_config.cpp and backend_config.cpp. Paths are relative to
 the install folder; a list's folder and its file names are joined without a slash.
@@ -9,48 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lingctl.mindie.rules.cross import Parts
+from lingctl.findings import Verdict
+from lingctl.mindie.rules.rule import CODE, Parts, rule
 
 _MOST_FILES = 3
 
 
-def https(parts: Parts) -> Iterator[str]:
-    """HTTPS without the files of its first listener."""
-    server = parts["ServerConfig"]
-    if server.get("httpsEnabled") is not True:
-        return
-    yield from _missing(server, ("tlsCaPath", "tlsCert", "tlsPk"))
-    yield from _authorities(server, "tlsCaFile")
-    yield from _revocations(server, "tlsCrlPath", "tlsCrlFiles")
-
-
-def https_management(parts: Parts) -> Iterator[str]:
-    """HTTPS without the files of the management listener."""
-    yield from _second_listener(parts, "management")
-
-
-def https_metrics(parts: Parts) -> Iterator[str]:
-    """HTTPS without the files of the metrics listener."""
-    yield from _second_listener(parts, "metrics")
-
-
-def folder_without_slash(parts: Parts) -> Iterator[str]:
-    """A folder that is joined to a file name without a slash between."""
-    server, backend = parts["ServerConfig"], parts["BackendConfig"]
-    pairs = []
-    if server.get("httpsEnabled") is True:
-        pairs.append((server, "tlsCaPath", "tlsCaFile"))
-    if backend.get("interNodeTLSEnabled") is True and backend.get("multiNodesInferEnabled") is True:
-        pairs.append((backend, "interNodeTlsCaPath", "interNodeTlsCaFiles"))
-    for part, folder, names in pairs:
-        path, files = part.get(folder), part.get(names)
-        for name in files if isinstance(path, str) and isinstance(files, list) else []:
-            if not f"{path}".endswith("/") and not f"{name}".startswith("/"):
-                yield f"{folder} is {path!r}, so {name!r} is looked for as {path}{name}"
-
-
-def inter_node_tls(parts: Parts) -> Iterator[str]:
-    """TLS between nodes without its files. MindIE reads the names even where there is one node."""
+@rule(
+    "config-inter-node-tls",
+    "interNodeTLSEnabled needs certificate, key, 1 to 3 CA files and a CRL path, which may be empty",
+    source=f"{CODE}backend_config.cpp",
+    remedy="name the files, or set interNodeTLSEnabled to false on every node",
+    generations=(3,),
+)
+def _inter_node_tls(parts: Parts) -> Iterator[str]:
+    # MindIE reads the names even where there is one node.
     backend = parts["BackendConfig"]
     if backend.get("interNodeTLSEnabled") is not True:
         return
@@ -65,8 +38,15 @@ def inter_node_tls(parts: Parts) -> Iterator[str]:
     yield from _listed(backend, "interNodeTlsCrlFiles", 0, repeated=True)
 
 
-def inter_node_revocation(parts: Parts) -> Iterator[str]:
-    """A folder as interNodeTlsCrlPath: the code checks it as a file and refuses it."""
+@rule(
+    "config-inter-node-revocation",
+    "interNodeTlsCrlPath is empty or a file: a folder is refused",
+    source=f"{CODE}backend_config.cpp",
+    remedy='set interNodeTlsCrlPath to ""',
+    generations=(3,),
+)
+def _inter_node_revocation(parts: Parts) -> Iterator[str]:
+    # The code checks it as a file.
     backend = parts["BackendConfig"]
     on = backend.get("interNodeTLSEnabled") is True and backend.get("multiNodesInferEnabled") is True
     path = backend.get("interNodeTlsCrlPath")
@@ -74,8 +54,15 @@ def inter_node_revocation(parts: Parts) -> Iterator[str]:
         yield f"interNodeTlsCrlPath is {path!r}"
 
 
-def inter_comm_tls(parts: Parts) -> Iterator[str]:
-    """Names of the dmi mode's files that are no names; read whenever its switch is on, or left out."""
+@rule(
+    "config-inter-comm-tls",
+    "with interCommTLSEnabled, also left out, its paths are texts and its lists hold file names",
+    source=f"{CODE}server_config.cpp",
+    remedy="set interCommTLSEnabled to false: only inferMode dmi uses it",
+    generations=(3,),
+)
+def _inter_comm_tls(parts: Parts) -> Iterator[str]:
+    # Read whenever the switch of the dmi mode is on, or left out.
     server = parts["ServerConfig"]
     if server.get("interCommTLSEnabled", True) is not True:
         return
@@ -88,6 +75,63 @@ def inter_comm_tls(parts: Parts) -> Iterator[str]:
         inside = list(value.values()) if isinstance(value, dict) else value
         if inside is not None and not isinstance(inside, str) and not _names(inside):
             yield f"{name} is {value!r}"
+
+
+@rule(
+    "config-https",
+    "httpsEnabled needs certificate, key and 1 to 3 CA files",
+    source=f"{CODE}server_config.cpp",
+    remedy="name the files, or set httpsEnabled to false",
+)
+def _https(parts: Parts) -> Iterator[str]:
+    server = parts["ServerConfig"]
+    if server.get("httpsEnabled") is not True:
+        return
+    yield from _missing(server, ("tlsCaPath", "tlsCert", "tlsPk"))
+    yield from _authorities(server, "tlsCaFile")
+    yield from _revocations(server, "tlsCrlPath", "tlsCrlFiles")
+
+
+@rule(
+    "config-https-management",
+    "the management listener needs its own files with httpsEnabled, unless all listeners are one",
+    source=f"{CODE}server_config.cpp",
+    remedy="name the files, or set httpsEnabled to false",
+)
+def _https_management(parts: Parts) -> Iterator[str]:
+    yield from _second_listener(parts, "management")
+
+
+@rule(
+    "config-https-metrics",
+    "the metrics listener needs its own files with httpsEnabled, unless all listeners are one",
+    source=f"{CODE}server_config.cpp",
+    remedy="name the files, or set httpsEnabled to false",
+    generations=(3,),
+)
+def _https_metrics(parts: Parts) -> Iterator[str]:
+    yield from _second_listener(parts, "metrics")
+
+
+@rule(
+    "config-tls-folder",
+    "a CA folder ends with /, because its file names are joined to it as they are",
+    source=f"{CODE}server_config.cpp",
+    remedy="end the folder with /",
+    verdict=Verdict.WARNING,
+)
+def _folder_without_slash(parts: Parts) -> Iterator[str]:
+    server, backend = parts["ServerConfig"], parts["BackendConfig"]
+    pairs = []
+    if server.get("httpsEnabled") is True:
+        pairs.append((server, "tlsCaPath", "tlsCaFile"))
+    if backend.get("interNodeTLSEnabled") is True and backend.get("multiNodesInferEnabled") is True:
+        pairs.append((backend, "interNodeTlsCaPath", "interNodeTlsCaFiles"))
+    for part, folder, names in pairs:
+        path, files = part.get(folder), part.get(names)
+        for name in files if isinstance(path, str) and isinstance(files, list) else []:
+            if not f"{path}".endswith("/") and not f"{name}".startswith("/"):
+                yield f"{folder} is {path!r}, so {name!r} is looked for as {path}{name}"
 
 
 def _second_listener(parts: Parts, listener: str) -> Iterator[str]:
