@@ -108,27 +108,6 @@ def revert(
     _changed("revert", "status", "Take the overlay out?", nodes, options, yes, lock_wait, as_json)
 
 
-@app.command()
-def restore(
-    pristine: Annotated[
-        str, typer.Option("--from", metavar="PRISTINE", help="atb_llm of the same image, never patched.")
-    ],
-    nodes: NodesOption = None,
-    root: RootOption = None,
-    host: HostOption = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Although the two seem to be of different releases.")
-    ] = False,
-    allow_running: RunningOption = False,
-    yes: YesOption = False,
-    lock_wait: LockWaitOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Put stock files back where Ling's own patch overwrote them, and no others. Copies are kept."""
-    options = _options(root, host, force=force, allow_running=allow_running, pristine=pristine)
-    _changed("restore", "restore", "Put these files back?", nodes, options, yes, lock_wait, as_json)
-
-
 def _options(
     root: str | None,
     host: bool,
@@ -136,11 +115,10 @@ def _options(
     record: bool = False,
     force: bool = False,
     allow_running: bool = False,
-    pristine: str | None = None,
 ) -> PatchOptions:
     from lingctl.flows.overlay.patch import PatchOptions
 
-    return PatchOptions(root, pristine, host, record, False, force, allow_running)
+    return PatchOptions(root, host, record=record, force=force, allow_running=allow_running)
 
 
 def _run(
@@ -194,13 +172,11 @@ def _changed(
     lock_wait: float,
     as_json: bool,
 ) -> None:
-    from dataclasses import replace
-
     from lingctl.output.documents import print_json
     from lingctl.output.questions import confirm
     from lingctl.output.terminal import say
 
-    _print_changes(_run(preview, nodes, replace(options, dry_run=True)))
+    _print_changes(_run(preview, nodes, options))
     if not confirm(question, yes=yes):
         say("Nothing was changed.")
         raise typer.Exit(1)

@@ -54,9 +54,7 @@ def do(action: str, root: Path, what: Package | None = None, **options: object) 
     """One action of the node program."""
     defaults = {
         "root": str(root),
-        "pristine": None,
         "record": False,
-        "dry_run": False,
         "force": False,
         "allow_running": False,
     }

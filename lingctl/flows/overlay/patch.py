@@ -45,19 +45,15 @@ class PatchOptions:
 
     Attributes:
         root: the atb_llm package; looked for where it is None.
-        pristine: atb_llm of a pristine image, for restore.
         host: on a node itself rather than in its container.
         record: also give the digests of the stock files.
-        dry_run: only tell what a restore would change.
         force: go on although something is not as it should be; a copy is kept.
         allow_running: although MindIE runs from the tree.
     """
 
     root: str | None = None
-    pristine: str | None = None
     host: bool = False
     record: bool = False
-    dry_run: bool = False
     force: bool = False
     allow_running: bool = False
 
@@ -105,9 +101,7 @@ def patch_here(action: str, options: PatchOptions) -> PatchReport:
     """
     wanted = argparse.Namespace(
         root=options.root,
-        pristine=options.pristine,
         record=options.record,
-        dry_run=options.dry_run,
         force=options.force,
         allow_running=options.allow_running,
     )
@@ -194,11 +188,8 @@ def _words(action: str, cluster: Cluster, options: PatchOptions) -> list[str]:
     words = ["overlay", action, "--package", _package_path(cluster)]
     if options.root:
         words += ["--root", options.root]
-    if options.pristine:
-        words += ["--from", options.pristine]
     flags = {
         "--record": options.record,
-        "--dry-run": options.dry_run,
         "--force": options.force,
         "--allow-running": options.allow_running,
     }

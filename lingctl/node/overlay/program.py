@@ -7,15 +7,14 @@ from typing import Callable, Dict, Mapping
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
-from lingctl.node.overlay.difference import overlay_difference, restore_difference
+from lingctl.node.overlay.difference import overlay_difference
 from lingctl.node.overlay.package import Package, read_package
 from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
-from lingctl.node.trouble import Trouble
 
-ACTIONS = ("status", "diff", "apply", "verify", "revert", "restore")
+ACTIONS = ("status", "diff", "apply", "verify", "revert")
 
 Report = Callable[[Mapping[str, object]], None]
 
@@ -25,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS)
     parser.add_argument("--package", required=True, metavar="FILE", help="the overlay, as lingctl packs it")
     parser.add_argument("--root", metavar="DIR", help="the atb_llm package; looked for if not given")
-    parser.add_argument("--from", dest="pristine", metavar="DIR", help="atb_llm of a pristine image")
     parser.add_argument("--record", action="store_true", help="print the digests of the stock files")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would change")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--allow-running", action="store_true")
 
@@ -68,8 +65,6 @@ def _do(
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":
         return change.revert(tree, package, store, force=options.force, allow_running=options.allow_running)
-    if action == "restore":
-        return _restore(options, tree, package, store)
     if action == "verify":
         return verify(tree, package, store)
     answer: Dict[str, object] = {"after": look(tree, package, store).as_json()}
@@ -78,23 +73,3 @@ def _do(
     if options.record:
         answer["record"] = {path: tree.digest(path) for path in package.watched}
     return answer
-
-
-def _restore(options: argparse.Namespace, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
-    if not options.pristine:
-        raise Trouble(
-            "a pristine tree is needed",
-            remedy="--from PRISTINE_ATB_LLM, e.g. copied out of the vendor's image",
-            code="usage",
-            exit_status=2,
-        )
-    pristine = Tree(options.pristine)
-    if options.dry_run:
-        contents = change.restorable(tree, package, pristine, force=options.force)
-        return {
-            "after": look(tree, package, store).as_json(),
-            "changes": restore_difference(tree, contents),
-        }
-    return change.restore(
-        tree, package, store, pristine, allow_running=options.allow_running, force=options.force
-    )
