@@ -19,6 +19,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck --severity warning --external-sources --source-path SCRIPTDIR lingctl/shell/*/*.sh
 
 check-types: $(VENV)/test.stamp
 	$(BIN)/mypy

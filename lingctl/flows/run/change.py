@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from lingctl import interrupts
+from lingctl.assets import shell
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.run.lock import Lock, locked
@@ -20,18 +21,7 @@ from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group, connect_node
 
-_APPEND = """
-umask 027
-newline='
-'
-mkdir -p "${1%/*}" || exit 1
-[ "$(wc -c <"$1" 2>/dev/null || echo 0)" -gt 2000000 ] && mv -f "$1" "$1.1"
-# A line that was cut short by a full disk must not spoil this one.
-if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >>"$1"; fi
-printf '%s\\n' "$2" >>"$1" && tail -n 20 "$1" | grep -qxF -e "${2##*$newline}" && exit 0
-df -hP "${1%/*}" | tail -n 1 >&2
-exit 1
-"""
+_APPEND = shell("change/append")
 
 
 class Change:
