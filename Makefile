@@ -86,6 +86,6 @@ parity-real: $(VENV)/test.stamp
 	LINGCTL_MINDIE_LLM=$(MINDIE_LLM) LINGCTL_LING=$(LING) \
 	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py
 
-# MindIE-LLM's own checker of config.json, built by tests/mindie_checker/build.sh: make mindie-checker CHECKER=FILE
+# Our rules of config.json beside a checker of MindIE's that you have: make mindie-checker CHECKER=FILE
 mindie-checker: $(VENV)/test.stamp
 	LINGCTL_MINDIE_CHECKER=$(CHECKER) $(BIN)/python -m pytest tests/mindie_checker
