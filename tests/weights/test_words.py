@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.weights.settings import hub_settings
 from lingctl.flows.weights.wanted import wanted_model, weights_source
+from lingctl.node.fetch.check import check
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
-from lingctl.node.fetch.place import Place, check
+from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream, load, parse
 from lingctl.node.trouble import Trouble
 

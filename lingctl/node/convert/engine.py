@@ -10,14 +10,13 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 from lingctl.node.checkpoint.companions import Companions, copy_companions, find_companions
 from lingctl.node.checkpoint.folder import Layout, Source, layout_of, legacy_files, read_source
 from lingctl.node.checkpoint.safetensors import INDEX
-from lingctl.node.checkpoint.torch_file import file_state
 from lingctl.node.convert import unpack
 from lingctl.node.convert.assess import LEGACY, SCRATCH, Assessment, assess
 from lingctl.node.convert.plan import ConversionPlan, Shard, plan_shards
 from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
 from lingctl.node.convert.workplace import forget_lock, leftovers, remove, workplace
 from lingctl.node.convert.write import compare_shard, write_shard
-from lingctl.node.files import free_space, make_folder, sync_folder, system_trouble, write_whole
+from lingctl.node.files import file_state, free_space, make_folder, sync_folder, system_trouble, write_whole
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import contents_of

@@ -6,8 +6,9 @@ import hashlib
 import os
 from typing import List, Optional, Tuple
 
+from lingctl.node.fetch.check import digests_of
 from lingctl.node.fetch.listing import Wanted
-from lingctl.node.fetch.place import Place, digests_of
+from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble, write_all
 from lingctl.node.trouble import Trouble

@@ -111,20 +111,10 @@ class HubSource:
         return Trouble(
             "the hub's client ended without an answer",
             where=self._where,
-            evidence=log_tail(self._place),
+            evidence=self._place.log_tail(),
             remedy=f"read {self._place.inside('log')}",
             code="client-died",
         )
-
-
-def log_tail(place: Place, lines: int = 6) -> str:
-    """The end of the log."""
-    try:
-        with open(place.inside("log"), "rb") as log:
-            log.seek(max(0, os.path.getsize(log.name) - 8192))
-            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
-    except FileNotFoundError:
-        return ""
 
 
 def _own_root() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -12,15 +11,15 @@ import threading
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.convert.receipt import shard_state
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, HIDDEN, Wanted
-from lingctl.node.files import FILE_MODE, FOLDER_MODE, sync_folder, write_whole
+from lingctl.node.fetch.check import check
+from lingctl.node.fetch.listing import HIDDEN, Wanted
+from lingctl.node.files import FILE_MODE, FOLDER_MODE, file_state, sync_folder, write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
-_BLOCK = 4 << 20
 _LOCK_TRIES = 10
+_PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
 class Comparison(NamedTuple):
@@ -59,6 +58,15 @@ class Place:
     def inside(self, name: str) -> str:
         """A file of our own in the hidden folder."""
         return os.path.join(self.hidden, name)
+
+    def log_tail(self, lines: int = 6) -> str:
+        """The end of what the background program and the hub's client said; empty where that is nothing."""
+        try:
+            with open(self.inside("log"), "rb") as log:
+                log.seek(max(0, os.path.getsize(log.name) - 8192))
+                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
 
     def make(self) -> None:
         """Make both folders."""
@@ -188,7 +196,7 @@ class Place:
         """Note that a file was verified, as it is now."""
         with self._notes:
             known = self._known()
-            known[file.path] = FileSum(digest, file.size, shard_state(self.final(file)))
+            known[file.path] = FileSum(digest, file.size, file_state(os.stat(self.final(file))))
             plain = {path: entry._asdict() for path, entry in known.items()}
             write_whole(self.inside("verified.json"), json.dumps(plain).encode())
 
@@ -208,7 +216,7 @@ class Place:
         if not os.path.isfile(path):
             return False
         entry = known.get(file.path)
-        if file.sha256 and entry and entry.state == shard_state(path):
+        if file.sha256 and entry and entry.state == file_state(os.stat(path)):
             return entry.size == file.size and entry.sha256 == file.sha256
         problem, digest = check(path, file, None)
         if problem is None:
@@ -223,56 +231,3 @@ class Place:
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return manifest  # nothing is noted, or the note is damaged: files are read again
         return {**manifest, **noted}
-
-
-_PARTS = (".incomplete", ".part", ".parallel_tmp")
-
-
-def check(path: str, file: Wanted, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
-    """What is wrong with the bytes at ``path``, if anything is, and their SHA-256.
-
-    Args:
-        path: of the file.
-        file: as listed.
-        digest: its SHA-256, where it is known.
-    """
-    size = os.path.getsize(path)
-    if size == 0 and file.size > 0:
-        return _problem(file, "nothing was read: it is empty", HASH_OF_NOTHING), HASH_OF_NOTHING
-    if size != file.size:
-        return _problem(file, f"it has {size} bytes", ""), ""
-    needs_git = bool(file.git) and not file.sha256
-    sha256, git = (digest, "") if digest and not needs_git else digests_of(path, size, git=needs_git)
-    if file.sha256 and sha256 != file.sha256:
-        return _problem(file, f"its SHA-256 is {sha256}", sha256), sha256
-    if file.git and not file.sha256 and git != file.git:
-        return _problem(file, f"its git id is {git}", git), sha256
-    return None, sha256
-
-
-def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
-    """SHA-256 of a file, and with ``git`` git's id of it, in one reading."""
-    sha256, blob = hashlib.sha256(), hashlib.sha1()
-    blob.update(f"blob {size}\0".encode())
-    with open(path, "rb", buffering=0) as file:
-        buffer = memoryview(bytearray(_BLOCK))
-        while True:
-            count = file.readinto(buffer)
-            if not count:
-                return sha256.hexdigest(), blob.hexdigest() if git else ""
-            sha256.update(buffer[:count])
-            if git:
-                blob.update(buffer[:count])
-
-
-def _problem(file: Wanted, found: str, digest: str) -> Trouble:
-    listed = f"{file.size} bytes, {file.sha256 or file.git}"
-    nothing = digest == HASH_OF_NOTHING
-    return Trouble(
-        f"{file.path} arrived as other bytes than the source lists",
-        evidence=f"listed: {listed}\narrived: {found}",
-        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes"
-        if not nothing
-        else "the source delivers nothing for this file: try another one (--source), or later",
-        code="wrong-bytes" if not nothing else "hash-of-nothing",
-    )

@@ -9,14 +9,12 @@ import time
 from typing import Callable, Dict
 
 from lingctl.node.fetch import background, have
-from lingctl.node.fetch.hub import log_tail
 from lingctl.node.fetch.peer import PORT_FILE
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, listing_json, load
 from lingctl.node.fetch.serve import FileServer
-from lingctl.node.fetch.sources import source_of
 from lingctl.node.fetch.wire import context
-from lingctl.node.fetch.worker import fill, look
+from lingctl.node.fetch.worker import fill, look, source_of
 from lingctl.node.files import write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -129,7 +127,7 @@ def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, objec
     raise Trouble(
         "nothing listens here",
         where=place.folder,
-        evidence=log_tail(place),
+        evidence=place.log_tail(),
         remedy="run the same command again",
         code="spread-listen",
     )

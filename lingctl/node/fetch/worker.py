@@ -8,10 +8,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Dict, List, Mapping, Optional, Tuple
 
+from lingctl.node.fetch.folder import FolderSource
+from lingctl.node.fetch.hub import HubSource
 from lingctl.node.fetch.listing import Wanted, total_size
+from lingctl.node.fetch.peer import PeerSource
 from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request, listing_json
-from lingctl.node.fetch.sources import Failure, Source, source_of
+from lingctl.node.fetch.sources import Failure, Source
 from lingctl.node.files import free_space
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -22,6 +25,21 @@ _FRUITLESS_TRIES = 3
 _PAUSE = 2.0
 # Left free on the disk, for logs and whatever else lives there.
 _RESERVE = 256 << 20
+
+
+def source_of(request: Request, place: Place) -> Source:
+    """The source that a request means.
+
+    Raises:
+        Trouble: there is none of that name, or it cannot work here.
+    """
+    if request.source in ("modelscope", "huggingface"):
+        return HubSource(request, place)
+    if request.source == "folder":
+        return FolderSource(request.repository)
+    if request.source in ("peer", "push"):
+        return PeerSource(request, place)
+    raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)
 
 
 def look(folder: str, files: Tuple[Wanted, ...]) -> Dict[str, object]:

@@ -7,9 +7,7 @@ import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
 from lingctl.node.checkpoint.folder import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
-from lingctl.node.checkpoint.safetensors import INDEX, read_header, read_json, read_weight_map
-from lingctl.node.convert.plan import header_shape
-from lingctl.node.convert.receipt import RECEIPT
+from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT, read_header, read_json, read_weight_map
 from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble
 
@@ -184,7 +182,7 @@ def _torch(folder: str) -> Contents:
             notes.append(f"legacy format of torch before 1.6, not looked into: {', '.join(legacy)}")
         for file in () if legacy else read_source(layout).files:
             for key, tensor in file.tensors.items():
-                held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), header_shape(tensor))
+                held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
                 tensors[key] = held
     except Trouble as trouble:
         problems.append(trouble)

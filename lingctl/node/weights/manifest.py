@@ -13,8 +13,7 @@ import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
-from lingctl.node.checkpoint.torch_file import file_state
-from lingctl.node.files import write_whole
+from lingctl.node.files import file_state, write_whole
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import Workers
