@@ -20,7 +20,7 @@ import zipfile
 from datetime import timedelta
 from typing import IO, Any, Callable, Dict, List, Mapping, Optional
 
-from lingctl.node.overlay.running import running_daemons
+from lingctl.node.daemons import running_daemons
 from lingctl.node.trouble import Trouble
 
 Report = Callable[[Mapping[str, object]], None]
