@@ -5,15 +5,31 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Protocol, runtime_checkable
 
+from lingctl.inventory.cluster import Cluster
+from lingctl.remote.group import Group
 from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Address, Endpoint, address_of
 from lingctl.serving.http import Limits, Place
 
+_KNOCK_SECONDS = 3.0
+
 Forward = Callable[[str, int], AbstractContextManager[Place]]
 """Opens a tunnel to host and port as the node sees them; yields its local end."""
 
-_KNOCK_SECONDS = 3.0
+
+@runtime_checkable
+class _CanForward(Protocol):
+    @property
+    def forward(self) -> Forward:
+        """Opens a tunnel."""
+
+
+def forward_to(group: Group, cluster: Cluster) -> Forward | None:
+    """The way to open tunnels to the primary, where its connection has one."""
+    connection = group.connections.get(cluster.primary.name)
+    return connection.forward if isinstance(connection, _CanForward) else None
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from typing import IO
 from lingctl import __version__
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.flows.files.whole_file import no_room, whole_file
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import save_answers
+from lingctl.flows.run.whole_file import no_room, whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import explain, first_errors
 from lingctl.mindie.profile import profile_for

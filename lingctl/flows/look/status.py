@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from lingctl.ascend import host, npu_smi
 from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError, NodeError
+from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon
 from lingctl.flows.look.node_states import node_state
-from lingctl.flows.look.watch_start import DaemonSight, how_it_ended, look_at_daemon
-from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.profile import profile_for
@@ -24,7 +23,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import judge_health, settled_health
 from lingctl.serving.trouble import Trouble
 

@@ -16,7 +16,6 @@ from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConnectError, LingctlError, NodeError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.flows.look.node_states import image_of
 from lingctl.flows.network.probe import (
     Record,
     ask_more,
@@ -28,7 +27,7 @@ from lingctl.flows.network.probe import (
 )
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.container import container_spec
+from lingctl.mindie.container import container_spec, image_of
 from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import look_command
 from lingctl.release.layout import layout_of

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.files.whole_file import no_room, write_file
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import Record
+from lingctl.flows.run.whole_file import no_room, write_file
 
 _VERSION = 1
 _INDEX = "scope.json"

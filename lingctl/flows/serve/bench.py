@@ -10,7 +10,6 @@ from pathlib import Path
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.running import daemons_not_seen, in_words
-from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect, Kind
@@ -23,7 +22,7 @@ from lingctl.serving.bench.sweep import Limits, best, sweep
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import remedy_for
 from lingctl.serving.trouble import Trouble
 

@@ -10,8 +10,8 @@ import pytest
 
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.flows.look import status
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
-from lingctl.flows.look.watch_start import DaemonSight
 from lingctl.release.daemon import SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness

@@ -12,7 +12,7 @@ import pytest
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.files.render import Rendered, write_files
-from lingctl.flows.files.whole_file import no_room, whole_file, write_file
+from lingctl.flows.run.whole_file import no_room, whole_file, write_file
 from lingctl.node.fetch.folder import copy
 from lingctl.node.fetch.listing import Wanted
 from lingctl.node.files import system_trouble, write_all, write_whole
