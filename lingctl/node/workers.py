@@ -28,7 +28,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Stopped(Exception):
+class WorkStopped(Exception):
     """Raised in a worker because another one failed or the user interrupted."""
 
 
@@ -45,10 +45,10 @@ class Workers:
             Stopped: it should end.
         """
         if self._stop.is_set():
-            raise Stopped
+            raise WorkStopped
 
     def ticking(self, add: Callable[[int], None]) -> Callable[[int], None]:
-        """``add``, but raising `Stopped` when the work should end."""
+        """``add``, but raising `WorkStopped` when the work should end."""
 
         def tick(count: int) -> None:
             self.check()
@@ -83,7 +83,7 @@ class Workers:
                     place, item = waiting.pop()
                 try:
                     given[place] = work(item)
-                except Stopped:
+                except WorkStopped:
                     return
                 except BaseException as error:
                     errors.append(error)

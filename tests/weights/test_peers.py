@@ -19,7 +19,7 @@ import pytest
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
 from lingctl.node.fetch import peer, serve, wire, worker
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peer import PeerSource
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
@@ -40,9 +40,9 @@ def _contents() -> dict[str, bytes]:
     return {name: chance.randbytes(size) for name, size in FILES.items()}
 
 
-def _listing() -> tuple[Wanted, ...]:
+def _listing() -> tuple[ListedFile, ...]:
     return tuple(
-        Wanted(name, len(content), hashlib.sha256(content).hexdigest())
+        ListedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in sorted(_contents().items())
     )
 

@@ -25,7 +25,7 @@ from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import judge_health, settled_health
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
         return None
 
 
-def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
     """The service's ports that are open on the node's own addresses."""
     serving = cluster.serving
     wanted = [serving.port, serving.management_port, serving.metrics_port]
@@ -283,7 +283,7 @@ def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, los
         return "down"
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         health = settled_health(client.health)
-    if isinstance(health, Trouble):
+    if isinstance(health, ExchangeTrouble):
         loading = sight is not None and health.no_service and not sight.succeeded
         return "loading" if loading else "unreachable"
     verdict = judge_health(health)

@@ -10,7 +10,7 @@ from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.wanted import WeightsSource
 from lingctl.node.fetch.folder import FolderSource
-from lingctl.node.fetch.listing import Wanted, read_listing
+from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.node.fetch.request import Request
 from lingctl.program.here import node_errors
 from lingctl.remote.group import Group, raise_failures
@@ -23,7 +23,7 @@ _DAY = 86_400.0
 class Found:
     """What is wanted, and which nodes get it from elsewhere than other nodes, with their requests."""
 
-    files: tuple[Wanted, ...]
+    files: tuple[ListedFile, ...]
     heads: Mapping[str, Request]
 
 
@@ -49,7 +49,7 @@ def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions)
 def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
     settings = options.settings
 
-    def ask(name: str) -> tuple[Request, tuple[Wanted, ...]]:
+    def ask(name: str) -> tuple[Request, tuple[ListedFile, ...]]:
         node = nodes[name]
         request = Request(
             source=settings.hub,

@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 _AHEAD = 64 << 20
 
 
-class Stream:
+class TensorReader:
     """Reads tensors. One per thread; not to be shared."""
 
     def __init__(self) -> None:

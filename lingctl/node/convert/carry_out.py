@@ -7,7 +7,7 @@ import os
 from typing import Iterator, List, Sequence
 
 from lingctl.node.checkpoint.companions import copy_companions
-from lingctl.node.checkpoint.folder import Source
+from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.safetensors import INDEX
 from lingctl.node.convert import unpack
 from lingctl.node.convert.assess import LEGACY, SCRATCH
@@ -129,7 +129,7 @@ def _unpacked(job: Job, shards: Sequence[Shard]) -> Iterator[Sequence[Shard]]:
         remove(scratch)
 
 
-def _check_unchanged(source: Source) -> None:
+def _check_unchanged(source: Checkpoint) -> None:
     """Files without checksums could change unnoticed while they are copied."""
     for file in source.files:
         if file_state(os.stat(file.path)) != file.state:

@@ -7,7 +7,13 @@ import os
 import time
 from typing import Dict, Iterator, List, Sequence
 
-from lingctl.node.checkpoint.folder import Layout, Source, layout_of, legacy_files, read_source
+from lingctl.node.checkpoint.folder import (
+    Checkpoint,
+    CheckpointFiles,
+    checkpoint_files,
+    legacy_files,
+    read_checkpoint,
+)
 from lingctl.node.convert import unpack
 from lingctl.node.convert.assess import LEGACY
 from lingctl.node.convert.carry_out import carry_out
@@ -33,13 +39,13 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
     """
     begin = time.monotonic()
     try:
-        layout = layout_of(source)
+        layout = checkpoint_files(source)
         if not layout.names:
             return _nothing_to_do(layout)
         _check_target(layout, target)
         if not legacy_files(layout):
             # Before anything is touched: most second runs end here.
-            job = plan_job(read_source(layout), target, options)
+            job = plan_job(read_checkpoint(layout), target, options)
             if job.found.state == "done":
                 forget_lock(target)
                 return _summary(job, "unchanged", [], time.monotonic() - begin)
@@ -53,7 +59,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
     return _summary(job, "converted", differing, time.monotonic() - begin)
 
 
-def _nothing_to_do(layout: Layout) -> Dict[str, object]:
+def _nothing_to_do(layout: CheckpointFiles) -> Dict[str, object]:
     """A folder of safetensors: whole, or an error says what is missing."""
     contents = contents_of(layout.folder)
     if contents.problems:
@@ -69,7 +75,7 @@ def _nothing_to_do(layout: Layout) -> Dict[str, object]:
     }
 
 
-def _check_target(layout: Layout, target: str) -> None:
+def _check_target(layout: CheckpointFiles, target: str) -> None:
     source, output = os.path.realpath(layout.folder), os.path.realpath(target)
     if output == source or output.startswith(source + os.sep):
         raise Trouble(
@@ -90,11 +96,11 @@ def _check_target(layout: Layout, target: str) -> None:
 
 
 @contextlib.contextmanager
-def _readable(layout: Layout, target: str) -> Iterator[Source]:
+def _readable(layout: CheckpointFiles, target: str) -> Iterator[Checkpoint]:
     """The source; checkpoints of the legacy format are rewritten for the time being."""
     legacy = legacy_files(layout)
     if not legacy:
-        yield read_source(layout)
+        yield read_checkpoint(layout)
         return
     scratch = os.path.join(target, LEGACY)
     remove(scratch)
@@ -106,7 +112,7 @@ def _readable(layout: Layout, target: str) -> Iterator[Source]:
                 unpack.rewrite_legacy(path, os.path.join(scratch, name))
             else:
                 os.symlink(os.path.abspath(path), os.path.join(scratch, name))
-        yield read_source(layout._replace(folder=scratch))._replace(folder=layout.folder)
+        yield read_checkpoint(layout._replace(folder=scratch))._replace(folder=layout.folder)
     finally:
         remove(scratch)
 

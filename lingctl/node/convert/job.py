@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.companions import Companions, find_companions
-from lingctl.node.checkpoint.folder import Source
+from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.convert.assess import Assessment, assess
 from lingctl.node.convert.plan import ConversionPlan, plan_shards
 from lingctl.node.trouble import Trouble
@@ -26,7 +26,7 @@ class Options(NamedTuple):
 class Job(NamedTuple):
     """Everything that is known before the first byte is written."""
 
-    source: Source
+    source: Checkpoint
     plan: ConversionPlan
     companions: Companions
     target: str
@@ -53,7 +53,7 @@ class Job(NamedTuple):
             )
 
 
-def plan_job(source: Source, target: str, options: Options) -> Job:
+def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
     """Look at source and target and plan; nothing is written.
 
     Raises:

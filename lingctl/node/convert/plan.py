@@ -7,7 +7,7 @@ import json
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.checkpoint.folder import Source
+from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.safetensors import Entry, encode_header
 from lingctl.node.checkpoint.stand_ins import Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
@@ -67,7 +67,7 @@ class ConversionPlan(NamedTuple):
 _Named = Tuple[str, Tensor, TorchFile]
 
 
-def plan_shards(source: Source, largest: int, layers_per_shard: Optional[int]) -> ConversionPlan:
+def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int]) -> ConversionPlan:
     """Divide the tensors of ``source``.
 
     Args:

@@ -6,13 +6,13 @@ import hashlib
 import os
 from typing import Optional, Tuple
 
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
 
 
-def check(path: str, file: Wanted, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
+def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
     """What is wrong with the bytes at ``path``, if anything is, and their SHA-256.
 
     Args:
@@ -49,7 +49,7 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
                 blob.update(buffer[:count])
 
 
-def _problem(file: Wanted, found: str, digest: str) -> Trouble:
+def _problem(file: ListedFile, found: str, digest: str) -> Trouble:
     listed = f"{file.size} bytes, {file.sha256 or file.git}"
     nothing = digest == HASH_OF_NOTHING
     return Trouble(

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import Dict, Iterator, List, Tuple
 
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
-from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
+from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.trouble import Trouble
 
 _CLIENTS = {
@@ -29,7 +29,7 @@ class HubSource:
         self._place = place
         self._where = f"{request.endpoint or _HUBS[request.source]} {request.repository}"
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """See ``Source.listing``."""
         for event in self._run("list", ()):
             if event.get("event") == "files":
@@ -39,11 +39,11 @@ class HubSource:
         raise self._silence()
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """See ``Source.fetch``."""
         by_path = {file.path: file for file in files}
-        failures: Dict[str, Failure] = {}
+        failures: Dict[str, NotFetched] = {}
         arrivals = set()
         for event in self._run("fetch", files):
             path, kind = str(event.get("path", "")), event.get("event")
@@ -53,12 +53,12 @@ class HubSource:
                 arrivals.add(path)
                 arrived(by_path[path], None)
             elif kind == "failed":
-                failures[path] = Failure(path, self._trouble(event), event.get("again") is True)
+                failures[path] = NotFetched(path, self._trouble(event), event.get("again") is True)
         if not failures and len(arrivals) < len(files):
-            failures[""] = Failure("", self._silence(), True)
+            failures[""] = NotFetched("", self._silence(), True)
         return list(failures.values())
 
-    def _run(self, verb: str, files: Tuple[Wanted, ...]) -> Iterator[Dict[str, object]]:
+    def _run(self, verb: str, files: Tuple[ListedFile, ...]) -> Iterator[Dict[str, object]]:
         """Events of the client. It ends when we do: its standard input closes then."""
         request = self._request
         asked = {

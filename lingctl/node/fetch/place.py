@@ -12,7 +12,7 @@ import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.check import check
-from lingctl.node.fetch.listing import HIDDEN, Wanted
+from lingctl.node.fetch.listing import HIDDEN, ListedFile
 from lingctl.node.files import FILE_MODE, FOLDER_MODE, file_state, sync_folder, write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -32,10 +32,10 @@ class Comparison(NamedTuple):
         kept: files that a deploy rewrote, whose original is beside them as ``NAME.bak``.
     """
 
-    right: Tuple[Wanted, ...]
-    wrong: Tuple[Wanted, ...]
-    missing: Tuple[Wanted, ...]
-    kept: Tuple[Wanted, ...]
+    right: Tuple[ListedFile, ...]
+    wrong: Tuple[ListedFile, ...]
+    missing: Tuple[ListedFile, ...]
+    kept: Tuple[ListedFile, ...]
 
 
 class Place:
@@ -47,11 +47,11 @@ class Place:
         self.staging = os.path.join(self.hidden, "files")
         self._notes = threading.Lock()
 
-    def final(self, file: Wanted) -> str:
+    def final(self, file: ListedFile) -> str:
         """Where the file stands once it is verified."""
         return os.path.join(self.folder, *file.path.split("/"))
 
-    def staged(self, file: Wanted) -> str:
+    def staged(self, file: ListedFile) -> str:
         """Where it stays until then."""
         return os.path.join(self.staging, *file.path.split("/"))
 
@@ -124,11 +124,11 @@ class Place:
             os.close(descriptor)
         return None
 
-    def space_needed(self, files: Tuple[Wanted, ...]) -> int:
+    def space_needed(self, files: Tuple[ListedFile, ...]) -> int:
         """Bytes that fetching ``files`` will still take, without what is staged already."""
         return sum(max(0, file.size - self.staged_bytes(file)) for file in files)
 
-    def staged_bytes(self, file: Wanted) -> int:
+    def staged_bytes(self, file: ListedFile) -> int:
         """Bytes of a file that are staged, whole or in parts."""
         folder, name = os.path.split(self.staged(file))
         try:
@@ -139,7 +139,7 @@ class Place:
         own = [e for e in entries if e.name[len(name) :][:1] in ("", "_") or e.name.endswith(_PARTS)]
         return min(file.size, sum(entry.stat().st_size for entry in own if entry.is_file()))
 
-    def adopt(self, file: Wanted, digest: Optional[str] = None) -> None:
+    def adopt(self, file: ListedFile, digest: Optional[str] = None) -> None:
         """Verify a staged file and give it its final name and mode.
 
         Args:
@@ -162,7 +162,7 @@ class Place:
         sync_folder(os.path.dirname(final))
         self.remember(file, digest)
 
-    def compare(self, files: Tuple[Wanted, ...], *, recheck: bool) -> Comparison:
+    def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
         """Look at every listed file; reads those that were not verified since they last changed.
 
         Args:
@@ -170,10 +170,10 @@ class Place:
             recheck: read every file again, even those known to be right.
         """
         known = {} if recheck else self._known()
-        right: List[Wanted] = []
-        wrong: List[Wanted] = []
-        missing: List[Wanted] = []
-        kept: List[Wanted] = []
+        right: List[ListedFile] = []
+        wrong: List[ListedFile] = []
+        missing: List[ListedFile] = []
+        kept: List[ListedFile] = []
         for file in files:
             path = self.final(file)
             if not os.path.lexists(path):
@@ -186,13 +186,13 @@ class Place:
                 wrong.append(file)
         return Comparison(tuple(right), tuple(wrong), tuple(missing), tuple(kept))
 
-    def set_aside(self, file: Wanted) -> None:
+    def set_aside(self, file: ListedFile) -> None:
         """Take a wrong file from its final name; it is removed when the right one is there."""
         aside = os.path.join(self.hidden, "wrong", *file.path.split("/"))
         os.makedirs(os.path.dirname(aside), mode=FOLDER_MODE, exist_ok=True)
         os.replace(self.final(file), aside)
 
-    def remember(self, file: Wanted, digest: str) -> None:
+    def remember(self, file: ListedFile, digest: str) -> None:
         """Note that a file was verified, as it is now."""
         with self._notes:
             known = self._known()
@@ -212,7 +212,7 @@ class Place:
         for name in ("files", "wrong", "cache", "tls"):
             shutil.rmtree(self.inside(name), ignore_errors=True)
 
-    def _is_right(self, path: str, file: Wanted, known: Dict[str, FileSum]) -> bool:
+    def _is_right(self, path: str, file: ListedFile, known: Dict[str, FileSum]) -> bool:
         if not os.path.isfile(path):
             return False
         entry = known.get(file.path)

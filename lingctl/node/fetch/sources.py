@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
 
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.trouble import Trouble
 
 # Path and bytes of it that are here, counted from its beginning.
 OnProgress = Callable[[str, int], None]
 # A file is whole in the staging folder; its SHA-256 where the source has it.
-OnArrival = Callable[[Wanted, Optional[str]], None]
+OnArrival = Callable[[ListedFile, Optional[str]], None]
 
 
-class Failure(NamedTuple):
+class NotFetched(NamedTuple):
     """One file, or with an empty path the whole source, that did not come.
 
     Attributes:
@@ -31,7 +31,7 @@ class Failure(NamedTuple):
 class Source(Protocol):
     """Where files come from."""
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """What it holds.
 
         Raises:
@@ -39,6 +39,6 @@ class Source(Protocol):
         """
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """Bring files into the staging folder, going on from what is there; tells what did not come."""

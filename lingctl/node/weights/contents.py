@@ -6,7 +6,13 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
-from lingctl.node.checkpoint.folder import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
+from lingctl.node.checkpoint.folder import (
+    SINGLE,
+    TORCH_INDEX,
+    checkpoint_files,
+    legacy_files,
+    read_checkpoint,
+)
 from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT, read_header, read_json, read_weight_map
 from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble
@@ -175,12 +181,12 @@ def _torch(folder: str) -> Contents:
     tensors: Dict[str, Held] = {}
     names: Tuple[str, ...] = ()
     try:
-        layout = layout_of(folder)
+        layout = checkpoint_files(folder)
         names = layout.names
         legacy = legacy_files(layout)
         if legacy:
             notes.append(f"legacy format of torch before 1.6, not looked into: {', '.join(legacy)}")
-        for file in () if legacy else read_source(layout).files:
+        for file in () if legacy else read_checkpoint(layout).files:
             for key, tensor in file.tensors.items():
                 held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
                 tensors[key] = held

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import layout_of, legacy_files, read_source
-from lingctl.node.checkpoint.stream import Stream, damaged
+from lingctl.node.checkpoint.folder import checkpoint_files, legacy_files, read_checkpoint
+from lingctl.node.checkpoint.stream import TensorReader, damaged
 from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -142,10 +142,10 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
 
 def _damaged_records(folder: str, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
-    layout = layout_of(folder)
+    layout = checkpoint_files(folder)
     if legacy_files(layout):
         return ()
-    files = [file for file in read_source(layout).files if file.checked]
+    files = [file for file in read_checkpoint(layout).files if file.checked]
     records = [record for file in files for record in file.records.values() if not record.packed]
     owners = {
         (tensor_file.path, tensor_file.records[tensor.storage.key].member): name
@@ -157,7 +157,7 @@ def _damaged_records(folder: str, report: Report) -> Tuple[Trouble, ...]:
 
     def one(record: Record) -> Optional[Trouble]:
         workers.check()
-        stream = Stream()
+        stream = TensorReader()
         try:
             crc = stream.crc(record)
         finally:
