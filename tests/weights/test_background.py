@@ -50,6 +50,25 @@ def test_a_client_that_is_killed_in_the_middle_of_a_word_is_told(tmp_path: Path,
     assert caught.value.code == "client-died"
 
 
+def test_a_client_whose_words_are_garbled_is_told(tmp_path: Path, place: Place) -> None:
+    python = _client(tmp_path, """echo '{"event":"files","files":[{"path":}'; echo '{"event"}'""")
+    with pytest.raises(Trouble) as caught:
+        HubSource(Request("modelscope", "a/b", python=python), place).listing()
+    assert caught.value.code == "client-died"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": "x"}', '{"port": null}'])
+def test_a_port_that_cannot_be_read_is_waited_for(place: Place, text: str) -> None:
+    path = Path(place.inside("port.json"))
+    path.write_text(text)
+    ended = iter([False, True])
+    with pytest.raises(Trouble) as caught:
+        program._port(place, path.name, lambda: next(ended))
+    assert caught.value.code == "spread-listen"
+    path.write_text('{"port": 7}')
+    assert program._push_port(place, lambda _: None) == {"port": 7}
+
+
 def test_who_only_looks_is_no_holder_to_another_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with place.locked():
         assert place.holder() == os.getpid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import random
 import socket
 import ssl
@@ -136,6 +137,28 @@ def test_goes_on_from_what_is_there(tmp_path: Path, authority: Authority) -> Non
         _take(tmp_path / "taker", authority, first)
     assert _is_whole(tmp_path / "taker")
     assert sent == sum(FILES.values()) - 4_000_000
+
+
+def test_a_part_that_is_cut_while_it_is_read_is_asked_for_again(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(tmp_path / "first")
+    staged = tmp_path / "taker" / ".download" / "files"
+    staged.mkdir(parents=True)
+    part = staged / "a.safetensors.part"
+    part.write_bytes(_contents()["a.safetensors"][:4_000_000])
+    look = os.fstat
+
+    def cut_once_looked_at(descriptor: int) -> os.stat_result:
+        found = look(descriptor)
+        if found.st_size == 4_000_000:
+            os.truncate(part, 1_500_000)
+        return found
+
+    monkeypatch.setattr(peer.os, "fstat", cut_once_looked_at)
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        _take(tmp_path / "taker", authority, first)
+    assert _is_whole(tmp_path / "taker")
 
 
 def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, authority: Authority) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
@@ -80,9 +80,9 @@ class HubSource:
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
             for line in process.stdout:
-                # A line without end is the last of a client that was killed.
-                if line.startswith(b'{"event"') and line.endswith(b"}\n"):
-                    yield json.loads(line)
+                event = _event(line)
+                if event is not None:
+                    yield event
         except BrokenPipeError:
             return  # it died at once; the caller finds that nothing came
         finally:
@@ -115,6 +115,17 @@ class HubSource:
             remedy=f"read {self._place.inside('log')}",
             code="client-died",
         )
+
+
+def _event(line: bytes) -> Optional[Dict[str, object]]:
+    """An event of the client; None for its libraries' words, and for those of one that was killed."""
+    if not line.startswith(b'{"event"'):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _own_root() -> str:

@@ -192,6 +192,8 @@ class _Taker:
         buffer, done = memoryview(bytearray(BLOCK)), 0
         while done < size:
             count = os.preadv(descriptor, [buffer], done)
+            if not count:
+                break  # somebody cut it meanwhile: the rest is asked for
             update(buffer[:count])
             done += count
         self._progress(file.path, done)
