@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from lingctl.node.checkpoint.dtypes import BY_NAME
 from lingctl.node.checkpoint.folder import Checkpoint
-from lingctl.node.checkpoint.stand_ins import Storage, Tensor
+from lingctl.node.checkpoint.pickles.stand_ins import Storage, Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
 from lingctl.node.convert.engine import default_target
 from lingctl.node.convert.plan import plan_shards

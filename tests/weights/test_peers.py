@@ -19,13 +19,15 @@ import pytest
 
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
-from lingctl.node.fetch import peer, serve, wire, worker
+from lingctl.node.fetch import worker
 from lingctl.node.fetch.listing import ListedFile
-from lingctl.node.fetch.peer import PeerSource
+from lingctl.node.fetch.peers import serve, wire
+from lingctl.node.fetch.peers import source as peer
+from lingctl.node.fetch.peers.serve import FileServer
+from lingctl.node.fetch.peers.source import PeerSource
+from lingctl.node.fetch.peers.wire import Channel, context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
-from lingctl.node.fetch.serve import FileServer
-from lingctl.node.fetch.wire import Channel, context
 from lingctl.node.trouble import Trouble
 
 FILES = {"a.safetensors": 5_000_000, "b.safetensors": 1_300_000, "config.json": 40, "empty": 0}

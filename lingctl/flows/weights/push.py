@@ -16,10 +16,10 @@ from lingctl.errors import LingctlError
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.node.fetch.listing import ListedFile
-from lingctl.node.fetch.peer import CONNECTIONS
+from lingctl.node.fetch.peers.serve import Giver
+from lingctl.node.fetch.peers.source import CONNECTIONS
+from lingctl.node.fetch.peers.wire import Channel, context
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.serve import Giver
-from lingctl.node.fetch.wire import Channel, context
 from lingctl.remote.connection import CanForward
 from lingctl.remote.group import Group
 

@@ -8,9 +8,9 @@ import os
 import zlib
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.pickle_reader import read_pickle
-from lingctl.node.checkpoint.stand_ins import Tensor
-from lingctl.node.checkpoint.state_dict import tensors_of
+from lingctl.node.checkpoint.pickles.reader import read_pickle
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
+from lingctl.node.checkpoint.pickles.state_dict import tensors_of
 from lingctl.node.checkpoint.zip_directory import DEFLATED, Directory, Member, data_offset, read_directory
 from lingctl.node.files import file_state
 from lingctl.node.trouble import Trouble

@@ -8,8 +8,8 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.safetensors import Entry, encode_header
-from lingctl.node.checkpoint.stand_ins import Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
 
 # Below this a second thread gains less than a second file costs.

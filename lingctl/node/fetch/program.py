@@ -8,11 +8,11 @@ import time
 from typing import Callable, Dict, Optional
 
 from lingctl.node.fetch import background, have
-from lingctl.node.fetch.peer import PORT_FILE
+from lingctl.node.fetch.peers.serve import FileServer
+from lingctl.node.fetch.peers.source import PORT_FILE
+from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, listing_json, load
-from lingctl.node.fetch.serve import FileServer
-from lingctl.node.fetch.wire import context
 from lingctl.node.fetch.worker import fill, look, source_of
 from lingctl.node.files import write_whole
 from lingctl.node.progress import Report

@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from lingctl.node.fetch.folder import FolderSource
-from lingctl.node.fetch.hub import HubSource
+from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.listing import ListedFile, total_size
-from lingctl.node.fetch.peer import PeerSource
+from lingctl.node.fetch.peers.source import PeerSource
 from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request, listing_json
 from lingctl.node.fetch.sources import NotFetched, Source

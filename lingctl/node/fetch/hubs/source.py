@@ -15,8 +15,8 @@ from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.trouble import Trouble
 
 _CLIENTS = {
-    "modelscope": "lingctl.node.fetch.modelscope_client",
-    "huggingface": "lingctl.node.fetch.huggingface_client",
+    "modelscope": "lingctl.node.fetch.hubs.modelscope_client",
+    "huggingface": "lingctl.node.fetch.hubs.huggingface_client",
 }
 _HUBS = {"modelscope": "https://www.modelscope.cn", "huggingface": "https://huggingface.co"}
 
@@ -131,7 +131,7 @@ def _event(line: bytes) -> Optional[Dict[str, object]]:
 def _own_root() -> str:
     """What makes ``lingctl.node`` importable: the checkout, site-packages, or the node program itself."""
     root = __file__
-    for _ in range(4):
+    for _ in __name__.split("."):
         root = os.path.dirname(root)
     return root
 

@@ -12,10 +12,10 @@ import threading
 from typing import Callable, List, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
-from lingctl.node.fetch.wire import BLOCK, FAILED, WAIT, Channel, context
 from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
 

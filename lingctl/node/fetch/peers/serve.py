@@ -11,8 +11,8 @@ import time
 from typing import Callable, Dict, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.wire import BEAT_SECONDS, FAILED, HEAD, WAIT, Channel, frame_buffer
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.wire import BEAT_SECONDS, FAILED, HEAD, WAIT, Channel, frame_buffer
 from lingctl.node.trouble import Trouble
 
 # Without a connection for so long, the server ends by itself.
