@@ -140,7 +140,9 @@ def _options(
 ) -> PatchOptions:
     from lingctl.flows.overlay.patch import PatchOptions
 
-    return PatchOptions(root, pristine, host, record, False, force, allow_running)
+    return PatchOptions(
+        root=root, pristine=pristine, host=host, record=record, force=force, allow_running=allow_running
+    )
 
 
 def _run(

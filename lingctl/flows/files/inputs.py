@@ -10,11 +10,12 @@ from typing import Any
 from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
 from lingctl.flows.run.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.container import image_of
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState

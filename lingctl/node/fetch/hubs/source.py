@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
-from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
+from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.trouble import Trouble
 
 _CLIENTS = {
-    "modelscope": "lingctl.node.fetch.modelscope_client",
-    "huggingface": "lingctl.node.fetch.huggingface_client",
+    "modelscope": "lingctl.node.fetch.hubs.modelscope_client",
+    "huggingface": "lingctl.node.fetch.hubs.huggingface_client",
 }
 _HUBS = {"modelscope": "https://www.modelscope.cn", "huggingface": "https://huggingface.co"}
 
@@ -29,7 +29,7 @@ class HubSource:
         self._place = place
         self._where = f"{request.endpoint or _HUBS[request.source]} {request.repository}"
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """See ``Source.listing``."""
         for event in self._run("list", ()):
             if event.get("event") == "files":
@@ -39,11 +39,11 @@ class HubSource:
         raise self._silence()
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """See ``Source.fetch``."""
         by_path = {file.path: file for file in files}
-        failures: Dict[str, Failure] = {}
+        failures: Dict[str, NotFetched] = {}
         arrivals = set()
         for event in self._run("fetch", files):
             path, kind = str(event.get("path", "")), event.get("event")
@@ -53,12 +53,12 @@ class HubSource:
                 arrivals.add(path)
                 arrived(by_path[path], None)
             elif kind == "failed":
-                failures[path] = Failure(path, self._trouble(event), event.get("again") is True)
+                failures[path] = NotFetched(path, self._trouble(event), event.get("again") is True)
         if not failures and len(arrivals) < len(files):
-            failures[""] = Failure("", self._silence(), True)
+            failures[""] = NotFetched("", self._silence(), True)
         return list(failures.values())
 
-    def _run(self, verb: str, files: Tuple[Wanted, ...]) -> Iterator[Dict[str, object]]:
+    def _run(self, verb: str, files: Tuple[ListedFile, ...]) -> Iterator[Dict[str, object]]:
         """Events of the client. It ends when we do: its standard input closes then."""
         request = self._request
         asked = {
@@ -80,9 +80,9 @@ class HubSource:
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
             for line in process.stdout:
-                # A line without end is the last of a client that was killed.
-                if line.startswith(b'{"event"') and line.endswith(b"}\n"):
-                    yield json.loads(line)
+                event = _event(line)
+                if event is not None:
+                    yield event
         except BrokenPipeError:
             return  # it died at once; the caller finds that nothing came
         finally:
@@ -111,26 +111,27 @@ class HubSource:
         return Trouble(
             "the hub's client ended without an answer",
             where=self._where,
-            evidence=log_tail(self._place),
+            evidence=self._place.log_tail(),
             remedy=f"read {self._place.inside('log')}",
             code="client-died",
         )
 
 
-def log_tail(place: Place, lines: int = 6) -> str:
-    """The end of the log."""
+def _event(line: bytes) -> Optional[Dict[str, object]]:
+    """An event of the client; None for its libraries' words, and for those of one that was killed."""
+    if not line.startswith(b'{"event"'):
+        return None
     try:
-        with open(place.inside("log"), "rb") as log:
-            log.seek(max(0, os.path.getsize(log.name) - 8192))
-            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
-    except FileNotFoundError:
-        return ""
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _own_root() -> str:
     """What makes ``lingctl.node`` importable: the checkout, site-packages, or the node program itself."""
     root = __file__
-    for _ in range(4):
+    for _ in __name__.split("."):
         root = os.path.dirname(root)
     return root
 

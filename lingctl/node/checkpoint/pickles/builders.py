@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import BY_NAME, BY_STORAGE_CLASS, Dtype
-from lingctl.node.checkpoint.stand_ins import Global, Mapping, Storage, Tensor
+from lingctl.node.checkpoint.pickles.stand_ins import Global, Mapping, Storage, Tensor
 from lingctl.node.trouble import Trouble
 
 _MOST_DIMENSIONS = 64

@@ -11,11 +11,11 @@ import ssl
 import threading
 from typing import Callable, List, Optional, Tuple
 
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
-from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
-from lingctl.node.fetch.wire import BLOCK, FAILED, WAIT, Channel, context
+from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
 
@@ -36,19 +36,19 @@ class PeerSource:
         self._listener: Optional[socket.socket] = None
         self._place = place
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """See ``Source.listing``: with machines as sources, it is always given."""
         raise Trouble("a spread needs its list of files", code="usage", exit_status=2)
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """See ``Source.fetch``."""
-        waiting: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        waiting: queue.SimpleQueue[ListedFile] = queue.SimpleQueue()
         for file in files:
             waiting.put(file)
         taker = _Taker(place, progress, arrived, waiting)
-        failures: List[Failure] = []
+        failures: List[NotFetched] = []
         connect = self._pushed() if self._request.source == "push" else self._connect
         threads = [
             threading.Thread(target=self._work, args=(taker, connect, failures), daemon=True)
@@ -61,11 +61,11 @@ class PeerSource:
         self._round += 1
         return failures
 
-    def _work(self, taker: _Taker, connect: Callable[[], Channel], failures: List[Failure]) -> None:
+    def _work(self, taker: _Taker, connect: Callable[[], Channel], failures: List[NotFetched]) -> None:
         try:
             channel = connect()
         except Trouble as trouble:
-            failures.append(Failure("", trouble, True))
+            failures.append(NotFetched("", trouble, True))
             return
         try:
             taker.take_all(channel)
@@ -134,7 +134,7 @@ class _Taker:
         place: Place,
         progress: OnProgress,
         arrived: OnArrival,
-        waiting: queue.SimpleQueue[Wanted],
+        waiting: queue.SimpleQueue[ListedFile],
     ) -> None:
         self._place = place
         self._progress = progress
@@ -158,7 +158,7 @@ class _Taker:
             os.replace(self._place.staged(file) + ".part", self._place.staged(file))
             self._arrived(file, digest)
 
-    def _take(self, channel: Channel, file: Wanted) -> str:
+    def _take(self, channel: Channel, file: ListedFile) -> str:
         descriptor = os.open(
             self._place.staged(file) + ".part",
             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
@@ -182,7 +182,9 @@ class _Taker:
                     self._progress(file.path, done)
         return sha256.hexdigest()
 
-    def _hash_what_is_here(self, descriptor: int, file: Wanted, update: Callable[[memoryview], None]) -> int:
+    def _hash_what_is_here(
+        self, descriptor: int, file: ListedFile, update: Callable[[memoryview], None]
+    ) -> int:
         size = os.fstat(descriptor).st_size
         if size > file.size:
             os.ftruncate(descriptor, 0)
@@ -190,16 +192,18 @@ class _Taker:
         buffer, done = memoryview(bytearray(BLOCK)), 0
         while done < size:
             count = os.preadv(descriptor, [buffer], done)
+            if not count:
+                break  # somebody cut it meanwhile: the rest is asked for
             update(buffer[:count])
             done += count
         self._progress(file.path, done)
         return done
 
 
-def _broken(error: OSError, path: str) -> Failure:
+def _broken(error: OSError, path: str) -> NotFetched:
     if error.errno is not None and not isinstance(error, (ConnectionError, ssl.SSLError, TimeoutError)):
-        return Failure(path, system_trouble(error, path), False)
-    return Failure(
+        return NotFetched(path, system_trouble(error, path), False)
+    return NotFetched(
         path,
         Trouble(
             "the connection to the other machine broke",

@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping
 
-from lingctl.node.fetch.client_side import Counter, classify, end_with_parent, read_request, say
+from lingctl.node.fetch.hubs.client_side import Counter, classify, end_with_parent, read_request, say
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

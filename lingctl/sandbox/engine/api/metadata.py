@@ -7,9 +7,9 @@ import os
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.sandbox.engine.api.errors import ApiError
 from lingctl.sandbox.engine.api.masking import masked_path
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.warm_up import BLOCKS
 
 Document = dict[str, Any]

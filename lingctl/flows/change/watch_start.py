@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.change.stop_rest import Stopped, stop_rest
+from lingctl.flows.look.daemon import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
-from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors
+from lingctl.mindie.failures import exit_meaning, explain_waiting, first_errors
 from lingctl.mindie.profile import profile_for
 from lingctl.release.console import earlier_errors_command
-from lingctl.release.daemon import SUCCESS, errors_command, need_known, read_watch, watch_command
+from lingctl.release.daemon import errors_command
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
 _POLL_SECONDS = 1.0
@@ -25,46 +24,6 @@ _POLL_SECONDS = 1.0
 _SETTLE_SECONDS = 1.5
 _TASK = "load the model"
 _RESTARTED = "daemon-restarted"
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonSight:
-    """One look at a node's daemon.
-
-    Attributes:
-        alive: whether its process is there.
-        exit_status: how it ended, as text, or empty.
-        console: the end of what it printed, with its success line, if there was one, before it.
-    """
-
-    alive: bool
-    exit_status: str
-    console: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it printed its success line: necessary, and not yet an answer to a request."""
-        return SUCCESS in self.console
-
-
-def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:
-    """Look once.
-
-    Raises:
-        NodeError: it is not known whether it is there.
-    """
-    said = connection.run(watch_command(cluster), timeout=30).stdout
-    state, status, console = read_watch(said)
-    need_known(state, connection.node)
-    return DaemonSight(state.pid is not None, status, console)
-
-
-def how_it_ended(sight: DaemonSight) -> str:
-    """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
-    told = explain(sight.console, status=sight.exit_status)
-    cause = told[0].cause if told else exit_meaning(sight.exit_status)
-    how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
-    return f"{how}: {cause}" if cause else how
 
 
 def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Tuple
 
-from lingctl.node.checkpoint.builders import refused
-from lingctl.node.checkpoint.stand_ins import Mapping, Tensor
+from lingctl.node.checkpoint.pickles.builders import refused
+from lingctl.node.checkpoint.pickles.stand_ins import Mapping, Tensor
 from lingctl.node.trouble import Trouble
 
 # Where training frameworks put the state dict inside a larger checkpoint.

@@ -45,6 +45,13 @@ class Tensor(NamedTuple):
         return count
 
     @property
+    def header_shape(self) -> Tuple[int, ...]:
+        """As a safetensors header has it: that counts values, torch elements; two of float4 share one."""
+        if self.dtype.per_element == 1 or not self.shape:
+            return self.shape
+        return (*self.shape[:-1], self.shape[-1] * self.dtype.per_element)
+
+    @property
     def size(self) -> int:
         """Bytes of the view when written out contiguously."""
         return self.elements * self.dtype.size

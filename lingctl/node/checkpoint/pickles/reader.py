@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from typing import Callable, Dict, List, Optional
 
-from lingctl.node.checkpoint import budget as cost
-from lingctl.node.checkpoint import builders
-from lingctl.node.checkpoint.budget import Budget
-from lingctl.node.checkpoint.stand_ins import Global, Mapping
+from lingctl.node.checkpoint.pickles import budget as cost
+from lingctl.node.checkpoint.pickles import builders
+from lingctl.node.checkpoint.pickles.budget import Budget
+from lingctl.node.checkpoint.pickles.stand_ins import Global, Mapping
 from lingctl.node.trouble import Trouble
 
 _LONGEST_NAME = 256

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from lingctl.sandbox.engine.api.errors import invalid
+from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.site import this_site
 
 # The real one gave up on 8 MiB; where between that and 18,000 tokens the border lies is not known.

@@ -6,8 +6,8 @@ import queue
 import time
 from dataclasses import dataclass
 
-from lingctl.sandbox.engine.api.errors import ApiError
-from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.wish import Wish
 from lingctl.sandbox.engine.sampling import Choice
 from lingctl.sandbox.engine.scheduler import EngineLost, Request, StepFailed, Token
 from lingctl.sandbox.engine.server_config import Section

@@ -10,9 +10,9 @@ import threading
 import time
 from typing import Callable, Dict, Optional, Tuple
 
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.wire import BEAT_SECONDS, FAILED, HEAD, WAIT, Channel, frame_buffer
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.wire import BEAT_SECONDS, FAILED, HEAD, WAIT, Channel, frame_buffer
 from lingctl.node.trouble import Trouble
 
 # Without a connection for so long, the server ends by itself.
@@ -28,7 +28,7 @@ class FileServer:
     """Listens, and serves each connection in a thread of its own."""
 
     def __init__(
-        self, place: Place, files: Tuple[Wanted, ...], tls: ssl.SSLContext, host: str, port: int
+        self, place: Place, files: Tuple[ListedFile, ...], tls: ssl.SSLContext, host: str, port: int
     ) -> None:
         """Listen.
 
@@ -87,9 +87,9 @@ class FileServer:
 class Giver:
     """Answers requests for files, from final names or from what has arrived so far."""
 
-    def __init__(self, place: Place, files: Tuple[Wanted, ...]) -> None:
+    def __init__(self, place: Place, files: Tuple[ListedFile, ...]) -> None:
         self._place = place
-        self._files: Dict[str, Wanted] = {file.path: file for file in files}
+        self._files: Dict[str, ListedFile] = {file.path: file for file in files}
 
     def give(self, channel: Channel, given: Optional[Callable[[int], None]] = None) -> None:
         """Serve one connection to its end.
@@ -113,7 +113,7 @@ class Giver:
             self._send(channel, file, offset, given)
 
     def _send(
-        self, channel: Channel, file: Wanted, offset: int, given: Optional[Callable[[int], None]]
+        self, channel: Channel, file: ListedFile, offset: int, given: Optional[Callable[[int], None]]
     ) -> None:
         descriptor = self._open(channel, file)
         if descriptor is None:
@@ -124,7 +124,7 @@ class Giver:
         finally:
             os.close(descriptor)
 
-    def _open(self, channel: Channel, file: Wanted) -> Optional[int]:
+    def _open(self, channel: Channel, file: ListedFile) -> Optional[int]:
         patience = _Patience(self._place, channel)
         staged = self._place.staged(file)
         while True:
