@@ -12,6 +12,7 @@ from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
     from lingctl.flows.weights.settings import HubSettings
+    from lingctl.flows.weights.spread_sources import SpreadOptions
     from lingctl.flows.weights.wanted import WantedModel, WeightsSource
     from lingctl.inventory.cluster import Cluster
 
@@ -61,6 +62,8 @@ def download(
     import os
 
     from lingctl.flows.weights.settings import hub_settings
+    from lingctl.flows.weights.spread import folder_on_nodes
+    from lingctl.flows.weights.spread_sources import SpreadOptions
     from lingctl.flows.weights.wanted import HubName, wanted_model, weights_source
 
     cluster = required_cluster(nodes) if nodes else None
@@ -73,7 +76,12 @@ def download(
             raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
         _here(wanted, to, chosen, settings, revision, recheck, as_json)
         return
-    _on_nodes(cluster, wanted, to, chosen, settings, revision, recheck, port, stop, lock_wait, as_json)
+    folder = folder_on_nodes(cluster, wanted, to)
+    if stop:
+        _stop(cluster, wanted, folder, lock_wait, as_json)
+        return
+    options = SpreadOptions(folder, revision, recheck, port)
+    _on_nodes(cluster, wanted, chosen, settings, options, lock_wait, as_json)
 
 
 def _here(
@@ -101,49 +109,39 @@ def _here(
     answer(f"digest of the weights: {done['digest']}")
 
 
+def _stop(cluster: Cluster, wanted: WantedModel, folder: str, lock_wait: float, as_json: bool) -> None:
+    from lingctl.flows.weights.download import stop_downloads
+    from lingctl.output.documents import print_json
+    from lingctl.output.person import Terminal
+    from lingctl.output.terminal import answer
+
+    stopped = stop_downloads(cluster, folder, Terminal(), lock_wait=lock_wait)
+    if as_json:
+        print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})
+        return
+    for name, was_running in stopped.items():
+        answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
+
+
 def _on_nodes(
     cluster: Cluster,
     wanted: WantedModel,
-    to: str | None,
     chosen: WeightsSource,
     settings: HubSettings,
-    revision: str,
-    recheck: bool,
-    port: int,
-    stop: bool,
+    options: SpreadOptions,
     lock_wait: float,
     as_json: bool,
 ) -> None:
-    from lingctl.flows.run.change import noted_change
-    from lingctl.flows.weights.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
-    from lingctl.flows.weights.spread_sources import SpreadOptions
+    from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress
+    from lingctl.output.person import Terminal
     from lingctl.output.terminal import answer
-    from lingctl.remote.group import connect
 
-    folder = folder_on_nodes(cluster, wanted, to)
-    with progress() as listener, connect(cluster, listener) as group:
-        if stop:
-            words = ("lingctl download --stop", f"end the download into {folder}")
-            # Held for this too: nobody ends what another's deploy waits for.
-            with noted_change(group, cluster, *words, listener, wait=lock_wait):
-                stopped = stop_on_nodes(group, cluster, folder)
-        else:
-            words = ("lingctl download", f"download {wanted.name} into {folder}")
-            options = SpreadOptions(folder, revision, recheck, port)
-            with noted_change(group, cluster, *words, listener, wait=lock_wait):
-                done = download_on_nodes(group, cluster, wanted, chosen, settings, options, listener)
-    if stop:
-        if as_json:
-            print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})
-        for name, was_running in stopped.items() if not as_json else ():
-            answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
-        return
+    done = download_everywhere(cluster, wanted, chosen, settings, options, Terminal(), lock_wait=lock_wait)
     digest = next(iter(done.values()))["digest"]
     if as_json:
-        head = {"model": wanted.name, "repository": wanted.repository, "folder": folder, "digest": digest}
-        print_json("download", {**head, "nodes": done})
+        head = {"model": wanted.name, "repository": wanted.repository, "folder": options.folder}
+        print_json("download", {**head, "digest": digest, "nodes": done})
         return
     for name, result in done.items():
         answer(f"{name}: {_in_words(result)}")

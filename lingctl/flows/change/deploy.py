@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from lingctl.errors import NodeError
+from lingctl.checks.glance import UNSEEN
+from lingctl.errors import ChecksFailed, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
-from lingctl.flows.change.preflight import Preflight, addresses_of, stop_on
+from lingctl.flows.change.ending import Ending
+from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
 from lingctl.flows.look.node_states import image_of, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
@@ -18,6 +20,9 @@ from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
 from lingctl.flows.run.node_program import prepare_program
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
@@ -33,6 +38,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Addresses, wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
+from lingctl.serving.smoke import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +81,62 @@ class Deployment:
     glanced: bool = False
 
     @property
-    def unfit(self) -> list[Finding]:
-        """What a start would be refused for; only a glance leaves any."""
+    def unfit(self) -> ChecksFailed | None:
+        """What a start would be refused for; only a glance at a cluster that serves leaves any."""
         bad = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
-        return [finding for finding in bad if finding.check not in self.wanted.accepted]
+        refused = [finding for finding in bad if finding.check not in self.wanted.accepted]
+        return failed_checks(refused, waivable=True, what="serves, but would not be fit to start")
 
-    def need_fit(self) -> None:
-        """Be sure that nothing was found that a start would be refused for.
 
-        Raises:
-            ChecksFailed: something was, by a glance at a cluster that serves.
-        """
-        stop_on(self.unfit, waivable=True, what="serves, but would not be fit to start")
+def deploy(
+    cluster: Cluster,
+    person: Person,
+    *,
+    accepted: Collection[str] = (),
+    smoke: bool = True,
+    dry_run: bool = False,
+    lock_wait: float = 0.0,
+) -> Outcome[SmokeReport]:
+    """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers.
+
+    Args:
+        cluster: what is wanted.
+        person: who wants it.
+        accepted: names of checks that may fail.
+        smoke: prove it at the end.
+        dry_run: stop after the plan.
+        lock_wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached, or a step failed.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
+        deployment = plan_deploy(group, cluster, listener, accepted)
+        end = Ending(cluster, deployment.states)
+
+        def run(group: Group, listener: Listener, change: Change) -> None:
+            run_deploy(group, deployment, listener, change)
+
+        return Proposal(
+            command="lingctl deploy",
+            question="Do this?",
+            plan=deployment.plan,
+            run=run,
+            # The proof changes nothing, and the next deploy brings one that is missing: so nobody else has to
+            # wait for it.
+            locked=(end.wait, end.settle),
+            afterwards=(end.prove,) if smoke else (),
+            # An interrupted run may have left daemons that still load, or no proof.
+            unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
+            unfit=deployment.unfit,
+            findings=deployment.findings,
+            remarks=(UNSEEN,) if deployment.glanced else (),
+        )
+
+    return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)
 
 
 def plan_deploy(

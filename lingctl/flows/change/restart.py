@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from lingctl.errors import UsageError
+from lingctl.events import Listener
+from lingctl.flows.change.ending import Ending
 from lingctl.flows.change.releases import quick_states
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
@@ -16,6 +21,30 @@ from lingctl.remote.group import Group
 from lingctl.remote.runtime import call
 
 _LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
+
+
+def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
+    """Stop all daemons, start them again with the files that are there, and wait until they answer.
+
+    Args:
+        cluster: whose daemons.
+        person: who wants it.
+        lock_wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: there is nothing to start again, a node cannot be reached, or a daemon did not start.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[None]:
+        plan = plan_restart(group, cluster)
+        # It serves what was served before: no proof is owed, and what an earlier run left half-done stays so.
+        end = Ending(cluster, {})
+        return Proposal(
+            command="lingctl restart", question="Restart the service?", plan=plan, locked=(end.wait,)
+        )
+
+    return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
 def plan_restart(group: Group, cluster: Cluster) -> Plan:

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
+from lingctl.flows.change.ending import Ending
 from lingctl.flows.change.releases import quick_states
 from lingctl.flows.look.node_states import node_state
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.model_config import model_config_text
@@ -26,6 +30,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.serving.smoke import SmokeReport
 
 _COMMAND = "lingctl rollback"
 
@@ -51,6 +56,57 @@ class Rollback:
     def command(self) -> str:
         """As the journal has it: by the release in it the same command goes on after an interruption."""
         return f"{_COMMAND} {self.release}"
+
+
+def rollback(
+    cluster: Cluster,
+    person: Person,
+    release: str | None = None,
+    *,
+    smoke: bool = True,
+    dry_run: bool = False,
+    lock_wait: float = 0.0,
+) -> Outcome[SmokeReport]:
+    """Bring every node back to an earlier release, and prove that it answers.
+
+    Args:
+        cluster: whose nodes.
+        person: who wants it.
+        release: see ``plan_rollback``.
+        smoke: prove it at the end.
+        dry_run: stop after the plan.
+        lock_wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        UsageError: there is no such release, or it is not whole.
+        ChecksFailed: the service answers, but wrongly.
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached or lacks what the release needs, or a step failed.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
+        back = plan_rollback(group, cluster, release)
+        end = Ending(cluster, back.states)
+        proof = (end.prove,) if smoke else ()
+
+        def run(group: Group, listener: Listener, change: Change) -> None:
+            run_rollback(group, cluster, back, listener, change)
+
+        return Proposal(
+            command=back.command,
+            question="Do this?",
+            plan=back.plan,
+            run=run,
+            # The proof is a part of it: until then, the same command goes on with this release and no earlier
+            # one. So it comes before the end in the journal, this run's and that of an interrupted one.
+            locked=(end.wait, end.settle, *proof),
+            unchanged=(end.wait, *proof, end.settle),
+            release=back.release,
+            heading=f"Back to release {back.release}:",
+            wanted=f"release {back.release} has it",
+        )
+
+    return carry_out(cluster, person, look, quick=True, dry_run=dry_run, lock_wait=lock_wait)
 
 
 def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollback:

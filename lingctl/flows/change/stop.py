@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from lingctl.events import Listener
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import stop_command, stop_seconds
@@ -15,6 +19,27 @@ _LOOK = """
 shift
 "$runtime" "$@" 2>&1 >/dev/null
 """
+
+
+def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
+    """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
+
+    Args:
+        cluster: whose daemons.
+        person: who wants it.
+        lock_wait: seconds to wait for somebody else's change to end.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached, or a daemon did not end.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[None]:
+        plan = plan_stop(group, cluster)
+        nothing = ("Nothing to do: no container of this cluster runs.",) if plan.empty else ()
+        return Proposal(command="lingctl stop", question="Stop the service?", plan=plan, instead=nothing)
+
+    return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
 def plan_stop(group: Group, cluster: Cluster) -> Plan:
