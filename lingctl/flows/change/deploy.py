@@ -101,11 +101,9 @@ def deploy(
 
     Args:
         cluster: what is wanted.
-        person: who wants it.
         accepted: names of checks that may fail.
         smoke: prove it at the end.
-        dry_run: stop after the plan.
-        lock_wait: seconds to wait for somebody else's change to end.
+        person, dry_run, lock_wait: see ``carry_out``.
 
     Raises:
         ChecksFailed: the nodes are not fit to start, or the service answers wrongly.

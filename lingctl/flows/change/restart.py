@@ -27,9 +27,7 @@ def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outc
     """Stop all daemons, start them again with the files that are there, and wait until they answer.
 
     Args:
-        cluster: whose daemons.
-        person: who wants it.
-        lock_wait: seconds to wait for somebody else's change to end.
+        cluster, person, lock_wait: see ``carry_out``.
 
     Raises:
         LockedError: somebody else is changing this cluster.

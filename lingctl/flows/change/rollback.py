@@ -70,12 +70,9 @@ def rollback(
     """Bring every node back to an earlier release, and prove that it answers.
 
     Args:
-        cluster: whose nodes.
-        person: who wants it.
         release: see ``plan_rollback``.
         smoke: prove it at the end.
-        dry_run: stop after the plan.
-        lock_wait: seconds to wait for somebody else's change to end.
+        cluster, person, dry_run, lock_wait: see ``carry_out``.
 
     Raises:
         UsageError: there is no such release, or it is not whole.

@@ -25,9 +25,7 @@ def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome
     """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
 
     Args:
-        cluster: whose daemons.
-        person: who wants it.
-        lock_wait: seconds to wait for somebody else's change to end.
+        cluster, person, lock_wait: see ``carry_out``.
 
     Raises:
         LockedError: somebody else is changing this cluster.

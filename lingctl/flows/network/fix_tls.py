@@ -45,10 +45,8 @@ def fix_tls(
     """Set the TLS switch of every card, and look at the outcome.
 
     Args:
-        cluster: whose cards.
         value: 0 or 1.
-        person: who wants it.
-        lock_wait: seconds to wait for somebody else's change to end.
+        cluster, person, lock_wait: see ``carry_out``.
 
     Returns:
         With what was found of every card at the end.

@@ -47,11 +47,9 @@ def change_overlay(
     """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
 
     Args:
-        cluster: whose nodes.
         action: what to do.
         options: how.
-        person: who wants it.
-        lock_wait: seconds to wait for somebody else's change to end.
+        cluster, person, lock_wait: see ``carry_out``.
 
     Raises:
         LockedError: somebody else is changing this cluster, or the tree.
