@@ -13,7 +13,7 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import Ending
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
@@ -46,6 +46,7 @@ class Wanted:
     """What a plan is made from, besides the nodes as they are.
 
     Attributes:
+        look: how the nodes are looked at.
         addresses: live address of every card; with several nodes only.
         programs: how to run lingctl's own program on each node.
         accepted: names of checks that may fail.
@@ -53,6 +54,7 @@ class Wanted:
 
     cluster: Cluster
     profile: Profile
+    look: Look
     addresses: Addresses
     programs: Mapping[str, Program]
     accepted: Collection[str]
@@ -155,11 +157,12 @@ def plan_deploy(
         ChecksFailed: the network or the nodes are not fit to start.
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
-    need_container_nowhere_else(group, cluster)
     profile = profile_for(cluster.mindie)
+    look = look_of(cluster, profile)
+    need_container_nowhere_else(group, look.site)
     preflight = Preflight(group, cluster, listener, accepted)
-    serves = all_daemons_run(group, cluster)
-    addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
+    serves = all_daemons_run(group, look.site)
+    addresses = live_addresses(group, look.site) if serves and cluster.multi_node else {}
     report: NetworkReport | None = None
     if not serves or not _complete(cluster, addresses):
         report = preflight.nodes()
@@ -167,8 +170,8 @@ def plan_deploy(
         addresses = addresses_of(facts)
         if cluster.multi_node:
             need_known_form({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
+    programs = group.all(lambda node: prepare_program(node, cluster, look.image))
+    deployment = _plan(group, Wanted(cluster, profile, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
         preflight.capacity(report.facts, deployment.shape)
@@ -196,8 +199,7 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
         LingctlError: a step failed; nothing later was begun.
     """
     wanted = deployment.wanted
-    image = image_of(wanted.cluster, wanted.profile)
-    need_no_drift(group, wanted.cluster, wanted.profile, deployment.states, image)
+    need_no_drift(group, wanted.look, deployment.states)
     tried = list[str]()
     while not deployment.settled:
         weights = [step for step in deployment.plan.changes if step.stage is Stage.WEIGHTS]
@@ -227,10 +229,10 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     cluster, profile = wanted.cluster, wanted.profile
     addresses, programs = wanted.addresses, wanted.programs
     listener(Event("look at the nodes", "started"))
-    states = node_states(group, cluster, profile, programs)
+    states = node_states(group, wanted.look, programs)
     listener(Event("look at the nodes", "done"))
-    _need_images(cluster.runtime, states, image_of(cluster, profile))
-    _need_own_container(cluster, states)
+    _need_images(wanted.look.site.runtime, states, wanted.look.image)
+    _need_own_container(wanted.look.site.container, states)
     weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
     _same_weights_folder(weights)
     releases = {
@@ -247,7 +249,7 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     if settled:
         steps += record_steps(cluster, states, releases, new_recording(releases, states))
     steps += [step for state in states.values() for step in certificate_steps(cluster, state, profile)]
-    steps += deploy_steps(cluster, states, releases).steps
+    steps += deploy_steps(wanted.look.site, states, releases).steps
     shape = shape_of(weights[cluster.primary.name].model_config) if settled else None
     return Deployment(wanted, plan_of(steps), settled, states, shape)
 
@@ -261,11 +263,11 @@ def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) 
         raise image_missing(runtime, f"the image {image} is not there", image, ", ".join(without))
 
 
-def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:
+def _need_own_container(name: str, states: Mapping[str, NodeState]) -> None:
     for state in states.values():
         if state.container is not None and not state.container.spec:
             raise NodeError(
-                f"a container named {cluster.container_name} is there that lingctl did not make",
+                f"a container named {name} is there that lingctl did not make",
                 where=state.node,
                 remedy="give ours another name (container: {name: ...} in hosts.yaml), or remove that one",
                 code="container-foreign",

@@ -15,6 +15,7 @@ from lingctl.flows.change import ending as ending_module
 from lingctl.flows.change import rollback as rollback_module
 from lingctl.flows.change.deploy import Deployment, Wanted, deploy
 from lingctl.flows.change.rollback import Rollback, rollback
+from lingctl.flows.look.node_states import look_of
 from lingctl.flows.run import change as change_module
 from lingctl.flows.run import story as story_module
 from lingctl.flows.run.person import Unattended
@@ -194,14 +195,16 @@ def ends(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def deploying(world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = Wanted(world.cluster, profile_for(world.cluster.mindie), {}, {}, ())
+    profile = profile_for(world.cluster.mindie)
+    wanted = Wanted(world.cluster, profile, look_of(world.cluster, profile), {}, {}, ())
     found = Deployment(wanted, plan, True, {}, None)
     monkeypatch.setattr(deploy_module, "plan_deploy", lambda *_: found)
     monkeypatch.setattr(deploy_module, "run_deploy", lambda *_: world.tell("run"))
 
 
 def going_back(world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    back = Rollback("20260101-000000-aaaa", plan, "image", {}, profile_for(world.cluster.mindie))
+    look = look_of(world.cluster, profile_for(world.cluster.mindie))
+    back = Rollback("20260101-000000-aaaa", plan, look, {})
     monkeypatch.setattr(rollback_module, "plan_rollback", lambda *_: back)
     monkeypatch.setattr(rollback_module, "run_rollback", lambda *_: world.tell("run"))
 
