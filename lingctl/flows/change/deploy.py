@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from lingctl.checks.glance import UNSEEN
 from lingctl.errors import ChecksFailed, NodeError
@@ -116,15 +117,11 @@ def deploy(
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         deployment = plan_deploy(group, cluster, listener, accepted)
         end = Ending(cluster, deployment.states)
-
-        def run(group: Group, listener: Listener, change: Change) -> None:
-            run_deploy(group, deployment, listener, change)
-
         return Proposal(
             command="lingctl deploy",
             question="Do this?",
             plan=deployment.plan,
-            run=run,
+            run=partial(run_deploy, deployment),
             # The proof changes nothing, and the next deploy brings one that is missing: so nobody else has to
             # wait for it.
             locked=(end.wait, end.settle),
@@ -185,12 +182,12 @@ def plan_deploy(
     return deployment
 
 
-def run_deploy(group: Group, deployment: Deployment, listener: Listener, change: Change) -> None:
+def run_deploy(deployment: Deployment, group: Group, listener: Listener, change: Change) -> None:
     """Do what the plan says; after a download or conversion the rest is planned from what arrived.
 
     Args:
-        group: connections to all nodes.
         deployment: the plan, and what it was made from.
+        group: connections to all nodes.
         listener: hears each step.
         change: the lock that is held and the journal that is kept meanwhile.
 

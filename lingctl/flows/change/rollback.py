@@ -85,7 +85,8 @@ def rollback(
         proof = (end.prove,) if smoke else ()
 
         def run(group: Group, listener: Listener, change: Change) -> None:
-            run_rollback(group, back, listener, change)
+            need_no_drift(group, back.look, back.states)
+            execute(back.plan, group, listener, change=change)
 
         return Proposal(
             command=back.command,
@@ -143,17 +144,6 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         steps.append(_model_config_step(state, wanted[name]))
     steps += deploy_steps(then.site, states, wanted).steps
     return Rollback(target.id, plan_of(steps), then, states)
-
-
-def run_rollback(group: Group, back: Rollback, listener: Listener, change: Change) -> None:
-    """Do it.
-
-    Raises:
-        NodeError: a node changed since the plan was made; nothing was done.
-        LingctlError: a step failed; nothing later was begun.
-    """
-    need_no_drift(group, back.look, back.states)
-    execute(back.plan, group, listener, change=change)
 
 
 def _interrupted(states: Mapping[str, NodeState]) -> str | None:

@@ -206,7 +206,7 @@ def going_back(world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Non
     look = look_of(world.cluster, profile_for(world.cluster.mindie))
     back = Rollback("20260101-000000-aaaa", plan, look, {})
     monkeypatch.setattr(rollback_module, "plan_rollback", lambda *_: back)
-    monkeypatch.setattr(rollback_module, "run_rollback", lambda *_: world.tell("run"))
+    monkeypatch.setattr(rollback_module, "need_no_drift", lambda *_: world.tell("run"))
 
 
 def test_deploy_proves_when_the_lock_is_given_back(ends: World, monkeypatch):
