@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lingctl.events import Listener
     from lingctl.flows.serve.bench import BenchOptions
     from lingctl.serving.bench.report import BenchReport
-    from lingctl.serving.bench.sweep import Limits
+    from lingctl.serving.bench.sweep import SweepLimits
     from lingctl.serving.endpoint import TlsFiles
 
 
@@ -79,14 +79,14 @@ def bench(
     raise typer.Exit(report.exit_status)
 
 
-def _limits(ttft: float, tpot: float) -> Limits:
+def _limits(ttft: float, tpot: float) -> SweepLimits:
     from lingctl.errors import UsageError
-    from lingctl.serving.bench.sweep import Limits
+    from lingctl.serving.bench.sweep import SweepLimits
 
     if not ttft and not tpot:
         remedy = "for example: --sweep --ttft-limit 2000 --tpot-limit 50"
         raise UsageError("--sweep needs a limit to look for", remedy=remedy, code="sweep-limits")
-    return Limits(ttft or None, tpot or None)
+    return SweepLimits(ttft or None, tpot or None)
 
 
 def _run(

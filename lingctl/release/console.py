@@ -6,8 +6,7 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 from __future__ import annotations
 
 from lingctl.assets import shell
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, script
 
 # As many bytes as ``watch_command`` brings from the end.
@@ -42,12 +41,11 @@ _WANTED = "|".join(
 _EARLIER = shell("daemon/earlier")
 
 
-def earlier_errors_command(cluster: Cluster) -> Command:
+def earlier_errors_command(layout: Layout) -> Command:
     """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
-    console = layout_of(cluster).console
     return script(
         _EARLIER,
-        console,
+        layout.console,
         WATCHED_BYTES,
         _MOST_BYTES,
         _REQUESTS,

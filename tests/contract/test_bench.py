@@ -20,7 +20,7 @@ from lingctl.serving.api import CHAT, INFER, Ask
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
-from lingctl.serving.bench.sweep import Limits
+from lingctl.serving.bench.sweep import SweepLimits
 from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
 from lingctl.serving.http import tls_context
 from tests.engine_node import EngineNode, address, tiny
@@ -227,7 +227,7 @@ def test_mindie_counts_the_lengths_that_were_asked_for(engine, kind):
 
 
 def test_a_sweep_of_mindie(engine):
-    limits = Limits(ttft=10_000.0, tpot=10_000.0)
+    limits = SweepLimits(ttft=10_000.0, tpot=10_000.0)
     options = BenchOptions(
         requests=8, input_tokens=16, output_tokens=4, limits=limits, most_concurrency=4, warmup=1
     )
@@ -235,7 +235,7 @@ def test_a_sweep_of_mindie(engine):
     assert [trial.concurrency for trial in report.trials] == [1, 2, 4]
     assert "the most tried" in report.conclusion
     assert report.exit_status == 0
-    strict = bench_endpoint(engine, BenchOptions(requests=4, limits=Limits(tpot=0.0001)), ignore)
+    strict = bench_endpoint(engine, BenchOptions(requests=4, limits=SweepLimits(tpot=0.0001)), ignore)
     assert strict.exit_status == 3
     assert "even one request at a time breaks the limit: TPOT" in strict.conclusion
 

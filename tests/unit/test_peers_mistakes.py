@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lingctl import __version__
-from lingctl.ascend.facts import NodeRequest, card_questions, questions
+from lingctl.ascend.questions import NodeRequest, card_questions, questions
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules.check import check_config

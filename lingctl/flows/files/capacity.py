@@ -30,7 +30,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CapacityAnswer:
     """The answer to a capacity question."""
 
     model: Model
@@ -44,7 +44,7 @@ def answer_capacity(
     wishes: Wishes,
     cluster: Cluster | None = None,
     model_config: Mapping[str, Any] | None = None,
-) -> Answer:
+) -> CapacityAnswer:
     """Whether a model fits.
 
     Args:
@@ -67,7 +67,7 @@ def answer_capacity(
     load = _load(wishes, devices, window, cluster)
     _refuse_nonsense(wishes, devices, load)
     found = estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
-    return Answer(model, load, found, judge(shape, found, load))
+    return CapacityAnswer(model, load, found, judge(shape, found, load))
 
 
 def _load(wishes: Wishes, devices: int, window: int, cluster: Cluster | None) -> Load:

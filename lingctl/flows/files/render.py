@@ -12,7 +12,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.inputs import Known
 from lingctl.flows.files.json_files import read_document
-from lingctl.flows.files.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec, run_command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Callable, Dict, Mapping
+from typing import Dict
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
@@ -13,10 +13,9 @@ from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
+from lingctl.node.progress import Report
 
 ACTIONS = ("status", "diff", "apply", "verify", "revert")
-
-Report = Callable[[Mapping[str, object]], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.ascend.facts import NodeRequest, read_facts
 from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.questions import NodeRequest, read_facts
 from lingctl.assets import asset
 from lingctl.checks.capacity import check_capacity
 from lingctl.errors import ConfigurationError, UsageError

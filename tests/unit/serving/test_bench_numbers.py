@@ -21,7 +21,7 @@ from lingctl.serving.bench.outcome import Outcome
 from lingctl.serving.bench.plot import check_plot, write_plot
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport, amounts, time_rows
-from lingctl.serving.bench.sweep import Limits, best, sweep
+from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.wire import ResponseReader, WireError
 
 
@@ -126,7 +126,7 @@ def test_the_sweep_finds_the_limit(limit):
         tried.append(concurrency)
         return metrics_with(50 if concurrency <= limit else 5000)
 
-    trials = sweep(run, Limits(ttft=1000), 512)
+    trials = sweep(run, SweepLimits(ttft=1000), 512)
     found = best(trials).concurrency
     assert found <= limit
     assert limit - found <= max(1, found // 16)
@@ -134,9 +134,9 @@ def test_the_sweep_finds_the_limit(limit):
 
 
 def test_a_sweep_that_breaks_at_once_or_never():
-    assert best(sweep(lambda c: metrics_with(5000), Limits(ttft=1000), 512)) is None
-    assert best(sweep(lambda c: metrics_with(1), Limits(ttft=1000), 100)).concurrency == 100
-    assert "requests failed" in Limits(ttft=1e9).broken_by(
+    assert best(sweep(lambda c: metrics_with(5000), SweepLimits(ttft=1000), 512)) is None
+    assert best(sweep(lambda c: metrics_with(1), SweepLimits(ttft=1000), 100)).concurrency == 100
+    assert "requests failed" in SweepLimits(ttft=1e9).broken_by(
         replace(metrics_with(1, failed=2), errors={"x": 2})
     )
 
