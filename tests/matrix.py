@@ -17,7 +17,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 HERE = ("3.11", "3.12", "3.13", "3.14")
 ON_NODES = ("3.9", "3.10", *HERE)
 # A node has nothing installed: these start the packed program with the bare interpreter.
-NODE_TESTS = ("tests/node/test_program.py", "tests/weights/test_python39.py")
+NODE_TESTS = (
+    "tests/node/test_program.py::test_every_module_loads_on_python39",
+    "tests/node/test_program.py::test_converts_and_checks_on_python39",
+    "tests/weights/test_python39.py",
+)
 
 
 def unit_tests(version: str, python: Path) -> int:
