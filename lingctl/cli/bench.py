@@ -40,9 +40,7 @@ def bench(
     ttft_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TTFT p90, ms.")] = 0.0,
     tpot_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TPOT p90, ms.")] = 0.0,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Sweep: highest concurrency to try.")] = 512,
-    plot: Annotated[
-        Path | None, typer.Option(help="Write charts: FILE.html (or .png with matplotlib).")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,

@@ -15,7 +15,9 @@ _R = TypeVar("_R")
 def threads() -> int:
     """How many copies at once. On two cores two are best (docs/performance.md); large servers have more to
     give, and a service may be running beside."""
-    return max(2, min(8, len(os.sched_getaffinity(0)) // 4))
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone tells which cores are ours
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(2, min(8, cores // 4))
 
 
 @contextlib.contextmanager

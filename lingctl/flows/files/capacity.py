@@ -10,7 +10,8 @@ from lingctl.errors import UsageError
 from lingctl.findings import Finding
 from lingctl.inventory.catalogue import MODELS, Model
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, judge, load_of, smallest_fit
+from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, smallest_fit
+from lingctl.mindie.capacity_verdict import judge, load_of
 from lingctl.mindie.model_config import loadable_model_config, shape_of
 from lingctl.mindie.settings import PRESET
 

@@ -21,13 +21,12 @@ from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import (
     Load,
     all_parameters,
-    capacity_findings,
     estimate,
     head_slots,
-    judge,
     smallest_fit,
     uneven,
 )
+from lingctl.mindie.capacity_verdict import capacity_findings, judge
 from lingctl.remote.probe import Answers
 from tests.unit.mindie.samples import make_cluster
 
