@@ -10,12 +10,11 @@ from typing import Any
 from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import node_states
+from lingctl.flows.look.node_states import look_of, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
 from lingctl.flows.run.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.container import image_of
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState
@@ -99,9 +98,10 @@ def ask_nodes(
         LingctlError: a node cannot be asked, or holds no weights that could be served.
     """
     listener(Event("look at the nodes", "started"))
-    addresses = live_addresses(group, cluster) if cluster.multi_node else {}
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
-    states = node_states(group, cluster, profile, programs)
+    look = look_of(cluster, profile)
+    addresses = live_addresses(group, look.site) if cluster.multi_node else {}
+    programs = group.all(lambda node: prepare_program(node, cluster, look.image))
+    states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)
     folder = plan.folder if plan else cluster.downloaded_weights

@@ -12,14 +12,12 @@ from pathlib import PurePosixPath
 from lingctl.errors import LingctlError, NodeError
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.overlay.verdicts import Answer, judge
-from lingctl.flows.run.change import Change
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import act
 from lingctl.node.trouble import Trouble
-from lingctl.plan import Plan, Stage, Step
 from lingctl.program import pack as node_program
 from lingctl.program.answers import program_error, read_answers
 from lingctl.release.layout import layout_of
@@ -132,22 +130,6 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
     outcomes = group.map(work)
     answers = {node.name: outcomes[node.name] for node in cluster.nodes}
     return PatchReport(answers, judge(action, answers))
-
-
-def change_nodes(
-    group: Group, cluster: Cluster, action: str, options: PatchOptions, change: Change
-) -> PatchReport:
-    """Do the action on every node as ``patch_nodes`` does, and write it down there."""
-    steps = {
-        name: Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for")
-        for name in group.connections
-    }
-    change.begin(Plan(tuple(steps.values())))
-    report = patch_nodes(group, cluster, action, options)
-    for name, step in steps.items():
-        answer = report.answers[name]
-        change.steps(group[name], [step], answer if isinstance(answer, LingctlError) else None)
-    return report
 
 
 class _Place:
