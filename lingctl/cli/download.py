@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
+    from lingctl.flows.weights.fetched import Fetched
     from lingctl.flows.weights.settings import HubSettings
     from lingctl.flows.weights.wanted import WantedModel, WeightsSource
     from lingctl.inventory.cluster import Cluster
@@ -95,10 +96,10 @@ def _here(
             wanted, Path(to or wanted.folder), chosen, settings, revision, listener, recheck=recheck
         )
     if as_json:
-        print_json("download", {"model": wanted.name, "repository": wanted.repository, **done})
+        print_json("download", {"model": wanted.name, "repository": wanted.repository, **asdict(done)})
         return
-    answer(f"{done['folder']}: {_in_words(done)}")
-    answer(f"digest of the weights: {done['digest']}")
+    answer(f"{done.folder}: {_in_words(done)}")
+    answer(f"digest of the weights: {done.digest}")
 
 
 def _on_nodes(
@@ -140,22 +141,20 @@ def _on_nodes(
         for name, was_running in stopped.items() if not as_json else ():
             answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
         return
-    digest = next(iter(done.values()))["digest"]
+    digest = next(iter(done.values())).digest
     if as_json:
         head = {"model": wanted.name, "repository": wanted.repository, "folder": folder, "digest": digest}
-        print_json("download", {**head, "nodes": done})
+        print_json("download", {**head, "nodes": {name: asdict(result) for name, result in done.items()}})
         return
     for name, result in done.items():
         answer(f"{name}: {_in_words(result)}")
     answer(f"digest of the weights, the same on every node: {digest}")
 
 
-def _in_words(done: Mapping[str, object]) -> str:
+def _in_words(done: Fetched) -> str:
     from lingctl.output.progress import size
 
-    kept = done["kept"]
-    also = f"; rewritten by a deploy and left: {', '.join(kept)}" if isinstance(kept, list) and kept else ""
+    also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
     return (
-        f"{done['files']} files, {size(int(str(done['bytes'])))}, every one as listed; "
-        f"{done['fetched_files']} fetched now{also}"
+        f"{done.files} files, {size(done.bytes)}, every one as listed; {done.fetched_files} fetched now{also}"
     )

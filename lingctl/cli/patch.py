@@ -140,7 +140,9 @@ def _options(
 ) -> PatchOptions:
     from lingctl.flows.overlay.patch import PatchOptions
 
-    return PatchOptions(root, pristine, host, record, False, force, allow_running)
+    return PatchOptions(
+        root=root, pristine=pristine, host=host, record=record, force=force, allow_running=allow_running
+    )
 
 
 def _run(
@@ -225,17 +227,16 @@ def _print(report: PatchReport) -> None:
         if isinstance(said, LingctlError):
             rows.append((node, "unknown", "", "", "", "", ""))
             continue
-        after = said["after"]
-        upstream = after["upstream"]
+        after = said.after
         rows.append(
             (
                 node,
-                after["state"],
-                after["delivery"] or "-",
-                f"{after['overlay']} {after['digest'][:12]}".strip() or "-",
-                f"{after['release'] or 'unknown'} ({after['tested']})",
-                f"{len(upstream['files'])} of {upstream['of']}",
-                after["root"],
+                after.state,
+                after.delivery or "-",
+                f"{after.overlay} {after.digest[:12]}".strip() or "-",
+                f"{after.release or 'unknown'} ({after.tested})",
+                f"{len(after.upstream.files)} of {after.upstream.of}",
+                after.root,
             )
         )
     print_table(("place", "state", "by", "overlay", "atb_llm", "Ling's patch", "root"), rows)
@@ -243,11 +244,11 @@ def _print(report: PatchReport) -> None:
     for said in report.answers.values():
         if isinstance(said, LingctlError):
             continue
-        for what, how in said.get("imports", {}).items():
+        for what, how in (said.imports or {}).items():
             answer(f"import of the {what}: {how}")
-        for path, digest in said.get("record", {}).items():
+        for path, digest in (said.record or {}).items():
             answer(f"{digest or 'absent':64}  {path}")
-        if said.get("identical"):
+        if said.identical:
             answer("the tree is as it was before the overlay: every file and mode compared")
 
 
@@ -260,10 +261,9 @@ def _print_changes(report: PatchReport, *, on_answers: bool = False) -> None:
         if isinstance(answer, LingctlError):
             out.print(f"{node}: {answer.what}", soft_wrap=True)
             continue
-        changes = answer.get("changes", ())
-        what = f", {len(changes)} files differ" if "changes" in answer else ""
-        out.print(f"{node}: {answer['after']['root']}: {answer['after']['state']}{what}", soft_wrap=True)
-        for change in changes:
+        what = "" if answer.changes is None else f", {len(answer.changes)} files differ"
+        out.print(f"{node}: {answer.after.root}: {answer.after.state}{what}", soft_wrap=True)
+        for change in answer.changes or ():
             out.print(f"  {change['kind']} {change['path']}", soft_wrap=True)
             if on_answers:
                 out.print(change["difference"], soft_wrap=True)

@@ -11,13 +11,12 @@ from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.preflight import Preflight, addresses_of, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import image_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
-from lingctl.flows.run.node_program import prepare_program
 from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
@@ -119,7 +118,7 @@ def plan_deploy(
         addresses = addresses_of(facts)
         if cluster.multi_node:
             need_known_form({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
+    programs = node_programs(group, cluster, profile)
     deployment = _plan(group, Wanted(cluster, profile, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()

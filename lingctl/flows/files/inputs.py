@@ -10,10 +10,9 @@ from typing import Any
 from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import node_programs, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
-from lingctl.flows.run.node_program import prepare_program
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
@@ -99,7 +98,7 @@ def ask_nodes(
     """
     listener(Event("look at the nodes", "started"))
     addresses = live_addresses(group, cluster) if cluster.multi_node else {}
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster, profile)))
+    programs = node_programs(group, cluster, profile)
     states = node_states(group, cluster, profile, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
+from lingctl.program.prepare import InImage, prepare
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.layout import layout_of
 from lingctl.release.overlay import overlay_files
@@ -26,6 +28,20 @@ def managed_paths(cluster: Cluster) -> list[str]:
     layout = layout_of(cluster)
     overlay = [f"{layout.overlay}/{name}" for name in sorted(overlay_files())]
     return [layout.config, layout.environment, layout.start, layout.rank_table, *overlay]
+
+
+def node_programs(group: Group, cluster: Cluster, profile: Profile) -> dict[str, Program]:
+    """Our program on every node, run by the host's Python or the image's.
+
+    Raises:
+        NodeError: a node has neither.
+    """
+    models, state = cluster.paths.models, cluster.state_dir
+    folders = (f"{models}:{models}", f"{state}:{state}", weights_mount(cluster))
+    image = image_of(cluster, profile)
+    where = InImage(cluster.runtime, image, tuple(folder for folder in folders if folder))
+    path = layout_of(cluster).program
+    return group.all(lambda connection: prepare(connection, path, where).command)
 
 
 def node_states(

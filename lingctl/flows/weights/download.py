@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from lingctl.events import Listener
+from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.settings import HubSettings
 from lingctl.flows.weights.wanted import WantedModel, WeightsSource
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
-from lingctl.program.here import node_errors
-from lingctl.program.told import reporting
+from lingctl.program.answers import read_result
+from lingctl.program.translate import telling, troubles_as_errors
 
 
 def download_here(
@@ -23,7 +24,7 @@ def download_here(
     listener: Listener,
     *,
     recheck: bool = False,
-) -> dict[str, object]:
+) -> Fetched:
     """Fill ``folder`` on this machine; its files, bytes and digests.
 
     Args:
@@ -50,5 +51,6 @@ def download_here(
         python=sys.executable,
         recheck=recheck,
     )
-    with node_errors():
-        return download(request, str(folder), reporting(listener))
+    with troubles_as_errors():
+        result = download(request, str(folder), telling(listener))
+    return read_result(Fetched, result)
