@@ -58,7 +58,7 @@ def test_the_same_bytes_whatever_the_day_and_the_disk(tmp_path: Path) -> None:
         os.utime(path, (1, 1))
         path.chmod(0o600)
     (tmp_path / "lingctl" / "node" / "notes.txt").write_text("left over")
-    text = "from lingctl.remote import node_program as n; print(n.digest()); print(n.__file__)"
+    text = "from lingctl.program import pack as n; print(n.digest()); print(n.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
