@@ -12,8 +12,12 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
 
 # Two workers, each with whole files of tests: what files share (a lab, a cluster) is started once in each.
+# Tests start lingctl and its programs some thousand times, also where Python is told to keep no compiled files.
+# How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m compileall -q lingctl tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile; \
+	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -84,6 +88,6 @@ parity-real: $(VENV)/test.stamp
 	LINGCTL_MINDIE_LLM=$(MINDIE_LLM) LINGCTL_LING=$(LING) \
 	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py
 
-# MindIE-LLM's own checker of config.json, built by tests/mindie_checker/build.sh: make mindie-checker CHECKER=FILE
+# Our rules of config.json beside a checker of MindIE's that you have: make mindie-checker CHECKER=FILE
 mindie-checker: $(VENV)/test.stamp
 	LINGCTL_MINDIE_CHECKER=$(CHECKER) $(BIN)/python -m pytest tests/mindie_checker

@@ -9,9 +9,9 @@ from lingctl.ascend.unread import Unread, closed, closing, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
-Generation = Literal["A1", "A2", "A3", "950", "310", ""]
+CardGeneration = Literal["A1", "A2", "A3", "950", "310", ""]
 # PCI device ids of Huawei (19e5): the published hccn_tool's own table.
-_GENERATIONS: dict[str, Generation] = {
+_GENERATIONS: dict[str, CardGeneration] = {
     "d801": "A1",
     "d802": "A2",
     "d803": "A3",
@@ -73,7 +73,7 @@ def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
     return Unread("unsupported", "the PCI bus cannot be read here")
 
 
-def generation(pci: tuple[str, ...] | Unread) -> Generation:
+def generation(pci: tuple[str, ...] | Unread) -> CardGeneration:
     """The generation by PCI ids; empty when they do not tell."""
     kinds = set() if isinstance(pci, Unread) else {_GENERATIONS.get(device, "") for device in pci}
     return kinds.pop() if len(kinds) == 1 else ""

@@ -54,7 +54,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A TCP socket that waits for connections."""
 
     address: str
@@ -125,7 +125,7 @@ def read_clock(answer: Answer | None) -> float | Unread:
     return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else unread(seen)
 
 
-def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
+def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unread:
     """Listening sockets, from either form."""
     seen = closed(answer)
     if isinstance(seen, Unread):
@@ -140,7 +140,7 @@ def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
             return unread(seen, f"a line of ss is not understood: {line[:100]}")
         name = re.search(r'\(\("([^"]+)",pid=(\d+)', words[5] if len(words) > 5 else "")
         found.append(
-            Listener(
+            ListeningSocket(
                 words[3].rpartition(":")[0].strip("[]").split("%")[0],
                 int(port),
                 f"{name.group(1)} (pid {name.group(2)})" if name else "",
@@ -257,7 +257,7 @@ def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:
     return tuple(unit for unit, state in states if state == "active")
 
 
-def _kernel_listeners(answer: Answer) -> tuple[Listener, ...] | Unread:
+def _kernel_listeners(answer: Answer) -> tuple[ListeningSocket, ...] | Unread:
     found = []
     for line in answer.stdout.splitlines():
         words = line.split()
@@ -267,7 +267,7 @@ def _kernel_listeners(answer: Answer) -> tuple[Listener, ...] | Unread:
             return unread(answer, f"a line of /proc/net/tcp is not understood: {line[:100]}")
         address, port = words[1].split(":")
         if words[3] == "0A":
-            found.append(Listener(_kernel_address(address), int(port, 16)))
+            found.append(ListeningSocket(_kernel_address(address), int(port, 16)))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.findings import Finding
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import capacity_findings
+from lingctl.mindie.capacity_verdict import capacity_findings
 
 
 def check_capacity(

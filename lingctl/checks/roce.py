@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
+from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
 from lingctl.checks.surroundings import Surroundings
@@ -171,7 +171,7 @@ def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding
             "netdetect", Verdict.WARNING, "none is set, so net_health means nothing", node, n, remedy=fix
         )
     gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
-    network = card.address.network if isinstance(card.address, Address) else None
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if target == gateway or (network is not None and ipaddress.ip_address(target) in network):
         return Finding("netdetect", Verdict.PASS, target, node, n)
     if network is None:
@@ -206,7 +206,7 @@ def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
             text = "none is set, though most cards have one"
             return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
         return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
-    network = card.address.network if isinstance(card.address, Address) else None
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if network is not None and ipaddress.ip_address(gateway.address) not in network:
         text = f"{gateway.address} is not in the card's subnet {network}"
         return Finding("gateway", Verdict.FAILURE if needed else Verdict.WARNING, text, node, n, remedy=fix)

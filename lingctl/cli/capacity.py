@@ -10,7 +10,7 @@ import typer
 from lingctl.cli.common import JsonOption, NodesOption, optional_cluster
 
 if TYPE_CHECKING:
-    from lingctl.flows.files.capacity import Answer
+    from lingctl.flows.files.capacity import CapacityAnswer
 
 
 def capacity(
@@ -82,7 +82,7 @@ def capacity(
         raise typer.Exit(3)
 
 
-def _rows(given: Answer) -> list[tuple[str, str]]:
+def _rows(given: CapacityAnswer) -> list[tuple[str, str]]:
     found, load = given.found, given.load
     return [
         ("model", given.model.name),

@@ -83,7 +83,9 @@ def check_network(
     from lingctl.output.network import print_network, print_network_json
     from lingctl.output.terminal import say
 
-    report = judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh.value, mesh_seconds))
+    report = (
+        judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
+    )
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")

@@ -23,7 +23,7 @@ def init(
 ) -> None:
     """Write a commented hosts.yaml to start from."""
     from lingctl.errors import UsageError
-    from lingctl.flows.files.whole_file import no_room, write_file
+    from lingctl.flows.run.whole_file import no_room, write_file
     from lingctl.inventory.starter import starter_hosts
     from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import answer, say

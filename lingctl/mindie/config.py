@@ -11,7 +11,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_in_container
 from lingctl.mindie.profile import Profile
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import TOKENIZER_PROCESSES
 from lingctl.mindie.templates import render

@@ -50,6 +50,11 @@ class ContainerSpec:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def image_of(cluster: Cluster, profile: Profile) -> str:
+    """The container image: the one in hosts.yaml, else the version's own."""
+    return cluster.container.image or profile.image
+
+
 def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: str) -> ContainerSpec:
     """The container of one node.
 
@@ -81,7 +86,7 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile, overlay_dir: 
     )
     return ContainerSpec(
         name=cluster.container_name,
-        image=cluster.container.image or profile.image,
+        image=image_of(cluster, profile),
         devices=devices,
         mounts=mounts,
         shm_size=shared_memory_size(cluster, profile),

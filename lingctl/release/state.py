@@ -174,12 +174,15 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         started=daemon.started,
         downloaded=read_weights(answers, "downloaded"),
         converted=read_weights(answers, "converted"),
-        overlay_names=tuple(
-            name for name in _need(node, answers, "overlay-names").split() if name != "absent"
-        ),
-        releases=tuple(name for name in _need(node, answers, "releases").split() if name != "absent"),
+        overlay_names=_names(node, answers, "overlay-names"),
+        releases=_names(node, answers, "releases"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),
     )
+
+
+def _names(node: str, answers: Answers, name: str) -> tuple[str, ...]:
+    """A listing, one name a line: names may hold blanks."""
+    return tuple(line for line in _need(node, answers, name).splitlines() if line not in ("", "absent"))
 
 
 def _need_answers(node: str, answers: Answers) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from lingctl.errors import NodeError
-from lingctl.node.disk import Disk
+from lingctl.node.disk import FileSystem
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Completed
 from lingctl.remote.upload import WriteFile
@@ -153,7 +153,7 @@ def check_put(
     raise write_error(failed.path, why, _disk(done.stdout), node)
 
 
-def write_error(path: str, why: str, disk: Disk | None, node: str) -> NodeError:
+def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> NodeError:
     """The error of a file that could not be written.
 
     Args:
@@ -183,12 +183,12 @@ def write_error(path: str, why: str, disk: Disk | None, node: str) -> NodeError:
     )
 
 
-def _disk(text: str) -> Disk | None:
+def _disk(text: str) -> FileSystem | None:
     """What df said of the folder: ``space`` and ``inodes``, each before a line of ``df -P``."""
     said = {words[0]: words[1:] for line in text.splitlines() if len(words := line.split()) > 6}
     try:
         name, size, _, free, _, *mount = said["space"]
-        disk = Disk(name, " ".join(mount), int(size), int(free))
+        disk = FileSystem(name, " ".join(mount), int(size), int(free))
     except (LookupError, ValueError):
         return None
     try:

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from lingctl import __version__
-from lingctl.ascend.facts import NodeRequest, card_questions, questions
+from lingctl.ascend.questions import NodeRequest, card_questions, questions
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from tests.unit.mindie.samples import document_of, make_cluster
 
 LINGCTL = str(Path(sys.executable).parent / "lingctl")

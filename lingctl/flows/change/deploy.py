@@ -11,7 +11,7 @@ from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.preflight import Preflight, addresses_of, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import image_of, node_programs, node_states
+from lingctl.flows.look.node_states import node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
@@ -21,6 +21,7 @@ from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.mindie.container import image_of
 from lingctl.mindie.model_config import shape_of
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.rank_table import RankTable, need_known_form, prove

@@ -18,7 +18,7 @@ from lingctl.assets import asset
 from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Event, Listener
 from lingctl.flows.files.own_wheel import build_own_wheel
-from lingctl.flows.files.whole_file import no_room, whole_file
+from lingctl.flows.run.whole_file import no_room, whole_file
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")

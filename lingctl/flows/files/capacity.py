@@ -10,7 +10,8 @@ from lingctl.errors import UsageError
 from lingctl.findings import Finding
 from lingctl.inventory.catalogue import MODELS, Model
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, judge, load_of, smallest_fit
+from lingctl.mindie.capacity import OVERHEAD_GIB, Estimate, Load, estimate, smallest_fit
+from lingctl.mindie.capacity_verdict import judge, load_of
 from lingctl.mindie.model_config import loadable_model_config, shape_of
 from lingctl.mindie.settings import PRESET
 
@@ -29,7 +30,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CapacityAnswer:
     """The answer to a capacity question."""
 
     model: Model
@@ -43,7 +44,7 @@ def answer_capacity(
     wishes: Wishes,
     cluster: Cluster | None = None,
     model_config: Mapping[str, Any] | None = None,
-) -> Answer:
+) -> CapacityAnswer:
     """Whether a model fits.
 
     Args:
@@ -66,7 +67,7 @@ def answer_capacity(
     load = _load(wishes, devices, window, cluster)
     _refuse_nonsense(wishes, devices, load)
     found = estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
-    return Answer(model, load, found, judge(shape, found, load))
+    return CapacityAnswer(model, load, found, judge(shape, found, load))
 
 
 def _load(wishes: Wishes, devices: int, window: int, cluster: Cluster | None) -> Load:

@@ -12,13 +12,14 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.inputs import Known
 from lingctl.flows.files.json_files import read_document
-from lingctl.flows.files.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.container import container_spec, run_command
 from lingctl.mindie.model_config import loadable_model_config, model_config_text
 from lingctl.mindie.profile import PROFILES, Profile
-from lingctl.mindie.rules import check_config, check_rank_table
+from lingctl.mindie.rules.check import check_config
+from lingctl.mindie.rules.rank_table import check_rank_table
 from lingctl.release.layout import layout_of
 from lingctl.release.wanted import (
     WantedFile,

@@ -18,9 +18,9 @@ from typing import IO
 from lingctl import __version__
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.flows.files.whole_file import no_room, whole_file
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import save_answers
+from lingctl.flows.run.whole_file import no_room, whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import explain, first_errors
 from lingctl.mindie.profile import profile_for
@@ -33,7 +33,7 @@ _TASK = "gather the evidence"
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class PackedEvidence:
     """What was packed.
 
     Attributes:
@@ -49,7 +49,7 @@ class Bundle:
 
 def collect(
     group: Group, cluster: Cluster, hosts: Path, target: Path, listener: Listener, *, check: bool = True
-) -> Bundle:
+) -> PackedEvidence:
     """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
 
     Args:
@@ -125,7 +125,7 @@ def _pack(
     missing: Mapping[str, str],
     report: NetworkReport | None,
     scratch: Path,
-) -> Bundle:
+) -> PackedEvidence:
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
     missing = dict(missing)
@@ -161,7 +161,7 @@ def _pack(
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
         _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
-    return Bundle(target, missing, explained)
+    return PackedEvidence(target, missing, explained)
 
 
 def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

@@ -34,7 +34,7 @@ _A_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedLogs:
     """Which lines.
 
     Attributes:
@@ -62,7 +62,7 @@ def node_of_rank(cluster: Cluster, rank: int) -> str:
     return cluster.nodes[rank // len(cluster.primary.devices)].name
 
 
-def show_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
     """The wanted lines of every node's console.
 
     Raises:
@@ -73,7 +73,7 @@ def show_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListe
             on_line(name, line)
 
 
-def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
     """The wanted lines and all that come, until interrupted.
 
     Raises:
@@ -94,7 +94,7 @@ def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineLis
     group.all(follow, together=True)
 
 
-def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str]:
+def _shown(connection: Connection, cluster: Cluster, wanted: WantedLogs) -> list[str]:
     show = script(_SHOW, wanted.tail, layout_of(cluster).console, _MOST_BYTES, title="read the console")
     said = connection.run(show, timeout=300).checked(connection.node, "lingctl deploy")
     passes = _filter(connection, cluster, wanted)
@@ -102,7 +102,7 @@ def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str
     return left_out + [line for line in said.stdout.splitlines() if passes(line)]
 
 
-def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
+def _filter(connection: Connection, cluster: Cluster, wanted: WantedLogs) -> Lines:
     if wanted.since is None:
         return Lines(None, timedelta(), wanted.rank)
     ask = runtime_script(cluster.runtime, _CLOCK, cluster.container_name, title="ask the clock")
@@ -112,7 +112,7 @@ def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Lines:
     return Lines(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
 
 
-def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:
+def _follow_command(cluster: Cluster, wanted: WantedLogs) -> Command:
     much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
     return script(_FOLLOW, *much, layout_of(cluster).console, title="follow the console")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.container import image_of
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.program.prepare import InImage, prepare
@@ -16,11 +17,6 @@ from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
-
-
-def image_of(cluster: Cluster, profile: Profile) -> str:
-    """The container image: the one in hosts.yaml, else the version's own."""
-    return cluster.container.image or profile.image
 
 
 def managed_paths(cluster: Cluster) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lingctl.ascend import hccn
-from lingctl.ascend.facts import card_questions
+from lingctl.ascend.questions import card_questions
 from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.daemon import look_command, need_known, read_look
@@ -65,6 +65,6 @@ def live_addresses(group: Group, cluster: Cluster) -> Addresses:
         )
         answers = read_answers(said.stdout)
         seen = {card: hccn.read_address(answers.get(f"card:{card}:address")) for card in cards}
-        return {card: found.address for card, found in seen.items() if isinstance(found, hccn.Address)}
+        return {card: found.address for card, found in seen.items() if isinstance(found, hccn.DeviceAddress)}
 
     return group.all(ask)

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from lingctl.ascend import host, npu_smi
 from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError, NodeError
+from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon
 from lingctl.flows.look.node_states import node_state
-from lingctl.flows.look.watch_start import DaemonSight, how_it_ended, look_at_daemon
-from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.profile import profile_for
@@ -24,9 +23,9 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import judge_health, settled_health
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
         return None
 
 
-def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
     """The service's ports that are open on the node's own addresses."""
     serving = cluster.serving
     wanted = [serving.port, serving.management_port, serving.metrics_port]
@@ -284,7 +283,7 @@ def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, los
         return "down"
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         health = settled_health(client.health)
-    if isinstance(health, Trouble):
+    if isinstance(health, ExchangeTrouble):
         loading = sight is not None and health.no_service and not sight.succeeded
         return "loading" if loading else "unreachable"
     verdict = judge_health(health)

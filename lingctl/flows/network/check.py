@@ -9,16 +9,16 @@ from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.mesh import Hit, Mode
-from lingctl.checks.network import Seen, judge
+from lingctl.checks.mesh import Hit
+from lingctl.checks.mesh_plan import Mode
+from lingctl.checks.network import Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConnectError, LingctlError, NodeError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.flows.look.node_states import image_of
 from lingctl.flows.network.probe import (
-    Record,
+    NodeAnswers,
     ask_more,
     ask_nodes,
     facts_of,
@@ -28,7 +28,7 @@ from lingctl.flows.network.probe import (
 )
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.container import container_spec
+from lingctl.mindie.container import container_spec, image_of
 from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import look_command
 from lingctl.release.layout import layout_of
@@ -70,7 +70,7 @@ class NetworkReport:
     facts: Mapping[str, NodeFacts]
     findings: tuple[Finding, ...]
     hits: tuple[Hit, ...] = ()
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, NodeAnswers] = field(default_factory=dict)
     lost: Mapping[str, Finding] = field(default_factory=dict)
     unreachable: tuple[str, ...] = ()
 
@@ -89,7 +89,9 @@ def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
     """A short look at a cluster that serves: one probe a node, no pings. Its limits are ``glance.UNSEEN``."""
     scope = scope_of(cluster)
     outcomes = glance_at_nodes(group, scope)
-    facts = {name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, Record)}
+    facts = {
+        name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, NodeAnswers)
+    }
     lost = [_lost(name, seen) for name, seen in outcomes.items() if isinstance(seen, LingctlError)]
     cut = [
         Finding("ssh", Verdict.UNKNOWN, "the node was lost before it had answered everything", name)
@@ -102,7 +104,7 @@ def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
 def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Listener) -> NetworkReport:
     """Check what a scope names."""
     outcomes = ask_nodes(group, scope, listener)
-    records = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Record)}
+    records = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     errors = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, LingctlError)}
     if records and scope.multi_node:
         records = ask_more(group, scope, records, options.mesh, options.mesh_seconds, listener)
@@ -113,7 +115,7 @@ def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Lis
 
 def judged(
     scope: Scope,
-    records: Mapping[str, Record],
+    records: Mapping[str, NodeAnswers],
     lost: Mapping[str, Finding] | None = None,
     unreachable: tuple[str, ...] = (),
 ) -> NetworkReport:
@@ -123,7 +125,7 @@ def judged(
     hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
-    findings = judge(scope, Seen(facts, lost or {}, reached, pinged, left_out))
+    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
     return NetworkReport(scope, facts, findings, hits, records, lost or {}, unreachable)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend.facts import card_questions
 from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.checks.roce import unknown
 from lingctl.findings import Finding, Verdict

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 from lingctl.ascend import npu_smi
 from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
+from lingctl.flows.look.daemon import how_it_ended, look_at_daemon
 from lingctl.flows.look.running import daemons_not_seen, in_words
-from lingctl.flows.look.watch_start import how_it_ended, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -18,17 +17,10 @@ from lingctl.remote.probe import Question, probe_script, probe_timeout, read_ans
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http import Limits
 from lingctl.serving.nodes import NodeSight, node_findings
-from lingctl.serving.reach import Forward, client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
 
 _CARDS = Question("npus", npu_smi.table_command(), 60)
-
-
-@runtime_checkable
-class _CanForward(Protocol):
-    @property
-    def forward(self) -> Forward:
-        """Opens a tunnel."""
 
 
 def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
@@ -58,12 +50,6 @@ def smoke_test_cluster(
         lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
         report = smoke_test(client, options, listener=listener, without_asking=lost)
     return report.with_findings(node_findings(look_at_nodes(group, cluster)))
-
-
-def forward_to(group: Group, cluster: Cluster) -> Forward | None:
-    """The way to open tunnels to the primary, where its connection has one."""
-    connection = group.connections.get(cluster.primary.name)
-    return connection.forward if isinstance(connection, _CanForward) else None
 
 
 def look_at_nodes(group: Group, cluster: Cluster) -> list[NodeSight]:

@@ -11,7 +11,7 @@ from lingctl.node.convert.program import make_options
 from lingctl.program.translate import telling, troubles_as_errors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertOptions:
     """What the user may choose.
 
@@ -46,6 +46,8 @@ def convert_weights(
         WeightsError: the source is damaged, the disk full, or another output in the way.
     """
     with troubles_as_errors():
-        chosen = make_options(options.max_shard_size, options.layers_per_shard, options.verify, options.force)
+        chosen = make_options(
+            options.max_shard_size, options.layers_per_shard, verify=options.verify, force=options.force
+        )
         folder = str(target) if target else default_target(str(source))
         return convert(str(source), folder, chosen, telling(listener))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lingctl.node.fetch.listing import Wanted, read_listing
+from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.program.translate import troubles_as_errors
 
 
@@ -15,7 +15,7 @@ class Listing:
 
     files: list[Any]
 
-    def wanted(self, node: str) -> tuple[Wanted, ...]:
+    def wanted(self, node: str) -> tuple[ListedFile, ...]:
         """The same once they are proved fit to be written.
 
         Raises:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from lingctl.errors import ConnectError, LingctlError, UsageError, WeightsError
+from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
 from lingctl.flows.weights.fetched import Fetched, Followed, Port, Stopped
 from lingctl.flows.weights.node_fetch import NodeFetch
+from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.push import pushing
-from lingctl.flows.weights.settings import HubSettings
-from lingctl.flows.weights.spread_sources import Found, SpreadOptions, each, fewest_heads, find, need_space
-from lingctl.flows.weights.wanted import HUBS, WantedModel, WeightsSource
+from lingctl.flows.weights.spread_sources import Found, each, fewest_heads, find, need_space
+from lingctl.flows.weights.wanted import HUBS
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.program.translate import telling
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group, succeeded
 
-_FOLDER = re.compile(r"^/[A-Za-z0-9_./-]+$")
 _WEEK = 7 * 86_400.0
 
 
 def download_on_nodes(
     group: Group,
     cluster: Cluster,
-    model: WantedModel,
-    source: WeightsSource,
-    settings: HubSettings,
-    options: SpreadOptions,
+    options: DownloadOptions,
     listener: Listener,
 ) -> dict[str, Fetched]:
     """Fill the folder on every node and prove that all have the same; the result of each node.
@@ -42,33 +37,15 @@ def download_on_nodes(
     Raises:
         LingctlError: a node could not be reached, lacks space, or did not get what it should.
     """
-    hub = settings.hub if source.kind in ("any", *HUBS) else ""
+    hub = options.settings.hub if options.source.kind in ("any", *HUBS) else ""
     nodes = group.all(lambda connection: NodeFetch(connection, cluster, options.folder, hub))
     _follow_running(nodes, group, listener)
-    found = find(nodes, group, model, source, settings, options)
+    found = find(nodes, group, options)
     missing = need_space(nodes, group, found)
-    found = fewest_heads(found, source, missing)
-    results = _Spreading(group, cluster, nodes, found, options, listener).run(source)
+    found = fewest_heads(found, options.source, missing)
+    results = _Spreading(group, cluster, nodes, found, options, listener).run()
     _need_equal(results)
     return results
-
-
-def folder_on_nodes(cluster: Cluster, model: WantedModel, to: str | None) -> str:
-    """Where a model's weights go on the nodes.
-
-    Raises:
-        UsageError: ``to`` is not an absolute path of the characters that MindIE allows.
-    """
-    if to is None:
-        of_cluster = cluster.catalogue_model.repository == model.repository
-        return cluster.downloaded_weights if of_cluster else f"{cluster.paths.models}/{model.folder}"
-    if not _FOLDER.match(to):
-        raise UsageError(
-            f"--to {to!r} cannot be a folder of weights on a node",
-            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others",
-            code="folder-wrong",
-        )
-    return to.rstrip("/")
 
 
 def stop_on_nodes(group: Group, cluster: Cluster, folder: str) -> dict[str, bool]:
@@ -98,7 +75,7 @@ class _Spreading:
         cluster: Cluster,
         nodes: Mapping[str, NodeFetch],
         found: Found,
-        options: SpreadOptions,
+        options: DownloadOptions,
         listener: Listener,
     ) -> None:
         self._group = group
@@ -113,8 +90,9 @@ class _Spreading:
         self._asks = upstreams(self._chains)
         self._givers = givers(self._chains)
 
-    def run(self, source: WeightsSource) -> dict[str, Fetched]:
+    def run(self) -> dict[str, Fetched]:
         """See ``download_on_nodes``."""
+        source = self._options.source
         ports = succeeded(each(self._group, self._listen, self._givers))
         succeeded(each(self._group, lambda name: self._hand_over(name, ports), self._nodes))
         push = source.folder if source.kind == "folder" and not source.node else ""

@@ -9,10 +9,10 @@ from typing import TypeVar
 from lingctl.errors import LingctlError, NodeError, WeightsError
 from lingctl.flows.weights.fetched import Held, Listing, Room
 from lingctl.flows.weights.node_fetch import NodeFetch
-from lingctl.flows.weights.settings import HubSettings
-from lingctl.flows.weights.wanted import WantedModel, WeightsSource
+from lingctl.flows.weights.options import DownloadOptions
+from lingctl.flows.weights.wanted import WeightsSource
 from lingctl.node.fetch.folder import FolderSource
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.request import Request
 from lingctl.program.translate import troubles_as_errors
 from lingctl.remote.group import Group, raise_failures, succeeded
@@ -23,27 +23,10 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class SpreadOptions:
-    """What the user may choose.
-
-    Attributes:
-        folder: of the weights, on every node.
-        revision: branch, tag or commit; empty for the hub's default.
-        recheck: read again what was verified before.
-        port: that nodes give files on; 0 for any.
-    """
-
-    folder: str
-    revision: str = ""
-    recheck: bool = False
-    port: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What is wanted, and which nodes get it from elsewhere than other nodes, with their requests."""
 
-    files: tuple[Wanted, ...]
+    files: tuple[ListedFile, ...]
     heads: Mapping[str, Request]
 
 
@@ -53,38 +36,27 @@ def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[s
     return chosen.map(lambda connection: work(connection.node), together=True)
 
 
-def find(
-    nodes: Mapping[str, NodeFetch],
-    group: Group,
-    model: WantedModel,
-    source: WeightsSource,
-    settings: HubSettings,
-    options: SpreadOptions,
-) -> Found:
+def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
     """What is wanted, and who can get it.
 
     Raises:
         LingctlError: nobody can.
     """
-    if source.kind == "node":
+    if options.source.kind == "node":
         return _on_nodes(nodes, group)
-    if source.kind == "folder":
-        return _in_folder(nodes, source, options)
-    return _on_hub(nodes, group, model, settings, options)
+    if options.source.kind == "folder":
+        return _in_folder(nodes, options.source, recheck=options.recheck)
+    return _on_hub(nodes, group, options)
 
 
-def _on_hub(
-    nodes: Mapping[str, NodeFetch],
-    group: Group,
-    model: WantedModel,
-    settings: HubSettings,
-    options: SpreadOptions,
-) -> Found:
-    def ask(name: str) -> tuple[Request, tuple[Wanted, ...]]:
+def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
+    settings = options.settings
+
+    def ask(name: str) -> tuple[Request, tuple[ListedFile, ...]]:
         node = nodes[name]
         request = Request(
             source=settings.hub,
-            repository=model.repository,
+            repository=options.model.repository,
             revision=options.revision,
             endpoint=settings.endpoint,
             proxy=settings.proxy,
@@ -126,13 +98,13 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
     )
 
 
-def _in_folder(nodes: Mapping[str, NodeFetch], source: WeightsSource, options: SpreadOptions) -> Found:
+def _in_folder(nodes: Mapping[str, NodeFetch], source: WeightsSource, *, recheck: bool) -> Found:
     if not source.node:
         with troubles_as_errors():
             files = FolderSource(source.folder).listing()
-        push = Request(source="push", repository=source.folder, files=files, recheck=options.recheck)
+        push = Request(source="push", repository=source.folder, files=files, recheck=recheck)
         return Found(files, dict.fromkeys(nodes, push))
-    request = Request(source="folder", repository=source.folder, recheck=options.recheck)
+    request = Request(source="folder", repository=source.folder, recheck=recheck)
     node = nodes[source.node]
     node.put_request(request)
     files = node.ask(Listing, "list", timeout=_DAY).wanted(source.node)

@@ -9,7 +9,7 @@ from typing import Dict, Mapping, Optional, cast
 
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
-from lingctl.node.overlay.state import PRISTINE_REMEDY, State, look
+from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
 from lingctl.node.overlay.store import Document, Store, copy_folder, locked
 from lingctl.node.overlay.swap import new_id, recover, replace_files, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
@@ -49,7 +49,7 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
         return _done(tree, package, store, changed=True, recovered=recovered)
 
 
-def _replace(tree: Tree, package: Package, store: Store, state: State) -> None:
+def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> None:
     change = new_id()
     earlier = store.receipt()
     backup = change if state.word in ("foreign", "modified") else ""
@@ -220,12 +220,12 @@ def restorable(tree: Tree, package: Package, pristine: Tree, *, force: bool = Fa
     return contents
 
 
-def _refuse_unfit(state: State) -> None:
+def _refuse_unfit(state: TreeState) -> None:
     if state.word == "upstream-patched":
         raise Trouble(
             state.problems[0],
             where=state.root,
-            evidence="\n".join([*state.upstream.files, *state.problems[1:]]),
+            evidence="\n".join([*state.patch.files, *state.problems[1:]]),
             remedy=PRISTINE_REMEDY,
             code="overlay-upstream-patched",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, fields
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
@@ -14,11 +14,10 @@ from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
 ACTIONS = ("status", "diff", "apply", "verify", "revert", "restore")
-
-Report = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.client import flaw_of_end
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import Place
+from lingctl.serving.http import HostPort
 from lingctl.serving.sse import MalformedStream, SseParser
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
 _LONGEST_ERROR = 65536
@@ -24,7 +24,7 @@ _LONGEST_ERROR = 65536
 _TOLD_BY_FAULT = ("timeout", "tokenizers", "busy", "stopping")
 
 
-def error_kind(trouble: Trouble) -> str:
+def error_kind(trouble: ExchangeTrouble) -> str:
     """The name under which a failed request is counted."""
     fault = fault_of(trouble)
     if fault in _TOLD_BY_FAULT:
@@ -47,7 +47,7 @@ class Target:
     """
 
     address: Address
-    place: Place
+    place: HostPort
     dialect: Dialect
     key: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
@@ -172,7 +172,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         outcome = self._outcome
         for payload in self._events.feed(body):
             piece = parse_event(self._dialect, payload)
-            if isinstance(piece, Trouble):
+            if isinstance(piece, ExchangeTrouble):
                 self._fail(piece)
                 return
             # In /infer the last token's text comes in the whole of the last event only.
@@ -197,7 +197,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         else:
             self._end(keep=True)
 
-    def _fail(self, trouble: Trouble, *, keep: bool = False) -> None:
+    def _fail(self, trouble: ExchangeTrouble, *, keep: bool = False) -> None:
         self._end(error_kind(trouble), str(trouble) if trouble.status else trouble.text, keep=keep)
 
     def _end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event
-from lingctl.flows.look import watch_start
-from lingctl.flows.look.watch_start import DaemonSight, death, need_living_daemons, wait_until_loaded
+from lingctl.flows.change import watch_start
+from lingctl.flows.change.watch_start import death, need_living_daemons, wait_until_loaded
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

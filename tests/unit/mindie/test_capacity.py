@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.ascend.facts import NodeRequest, read_facts
 from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.questions import NodeRequest, read_facts
 from lingctl.assets import asset
 from lingctl.checks.capacity import check_capacity
 from lingctl.errors import ConfigurationError, UsageError
@@ -21,13 +21,12 @@ from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import (
     Load,
     all_parameters,
-    capacity_findings,
     estimate,
     head_slots,
-    judge,
     smallest_fit,
     uneven,
 )
+from lingctl.mindie.capacity_verdict import capacity_findings, judge
 from lingctl.remote.probe import Answers
 from tests.unit.mindie.samples import make_cluster
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from lingctl.flows.look.watch_start import DaemonSight, death
+from lingctl.flows.change.watch_start import death
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.flows.look.watch_start import DaemonSight, death
+from lingctl.flows.change.watch_start import death
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.mindie.daemon_life import read_life
 from lingctl.mindie.diagnosis import Diagnosis, diagnose, waits_for_ever
 from lingctl.mindie.failures import Explanation, exit_meaning, explain, explain_waiting, first_errors

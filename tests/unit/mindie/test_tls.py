@@ -14,7 +14,7 @@ from lingctl.mindie.config import config_document
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import render_environment
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.tls import certificate_files
 from lingctl.plan import Run
 from lingctl.release.certificates import certificate_paths, certificate_steps

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.watch_start import look_at_daemon
+from lingctl.flows.look.daemon import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.environment import render_environment, render_start

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.ascend.questions import NodeRequest, questions
 from lingctl.errors import NodeError
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else
 from lingctl.inventory.cluster import Cluster

@@ -178,6 +178,17 @@ def test_a_listing_that_failed_is_not_empty(name: str) -> None:
     assert caught.value.code == "state-unreadable" and "Input/output" in caught.value.evidence
 
 
+def test_names_with_blanks_are_one_name_each() -> None:
+    state = read(
+        **{
+            "overlay-names": Answer("a b\n__init__.py\n", "", 0),
+            "releases": Answer("kept by hand.json\n", "", 0),
+        }
+    )
+    assert state.overlay_names == ("a b", "__init__.py")
+    assert state.releases == ("kept by hand.json",)
+
+
 def test_an_image_that_the_runtime_does_not_tell_of_is_not_absent() -> None:
     with pytest.raises(NodeError) as caught:
         read(image=Answer("", "Error response from daemon: layer store is locked\n", 1))
