@@ -104,21 +104,12 @@ def _here(options: DownloadOptions, *, as_json: bool) -> None:
 
 
 def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
-    from lingctl.flows.run.change import noted_change
-    from lingctl.flows.weights.spread import stop_on_nodes
+    from lingctl.flows.weights.download import stop_downloads
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress
+    from lingctl.output.person import Terminal
     from lingctl.output.terminal import answer
-    from lingctl.remote.group import connect
 
-    words = ("lingctl download --stop", f"end the download into {options.folder}")
-    # Held for this too: nobody ends what another's deploy waits for.
-    with (
-        progress() as listener,
-        connect(cluster, listener) as group,
-        noted_change(group, cluster, *words, listener, wait=lock_wait),
-    ):
-        stopped = stop_on_nodes(group, cluster, options.folder)
+    stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
     if as_json:
         head = {"model": options.model.name, "folder": options.folder}
         print_json("download", {**head, "stopped": stopped})
@@ -128,20 +119,12 @@ def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_js
 
 
 def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
-    from lingctl.flows.run.change import noted_change
-    from lingctl.flows.weights.spread import download_on_nodes
+    from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress
+    from lingctl.output.person import Terminal
     from lingctl.output.terminal import answer
-    from lingctl.remote.group import connect
 
-    words = ("lingctl download", f"download {options.model.name} into {options.folder}")
-    with (
-        progress() as listener,
-        connect(cluster, listener) as group,
-        noted_change(group, cluster, *words, listener, wait=lock_wait),
-    ):
-        done = download_on_nodes(group, cluster, options, listener)
+    done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
     digest = next(iter(done.values())).digest
     if as_json:
         model = options.model

@@ -5,8 +5,7 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 
 from __future__ import annotations
 
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, script
 
 # As many bytes as ``watch_command`` brings from the end.
@@ -46,12 +45,11 @@ head -c $((size - $2)) "$1" | tr -d '\000' | grep -a -v -E "$4" | grep -a -B 1 -
 """
 
 
-def earlier_errors_command(cluster: Cluster) -> Command:
+def earlier_errors_command(layout: Layout) -> Command:
     """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
-    console = layout_of(cluster).console
     return script(
         _EARLIER,
-        console,
+        layout.console,
         WATCHED_BYTES,
         _MOST_BYTES,
         _REQUESTS,

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.release.console import WATCHED_BYTES
-from lingctl.release.layout import layout_of
+from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
 
@@ -154,11 +152,11 @@ class DaemonState:
     unknown: str = ""
 
 
-def look_command(cluster: Cluster) -> Command:
+def look_command(site: Site) -> Command:
     """Ask whether the daemon is there; ``read_look`` reads the answer."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime, _LOOK, cluster.container_name, layout.pid, layout.started, title="look at the daemon"
+        site.runtime, _LOOK, site.container, layout.pid, layout.started, title="look at the daemon"
     )
 
 
@@ -190,26 +188,26 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
     return state
 
 
-def processes_command(cluster: Cluster) -> Command:
+def processes_command(site: Site) -> Command:
     """Ask how many processes the daemon's group has, itself included; 0 where it does not run."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _COUNT,
-        cluster.container_name,
+        site.container,
         layout.pid,
         layout.started,
         title="count its processes",
     )
 
 
-def watch_command(cluster: Cluster) -> Command:
+def watch_command(site: Site) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _WATCH,
-        cluster.container_name,
+        site.container,
         layout.pid,
         layout.started,
         layout.exit_status,
@@ -226,52 +224,52 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
     return read_look(f"{look}\n{digest}"), status.strip(), console
 
 
-def errors_command(cluster: Cluster, profile: Profile) -> Command:
+def errors_command(site: Site, profile: Profile) -> Command:
     """Ask for the error lines of MindIE's, CANN's and ATB's own logs since the last start."""
     places = " ".join((*profile.log_places, *CANN_LOGS))
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _ERRORS,
-        cluster.container_name,
-        layout_of(cluster).pid,
+        site.container,
+        site.layout.pid,
         places,
         title="read the error logs",
     )
 
 
-def stop_command(cluster: Cluster, node: Node) -> Command:
+def stop_command(site: Site, node: str) -> Command:
     """Ask the daemon to end, wait, and only then use force on what is left of it."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _STOP,
-        cluster.container_name,
+        site.container,
         layout.pid,
         layout.started,
-        cluster.timeouts.stop,
+        site.timeouts.stop,
         _PAUSE_SECONDS,
-        *node.devices,
+        *site.cards[node],
         title="stop the daemon",
     )
 
 
-def stop_seconds(cluster: Cluster) -> float:
+def stop_seconds(site: Site) -> float:
     """The longest that ``stop_command`` may take."""
-    return cluster.timeouts.stop + _PAUSE_SECONDS + 90
+    return site.timeouts.stop + _PAUSE_SECONDS + 90
 
 
-def start_command(cluster: Cluster, digest: str) -> Command:
+def start_command(site: Site, digest: str) -> Command:
     """Start the daemon in its container; returns when it has a process id.
 
     Args:
-        cluster: whose daemon.
+        site: whose daemon.
         digest: of the release, to be remembered as what runs.
     """
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _START,
-        cluster.container_name,
+        site.container,
         layout.start,
         layout.run,
         digest,

@@ -13,10 +13,8 @@ import io
 import re
 import zlib
 
-from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
-from lingctl.release.layout import layout_of
+from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
 
@@ -134,19 +132,18 @@ _PLAIN = re.compile(
 )
 
 
-def gather_command(cluster: Cluster, node: Node, profile: Profile) -> Command:
+def gather_command(site: Site, node: str, profile: Profile) -> Command:
     """Write a gzipped tar of everything that may explain a failure to standard output; changes nothing."""
-    first_rank = cluster.nodes.index(node) * len(node.devices)
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _GATHER,
-        str(layout_of(cluster).root),
-        cluster.container_name,
-        first_rank,
+        str(site.layout.root),
+        site.container,
+        site.first_rank(node),
         _MOST_OF_A_FILE,
         _MOST_FILES,
         " ".join(profile.log_places),
-        *node.devices,
+        *site.cards[node],
         title="gather the evidence",
     )
 

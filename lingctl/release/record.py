@@ -17,7 +17,7 @@ from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import ContainerSpec
 from lingctl.plan import Run, Stage, Step
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout, layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release, WantedFile
 from lingctl.remote.command import Command, script
@@ -133,9 +133,9 @@ def record_steps(
     return steps
 
 
-def proved_command(cluster: Cluster, id_: str) -> Command:
+def proved_command(layout: Layout, id_: str) -> Command:
     """Note on a node that the service answered with a release."""
-    return script(_PROVED, layout_of(cluster).releases, id_, title="note that the release is proved")
+    return script(_PROVED, layout.releases, id_, title="note that the release is proved")
 
 
 def record_text(cluster: Cluster, release: Release, new: Recording) -> str:

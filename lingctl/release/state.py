@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 
 from lingctl.ascend.host import is_absent
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.tls import certificates_folder
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
-from lingctl.release.layout import Layout
+from lingctl.release.site import Site
 from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
@@ -113,27 +111,26 @@ def drift(before: NodeState, now: NodeState) -> list[str]:
     return [what for what in {**old, **new} if old.get(what) != new.get(what)]
 
 
-def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterable[str]) -> list[Question]:
+def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -> list[Question]:
     """What to ask a node.
 
     Args:
-        cluster: for the container's name.
-        layout: where our files are.
+        site: where to look.
         image: the container image that is wanted.
         paths: files to read.
+        secret: folder of what is never fetched.
     """
-    secret = f"{certificates_folder(cluster)}/"
     questions = [
-        Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(secret) else _FILE, path), 20)
+        Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(f"{secret}/") else _FILE, path), 20)
         for path in paths
     ]
-    name, runtime = cluster.container_name, cluster.runtime
+    runtime, layout = site.runtime, site.layout
     return [
         *questions,
         Question("runtime", version_command(runtime), 20),
         Question("image", image_command(runtime, image), 20),
-        Question("container", call(runtime, "inspect", name), 20),
-        Question("daemon", look_command(cluster), 20),
+        Question("container", call(runtime, "inspect", site.container), 20),
+        Question("daemon", look_command(site), 20),
         Question("overlay-names", script(_LIST, layout.overlay), 10),
         Question("releases", script(_LIST, layout.releases), 10),
         Question("journal", journal_command(layout.audit, _JOURNAL_LINES), 10),

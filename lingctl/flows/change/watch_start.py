@@ -16,6 +16,7 @@ from lingctl.mindie.failures import exit_meaning, explain_waiting, first_errors
 from lingctl.mindie.profile import profile_for
 from lingctl.release.console import earlier_errors_command
 from lingctl.release.daemon import errors_command
+from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
 
@@ -57,12 +58,13 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
             mean, and what became of the others.
         ConnectError: a node was lost.
     """
-    sights = group.all(lambda connection: look_at_daemon(connection, cluster))
+    site = site_of(cluster)
+    sights = group.all(lambda connection: look_at_daemon(connection, site))
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
-        sights = group.all(lambda connection: look_at_daemon(connection, cluster))
-        earlier = _said(group, earlier_errors_command(cluster))
-        others = _said(group, errors_command(cluster, profile_for(cluster.mindie)))
+        sights = group.all(lambda connection: look_at_daemon(connection, site))
+        earlier = _said(group, earlier_errors_command(site.layout))
+        others = _said(group, errors_command(site, profile_for(cluster.mindie)))
         error = death(cluster, sights, others, earlier)
     else:
         stuck = waits_for_ever({name: sights[name].console for name in cluster.node_names})
@@ -71,7 +73,7 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
         error = _failed(stuck, sights, "will never be ready")
     if error.code != _RESTARTED:
         living = [name for name, sight in sights.items() if sight.alive]
-        error = _with_stopped(error, stop_rest(group, cluster, living, listener))
+        error = _with_stopped(error, stop_rest(group, site, living, listener))
     raise error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import node_programs, node_states
+from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
 from lingctl.inventory.cluster import Cluster
@@ -97,9 +97,10 @@ def ask_nodes(
         LingctlError: a node cannot be asked, or holds no weights that could be served.
     """
     listener(Event("look at the nodes", "started"))
-    addresses = live_addresses(group, cluster) if cluster.multi_node else {}
-    programs = node_programs(group, cluster, profile)
-    states = node_states(group, cluster, profile, programs)
+    look = look_of(cluster, profile)
+    addresses = live_addresses(group, look.site) if cluster.multi_node else {}
+    programs = node_programs(group, cluster, look)
+    states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)
     folder = plan.folder if plan else cluster.downloaded_weights

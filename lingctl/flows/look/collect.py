@@ -25,6 +25,8 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import explain, first_errors
 from lingctl.mindie.profile import profile_for
 from lingctl.release.evidence import GZIP, gather_command, unpacked, without_secrets
+from lingctl.release.site import site_of
+from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -64,7 +66,13 @@ def collect(
         LingctlError: nothing could be gathered, or the file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="lingctl-collect-") as scratch:
-        parts = group.map(lambda connection: _gather(connection, cluster, Path(scratch), listener))
+        site, profile = site_of(cluster), profile_for(cluster.mindie)
+
+        def gather(connection: Connection) -> Path:
+            command = gather_command(site, connection.node, profile)
+            return _gather(connection, command, Path(scratch), listener)
+
+        parts = group.map(gather)
         gathered = {name: part for name, part in parts.items() if isinstance(part, Path)}
         missing = {
             name: f"nothing could be gathered: {error.what}"
@@ -88,11 +96,9 @@ def default_name(cluster: Cluster) -> str:
     return f"lingctl-{cluster.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
 
 
-def _gather(connection: Connection, cluster: Cluster, scratch: Path, listener: Listener) -> Path:
+def _gather(connection: Connection, command: Command, scratch: Path, listener: Listener) -> Path:
     listener(Event(_TASK, "started", connection.node))
     part = scratch / f"{connection.node}.part"
-    node = cluster.node(connection.node)
-    command = gather_command(cluster, node, profile_for(cluster.mindie))
     lock, size = threading.Lock(), 0
     with part.open("wb") as file:
 

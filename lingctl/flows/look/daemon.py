@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.failures import exit_meaning, explain
 from lingctl.release.daemon import SUCCESS, need_known, read_watch, watch_command
+from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 
 
@@ -30,13 +30,13 @@ class DaemonSight:
         return SUCCESS in self.console
 
 
-def look_at_daemon(connection: Connection, cluster: Cluster) -> DaemonSight:
+def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
     """Look once.
 
     Raises:
         NodeError: it is not known whether it is there.
     """
-    said = connection.run(watch_command(cluster), timeout=30).stdout
+    said = connection.run(watch_command(site), timeout=30).stdout
     state, status, console = read_watch(said)
     need_known(state, connection.node)
     return DaemonSight(state.pid is not None, status, console)

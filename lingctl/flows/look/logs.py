@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.console import Lines
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout
+from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -68,7 +69,8 @@ def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineL
     Raises:
         LingctlError: a node cannot be reached or has no log.
     """
-    for name, lines in group.all(lambda connection: _shown(connection, cluster, wanted)).items():
+    site = site_of(cluster)
+    for name, lines in group.all(lambda connection: _shown(connection, site, wanted)).items():
         for line in lines:
             on_line(name, line)
 
@@ -79,42 +81,42 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
     Raises:
         LingctlError: a node cannot be reached.
     """
-    lock = threading.Lock()
+    site, lock = site_of(cluster), threading.Lock()
 
     def follow(connection: Connection) -> None:
-        passes = _filter(connection, cluster, wanted)
+        passes = _filter(connection, site, wanted)
 
         def tell(line: str) -> None:
             if passes(line):
                 with lock:
                     on_line(connection.node, line)
 
-        connection.run(_follow_command(cluster, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
+        connection.run(_follow_command(site.layout, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
 
     group.all(follow, together=True)
 
 
-def _shown(connection: Connection, cluster: Cluster, wanted: WantedLogs) -> list[str]:
-    show = script(_SHOW, wanted.tail, layout_of(cluster).console, _MOST_BYTES, title="read the console")
+def _shown(connection: Connection, site: Site, wanted: WantedLogs) -> list[str]:
+    show = script(_SHOW, wanted.tail, site.layout.console, _MOST_BYTES, title="read the console")
     said = connection.run(show, timeout=300).checked(connection.node, "lingctl deploy")
-    passes = _filter(connection, cluster, wanted)
+    passes = _filter(connection, site, wanted)
     left_out = [f"({note})" for note in said.stderr.splitlines() if note.startswith("only the last")]
     return left_out + [line for line in said.stdout.splitlines() if passes(line)]
 
 
-def _filter(connection: Connection, cluster: Cluster, wanted: WantedLogs) -> Lines:
+def _filter(connection: Connection, site: Site, wanted: WantedLogs) -> Lines:
     if wanted.since is None:
         return Lines(None, timedelta(), wanted.rank)
-    ask = runtime_script(cluster.runtime, _CLOCK, cluster.container_name, title="ask the clock")
+    ask = runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
     seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
     sign = -1 if zone.startswith("-") else 1
     offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
     return Lines(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
 
 
-def _follow_command(cluster: Cluster, wanted: WantedLogs) -> Command:
+def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:
     much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
-    return script(_FOLLOW, *much, layout_of(cluster).console, title="follow the console")
+    return script(_FOLLOW, *much, layout.console, title="follow the console")
 
 
 class _Splitter:

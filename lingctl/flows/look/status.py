@@ -9,7 +9,7 @@ from lingctl.ascend import host, npu_smi
 from lingctl.ascend.unread import Unread
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon
-from lingctl.flows.look.node_states import node_state
+from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.profile import profile_for
@@ -17,6 +17,7 @@ from lingctl.release.daemon import processes_command
 from lingctl.release.layout import layout_of
 from lingctl.release.overlay import overlay_files
 from lingctl.release.record import Recorded, recorded
+from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -81,7 +82,8 @@ class _Seen:
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
-    seen = group.map(lambda connection: _look(connection, cluster))
+    look = look_of(cluster, profile_for(cluster.mindie))
+    seen = group.map(lambda connection: _look(connection, look, cluster))
     looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
     names = _release_names(looked)
     lost = {name: why for name in cluster.node_names if (why := _why_lost(seen[name]))}
@@ -95,13 +97,13 @@ def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     return rows
 
 
-def _look(connection: Connection, cluster: Cluster) -> _Seen:
-    state = node_state(connection, cluster, profile_for(cluster.mindie))
+def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
+    state, site = node_state(connection, look), look.site
     questions = [
-        Question("processes", processes_command(cluster), 20),
+        Question("processes", processes_command(site), 20),
         Question("listeners", host.listeners_command(), 20),
         Question("cards", npu_smi.table_command(), 60),
-        Question("elsewhere", elsewhere_command(cluster.runtime, cluster.container_name), 20),
+        Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
     ]
     probe = probe_script(questions).titled("look at processes, ports and cards")
     answers = read_answers(connection.run(probe, timeout=150).stdout)
@@ -110,7 +112,7 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
     counted = answers["processes"].stdout.strip() if "processes" in answers else ""
     return _Seen(
         state,
-        _sight(connection, cluster),
+        _sight(connection, site),
         int(counted) if counted.isdigit() else None,
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else table,
@@ -118,10 +120,10 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
     )
 
 
-def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
+def _sight(connection: Connection, site: Site) -> DaemonSight | None:
     """What is seen of the daemon; None where its container's runtime does not tell."""
     try:
-        return look_at_daemon(connection, cluster)
+        return look_at_daemon(connection, site)
     except NodeError as error:
         if error.code != "daemon-unknown":
             raise
@@ -161,7 +163,7 @@ def _row(
     group: Group, cluster: Cluster, node: str, seen: _Seen, names: Mapping[str, str], lost: Mapping[str, str]
 ) -> NodeStatus:
     state, primary = seen.state, node == cluster.primary.name
-    overlay = _overlay_word(cluster, state)
+    overlay = _overlay_word(layout_of(cluster).overlay, state)
     daemon = _daemon_word(state, seen.sight)
     memory = _memory(seen.table, cluster.node(node).devices)
     return NodeStatus(
@@ -253,8 +255,7 @@ def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterato
             yield f"card {card}: its memory is unknown"
 
 
-def _overlay_word(cluster: Cluster, state: NodeState) -> str:
-    folder = layout_of(cluster).overlay
+def _overlay_word(folder: str, state: NodeState) -> str:
     shipped = {f"{folder}/{name}": content for name, content in overlay_files().items()}
     found = {path: file.content for path, file in state.files.items() if path in shipped}
     strangers = {name for name in state.overlay_names if f"{folder}/{name}" not in shipped} - {"__pycache__"}

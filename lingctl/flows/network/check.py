@@ -32,6 +32,7 @@ from lingctl.mindie.container import container_spec, image_of
 from lingctl.mindie.profile import profile_for
 from lingctl.release.daemon import look_command
 from lingctl.release.layout import layout_of
+from lingctl.release.site import site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer
@@ -131,7 +132,7 @@ def judged(
 
 def scope_of(cluster: Cluster) -> Scope:
     """What hosts.yaml says that must be fit."""
-    serving, layout, profile = cluster.serving, layout_of(cluster), profile_for(cluster.mindie)
+    serving, site, profile = cluster.serving, site_of(cluster), profile_for(cluster.mindie)
     weights = dict.fromkeys((cluster.downloaded_weights, cluster.converted_weights), "the weights' folder")
     sampling = {f"{folder}/generation_config.json": "the default sampling parameters" for folder in weights}
     return Scope(
@@ -146,10 +147,10 @@ def scope_of(cluster: Cluster) -> Scope:
         },
         shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
-        digests={**weights, **sampling, layout.overlay: "the overlay"},
+        digests={**weights, **sampling, site.layout.overlay: "the overlay"},
         image=image_of(cluster, profile),
-        runtime=cluster.runtime,
-        service=look_command(cluster).text,
+        runtime=site.runtime,
+        service=look_command(site).text,
         driver=profile.driver,
     )
 

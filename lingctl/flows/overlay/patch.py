@@ -10,11 +10,9 @@ from lingctl.errors import LingctlError
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.overlay.answer import OverlayAnswer
 from lingctl.flows.overlay.verdicts import judge
-from lingctl.flows.run.change import Change
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import Options, act
-from lingctl.plan import Plan, Stage, Step
 from lingctl.program.answers import read_result
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.translate import troubles_as_errors
@@ -107,22 +105,6 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
     outcomes = group.map(work)
     answers = {node.name: outcomes[node.name] for node in cluster.nodes}
     return PatchReport(answers, judge(action, answers))
-
-
-def change_nodes(
-    group: Group, cluster: Cluster, action: str, options: PatchOptions, change: Change
-) -> PatchReport:
-    """Do the action on every node as ``patch_nodes`` does, and write it down there."""
-    steps = {
-        name: Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for")
-        for name in group.connections
-    }
-    change.begin(Plan(tuple(steps.values())))
-    report = patch_nodes(group, cluster, action, options)
-    for name, step in steps.items():
-        answer = report.answers[name]
-        change.steps(group[name], [step], answer if isinstance(answer, LingctlError) else None)
-    return report
 
 
 def _place(node: str, answer: OverlayAnswer | LingctlError) -> dict[str, object]:

@@ -11,6 +11,7 @@ from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.running import daemons_not_seen, in_words
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.site import site_of
 from lingctl.remote.group import Group
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect, ModelKind
 from lingctl.serving.bench.connection import Target
@@ -83,7 +84,7 @@ def bench_cluster(
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
     if lost:
         raise EngineError(
             "a node is lost or cannot be seen, and a request could end the service",

@@ -11,6 +11,7 @@ from lingctl.events import Listener
 from lingctl.flows.look.daemon import how_it_ended, look_at_daemon
 from lingctl.flows.look.running import daemons_not_seen, in_words
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
@@ -47,22 +48,22 @@ def smoke_test_cluster(
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
         # On one node the port says whether the daemon is there, and no request can harm another's.
-        lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+        lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
         report = smoke_test(client, options, listener=listener, without_asking=lost)
-    return report.with_findings(node_findings(look_at_nodes(group, cluster)))
+    return report.with_findings(node_findings(look_at_nodes(group, site_of(cluster))))
 
 
-def look_at_nodes(group: Group, cluster: Cluster) -> list[NodeSight]:
+def look_at_nodes(group: Group, site: Site) -> list[NodeSight]:
     """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, cluster))
-    return [_sight(name, seen[name]) for name in cluster.node_names]
+    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, site))
+    return [_sight(name, seen[name]) for name in site.nodes]
 
 
-def _look(connection: Connection, cluster: Cluster) -> NodeSight:
-    daemon = look_at_daemon(connection, cluster)
+def _look(connection: Connection, site: Site) -> NodeSight:
+    daemon = look_at_daemon(connection, site)
     said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
     table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
-    devices = cluster.node(connection.node).devices
+    devices = site.cards[connection.node]
     return NodeSight(
         connection.node,
         daemon.alive,

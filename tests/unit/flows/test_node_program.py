@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.flows.look.node_states import node_programs
+from lingctl.flows.look.node_states import look_of, node_programs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.mindie.profile import profile_for
@@ -25,7 +25,8 @@ class _OnlyAnImage(LocalConnection):
 
 
 def _inspect(cluster: Cluster) -> str:
-    programs = node_programs(Group({"node1": _OnlyAnImage("node1")}), cluster, profile_for(cluster.mindie))
+    look = look_of(cluster, profile_for(cluster.mindie))
+    programs = node_programs(Group({"node1": _OnlyAnImage("node1")}), cluster, look)
     return programs["node1"]("weights", "inspect", "/x").text
 
 

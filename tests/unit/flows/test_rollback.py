@@ -9,6 +9,7 @@ import pytest
 from lingctl.errors import NodeError, UsageError
 from lingctl.flows.change.releases import lacks_proof
 from lingctl.flows.change.rollback import Rollback, _choose, _interrupted, _need
+from lingctl.flows.look.node_states import look_of
 from lingctl.inventory.runtime import DOCKER
 from lingctl.mindie.profile import profile_for
 from lingctl.plan import Plan
@@ -76,7 +77,7 @@ def half_done(command: str) -> Unfinished:
 
 
 def test_an_interrupted_rollback_goes_on_to_its_own_release_and_not_to_an_earlier_one():
-    back = Rollback(OLD.id, Plan(()), "image", {}, profile_for("1.0.0"))
+    back = Rollback(OLD.id, Plan(()), look_of(CLUSTER, profile_for("1.0.0")), {})
     states = {"node1": NodeState("node1"), "node2": NodeState("node2", unfinished=half_done(back.command))}
     assert _interrupted(states) == OLD.id
     assert _interrupted({"node1": NodeState("node1", unfinished=half_done("lingctl deploy"))}) is None

@@ -40,7 +40,7 @@ def long_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def watched(path: Path) -> tuple[str, str]:
     """A console as the product reads it: its end, and the error lines before that."""
     cluster = cluster_of("node1")
-    ask = earlier_errors_command(cluster).text.replace(layout_of(cluster).console, str(path))
+    ask = earlier_errors_command(layout_of(cluster)).text.replace(layout_of(cluster).console, str(path))
     earlier = LocalConnection("node1").run(Command(ask)).stdout
     return path.read_bytes()[-WATCHED_BYTES:].decode("utf-8", "replace"), earlier
 

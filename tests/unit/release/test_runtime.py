@@ -20,8 +20,8 @@ from lingctl.mindie.profile import profile_for
 from lingctl.plan import Run
 from lingctl.release import daemon
 from lingctl.release.evidence import gather_command
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
+from lingctl.release.site import site_of
 from lingctl.release.state import ContainerState, NodeState, state_questions
 from lingctl.remote import runtime as commands
 from lingctl.remote.group import Group
@@ -43,17 +43,18 @@ def texts(cluster: Cluster) -> list[str]:
         {name: replace(s, container=ContainerState("running", "other", "i")) for name, s in whole.items()},
         {name: replace(s, container=replace(s.container, status="exited")) for name, s in whole.items()},
     ]
-    plans = [deploy_steps(cluster, state, releases) for state in states]
+    site = site_of(cluster)
+    plans = [deploy_steps(site, state, releases) for state in states]
     steps = [step for plan in plans for step in plan.steps]
     ran = [action.command.text for step in steps for action in step.actions if isinstance(action, Run)]
-    profile, asked = profile_for(cluster.mindie), state_questions(cluster, layout_of(cluster), "i", ())
+    profile, asked = profile_for(cluster.mindie), state_questions(site, "i", (), "/secret")
     asked += questions(NodeRequest((0,), image="i", runtime=cluster.runtime))
     more = [
-        daemon.look_command(cluster),
-        daemon.watch_command(cluster),
-        daemon.processes_command(cluster),
-        daemon.errors_command(cluster, profile),
-        gather_command(cluster, cluster.primary, profile),
+        daemon.look_command(site),
+        daemon.watch_command(site),
+        daemon.processes_command(site),
+        daemon.errors_command(site, profile),
+        gather_command(site, cluster.primary.name, profile),
     ]
     return ran + [one.text for one in more] + [question.command.text for question in asked]
 
@@ -150,7 +151,7 @@ def test_nothing_is_begun_while_another_runtime_may_hold_the_cards(programs, say
     programs(says)
     group = Group({"node1": LocalConnection("node1")})
     with pytest.raises(NodeError) as caught:
-        need_container_nowhere_else(group, under("podman"))
+        need_container_nowhere_else(group, site_of(under("podman")))
     assert caught.value.code == code and remedy in caught.value.remedy and caught.value.where == "node1"
     programs(ABSENT)
-    need_container_nowhere_else(group, under("podman"))
+    need_container_nowhere_else(group, site_of(under("podman")))
