@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lingctl.errors import NodeError
+from lingctl.node.progress import Report
 from lingctl.program.answers import Answers, read_result
 from lingctl.program.job import run_job
 from lingctl.program.translate import program_error
@@ -14,7 +15,6 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, Connection
 
 T = TypeVar("T")
-Hear = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class NodeProgram:
         """The program with arguments, as a command for its node."""
         return command(*self._before, *words)
 
-    def ask(self, kind: type[T], *words: str | int, timeout: float = 60.0, hear: Hear | None = None) -> T:
+    def ask(self, kind: type[T], *words: str | int, timeout: float = 60.0, hear: Report | None = None) -> T:
         """Run it to its end; its answer.
 
         Args:
-            kind: a dataclass; see ``read_result``.
+            kind: of the answer, a dataclass; see ``read_result``.
             words: the arguments.
             timeout: seconds.
             hear: gets every event before the result.
@@ -102,7 +102,7 @@ def run_program(
     *,
     timeout: float,
     jobs: str = "",
-    hear: Hear | None = None,
+    hear: Report | None = None,
     doing: str = "",
 ) -> tuple[Completed, Mapping[str, Any] | None]:
     """Run a command that may be our program; how it ended, and its result if it gave one.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lingctl.errors import LingctlError, LockedError, NodeError, UsageError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.node.files import system_trouble
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
-Said = Mapping[str, object]
 # Another one is at work in the same place.
 _LOCKED = frozenset({"locked", "download-running"})
 # Of the machine, and of what is not weights; all other trouble of the node program is with weights.
@@ -21,7 +21,7 @@ _OF_THE_NODE_TOO = ("overlay-", "npu-", "no-npu")
 _DOWNLOAD = "download"
 
 
-def program_error(trouble: Said, node: str = "", doing: str = "") -> LingctlError:
+def program_error(trouble: Mapping[str, object], node: str = "", doing: str = "") -> LingctlError:
     """A program's trouble as an error of ours; what it is does not depend on who asked.
 
     Args:
@@ -66,7 +66,7 @@ def troubles_as_errors() -> Iterator[None]:
         raise program_error(trouble.as_event()) from trouble
 
 
-def telling(listener: Listener, node: str = "", step: str = "") -> Callable[[Said], None]:
+def telling(listener: Listener, node: str = "", step: str = "") -> Report:
     """What a node program, here or on a node, reports to: its progress and notes become events of ours.
 
     Args:
@@ -75,7 +75,7 @@ def telling(listener: Listener, node: str = "", step: str = "") -> Callable[[Sai
         step: what it is done for, if its progress is told as that step's, whose end somebody else tells.
     """
 
-    def report(said: Said) -> None:
+    def report(said: Mapping[str, object]) -> None:
         if said.get("event") == "progress":
             listener(_progress(said, node, step))
         elif said.get("event") == "note":
@@ -84,7 +84,7 @@ def telling(listener: Listener, node: str = "", step: str = "") -> Callable[[Sai
     return report
 
 
-def _progress(said: Said, node: str, step: str) -> Event:
+def _progress(said: Mapping[str, object], node: str, step: str) -> Event:
     """A progress event, with rate and time left in words."""
     done, total = _number(said.get("done")), _number(said.get("total"))
     task, text = step or str(said.get("task", "")), ""

@@ -58,11 +58,6 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """How an earlier download ended is of no interest: the folder is looked at anew."""
-
-
-@dataclass(frozen=True, slots=True)
 class Fetched:
     """A folder that is filled and proved.
 

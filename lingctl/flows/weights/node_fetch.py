@@ -11,7 +11,7 @@ from lingctl.flows.weights.client import NEEDS_PYTHON, client_archive
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
-from lingctl.program.node_program import Hear
+from lingctl.node.progress import Report
 from lingctl.program.prepare import prepare
 from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
@@ -90,6 +90,6 @@ class NodeFetch:
         files = [WriteFile(str(folder / name), content, 0o600) for name, content in contents.items()]
         self._connection.put(*files)
 
-    def ask(self, kind: type[T], verb: str, *, timeout: float = 60.0, hear: Hear | None = None) -> T:
+    def ask(self, kind: type[T], verb: str, *, timeout: float = 60.0, hear: Report | None = None) -> T:
         """Run a verb of ``fetch`` there (see ``node.fetch.program``); see ``NodeProgram.ask``."""
         return self._program.ask(kind, "fetch", verb, self.folder, timeout=timeout, hear=hear)

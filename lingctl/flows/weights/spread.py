@@ -8,7 +8,7 @@ from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
-from lingctl.flows.weights.fetched import Fetched, Followed, Port, Stopped
+from lingctl.flows.weights.fetched import Fetched, Port, Stopped
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.push import pushing
@@ -61,7 +61,7 @@ def _follow_running(nodes: Mapping[str, NodeFetch], group: Group, listener: List
     """Wait for what an earlier run left running; how it ended is looked at afterwards."""
     each(
         group,
-        lambda name: nodes[name].ask(Followed, "follow", timeout=_WEEK, hear=telling(listener, name)),
+        lambda name: nodes[name].ask(dict, "follow", timeout=_WEEK, hear=telling(listener, name)),
         nodes,
     )
 
