@@ -6,12 +6,13 @@ import re
 from typing import Literal
 
 from lingctl.ascend.unread import Unread, closed, closing, unread
+from lingctl.assets import shell
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
-Generation = Literal["A1", "A2", "A3", "950", "310", ""]
+CardGeneration = Literal["A1", "A2", "A3", "950", "310", ""]
 # PCI device ids of Huawei (19e5): the published hccn_tool's own table.
-_GENERATIONS: dict[str, Generation] = {
+_GENERATIONS: dict[str, CardGeneration] = {
     "d801": "A1",
     "d802": "A2",
     "d803": "A3",
@@ -20,18 +21,7 @@ _GENERATIONS: dict[str, Generation] = {
     "d100": "310",
 }
 # lspci is not everywhere; /sys says the same. The count tells "none" from "not readable".
-_PCI = """
-n=0
-for d in /sys/bus/pci/devices/*; do
-  [ -r "$d/vendor" ] || continue
-  n=$((n + 1))
-  read -r vendor <"$d/vendor"
-  [ "$vendor" = 0x19e5 ] || continue
-  read -r device <"$d/device"
-  case $device in 0xd[158]0?) echo "${d##*/} Processing accelerators: Device ${device#0x}";; esac
-done
-echo "pci devices: $n"
-"""
+_PCI = shell("ask/pci")
 
 
 def dev_command() -> Command:
@@ -73,7 +63,7 @@ def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
     return Unread("unsupported", "the PCI bus cannot be read here")
 
 
-def generation(pci: tuple[str, ...] | Unread) -> Generation:
+def generation(pci: tuple[str, ...] | Unread) -> CardGeneration:
     """The generation by PCI ids; empty when they do not tell."""
     kinds = set() if isinstance(pci, Unread) else {_GENERATIONS.get(device, "") for device in pci}
     return kinds.pop() if len(kinds) == 1 else ""

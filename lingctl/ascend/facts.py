@@ -1,46 +1,15 @@
-"""Facts: what was seen on one node, card by card. The questions, and what their answers say."""
+"""Facts: what was seen on one node, card by card; ``questions`` asks for them and reads the answers."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
 from lingctl.ascend.unread import Unread
-from lingctl.inventory.runtime import DOCKER, Runtime
-from lingctl.remote.command import Command
-from lingctl.remote.probe import Answer, Answers, Question
-from lingctl.remote.runtime import image_command, version_command
-
-T = TypeVar("T")
-# An unhealthy card blocks any query for up to five minutes; ten seconds tell it from a busy one.
-_QUERY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRequest:
-    """What to ask one node.
-
-    Attributes:
-        cards: physical ids.
-        disks: paths whose free space matters.
-        paths: files and folders that the container needs from the host.
-        digests: files and folders that must be the same on all nodes.
-        image: the container image.
-        runtime: what would run it.
-        service: command that tells whether this cluster's daemon runs there.
-    """
-
-    cards: tuple[int, ...]
-    disks: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
-    image: str = ""
-    runtime: Runtime = DOCKER
-    service: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +18,7 @@ class CardFacts:
 
     card: int
     link: Literal["UP", "DOWN"] | Unread
-    address: hccn.Address | Unread | None
+    address: hccn.DeviceAddress | Unread | None
     tls: hccn.Tls | Unread
     net_health: str | Unread
     netdetect: str | Unread
@@ -97,7 +66,7 @@ class NodeFacts:
     firmware: versions.Version | Unread
     conf: conf.Conf | Unread
     clock: tuple[float, float] | Unread
-    listeners: tuple[host.Listener, ...] | Unread
+    listeners: tuple[host.ListeningSocket, ...] | Unread
     memory: tuple[int, int] | Unread
     disks: tuple[host.Disk, ...] | Unread
     runtime: str | Unread
@@ -111,7 +80,7 @@ class NodeFacts:
     complete: bool = True
 
     @property
-    def generation(self) -> devices.Generation:
+    def generation(self) -> devices.CardGeneration:
         """A1, A2, A3, 950 or 310, by PCI id or else by npu-smi's names; empty where neither tells."""
         found = devices.generation(self.pci)
         if found or isinstance(self.npus, Unread):
@@ -124,129 +93,12 @@ class NodeFacts:
         return ""
 
 
-_CARD: Mapping[str, str] = {
-    # The order of asking: the link first, whose silence says that the whole card is not ready.
-    "link": "link",
-    "address": "ip",
-    "tls": "tls",
-    "net_health": "net_health",
-    "netdetect": "netdetect",
-    "gateway": "gateway",
-    "lldp": "lldp",
-    "mtu": "mtu",
-    "speed": "speed",
-    "history": "link_stat",
-    "counters": "stat",
-    "optics": "optical",
-}
-
-
-def questions(request: NodeRequest) -> list[Question]:
-    """Everything to ask a node, in one probe. The clock comes first: the time of its answer is known best."""
-    asked = [
-        Question("clock", host.clock_command()),
-        Question("dev", devices.dev_command()),
-        Question("pci", devices.pci_command()),
-        Question("npus", npu_smi.table_command(), 30),
-        Question("chips", npu_smi.map_command(), 30),
-        Question("driver", versions.version_file_command(versions.DRIVER)),
-        Question("firmware", versions.version_file_command(versions.FIRMWARE)),
-        Question("conf", conf.read_conf_command()),
-        Question("listeners", host.listeners_command()),
-        Question("memory", host.memory_command()),
-        Question("disks", host.disks_command(request.disks), 20),
-        Question("paths", host.paths_command(request.paths)),
-        Question("digests", host.digests_command(request.digests), 60),
-        Question("firewall", host.firewall_command()),
-        Question("hostname", host.hostname_command()),
-        Question("runtime", version_command(request.runtime), 20, "runtime"),
-    ]
-    if request.image:
-        asked.append(Question("image", image_command(request.runtime, request.image), 20, "runtime"))
-    if request.service:
-        asked.append(Question("service", request.service, 20, "runtime"))
-    return asked + card_questions(request.cards)
-
-
-def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:
-    """The queries of hccn_tool, card by card: it must not run twice at a time on one node."""
-    return [
-        Question(f"card:{card}:{name}", hccn.query(card, _CARD[name]), _QUERY_SECONDS, f"card:{card}")
-        for card in cards
-        for name in names
-    ]
-
-
-def glance_questions(request: NodeRequest) -> list[Question]:
-    """The few questions whose answers change under a service that runs: seconds on a healthy node, and a
-    minute where every card hangs."""
-    return [
-        Question("clock", host.clock_command(), 5),
-        Question("dev", devices.dev_command(), 5),
-        Question("npus", npu_smi.table_command(), 15),
-        Question("disks", host.disks_command(request.disks), 10),
-        *(replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",))),
-    ]
-
-
-def pod_questions(facts: NodeFacts) -> list[Question]:
-    """What an A3 is asked about its super-pod; nothing of other generations."""
-    if facts.generation != "A3" or isinstance(facts.chips, Unread):
-        return []
-    asked = []
-    for chip in facts.chips:
-        if chip.physical is not None and chip.physical in facts.cards:
-            group = f"card:{chip.physical}"
-            place = npu_smi.pod_command(chip.npu, chip.chip)
-            asked.append(Question(f"pod:{chip.physical}:place", place, _QUERY_SECONDS, group))
-            inner = hccn.query(chip.physical, "vnic")
-            asked.append(Question(f"pod:{chip.physical}:vnic", inner, _QUERY_SECONDS, group))
-    return asked
-
-
-def read_facts(
-    node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
-) -> NodeFacts:
-    """What the answers say.
-
-    Args:
-        node: name of the node.
-        request: what it was asked.
-        answers: of the probe.
-        asked_at, heard_at: our clock when the question for the clock was sent, and its answer heard.
-    """
-    return NodeFacts(
-        node=node,
-        cards={card: _card(card, answers) for card in request.cards},
-        dev=devices.read_dev(answers.get("dev")),
-        pci=devices.read_pci(answers.get("pci")),
-        npus=npu_smi.read_table(answers.get("npus")),
-        chips=npu_smi.read_map(answers.get("chips")),
-        driver=versions.read_version(answers.get("driver")),
-        firmware=versions.read_version(answers.get("firmware")),
-        conf=conf.read_conf(answers.get("conf")),
-        clock=_clock(answers.get("clock"), asked_at, heard_at),
-        listeners=host.read_listeners(answers.get("listeners")),
-        memory=host.read_memory(answers.get("memory")),
-        disks=host.read_disks(answers.get("disks")),
-        runtime=host.read_runtime(answers.get("runtime")),
-        image=host.read_image(answers.get("image")),
-        service=host.read_service(answers.get("service")),
-        paths=host.read_paths(answers.get("paths")),
-        digests=host.read_digests(answers.get("digests")),
-        firewall=host.read_firewall(answers.get("firewall")),
-        hostname=host.read_word(answers.get("hostname")),
-        pod=_pod(request.cards, answers),
-        complete=answers.complete,
-    )
-
-
 def device_addresses(facts: NodeFacts) -> dict[int, str]:
     """Live address by physical card id; cards without one, or that did not answer, are left out."""
     return {
         card: seen.address.address
         for card, seen in facts.cards.items()
-        if isinstance(seen.address, hccn.Address)
+        if isinstance(seen.address, hccn.DeviceAddress)
     }
 
 
@@ -261,44 +113,3 @@ def as_json(value: object) -> object:
     if isinstance(value, (tuple, list)):
         return [as_json(inner) for inner in value]
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _card(card: int, answers: Answers) -> CardFacts:
-    def read(name: str, reader: Callable[[Answer | None], T]) -> T:
-        return reader(answers.get(f"card:{card}:{name}"))
-
-    return CardFacts(
-        card=card,
-        link=read("link", hccn.read_link),
-        address=read("address", hccn.read_address),
-        tls=read("tls", hccn.read_tls),
-        net_health=read("net_health", hccn.read_net_health),
-        netdetect=read("netdetect", hccn.read_netdetect),
-        gateway=read("gateway", hccn.read_gateway),
-        lldp=read("lldp", hccn.read_lldp),
-        mtu=read("mtu", hccn.read_mtu),
-        speed=read("speed", hccn.read_speed),
-        history=read("history", signal.read_link_history),
-        counters=read("counters", signal.read_counters),
-        optics=read("optics", signal.read_optics),
-    )
-
-
-def _pod(cards: Sequence[int], answers: Answers) -> dict[int, PodFacts]:
-    return {
-        card: PodFacts(
-            npu_smi.read_pod(answers.get(f"pod:{card}:place")),
-            vnic.read_vnic(answers.get(f"pod:{card}:vnic")),
-        )
-        for card in cards
-        if f"pod:{card}:place" in answers or f"pod:{card}:vnic" in answers
-    }
-
-
-def _clock(answer: Answer | None, asked_at: float | None, heard_at: float) -> tuple[float, float] | Unread:
-    theirs = host.read_clock(answer)
-    if isinstance(theirs, Unread):
-        return theirs
-    if asked_at is None:
-        return Unread("not-asked", "it is not known when the answer was given")
-    return theirs - heard_at, theirs - asked_at

@@ -26,7 +26,7 @@ def query(card: int, name: str, *words: str | int) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DeviceAddress:
     """Address and mask of a card; the mask as the tool prints it, a prefix length for IPv6."""
 
     address: str
@@ -93,7 +93,7 @@ class Neighbour:
     max_frame: int | None = None
 
 
-def read_address(answer: Answer | None) -> Address | Unread | None:
+def read_address(answer: Answer | None) -> DeviceAddress | Unread | None:
     """``-ip -g``; None when no address is set."""
     if _says(answer, r"^Get ip(?:conf)? failed, because no ip was preset there!"):
         return None
@@ -107,7 +107,7 @@ def read_address(answer: Answer | None) -> Address | Unread | None:
     address, mask = found[0]
     if not is_address(address):
         return unread(seen)
-    return Address(address, mask)
+    return DeviceAddress(address, mask)
 
 
 def read_link(answer: Answer | None) -> Literal["UP", "DOWN"] | Unread:

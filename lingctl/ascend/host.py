@@ -8,43 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lingctl.ascend.unread import Unread, closed, closing, unread, whole
+from lingctl.assets import shell
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
-_DISKS = """
-for want; do
-  at=$want
-  while [ ! -e "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
-  printf '%s ' "$want"
-  df -kP "$at" | tail -n 1
-done
-"""
-# Only "No such file" is absent: a dead mount, or a folder that may not be entered, is not known.
-_PATHS = """
-for path; do
-  if said=$(stat -L "$path" 2>&1 >/dev/null); then echo "there $path"
-  else
-    case $said in
-      *"No such file"*|*"Not a directory"*) echo "absent $path";;
-      *) echo "unknown $path";;
-    esac
-  fi
-done
-"""
-_DIGESTS = """
-for path; do
-  if [ -f "$path" ]; then sha256sum "$path" 2>/dev/null || echo "unknown  $path"
-  elif [ -d "$path" ]; then
-    if list=$(cd "$path" && ls -ln); then
-      sum=$(printf '%s\n' "$list" | awk '/^-/ && $9 ~ /[.](safetensors|bin|py)$/ {print $5, $9}' |
-        sort | sha256sum)
-      echo "${sum%% *}  $path"
-    else echo "unknown  $path"
-    fi
-  else echo "absent  $path"
-  fi
-done
-"""
+_DISKS = shell("ask/disks")
+_PATHS = shell("ask/paths")
+_DIGESTS = shell("ask/digests")
 _FIREWALL = """
 for unit in firewalld ufw nftables; do
   state=$(systemctl is-active "$unit" 2>/dev/null)
@@ -54,7 +24,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A TCP socket that waits for connections."""
 
     address: str
@@ -125,7 +95,7 @@ def read_clock(answer: Answer | None) -> float | Unread:
     return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else unread(seen)
 
 
-def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
+def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unread:
     """Listening sockets, from either form."""
     seen = closed(answer)
     if isinstance(seen, Unread):
@@ -140,7 +110,7 @@ def read_listeners(answer: Answer | None) -> tuple[Listener, ...] | Unread:
             return unread(seen, f"a line of ss is not understood: {line[:100]}")
         name = re.search(r'\(\("([^"]+)",pid=(\d+)', words[5] if len(words) > 5 else "")
         found.append(
-            Listener(
+            ListeningSocket(
                 words[3].rpartition(":")[0].strip("[]").split("%")[0],
                 int(port),
                 f"{name.group(1)} (pid {name.group(2)})" if name else "",
@@ -257,7 +227,7 @@ def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:
     return tuple(unit for unit, state in states if state == "active")
 
 
-def _kernel_listeners(answer: Answer) -> tuple[Listener, ...] | Unread:
+def _kernel_listeners(answer: Answer) -> tuple[ListeningSocket, ...] | Unread:
     found = []
     for line in answer.stdout.splitlines():
         words = line.split()
@@ -267,7 +237,7 @@ def _kernel_listeners(answer: Answer) -> tuple[Listener, ...] | Unread:
             return unread(answer, f"a line of /proc/net/tcp is not understood: {line[:100]}")
         address, port = words[1].split(":")
         if words[3] == "0A":
-            found.append(Listener(_kernel_address(address), int(port, 16)))
+            found.append(ListeningSocket(_kernel_address(address), int(port, 16)))
     return tuple(found)
 
 

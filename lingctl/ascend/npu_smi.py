@@ -42,7 +42,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class CardProcess:
     """A process that holds memory of a chip, in MB."""
 
     npu: int
@@ -68,7 +68,7 @@ class NpuTable:
     tool: str
     driver: str
     chips: tuple[Chip, ...]
-    processes: tuple[Process, ...] = ()
+    processes: tuple[CardProcess, ...] = ()
     installed: bool = True
     whole: bool = False
 
@@ -246,9 +246,9 @@ def _chip(first: list[list[str]], second: list[list[str]], has_physical: bool, h
     )
 
 
-def _processes(lines: list[str]) -> tuple[tuple[Process, ...], set[int]]:
+def _processes(lines: list[str]) -> tuple[tuple[CardProcess, ...], set[int]]:
     """The processes, and the NPUs of which something is said."""
-    found: list[Process] = []
+    found: list[CardProcess] = []
     told: set[int] = set()
     for line in lines:
         cells = _cells(line)
@@ -259,7 +259,7 @@ def _processes(lines: list[str]) -> tuple[tuple[Process, ...], set[int]]:
             numbers = (*cells[0], cells[1][0], cells[3][0])
             if all(_number(word) for word in numbers):
                 npu, chip, pid, memory = map(int, numbers)
-                found.append(Process(npu, chip, pid, " ".join(cells[2]), memory))
+                found.append(CardProcess(npu, chip, pid, " ".join(cells[2]), memory))
                 told.add(npu)
     return tuple(found), told
 

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import Address, is_address
+from lingctl.ascend.hccn import DeviceAddress, is_address
 from lingctl.ascend.unread import Unread
 from lingctl.checks.remedies import set_address
 from lingctl.checks.roce import unknown
@@ -34,24 +34,32 @@ def judge_address(node: str, card: CardFacts, generation: str, around: Surroundi
     wrong = "no address is set" if address is None else _wrong_address(address, generation)
     if wrong:
         return Finding(
-            "ip", Verdict.FAILURE, wrong, node, n, seen, _set_address(n, address, written, generation)
+            "ip",
+            Verdict.FAILURE,
+            wrong,
+            node,
+            n,
+            evidence=seen,
+            remedy=_set_address(n, address, written, generation),
         )
     if address is not None and not generation and (reserved := _reserved_somewhere(address)):
         text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
-        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, seen)
+        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, evidence=seen)
     return Finding("ip", Verdict.PASS, seen, node, n)
 
 
-def _set_address(card: int, address: Address | None, written: Mapping[str, str], generation: str) -> str:
+def _set_address(
+    card: int, address: DeviceAddress | None, written: Mapping[str, str], generation: str
+) -> str:
     """From hccn.conf if that is sound and not what is live; else nobody but the site knows."""
     if {"address", "netmask"} <= set(written) and is_address(written["address"]):
-        kept = Address(written["address"], written["netmask"])
+        kept = DeviceAddress(written["address"], written["netmask"])
         if kept != address and not _wrong_address(kept, generation):
             return f"as /etc/hccn.conf has it: {set_address(card, kept.address, kept.netmask)}"
     return "set an address of the site's plan that no other card has, with hccn_tool's option -ip -s"
 
 
-def _wrong_address(address: Address, generation: str) -> str:
+def _wrong_address(address: DeviceAddress, generation: str) -> str:
     network = address.network
     if network is None:
         return "the netmask is none: its ones are not contiguous"
@@ -68,7 +76,7 @@ def _wrong_address(address: Address, generation: str) -> str:
     return ""
 
 
-def _reserved_somewhere(address: Address) -> str:
+def _reserved_somewhere(address: DeviceAddress) -> str:
     """The reserved subnet of any generation that an address is in."""
     ip = ipaddress.ip_address(address.address)
     return next(

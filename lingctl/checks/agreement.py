@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from lingctl.findings import Finding, Verdict, ranges, together
 
-Place = tuple[str, int | None]
+NodeOrCard = tuple[str, int | None]
 _LONGEST = 100
 _MOST_NAMED = 6
 
 
-def _no_opinion(place: Place, value: Hashable) -> bool | None:
+def _no_opinion(place: NodeOrCard, value: Hashable) -> bool | None:
     return None
 
 
@@ -42,13 +42,13 @@ class Same:
     verdict: Verdict
     odd: str
     differ: str
-    fix: Callable[[Place, Hashable], str]
-    fits: Callable[[Place, Hashable], bool | None] = _no_opinion
+    fix: Callable[[NodeOrCard, Hashable], str]
+    fits: Callable[[NodeOrCard, Hashable], bool | None] = _no_opinion
     otherwise: Hashable | None = None
 
 
 def judge_same(
-    same: Same, values: Mapping[Place, Hashable], asked: Collection[Place] = ()
+    same: Same, values: Mapping[NodeOrCard, Hashable], asked: Collection[NodeOrCard] = ()
 ) -> Iterator[Finding]:
     """The verdict on what the places have.
 
@@ -82,7 +82,7 @@ def majority(values: Collection[Hashable]) -> Hashable | None:
     return value if 2 * count > len(values) else None
 
 
-def words(places: Collection[Place]) -> str:
+def words(places: Collection[NodeOrCard]) -> str:
     """Places in words, e.g. ``node1 cards 0-7, node2 card 3``."""
     cards: dict[str, list[int]] = defaultdict(list)
     for node, card in places:
@@ -101,8 +101,8 @@ def short(value: Hashable) -> str:
 
 
 def _split(
-    same: Same, values: Mapping[Place, Hashable]
-) -> tuple[Hashable | None, list[Place], dict[Place, Hashable]]:
+    same: Same, values: Mapping[NodeOrCard, Hashable]
+) -> tuple[Hashable | None, list[NodeOrCard], dict[NodeOrCard, Hashable]]:
     """(what is right or None, who differs, those among whom it was decided)."""
     unfit = [place for place, value in values.items() if same.fits(place, value) is False]
     rest = {place: value for place, value in values.items() if place not in unfit} or dict(values)
@@ -116,15 +116,15 @@ def _split(
     return usual, [place for place, value in values.items() if value != usual], rest
 
 
-def _all_alike(check: str, value: Hashable, silent: Collection[Place]) -> Finding:
+def _all_alike(check: str, value: Hashable, silent: Collection[NodeOrCard]) -> Finding:
     if not silent:
         return Finding(check, Verdict.PASS, f"the same everywhere: {short(value)}")
     text = f"not judged everywhere: {short(value)} where it is known, not known of {words(silent)}"
     return Finding(check, Verdict.NOTE, text)
 
 
-def _draw(same: Same, values: Mapping[Place, Hashable]) -> Finding:
-    having: dict[Hashable, list[Place]] = defaultdict(list)
+def _draw(same: Same, values: Mapping[NodeOrCard, Hashable]) -> Finding:
+    having: dict[Hashable, list[NodeOrCard]] = defaultdict(list)
     for place, value in values.items():
         having[value].append(place)
     said = [f"{short(value)} on {words(places)}" for value, places in having.items()]
@@ -137,7 +137,7 @@ def _draw(same: Same, values: Mapping[Place, Hashable]) -> Finding:
     )
 
 
-def _either(same: Same, having: Mapping[Hashable, Collection[Place]]) -> str:
+def _either(same: Same, having: Mapping[Hashable, Collection[NodeOrCard]]) -> str:
     """For each value, what makes the others have it too."""
     everyone = [place for places in having.values() for place in places]
     first, second = list(having)[:2]

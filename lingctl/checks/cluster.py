@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import Address, Neighbour, Tls
+from lingctl.ascend.hccn import DeviceAddress, Neighbour, Tls
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
-from lingctl.checks.agreement import Place, Same, judge_same, majority, words
+from lingctl.checks.agreement import NodeOrCard, Same, judge_same, majority, words
 from lingctl.checks.clocks import clock_findings
 from lingctl.checks.remedies import clauses, set_address, set_mtu, set_tls
 from lingctl.checks.same_files import same_file_findings
@@ -41,10 +41,10 @@ def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[F
 
 
 def _addresses(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    owners: dict[str, list[Place]] = defaultdict(list)
-    families: dict[Place, Hashable] = {}
+    owners: dict[str, list[NodeOrCard]] = defaultdict(list)
+    families: dict[NodeOrCard, Hashable] = {}
     for place, address in _cards(nodes, lambda card: card.address):
-        if isinstance(address, Address):
+        if isinstance(address, DeviceAddress):
             owners[str(ipaddress.ip_address(address.address))].append(place)
             families[place] = f"IPv{address.family}"
     for address_text, places in owners.items():
@@ -72,7 +72,7 @@ def _addresses(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 def _tls(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     seen = dict(_cards(nodes, lambda card: card.tls))
     known = {place: tls for place, tls in seen.items() if isinstance(tls, Tls)}
-    switches: dict[Place, Hashable] = {
+    switches: dict[NodeOrCard, Hashable] = {
         place: "on" if tls.effective else "off" for place, tls in known.items()
     }
     if set(switches.values()) == {"on"}:
@@ -80,7 +80,7 @@ def _tls(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         return
     fix_all = "lingctl check-network --fix-tls"
 
-    def fix(place: Place, switch: Hashable) -> str:
+    def fix(place: NodeOrCard, switch: Hashable) -> str:
         value = int(switch == "on")
         return clauses(f"{fix_all} {value}", f"or on the node: {set_tls(place[1] or 0, value)}")
 
@@ -99,8 +99,8 @@ def _tls(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             yield Finding(finding.check, finding.verdict, finding.message, remedy=remedy)
 
 
-def _same_issuers(known: Mapping[Place, Tls]) -> Iterator[Finding]:
-    issuers: dict[Place, Hashable] = {place: tls.issuers for place, tls in known.items() if tls.issuers}
+def _same_issuers(known: Mapping[NodeOrCard, Tls]) -> Iterator[Finding]:
+    issuers: dict[NodeOrCard, Hashable] = {place: tls.issuers for place, tls in known.items() if tls.issuers}
     if len(set(issuers.values())) > 1:
         off = "lingctl check-network --fix-tls 0; or install certificates of one authority"
         same = Same(
@@ -147,10 +147,10 @@ def _netmasks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     """A rail is the cards of one index; its masks must agree, other rails may differ. With two nodes no mask
     of a rail is in the majority: then the cards of the other rails decide."""
     seen = dict(_cards(nodes, lambda card: card.address))
-    known = {place: address for place, address in seen.items() if isinstance(address, Address)}
+    known = {place: address for place, address in seen.items() if isinstance(address, DeviceAddress)}
     everywhere = majority([address.netmask for address in known.values()])
 
-    def fix(place: Place, mask: Hashable) -> str:
+    def fix(place: NodeOrCard, mask: Hashable) -> str:
         return set_address(place[1] or 0, known[place].address, str(mask))
 
     same = Same(
@@ -162,14 +162,14 @@ def _netmasks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         otherwise=everywhere,
     )
     for card in sorted({place[1] for place in known if place[1] is not None}):
-        rail: dict[Place, Hashable] = {
+        rail: dict[NodeOrCard, Hashable] = {
             place: address.netmask for place, address in known.items() if place[1] == card
         }
         yield from (found for found in judge_same(same, rail) if found.verdict is not Verdict.PASS)
 
 
 def _switch_ports(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    ports: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    ports: dict[tuple[str, str], list[NodeOrCard]] = defaultdict(list)
     for place, heard in _cards(nodes, lambda card: card.lldp):
         if isinstance(heard, Neighbour) and heard.chassis.strip("."):
             ports[heard.chassis, heard.port].append(place)
@@ -189,28 +189,28 @@ def _switch_ports(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 def _equal_on_nodes(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Finding]:
     by_name = {facts.node: facts for facts in nodes}
-    asked: list[Place] = [(name, None) for name in by_name]
-    drivers: dict[Place, Hashable] = {}
+    asked: list[NodeOrCard] = [(name, None) for name in by_name]
+    drivers: dict[NodeOrCard, Hashable] = {}
     for facts in nodes:
         if isinstance(facts.driver, Version):
             drivers[facts.node, None] = facts.driver.version
         elif isinstance(facts.npus, NpuTable):
             drivers[facts.node, None] = facts.npus.driver
-    firmwares: dict[Place, Hashable] = {
+    firmwares: dict[NodeOrCard, Hashable] = {
         (facts.node, None): facts.firmware.version for facts in nodes if isinstance(facts.firmware, Version)
     }
-    images: dict[Place, Hashable] = {
+    images: dict[NodeOrCard, Hashable] = {
         (facts.node, None): facts.image for facts in nodes if isinstance(facts.image, str)
     }
 
-    def serves(place: Place, version: Hashable) -> bool | None:
+    def serves(place: NodeOrCard, version: Hashable) -> bool | None:
         return not is_older(str(version), scope.driver) if scope.driver else None
 
-    def works(place: Place, version: Hashable) -> bool | None:
+    def works(place: NodeOrCard, version: Hashable) -> bool | None:
         driver = by_name[place[0]].driver
         return fits_firmware(driver, Version(str(version))) if isinstance(driver, Version) else None
 
-    def load(place: Place, image: Hashable) -> str:
+    def load(place: NodeOrCard, image: Hashable) -> str:
         source = next((name for (name, _), value in images.items() if value == image), "")
         run = scope.runtime.program
         return f"ssh {scope.node(source).address} {run} save {shlex.quote(scope.image)} | {run} load"
@@ -263,7 +263,9 @@ def _hostnames(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             yield Finding("hostname", Verdict.WARNING, text, facts.node, remedy=remedy)
 
 
-def _cards(nodes: Sequence[NodeFacts], pick: Callable[[CardFacts], object]) -> Iterator[tuple[Place, object]]:
+def _cards(
+    nodes: Sequence[NodeFacts], pick: Callable[[CardFacts], object]
+) -> Iterator[tuple[NodeOrCard, object]]:
     for facts in nodes:
         for card, seen in facts.cards.items():
             yield (facts.node, card), pick(seen)

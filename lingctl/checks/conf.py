@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lingctl.ascend.conf import Conf
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import Address, Gateway, Tls
+from lingctl.ascend.hccn import DeviceAddress, Gateway, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.remedies import clauses, restore, settings
 from lingctl.checks.roce import UNSET
@@ -40,8 +40,8 @@ def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[F
             f"{key} is {value} on the card, but {written[key]} in /etc/hccn.conf",
             node,
             n,
-            f"{key}_{n}={written[key]}",
-            _either(card, live, key),
+            evidence=f"{key}_{n}={written[key]}",
+            remedy=_either(card, live, key),
         )
     if lost:
         text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"
@@ -54,7 +54,7 @@ def _either(card: CardFacts, live: dict[str, str], key: str) -> str:
     """Keep what is live, unless that can be no address, or take what the file says."""
     n, address = card.card, card.address
     keep = settings(n, live, (key,))
-    if key in ("address", "netmask") and isinstance(address, Address) and address.network is None:
+    if key in ("address", "netmask") and isinstance(address, DeviceAddress) and address.network is None:
         keep = []
     if not keep:
         return f"to take what the file says: {restore(n)}"
@@ -75,7 +75,7 @@ def _alike(node: str, card: CardFacts) -> Finding:
 
 def _live(card: CardFacts) -> dict[str, str]:
     live: dict[str, str] = {}
-    if isinstance(card.address, Address) and card.address.family == 4:
+    if isinstance(card.address, DeviceAddress) and card.address.family == 4:
         live |= {"address": card.address.address, "netmask": card.address.netmask}
     if isinstance(card.gateway, Gateway):
         live["gateway"] = card.gateway.address

@@ -1,48 +1,20 @@
-"""The mesh: which card pings which, and what the answers say about cards and pairs. Pure.
-
-``rotation``: each card pings the card of its own index on every other node, and one card of another index
-there, which rotates with the distance; so every ordered pair of nodes is tried by every card, along its rail
-and across. ``full``: every card pings every card of every other node. Cards of one node are never paired:
-on a direct cable, or as two dies of one A3 package, they cannot reach each other although all is well
-(captures of such servers; HIXL's documents).
-"""
+"""What the pings of the mesh say about cards and pairs of cards. Pure; ``mesh_plan`` says which are made."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import Address, Gateway
-from lingctl.ascend.npu_smi import PodPlace
+from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.ascend.vnic import Vnic
+from lingctl.checks.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
-from lingctl.checks.scope import Scope
+from lingctl.checks.scope import CardPlace, Scope
 from lingctl.findings import Finding, Verdict
 
-Mode = Literal["off", "rotation", "full"]
-Plane = Literal["roce", "hccs"]
-Place = tuple[str, int]
 _MOST_NAMED = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One ping from a card to a card of another node.
-
-    Attributes:
-        plane: ``roce``, or ``hccs`` inside an A3 super-pod, where vNIC addresses are pinged.
-    """
-
-    source: Place
-    target: Place
-    address: str
-    plane: Plane = "roce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +35,6 @@ class Hit:
         return isinstance(self.ping, Ping) and self.ping.ok
 
 
-def plan_mesh(scope: Scope, facts: Mapping[str, NodeFacts], mode: Mode) -> dict[str, list[Shot]]:
-    """What each node's cards have to ping, nearest nodes first, so that a time limit cuts the least."""
-    names = [node.name for node in scope.nodes if node.name in facts]
-    shots: dict[str, list[Shot]] = {name: [] for name in names}
-    if mode == "off":
-        return shots
-    for index, name in enumerate(names):
-        for distance in range(1, len(names)):
-            other = names[(index + distance) % len(names)]
-            shots[name] += _between(facts[name], facts[other], distance, mode)
-    return shots
-
-
 def mesh_findings(
     scope: Scope, facts: Mapping[str, NodeFacts], hits: Sequence[Hit], left_out: int
 ) -> Iterator[Finding]:
@@ -87,8 +46,8 @@ def mesh_findings(
         hits: pings that were made.
         left_out: pings that the time limit cut.
     """
-    tried: Counter[Place] = Counter()
-    failed: dict[Place, list[Hit]] = defaultdict(list)
+    tried: Counter[CardPlace] = Counter()
+    failed: dict[CardPlace, list[Hit]] = defaultdict(list)
     for hit in hits:
         for place in (hit.shot.source, hit.shot.target):
             tried[place] += 1
@@ -125,91 +84,18 @@ def mesh_findings(
         )
 
 
-def _between(source: NodeFacts, target: NodeFacts, distance: int, mode: Mode) -> Iterator[Shot]:
-    # A vNIC address repeats in every super-pod: it names a die only inside one, and on another server.
-    inner = same_pod(source, target)
-    if inner:
-        targets = {
-            card: seen.vnic.address for card, seen in target.pod.items() if isinstance(seen.vnic, Vnic)
-        }
-        for card, other in _pairs(list(source.pod), list(targets), distance, mode):
-            yield Shot((source.node, card), (target.node, other), targets[other], "hccs")
-        return
-    ready, others = _ready(source), _ready(target)
-    for card, other in _pairs(list(ready), list(others), distance, mode):
-        address = others[other].address
-        if isinstance(address, Address) and _has_way(ready[card], others[other]):
-            yield Shot((source.node, card), (target.node, other), address.address)
-
-
-def same_pod(one: NodeFacts, other: NodeFacts) -> bool:
-    """Whether two A3 servers are known to be different servers of one super-pod."""
-    places = [
-        {
-            (seen.place.pod, seen.place.server)
-            for seen in facts.pod.values()
-            if isinstance(seen.place, PodPlace)
-        }
-        for facts in (one, other)
-    ]
-    if len(places[0]) != 1 or len(places[1]) != 1:
-        return False
-    (pod, server), (other_pod, other_server) = places[0].pop(), places[1].pop()
-    return pod == other_pod and server != other_server
-
-
-def _ready(facts: NodeFacts) -> dict[int, CardFacts]:
-    return {
-        card: seen
-        for card, seen in facts.cards.items()
-        if isinstance(seen.address, Address) and seen.link == "UP"
-    }
-
-
-def _pairs(
-    sources: Sequence[int], targets: Sequence[int], distance: int, mode: Mode
-) -> Iterator[tuple[int, int]]:
-    if mode == "full":
-        yield from ((source, target) for source in sources for target in targets)
-        return
-    own = [(source, source) for source in sources if source in targets]
-    yield from own
-    count = len(targets)
-    if not count:
-        return
-    if count < 2:
-        yield from ((source, targets[0]) for source in sources if (source, targets[0]) not in own)
-        return
-    shift = 1 + (distance - 1) % (count - 1)
-    for position, source in enumerate(sources):
-        target = targets[(position + shift) % count]
-        if (source, target) not in own:
-            yield source, target
-
-
-def _has_way(source: CardFacts, target: CardFacts) -> bool:
-    """Whether packets can go there at all: inside one subnet, or over a gateway."""
-    if not isinstance(source.address, Address) or not isinstance(target.address, Address):
-        return False
-    if source.address.family != target.address.family:
-        return False
-    network = source.address.network
-    inside = network is not None and ipaddress.ip_address(target.address.address) in network
-    return inside or isinstance(source.gateway, Gateway)
-
-
-def _partners(hits: Sequence[Hit]) -> set[Place]:
+def _partners(hits: Sequence[Hit]) -> set[CardPlace]:
     return {place for hit in hits for place in (hit.shot.source, hit.shot.target)}
 
 
-def _blames(hit: Hit, place: Place, dead: set[Place]) -> bool:
+def _blames(hit: Hit, place: CardPlace, dead: set[CardPlace]) -> bool:
     return hit.shot.source == place and hit.shot.target not in dead
 
 
-def _deaf(hits: Sequence[Hit]) -> set[Place]:
+def _deaf(hits: Sequence[Hit]) -> set[CardPlace]:
     """Cards that several others tried, and none reached."""
-    asked: dict[Place, set[Place]] = defaultdict(set)
-    answered: set[Place] = set()
+    asked: dict[CardPlace, set[CardPlace]] = defaultdict(set)
+    answered: set[CardPlace] = set()
     for hit in hits:
         asked[hit.shot.target].add(hit.shot.source)
         if hit.ok:
@@ -217,8 +103,8 @@ def _deaf(hits: Sequence[Hit]) -> set[Place]:
     return {place for place, sources in asked.items() if len(sources) > 1 and place not in answered}
 
 
-def _dead(place: Place, bad: Sequence[Hit], text: str) -> Finding:
-    return Finding("ping", _verdict(bad), text, *place, _evidence(bad), _remedy(place, bad))
+def _dead(place: CardPlace, bad: Sequence[Hit], text: str) -> Finding:
+    return Finding("ping", _verdict(bad), text, *place, evidence=_evidence(bad), remedy=_remedy(place, bad))
 
 
 def _silent(bad: Sequence[Hit]) -> bool:
@@ -246,7 +132,7 @@ def _answered(bad: Sequence[Hit]) -> str:
     )
 
 
-def _partly(place: Place, tried: int, bad: Sequence[Hit]) -> Finding:
+def _partly(place: CardPlace, tried: int, bad: Sequence[Hit]) -> Finding:
     if not bad:
         return Finding("ping", Verdict.PASS, f"{tried} pings from and to it answered", *place)
     names = [f"{hit.shot.target[0]} card {hit.shot.target[1]}" for hit in bad]
@@ -260,8 +146,8 @@ def _partly(place: Place, tried: int, bad: Sequence[Hit]) -> Finding:
         _verdict(bad),
         text,
         *place,
-        _evidence(bad),
-        _remedy(place, bad),
+        evidence=_evidence(bad),
+        remedy=_remedy(place, bad),
     )
 
 
@@ -282,7 +168,7 @@ def _evidence(bad: Sequence[Hit]) -> str:
     return "\n".join(lines)
 
 
-def _remedy(place: Place, bad: Sequence[Hit]) -> str:
+def _remedy(place: CardPlace, bad: Sequence[Hit]) -> str:
     n = place[1]
     if any(isinstance(hit.small, Ping) and hit.small.ok for hit in bad):
         return (

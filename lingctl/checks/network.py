@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import Address
+from lingctl.ascend.hccn import DeviceAddress
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks import port_signal, roce
@@ -52,7 +52,7 @@ ROCE_CHECKS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observations:
     """Everything that was found out.
 
     Attributes:
@@ -70,7 +70,7 @@ class Seen:
     left_out: int = 0
 
 
-def judge(scope: Scope, seen: Seen) -> tuple[Finding, ...]:
+def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
     """Every finding, in the order of nodes and checks."""
     findings = [*seen.lost.values()]
     around = surroundings_of(seen.facts)
@@ -141,7 +141,7 @@ def _no_conf(facts: NodeFacts, conf: Unread) -> Finding:
     write = [
         set_address(card, seen.address.address, seen.address.netmask)
         for card, seen in facts.cards.items()
-        if isinstance(seen.address, Address)
+        if isinstance(seen.address, DeviceAddress)
     ]
     return Finding(
         "hccn-conf",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.host import Disk, Listener
+from lingctl.ascend.host import Disk, ListeningSocket
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
@@ -67,7 +67,13 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     elif "No such file" in driver.quote:
         text = "no driver is installed, or not below /usr/local/Ascend"
         yield Finding(
-            "driver", Verdict.FAILURE, text, node, None, driver.quote, "install driver and firmware"
+            "driver",
+            Verdict.FAILURE,
+            text,
+            node,
+            None,
+            evidence=driver.quote,
+            remedy="install driver and firmware",
         )
     else:
         yield unknown("driver", driver, node)
@@ -112,7 +118,7 @@ def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
         yield Finding("port", Verdict.PASS, f"free: {', '.join(map(str, free))}", node)
 
 
-def _taken(facts: NodeFacts, scope: Scope, taken: Listener, purpose: str, *, needed: bool) -> Finding:
+def _taken(facts: NodeFacts, scope: Scope, taken: ListeningSocket, purpose: str, *, needed: bool) -> Finding:
     own = own_service(facts, scope)
     if own:
         text = f"{taken.port} ({purpose}) is in use by this cluster's service"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import Address, Gateway, Neighbour, Tls
+from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
 from lingctl.checks.surroundings import Surroundings
@@ -44,8 +44,8 @@ def unknown(
         f"not judged: {what.text}",
         node,
         card,
-        what.quote,
-        "" if absent else "ask again by hand, and if the answer is good, please report its text",
+        evidence=what.quote,
+        remedy="" if absent else "ask again by hand, and if the answer is good, please report its text",
     )
 
 
@@ -67,8 +67,8 @@ def judge_link(node: str, card: CardFacts) -> Finding:
         "the port is down",
         node,
         n,
-        f"hccn_tool -i {n} -link -g: link status: DOWN",
-        clauses(
+        evidence=f"hccn_tool -i {n} -link -g: link status: DOWN",
+        remedy=clauses(
             tool(n, "-link -s up"),
             f"if it stays down: {restore(n)}",
             f"then look: {tool(n, '-optical -g')}",
@@ -122,10 +122,12 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
     if state == "Success":
         return Finding("net-health", Verdict.PASS, "its netdetect address replies", node, n)
     if card.netdetect == UNSET:
-        return Finding("net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, seen)
+        return Finding(
+            "net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, evidence=seen
+        )
     if card.link == "DOWN" or card.address is None:
         why = "the link is down" if card.link == "DOWN" else "no address is set"
-        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, seen)
+        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, evidence=seen)
     if state in ("Init", "Detect ip set"):
         return Finding(
             "net-health",
@@ -133,19 +135,20 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
             f"still {state!r} after several looks: the probe has not begun",
             node,
             n,
-            seen,
-            _set_netdetect(node, card, around),
+            evidence=seen,
+            remedy=_set_netdetect(node, card, around),
         )
     if state == "Unknown":
-        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, seen)
+        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, evidence=seen)
+    asked = card.netdetect if isinstance(card.netdetect, str) else "not readable"
     return Finding(
         "net-health",
         Verdict.FAILURE,
         f"{state}: {_HEALTH_WORDS[state]}",
         node,
         n,
-        f"{seen}\nnetdetect: {card.netdetect if isinstance(card.netdetect, str) else 'not readable'}",
-        clauses(
+        evidence=f"{seen}\nnetdetect: {asked}",
+        remedy=clauses(
             f"if the target is wrong, {_set_netdetect(node, card, around)}",
             f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
             tool(n, "-arp -g"),
@@ -171,7 +174,7 @@ def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding
             "netdetect", Verdict.WARNING, "none is set, so net_health means nothing", node, n, remedy=fix
         )
     gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
-    network = card.address.network if isinstance(card.address, Address) else None
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if target == gateway or (network is not None and ipaddress.ip_address(target) in network):
         return Finding("netdetect", Verdict.PASS, target, node, n)
     if network is None:
@@ -206,7 +209,7 @@ def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
             text = "none is set, though most cards have one"
             return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
         return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
-    network = card.address.network if isinstance(card.address, Address) else None
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if network is not None and ipaddress.ip_address(gateway.address) not in network:
         text = f"{gateway.address} is not in the card's subnet {network}"
         return Finding("gateway", Verdict.FAILURE if needed else Verdict.WARNING, text, node, n, remedy=fix)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
-from lingctl.checks.agreement import Place, Same, judge_same
+from lingctl.checks.agreement import NodeOrCard, Same, judge_same
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
@@ -22,7 +22,7 @@ def same_file_findings(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Fin
             text = f"not judged: {facts.digests.text}"
             yield Finding("same-files", Verdict.UNKNOWN, text, facts.node, evidence=facts.digests.quote)
     for path, what in scope.digests.items():
-        seen: dict[Place, Hashable] = {}
+        seen: dict[NodeOrCard, Hashable] = {}
         for facts in nodes:
             if isinstance(facts.digests, Unread):
                 continue
@@ -35,8 +35,8 @@ def same_file_findings(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Fin
         yield from judge_same(_same_file(path, what, seen, scope), seen)
 
 
-def _same_file(path: str, what: str, seen: Mapping[Place, Hashable], scope: Scope) -> Same:
-    def copy(place: Place, digest: Hashable) -> str:
+def _same_file(path: str, what: str, seen: Mapping[NodeOrCard, Hashable], scope: Scope) -> Same:
+    def copy(place: NodeOrCard, digest: Hashable) -> str:
         source = next((name for (name, _), value in seen.items() if value == digest), "")
         quoted = shlex.quote(path)
         return f"scp {scope.node(source).address}:{quoted} {quoted}"

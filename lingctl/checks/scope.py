@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from lingctl.inventory.runtime import DOCKER, Runtime
 
+CardPlace = tuple[str, int]
+"""Name of a node and physical id of a card."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeScope:

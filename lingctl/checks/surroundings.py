@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import Address, Gateway
+from lingctl.ascend.hccn import DeviceAddress, Gateway
 from lingctl.ascend.unread import Unread
-
-Place = tuple[str, int]
+from lingctl.checks.scope import CardPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,11 @@ class Surroundings:
         written: each card's lines of /etc/hccn.conf.
     """
 
-    across: frozenset[Place] = frozenset()
+    across: frozenset[CardPlace] = frozenset()
     gateways: Counter[str] = field(default_factory=Counter)
     netdetects: Counter[str] = field(default_factory=Counter)
     most_have_gateway: bool = False
-    written: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
+    written: Mapping[CardPlace, Mapping[str, str]] = field(default_factory=dict)
 
     def gateway_for(self, node: str, card: CardFacts) -> str:
         """The gateway that a card should have: as in its hccn.conf, else as cards of its subnet have it."""
@@ -44,7 +43,7 @@ class Surroundings:
         return self._within(card, written, self.netdetects) or self.gateway_for(node, card)
 
     def _within(self, card: CardFacts, first: str, others: Counter[str]) -> str:
-        network = card.address.network if isinstance(card.address, Address) else None
+        network = card.address.network if isinstance(card.address, DeviceAddress) else None
         for text in (first, *(address for address, _ in others.most_common())):
             try:
                 if text and network is not None and ipaddress.ip_address(text) in network:
@@ -74,10 +73,10 @@ def surroundings_of(facts: Mapping[str, NodeFacts]) -> Surroundings:
     )
 
 
-def _across(cards: Mapping[Place, CardFacts]) -> frozenset[Place]:
-    rails: dict[int, list[tuple[Place, Address]]] = defaultdict(list)
+def _across(cards: Mapping[CardPlace, CardFacts]) -> frozenset[CardPlace]:
+    rails: dict[int, list[tuple[CardPlace, DeviceAddress]]] = defaultdict(list)
     for place, seen in cards.items():
-        if isinstance(seen.address, Address):
+        if isinstance(seen.address, DeviceAddress):
             rails[place[1]].append((place, seen.address))
     return frozenset(
         place

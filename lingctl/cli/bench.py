@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lingctl.events import Listener
     from lingctl.flows.serve.bench import BenchOptions
     from lingctl.serving.bench.report import BenchReport
-    from lingctl.serving.bench.sweep import Limits
+    from lingctl.serving.bench.sweep import SweepLimits
     from lingctl.serving.endpoint import TlsFiles
 
 
@@ -40,9 +40,7 @@ def bench(
     ttft_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TTFT p90, ms.")] = 0.0,
     tpot_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TPOT p90, ms.")] = 0.0,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Sweep: highest concurrency to try.")] = 512,
-    plot: Annotated[
-        Path | None, typer.Option(help="Write charts: FILE.html (or .png with matplotlib).")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
@@ -81,14 +79,14 @@ def bench(
     raise typer.Exit(report.exit_status)
 
 
-def _limits(ttft: float, tpot: float) -> Limits:
+def _limits(ttft: float, tpot: float) -> SweepLimits:
     from lingctl.errors import UsageError
-    from lingctl.serving.bench.sweep import Limits
+    from lingctl.serving.bench.sweep import SweepLimits
 
     if not ttft and not tpot:
         remedy = "for example: --sweep --ttft-limit 2000 --tpot-limit 50"
         raise UsageError("--sweep needs a limit to look for", remedy=remedy, code="sweep-limits")
-    return Limits(ttft or None, tpot or None)
+    return SweepLimits(ttft or None, tpot or None)
 
 
 def _run(

@@ -13,6 +13,7 @@ from lingctl.cli.common import (
     LockWaitOption,
     NodesOption,
     YesOption,
+    nothing_changed,
     optional_cluster,
     required_cluster,
 )
@@ -83,7 +84,9 @@ def check_network(
     from lingctl.output.network import print_network, print_network_json
     from lingctl.output.terminal import say
 
-    report = judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh.value, mesh_seconds))
+    report = (
+        judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
+    )
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
@@ -114,43 +117,20 @@ def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
 
 def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
-    from lingctl.flows.network.fix_tls import judge_switches, look_at_switches, plan_tls
-    from lingctl.flows.run.change import changing
-    from lingctl.flows.run.execute import execute
+    from lingctl.flows.network.fix_tls import fix_tls
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
-    from lingctl.output.plans import plan_json, print_plan
-    from lingctl.output.progress import progress
-    from lingctl.output.questions import confirm
-    from lingctl.output.terminal import answer, say
-    from lingctl.plan import Plan
-    from lingctl.remote.group import connect
+    from lingctl.output.person import Terminal
+    from lingctl.output.plans import plan_json
+    from lingctl.output.terminal import answer
 
-    cluster = required_cluster(nodes)
-    with progress() as listener, connect(cluster, listener) as group:
-        switches = look_at_switches(group, cluster)
-    plan = plan_tls(switches, value)
-    changed = False
-    if plan.empty:
-        say(f"Nothing to change: the TLS switch is {value} on every card that answers.")
-    else:
-        print_plan(Plan(plan.changes))
-        say("Jobs that run now keep what they began with: start them again afterwards.")
-        changed = confirm(f"Set the TLS switch to {value} on these cards?", yes=yes)
-        if not changed:
-            say("Nothing was changed.")
-            raise typer.Exit(1)
-        with (
-            progress() as listener,
-            connect(cluster, listener) as group,
-            changing(group, cluster, "lingctl check-network --fix-tls", listener, wait=lock_wait) as change,
-        ):
-            execute(plan, group, listener, change=change)
-            switches = look_at_switches(group, cluster)
-    findings = judge_switches(switches, value)
+    outcome = fix_tls(required_cluster(nodes), value, Terminal(yes=yes), lock_wait=lock_wait)
+    if outcome.state == "declined":
+        raise nothing_changed()
+    findings = outcome.result or ()
     if as_json:
-        found = [finding.as_json() for finding in findings]
-        print_json("fix-tls", {"changed": changed, "plan": plan_json(plan), "findings": found})
+        plan, found = plan_json(outcome.proposal.plan), [finding.as_json() for finding in findings]
+        print_json("fix-tls", {"changed": outcome.changed, "plan": plan, "findings": found})
     else:
         print_findings(findings, above=Verdict.PASS)
         answer(f"TLS switch {value}: {summary(findings)}")

@@ -60,3 +60,11 @@ def required_cluster(nodes: Path | None) -> Cluster:
     from lingctl.inventory.load import load_cluster
 
     return load_cluster(hosts_file(nodes) or DEFAULT_HOSTS)
+
+
+def nothing_changed() -> typer.Exit:
+    """The end of a command that was not agreed to."""
+    from lingctl.output.terminal import say
+
+    say("Nothing was changed.")
+    return typer.Exit(1)

@@ -37,7 +37,12 @@ def convert(
     from lingctl.flows.weights.convert import ConvertOptions, convert_weights
     from lingctl.output.progress import progress
 
-    options = ConvertOptions(max_shard_size, layers_per_shard, not no_verify, force)
+    options = ConvertOptions(
+        max_shard_size=max_shard_size,
+        layers_per_shard=layers_per_shard,
+        verify=not no_verify,
+        force=force,
+    )
     with progress() as listener:
         summary = convert_weights(source, target, options, listener)
     _show(summary, as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +11,8 @@ import typer
 from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
-    from lingctl.flows.weights.settings import HubSettings
-    from lingctl.flows.weights.wanted import WantedModel, WeightsSource
+    from lingctl.flows.weights.fetched import Fetched
+    from lingctl.flows.weights.options import DownloadOptions
     from lingctl.inventory.cluster import Cluster
 
 
@@ -60,102 +60,87 @@ def download(
     """
     import os
 
+    from lingctl.flows.weights.options import DownloadOptions
     from lingctl.flows.weights.settings import hub_settings
-    from lingctl.flows.weights.wanted import HubName, wanted_model, weights_source
+    from lingctl.flows.weights.wanted import HubName, folder_on_nodes, wanted_model, weights_source
 
     cluster = required_cluster(nodes) if nodes else None
+    if stop and cluster is None:
+        raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
     wanted = wanted_model(model)
     chosen = weights_source(source, cluster.node_names if cluster else ())
     hub: HubName = "huggingface" if chosen.kind == "huggingface" else "modelscope"
-    settings = hub_settings(hub, endpoint, proxy, os.environ)
+    options = DownloadOptions(
+        model=wanted,
+        source=chosen,
+        settings=hub_settings(hub, endpoint, proxy, os.environ),
+        folder=folder_on_nodes(cluster, wanted, to) if cluster else to or wanted.folder,
+        revision=revision,
+        recheck=recheck,
+        port=port,
+    )
     if cluster is None:
-        if stop:
-            raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
-        _here(wanted, to, chosen, settings, revision, recheck, as_json)
-        return
-    _on_nodes(cluster, wanted, to, chosen, settings, revision, recheck, port, stop, lock_wait, as_json)
+        _here(options, as_json=as_json)
+    elif stop:
+        _stop(cluster, options, lock_wait=lock_wait, as_json=as_json)
+    else:
+        _on_nodes(cluster, options, lock_wait=lock_wait, as_json=as_json)
 
 
-def _here(
-    wanted: WantedModel,
-    to: str | None,
-    chosen: WeightsSource,
-    settings: HubSettings,
-    revision: str,
-    recheck: bool,
-    as_json: bool,
-) -> None:
+def _here(options: DownloadOptions, *, as_json: bool) -> None:
     from lingctl.flows.weights.download import download_here
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer
 
     with progress() as listener:
-        done = download_here(
-            wanted, Path(to or wanted.folder), chosen, settings, revision, listener, recheck=recheck
-        )
+        done = download_here(options, listener)
     if as_json:
-        print_json("download", {"model": wanted.name, "repository": wanted.repository, **done})
+        model = options.model
+        print_json("download", {"model": model.name, "repository": model.repository, **asdict(done)})
         return
-    answer(f"{done['folder']}: {_in_words(done)}")
-    answer(f"digest of the weights: {done['digest']}")
+    answer(f"{done.folder}: {_in_words(done)}")
+    answer(f"digest of the weights: {done.digest}")
 
 
-def _on_nodes(
-    cluster: Cluster,
-    wanted: WantedModel,
-    to: str | None,
-    chosen: WeightsSource,
-    settings: HubSettings,
-    revision: str,
-    recheck: bool,
-    port: int,
-    stop: bool,
-    lock_wait: float,
-    as_json: bool,
-) -> None:
-    from lingctl.flows.run.change import noted_change
-    from lingctl.flows.weights.spread import download_on_nodes, folder_on_nodes, stop_on_nodes
-    from lingctl.flows.weights.spread_sources import SpreadOptions
+def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+    from lingctl.flows.weights.download import stop_downloads
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress
+    from lingctl.output.person import Terminal
     from lingctl.output.terminal import answer
-    from lingctl.remote.group import connect
 
-    folder = folder_on_nodes(cluster, wanted, to)
-    with progress() as listener, connect(cluster, listener) as group:
-        if stop:
-            words = ("lingctl download --stop", f"end the download into {folder}")
-            # Held for this too: nobody ends what another's deploy waits for.
-            with noted_change(group, cluster, *words, listener, wait=lock_wait):
-                stopped = stop_on_nodes(group, cluster, folder)
-        else:
-            words = ("lingctl download", f"download {wanted.name} into {folder}")
-            options = SpreadOptions(folder, revision, recheck, port)
-            with noted_change(group, cluster, *words, listener, wait=lock_wait):
-                done = download_on_nodes(group, cluster, wanted, chosen, settings, options, listener)
-    if stop:
-        if as_json:
-            print_json("download", {"model": wanted.name, "folder": folder, "stopped": stopped})
-        for name, was_running in stopped.items() if not as_json else ():
-            answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
-        return
-    digest = next(iter(done.values()))["digest"]
+    stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
     if as_json:
-        head = {"model": wanted.name, "repository": wanted.repository, "folder": folder, "digest": digest}
-        print_json("download", {**head, "nodes": done})
+        head = {"model": options.model.name, "folder": options.folder}
+        print_json("download", {**head, "stopped": stopped})
+        return
+    for name, was_running in stopped.items():
+        answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
+
+
+def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+    from lingctl.flows.weights.download import download_everywhere
+    from lingctl.output.documents import print_json
+    from lingctl.output.person import Terminal
+    from lingctl.output.terminal import answer
+
+    done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
+    digest = next(iter(done.values())).digest
+    if as_json:
+        model = options.model
+        head = {"model": model.name, "repository": model.repository, "folder": options.folder}
+        nodes = {name: asdict(result) for name, result in done.items()}
+        print_json("download", {**head, "digest": digest, "nodes": nodes})
         return
     for name, result in done.items():
         answer(f"{name}: {_in_words(result)}")
     answer(f"digest of the weights, the same on every node: {digest}")
 
 
-def _in_words(done: Mapping[str, object]) -> str:
+def _in_words(done: Fetched) -> str:
     from lingctl.output.progress import size
 
-    kept = done["kept"]
-    also = f"; rewritten by a deploy and left: {', '.join(kept)}" if isinstance(kept, list) and kept else ""
+    also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
     return (
-        f"{done['files']} files, {size(int(str(done['bytes'])))}, every one as listed; "
-        f"{done['fetched_files']} fetched now{also}"
+        f"{done.files} files, {size(done.bytes)}, every one as listed; {done.fetched_files} fetched now{also}"
     )

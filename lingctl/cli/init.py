@@ -24,7 +24,7 @@ def init(
     """Write a commented hosts.yaml to start from."""
     from lingctl.engines import engine_at
     from lingctl.errors import UsageError
-    from lingctl.flows.files.whole_file import no_room, write_file
+    from lingctl.flows.run.whole_file import no_room, write_file
     from lingctl.inventory.starter import starter_hosts
     from lingctl.output.terminal import answer, say
 

@@ -24,7 +24,7 @@ def logs(
 ) -> None:
     """Print what MindIE prints on every node."""
     from lingctl.errors import UsageError
-    from lingctl.flows.look.logs import Wanted, duration_seconds, follow_logs, node_of_rank, show_logs
+    from lingctl.flows.look.logs import WantedLogs, duration_seconds, follow_logs, node_of_rank, show_logs
     from lingctl.output.streams import ending_with_its_reader
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect
@@ -42,7 +42,7 @@ def logs(
             raise UsageError(f"no node is named {node!r}", remedy=f"nodes: {', '.join(cluster.node_names)}")
         cluster = cluster.model_copy(update={"nodes": (cluster.node(node),)})
     width = max(len(name) for name in cluster.node_names)
-    wanted = Wanted(lines, seconds, rank)
+    wanted = WantedLogs(lines, seconds, rank)
     show = follow_logs if follow else show_logs
     with connect(cluster) as group, ending_with_its_reader() if follow else nullcontext():
         show(group, cluster, wanted, lambda name, line: answer(f"{name:{width}} | {line}"))

@@ -47,7 +47,9 @@ def npu_check(
     from lingctl.output.terminal import answer
     from lingctl.remote.group import connect
 
-    options = NpuOptions(device.value, cards, host, timeout, allow_running)
+    options = NpuOptions(
+        device=device.value, cards=cards, host=host, timeout=timeout, allow_running=allow_running
+    )
     cluster = optional_cluster(nodes)
     if cluster is None:
         with progress() as listener:

@@ -20,7 +20,7 @@ DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
-class Model(StrEnum):
+class ModelChoice(StrEnum):
     """The tiny models."""
 
     LITE = "lite"
@@ -31,7 +31,9 @@ class Model(StrEnum):
 def up_(
     nodes: Annotated[int, typer.Option(min=1, help="Number of nodes.")] = 2,
     devices: Annotated[int, typer.Option(min=1, max=16, help="Cards on each node.")] = 8,
-    model: Annotated[Model, typer.Option(help="lite lies there as .bin, plus as safetensors.")] = Model.PLUS,
+    model: Annotated[
+        ModelChoice, typer.Option(help="lite lies there as .bin, plus as safetensors.")
+    ] = ModelChoice.PLUS,
     mindie: Annotated[str, typer.Option(help="MindIE version of the image: 1.0.0 or 3.0.0.")] = "1.0.0",
     directory: DirOption = DEFAULT_DIR,
     time_scale: Annotated[

@@ -68,7 +68,13 @@ def smoke_test(
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke import SmokeOptions
 
-    options = SmokeOptions(kind.value, prompt, expect, first_token_limit, patience)
+    options = SmokeOptions(
+        kind=kind.value,
+        prompt=prompt,
+        expect=expect,
+        first_token_limit=first_token_limit,
+        patience=patience,
+    )
     with progress() as listener:
         report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
     _show(report, as_json)

@@ -10,9 +10,6 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding
 from lingctl.inventory.cluster import Cluster
 
-Addresses = Mapping[str, Mapping[int, str]]
-"""Live address of every card, by node name and physical id."""
-
 _MAX_BYTES = 10 * 1024 * 1024
 
 

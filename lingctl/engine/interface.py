@@ -14,10 +14,10 @@ from typing import Any, Literal, Protocol
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Addresses, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node, Serving
 
 WeightsForm = Literal["safetensors", "bin"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal, Protocol
 
-Kind = Literal[
+FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
 ]  # as mindie/failures.toml explains
 Confidence = Literal["certain", "likely"]
@@ -32,7 +32,7 @@ class Explanation:
     line: str
     cause: str
     remedy: str
-    kind: Kind = "cause"
+    kind: FailureKind = "cause"
     rank: int | None = None
     card: int | None = None
     detail: str = ""

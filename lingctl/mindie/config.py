@@ -12,7 +12,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import TOKENIZER_PROCESSES
 from lingctl.mindie.tls import https_fields, inter_node_fields

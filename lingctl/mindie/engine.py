@@ -8,13 +8,13 @@ from typing import Any
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Addresses, Encryption, Joint, Overlay, Shown, WantedFile, release_folder
+from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile, release_folder
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie import capacity, log_reader
+from lingctl.mindie import capacity_verdict, log_reader
 from lingctl.mindie.config import render_config
 from lingctl.mindie.console import CONSOLE
 from lingctl.mindie.container import container_spec
@@ -75,7 +75,7 @@ class MindIE:
     @property
     def capacity(self) -> Capacity:
         """See ``Engine``."""
-        return capacity
+        return capacity_verdict
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-from lingctl.engine.logs import Kind
+from lingctl.engine.logs import FailureKind
 
 # Where a statement comes from.
 Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
@@ -37,7 +37,7 @@ class Failure:
     id: str
     signature: tuple[str, ...]
     pattern: re.Pattern[str] | None
-    kind: Kind
+    kind: FailureKind
     cause: str
     remedy: str
     until: tuple[str, ...] = ()

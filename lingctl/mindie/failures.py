@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from lingctl.engine.logs import Explanation, Kind
-from lingctl.mindie.daemon_life import Life, Stage, read_life
+from lingctl.engine.logs import Explanation, FailureKind
+from lingctl.mindie.daemon_life import Life, LifeStage, read_life
 from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
 from lingctl.mindie.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.link_details import link_detail
@@ -45,7 +45,7 @@ _TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils
 _BURST_SECONDS = 300.0
 _LONGEST_LINE = 300
 _LEVELS_OF_CAUSES = ("error", "")
-_ORDER: tuple[Kind, ...] = ("cause", "network", "stopped", "consequence")
+_ORDER: tuple[FailureKind, ...] = ("cause", "network", "stopped", "consequence")
 
 
 def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:
@@ -71,7 +71,7 @@ def explain(text: str, *, status: str | int | None = "", stop_requested: bool = 
             found[failure.id] = (at, one)
     known = [one for _, one in sorted(found.values(), key=lambda pair: _moment(pair[1], pair[0]))]
     ending = ending_of(life, lines, status, stop_requested=stop_requested)
-    if life.stage is Stage.CONFIGURATION and (ending is None or ending.id == "A36"):
+    if life.stage is LifeStage.CONFIGURATION and (ending is None or ending.id == "A36"):
         ending = refusal_of(lines) or ending
     return _with_ending(known, ending, lines, life)
 

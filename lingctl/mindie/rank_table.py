@@ -7,7 +7,6 @@ master is the server with rank "0"; the Ling README says the first in the list, 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 from lingctl.engine.templates import render
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.mindie.json_text import read_json
-from lingctl.mindie.rule_rank_table import broken_rules
+from lingctl.mindie.rules.rank_table import broken_rules
 
-Addresses = Mapping[str, Mapping[int, str]]
 # Cards whose nodes a table of version 1.0 does not join. Source: HCCL's documents of the rank table (1.2 with
 # super_pod_list for A3, 2.0 for 950); MindIE's of several nodes (Atlas 800I A2 only, not 300I Duo).
 _OTHER_FORMS = {
@@ -57,8 +55,7 @@ class RankTable:
                 devices.append({"id": str(device), "address": address, "rank": str(rank)})
                 rank += 1
             servers.append({"address": node.service_address, "devices": devices})
-        document = json.loads(render("rank_table.json.j2", servers=servers))
-        return cls(json.dumps(document, indent=2) + "\n")
+        return cls(render("rank_table.json.j2", servers=servers))
 
     @property
     def digest(self) -> str:

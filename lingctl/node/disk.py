@@ -6,7 +6,7 @@ import os
 from typing import List, NamedTuple, Optional
 
 
-class Disk(NamedTuple):
+class FileSystem(NamedTuple):
     """A file system.
 
     Attributes:
@@ -40,7 +40,7 @@ class Disk(NamedTuple):
         return room
 
 
-def disk_of(path: str) -> Optional[Disk]:
+def disk_of(path: str) -> Optional[FileSystem]:
     """The disk on which ``path`` is or will be; None where the system does not tell."""
     place = os.path.abspath(path)
     while not os.path.exists(place) and place != os.path.dirname(place):
@@ -54,7 +54,7 @@ def disk_of(path: str) -> Optional[Disk]:
         return None
     unit = room.f_frsize / 1024
     size, free = int(room.f_blocks * unit), int(room.f_bavail * unit)
-    return Disk(_device(mount), mount, size, free, room.f_files, room.f_favail)
+    return FileSystem(_device(mount), mount, size, free, room.f_files, room.f_favail)
 
 
 def _device(mount: str) -> str:

@@ -116,6 +116,11 @@ def kind_of(path: str) -> str:
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
+def file_state(found: os.stat_result) -> str:
+    """Size and time of change: another one as soon as somebody writes to the file."""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def system_trouble(error: OSError, where: str = "") -> Trouble:
     """An error of the operating system as one a user can act on."""
     place = where or str(error.filename or "")

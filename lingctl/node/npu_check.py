@@ -18,12 +18,11 @@ import tempfile
 import time
 import zipfile
 from datetime import timedelta
-from typing import IO, Any, Callable, Dict, List, Mapping, Optional
+from typing import IO, Any, Dict, List, Mapping, Optional
 
-from lingctl.node.overlay.running import running_daemons
+from lingctl.node.daemons import running_daemons
+from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-
-Report = Callable[[Mapping[str, object]], None]
 
 _SIZE = 512
 # bf16 keeps 8 bits: each entry of a product of 512 terms is off by some 2^-8 of the largest at most.

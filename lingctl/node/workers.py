@@ -6,15 +6,18 @@ import contextlib
 import os
 import signal
 import threading
-from typing import Callable, Iterator, List, Sequence, TypeVar
+from typing import Callable, Dict, Iterator, List, Sequence, TypeVar
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 def threads() -> int:
     """How many copies at once. On two cores two are best (docs/performance.md); large servers have more to
     give, and a service may be running beside."""
-    return max(2, min(8, len(os.sched_getaffinity(0)) // 4))
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone tells which cores are ours
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(2, min(8, cores // 4))
 
 
 @contextlib.contextmanager
@@ -27,7 +30,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Stopped(Exception):
+class WorkStopped(Exception):
     """Raised in a worker because another one failed or the user interrupted."""
 
 
@@ -44,10 +47,10 @@ class Workers:
             Stopped: it should end.
         """
         if self._stop.is_set():
-            raise Stopped
+            raise WorkStopped
 
     def ticking(self, add: Callable[[int], None]) -> Callable[[int], None]:
-        """``add``, but raising `Stopped` when the work should end."""
+        """``add``, but raising `WorkStopped` when the work should end."""
 
         def tick(count: int) -> None:
             self.check()
@@ -55,13 +58,14 @@ class Workers:
 
         return tick
 
-    def each(self, work: Callable[[_T], None], items: Sequence[_T]) -> None:
-        """Do ``work`` on every item. Returns when all threads have ended.
+    def each(self, work: Callable[[_T], _R], items: Sequence[_T]) -> List[_R]:
+        """Do ``work`` on every item; what it gave, in the order of the items. All threads have ended then.
 
         Raises:
             BaseException: the first error of any item.
         """
-        waiting = list(reversed(items))
+        waiting = list(reversed(list(enumerate(items))))
+        given: Dict[int, _R] = {}
         lock = threading.Lock()
         # Thread.join cannot be trusted after Ctrl-C: Python 3.11 then takes a thread that runs for ended.
         ended = threading.Semaphore(0)
@@ -78,10 +82,10 @@ class Workers:
                 with lock:
                     if not waiting:
                         return
-                    item = waiting.pop()
+                    place, item = waiting.pop()
                 try:
-                    work(item)
-                except Stopped:
+                    given[place] = work(item)
+                except WorkStopped:
                     return
                 except BaseException as error:
                     errors.append(error)
@@ -102,3 +106,4 @@ class Workers:
                 ended.acquire()
         if errors:
             raise errors[0]
+        return [given[place] for place in range(len(items))]

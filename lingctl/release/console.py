@@ -5,32 +5,31 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 
 from __future__ import annotations
 
-from lingctl.engines import engine_of
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
+from lingctl.assets import shell
+from lingctl.engine.logs import Console
+from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, script
 
 # As many bytes as ``watch_command`` brings from the end.
 WATCHED_BYTES = 40_000
 _MOST_BYTES = 60_000
-# Each with the line before it, for its time. A long console has a hole of zero bytes (start.sh).
-_EARLIER = r"""
-size=$(wc -c <"$1" 2>/dev/null) || exit 0
-[ "$size" -gt "$2" ] || exit 0
-head -c $((size - $2)) "$1" | tr -d '\000' | grep -a -v -E "$4" | grep -a -B 1 -E "$5" |
-  cut -c 1-1000 | head -c "$3"
-"""
+# Each with the line before it, for its time.
+_EARLIER = shell("daemon/earlier")
 
 
-def earlier_errors_command(cluster: Cluster) -> Command:
-    """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
-    console = engine_of(cluster).console
+def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
+    """Ask for the error lines of the console before its watched end; nothing where that is all of it.
+
+    Args:
+        layout: where the console is.
+        look_for: what the engine's consoles are searched for.
+    """
     return script(
         _EARLIER,
-        layout_of(cluster).console,
+        layout.console,
         WATCHED_BYTES,
         _MOST_BYTES,
-        console.requests,
-        console.telling,
+        look_for.requests,
+        look_for.telling,
         title="read the console's first errors",
     )

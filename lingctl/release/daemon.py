@@ -6,131 +6,35 @@ time at which the process started is kept beside it, and both must match.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lingctl.engines import engine_of
+from lingctl.assets import shell
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Node
 from lingctl.release.console import WATCHED_BYTES
-from lingctl.release.layout import layout_of
+from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
 
-# In the container: whether $pid, started at tick $start (if known), is still there and no zombie.
-_ALIVE = """
-alive() {
-  kill -0 "$pid" 2>/dev/null && read -r line 2>/dev/null <"/proc/$pid/stat" || return 1
-  set -- ${line##*) }
-  [ "$1" != Z ] && { [ -z "$start" ] || [ "$start" = "${20}" ]; }
-}
-"""
-_LOOK = f"""
-start=$(sed -n 2p "$3" 2>/dev/null)
-told=$("$runtime" exec "$1" sh -c '{_ALIVE}
-pid=$(cat "$1" 2>/dev/null) start=$2
-if [ -n "$pid" ] && alive; then echo "alive $pid"; else echo dead; fi' sh "$2" "$start" 2>/dev/null)
-if [ -z "$told" ]; then
-  # Where no container runs, no daemon does. A runtime that does not tell says nothing of one: it may serve.
-  told="unknown the container runs, and nothing can be run in it"
-  if state=$("$runtime" inspect --format "{{{{.State.Status}}}}" "$1" 2>&1); then
-    case $state in exited | created | dead | stopped | configured) told=dead ;; esac
-  else
-    case $state in *[Nn]"o such "*) told=dead ;; *) told="unknown $(echo "$state" | tail -n 1)" ;; esac
-  fi
-fi
-echo "$told"
-echo "$(sed -n 1p "$3" 2>/dev/null)"
-"""
-# Then how it ended, its success line if it printed one, and the end of what it printed: a daemon that serves
-# prints on and on, and its success line is soon far from the end (-a: of a long console
-# start.sh empties the middle, which then reads as zero bytes).
-# A long console has a hole of zeros between these two parts (start.sh), which grep would take for one line.
-_WATCH = f"""{_LOOK}
-echo "$(cat "$4" 2>/dev/null)"
-[ -n "$6" ] &&
-  {{ head -c 16000000 "$5"; tail -c 80000000 "$5" | tr -d "\\000"; }} 2>/dev/null | grep -a -m 1 -F "$6"
-tail -c {WATCHED_BYTES} "$5" 2>/dev/null || true
-"""
-# Error lines of its other logs, of this start only; of each file the first ones, which name the cause.
+_LOOK = shell("daemon/look")
+_LOOK_INSIDE = shell("daemon/look_inside")
+_WATCH = shell("daemon/watch")
+# Error lines of its other logs, of this start only.
 _ERRORS = """
-"$runtime" exec "$1" sh -c '
-since=$1
-shift
-find "$@" -type f -newer "$since" 2>/dev/null | while read -r file; do
-  grep -hE -m 20 "ERROR|Error|EI0|EJ0" "$file"
-done | head -c 60000' sh "$2" $3 2>/dev/null || true
+inside=$1 name=$2
+shift 2
+"$runtime" exec "$name" sh -c "$inside" sh "$@" 2>/dev/null || true
 """
-# MindIE takes 5 s, gives its workers 15 s more, and may be told so only once. What is left of its process
-# group after that is killed: workers of 3.0.0 keep it as orphans, and a stopped follower left its worker, and
-# so its card, in 11 of 13 stops (seen). Cards need a pause then: HCCP refuses a new start for ten seconds
-# (EJ0001).
-_STOP = f"""
-name=$1 pid_file=$2 started=$3 patience=$4 pause=$5
-shift 5
-start=$(sed -n 2p "$started" 2>/dev/null)
-forced=$("$runtime" exec "$name" sh -c '{_ALIVE}
-pid=$(cat "$1" 2>/dev/null) start=$2 patience=$3
-[ -n "$pid" ] || exit 0
-# Its number is held by its workers as long as one is left: another process with it means that none is.
-if [ -n "$start" ] && read -r line 2>/dev/null <"/proc/$pid/stat"; then
-  set -- ${{line##*) }}
-  [ "${{20}}" = "$start" ] || exit 0
-fi
-if alive; then
-  kill -TERM "$pid" 2>/dev/null
-  n=0
-  while alive && [ "$n" -lt "$patience" ]; do n=$((n + 1)); sleep 1; done
-fi
-for stat in /proc/[0-9]*/stat; do
-  read -r line 2>/dev/null <"$stat" || continue
-  set -- ${{line##*) }}
-  other=${{stat#/proc/}}
-  [ "$3" = "$pid" ] && [ "$1" != Z ] && kill -KILL "${{other%/stat}}" 2>/dev/null && echo "${{other%/stat}}"
-done
-true' sh "$pid_file" "$start" "$patience") || exit 1
-[ -e "$started" ] && mv -f "$started" "${{started%/*}}/last-started"
-[ -n "$forced" ] || exit 0
-echo "killed what did not end by itself: processes $(echo $forced)"
-sleep "$pause"
-n=0
-for card; do
-  while [ "$n" -lt 30 ]; do
-    used=$(npu-smi info -t usages -i "$card" 2>/dev/null | sed -n 's/.*HBM Usage Rate(%) *: *//p')
-    used=$(printf %s "$used" | tr -dc 0-9)
-    [ "${{used:-0}}" -gt 10 ] || break
-    n=$((n + 1))
-    sleep 1
-  done
-done
+_ERRORS_INSIDE = shell("daemon/errors_inside")
+_STOP = shell("daemon/stop")
+_STOP_INSIDE = shell("daemon/stop_inside")
+_START = shell("daemon/start")
+_START_INSIDE = shell("daemon/start_inside")
+_COUNT = """
+start=$(sed -n 2p "$4" 2>/dev/null)
+"$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null || echo 0
 """
-_START = f"""
-mkdir -p "$3" && chmod 0750 "$3" && rm -f "$3/daemon.exit" "$3/daemon.pid" "$3/started"
-"$runtime" exec -d "$1" bash "$2" || exit 1
-n=0
-until [ -s "$3/daemon.pid" ] || [ -s "$3/daemon.exit" ]; do
-  n=$((n + 1))
-  [ "$n" -gt 1200 ] && {{ echo "the start script wrote no process id within two minutes" >&2; exit 1; }}
-  sleep 0.1
-done
-start=$("$runtime" exec "$1" sh -c '{_ALIVE}
-pid=$(cat "$1" 2>/dev/null) start=
-[ -n "$pid" ] && alive && set -- ${{line##*) }} && echo "${{20}}"' sh "$3/daemon.pid")
-printf '%s\\n%s\\n' "$4" "$start" >"$3/started"
-"""
-_COUNT = f"""
-start=$(sed -n 2p "$3" 2>/dev/null)
-"$runtime" exec "$1" sh -c '{_ALIVE}
-pid=$(cat "$1" 2>/dev/null) start=$2
-[ -n "$pid" ] && alive || {{ echo 0; exit 0; }}
-count=0
-for stat in /proc/[0-9]*/stat; do
-  read -r line 2>/dev/null <"$stat" || continue
-  set -- ${{line##*) }}
-  [ "$3" = "$pid" ] && [ "$1" != Z ] && count=$((count + 1))
-done
-echo "$count"' sh "$2" "$start" 2>/dev/null || echo 0
-"""
+_COUNT_INSIDE = shell("daemon/count_inside")
 _PAUSE_SECONDS = 10
 # The longest that ``start_command`` may take: start.sh waits for the last run's ports, which linger a minute.
 START_SECONDS = 150
@@ -153,11 +57,17 @@ class DaemonState:
     unknown: str = ""
 
 
-def look_command(cluster: Cluster) -> Command:
+def look_command(site: Site) -> Command:
     """Ask whether the daemon is there; ``read_look`` reads the answer."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime, _LOOK, cluster.container_name, layout.pid, layout.started, title="look at the daemon"
+        site.runtime,
+        _LOOK,
+        _LOOK_INSIDE,
+        site.container,
+        layout.pid,
+        layout.started,
+        title="look at the daemon",
     )
 
 
@@ -189,39 +99,36 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
     return state
 
 
-def processes_command(cluster: Cluster) -> Command:
+def processes_command(site: Site) -> Command:
     """Ask how many processes the daemon's group has, itself included; 0 where it does not run."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _COUNT,
-        cluster.container_name,
+        _COUNT_INSIDE,
+        site.container,
         layout.pid,
         layout.started,
         title="count its processes",
     )
 
 
-def watch_command(cluster: Cluster, node: Node) -> Command:
+def watch_command(site: Site, node: str) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _WATCH,
-        cluster.container_name,
+        _LOOK_INSIDE,
+        site.container,
         layout.pid,
         layout.started,
         layout.exit_status,
         layout.console,
-        loaded_words(cluster, node),
+        site.loaded[node],
+        WATCHED_BYTES,
         title="look at the daemon",
     )
-
-
-def loaded_words(cluster: Cluster, node: Node) -> str:
-    """What stands in the line that a node's daemon prints when it has loaded; empty where it prints none."""
-    console = engine_of(cluster).console
-    return console.loaded if node == cluster.primary else console.loaded_elsewhere
 
 
 def read_watch(answer: str) -> tuple[DaemonState, str, str]:
@@ -231,52 +138,60 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
     return read_look(f"{look}\n{digest}"), status.strip(), console
 
 
-def errors_command(cluster: Cluster) -> Command:
-    """Ask for the error lines of the engine's, CANN's and ATB's own logs since the last start."""
-    places = " ".join((*engine_of(cluster).about.log_places, *CANN_LOGS))
+def errors_command(site: Site, places: Iterable[str]) -> Command:
+    """Ask for the error lines of CANN's, ATB's and the engine's own logs since the last start.
+
+    Args:
+        site: whose daemon.
+        places: of the engine's own logs, in the container.
+    """
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _ERRORS,
-        cluster.container_name,
-        layout_of(cluster).pid,
-        places,
+        _ERRORS_INSIDE,
+        site.container,
+        site.layout.pid,
+        *places,
+        *CANN_LOGS,
         title="read the error logs",
     )
 
 
-def stop_command(cluster: Cluster, node: Node) -> Command:
+def stop_command(site: Site, node: str) -> Command:
     """Ask the daemon to end, wait, and only then use force on what is left of it."""
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _STOP,
-        cluster.container_name,
+        _STOP_INSIDE,
+        site.container,
         layout.pid,
         layout.started,
-        cluster.timeouts.stop,
+        site.timeouts.stop,
         _PAUSE_SECONDS,
-        *node.devices,
+        *site.cards[node],
         title="stop the daemon",
     )
 
 
-def stop_seconds(cluster: Cluster) -> float:
+def stop_seconds(site: Site) -> float:
     """The longest that ``stop_command`` may take."""
-    return cluster.timeouts.stop + _PAUSE_SECONDS + 90
+    return site.timeouts.stop + _PAUSE_SECONDS + 90
 
 
-def start_command(cluster: Cluster, digest: str) -> Command:
+def start_command(site: Site, digest: str) -> Command:
     """Start the daemon in its container; returns when it has a process id.
 
     Args:
-        cluster: whose daemon.
+        site: whose daemon.
         digest: of the release, to be remembered as what runs.
     """
-    layout = layout_of(cluster)
+    layout = site.layout
     return runtime_script(
-        cluster.runtime,
+        site.runtime,
         _START,
-        cluster.container_name,
+        _START_INSIDE,
+        site.container,
         layout.start,
         layout.run,
         digest,

@@ -12,10 +12,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.engine.files import Addresses, WantedFile
+from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
 from lingctl.release.layout import layout_of

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from lingctl.engine.container import run_command
 from lingctl.engine.files import WantedFile
-from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
-from lingctl.release.layout import layout_of
+from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.command import command
@@ -27,41 +26,39 @@ class DaemonNeed:
     reason: str
 
 
-def deploy_steps(cluster: Cluster, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> Plan:
+def deploy_steps(site: Site, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> Plan:
     """The steps after the weights are in place: files, overlay, container, daemon."""
-    need = _daemon_need(cluster, states, releases)
+    need = _daemon_need(site, states, releases)
     steps: list[Step] = []
-    for node in cluster.nodes:
-        state, release = states[node.name], releases[node.name]
-        steps += _stop_steps(cluster, state, need)
-        steps += _overlay_parts(cluster, state, release)
+    for node in site.nodes:
+        state, release = states[node], releases[node]
+        steps += _stop_steps(site, state, need)
+        steps += _overlay_parts(site, state, release)
         steps += [file_step(Stage.FILES, state, file) for file in release.files]
-        steps.append(_container_step(cluster, state, release))
-        steps.append(_daemon_step(cluster, state, release, need))
+        steps.append(_container_step(site, state, release))
+        steps.append(_daemon_step(site, state, release, need))
     return plan_of(_gathered(steps))
 
 
-def _daemon_need(
-    cluster: Cluster, states: Mapping[str, NodeState], releases: Mapping[str, Release]
-) -> DaemonNeed:
-    for node in cluster.nodes:
-        state, release = states[node.name], releases[node.name]
+def _daemon_need(site: Site, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> DaemonNeed:
+    for node in site.nodes:
+        state, release = states[node], releases[node]
         if state.daemon_pid is None:
-            return DaemonNeed(True, f"no daemon runs on {node.name}")
+            return DaemonNeed(True, f"no daemon runs on {node}")
         if state.started != release.digest:
-            return DaemonNeed(True, f"{node.name} runs with another configuration")
+            return DaemonNeed(True, f"{node} runs with another configuration")
         if state.container is None or state.container.spec != release.container.digest:
-            return DaemonNeed(True, f"the container on {node.name} is replaced")
-        if any(part.state == "change" for part in _overlay_parts(cluster, state, release)):
-            return DaemonNeed(True, f"the overlay on {node.name} changes")
+            return DaemonNeed(True, f"the container on {node} is replaced")
+        if any(part.state == "change" for part in _overlay_parts(site, state, release)):
+            return DaemonNeed(True, f"the overlay on {node} changes")
     return DaemonNeed(False, "runs with this configuration")
 
 
-def _stop_steps(cluster: Cluster, state: NodeState, need: DaemonNeed) -> Iterator[Step]:
+def _stop_steps(site: Site, state: NodeState, need: DaemonNeed) -> Iterator[Step]:
     runs = state.container is not None and state.container.status == "running"
     if not (need.start and runs):
         return
-    stop = Run(stop_command(cluster, cluster.node(state.node)), stop_seconds(cluster))
+    stop = Run(stop_command(site, state.node), stop_seconds(site))
     if state.daemon_pid is not None:
         yield Step(Stage.STOP, state.node, "stop the daemon", "change", need.reason, (stop,), interrupts=True)
     elif state.started:
@@ -69,12 +66,12 @@ def _stop_steps(cluster: Cluster, state: NodeState, need: DaemonNeed) -> Iterato
         yield Step(Stage.STOP, state.node, "clear what the daemon left", "change", reason, (stop,))
 
 
-def _overlay_parts(cluster: Cluster, state: NodeState, release: Release) -> Iterator[Step]:
+def _overlay_parts(site: Site, state: NodeState, release: Release) -> Iterator[Step]:
     """Steps for each wanted file, and for each that is there and is not wanted: Python would load it."""
     for file in release.overlay:
         yield file_step(Stage.OVERLAY, state, file)
     wanted = {file.path.rsplit("/", 1)[-1] for file in release.overlay}
-    folder = layout_of(cluster).overlay
+    folder = site.layout.overlay
     for name in state.overlay_names:
         if name not in wanted and name != "__pycache__":
             remove = Run(command("rm", "-rf", f"{folder}/{name}", title=f"remove {name}"))
@@ -118,14 +115,14 @@ def _same(state: NodeState, file: WantedFile) -> bool:
     return existing is not None and (existing.content, existing.mode) == (file.content, file.mode)
 
 
-def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Step:
-    name, existing = cluster.container_name, state.container
+def _container_step(site: Site, state: NodeState, release: Release) -> Step:
+    name, existing = site.container, state.container
     title = f"run container {name}"
-    run = Run(run_command(cluster.runtime, release.container), 300)
+    run = Run(run_command(site.runtime, release.container), 300)
     if existing is None:
         return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (run,))
     if existing.spec != release.container.digest:
-        remove = Run(call(cluster.runtime, "rm", "-f", name, title=f"remove container {name}"), 120)
+        remove = Run(call(site.runtime, "rm", "-f", name, title=f"remove container {name}"), 120)
         return Step(
             Stage.CONTAINER,
             state.node,
@@ -136,7 +133,7 @@ def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Ste
             interrupts=True,
         )
     if existing.status != "running":
-        start = Run(call(cluster.runtime, "start", name), 120)
+        start = Run(call(site.runtime, "start", name), 120)
         return Step(
             Stage.CONTAINER,
             state.node,
@@ -148,11 +145,11 @@ def _container_step(cluster: Cluster, state: NodeState, release: Release) -> Ste
     return Step(Stage.CONTAINER, state.node, title, "in place", "runs as wanted")
 
 
-def _daemon_step(cluster: Cluster, state: NodeState, release: Release, need: DaemonNeed) -> Step:
+def _daemon_step(site: Site, state: NodeState, release: Release, need: DaemonNeed) -> Step:
     title = "start the daemon"
     if not need.start:
         return Step(Stage.DAEMON, state.node, title, "in place", need.reason)
-    start = Run(start_command(cluster, release.digest), START_SECONDS)
+    start = Run(start_command(site, release.digest), START_SECONDS)
     return Step(Stage.DAEMON, state.node, title, "change", need.reason, (start,), interrupts=True)
 
 

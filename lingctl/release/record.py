@@ -13,29 +13,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lingctl.assets import shell
 from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Run, Stage, Step
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout, layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.command import Command, script
 from lingctl.remote.upload import WriteFile
 
 KEEP = 10
-_PRUNE = """
-cd "$1" || exit 0
-proved=$(ls -1 *.proved 2>/dev/null | sort -r | head -n 1)
-running=$(sed -n 1p "$2" 2>/dev/null)
-ls -1 *.json | sort -r | tail -n "+$(($3 + 1))" | while read -r file; do
-  id=${file%%.*}
-  [ "$id.proved" = "$proved" ] && continue
-  [ -n "$running" ] && [ "$file" = "$id.$running.json" ] && continue
-  rm -f "$file" "$id.proved"
-done
-"""
+_PRUNE = shell("change/prune")
 _PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
 
 
@@ -134,9 +125,9 @@ def record_steps(
     return steps
 
 
-def proved_command(cluster: Cluster, id_: str) -> Command:
+def proved_command(layout: Layout, id_: str) -> Command:
     """Note on a node that the service answered with a release."""
-    return script(_PROVED, layout_of(cluster).releases, id_, title="note that the release is proved")
+    return script(_PROVED, layout.releases, id_, title="note that the release is proved")
 
 
 def record_text(cluster: Cluster, release: Release, new: Recording) -> str:

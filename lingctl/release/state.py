@@ -8,32 +8,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.host import is_absent
-from lingctl.engine.files import certificates_folder
+from lingctl.assets import shell
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Cluster
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
-from lingctl.release.layout import Layout
+from lingctl.release.site import Site
 from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
 
-# What cannot be looked at (a dead mount, a disk error) is not absent.
-_THERE = """
-if ! said=$(stat -L "$1" 2>&1 >/dev/null); then
-  case $said in
-    *"No such file"*|*"Not a directory"*) echo absent; exit 0;;
-    *) echo "$said" >&2; exit 1;;
-  esac
-fi
-"""
 # Keys are never fetched: their state is their digest.
-_HIDDEN_FILE = f'{_THERE} stat -c "%a %u" "$1" && sum=$(sha256sum <"$1") && echo "${{sum%% *}}"'
-_FILE = f'{_THERE} stat -c "%a %u" "$1" && cat "$1"'
+_HIDDEN_FILE = shell("ask/secret_file")
+_FILE = shell("ask/file")
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
-_LIST = f'{_THERE} cd "$1" && ls -1'
+_LIST = shell("ask/names")
 _JOURNAL_LINES = 200
 
 
@@ -113,27 +103,26 @@ def drift(before: NodeState, now: NodeState) -> list[str]:
     return [what for what in {**old, **new} if old.get(what) != new.get(what)]
 
 
-def state_questions(cluster: Cluster, layout: Layout, image: str, paths: Iterable[str]) -> list[Question]:
+def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -> list[Question]:
     """What to ask a node.
 
     Args:
-        cluster: for the container's name.
-        layout: where our files are.
+        site: where to look.
         image: the container image that is wanted.
         paths: files to read.
+        secret: folder of what is never fetched.
     """
-    secret = f"{certificates_folder(cluster)}/"
     questions = [
-        Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(secret) else _FILE, path), 20)
+        Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(f"{secret}/") else _FILE, path), 20)
         for path in paths
     ]
-    name, runtime = cluster.container_name, cluster.runtime
+    runtime, layout = site.runtime, site.layout
     return [
         *questions,
         Question("runtime", version_command(runtime), 20),
         Question("image", image_command(runtime, image), 20),
-        Question("container", call(runtime, "inspect", name), 20),
-        Question("daemon", look_command(cluster), 20),
+        Question("container", call(runtime, "inspect", site.container), 20),
+        Question("daemon", look_command(site), 20),
         Question("overlay-names", script(_LIST, layout.overlay), 10),
         Question("releases", script(_LIST, layout.releases), 10),
         Question("journal", journal_command(layout.audit, _JOURNAL_LINES), 10),
@@ -174,12 +163,15 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         started=daemon.started,
         downloaded=read_weights(answers, "downloaded"),
         converted=read_weights(answers, "converted"),
-        overlay_names=tuple(
-            name for name in _need(node, answers, "overlay-names").split() if name != "absent"
-        ),
-        releases=tuple(name for name in _need(node, answers, "releases").split() if name != "absent"),
+        overlay_names=_names(node, answers, "overlay-names"),
+        releases=_names(node, answers, "releases"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),
     )
+
+
+def _names(node: str, answers: Answers, name: str) -> tuple[str, ...]:
+    """A listing, one name a line: names may hold blanks."""
+    return tuple(line for line in _need(node, answers, name).splitlines() if line not in ("", "absent"))
 
 
 def _need_answers(node: str, answers: Answers) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Addresses, WantedFile
+from lingctl.engine.files import WantedFile
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.engines import engine_of
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
 from lingctl.node.overlay.package import folder_digest
 from lingctl.release.layout import layout_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lingctl.errors import NodeError
 from lingctl.remote.command import Command
@@ -111,3 +112,11 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Give the connection back. May be called twice."""
+
+
+@runtime_checkable
+class CanForward(Protocol):
+    """A connection through which tunnels can be opened."""
+
+    def forward(self, host: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+        """See ``SshConnection.forward``."""

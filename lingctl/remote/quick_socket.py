@@ -11,6 +11,9 @@ import socket
 import time
 
 _USER_TIMEOUT_MS = 20_000
+# Linux alone has these two; None elsewhere, where commands are slower and end by their own time limits.
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class QuickSocket(socket.socket):
@@ -26,8 +29,9 @@ class QuickSocket(socket.socket):
         """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""
         data = super().recv(size, flags)
         self.heard_at = time.monotonic()
-        with contextlib.suppress(OSError):
-            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if _QUICKACK is not None:
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return data
 
     def close(self) -> None:
@@ -50,7 +54,8 @@ def connect(host: str, port: int, timeout: float) -> QuickSocket:
     for level, option, value in (
         (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS),
+        (socket.IPPROTO_TCP, _USER_TIMEOUT, _USER_TIMEOUT_MS),
     ):
-        quick.setsockopt(level, option, value)
+        if option is not None:
+            quick.setsockopt(level, option, value)
     return quick

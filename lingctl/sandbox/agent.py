@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,14 +28,14 @@ class Agent(threading.Thread):
 
     Args:
         name: the node.
-        server: pid of its SSH server.
+        servers: pids of what serves SSH and the tools: with the node's power they are not ended.
         orders: socket on which the server takes orders.
     """
 
-    def __init__(self, name: str, server: int, orders: socket.socket) -> None:
+    def __init__(self, name: str, servers: Set[int], orders: socket.socket) -> None:
         super().__init__(daemon=True)
         self._name = name
-        self._server = server
+        self._servers = servers
         self._orders = orders
         self._listeners: dict[int, socket.socket] = {}
         self._was: dict[str, str] = {}
@@ -74,7 +75,7 @@ class Agent(threading.Thread):
         ports = {int(part) for part in faults.get("port-taken", "").split(",") if part}
         self._take_ports(ports, node.address)
         if "power-off" in faults and "power-off" not in self._was:
-            _kill_all(spare=(os.getpid(), self._server))
+            _kill_all(spare={os.getpid(), *self._servers})
         self._order("other" if "wrong-host-key" in faults else "host")
         self._order("close" if {"unreachable", "power-off"} & set(faults) else "open")
         self._set_frozen("silent" in faults)
@@ -100,7 +101,7 @@ def _others() -> list[int]:
     return [int(path.name) for path in Path("/proc").glob("[0-9]*") if int(path.name) != os.getpid()]
 
 
-def _kill_all(spare: tuple[int, ...]) -> None:
+def _kill_all(spare: Set[int]) -> None:
     for pid in _others():
         if pid not in spare:
             with contextlib.suppress(ProcessLookupError):

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lingctl.serving.trouble import Trouble, error_fields
+from lingctl.serving.trouble import ExchangeTrouble, error_fields
 
-Kind = Literal["chat", "base"]
+ModelKind = Literal["chat", "base"]
 Data = Mapping[str, object]
 
 
@@ -90,12 +90,12 @@ class Dialect:
     name: str
     path: str
     body: Callable[[str, Ask, bool], dict[str, object]]
-    read: Callable[[Data], Piece | Trouble]
-    read_event: Callable[[Data], Piece | Trouble]
+    read: Callable[[Data], Piece | ExchangeTrouble]
+    read_event: Callable[[Data], Piece | ExchangeTrouble]
     ends_with_done: bool = True
 
 
-def parse_object(payload: bytes) -> Data | Trouble:
+def parse_object(payload: bytes) -> Data | ExchangeTrouble:
     """A JSON object, or a Trouble."""
     try:
         data = json.loads(payload)
@@ -104,14 +104,14 @@ def parse_object(payload: bytes) -> Data | Trouble:
     return data if isinstance(data, dict) else _malformed("not a JSON object", payload)
 
 
-def parse_event(dialect: Dialect, payload: bytes) -> Piece | Trouble:
+def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
     """The Piece in a stream event's payload; an error object inside the stream is a Trouble."""
     data = parse_object(payload)
-    if isinstance(data, Trouble):
+    if isinstance(data, ExchangeTrouble):
         return data
     if "error" in data:
         text, error_type = error_fields(data) or ("an empty error", "")
-        return Trouble("http", text, 0, error_type)
+        return ExchangeTrouble("http", text, 0, error_type)
     return dialect.read_event(data)
 
 
@@ -150,15 +150,15 @@ def _infer_body(model: str, ask: Ask, stream: bool) -> dict[str, object]:
     return {"inputs": ask.prompt, "stream": stream, "parameters": parameters}
 
 
-def _read_chat(data: Data) -> Piece | Trouble:
+def _read_chat(data: Data) -> Piece | ExchangeTrouble:
     return _read_choice(data, lambda choice: _text(choice.get("message"), "content"))
 
 
-def _read_completion(data: Data) -> Piece | Trouble:
+def _read_completion(data: Data) -> Piece | ExchangeTrouble:
     return _read_choice(data, lambda choice: _text(choice, "text"))
 
 
-def _read_choice(data: Data, text_of: Callable[[Data], str | None]) -> Piece | Trouble:
+def _read_choice(data: Data, text_of: Callable[[Data], str | None]) -> Piece | ExchangeTrouble:
     choice = _first(data.get("choices"))
     text = text_of(choice) if choice else None
     if choice is None or text is None:
@@ -166,15 +166,15 @@ def _read_choice(data: Data, text_of: Callable[[Data], str | None]) -> Piece | T
     return Piece(text, _word(choice.get("finish_reason")), read_usage(data.get("usage")))
 
 
-def _read_chat_event(data: Data) -> Piece | Trouble:
+def _read_chat_event(data: Data) -> Piece | ExchangeTrouble:
     return _read_choice_event(data, lambda choice: _text(choice.get("delta"), "content", absent=""))
 
 
-def _read_completion_event(data: Data) -> Piece | Trouble:
+def _read_completion_event(data: Data) -> Piece | ExchangeTrouble:
     return _read_choice_event(data, lambda choice: _text(choice, "text", absent=""))
 
 
-def _read_choice_event(data: Data, text_of: Callable[[Data], str | None]) -> Piece | Trouble:
+def _read_choice_event(data: Data, text_of: Callable[[Data], str | None]) -> Piece | ExchangeTrouble:
     usage = read_usage(data.get("usage"))
     choice = _first(data.get("choices"))
     if choice is None:
@@ -187,14 +187,14 @@ def _read_choice_event(data: Data, text_of: Callable[[Data], str | None]) -> Pie
     return Piece(text, finish, usage, whole if isinstance(whole, str) else None, bool(finish))
 
 
-def _read_infer(data: Data) -> Piece | Trouble:
+def _read_infer(data: Data) -> Piece | ExchangeTrouble:
     text = data.get("generated_text")
     if not isinstance(text, str):
         return _malformed("no generated_text", data)
     return Piece(text, *_details(data))
 
 
-def _read_infer_event(data: Data) -> Piece | Trouble:
+def _read_infer_event(data: Data) -> Piece | ExchangeTrouble:
     token, whole = data.get("token"), data.get("generated_text")
     if not isinstance(token, dict) and not isinstance(whole, str):
         return _malformed("neither token nor generated_text", data)
@@ -243,11 +243,11 @@ def _word(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _malformed(what: str, data: object) -> Trouble:
+def _malformed(what: str, data: object) -> ExchangeTrouble:
     shown = (
         data.decode("utf-8", "replace") if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False)
     )
-    return Trouble("malformed", f"{what}: {shown[:200]}")
+    return ExchangeTrouble("malformed", f"{what}: {shown[:200]}")
 
 
 CHAT = Dialect("chat", "/v1/chat/completions", _chat_body, _read_chat, _read_chat_event)
@@ -257,7 +257,7 @@ COMPLETIONS = Dialect(
 INFER = Dialect("infer", "/infer", _infer_body, _read_infer, _read_infer_event, ends_with_done=False)
 
 
-def dialect_for(kind: Kind, *, mindie: bool) -> Dialect:
+def dialect_for(kind: ModelKind, *, mindie: bool) -> Dialect:
     """How a model is asked: a base model of MindIE by its own path, of other services by OpenAI's."""
     if kind == "chat":
         return CHAT

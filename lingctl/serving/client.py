@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from lingctl.serving.api import Ask, Dialect, Piece, Usage, parse_event, parse_object
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import words_in_stream
-from lingctl.serving.http import Answer, Chunk, Head, Limits, Place, Request, exchange, stream
+from lingctl.serving.http import Chunk, Head, HostPort, HttpRequest, HttpResponse, Limits, exchange, stream
 from lingctl.serving.sse import MalformedStream, SseParser
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _QUICK = Limits(idle=10, total=10)
 
@@ -37,7 +37,7 @@ class StreamEvent:
     """
 
     at: float
-    piece: Piece | Trouble
+    piece: Piece | ExchangeTrouble
     done: bool = False
 
 
@@ -70,17 +70,17 @@ class Client:
     """
 
     endpoint: Endpoint
-    routes: Mapping[Place, Place] = field(default_factory=dict)
+    routes: Mapping[HostPort, HostPort] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
-    def generate(self, dialect: Dialect, ask: Ask) -> Generation | Trouble:
+    def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
         """Ask for text and wait for all of it."""
         answer = self._post(dialect, ask, self.limits)
-        if isinstance(answer, Trouble):
+        if isinstance(answer, ExchangeTrouble):
             return answer
         data = parse_object(answer.body)
-        piece = data if isinstance(data, Trouble) else dialect.read(data)
-        if isinstance(piece, Trouble):
+        piece = data if isinstance(data, ExchangeTrouble) else dialect.read(data)
+        if isinstance(piece, ExchangeTrouble):
             return piece
         return Generation(piece.text, piece.finish_reason, piece.usage, answer.seconds)
 
@@ -93,35 +93,35 @@ class Client:
         elif isinstance(head, Head):
             body = b"".join(part.data for part in parts if isinstance(part, Chunk))
             yield StreamEvent(head.at, http_trouble(head.status, body))
-        elif isinstance(head, Trouble):
+        elif isinstance(head, ExchangeTrouble):
             yield StreamEvent(0.0, head)
 
-    def post(self, path: str, body: Mapping[str, object]) -> Answer | Trouble:
+    def post(self, path: str, body: Mapping[str, object]) -> HttpResponse | ExchangeTrouble:
         """Post anything; the answer of any status."""
         return exchange(self._request("POST", path, body), self.limits)
 
-    def models(self) -> ModelList | Trouble:
+    def models(self) -> ModelList | ExchangeTrouble:
         """``GET /v1/models``."""
         answer = exchange(self._request("GET", "/v1/models"), _QUICK)
         data = _object_of(answer)
-        if isinstance(data, Trouble):
+        if isinstance(data, ExchangeTrouble):
             return data
         listed = data.get("data")
         models = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
         names = tuple(str(m["id"]) for m in models if m.get("id"))
         if not names:
-            return Trouble("malformed", f"no models in the list: {str(data)[:200]}")
+            return ExchangeTrouble("malformed", f"no models in the list: {str(data)[:200]}")
         return ModelList(names, str(models[0].get("owned_by") or ""))
 
-    def health(self, path: str = "/v2/health/ready") -> Answer | Trouble:
+    def health(self, path: str = "/v2/health/ready") -> HttpResponse | ExchangeTrouble:
         """MindIE's management listener: ``/v2/health/ready`` or ``/v2/health/live``; any status."""
         return exchange(self._request("GET", path, base=self.endpoint.management_url), _QUICK)
 
-    def service_health(self) -> Answer | Trouble:
+    def service_health(self) -> HttpResponse | ExchangeTrouble:
         """``GET /health`` of the service itself, as vLLM has it; any status."""
         return exchange(self._request("GET", "/health"), _QUICK)
 
-    def info(self) -> Mapping[str, object] | Trouble:
+    def info(self) -> Mapping[str, object] | ExchangeTrouble:
         """``GET /info`` of MindIE's management listener."""
         return _object_of(exchange(self._request("GET", "/info", base=self.endpoint.management_url), _QUICK))
 
@@ -129,35 +129,39 @@ class Client:
     def _model(self) -> str:
         return self.endpoint.served_name
 
-    def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> Answer | Trouble:
+    def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> HttpResponse | ExchangeTrouble:
         return _ok(
             exchange(self._request("POST", dialect.path, dialect.body(self._model, ask, False)), limits)
         )
 
     def _request(
         self, method: str, path: str, body: Mapping[str, object] | None = None, base: str = ""
-    ) -> Request:
+    ) -> HttpRequest:
         address = address_of(base or self.endpoint.service_url)
         key = self.endpoint.api_key
-        return Request(
+        return HttpRequest(
             address,
             method,
             path,
-            None if body is None else json.dumps(body, ensure_ascii=False).encode(),
-            {"Authorization": f"Bearer {key}"} if key else {},
-            self.routes.get(address.place),
-            self.endpoint.tls,
+            body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            route=self.routes.get(address.place),
+            tls=self.endpoint.tls,
         )
 
 
-def _events(dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | Trouble]) -> Iterator[StreamEvent]:
+def _events(
+    dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | ExchangeTrouble]
+) -> Iterator[StreamEvent]:
     content_type = head.headers.get("content-type", "")
     if not content_type.startswith("text/event-stream"):
-        yield StreamEvent(head.at, Trouble("malformed", f"Content-Type {content_type!r} is no event stream"))
+        yield StreamEvent(
+            head.at, ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream")
+        )
         return
     parser, at, finished = SseParser(), head.at, False
     for part in parts:
-        if isinstance(part, Trouble):
+        if isinstance(part, ExchangeTrouble):
             # What the service still said tells more than that the connection ended.
             yield StreamEvent(at, words_in_stream(parser.words()) if parser.words() else part)
             return
@@ -166,19 +170,19 @@ def _events(dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | Trouble
         try:
             payloads = parser.feed(part.data)
         except MalformedStream as error:
-            yield StreamEvent(at, Trouble("malformed", str(error)))
+            yield StreamEvent(at, ExchangeTrouble("malformed", str(error)))
             return
         for payload in payloads:
             piece = parse_event(dialect, payload)
             yield StreamEvent(at, piece)
-            if isinstance(piece, Trouble):
+            if isinstance(piece, ExchangeTrouble):
                 return
             finished = finished or piece.last
     trouble = flaw_of_end(dialect, parser, finished)
     yield StreamEvent(at, trouble or Piece(), not trouble)
 
 
-def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> Trouble | None:
+def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> ExchangeTrouble | None:
     """What is wrong with a stream whose connection told of its proper end.
 
     Args:
@@ -191,20 +195,20 @@ def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> Trouble 
     try:
         parser.close()
     except MalformedStream as error:
-        return Trouble("closed", str(error))
+        return ExchangeTrouble("closed", str(error))
     if not finished:
-        return Trouble("closed", "the stream ends before an event said that generation did")
+        return ExchangeTrouble("closed", "the stream ends before an event said that generation did")
     if dialect.ends_with_done and not parser.done:
-        return Trouble("closed", "the stream ends without [DONE]")
+        return ExchangeTrouble("closed", "the stream ends without [DONE]")
     return None
 
 
-def _object_of(answer: Answer | Trouble) -> Mapping[str, object] | Trouble:
+def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] | ExchangeTrouble:
     good = _ok(answer)
-    return good if isinstance(good, Trouble) else parse_object(good.body)
+    return good if isinstance(good, ExchangeTrouble) else parse_object(good.body)
 
 
-def _ok(answer: Answer | Trouble) -> Answer | Trouble:
-    if isinstance(answer, Answer) and answer.status != 200:
+def _ok(answer: HttpResponse | ExchangeTrouble) -> HttpResponse | ExchangeTrouble:
+    if isinstance(answer, HttpResponse) and answer.status != 200:
         return http_trouble(answer.status, answer.body)
     return answer

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 Fault = Literal[
     "model",
@@ -69,7 +69,7 @@ _STATUSES: dict[int, Fault] = {
 }
 
 
-def fault_of(trouble: Trouble) -> Fault:
+def fault_of(trouble: ExchangeTrouble) -> Fault:
     """What a trouble means."""
     spoken = _by_words(trouble.text)
     if trouble.kind == "timeout":
@@ -86,12 +86,12 @@ def fault_of(trouble: Trouble) -> Fault:
     return "request" if 400 <= trouble.status < 500 else "service"
 
 
-def of_the_request(trouble: Trouble) -> bool:
+def of_the_request(trouble: ExchangeTrouble) -> bool:
     """Whether the same request will be refused again, however long one waits."""
     return fault_of(trouble) in _OF_THE_REQUEST
 
 
-def words_in_stream(words: str) -> Trouble:
+def words_in_stream(words: str) -> ExchangeTrouble:
     """Plain text in the place of a stream's event.
 
     3.0.0 ends a stream so at a time-out, ``Engine callback timeout: …``, and where the engine gives nothing,
@@ -101,10 +101,10 @@ def words_in_stream(words: str) -> Trouble:
     told = http_trouble(0, words.encode())  # words, or an error as JSON
     fault = _by_words(told.text)
     if fault == "timeout":
-        return Trouble("timeout", told.text)
+        return ExchangeTrouble("timeout", told.text)
     if fault or not words.strip().startswith(told.text):
         return told
-    return Trouble("malformed", f"text in the place of an event: {told.text[:120]!r}")
+    return ExchangeTrouble("malformed", f"text in the place of an event: {told.text[:120]!r}")
 
 
 def _by_words(text: str) -> Fault | None:

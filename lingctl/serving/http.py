@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
-Place = tuple[str, int]
+HostPort = tuple[str, int]
 # Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
 LARGEST_ANSWER = 64 << 20
 
@@ -37,7 +37,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """What to send where. ``route`` is a tunnel's place to connect to instead of the address."""
 
     address: Address
@@ -45,7 +45,7 @@ class Request:
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    route: Place | None = None
+    route: HostPort | None = None
     tls: TlsFiles = NO_TLS_FILES
 
 
@@ -67,7 +67,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole answer."""
 
     status: int
@@ -76,23 +76,23 @@ class Answer:
     seconds: float
 
 
-def exchange(request: Request, limits: Limits) -> Answer | Trouble:
+def exchange(request: HttpRequest, limits: Limits) -> HttpResponse | ExchangeTrouble:
     """Send a request and read the whole answer, of any status."""
     started = time.perf_counter()
     head: Head | None = None
     body = bytearray()
     for part in stream(request, limits):
-        if isinstance(part, Trouble):
+        if isinstance(part, ExchangeTrouble):
             return part
         if isinstance(part, Head):
             head = part
         else:
             body += part.data
     assert head is not None
-    return Answer(head.status, head.headers, bytes(body), time.perf_counter() - started)
+    return HttpResponse(head.status, head.headers, bytes(body), time.perf_counter() - started)
 
 
-def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]:
+def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | ExchangeTrouble]:
     """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
     ends_at = time.perf_counter() + limits.total
     connection = _Connection(request, limits.connect)
@@ -121,18 +121,20 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
                 break
             received += len(data)
             if received > LARGEST_ANSWER:
-                yield Trouble(
+                yield ExchangeTrouble(
                     "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
                 )
                 return
             yield Chunk(data, time.perf_counter())
         if response.length:
-            yield Trouble("closed", f"the answer ends {response.length} bytes early", response.status)
+            yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
     except (OSError, http.client.HTTPException) as error:
         trouble = _trouble(error, limits)
         # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
         refused = request.address.scheme == "https" and not heard and trouble.kind in ("closed", "tls")
-        yield Trouble("tls", f"ended right after the handshake: {trouble.text}") if refused else trouble
+        yield (
+            ExchangeTrouble("tls", f"ended right after the handshake: {trouble.text}") if refused else trouble
+        )
     finally:
         connection.close()
 
@@ -140,7 +142,7 @@ def stream(request: Request, limits: Limits) -> Iterator[Head | Chunk | Trouble]
 class _Connection(http.client.HTTPConnection):
     """Connects along a route while Host header and certificate stay those of the address."""
 
-    def __init__(self, request: Request, connect_limit: float) -> None:
+    def __init__(self, request: HttpRequest, connect_limit: float) -> None:
         super().__init__(request.address.host, request.address.port, timeout=connect_limit)
         self._request = request
 
@@ -166,7 +168,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def speaks_tls(place: Place, connect_limit: float = 3.0) -> bool:
+def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
     """Whether what listens there answers a TLS handshake. Sends nothing else; trusts nothing."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -178,7 +180,7 @@ def speaks_tls(place: Place, connect_limit: float = 3.0) -> bool:
         return False
 
 
-def _headers(request: Request) -> dict[str, str]:
+def _headers(request: HttpRequest) -> dict[str, str]:
     json_body = {"Content-Type": "application/json"} if request.body is not None else {}
     # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
     # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
@@ -192,29 +194,29 @@ def _allow(raw: socket.socket, limits: Limits, ends_at: float) -> None:
     raw.settimeout(min(limits.idle, remaining))
 
 
-def _connect_trouble(error: OSError, limits: Limits) -> Trouble:
+def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
     if isinstance(error, TimeoutError):
-        return Trouble("unreachable", f"no answer to the connection within {limits.connect:g} s")
+        return ExchangeTrouble("unreachable", f"no answer to the connection within {limits.connect:g} s")
     return _trouble(error, limits)
 
 
-def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> Trouble:
+def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> ExchangeTrouble:
     match error:
         case ssl.SSLError():
-            return Trouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
+            return ExchangeTrouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
         case TimeoutError():
-            return Trouble(
+            return ExchangeTrouble(
                 "timeout", f"no answer in time (limits: {limits.idle:g} s silent, {limits.total:g} s in all)"
             )
         case socket.gaierror():
-            return Trouble("name", error.strerror or str(error))
+            return ExchangeTrouble("name", error.strerror or str(error))
         case ConnectionRefusedError():
-            return Trouble("refused", "connection refused")
+            return ExchangeTrouble("refused", "connection refused")
         case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
-            return Trouble("closed", "the connection was closed without an answer")
+            return ExchangeTrouble("closed", "the connection was closed without an answer")
         case http.client.IncompleteRead():
-            return Trouble("closed", "the answer ends early")
+            return ExchangeTrouble("closed", "the answer ends early")
         case OSError():
-            return Trouble("unreachable", error.strerror or str(error))
+            return ExchangeTrouble("unreachable", error.strerror or str(error))
         case _:
-            return Trouble("malformed", f"not HTTP: {type(error).__name__} {error}".strip())
+            return ExchangeTrouble("malformed", f"not HTTP: {type(error).__name__} {error}".strip())

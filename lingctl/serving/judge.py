@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from lingctl.findings import Verdict
-from lingctl.serving.api import Kind
+from lingctl.serving.api import ModelKind
 from lingctl.serving.scripts import foreign_share, language_of, loop_length, main_script, reads_as
 
 # The Ling template's own markers and those of the templates a wrong tokenizer folder would bring.
@@ -20,7 +20,7 @@ _MOST_FOREIGN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SmokeQuestion:
     """What to ask, and how sure one can be of a good answer's looks.
 
     Attributes:
@@ -33,7 +33,7 @@ class Question:
         max_tokens: most tokens of the answer.
     """
 
-    kind: Kind
+    kind: ModelKind
     prompt: str
     system: str = ""
     expect: str = ""
@@ -50,19 +50,19 @@ class Flaw:
 
 
 # Source: the two requests of the Ling README.
-CHAT_QUESTION = Question("chat", "Who are you?", "You are a helpful assistant.", known=True)
-BASE_QUESTION = Question("base", "My name is Olivier and I", known=True)
+CHAT_QUESTION = SmokeQuestion("chat", "Who are you?", "You are a helpful assistant.", known=True)
+BASE_QUESTION = SmokeQuestion("base", "My name is Olivier and I", known=True)
 
 
-def question(kind: Kind, prompt: str = "", expect: str = "") -> Question:
+def question(kind: ModelKind, prompt: str = "", expect: str = "") -> SmokeQuestion:
     """The README's request of that kind, or the user's own prompt."""
     default = CHAT_QUESTION if kind == "chat" else BASE_QUESTION
     if not prompt:
-        return Question(kind, default.prompt, default.system, expect, known=True)
-    return Question(kind, prompt, default.system, expect)
+        return SmokeQuestion(kind, default.prompt, default.system, expect, known=True)
+    return SmokeQuestion(kind, prompt, default.system, expect)
 
 
-def judge_answer(asked: Question, answer: str) -> list[Flaw]:
+def judge_answer(asked: SmokeQuestion, answer: str) -> list[Flaw]:
     """Every flaw of an answer; none for a good one."""
     if not answer.strip():
         return [Flaw(Verdict.FAILURE, "the answer is empty")]
@@ -83,7 +83,7 @@ def _undecoded(answer: str) -> list[Flaw]:
     return [Flaw(Verdict.FAILURE, f"{broken} characters are not valid UTF-8")] if broken else []
 
 
-def _loops(asked: Question, answer: str) -> list[Flaw]:
+def _loops(asked: SmokeQuestion, answer: str) -> list[Flaw]:
     length = loop_length(answer)
     if not length:
         return []
@@ -94,13 +94,13 @@ def _loops(asked: Question, answer: str) -> list[Flaw]:
     return [Flaw(Verdict.FAILURE, f"it goes round in a loop of {length} words or characters")]
 
 
-def _expected(asked: Question, answer: str) -> list[Flaw]:
+def _expected(asked: SmokeQuestion, answer: str) -> list[Flaw]:
     if not asked.expect or asked.expect.casefold() in answer.casefold():
         return []
     return [Flaw(Verdict.FAILURE, f"the answer does not hold the expected text {asked.expect!r}")]
 
 
-def _language(asked: Question, answer: str) -> list[Flaw]:
+def _language(asked: SmokeQuestion, answer: str) -> list[Flaw]:
     if asked.expect:
         return []
     verdict = Verdict.FAILURE if asked.known else Verdict.WARNING

@@ -6,14 +6,23 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from lingctl.inventory.cluster import Cluster
+from lingctl.remote.connection import CanForward
+from lingctl.remote.group import Group
 from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Address, Endpoint, address_of
-from lingctl.serving.http import Limits, Place
-
-Forward = Callable[[str, int], AbstractContextManager[Place]]
-"""Opens a tunnel to host and port as the node sees them; yields its local end."""
+from lingctl.serving.http import HostPort, Limits
 
 _KNOCK_SECONDS = 3.0
+
+Forward = Callable[[str, int], AbstractContextManager[HostPort]]
+"""Opens a tunnel to host and port as the node sees them; yields its local end."""
+
+
+def forward_to(group: Group, cluster: Cluster) -> Forward | None:
+    """The way to open tunnels to the primary, where its connection has one."""
+    connection = group.connections.get(cluster.primary.name)
+    return connection.forward if isinstance(connection, CanForward) else None
 
 
 @contextmanager
@@ -22,7 +31,7 @@ def client_for(
 ) -> Iterator[Client]:
     """A client of an endpoint, through tunnels for those of its places that cannot be reached from here."""
     with ExitStack() as tunnels:
-        routes: dict[Place, Place] = {}
+        routes: dict[HostPort, HostPort] = {}
         for url in (endpoint.service_url, endpoint.management_url):
             address = address_of(url) if url else None
             if address and forward and address.place not in routes and not _open_from_here(address):

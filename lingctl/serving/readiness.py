@@ -16,19 +16,19 @@ from typing import Literal, Protocol
 
 from lingctl.errors import EngineError
 from lingctl.events import Event, Listener, ignore
-from lingctl.serving.api import Ask, Kind, dialect_for
+from lingctl.serving.api import Ask, ModelKind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.faults import fault_of, of_the_request
-from lingctl.serving.http import Answer
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.http import HttpResponse
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
-State = Literal["loading", "stopping", "busy", "abnormal", "no tokens", "misconfigured", "ready"]
+ServiceState = Literal["loading", "stopping", "busy", "abnormal", "no tokens", "misconfigured", "ready"]
 _HOPELESS_KINDS = ("tls", "name")
 _INTERVAL = 5.0
 # How long health may call itself abnormal before it is believed: three intervals of its checker.
 _SETTLING = 15.0
 
-HealthAnswer = Answer | Trouble | None
+HealthAnswer = HttpResponse | ExchangeTrouble | None
 Probe = Callable[[], "Readiness"]
 
 
@@ -41,7 +41,7 @@ class Readiness:
         text: the evidence.
     """
 
-    state: State
+    state: ServiceState
     text: str
 
 
@@ -75,7 +75,7 @@ def judge_health(health: HealthAnswer) -> Readiness | None:
 
     A health API that cannot be asked does not decide: it may listen on the node's loopback only.
     """
-    if not isinstance(health, Answer) or health.status < 500:
+    if not isinstance(health, HttpResponse) or health.status < 500:
         return None
     trouble = http_trouble(health.status, health.body)
     fault = fault_of(trouble)
@@ -84,36 +84,36 @@ def judge_health(health: HealthAnswer) -> Readiness | None:
     return Readiness("busy" if fault == "busy" else "abnormal", str(trouble))
 
 
-def judge_generation(generation: Generation | Trouble) -> Readiness:
+def judge_generation(generation: Generation | ExchangeTrouble) -> Readiness:
     """What an attempt to generate says."""
     match generation:
         case Generation(text=text) if text.strip():
             return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
         case Generation():
             return Readiness("no tokens", "the answer is empty")
-        case Trouble() if of_the_request(generation):
+        case ExchangeTrouble() if of_the_request(generation):
             return Readiness("misconfigured", str(generation))
-        case Trouble() if fault_of(generation) == "stopping":
+        case ExchangeTrouble() if fault_of(generation) == "stopping":
             return Readiness("stopping", str(generation))
-        case Trouble() if fault_of(generation) in ("tokenizers", "busy"):
+        case ExchangeTrouble() if fault_of(generation) in ("tokenizers", "busy"):
             return Readiness("busy", str(generation))
         case _:
             return Readiness("no tokens", str(generation))
 
 
 def decide(
-    listed: ModelList | Trouble,
-    generation: Callable[[], Generation | Trouble],
+    listed: ModelList | ExchangeTrouble,
+    generation: Callable[[], Generation | ExchangeTrouble],
     health: Callable[[], HealthAnswer],
 ) -> Readiness:
     """The state from all three; each is only asked where the one before allows it."""
-    if isinstance(listed, Trouble) and not listed.status:
+    if isinstance(listed, ExchangeTrouble) and not listed.status:
         return Readiness("misconfigured" if listed.kind in _HOPELESS_KINDS else "loading", str(listed))
     found = judge_generation(generation())
     return (judge_health(health()) or found) if found.state == "ready" else found
 
 
-def probe_of(client: Client, kind: Kind) -> Probe:
+def probe_of(client: Client, kind: ModelKind) -> Probe:
     """A probe that asks a service for its models, for two tokens and, if it is MindIE, for its health."""
     dialect = dialect_for(kind, mindie=bool(client.endpoint.management_url))
     ask = Ask("Hi", max_tokens=2)
@@ -188,7 +188,7 @@ def _late(now: Readiness, seconds: float) -> EngineError:
 
 def _abnormal(health: HealthAnswer) -> bool:
     return (
-        isinstance(health, Answer)
+        isinstance(health, HttpResponse)
         and health.status == 500
         and fault_of(http_trouble(health.status, health.body)) == "abnormal"
     )

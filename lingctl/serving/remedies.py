@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lingctl.serving.endpoint import API_KEY_VARIABLE
 from lingctl.serving.faults import Fault, fault_of
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 _LOGS = "read the primary's console: lingctl logs"
 
@@ -56,7 +56,7 @@ _BY_TLS_TEXT = (
 )
 
 
-def remedy_for(trouble: Trouble) -> str:
+def remedy_for(trouble: ExchangeTrouble) -> str:
     """What to do, in words."""
     if trouble.kind == "tls":
         return _tls_remedy(trouble.text.lower().replace("_", " "))

@@ -9,11 +9,11 @@ from lingctl.serving.api import Usage
 from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
-from lingctl.serving.http import Answer
-from lingctl.serving.judge import Flaw, Question
+from lingctl.serving.http import HttpResponse
+from lingctl.serving.judge import Flaw, SmokeQuestion
 from lingctl.serving.remedies import remedy_for
 from lingctl.serving.streamed import Streamed, bare
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 # How the finding of a rung above the one that broke begins.
 NOT_REACHED = "not reached: "
@@ -44,7 +44,7 @@ class Contact:
     """
 
     address: Address
-    trouble: Trouble | None = None
+    trouble: ExchangeTrouble | None = None
     tunnelled: bool = False
     with_key: bool = False
     tls_there: bool = False
@@ -59,7 +59,7 @@ def port(contact: Contact) -> Finding:
     shut = trouble and (trouble.no_service or (contact.tunnelled and trouble.kind == "closed"))
     if not trouble or not shut:
         return _passed("port", f"{host}:{number} is open{way}")
-    missing = Trouble("refused", "closed on the node") if contact.tunnelled else trouble
+    missing = ExchangeTrouble("refused", "closed on the node") if contact.tunnelled else trouble
     return _failed("port", f"{host}:{number} does not answer{way}", str(missing), remedy_for(missing))
 
 
@@ -79,7 +79,7 @@ def tls(contact: Contact) -> Finding:
     return _passed("tls", "plain HTTP, as configured")
 
 
-def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
+def health(answer: HttpResponse | ExchangeTrouble | None, *, own_listener: bool) -> Finding:
     """What the service says of its own health. In MindIE 3.0.0 it does not say that a node is lost (seen).
 
     Args:
@@ -88,7 +88,7 @@ def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
     """
     if answer is None:
         return Finding("health", Verdict.NOTE, "no management address is known, so health was not asked")
-    if isinstance(answer, Trouble):
+    if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
         return Finding(
             "health", Verdict.UNKNOWN, "health could not be asked", evidence=str(answer), remedy=remedy
@@ -107,9 +107,9 @@ def health(answer: Answer | Trouble | None, *, own_listener: bool) -> Finding:
     return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, remedy_for(trouble))
 
 
-def models(listed: ModelList | Trouble, served_name: str) -> Finding:
+def models(listed: ModelList | ExchangeTrouble, served_name: str) -> Finding:
     """Whether the model that will be asked for is listed."""
-    if isinstance(listed, Trouble):
+    if isinstance(listed, ExchangeTrouble):
         if listed.status in (404, 405):
             return Finding("models", Verdict.NOTE, "this service lists no models", evidence=str(listed))
         return _failed("models", "the list of models cannot be read", str(listed), remedy_for(listed))
@@ -120,15 +120,15 @@ def models(listed: ModelList | Trouble, served_name: str) -> Finding:
     return _passed("models", f"{served_name or listed.names[0]!r} is listed")
 
 
-def generate(first: Generation | Trouble) -> Finding:
+def generate(first: Generation | ExchangeTrouble) -> Finding:
     """Whether a greedy request is answered."""
-    if isinstance(first, Trouble):
+    if isinstance(first, ExchangeTrouble):
         what = _why(first, "the request was not answered")
         return _failed("generate", what, str(first), remedy_for(first))
     return _passed("generate", f"answered in {first.seconds:.1f} s")
 
 
-def answer(asked: Question, text: str, flaws: list[Flaw]) -> Finding:
+def answer(asked: SmokeQuestion, text: str, flaws: list[Flaw]) -> Finding:
     """Whether the answer is one."""
     if not flaws:
         return _passed("answer", f"reads as {'an answer' if asked.kind == 'chat' else 'a continuation'}")
@@ -141,9 +141,9 @@ def answer(asked: Question, text: str, flaws: list[Flaw]) -> Finding:
     return Finding("answer", verdict, message, evidence=text[:_SHOWN], remedy=remedy)
 
 
-def finish(result: Generation | Trouble, max_tokens: int) -> Finding:
+def finish(result: Generation | ExchangeTrouble, max_tokens: int) -> Finding:
     """Whether generation ended for a documented reason."""
-    if isinstance(result, Trouble):
+    if isinstance(result, ExchangeTrouble):
         return _failed("finish", "the finish reason could not be asked", str(result), remedy_for(result))
     reason = result.finish_reason
     if reason not in _KNOWN_ENDS:
@@ -158,9 +158,9 @@ def finish(result: Generation | Trouble, max_tokens: int) -> Finding:
     return _passed("finish", f"stopped at {meaning} ({reason})")
 
 
-def tokens(result: Generation | Trouble, max_tokens: int) -> Finding:
+def tokens(result: Generation | ExchangeTrouble, max_tokens: int) -> Finding:
     """Whether the service counts its tokens, and rightly so."""
-    if isinstance(result, Trouble):
+    if isinstance(result, ExchangeTrouble):
         return _failed("tokens", "the counts could not be asked", str(result), remedy_for(result))
     usage = result.usage
     if usage is None:
@@ -201,9 +201,9 @@ def first_token(streamed: Streamed, limit: float) -> Finding:
     return _passed("first-token", f"after {seconds:.2f} s")
 
 
-def repeat(first: str, second: Generation | Trouble) -> Finding:
+def repeat(first: str, second: Generation | ExchangeTrouble) -> Finding:
     """Whether the same greedy request brings the same answer."""
-    if isinstance(second, Trouble):
+    if isinstance(second, ExchangeTrouble):
         what = _why(second, "the second request was not answered")
         return _failed("repeat", what, str(second), remedy_for(second))
     if second.text == first:
@@ -217,14 +217,14 @@ def repeat(first: str, second: Generation | Trouble) -> Finding:
     )
 
 
-def bad_request(answer: Answer | Trouble, after: Generation | Trouble) -> Finding:
+def bad_request(answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble) -> Finding:
     """Whether a wrong request is refused politely, and the service lives on.
 
     Args:
         answer: to a request without its compulsory fields.
         after: a good request's answer, asked for afterwards.
     """
-    if isinstance(answer, Trouble):
+    if isinstance(answer, ExchangeTrouble):
         return _failed("bad-request", "a wrong request got no answer", str(answer), remedy_for(answer))
     trouble = http_trouble(answer.status, answer.body)
     if fault_of(trouble) in _TOLD:
@@ -232,7 +232,7 @@ def bad_request(answer: Answer | Trouble, after: Generation | Trouble) -> Findin
     if answer.status < 400 or answer.status >= 500:
         remedy = "MindIE documents 422, OpenAI 400; report it to the service's maker"
         return _failed("bad-request", "a wrong request is not refused as documented", str(trouble), remedy)
-    if isinstance(after, Trouble):
+    if isinstance(after, ExchangeTrouble):
         return _failed(
             "bad-request", "the service is gone after a wrong request", str(after), remedy_for(after)
         )
@@ -280,7 +280,7 @@ def _miscount(usage: Usage, max_tokens: int) -> str:
     return "the total is not the sum"
 
 
-def _why(trouble: Trouble, otherwise: str) -> str:
+def _why(trouble: ExchangeTrouble, otherwise: str) -> str:
     return _TOLD.get(fault_of(trouble), otherwise)
 
 

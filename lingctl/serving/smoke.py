@@ -10,14 +10,14 @@ from typing import Literal
 from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.serving import rungs
-from lingctl.serving.api import INFER, Ask, Dialect, Kind, dialect_for
+from lingctl.serving.api import INFER, Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import address_of
-from lingctl.serving.http import Answer, speaks_tls
+from lingctl.serving.http import HttpResponse, speaks_tls
 from lingctl.serving.judge import judge_answer, question
 from lingctl.serving.readiness import settled_health
 from lingctl.serving.streamed import gather
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 KindChoice = Literal["chat", "base", "auto"]
 
@@ -55,7 +55,7 @@ class SmokeOptions:
     first_token_limit: float = 10.0
     patience: float = 60.0
 
-    def of_kind(self, kind: Kind) -> SmokeOptions:
+    def of_kind(self, kind: ModelKind) -> SmokeOptions:
         """The same options with the kind known."""
         return replace(self, kind=kind)
 
@@ -77,7 +77,7 @@ class SmokeReport:
     findings: tuple[Finding, ...]
     url: str
     model: str
-    kind: Kind
+    kind: ModelKind
     prompt: str
     answer: str
     seconds: float
@@ -204,14 +204,14 @@ class _Climb:
             self._take_name(listed)
         return True
 
-    def _contact(self, listed: ModelList | Trouble) -> rungs.Contact:
+    def _contact(self, listed: ModelList | ExchangeTrouble) -> rungs.Contact:
         address = address_of(self._client.endpoint.service_url)
         route = self._client.routes.get(address.place)
-        trouble = listed if isinstance(listed, Trouble) and not listed.status else None
+        trouble = listed if isinstance(listed, ExchangeTrouble) and not listed.status else None
         silent = trouble is not None and trouble.kind in ("closed", "malformed")
         tls_there = address.scheme == "http" and silent and speaks_tls(route or address.place)
         if tls_there:
-            trouble = Trouble("malformed", "plain HTTP is refused, a TLS handshake is answered")
+            trouble = ExchangeTrouble("malformed", "plain HTTP is refused, a TLS handshake is answered")
         return rungs.Contact(
             address, trouble, route is not None, bool(self._client.endpoint.api_key), tls_there
         )
@@ -233,10 +233,10 @@ class _Climb:
 
     def _talk(self) -> None:
         first = self._generate()
-        if self._options.kind == "auto" and isinstance(first, Trouble) and _cannot_chat(first):
+        if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and _cannot_chat(first):
             self._become_base()
             first = self._generate()
-        if not self._add(rungs.generate(first)) or isinstance(first, Trouble):
+        if not self._add(rungs.generate(first)) or isinstance(first, ExchangeTrouble):
             return
         self._answer = first.text
         self._add(rungs.answer(self._question, first.text, judge_answer(self._question, first.text)))
@@ -259,10 +259,10 @@ class _Climb:
         asked = self._question
         return Ask(asked.prompt, asked.system, max_tokens or asked.max_tokens, details=details)
 
-    def _generate(self, details: bool = False, max_tokens: int = 0) -> Generation | Trouble:
+    def _generate(self, details: bool = False, max_tokens: int = 0) -> Generation | ExchangeTrouble:
         return self._client.generate(self._dialect, self._ask(details, max_tokens))
 
-    def _wrong_request(self) -> Answer | Trouble:
+    def _wrong_request(self) -> HttpResponse | ExchangeTrouble:
         """A request without the field that says what to answer; refused before anything is computed.
 
         Never a wrong ``stop``: a number in it ends the whole service of MindIE 3.0.0 (seen).
@@ -279,7 +279,7 @@ class _Climb:
         return good
 
 
-def _cannot_chat(trouble: Trouble) -> bool:
+def _cannot_chat(trouble: ExchangeTrouble) -> bool:
     text = trouble.text.lower()
     return (
         "chat template" in text or "chat_template" in text or (trouble.status == 404 and "model" not in text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lingctl.serving.api import Usage
 from lingctl.serving.client import StreamEvent
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 _DROPPED = {code: None for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r"}
 
@@ -32,7 +32,7 @@ class Streamed:
     usage: Usage | None
     events: int
     first_token_seconds: float | None
-    trouble: Trouble | None
+    trouble: ExchangeTrouble | None
 
 
 def gather(events: Iterable[StreamEvent]) -> Streamed:
@@ -42,9 +42,9 @@ def gather(events: Iterable[StreamEvent]) -> Streamed:
     finish, whole, count = "", None, 0
     usage: Usage | None = None
     first: float | None = None
-    trouble: Trouble | None = None
+    trouble: ExchangeTrouble | None = None
     for event in events:
-        if isinstance(event.piece, Trouble):
+        if isinstance(event.piece, ExchangeTrouble):
             trouble = event.piece
             break
         if event.done:
@@ -59,7 +59,9 @@ def gather(events: Iterable[StreamEvent]) -> Streamed:
         whole = piece.whole if piece.whole is not None else whole
     text = "".join(texts)
     if trouble is None and whole is not None and not begins_alike(whole, text):
-        trouble = Trouble("malformed", "the full text in the last event does not begin with the pieces")
+        trouble = ExchangeTrouble(
+            "malformed", "the full text in the last event does not begin with the pieces"
+        )
     return Streamed(text if whole is None else whole, finish, usage, count, first, trouble)
 
 

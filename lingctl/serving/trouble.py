@@ -14,7 +14,7 @@ _EMPTY_BODY = "(empty body)"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ExchangeTrouble:
     """An exchange that did not bring what was asked for.
 
     Attributes:
@@ -48,7 +48,7 @@ class Trouble:
         return self.kind in ("name", "refused", "unreachable")
 
 
-def http_trouble(status: int, body: bytes) -> Trouble:
+def http_trouble(status: int, body: bytes) -> ExchangeTrouble:
     """The error that a body describes, in any dialect.
 
     MindIE writes ``{"error": text, "error_type": name}`` (some versions ``type`` or ``message``; source:
@@ -56,7 +56,7 @@ def http_trouble(status: int, body: bytes) -> Trouble:
     ``{"error": {"message", "type"}}``, vLLM also ``{"message", "type"}``, FastAPI ``{"detail"}``.
     """
     text, error_type = _error_of(body)
-    return Trouble("http", text or _EMPTY_BODY, status, error_type)
+    return ExchangeTrouble("http", text or _EMPTY_BODY, status, error_type)
 
 
 def _error_of(body: bytes) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import LingctlError
-from lingctl.flows.look.logs import Wanted, follow_logs
+from lingctl.flows.look.logs import WantedLogs, follow_logs
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
@@ -33,7 +33,7 @@ def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server,
 
     def follow() -> None:
         with pytest.raises(LingctlError):  # the connection is closed under it
-            follow_logs(group, cluster, Wanted(lines=1), lambda node, line: heard.append((node, line)))
+            follow_logs(group, cluster, WantedLogs(lines=1), lambda node, line: heard.append((node, line)))
 
     thread = threading.Thread(target=follow)
     thread.start()

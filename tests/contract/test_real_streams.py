@@ -21,17 +21,17 @@ from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader
 from lingctl.serving.client import Client, Generation
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
-from lingctl.serving.http import Answer, Limits
+from lingctl.serving.http import HttpResponse, Limits
 from lingctl.serving.readiness import decide, settled_health
 from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
 from lingctl.serving.sse import SseParser
 from lingctl.serving.streamed import Streamed, gather
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 from tests import real_answers
 from tests.real_answers import LONG_TALK, SHORT_TALK, RealAnswer, Talk, health_answer, life, named, recorded
 from tests.real_server import RealServer, cut, real_server, words_after
@@ -64,7 +64,7 @@ def stream(dialect: Dialect, ask: Ask, server: RealServer) -> Streamed:
         return gather(client_of(url).stream(dialect, ask))
 
 
-def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tuple[Outcome, ...]:
+def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tuple[RequestOutcome, ...]:
     with real_server(server) as url:
         place = address_of(url)
         target = Target(place, resolve(place.place), dialect)
@@ -188,7 +188,7 @@ def test_a_stream_without_its_ending_chunk_is_broken(dialect, after):
 def test_a_time_out_told_as_bare_text_is_a_time_out(dialect, after, ends, reason):
     words = f"Engine callback timeout: {reason}"
     server = RealServer(change=words_after(after, words, ends=ends), torn=3)
-    assert stream(dialect, Ask("anything"), server).trouble == Trouble("timeout", words)
+    assert stream(dialect, Ask("anything"), server).trouble == ExchangeTrouble("timeout", words)
     for outcome in load(dialect, Ask("anything"), server):
         assert (outcome.error, outcome.error_text) == ("timeout", words)
 
@@ -212,7 +212,7 @@ def test_a_request_that_is_dropped_without_an_answer_is_closed():
     server = RealServer(change=lambda method, path, answer: None)
     with real_server(server) as url:
         answer = client_of(url).generate(CHAT, Ask("anything"))
-    assert isinstance(answer, Trouble)
+    assert isinstance(answer, ExchangeTrouble)
     assert answer.kind == "closed"
 
 
@@ -230,7 +230,7 @@ def test_an_answer_does_not_end_with_its_connection(name):
             answer = client.post(asked["path"], json.loads(asked["body"]))
         else:
             answer = client.health(asked["path"])
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, HttpResponse)
     assert (answer.status, answer.body) == (asked["answer"]["status"], asked["answer"]["body"].encode())
     assert time.perf_counter() - started < LIMITS.idle / 2
 
@@ -238,7 +238,7 @@ def test_an_answer_does_not_end_with_its_connection(name):
 def test_the_empty_content_type_of_health_is_read():
     with real_server(RealServer("management")) as url:
         answer = Client(Endpoint(url, url), {}, LIMITS).health()
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, HttpResponse)
     assert (answer.status, answer.headers["content-type"], answer.body) == (200, "", b"")
 
 
@@ -349,7 +349,7 @@ def test_a_service_that_goes_down_is_not_taken_for_well(scene):
         client = Client(Endpoint(url, url), {}, LIMITS)
         told = settled_health(client.health, health)
         found = Generation("Hi", "stop", None, 0.1)
-        assert decide(Trouble("http", "", 404), lambda: found, lambda: told).state == "stopping"
+        assert decide(ExchangeTrouble("http", "", 404), lambda: found, lambda: told).state == "stopping"
     assert health.now == 0.5
 
 

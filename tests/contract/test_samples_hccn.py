@@ -88,9 +88,9 @@ _OPTICS_FULL = signal.Optics(
 )
 
 HCCN = [
-    Row("hccn_tool-ip-a2-card0.txt", "ip", hccn.Address("11.12.165.80", "255.255.255.0")),
-    Row("hccn_tool-ip-a2-hwcloud-slash16.txt", "ip", hccn.Address("29.1.112.213", "255.255.0.0")),
-    Row("hccn_tool-ip-inet6.txt", "ip", hccn.Address("2001:db8::1", "64")),
+    Row("hccn_tool-ip-a2-card0.txt", "ip", hccn.DeviceAddress("11.12.165.80", "255.255.255.0")),
+    Row("hccn_tool-ip-a2-hwcloud-slash16.txt", "ip", hccn.DeviceAddress("29.1.112.213", "255.255.0.0")),
+    Row("hccn_tool-ip-inet6.txt", "ip", hccn.DeviceAddress("2001:db8::1", "64")),
     Row("hccn_tool-ip-not-preset.txt", "ip", None, 13, stderr=True),
     # The 950's status 6 means "invalid address" on an A2: the text decides.
     Row("hccn_tool-ip-not-preset-950.txt", "ip", None, 6, stderr=True),

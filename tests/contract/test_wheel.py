@@ -32,8 +32,10 @@ def wheel(tmp_path_factory) -> Path:
     return only
 
 
-def test_every_template_and_overlay_file_is_inside(wheel):
+def test_every_template_overlay_file_and_shell_program_is_inside(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
+    for program in (CHECKOUT / "lingctl" / "shell").rglob("*.sh"):
+        assert str(program.relative_to(CHECKOUT)) in inside
     for folder in ("templates", "atb_patches"):
         files = [
             path
@@ -54,7 +56,8 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
         "from lingctl.mindie.overlay import package_document\n"
         "from lingctl.program import pack as node_program\n"
         "print(starter_hosts(name='a', model='Ling-lite', mindie='1.0.0', nodes=['192.0.2.1'])[:20])\n"
-        "print(hashlib.sha256(package_document()).hexdigest(), node_program.digest())\n"
+        "for document in (package_document(), node_program.build()):\n"
+        "    print(hashlib.sha256(document).hexdigest())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -63,4 +66,7 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
     from lingctl.mindie.overlay import package_document
     from lingctl.program import pack as node_program
 
-    assert done.stdout.split()[-2:] == [hashlib.sha256(package_document()).hexdigest(), node_program.digest()]
+    assert done.stdout.split()[-2:] == [
+        hashlib.sha256(package_document()).hexdigest(),
+        hashlib.sha256(node_program.build()).hexdigest(),
+    ]

@@ -1,21 +1,23 @@
-"""What deploy sends, for the models and versions that matter: the text of every golden file.
+"""What deploy sends, for the models and versions that matter: every golden text.
 
-``python -m tests.golden.make`` writes them anew after a change that is meant; read the difference before
-committing it.
+``python -m tests.golden.make`` records them anew after a change that is meant; read what changed before
+committing it. Whole are the oldest MindIE, the last before 3.0.0, and 3.0.0, with the small and the large
+model.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import Part, rendered
+from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, Profile
+from tests.golden.recorded import record
 
-FOLDER = Path(__file__).parent
+WHOLE = {
+    f"{version}/{model}" for version in ("1.0.0", "2.3.0", "3.0.0") for model in ("Ling-lite", "Ling-plus")
+}
 MODELS = {"Ling-lite": 1, "Ling-lite-base": 1, "Ling-lite-1.5": 1, "Ling-plus": 2, "Ling-plus-base": 2}
 # What the published config.json of each holds that a render may change; the rest passes through.
 _COMMON = {
@@ -38,11 +40,9 @@ CONFIGS: dict[str, dict[str, object]] = {
 }
 
 
-def golden_files() -> Iterator[tuple[Path, str]]:
-    """Every golden file and the text that belongs in it."""
-    for profile in PROFILES:
-        for model in MODELS:
-            yield FOLDER / profile.version / f"{model}.txt", text_of(model, profile)
+def golden_texts() -> dict[str, str]:
+    """Every text as it is now, by version and model."""
+    return {f"{profile.version}/{model}": text_of(model, profile) for profile in PROFILES for model in MODELS}
 
 
 def text_of(model: str, profile: Profile) -> str:
@@ -51,7 +51,7 @@ def text_of(model: str, profile: Profile) -> str:
     known = Known(cluster.downloaded_weights, _addresses(cluster), CONFIGS[model])
     parts = [
         f"==> {file.node}: {file.path or file.name} ({file.mode:04o}) <==\n{file.content.decode()}"
-        for file in rendered(cluster, Part.all, known)
+        for file in rendered(cluster, RenderPart.all, known)
     ]
     return "\n".join(parts)
 
@@ -71,6 +71,4 @@ def _addresses(cluster: Cluster) -> dict[str, dict[int, str]]:
 
 
 if __name__ == "__main__":
-    for path, text in golden_files():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    record(golden_texts(), WHOLE)

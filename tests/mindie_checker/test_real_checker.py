@@ -1,4 +1,9 @@
-"""The third judge: MindIE 3.0.0's own checker, compiled from its public source (see build.sh)."""
+"""The third judge: a checker of MindIE 3.0.0 itself, an executable that somebody names.
+
+It reads lines "config.json<TAB>rank_table.json" of paths, the second empty where there is none, and judges
+each as MindIE would with these files. After what it has to say of one comes a line of a record separator
+(0x1e) and 0 if it accepts.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,8 @@ from lingctl.findings import Verdict
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.config import config_document
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rules import check_config, check_rank_table, parse_document
+from lingctl.mindie.rules.check import check_config, parse_document
+from lingctl.mindie.rules.rank_table import check_rank_table
 from lingctl.mindie.tls import certificate_files, certificates_folder
 from tests.mindie_checker.mutations import (
     ODD_TEXTS,
@@ -33,9 +39,7 @@ from tests.mindie_checker.mutations import (
 from tests.unit.mindie.samples import document_of, make_cluster, part, table_of
 
 JUDGE = os.environ.get("LINGCTL_MINDIE_CHECKER", "")
-pytestmark = pytest.mark.skipif(
-    not JUDGE, reason="LINGCTL_MINDIE_CHECKER names no checker; tests/mindie_checker/build.sh makes one"
-)
+pytestmark = pytest.mark.skipif(not JUDGE, reason="no checker is named: LINGCTL_MINDIE_CHECKER=FILE")
 V3 = profile_for("3.0.0")
 SECTIONS = ("ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig")
 # Said of the workers, which the checker does not start.

@@ -13,7 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from lingctl.node.convert.engine import Options, convert
+from lingctl.node.convert.engine import convert
+from lingctl.node.convert.job import Options
 from lingctl.sandbox.engine.checkpoint import SIZES, Size, published_config
 
 INDEX = "model.safetensors.index.json"

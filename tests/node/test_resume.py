@@ -167,7 +167,8 @@ def test_interrupted_takes_its_half_done_files_away(
 # Runs in a mount namespace of its own, on a file system of 24 MB that fills up once writing has begun.
 FULL = """
 import json, os, sys
-from lingctl.node.convert.engine import Options, convert
+from lingctl.node.convert.engine import convert
+from lingctl.node.convert.job import Options
 from lingctl.node.trouble import Trouble
 source, disk = sys.argv[1:]
 target = os.path.join(disk, "out")
@@ -226,7 +227,8 @@ def test_disk_that_fills_up_while_writing(tmp_path: Path) -> None:
 
 ENOUGH = """
 import json, os, sys
-from lingctl.node.convert.engine import Options, convert
+from lingctl.node.convert.engine import convert
+from lingctl.node.convert.job import Options
 from lingctl.node.trouble import Trouble
 source, disk = sys.argv[1:]
 try:

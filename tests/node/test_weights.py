@@ -19,7 +19,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lingctl.node.convert.engine import Options, convert
+from lingctl.node.convert.engine import convert
+from lingctl.node.convert.job import Options
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.inspect import inspect
 from lingctl.node.weights.manifest import (

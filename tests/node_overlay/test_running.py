@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.node import daemons
 from lingctl.node.overlay import running
-from lingctl.node.overlay.process import Process
+from lingctl.node.process import Process
 from lingctl.node.trouble import Trouble
 from tests.node_overlay.trees import do, make_tree
 
@@ -41,7 +42,7 @@ def daemon(
         process.stdout.close()
 
 
-def seen(root: Path, pid: int) -> list[running.Daemon]:
+def seen(root: Path, pid: int) -> list[daemons.Daemon]:
     return [one for one in running.daemons_of(str(root)) if one.pid == pid]
 
 
@@ -155,7 +156,7 @@ def test_what_may_not_be_read_is_unknown_and_said(
     "words", ["tail -f mindieservice_daemon", "vim mindie_llm_server", "python3 -m pytest"]
 )
 def test_a_process_that_only_names_it_is_none(words: str):
-    assert running._program(words.split()) == ""
+    assert daemons._program(words.split()) == ""
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_a_process_that_only_names_it_is_none(words: str):
     ],
 )
 def test_a_program_or_a_script_of_its_name_is_one(words: str):
-    assert running._program(words.split()) in words
+    assert daemons._program(words.split()) in words
 
 
 def test_an_absolute_link_of_a_process_is_followed_below_its_own_root(tmp_path: Path):

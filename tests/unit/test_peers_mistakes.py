@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from lingctl import __version__
-from lingctl.ascend.facts import NodeRequest, card_questions, questions
+from lingctl.ascend.questions import NodeRequest, card_questions, questions
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from tests.unit.mindie.samples import document_of, make_cluster
 
 LINGCTL = str(Path(sys.executable).parent / "lingctl")
@@ -29,7 +29,7 @@ import importlib, pkgutil, lingctl.flows
 from lingctl.cli.app import VERBS
 for verb in VERBS:
     importlib.import_module("lingctl.cli." + verb.replace("-", "_"))
-for found in pkgutil.iter_modules(lingctl.flows.__path__, "lingctl.flows."):
+for found in pkgutil.walk_packages(lingctl.flows.__path__, "lingctl.flows."):
     importlib.import_module(found.name)
 """
 CHANGING = (

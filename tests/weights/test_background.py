@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.node.fetch import background, program
-from lingctl.node.fetch.hub import HubSource
+from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.trouble import Trouble
@@ -48,6 +48,25 @@ def test_a_client_that_is_killed_in_the_middle_of_a_word_is_told(tmp_path: Path,
     with pytest.raises(Trouble) as caught:
         HubSource(Request("modelscope", "a/b", python=python), place).listing()
     assert caught.value.code == "client-died"
+
+
+def test_a_client_whose_words_are_garbled_is_told(tmp_path: Path, place: Place) -> None:
+    python = _client(tmp_path, """echo '{"event":"files","files":[{"path":}'; echo '{"event"}'""")
+    with pytest.raises(Trouble) as caught:
+        HubSource(Request("modelscope", "a/b", python=python), place).listing()
+    assert caught.value.code == "client-died"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": "x"}', '{"port": null}'])
+def test_a_port_that_cannot_be_read_is_waited_for(place: Place, text: str) -> None:
+    path = Path(place.inside("port.json"))
+    path.write_text(text)
+    ended = iter([False, True])
+    with pytest.raises(Trouble) as caught:
+        program._port(place, path.name, lambda: next(ended))
+    assert caught.value.code == "spread-listen"
+    path.write_text('{"port": 7}')
+    assert program._push_port(place, lambda _: None) == {"port": 7}
 
 
 def test_who_only_looks_is_no_holder_to_another_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

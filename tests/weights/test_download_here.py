@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.node.fetch import worker
-from lingctl.node.fetch.hub import HubSource
+from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import random
 import socket
 import ssl
@@ -18,13 +19,15 @@ import pytest
 
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
-from lingctl.node.fetch import peer, serve, wire, worker
-from lingctl.node.fetch.listing import Wanted
-from lingctl.node.fetch.peer import PeerSource
+from lingctl.node.fetch import worker
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers import serve, wire
+from lingctl.node.fetch.peers import source as peer
+from lingctl.node.fetch.peers.serve import FileServer
+from lingctl.node.fetch.peers.source import PeerSource
+from lingctl.node.fetch.peers.wire import Channel, context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
-from lingctl.node.fetch.serve import FileServer
-from lingctl.node.fetch.wire import Channel, context
 from lingctl.node.trouble import Trouble
 
 FILES = {"a.safetensors": 5_000_000, "b.safetensors": 1_300_000, "config.json": 40, "empty": 0}
@@ -40,9 +43,9 @@ def _contents() -> dict[str, bytes]:
     return {name: chance.randbytes(size) for name, size in FILES.items()}
 
 
-def _listing() -> tuple[Wanted, ...]:
+def _listing() -> tuple[ListedFile, ...]:
     return tuple(
-        Wanted(name, len(content), hashlib.sha256(content).hexdigest())
+        ListedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in sorted(_contents().items())
     )
 
@@ -136,6 +139,28 @@ def test_goes_on_from_what_is_there(tmp_path: Path, authority: Authority) -> Non
         _take(tmp_path / "taker", authority, first)
     assert _is_whole(tmp_path / "taker")
     assert sent == sum(FILES.values()) - 4_000_000
+
+
+def test_a_part_that_is_cut_while_it_is_read_is_asked_for_again(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(tmp_path / "first")
+    staged = tmp_path / "taker" / ".download" / "files"
+    staged.mkdir(parents=True)
+    part = staged / "a.safetensors.part"
+    part.write_bytes(_contents()["a.safetensors"][:4_000_000])
+    look = os.fstat
+
+    def cut_once_looked_at(descriptor: int) -> os.stat_result:
+        found = look(descriptor)
+        if found.st_size == 4_000_000:
+            os.truncate(part, 1_500_000)
+        return found
+
+    monkeypatch.setattr(peer.os, "fstat", cut_once_looked_at)
+    with _giving(tmp_path / "first", authority, "node-0") as first:
+        _take(tmp_path / "taker", authority, first)
+    assert _is_whole(tmp_path / "taker")
 
 
 def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, authority: Authority) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.weights.settings import hub_settings
 from lingctl.flows.weights.wanted import wanted_model, weights_source
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, Wanted, read_listing
-from lingctl.node.fetch.place import Place, check
+from lingctl.node.fetch.check import check
+from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
+from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream, load, parse
 from lingctl.node.trouble import Trouble
 
@@ -78,9 +79,9 @@ def test_entries_of_a_list_that_cannot_be_trusted(entry: object, code: str) -> N
 
 def test_a_list_that_is_empty_or_names_a_file_twice() -> None:
     entry = {"path": "a", "size": 0, "sha256": HASH_OF_NOTHING}
-    assert read_listing([entry], "x") == (Wanted("a", 0, HASH_OF_NOTHING),)
+    assert read_listing([entry], "x") == (ListedFile("a", 0, HASH_OF_NOTHING),)
     own = [{**entry, "path": path} for path in (".download/lock", ".lingctl-manifest.json")]
-    assert read_listing([entry, *own], "x") == (Wanted("a", 0, HASH_OF_NOTHING),)
+    assert read_listing([entry, *own], "x") == (ListedFile("a", 0, HASH_OF_NOTHING),)
     for entries in ([], None, [entry, entry], own):
         with pytest.raises(Trouble):
             read_listing(entries, "x")
@@ -105,7 +106,7 @@ def test_no_list_makes_it_fall_over(entries: object) -> None:
 
 def test_a_file_that_holds_nothing_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
-    problem, _ = check(str(tmp_path / "a"), Wanted("a", 5, SHA), None)
+    problem, _ = check(str(tmp_path / "a"), ListedFile("a", 5, SHA), None)
     assert problem is not None
     assert problem.code == "hash-of-nothing"
 
@@ -115,7 +116,7 @@ def test_a_request_keeps_its_secrets_to_its_owner(tmp_path: Path) -> None:
         source="peer",
         repository="a/b",
         token="secret",
-        files=(Wanted("a", 1, SHA),),
+        files=(ListedFile("a", 1, SHA),),
         upstreams=(Upstream("node-0", "127.0.0.1", 5),),
     )
     assert parse(json.loads(json.dumps(request.as_json())), "x") == request
@@ -136,6 +137,6 @@ def test_staged_parts_count_as_here(tmp_path: Path) -> None:
     staged = Path(place.staging)
     for name, size in {"a_0_9": 10, "a_10_19": 4, "a.incomplete": 3, "ab": 50}.items():
         (staged / name).write_bytes(b"x" * size)
-    file = Wanted("a", 100, SHA)
+    file = ListedFile("a", 100, SHA)
     assert place.staged_bytes(file) == 17
     assert place.space_needed((file,)) == 83

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
-from lingctl.engine.files import Addresses
+from lingctl.checks.glance import UNSEEN
 from lingctl.engines import engine_of
-from lingctl.errors import NodeError
+from lingctl.errors import ChecksFailed, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
-from lingctl.flows.change.preflight import Preflight, addresses_of, stop_on
+from lingctl.flows.change.ending import ChangeEnding
+from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import Look, look_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
-from lingctl.flows.run.node_program import prepare_program
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.model_config import shape_of
 from lingctl.inventory.runtime import Runtime
 from lingctl.plan import Plan, Stage, plan_of
@@ -33,6 +37,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
+from lingctl.serving.smoke import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,14 @@ class Wanted:
     """What a plan is made from, besides the nodes as they are.
 
     Attributes:
+        look: how the nodes are looked at.
         addresses: live address of every card; with several nodes only.
         programs: how to run lingctl's own program on each node.
         accepted: names of checks that may fail.
     """
 
     cluster: Cluster
+    look: Look
     addresses: Addresses
     programs: Mapping[str, Program]
     accepted: Collection[str]
@@ -74,18 +81,56 @@ class Deployment:
     glanced: bool = False
 
     @property
-    def unfit(self) -> list[Finding]:
-        """What a start would be refused for; only a glance leaves any."""
+    def unfit(self) -> ChecksFailed | None:
+        """What a start would be refused for; only a glance at a cluster that serves leaves any."""
         bad = [finding for finding in self.findings if finding.verdict >= Verdict.UNKNOWN]
-        return [finding for finding in bad if finding.check not in self.wanted.accepted]
+        refused = [finding for finding in bad if finding.check not in self.wanted.accepted]
+        return failed_checks(refused, waivable=True, what="serves, but would not be fit to start")
 
-    def need_fit(self) -> None:
-        """Be sure that nothing was found that a start would be refused for.
 
-        Raises:
-            ChecksFailed: something was, by a glance at a cluster that serves.
-        """
-        stop_on(self.unfit, waivable=True, what="serves, but would not be fit to start")
+def deploy(
+    cluster: Cluster,
+    person: Person,
+    *,
+    accepted: Collection[str] = (),
+    smoke: bool = True,
+    dry_run: bool = False,
+    lock_wait: float = 0.0,
+) -> Outcome[SmokeReport]:
+    """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers.
+
+    Args:
+        cluster: what is wanted.
+        accepted: names of checks that may fail.
+        smoke: prove it at the end.
+        person, dry_run, lock_wait: see ``carry_out``.
+
+    Raises:
+        ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached, or a step failed.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
+        deployment = plan_deploy(group, cluster, listener, accepted)
+        end = ChangeEnding(cluster, deployment.states)
+        return Proposal(
+            command="lingctl deploy",
+            question="Do this?",
+            plan=deployment.plan,
+            run=partial(run_deploy, deployment),
+            # The proof changes nothing, and the next deploy brings one that is missing: so nobody else has to
+            # wait for it.
+            locked=(end.wait, end.settle),
+            afterwards=(end.prove,) if smoke else (),
+            # An interrupted run may have left daemons that still load, or no proof.
+            unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
+            unfit=deployment.unfit,
+            findings=deployment.findings,
+            remarks=(UNSEEN,) if deployment.glanced else (),
+        )
+
+    return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)
 
 
 def plan_deploy(
@@ -106,10 +151,11 @@ def plan_deploy(
         ChecksFailed: the network or the nodes are not fit to start.
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
-    need_container_nowhere_else(group, cluster)
+    look = look_of(cluster)
+    need_container_nowhere_else(group, look.site)
     preflight = Preflight(group, cluster, listener, accepted)
-    serves = all_daemons_run(group, cluster)
-    addresses = live_addresses(group, cluster) if serves and cluster.multi_node else {}
+    serves = all_daemons_run(group, look.site)
+    addresses = live_addresses(group, look.site) if serves and cluster.multi_node else {}
     report: NetworkReport | None = None
     if not serves or not _complete(cluster, addresses):
         report = preflight.nodes()
@@ -117,8 +163,8 @@ def plan_deploy(
         addresses = addresses_of(facts)
         if cluster.multi_node:
             engine_of(cluster).need_joinable({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster)))
-    deployment = _plan(group, Wanted(cluster, addresses, programs, accepted), listener)
+    programs = node_programs(group, cluster, look)
+    deployment = _plan(group, Wanted(cluster, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
         preflight.capacity(report.facts, deployment.shape)
@@ -132,12 +178,12 @@ def plan_deploy(
     return deployment
 
 
-def run_deploy(group: Group, deployment: Deployment, listener: Listener, change: Change) -> None:
+def run_deploy(deployment: Deployment, group: Group, listener: Listener, change: Change) -> None:
     """Do what the plan says; after a download or conversion the rest is planned from what arrived.
 
     Args:
-        group: connections to all nodes.
         deployment: the plan, and what it was made from.
+        group: connections to all nodes.
         listener: hears each step.
         change: the lock that is held and the journal that is kept meanwhile.
 
@@ -146,8 +192,7 @@ def run_deploy(group: Group, deployment: Deployment, listener: Listener, change:
         LingctlError: a step failed; nothing later was begun.
     """
     wanted = deployment.wanted
-    image = image_of(wanted.cluster)
-    need_no_drift(group, wanted.cluster, deployment.states, image)
+    need_no_drift(group, wanted.look, deployment.states)
     tried = list[str]()
     while not deployment.settled:
         weights = [step for step in deployment.plan.changes if step.stage is Stage.WEIGHTS]
@@ -177,10 +222,10 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     cluster, engine = wanted.cluster, engine_of(wanted.cluster)
     addresses, programs = wanted.addresses, wanted.programs
     listener(Event("look at the nodes", "started"))
-    states = node_states(group, cluster, programs)
+    states = node_states(group, wanted.look, programs)
     listener(Event("look at the nodes", "done"))
-    _need_images(cluster.runtime, states, image_of(cluster))
-    _need_own_container(cluster, states)
+    _need_images(wanted.look.site.runtime, states, wanted.look.image)
+    _need_own_container(wanted.look.site.container, states)
     weights = {name: weights_plan(cluster, state, programs[name]) for name, state in states.items()}
     _same_weights_folder(weights, engine.about.title)
     releases = {
@@ -197,7 +242,7 @@ def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
     if settled:
         steps += record_steps(cluster, states, releases, new_recording(releases, states))
     steps += [step for state in states.values() for step in certificate_steps(cluster, state)]
-    steps += deploy_steps(cluster, states, releases).steps
+    steps += deploy_steps(wanted.look.site, states, releases).steps
     shape = shape_of(weights[cluster.primary.name].model_config) if settled else None
     return Deployment(wanted, plan_of(steps), settled, states, shape)
 
@@ -211,11 +256,11 @@ def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) 
         raise image_missing(runtime, f"the image {image} is not there", image, ", ".join(without))
 
 
-def _need_own_container(cluster: Cluster, states: Mapping[str, NodeState]) -> None:
+def _need_own_container(name: str, states: Mapping[str, NodeState]) -> None:
     for state in states.values():
         if state.container is not None and not state.container.spec:
             raise NodeError(
-                f"a container named {cluster.container_name} is there that lingctl did not make",
+                f"a container named {name} is there that lingctl did not make",
                 where=state.node,
                 remedy="give ours another name (container: {name: ...} in hosts.yaml), or remove that one",
                 code="container-foreign",

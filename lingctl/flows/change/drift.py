@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.node_states import node_state
-from lingctl.inventory.cluster import Cluster
+from lingctl.flows.look.node_states import Look, node_state
 from lingctl.release.state import NodeState, drift
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
 
-def need_no_drift(group: Group, cluster: Cluster, before: Mapping[str, NodeState], image: str) -> None:
+def need_no_drift(group: Group, look: Look, before: Mapping[str, NodeState]) -> None:
     """Be sure that every node is still as the plan found it.
 
     Args:
         group: connections to all nodes.
-        cluster: whose nodes.
+        look: how the plan looked at them.
         before: what the plan was made from.
-        image: the container image that was asked for.
 
     Raises:
         NodeError: a node changed since (code ``drifted``); nothing was done.
     """
 
-    def look(connection: Connection) -> list[str]:
+    def look_again(connection: Connection) -> list[str]:
         seen = before[connection.node]
-        return drift(seen, node_state(connection, cluster, image=image, paths=seen.files))
+        return drift(seen, node_state(connection, look, paths=seen.files))
 
-    changed = {node: what for node, what in group.all(look).items() if what}
+    changed = {node: what for node, what in group.all(look_again).items() if what}
     if changed:
         raise NodeError(
             "changed since the plan was made; nothing was done",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lingctl.ascend.facts import NodeFacts, device_addresses
 from lingctl.checks.capacity import check_capacity
-from lingctl.engine.files import Addresses
 from lingctl.engines import engine_of
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
@@ -15,7 +14,7 @@ from lingctl.findings import Finding, Verdict, folded, worst_first
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
 from lingctl.inventory.catalogue import Shape
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.remote.group import Group
 
 
@@ -70,23 +69,30 @@ class Preflight:
         stop_on([finding for finding in unfit if finding.check not in self.accepted], waivable=True)
 
 
-def stop_on(findings: Sequence[Finding], *, waivable: bool = False, what: str = "not fit to start") -> None:
+def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
     """Raise the worst of ``findings``, if there are any.
 
     Args:
         findings: what is wrong.
         waivable: whether ``--accept`` may pass over it.
-        what: what that means, in words.
 
     Raises:
         ChecksFailed: there was one; it names the others.
     """
+    if (failed := failed_checks(findings, waivable=waivable)) is not None:
+        raise failed
+
+
+def failed_checks(
+    findings: Sequence[Finding], *, waivable: bool = False, what: str = "not fit to start"
+) -> ChecksFailed | None:
+    """The worst of ``findings`` as an error that names the others; ``what`` tells what it means."""
     if not findings:
-        return
+        return None
     first, *others = worst_first(folded(findings))
     waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
     more = f" (and {len(others)} more: lingctl check-network shows all)" if others else ""
-    raise ChecksFailed(
+    return ChecksFailed(
         f"{what}: {first.message}{more}",
         where=first.where,
         evidence="\n".join(f"{f.verdict.word} {f.check} {f.where}: {f.message}" for f in others[:7])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict, worst_first
-from lingctl.flows.look.watch_start import need_living_daemons, wait_until_loaded
-from lingctl.flows.serve.smoke_test import forward_to, smoke_test_cluster
+from lingctl.flows.change.watch_start import need_living_daemons, wait_until_loaded
+from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import probe_of, wait_until_ready
 from lingctl.serving.smoke import SmokeOptions, SmokeReport
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from lingctl.flows.look.node_states import node_state
+from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
 from lingctl.release.record import (
     Recorded,
     Recording,
@@ -70,8 +69,9 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
     Raises:
         LingctlError: a node cannot be asked, or a record is damaged.
     """
-    states = quick_states(group, cluster)
-    heads = script(_HEADS, layout_of(cluster).releases, title="read the releases")
+    look = look_of(cluster)
+    states = quick_states(group, look)
+    heads = script(_HEADS, look.site.layout.releases, title="read the releases")
     described: dict[str, dict[str, object]] = {}
     for node, text in group.all(lambda node: node.run(heads).checked(node.node).stdout).items():
         for line in text.splitlines():
@@ -81,13 +81,13 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
     return [_row(one, described.get(one.id, {}), cluster, now) for one in recorded(states)]
 
 
-def quick_states(group: Group, cluster: Cluster) -> dict[str, NodeState]:
+def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
     """The state of every node without its weights.
 
     Raises:
         LingctlError: a node cannot be asked.
     """
-    return group.all(lambda connection: node_state(connection, cluster))
+    return group.all(lambda connection: node_state(connection, look))
 
 
 def lacks_proof(states: Mapping[str, NodeState]) -> bool:
@@ -105,10 +105,11 @@ def note_proved(group: Group, cluster: Cluster) -> str:
     Raises:
         LingctlError: a node cannot be asked.
     """
-    now = running(quick_states(group, cluster))
+    look = look_of(cluster)
+    now = running(quick_states(group, look))
     if now is None:
         return ""
-    note = proved_command(cluster, now.id)
+    note = proved_command(look.site.layout, now.id)
     group.all(lambda connection: connection.run(note).checked(connection.node))
     return now.id
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from lingctl.errors import UsageError
+from lingctl.events import Listener
+from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.releases import quick_states
+from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout
+from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
@@ -16,6 +23,28 @@ from lingctl.remote.group import Group
 from lingctl.remote.runtime import call
 
 _LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
+
+
+def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
+    """Stop all daemons, start them again with the files that are there, and wait until they answer.
+
+    Args:
+        cluster, person, lock_wait: see ``carry_out``.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: there is nothing to start again, a node cannot be reached, or a daemon did not start.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[None]:
+        plan = plan_restart(group, cluster)
+        # It serves what was served before: no proof is owed, and what an earlier run left half-done stays so.
+        end = ChangeEnding(cluster, {})
+        return Proposal(
+            command="lingctl restart", question="Restart the service?", plan=plan, locked=(end.wait,)
+        )
+
+    return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
 def plan_restart(group: Group, cluster: Cluster) -> Plan:
@@ -26,12 +55,14 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
         NodeError: the container runtime does not answer on a node, or the container runs under another.
         LingctlError: a node cannot be asked.
     """
-    need_container_nowhere_else(group, cluster)
-    states = quick_states(group, cluster)
+    look = look_of(cluster)
+    site = look.site
+    need_container_nowhere_else(group, site)
+    states = quick_states(group, look)
     for name, state in states.items():
         if state.runtime_problem:
-            raise runtime_down(cluster.runtime, name, state.runtime_problem)
-    digests = group.all(lambda connection: _last_started(connection, cluster))
+            raise runtime_down(site.runtime, name, state.runtime_problem)
+    digests = group.all(lambda connection: _last_started(connection, site.layout))
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:
         raise UsageError(
@@ -42,29 +73,28 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
         )
     steps: list[Step] = []
     for name, state in states.items():
-        steps += _steps(cluster, state, digests[name])
+        steps += _steps(site, state, digests[name])
     return plan_of(steps)
 
 
-def _last_started(connection: Connection, cluster: Cluster) -> str:
-    layout = layout_of(cluster)
+def _last_started(connection: Connection, layout: Layout) -> str:
     ask = script(_LAST, layout.started, layout.last_started, title="ask what was started last")
     return connection.run(ask, timeout=30).stdout.strip()
 
 
-def _steps(cluster: Cluster, state: NodeState, digest: str) -> list[Step]:
-    name, node = cluster.container_name, state.node
+def _steps(site: Site, state: NodeState, digest: str) -> list[Step]:
+    name, node = site.container, state.node
     steps: list[Step] = []
     if state.container is not None and state.container.status == "running":
-        stop = Run(stop_command(cluster, cluster.node(node)), stop_seconds(cluster))
+        stop = Run(stop_command(site, node), stop_seconds(site))
         title = "stop the daemon" if state.daemon_pid is not None else "clear what the daemon left"
         steps.append(Step(Stage.STOP, node, title, "change", "asked for", (stop,), interrupts=True))
     else:
-        start = Run(call(cluster.runtime, "start", name), 120)
+        start = Run(call(site.runtime, "start", name), 120)
         steps.append(
             Step(Stage.CONTAINER, node, f"start container {name}", "change", "it does not run", (start,))
         )
-    start_daemon = Run(start_command(cluster, digest), START_SECONDS)
+    start_daemon = Run(start_command(site, digest), START_SECONDS)
     steps.append(
         Step(Stage.DAEMON, node, "start the daemon", "change", "asked for", (start_daemon,), interrupts=True)
     )

@@ -10,22 +10,26 @@ from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
+from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.releases import quick_states
-from lingctl.flows.look.node_states import node_state
+from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.runtime import Runtime
 from lingctl.plan import Plan, Stage, Step, plan_of
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps, file_step
 from lingctl.release.record import Recorded, read_record, recorded, running
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.serving.smoke import SmokeReport
 
 _COMMAND = "lingctl rollback"
 
@@ -37,19 +41,68 @@ class Rollback:
     Attributes:
         release: id of the release to come back to.
         plan: what has to be done for it.
-        image: the container image of that release.
+        look: how the nodes were looked at: for the image of that release.
         states: the nodes as they were seen.
     """
 
     release: str
     plan: Plan
-    image: str
+    look: Look
     states: Mapping[str, NodeState]
 
     @property
     def command(self) -> str:
         """As the journal has it: by the release in it the same command goes on after an interruption."""
         return f"{_COMMAND} {self.release}"
+
+
+def rollback(
+    cluster: Cluster,
+    person: Person,
+    release: str | None = None,
+    *,
+    smoke: bool = True,
+    dry_run: bool = False,
+    lock_wait: float = 0.0,
+) -> Outcome[SmokeReport]:
+    """Bring every node back to an earlier release, and prove that it answers.
+
+    Args:
+        release: see ``plan_rollback``.
+        smoke: prove it at the end.
+        cluster, person, dry_run, lock_wait: see ``carry_out``.
+
+    Raises:
+        UsageError: there is no such release, or it is not whole.
+        ChecksFailed: the service answers, but wrongly.
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached or lacks what the release needs, or a step failed.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
+        back = plan_rollback(group, cluster, release)
+        end = ChangeEnding(cluster, back.states)
+        proof = (end.prove,) if smoke else ()
+
+        def run(group: Group, listener: Listener, change: Change) -> None:
+            need_no_drift(group, back.look, back.states)
+            execute(back.plan, group, listener, change=change)
+
+        return Proposal(
+            command=back.command,
+            question="Do this?",
+            plan=back.plan,
+            run=run,
+            # The proof is a part of it: until then, the same command goes on with this release and no earlier
+            # one. So it comes before the end in the journal, this run's and that of an interrupted one.
+            locked=(end.wait, end.settle, *proof),
+            unchanged=(end.wait, *proof, end.settle),
+            release=back.release,
+            heading=f"Back to release {back.release}:",
+            wanted=f"release {back.release} has it",
+        )
+
+    return carry_out(cluster, person, look, quick=True, dry_run=dry_run, lock_wait=lock_wait)
 
 
 def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollback:
@@ -65,41 +118,31 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         UsageError: there is no such release, or it is not whole.
         NodeError: a node lacks what the release needs, or its container runs under another runtime.
     """
-    need_container_nowhere_else(group, cluster)
-    quick = quick_states(group, cluster)
+    now = look_of(cluster)
+    need_container_nowhere_else(group, now.site)
+    quick = quick_states(group, now)
     target = _choose(recorded(quick), running(quick), cluster, release or _interrupted(quick))
-    folder = layout_of(cluster).releases
+    folder = now.site.layout.releases
 
     def read(connection: Connection) -> Release:
         path = f"{folder}/{target.id}.{target.digests[connection.node]}.json"
         return read_record(connection.node, connection.get(path).decode("utf-8", "replace"))
 
     wanted = group.all(read)
-    image = wanted[cluster.primary.name].container.image
+    then = look_of(cluster, image=wanted[cluster.primary.name].container.image)
 
     def look(connection: Connection) -> NodeState:
         own = wanted[connection.node]
         paths = [file.path for file in (*own.files, *own.overlay)]
-        return node_state(connection, cluster, image=image, paths=[*paths, _config_path(own)])
+        return node_state(connection, then, paths=[*paths, _config_path(own)])
 
     states = group.all(look)
     steps: list[Step] = []
     for name, state in states.items():
-        _need(cluster.runtime, state, wanted[name])
+        _need(then.site.runtime, state, wanted[name])
         steps.append(_model_config_step(state, wanted[name]))
-    steps += deploy_steps(cluster, states, wanted).steps
-    return Rollback(target.id, plan_of(steps), image, states)
-
-
-def run_rollback(group: Group, cluster: Cluster, back: Rollback, listener: Listener, change: Change) -> None:
-    """Do it.
-
-    Raises:
-        NodeError: a node changed since the plan was made; nothing was done.
-        LingctlError: a step failed; nothing later was begun.
-    """
-    need_no_drift(group, cluster, back.states, back.image)
-    execute(back.plan, group, listener, change=change)
+    steps += deploy_steps(then.site, states, wanted).steps
+    return Rollback(target.id, plan_of(steps), then, states)
 
 
 def _interrupted(states: Mapping[str, NodeState]) -> str | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from lingctl.events import Listener
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import stop_command, stop_seconds
+from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.runtime import call, runtime_script
@@ -17,19 +22,38 @@ shift
 """
 
 
-def plan_stop(group: Group, cluster: Cluster) -> Plan:
+def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
+    """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
+
+    Args:
+        cluster, person, lock_wait: see ``carry_out``.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be reached, or a daemon did not end.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[None]:
+        plan = plan_stop(group, site_of(cluster))
+        nothing = ("Nothing to do: no container of this cluster runs.",) if plan.empty else ()
+        return Proposal(command="lingctl stop", question="Stop the service?", plan=plan, instead=nothing)
+
+    return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
+
+
+def plan_stop(group: Group, site: Site) -> Plan:
     """What stopping takes on each node.
 
     Raises:
         LingctlError: a node cannot be asked, or the container runs under another runtime.
     """
-    need_container_nowhere_else(group, cluster)
-    steps = group.all(lambda connection: _stop_step(connection, cluster))
+    need_container_nowhere_else(group, site)
+    steps = group.all(lambda connection: _stop_step(connection, site))
     return plan_of(steps.values())
 
 
-def _stop_step(connection: Connection, cluster: Cluster) -> Step:
-    name, runtime = cluster.container_name, cluster.runtime
+def _stop_step(connection: Connection, site: Site) -> Step:
+    name, runtime = site.container, site.runtime
     look = runtime_script(runtime, _LOOK, name, *runtime.version, title="look at the container")
     looked = connection.run(look, timeout=30)
     status = looked.stdout.strip()
@@ -39,7 +63,7 @@ def _stop_step(connection: Connection, cluster: Cluster) -> Step:
     if status != "running":
         return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
     actions = (
-        Run(stop_command(cluster, cluster.node(connection.node)), stop_seconds(cluster)),
+        Run(stop_command(site, connection.node), stop_seconds(site)),
         Run(call(runtime, "stop", "-t", 10, name), 60),
     )
     return Step(Stage.STOP, connection.node, title, "change", "it runs", actions, interrupts=True)

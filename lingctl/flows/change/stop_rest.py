@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
-from lingctl.inventory.cluster import Cluster
 from lingctl.release.daemon import stop_command, stop_seconds
+from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -52,22 +52,22 @@ class Stopped:
         return "lingctl stop  ends the daemons that still run" if self.failed else ""
 
 
-def stop_rest(group: Group, cluster: Cluster, living: Collection[str], listener: Listener) -> Stopped:
+def stop_rest(group: Group, site: Site, living: Collection[str], listener: Listener) -> Stopped:
     """Stop the daemons that still run.
 
     Args:
         group: connections to all nodes.
-        cluster: whose daemons.
+        site: where they are.
         living: nodes whose daemon still runs.
         listener: hears of each.
     """
     if not living:
         return Stopped()
-    seconds = stop_seconds(cluster)
+    seconds = stop_seconds(site)
 
     def stop(connection: Connection) -> None:
         listener(Event(_TASK, "started", connection.node))
-        done = connection.run(stop_command(cluster, cluster.node(connection.node)), timeout=seconds)
+        done = connection.run(stop_command(site, connection.node), timeout=seconds)
         done.checked(connection.node)
         listener(Event(_TASK, "done", connection.node))
 

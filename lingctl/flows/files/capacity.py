@@ -29,7 +29,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CapacityAnswer:
     """The answer to a capacity question."""
 
     model: Model
@@ -43,7 +43,7 @@ def answer_capacity(
     wishes: Wishes,
     cluster: Cluster | None = None,
     model_config: Mapping[str, Any] | None = None,
-) -> Answer:
+) -> CapacityAnswer:
     """Whether a model fits.
 
     Args:
@@ -68,7 +68,7 @@ def answer_capacity(
     load = _load(wishes, given, window)
     _refuse_nonsense(wishes, devices, load)
     found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
-    return Answer(model, load, found, capacity.judge(shape, found, load))
+    return CapacityAnswer(model, load, found, capacity.judge(shape, found, load))
 
 
 def _load(wishes: Wishes, given: Load, window: int) -> Load:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.ascend.facts import device_addresses
-from lingctl.engine.files import Addresses
 from lingctl.engines import engine_of
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import image_of, node_states
+from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
-from lingctl.flows.run.node_program import prepare_program
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.release.state import NodeState
 from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
@@ -97,9 +95,10 @@ def ask_nodes(
         LingctlError: a node cannot be asked, or holds no weights that could be served.
     """
     listener(Event("look at the nodes", "started"))
-    addresses = live_addresses(group, cluster) if cluster.multi_node else {}
-    programs = group.all(lambda node: prepare_program(node, cluster, image_of(cluster)))
-    states = node_states(group, cluster, programs)
+    look = look_of(cluster)
+    addresses = live_addresses(group, look.site) if cluster.multi_node else {}
+    programs = node_programs(group, cluster, look)
+    states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)
     folder = plan.folder if plan else cluster.downloaded_weights

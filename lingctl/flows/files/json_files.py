@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.mindie.rules import parse_document
+from lingctl.mindie.rules.check import parse_document
 
 
 def read_document(path: Path) -> dict[str, Any]:

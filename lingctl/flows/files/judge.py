@@ -13,7 +13,8 @@ from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
-from lingctl.mindie.rules import check_config, check_rank_table
+from lingctl.mindie.rules.check import check_config
+from lingctl.mindie.rules.rank_table import check_rank_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import script_files
 
 
-class Part(StrEnum):
+class RenderPart(StrEnum):
     """What can be rendered."""
 
     config = "config"
@@ -63,14 +63,14 @@ class Rendered:
         }
 
 
-def rendered(cluster: Cluster, part: Part, known: Known) -> list[Rendered]:
+def rendered(cluster: Cluster, part: RenderPart, known: Known) -> list[Rendered]:
     """The files of every node, byte for byte as ``deploy`` sends them.
 
     Raises:
         ConfigurationError: the engine would refuse the result, or a card's address or the model's config is
             not known.
     """
-    if part is Part.ranktable and not cluster.multi_node:
+    if part is RenderPart.ranktable and not cluster.multi_node:
         raise UsageError(
             "one node needs no rank table",
             remedy="MindIE reads a rank table with two nodes or more; lingctl unsets its variable otherwise",
@@ -79,23 +79,21 @@ def rendered(cluster: Cluster, part: Part, known: Known) -> list[Rendered]:
     return [one for node in cluster.nodes for one in _of_node(cluster, node, part, known)]
 
 
-def _of_node(cluster: Cluster, node: Node, part: Part, known: Known) -> Iterator[Rendered]:
+def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> Iterator[Rendered]:
     engine = engine_of(cluster)
-    everything = part is Part.all
-    if everything or part is Part.config:
+    everything = part is RenderPart.all
+    if everything or part is RenderPart.config:
         yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
-    if everything or part is Part.environment:
+    if everything or part is RenderPart.environment:
         yield from (_file(node, file) for file in script_files(cluster, node, known.weights))
-    if part is Part.ranktable or (everything and cluster.multi_node):
+    if part is RenderPart.ranktable or (everything and cluster.multi_node):
         yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
-    if everything or part is Part.container:
-        spec = engine.container(cluster, node)
-        text = (
-            f"#!/bin/sh\n# The container of {node.name}. {engine.about.title} is started in it by start.sh.\n"
-        )
+    if everything or part is RenderPart.container:
+        spec, title = engine.container(cluster, node), engine.about.title
+        text = f"#!/bin/sh\n# The container of {node.name}. {title} is started in it by start.sh.\n"
         run = run_command(cluster.runtime, spec).text
         yield Rendered(node.name, "container.sh", "", f"{text}{run}\n".encode(), 0o750)
-    if part is Part.model_config or (everything and known.model_config is not None):
+    if part is RenderPart.model_config or (everything and known.model_config is not None):
         yield _model_config(engine, node, known)
 
 

@@ -20,11 +20,13 @@ from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.flows.files.whole_file import no_room, whole_file
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import save_answers
+from lingctl.flows.run.whole_file import no_room, whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.evidence import GZIP, gather_command, unpacked, without_secrets
+from lingctl.release.site import site_of
+from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 
@@ -33,7 +35,7 @@ _TASK = "gather the evidence"
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class PackedEvidence:
     """What was packed.
 
     Attributes:
@@ -49,7 +51,7 @@ class Bundle:
 
 def collect(
     group: Group, cluster: Cluster, hosts: Path, target: Path, listener: Listener, *, check: bool = True
-) -> Bundle:
+) -> PackedEvidence:
     """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
 
     Args:
@@ -64,7 +66,13 @@ def collect(
         LingctlError: nothing could be gathered, or the file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="lingctl-collect-") as scratch:
-        parts = group.map(lambda connection: _gather(connection, cluster, Path(scratch), listener))
+        site, places = site_of(cluster), engine_of(cluster).about.log_places
+
+        def gather(connection: Connection) -> Path:
+            command = gather_command(site, connection.node, places)
+            return _gather(connection, command, Path(scratch), listener)
+
+        parts = group.map(gather)
         gathered = {name: part for name, part in parts.items() if isinstance(part, Path)}
         missing = {
             name: f"nothing could be gathered: {error.what}"
@@ -88,11 +96,9 @@ def default_name(cluster: Cluster) -> str:
     return f"lingctl-{cluster.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
 
 
-def _gather(connection: Connection, cluster: Cluster, scratch: Path, listener: Listener) -> Path:
+def _gather(connection: Connection, command: Command, scratch: Path, listener: Listener) -> Path:
     listener(Event(_TASK, "started", connection.node))
     part = scratch / f"{connection.node}.part"
-    node = cluster.node(connection.node)
-    command = gather_command(cluster, node)
     lock, size = threading.Lock(), 0
     with part.open("wb") as file:
 
@@ -125,7 +131,7 @@ def _pack(
     missing: Mapping[str, str],
     report: NetworkReport | None,
     scratch: Path,
-) -> Bundle:
+) -> PackedEvidence:
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
     missing = dict(missing)
@@ -161,7 +167,7 @@ def _pack(
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
         _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
-    return Bundle(target, missing, explained)
+    return PackedEvidence(target, missing, explained)
 
 
 def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
+from lingctl.release.layout import Layout
+from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.runtime import runtime_script
 
 LineListener = Callable[[str, str], None]
+# See ``LogReader.lines_of``.
+LineFilters = Callable[[datetime | None, timedelta, int | None], Callable[[str], bool]]
 
 # A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
 # It is less than the end that start.sh keeps of a long console.
@@ -37,7 +40,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedLogs:
     """Which lines.
 
     Attributes:
@@ -71,60 +74,62 @@ def node_of_rank(cluster: Cluster, rank: int) -> str:
     return cluster.nodes[rank // len(cluster.primary.devices)].name
 
 
-def show_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
     """The wanted lines of every node's console.
 
     Raises:
         LingctlError: a node cannot be reached or has no log.
     """
-    for name, lines in group.all(lambda connection: _shown(connection, cluster, wanted)).items():
+    site, lines_of = site_of(cluster), engine_of(cluster).logs.lines_of
+    for name, lines in group.all(lambda connection: _shown(connection, site, wanted, lines_of)).items():
         for line in lines:
             on_line(name, line)
 
 
-def follow_logs(group: Group, cluster: Cluster, wanted: Wanted, on_line: LineListener) -> None:
+def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
     """The wanted lines and all that come, until interrupted.
 
     Raises:
         LingctlError: a node cannot be reached.
     """
-    lock = threading.Lock()
+    site, lock, lines_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.lines_of
 
     def follow(connection: Connection) -> None:
-        passes = _filter(connection, cluster, wanted)
+        passes = _filter(connection, site, wanted, lines_of)
 
         def tell(line: str) -> None:
             if passes(line):
                 with lock:
                     on_line(connection.node, line)
 
-        connection.run(_follow_command(cluster, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
+        connection.run(_follow_command(site.layout, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
 
     group.all(follow, together=True)
 
 
-def _shown(connection: Connection, cluster: Cluster, wanted: Wanted) -> list[str]:
-    show = script(_SHOW, wanted.tail, layout_of(cluster).console, _MOST_BYTES, title="read the console")
+def _shown(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineFilters) -> list[str]:
+    show = script(_SHOW, wanted.tail, site.layout.console, _MOST_BYTES, title="read the console")
     said = connection.run(show, timeout=300).checked(connection.node, "lingctl deploy")
-    passes = _filter(connection, cluster, wanted)
+    passes = _filter(connection, site, wanted, lines_of)
     left_out = [f"({note})" for note in said.stderr.splitlines() if note.startswith("only the last")]
     return left_out + [line for line in said.stdout.splitlines() if passes(line)]
 
 
-def _filter(connection: Connection, cluster: Cluster, wanted: Wanted) -> Callable[[str], bool]:
-    lines_of = engine_of(cluster).logs.lines_of
+def _filter(
+    connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineFilters
+) -> Callable[[str], bool]:
     if wanted.since is None:
         return lines_of(None, timedelta(), wanted.rank)
-    ask = runtime_script(cluster.runtime, _CLOCK, cluster.container_name, title="ask the clock")
+    ask = runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
     seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
     sign = -1 if zone.startswith("-") else 1
     offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
     return lines_of(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
 
 
-def _follow_command(cluster: Cluster, wanted: Wanted) -> Command:
+def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:
     much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
-    return script(_FOLLOW, *much, layout_of(cluster).console, title="follow the console")
+    return script(_FOLLOW, *much, layout.console, title="follow the console")
 
 
 class _Splitter:

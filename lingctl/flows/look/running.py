@@ -10,30 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lingctl.ascend import hccn
-from lingctl.ascend.facts import card_questions
-from lingctl.engine.files import Addresses
+from lingctl.ascend.questions import card_questions
 from lingctl.errors import LingctlError
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses
 from lingctl.release.daemon import look_command, need_known, read_look
+from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import probe_script, probe_timeout, read_answers
 
 
-def all_daemons_run(group: Group, cluster: Cluster) -> bool:
+def all_daemons_run(group: Group, site: Site) -> bool:
     """Whether every node's daemon is alive.
 
     Raises:
         LingctlError: a node cannot be asked.
     """
 
-    return all(group.all(lambda connection: _runs(connection, cluster)).values())
+    return all(group.all(lambda connection: _runs(connection, site)).values())
 
 
-def daemons_not_seen(group: Group, cluster: Cluster) -> dict[str, str]:
+def daemons_not_seen(group: Group, site: Site) -> dict[str, str]:
     """The nodes whose daemon is not known to be alive, each with the reason; empty when all are."""
-    seen = group.map(lambda connection: _runs(connection, cluster))
-    return {name: _why_not(seen[name]) for name in cluster.node_names if seen[name] is not True}
+    seen = group.map(lambda connection: _runs(connection, site))
+    return {name: _why_not(seen[name]) for name in site.nodes if seen[name] is not True}
 
 
 def in_words(not_seen: Mapping[str, str]) -> str:
@@ -41,8 +41,8 @@ def in_words(not_seen: Mapping[str, str]) -> str:
     return "; ".join(f"{node}: {why}" for node, why in not_seen.items())
 
 
-def _runs(connection: Connection, cluster: Cluster) -> bool:
-    said = connection.run(look_command(cluster), timeout=cluster.timeouts.command)
+def _runs(connection: Connection, site: Site) -> bool:
+    said = connection.run(look_command(site), timeout=site.timeouts.command)
     return need_known(read_look(said.stdout), connection.node).pid is not None
 
 
@@ -50,7 +50,7 @@ def _why_not(seen: bool | LingctlError) -> str:
     return f"could not be asked ({seen.what})" if isinstance(seen, LingctlError) else "the daemon is dead"
 
 
-def live_addresses(group: Group, cluster: Cluster) -> Addresses:
+def live_addresses(group: Group, site: Site) -> Addresses:
     """The device addresses, from the cards themselves; a card that has none or does not say is left out.
 
     Raises:
@@ -58,13 +58,13 @@ def live_addresses(group: Group, cluster: Cluster) -> Addresses:
     """
 
     def ask(connection: Connection) -> dict[int, str]:
-        cards = cluster.node(connection.node).devices
+        cards = site.cards[connection.node]
         questions = card_questions(cards, ("address",))
         said = connection.run(
             probe_script(questions, "ask the cards' addresses"), timeout=probe_timeout(questions)
         )
         answers = read_answers(said.stdout)
         seen = {card: hccn.read_address(answers.get(f"card:{card}:address")) for card in cards}
-        return {card: found.address for card, found in seen.items() if isinstance(found, hccn.Address)}
+        return {card: found.address for card, found in seen.items() if isinstance(found, hccn.DeviceAddress)}
 
     return group.all(ask)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lingctl.errors import NodeError
-from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
+from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
@@ -38,17 +38,17 @@ def image_missing(runtime: Runtime, what: str, image: str, where: str) -> NodeEr
     )
 
 
-def need_container_nowhere_else(group: Group, cluster: Cluster) -> None:
-    """Refuse to go on where this cluster's container runs under another runtime, and so holds the cards.
+def need_container_nowhere_else(group: Group, site: Site) -> None:
+    """Refuse to go on where the cluster's container runs under another runtime, and so holds the cards.
 
     Raises:
         NodeError: it does on some node, or may.
         LingctlError: a node cannot be asked.
     """
-    name, ours = cluster.container_name, cluster.runtime.program
+    name, ours = site.container, site.runtime.program
 
     def ask(connection: Connection) -> dict[Runtime, bool]:
-        asked = connection.run(elsewhere_command(cluster.runtime, name), timeout=60)
+        asked = connection.run(elsewhere_command(site.runtime, name), timeout=60)
         return read_elsewhere(asked.checked(connection.node).stdout)
 
     for node, found in group.all(ask).items():

@@ -10,14 +10,14 @@ from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
-from lingctl.flows.look.node_states import node_state
-from lingctl.flows.look.watch_start import DaemonSight, how_it_ended, look_at_daemon
-from lingctl.flows.serve.smoke_test import forward_to
+from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon
+from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.daemon import processes_command
 from lingctl.release.layout import layout_of
 from lingctl.release.record import Recorded, recorded
+from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import overlay_files
 from lingctl.remote.connection import Connection
@@ -25,9 +25,9 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import judge_health, settled_health
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class _Seen:
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
-    seen = group.map(lambda connection: _look(connection, cluster))
+    look = look_of(cluster)
+    seen = group.map(lambda connection: _look(connection, look, cluster))
     looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
     names = _release_names(looked)
     lost = {name: why for name in cluster.node_names if (why := _why_lost(seen[name]))}
@@ -97,13 +98,13 @@ def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     return rows
 
 
-def _look(connection: Connection, cluster: Cluster) -> _Seen:
-    state = node_state(connection, cluster)
+def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
+    state, site = node_state(connection, look), look.site
     questions = [
-        Question("processes", processes_command(cluster), 20),
+        Question("processes", processes_command(site), 20),
         Question("listeners", host.listeners_command(), 20),
         Question("cards", npu_smi.table_command(), 60),
-        Question("elsewhere", elsewhere_command(cluster.runtime, cluster.container_name), 20),
+        Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
     ]
     probe = probe_script(questions).titled("look at processes, ports and cards")
     answers = read_answers(connection.run(probe, timeout=150).stdout)
@@ -112,7 +113,7 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
     counted = answers["processes"].stdout.strip() if "processes" in answers else ""
     return _Seen(
         state,
-        _sight(connection, cluster),
+        _sight(connection, site),
         int(counted) if counted.isdigit() else None,
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else table,
@@ -120,17 +121,17 @@ def _look(connection: Connection, cluster: Cluster) -> _Seen:
     )
 
 
-def _sight(connection: Connection, cluster: Cluster) -> DaemonSight | None:
+def _sight(connection: Connection, site: Site) -> DaemonSight | None:
     """What is seen of the daemon; None where its container's runtime does not tell."""
     try:
-        return look_at_daemon(connection, cluster)
+        return look_at_daemon(connection, site)
     except NodeError as error:
         if error.code != "daemon-unknown":
             raise
         return None
 
 
-def _ports(listeners: tuple[host.Listener, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
     """The service's ports that are open on the node's own addresses."""
     wanted = [*engine_of(cluster).http.ports(cluster.serving).values()]
     if cluster.multi_node:
@@ -286,7 +287,7 @@ def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, los
         return "down"
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         health = settled_health(client.health)
-    if isinstance(health, Trouble):
+    if isinstance(health, ExchangeTrouble):
         loading = sight is not None and health.no_service and not sight.succeeded
         return "loading" if loading else "unreachable"
     verdict = judge_health(health)

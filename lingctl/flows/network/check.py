@@ -9,17 +9,17 @@ from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.mesh import Hit, Mode
-from lingctl.checks.network import Seen, judge
+from lingctl.checks.mesh import Hit
+from lingctl.checks.mesh_plan import Mode
+from lingctl.checks.network import Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.flows.look.node_states import image_of
 from lingctl.flows.network.probe import (
-    Record,
+    NodeAnswers,
     ask_more,
     ask_nodes,
     facts_of,
@@ -30,7 +30,7 @@ from lingctl.flows.network.probe import (
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.release.daemon import look_command
-from lingctl.release.layout import layout_of
+from lingctl.release.site import site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer
@@ -69,7 +69,7 @@ class NetworkReport:
     facts: Mapping[str, NodeFacts]
     findings: tuple[Finding, ...]
     hits: tuple[Hit, ...] = ()
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, NodeAnswers] = field(default_factory=dict)
     lost: Mapping[str, Finding] = field(default_factory=dict)
     unreachable: tuple[str, ...] = ()
 
@@ -88,7 +88,9 @@ def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
     """A short look at a cluster that serves: one probe a node, no pings. Its limits are ``glance.UNSEEN``."""
     scope = scope_of(cluster)
     outcomes = glance_at_nodes(group, scope)
-    facts = {name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, Record)}
+    facts = {
+        name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, NodeAnswers)
+    }
     lost = [_lost(name, seen) for name, seen in outcomes.items() if isinstance(seen, LingctlError)]
     cut = [
         Finding("ssh", Verdict.UNKNOWN, "the node was lost before it had answered everything", name)
@@ -101,7 +103,7 @@ def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
 def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Listener) -> NetworkReport:
     """Check what a scope names."""
     outcomes = ask_nodes(group, scope, listener)
-    records = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Record)}
+    records = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     errors = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, LingctlError)}
     if records and scope.multi_node:
         records = ask_more(group, scope, records, options.mesh, options.mesh_seconds, listener)
@@ -112,7 +114,7 @@ def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Lis
 
 def judged(
     scope: Scope,
-    records: Mapping[str, Record],
+    records: Mapping[str, NodeAnswers],
     lost: Mapping[str, Finding] | None = None,
     unreachable: tuple[str, ...] = (),
 ) -> NetworkReport:
@@ -122,16 +124,24 @@ def judged(
     hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
-    findings = judge(scope, Seen(facts, lost or {}, reached, pinged, left_out))
-    return NetworkReport(scope, facts, findings, hits, records, lost or {}, unreachable)
+    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
+    return NetworkReport(
+        scope=scope,
+        facts=facts,
+        findings=findings,
+        hits=hits,
+        records=records,
+        lost=lost or {},
+        unreachable=unreachable,
+    )
 
 
 def scope_of(cluster: Cluster) -> Scope:
     """What hosts.yaml says that must be fit."""
-    serving, engine = cluster.serving, engine_of(cluster)
+    serving, site, engine = cluster.serving, site_of(cluster), engine_of(cluster)
     weights = dict.fromkeys((cluster.downloaded_weights, cluster.converted_weights), "the weights' folder")
     sampling = {f"{folder}/generation_config.json": "the default sampling parameters" for folder in weights}
-    overlay = {layout_of(cluster).overlay: "the overlay"} if engine.overlay.files else {}
+    overlay = {site.layout.overlay: "the overlay"} if engine.overlay.files else {}
     return Scope(
         nodes=tuple(
             NodeScope(node.name, node.devices, node.service_address, _paths(cluster, node))
@@ -141,9 +151,9 @@ def scope_of(cluster: Cluster) -> Scope:
         shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
         digests={**weights, **sampling, **overlay},
-        image=image_of(cluster),
-        runtime=cluster.runtime,
-        service=look_command(cluster).text,
+        image=cluster.container.image or engine.about.image,
+        runtime=site.runtime,
+        service=look_command(site).text,
         driver=engine.about.driver,
     )
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend.facts import card_questions
 from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
+from lingctl.assets import shell
 from lingctl.checks.roce import unknown
+from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.remote.command import Command, script
@@ -17,22 +22,46 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import probe_script, probe_timeout, read_answers
 
 Switches = Mapping[str, Mapping[int, Tls | Unread]]
-# The text decides: one exit status of hccn_tool has several meanings. Three answers say "not now".
-_SET = """
-PATH=$PATH:/usr/local/Ascend/driver/tools
-LC_ALL=C
-export PATH LC_ALL
-for pause in 1 3 5 0; do
-  said=$(timeout 30 "$1" -i "$2" -tls -s enable "$3" </dev/null 2>&1)
-  case $said in
-    *"Cmd executed successfully!"*) exit 0;;
-    *"hccn_tool is busy"*|*"Get lock failed"*|*"device is occupied"*) sleep $pause;;
-    *) break;;
-  esac
-done
-printf '%s\\n' "$said" >&2
-exit 1
-"""
+_SET = shell("change/set_tls")
+
+
+def fix_tls(
+    cluster: Cluster, value: int, person: Person, *, lock_wait: float = 0.0
+) -> Outcome[tuple[Finding, ...]]:
+    """Set the TLS switch of every card, and look at the outcome.
+
+    Args:
+        value: 0 or 1.
+        cluster, person, lock_wait: see ``carry_out``.
+
+    Returns:
+        With what was found of every card at the end.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node cannot be asked, or a switch cannot be set.
+    """
+
+    def look(group: Group, listener: Listener) -> Proposal[tuple[Finding, ...]]:
+        switches = look_at_switches(group, cluster)
+        plan = plan_tls(switches, value)
+        nothing = f"Nothing to change: the TLS switch is {value} on every card that answers."
+        later = "Jobs that run now keep what they began with: start them again afterwards."
+        return Proposal(
+            command="lingctl check-network --fix-tls",
+            question=f"Set the TLS switch to {value} on these cards?",
+            plan=plan,
+            locked=(look_again,),
+            seen=judge_switches(switches, value),
+            instead=(nothing,) if plan.empty else (),
+            changes_only=True,
+            remarks=() if plan.empty else (later,),
+        )
+
+    def look_again(group: Group, listener: Listener) -> tuple[Finding, ...]:
+        return judge_switches(look_at_switches(group, cluster), value)
+
+    return carry_out(cluster, person, look, lock_wait=lock_wait)
 
 
 def look_at_switches(group: Group, cluster: Cluster) -> Switches:

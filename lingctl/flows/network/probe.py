@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lingctl.ascend.facts import (
-    NodeFacts,
+from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.ping import hccs_ping, ping, read_hccs_ping, read_ping
+from lingctl.ascend.questions import (
     NodeRequest,
     card_questions,
     glance_questions,
@@ -15,10 +16,10 @@ from lingctl.ascend.facts import (
     questions,
     read_facts,
 )
-from lingctl.ascend.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.reach import Reached, reach_command, read_reach
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, Mode, Plane, Shot, plan_mesh
+from lingctl.checks.mesh import Hit
+from lingctl.checks.mesh_plan import Mode, Plane, Shot, plan_mesh
 from lingctl.checks.reachability import targets_of
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
@@ -38,7 +39,7 @@ _FRAME = b"\x1e"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class NodeAnswers:
     """Everything that one node answered, as it came: enough to judge again elsewhere.
 
     Attributes:
@@ -70,19 +71,19 @@ def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
     )
 
 
-def facts_of(scope: Scope, name: str, record: Record) -> NodeFacts:
+def facts_of(scope: Scope, name: str, record: NodeAnswers) -> NodeFacts:
     """The facts in a node's record."""
     request = request_of(scope, scope.node(name))
     answers = Answers(record.answers, record.complete)
     return read_facts(name, request, answers, record.asked_at, record.heard_at)
 
 
-def reached_of(record: Record) -> Mapping[tuple[str, int], Reached] | Unread | None:
+def reached_of(record: NodeAnswers) -> Mapping[tuple[str, int], Reached] | Unread | None:
     """What a node could reach; None when it was not asked."""
     return read_reach(record.answers["reach"]) if "reach" in record.answers else None
 
 
-def hits_of(scope: Scope, name: str, record: Record) -> list[Hit]:
+def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
     """The pings in a node's record."""
     hits = []
     for question, answer in record.answers.items():
@@ -97,10 +98,10 @@ def hits_of(scope: Scope, name: str, record: Record) -> list[Hit]:
     return hits
 
 
-def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, Record | LingctlError]:
+def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, NodeAnswers | LingctlError]:
     """The first probe of every node."""
 
-    def ask(connection: Connection) -> Record:
+    def ask(connection: Connection) -> NodeAnswers:
         listener(Event("ask the node", "started", connection.node))
         try:
             record = _ask(connection, _first_questions(scope, connection.node))
@@ -113,10 +114,10 @@ def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, Recor
     return group.map(ask)
 
 
-def glance_at_nodes(group: Group, scope: Scope) -> dict[str, Record | LingctlError]:
+def glance_at_nodes(group: Group, scope: Scope) -> dict[str, NodeAnswers | LingctlError]:
     """A short probe of every node; see ``glance_questions``."""
 
-    def ask(connection: Connection) -> Record:
+    def ask(connection: Connection) -> NodeAnswers:
         return _ask(connection, glance_questions(request_of(scope, scope.node(connection.node))))
 
     return group.map(ask)
@@ -125,11 +126,11 @@ def glance_at_nodes(group: Group, scope: Scope) -> dict[str, Record | LingctlErr
 def ask_more(
     group: Group,
     scope: Scope,
-    records: Mapping[str, Record],
+    records: Mapping[str, NodeAnswers],
     mode: Mode,
     seconds: float,
     listener: Listener,
-) -> dict[str, Record]:
+) -> dict[str, NodeAnswers]:
     """The second part: the mesh, and what was still settling. Keeps what came before a loss.
 
     Args:
@@ -145,7 +146,7 @@ def ask_more(
     shots = plan_mesh(scope, facts, mode)
     deadline = time.monotonic() + seconds
 
-    def more(connection: Connection) -> Record:
+    def more(connection: Connection) -> NodeAnswers:
         name = connection.node
         record = records[name]
         extra = _settling_questions(facts[name])
@@ -156,12 +157,12 @@ def ask_more(
     answered = Group({name: group[name] for name in records})
     outcomes = answered.map(more, together=True)
     return {
-        name: outcome if isinstance(outcome, Record) else _lost(records[name], len(shots.get(name, [])))
+        name: outcome if isinstance(outcome, NodeAnswers) else _lost(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()
     }
 
 
-def _with_pods(group: Group, scope: Scope, records: Mapping[str, Record]) -> dict[str, Record]:
+def _with_pods(group: Group, scope: Scope, records: Mapping[str, NodeAnswers]) -> dict[str, NodeAnswers]:
     """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
     asked = {
         name: questions
@@ -170,11 +171,11 @@ def _with_pods(group: Group, scope: Scope, records: Mapping[str, Record]) -> dic
     }
     involved = Group({name: group[name] for name in asked})
     outcomes = involved.map(lambda connection: _ask(connection, asked[connection.node]))
-    more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Record)}
+    more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     return {name: _merged(record, more[name]) if name in more else record for name, record in records.items()}
 
 
-def _ask(connection: Connection, asked: Sequence[Question]) -> Record:
+def _ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
     heard = _Heard()
     script = probe_script(asked).titled("ask the node")
     begun = time.time()
@@ -189,17 +190,17 @@ def _ask(connection: Connection, asked: Sequence[Question]) -> Record:
             code="probe-unreadable",
         )
     texts = {question.id: question.command.text for question in asked}
-    return Record(dict(answers), texts, answers.complete, begun, heard.at or time.time())
+    return NodeAnswers(dict(answers), texts, answers.complete, begun, heard.at or time.time())
 
 
 def _mesh(
     connection: Connection,
     scope: Scope,
-    record: Record,
+    record: NodeAnswers,
     shots: Sequence[Shot],
     deadline: float,
     listener: Listener,
-) -> Record:
+) -> NodeAnswers:
     name, made = connection.node, 0
     if shots:
         listener(Event("ping the other cards", "started", name))
@@ -265,7 +266,7 @@ def _shot(scope: Scope, name: str, place: Sequence[str], plane: Plane = "roce") 
     return Shot((name, int(source)), (scope.nodes[int(target)].name, int(card)), address, plane)
 
 
-def _merged(record: Record, more: Record) -> Record:
+def _merged(record: NodeAnswers, more: NodeAnswers) -> NodeAnswers:
     return replace(
         record,
         answers={**record.answers, **more.answers},
@@ -273,7 +274,7 @@ def _merged(record: Record, more: Record) -> Record:
     )
 
 
-def _lost(record: Record, left_out: int) -> Record:
+def _lost(record: NodeAnswers, left_out: int) -> NodeAnswers:
     return replace(record, left_out=left_out, complete=False)
 
 

@@ -16,14 +16,14 @@ from pydantic import TypeAdapter, ValidationError
 from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.files.whole_file import no_room, write_file
 from lingctl.flows.network.check import NetworkReport, judged
-from lingctl.flows.network.probe import Record
+from lingctl.flows.network.probe import NodeAnswers
+from lingctl.flows.run.whole_file import no_room, write_file
 
 _VERSION = 1
 _INDEX = "scope.json"
 _SCOPE = TypeAdapter(Scope)
-_RECORD = TypeAdapter(Record)
+_RECORD = TypeAdapter(NodeAnswers)
 
 
 def save_answers(report: NetworkReport, folder: Path) -> None:

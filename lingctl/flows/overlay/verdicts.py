@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from lingctl.errors import LingctlError
 from lingctl.findings import Finding, Verdict
-
-Answer = Mapping[str, Any]
+from lingctl.flows.overlay.answer import OverlayAnswer
 
 _WORDS = {
     "absent": "the overlay is not there",
@@ -24,17 +22,17 @@ _REMEDIES = {
     "modified": f"see lingctl patch diff; {_APPLY} (a copy of the folder is kept)",
     "partial": _APPLY,
     "foreign": f"{_APPLY} (the folder is kept, and comes back on revert)",
-    "upstream-patched": "start from a pristine image, or: lingctl patch restore --from PRISTINE_ATB_LLM",
+    "upstream-patched": "take a pristine image",
     "stock-drift": "lingctl patch verify; if all is well, lingctl patch revert and apply again",
     "unsupported": "use MindIE 1.0.0 or 3.0.0",
 }
 
 
-def judge(action: str, answers: Mapping[str, Answer | LingctlError]) -> tuple[Finding, ...]:
+def judge(action: str, answers: Mapping[str, OverlayAnswer | LingctlError]) -> tuple[Finding, ...]:
     """Verdicts on the answers of all places after an action."""
     findings: list[Finding] = []
     # After these two the overlay is not there because nobody wants it to be.
-    fine = ("applied", "absent", "foreign") if action in ("revert", "restore") else ("applied",)
+    fine = ("applied", "absent", "foreign") if action == "revert" else ("applied",)
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
             findings.append(_unasked(node, answer))
@@ -48,46 +46,44 @@ def _unasked(node: str, error: LingctlError) -> Finding:
     return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
 
 
-def _judged(node: str, answer: Answer, fine: Sequence[str]) -> Iterable[Finding]:
-    after = answer["after"]
-    word, name = str(after["state"]), "overlay"
+def _judged(node: str, answer: OverlayAnswer, fine: Sequence[str]) -> Iterable[Finding]:
+    after, name = answer.after, "overlay"
+    word = after.state
     remedy = _REMEDIES.get(word, "")
-    if after["good"]:
-        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after['delivery']}", node)
-    for problem in after["problems"]:
+    if after.good:
+        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after.delivery}", node)
+    for problem in after.problems:
         yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
-    if not after["problems"] and word not in fine:
+    if not after.problems and word not in fine:
         yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
-    if after["interrupted"]:
+    if after.interrupted:
         yield Finding(
             name,
             Verdict.FAILURE,
-            f"a change ({after['interrupted']}) was killed half-way",
+            f"a change ({after.interrupted}) was killed half-way",
             node,
             remedy="run the same command again: it goes on, or back",
         )
-    for note in after["notes"]:
+    for note in after.notes:
         yield Finding(name, Verdict.NOTE, note, node)
-    if answer.get("also"):
+    if answer.also:
         yield Finding(
             name,
             Verdict.NOTE,
-            f"another atb_llm is here too: {', '.join(answer['also'])}",
+            f"another atb_llm is here too: {', '.join(answer.also)}",
             node,
             remedy="name the one that the service uses: --root PATH",
         )
-    if answer.get("identical") is False:
-        differs = ", ".join(answer["differs"][:5])
+    if answer.identical is False:
+        differs = ", ".join((answer.differs or ())[:5])
         yield Finding(
             name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
         )
 
 
-def _mixed(answers: Mapping[str, Answer | LingctlError]) -> Iterable[Finding]:
+def _mixed(answers: Mapping[str, OverlayAnswer | LingctlError]) -> Iterable[Finding]:
     digests = {
-        node: answer["after"]["digest"]
-        for node, answer in answers.items()
-        if not isinstance(answer, LingctlError)
+        node: answer.after.digest for node, answer in answers.items() if not isinstance(answer, LingctlError)
     }
     if len(set(digests.values())) > 1:
         evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())

@@ -1,1 +1,1 @@
-"""How any change is carried out: locked, written down, step by step."""
+"""How any change is carried out: its story, the person's part in it, lock, journal, steps."""

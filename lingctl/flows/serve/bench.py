@@ -10,22 +10,22 @@ from pathlib import Path
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.running import daemons_not_seen, in_words
-from lingctl.flows.serve.smoke_test import forward_to
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.api import Ask, Dialect, Kind, dialect_for
+from lingctl.serving.api import Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import Metrics, measure
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
-from lingctl.serving.bench.sweep import Limits, best, sweep
+from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
-from lingctl.serving.reach import client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import remedy_for
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.trouble import ExchangeTrouble
 
 _ONE_AT_A_TIME = Pace(concurrency=1)
 
@@ -49,14 +49,14 @@ class BenchOptions:
 
     requests: int = 100
     pace: Pace = _ONE_AT_A_TIME
-    kind: Kind = "chat"
+    kind: ModelKind = "chat"
     input_tokens: int = 256
     output_tokens: int = 128
     dataset: Path | None = None
     warmup: int = 2
     timeout: float = 600.0
     seed: int = 0
-    limits: Limits | None = None
+    limits: SweepLimits | None = None
     most_concurrency: int = 512
 
 
@@ -84,7 +84,7 @@ def bench_cluster(
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
     if lost:
         raise EngineError(
             "a node is lost or cannot be seen, and a request could end the service",
@@ -149,7 +149,7 @@ class _Loads:
         self._listener(Event(task, "failed" if total and failed == total else "done", text=text))
         return result
 
-    def sweep(self, limits: Limits) -> BenchReport:
+    def sweep(self, limits: SweepLimits) -> BenchReport:
         """Find the highest concurrency that keeps the limits."""
         results: dict[int, LoadResult] = {}
 
@@ -180,7 +180,7 @@ class _Loads:
         return self._dialect.body(self._client.endpoint.served_name, ask, True)
 
 
-def _named(client: Client, kind: Kind) -> tuple[Client, Dialect]:
+def _named(client: Client, kind: ModelKind) -> tuple[Client, Dialect]:
     """The client with its model's name known, and how to ask.
 
     Raises:
@@ -188,7 +188,7 @@ def _named(client: Client, kind: Kind) -> tuple[Client, Dialect]:
         EngineError: the models cannot be listed and no name is given.
     """
     listed = client.models()
-    if isinstance(listed, Trouble) and (listed.no_service or not client.endpoint.served_name):
+    if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
         raise _no_answer(listed)
     mindie = bool(client.endpoint.management_url)
     if isinstance(listed, ModelList):
@@ -232,12 +232,12 @@ def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> i
 
 def _first_answer(client: Client, dialect: Dialect, prompt: Prompt) -> Generation:
     answer = client.generate(dialect, Ask(prompt.text, max_tokens=2))
-    if isinstance(answer, Trouble):
+    if isinstance(answer, ExchangeTrouble):
         raise _no_answer(answer)
     return answer
 
 
-def _no_answer(trouble: Trouble) -> ConnectError | EngineError:
+def _no_answer(trouble: ExchangeTrouble) -> ConnectError | EngineError:
     kind = ConnectError if trouble.no_service else EngineError
     remedy = f"{remedy_for(trouble)}\nfind out which step fails: lingctl smoke-test"
     return kind(

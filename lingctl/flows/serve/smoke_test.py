@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 from lingctl.ascend import npu_smi
 from lingctl.ascend.unread import Unread
+from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
+from lingctl.flows.look.daemon import how_it_ended, look_at_daemon
 from lingctl.flows.look.running import daemons_not_seen, in_words
-from lingctl.flows.look.watch_start import how_it_ended, look_at_daemon
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http import Limits
 from lingctl.serving.nodes import NodeSight, node_findings
-from lingctl.serving.reach import Forward, client_for
+from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
 
 _CARDS = Question("npus", npu_smi.table_command(), 60)
-
-
-@runtime_checkable
-class _CanForward(Protocol):
-    @property
-    def forward(self) -> Forward:
-        """Opens a tunnel."""
 
 
 def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
@@ -56,32 +50,28 @@ def smoke_test_cluster(
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
         # On one node the port says whether the daemon is there, and no request can harm another's.
-        lost = in_words(daemons_not_seen(group, cluster)) if cluster.multi_node else ""
+        lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
         report = smoke_test(client, options, listener=listener, without_asking=lost)
-    return report.with_findings(node_findings(look_at_nodes(group, cluster)))
+    return report.with_findings(
+        node_findings(look_at_nodes(group, site_of(cluster), engine_of(cluster).logs))
+    )
 
 
-def forward_to(group: Group, cluster: Cluster) -> Forward | None:
-    """The way to open tunnels to the primary, where its connection has one."""
-    connection = group.connections.get(cluster.primary.name)
-    return connection.forward if isinstance(connection, _CanForward) else None
-
-
-def look_at_nodes(group: Group, cluster: Cluster) -> list[NodeSight]:
+def look_at_nodes(group: Group, site: Site, logs: LogReader) -> list[NodeSight]:
     """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, cluster))
-    return [_sight(name, seen[name]) for name in cluster.node_names]
+    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, site, logs))
+    return [_sight(name, seen[name]) for name in site.nodes]
 
 
-def _look(connection: Connection, cluster: Cluster) -> NodeSight:
-    daemon = look_at_daemon(connection, cluster)
+def _look(connection: Connection, site: Site, logs: LogReader) -> NodeSight:
+    daemon = look_at_daemon(connection, site)
     said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
     table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
-    devices = cluster.node(connection.node).devices
+    devices = site.cards[connection.node]
     return NodeSight(
         connection.node,
         daemon.alive,
-        "" if daemon.alive else how_it_ended(daemon, engine_of(cluster).logs),
+        "" if daemon.alive else how_it_ended(daemon, logs),
         {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
         f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
     )

@@ -9,9 +9,9 @@ from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
+from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.settings import hub_settings
 from lingctl.flows.weights.spread import download_on_nodes
-from lingctl.flows.weights.spread_sources import SpreadOptions
 from lingctl.flows.weights.wanted import WeightsSource, wanted_model
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Download, Plan, Stage, Step
@@ -61,10 +61,13 @@ def _download(
     (wanted,) = {_download_of(step) for step in steps}
     assert wanted is not None
     whole = any(isinstance(it := state.downloaded, WeightsState) and it.complete for state in states.values())
-    source = WeightsSource("node" if whole else "any")
-    settings = hub_settings("modelscope", "", "", os.environ)
-    options = SpreadOptions(wanted.folder)
-    download_on_nodes(group, cluster, wanted_model(wanted.repository), source, settings, options, listener)
+    options = DownloadOptions(
+        model=wanted_model(wanted.repository),
+        source=WeightsSource("node" if whole else "any"),
+        settings=hub_settings("modelscope", "", "", os.environ),
+        folder=wanted.folder,
+    )
+    download_on_nodes(group, cluster, options, listener)
 
 
 def _download_of(step: Step) -> Download | None:

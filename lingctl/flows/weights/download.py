@@ -1,54 +1,83 @@
-"""Download weights to this machine: by the hub's own client, verified, and given their modes."""
+"""download: weights onto this machine or every node, verified, and given their modes."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lingctl.events import Listener
-from lingctl.flows.weights.settings import HubSettings
-from lingctl.flows.weights.wanted import WantedModel, WeightsSource
+from lingctl.flows.run.change import noted_change
+from lingctl.flows.run.person import Person
+from lingctl.flows.weights.fetched import Fetched
+from lingctl.flows.weights.options import DownloadOptions
+from lingctl.flows.weights.spread import download_on_nodes, stop_on_nodes
+from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
-from lingctl.program.here import node_errors
-from lingctl.program.told import reporting
+from lingctl.program.answers import read_result
+from lingctl.program.translate import telling, troubles_as_errors
+from lingctl.remote.group import Group, connect
 
 
-def download_here(
-    model: WantedModel,
-    folder: Path,
-    source: WeightsSource,
-    settings: HubSettings,
-    revision: str,
-    listener: Listener,
-    *,
-    recheck: bool = False,
-) -> dict[str, object]:
-    """Fill ``folder`` on this machine; its files, bytes and digests.
-
-    Args:
-        model: what.
-        folder: where to.
-        source: where from: a hub, or a folder.
-        settings: of the hub.
-        revision: branch, tag or commit; empty for the hub's default.
-        listener: hears of progress.
-        recheck: read again what was verified before.
+def download_here(options: DownloadOptions, listener: Listener) -> Fetched:
+    """Fill a folder on this machine; its files, bytes and digests.
 
     Raises:
         UsageError: the folder or the source makes no sense.
         WeightsError: something did not come, or not as listed. What is complete is kept.
     """
-    from_folder = source.kind == "folder"
+    from_folder, settings = options.source.kind == "folder", options.settings
     request = Request(
         source="folder" if from_folder else settings.hub,
-        repository=source.folder if from_folder else model.repository,
-        revision=revision,
+        repository=options.source.folder if from_folder else options.model.repository,
+        revision=options.revision,
         endpoint=settings.endpoint,
         proxy=settings.proxy,
         token=settings.token,
         python=sys.executable,
-        recheck=recheck,
+        recheck=options.recheck,
     )
-    with node_errors():
-        return download(request, str(folder), reporting(listener))
+    with troubles_as_errors():
+        result = download(request, options.folder, telling(listener))
+    return read_result(Fetched, result)
+
+
+def download_everywhere(
+    cluster: Cluster, options: DownloadOptions, person: Person, *, lock_wait: float = 0.0
+) -> dict[str, Fetched]:
+    """``download_on_nodes`` as a change of its own: under the cluster's lock, and written down.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node could not be reached, lacks space, or did not get what it should.
+    """
+    title = f"download {options.model.name} into {options.folder}"
+    with _noted(cluster, person, "lingctl download", title, lock_wait) as (group, listener):
+        return download_on_nodes(group, cluster, options, listener)
+
+
+def stop_downloads(
+    cluster: Cluster, folder: str, person: Person, *, lock_wait: float = 0.0
+) -> dict[str, bool]:
+    """``stop_on_nodes`` as a change of its own: nobody ends what another's deploy waits for.
+
+    Raises:
+        LockedError: somebody else is changing this cluster.
+        LingctlError: a node could not be reached.
+    """
+    title = f"end the download into {folder}"
+    with _noted(cluster, person, "lingctl download --stop", title, lock_wait) as (group, _):
+        return stop_on_nodes(group, cluster, folder)
+
+
+@contextmanager
+def _noted(
+    cluster: Cluster, person: Person, command: str, title: str, lock_wait: float
+) -> Iterator[tuple[Group, Listener]]:
+    with (
+        person.progress() as listener,
+        connect(cluster, listener) as group,
+        noted_change(group, cluster, command, title, listener, wait=lock_wait),
+    ):
+        yield group, listener

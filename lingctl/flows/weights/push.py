@@ -8,18 +8,20 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from lingctl.errors import LingctlError
 from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.fetched import Port
 from lingctl.flows.weights.node_fetch import NodeFetch
-from lingctl.node.fetch.listing import Wanted
-from lingctl.node.fetch.peer import CONNECTIONS
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.serve import Giver
+from lingctl.node.fetch.peers.source import CONNECTIONS
+from lingctl.node.fetch.peers.wire import Channel, context
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.serve import Giver
-from lingctl.node.fetch.wire import Channel, context
+from lingctl.remote.connection import CanForward
 from lingctl.remote.group import Group
 
 _PAUSE = 0.5
@@ -29,7 +31,7 @@ class Wants(Protocol):
     """What is pushed, and to whom."""
 
     @property
-    def files(self) -> tuple[Wanted, ...]:
+    def files(self) -> tuple[ListedFile, ...]:
         """The files."""
 
     @property
@@ -53,7 +55,15 @@ def pushing(
     ended = threading.Event()
     threads = [
         threading.Thread(
-            target=_Push(group, nodes[name], tls_name(name), authority, folder, wants.files, ended).run,
+            target=_Push(
+                group=group,
+                node=nodes[name],
+                name=tls_name(name),
+                authority=authority,
+                folder=folder,
+                files=wants.files,
+                ended=ended,
+            ).run,
             name=f"push to {name}",
             daemon=True,
         )
@@ -69,23 +79,18 @@ def pushing(
             thread.join(5)
 
 
-@runtime_checkable
-class _CanForward(Protocol):
-    def forward(self, host: str, port: int) -> AbstractContextManager[tuple[str, int]]:
-        """See ``SshConnection.forward``."""
-
-
 class _Push:
     """The connections to one node; made again until the node has everything."""
 
     def __init__(
         self,
+        *,
         group: Group,
         node: NodeFetch,
         name: str,
         authority: Authority,
         folder: str,
-        files: tuple[Wanted, ...],
+        files: tuple[ListedFile, ...],
         ended: threading.Event,
     ) -> None:
         self._group = group
@@ -104,9 +109,9 @@ class _Push:
             self._ended.wait(_PAUSE)
 
     def _give_all(self) -> None:
-        port = int(str(self._node.call("push-port")["port"]))
+        port = self._node.ask(Port, "push-port").port
         connection = self._group[self._node.node]
-        assert isinstance(connection, _CanForward), "nodes are reached over SSH"
+        assert isinstance(connection, CanForward), "nodes are reached over SSH"
         with connection.forward("127.0.0.1", port) as address:
             threads = [
                 threading.Thread(target=self._give, args=(address,), daemon=True) for _ in range(CONNECTIONS)

@@ -9,8 +9,10 @@ from typing import Literal
 
 from lingctl.errors import UsageError
 from lingctl.inventory.catalogue import MODELS, find_model
+from lingctl.inventory.cluster import Cluster
 
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
+_FOLDER = re.compile(r"^/[A-Za-z0-9_./-]+$")
 HubName = Literal["modelscope", "huggingface"]
 HUBS: tuple[HubName, ...] = ("modelscope", "huggingface")
 
@@ -99,3 +101,21 @@ def weights_source(text: str | None, node_names: tuple[str, ...]) -> WeightsSour
         remedy="write modelscope, huggingface, node, a folder here, or NODE:/FOLDER for one on a node",
         code="source-unknown",
     )
+
+
+def folder_on_nodes(cluster: Cluster, model: WantedModel, to: str | None) -> str:
+    """Where a model's weights go on the nodes.
+
+    Raises:
+        UsageError: ``to`` is not an absolute path of the characters that MindIE allows.
+    """
+    if to is None:
+        of_cluster = cluster.catalogue_model.repository == model.repository
+        return cluster.downloaded_weights if of_cluster else f"{cluster.paths.models}/{model.folder}"
+    if not _FOLDER.match(to):
+        raise UsageError(
+            f"--to {to!r} cannot be a folder of weights on a node",
+            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others",
+            code="folder-wrong",
+        )
+    return to.rstrip("/")

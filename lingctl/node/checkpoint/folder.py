@@ -14,7 +14,7 @@ SINGLE = "pytorch_model.bin"
 TORCH_INDEX = "pytorch_model.bin.index.json"
 
 
-class Source(NamedTuple):
+class Checkpoint(NamedTuple):
     """Checkpoint files to convert.
 
     Attributes:
@@ -30,7 +30,7 @@ class Source(NamedTuple):
     left_out: Tuple[str, ...]
 
 
-class Layout(NamedTuple):
+class CheckpointFiles(NamedTuple):
     """Which files make up the checkpoint, before any is read; no ``names`` means safetensors."""
 
     folder: str
@@ -38,7 +38,7 @@ class Layout(NamedTuple):
     weight_map: Dict[str, str]
 
 
-def layout_of(path: str) -> Layout:
+def checkpoint_files(path: str) -> CheckpointFiles:
     """Find the checkpoint at ``path``, a folder or a single file.
 
     Raises:
@@ -46,7 +46,7 @@ def layout_of(path: str) -> Layout:
     """
     if os.path.isfile(path):
         folder, name = os.path.split(os.path.abspath(path))
-        return Layout(folder, () if name.endswith(".safetensors") else (name,), {})
+        return CheckpointFiles(folder, () if name.endswith(".safetensors") else (name,), {})
     if not os.path.isdir(path):
         raise Trouble(
             "no such folder",
@@ -57,16 +57,16 @@ def layout_of(path: str) -> Layout:
         )
     present = sorted(os.listdir(path))
     if any(name.endswith(".safetensors") for name in present):
-        return Layout(path, (), {})
+        return CheckpointFiles(path, (), {})
     if TORCH_INDEX in present:
         weight_map = read_weight_map(os.path.join(path, TORCH_INDEX))
-        return Layout(path, _indexed(path, weight_map, present), weight_map)
+        return CheckpointFiles(path, _indexed(path, weight_map, present), weight_map)
     if SINGLE in present:
-        return Layout(path, (SINGLE,), {})
+        return CheckpointFiles(path, (SINGLE,), {})
     raise _nothing(path, present)
 
 
-def read_source(layout: Layout) -> Source:
+def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     """Read directories and pickles of all files.
 
     Raises:
@@ -78,10 +78,10 @@ def read_source(layout: Layout) -> Source:
     _compare_with_files(layout.weight_map, files)
     digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
     left_out = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.left_out]
-    return Source(layout.folder, files, digest.hexdigest(), tuple(left_out))
+    return Checkpoint(layout.folder, files, digest.hexdigest(), tuple(left_out))
 
 
-def legacy_files(layout: Layout) -> List[str]:
+def legacy_files(layout: CheckpointFiles) -> List[str]:
     """Those of the files that are older than the zip format."""
     return [name for name in layout.names if is_legacy(os.path.join(layout.folder, name))]
 

@@ -14,6 +14,8 @@ from lingctl.node.checkpoint.dtypes import SAFETENSORS_BITS
 from lingctl.node.trouble import Trouble
 
 INDEX = "model.safetensors.index.json"
+# What a conversion keeps beside them; where it is without an index, it was not finished.
+RECEIPT = ".lingctl-convert.json"
 # The format allows 100 MB. This is room for 30,000 tensors in one file (Ling-plus has 17,603 in all), and
 # little memory for a hostile one: JSON grows thirtyfold when it is read.
 LARGEST_HEADER = 4_000_000

@@ -8,7 +8,7 @@ import zlib
 from typing import Dict, Iterator, Tuple
 
 from lingctl.node import kernel
-from lingctl.node.checkpoint.stand_ins import Tensor
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.checkpoint.views import pieces
 from lingctl.node.trouble import Trouble
@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 _AHEAD = 64 << 20
 
 
-class Stream:
+class TensorReader:
     """Reads tensors. One per thread; not to be shared."""
 
     def __init__(self) -> None:

@@ -8,10 +8,11 @@ import os
 import zlib
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.pickle_reader import read_pickle
-from lingctl.node.checkpoint.stand_ins import Tensor
-from lingctl.node.checkpoint.state_dict import tensors_of
+from lingctl.node.checkpoint.pickles.reader import read_pickle
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
+from lingctl.node.checkpoint.pickles.state_dict import tensors_of
 from lingctl.node.checkpoint.zip_directory import DEFLATED, Directory, Member, data_offset, read_directory
+from lingctl.node.files import file_state
 from lingctl.node.trouble import Trouble
 
 LARGEST_PICKLE = 16_000_000
@@ -93,12 +94,16 @@ def read_torch_file(path: str) -> TorchFile:
             records = {key: record._replace(crc=None) for key, record in records.items()}
         state = file_state(os.fstat(descriptor))
         fingerprint = _fingerprint(directory.raw, pickle, "" if checked else state)
-    return TorchFile(path, tensors, records, left_out, swapped, checked, fingerprint, state)
-
-
-def file_state(found: os.stat_result) -> str:
-    """Size and time of change: another one as soon as somebody writes to the file."""
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return TorchFile(
+        path=path,
+        tensors=tensors,
+        records=records,
+        left_out=left_out,
+        swapped=swapped,
+        checked=checked,
+        fingerprint=fingerprint,
+        state=state,
+    )
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import Callable, Dict, Iterator, List, Literal, Tuple
 
-from lingctl.node.checkpoint.stand_ins import Tensor
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 
 Read = Callable[[int, int], memoryview]
 

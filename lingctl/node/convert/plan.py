@@ -7,9 +7,9 @@ import json
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.checkpoint.folder import Source
+from lingctl.node.checkpoint.folder import Checkpoint
+from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.safetensors import Entry, encode_header
-from lingctl.node.checkpoint.stand_ins import Tensor
 from lingctl.node.checkpoint.torch_file import Record, TorchFile
 
 # Below this a second thread gains less than a second file costs.
@@ -67,7 +67,7 @@ class ConversionPlan(NamedTuple):
 _Named = Tuple[str, Tensor, TorchFile]
 
 
-def plan_shards(source: Source, largest: int, layers_per_shard: Optional[int]) -> ConversionPlan:
+def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int]) -> ConversionPlan:
     """Divide the tensors of ``source``.
 
     Args:
@@ -133,9 +133,7 @@ def _shard(name: str, group: Sequence[_Named], seen: Dict[Tuple[str, str], None]
     end = 0
     for tensor_name, tensor, file in ordered:
         record = file.records[tensor.storage.key]
-        entry = Entry(
-            tensor_name, str(tensor.dtype.safetensors), header_shape(tensor), end, end + tensor.size
-        )
+        entry = Entry(tensor_name, str(tensor.dtype.safetensors), tensor.header_shape, end, end + tensor.size)
         covers = tensor.contiguous and tensor.offset == 0 and tensor.size == record.size
         items.append(Item(entry, tensor, record, file.swapped, covers))
         end = entry.end
@@ -158,13 +156,6 @@ def _loose(items: Sequence[Item], seen: Dict[Tuple[str, str], None]) -> Tuple[Re
             found.append(item.record)
         seen[key] = None
     return tuple(found)
-
-
-def header_shape(tensor: Tensor) -> Tuple[int, ...]:
-    """The header counts values, torch counts elements: two values of float4 share one."""
-    if tensor.dtype.per_element == 1 or not tensor.shape:
-        return tensor.shape
-    return (*tensor.shape[:-1], tensor.shape[-1] * tensor.dtype.per_element)
 
 
 def _index(shards: Sequence[Shard]) -> Tuple[bytes, int]:

@@ -6,7 +6,8 @@ import argparse
 import re
 from typing import Dict
 
-from lingctl.node.convert.engine import DEFAULT_SHARD, Options, convert, default_target
+from lingctl.node.convert.engine import convert, default_target
+from lingctl.node.convert.job import DEFAULT_SHARD, Options
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -27,13 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Convert; the summary is the result."""
     options = make_options(
-        arguments.max_shard_size, arguments.layers_per_shard, not arguments.no_verify, arguments.force
+        arguments.max_shard_size,
+        arguments.layers_per_shard,
+        verify=not arguments.no_verify,
+        force=arguments.force,
     )
     target = arguments.target or default_target(arguments.source)
     return convert(arguments.source, target, options, report)
 
 
-def make_options(max_shard_size: str, layers_per_shard: object, verify: bool, force: bool) -> Options:
+def make_options(max_shard_size: str, layers_per_shard: object, *, verify: bool, force: bool) -> Options:
     """Options from what was typed.
 
     Raises:
@@ -41,7 +45,12 @@ def make_options(max_shard_size: str, layers_per_shard: object, verify: bool, fo
     """
     if layers_per_shard is not None and (not isinstance(layers_per_shard, int) or layers_per_shard < 1):
         raise Trouble("--layers-per-shard must be at least 1", code="usage", exit_status=2)
-    return Options(parse_size(max_shard_size), layers_per_shard, verify, force)
+    return Options(
+        max_shard_size=parse_size(max_shard_size),
+        layers_per_shard=layers_per_shard,
+        verify=verify,
+        force=force,
+    )
 
 
 def parse_size(text: str) -> int:

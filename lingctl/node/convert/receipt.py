@@ -7,10 +7,9 @@ import os
 import threading
 from typing import Dict, Mapping, NamedTuple, Optional
 
-from lingctl.node.checkpoint.torch_file import file_state
-from lingctl.node.files import write_whole
+from lingctl.node.checkpoint.safetensors import RECEIPT
+from lingctl.node.files import file_state, write_whole
 
-RECEIPT = ".lingctl-convert.json"
 _VERSION = 1
 _LARGEST = 4_000_000
 _UNREAD = "not-read-back"

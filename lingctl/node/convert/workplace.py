@@ -9,10 +9,9 @@ import os
 import shutil
 from typing import Iterator, List, Sequence
 
-from lingctl.node.checkpoint.safetensors import INDEX
+from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT
 from lingctl.node.convert.assess import LEGACY, SCRATCH
 from lingctl.node.convert.plan import Shard
-from lingctl.node.convert.receipt import RECEIPT
 from lingctl.node.files import FOLDER_MODE, part_name
 from lingctl.node.trouble import Trouble
 

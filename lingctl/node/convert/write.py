@@ -8,7 +8,7 @@ from typing import Callable
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.safetensors import read_header
-from lingctl.node.checkpoint.stream import BLOCK, Stream, damaged
+from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
 from lingctl.node.files import create, part_of
 from lingctl.node.trouble import Trouble
@@ -26,7 +26,7 @@ def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Ti
         Trouble: the source is damaged, or what was read back differs.
         OSError: the disk is full or fails.
     """
-    stream = Stream()
+    stream = TensorReader()
     try:
         with part_of(path, sync=False) as part:
             descriptor = create(part)
@@ -52,7 +52,7 @@ def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
     places = {entry.name: entry for entry in entries}
     if places != {item.entry.name: item.entry for item in shard.items}:
         raise Trouble("its header is not the one that was planned", where=path, code="output-differs")
-    stream = Stream()
+    stream = TensorReader()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for item in shard.items:
@@ -62,7 +62,7 @@ def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
         stream.close()
 
 
-def _fill(descriptor: int, shard: Shard, stream: Stream, written: Tick) -> None:
+def _fill(descriptor: int, shard: Shard, stream: TensorReader, written: Tick) -> None:
     kernel.reserve(descriptor, shard.size)
     _write(descriptor, memoryview(shard.header), 0)
     for record in shard.loose:
@@ -80,7 +80,7 @@ def _fill(descriptor: int, shard: Shard, stream: Stream, written: Tick) -> None:
             pushed = end
 
 
-def _copy(descriptor: int, place: int, item: Item, stream: Stream, written: Tick) -> None:
+def _copy(descriptor: int, place: int, item: Item, stream: TensorReader, written: Tick) -> None:
     checked = item.covers and item.record.crc is not None
     # Pieces of a covering tensor come in order, so one running CRC is that of the record.
     with_crc = checked and not item.swapped
@@ -102,7 +102,7 @@ def _write(descriptor: int, piece: memoryview, place: int) -> None:
         done += os.pwrite(descriptor, piece[done:], place + done)
 
 
-def _compare(descriptor: int, place: int, item: Item, stream: Stream, path: str, proved: Tick) -> None:
+def _compare(descriptor: int, place: int, item: Item, stream: TensorReader, path: str, proved: Tick) -> None:
     buffer = bytearray(BLOCK)
     view = memoryview(buffer)
     for at, piece in stream.tensor(item.tensor, item.record, item.swapped):

@@ -11,7 +11,6 @@ import sys
 import time
 from typing import Dict, List, Mapping
 
-from lingctl.node.fetch.hub import log_tail
 from lingctl.node.fetch.place import Place
 from lingctl.node.files import write_whole
 from lingctl.node.progress import Report
@@ -93,7 +92,7 @@ def start(place: Place, verb: str) -> bool:
     raise Trouble(
         "the download ended as soon as it began",
         where=place.folder,
-        evidence=log_tail(place),
+        evidence=place.log_tail(),
         remedy=f"read {place.inside('log')}",
         code="download-died",
     )
@@ -120,7 +119,7 @@ def follow(place: Place, report: Report) -> Dict[str, object]:
             raise Trouble(
                 "the download died" if event else "no download runs here",
                 where=place.folder,
-                evidence=log_tail(place),
+                evidence=place.log_tail(),
                 remedy="run the same command again: it goes on where it stopped",
                 code="download-died",
             )

@@ -6,9 +6,10 @@ import hashlib
 import os
 from typing import List, Optional, Tuple
 
-from lingctl.node.fetch.listing import Wanted
-from lingctl.node.fetch.place import Place, digests_of
-from lingctl.node.fetch.sources import Failure, OnArrival, OnProgress
+from lingctl.node.fetch.check import digests_of
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.place import Place
+from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble, write_all
 from lingctl.node.trouble import Trouble
 
@@ -21,7 +22,7 @@ class FolderSource:
     def __init__(self, folder: str) -> None:
         self._folder = os.path.abspath(folder)
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """See ``Source.listing``. Reads every file once, for its digest."""
         files = [self._wanted(path) for path in visible_files(self._folder)]
         if not files:
@@ -29,8 +30,8 @@ class FolderSource:
         return tuple(sorted(files))
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """See ``Source.fetch``."""
         failures = []
         for file in files:
@@ -38,16 +39,16 @@ class FolderSource:
             try:
                 digest = copy(source, place.staged(file), file, progress)
             except OSError as error:
-                failures.append(Failure(file.path, system_trouble(error, source), False))
+                failures.append(NotFetched(file.path, system_trouble(error, source), False))
                 continue
             arrived(file, digest)
         return failures
 
-    def _wanted(self, path: str) -> Wanted:
+    def _wanted(self, path: str) -> ListedFile:
         full = os.path.join(self._folder, path)
         try:
             size = os.path.getsize(full)
-            return Wanted(path, size, digests_of(full, size, git=False)[0])
+            return ListedFile(path, size, digests_of(full, size, git=False)[0])
         except OSError as error:
             raise system_trouble(error, full) from error
 
@@ -67,7 +68,7 @@ def visible_files(folder: str) -> List[str]:
     return sorted(found)
 
 
-def copy(source: str, target: str, file: Wanted, progress: OnProgress) -> Optional[str]:
+def copy(source: str, target: str, file: ListedFile, progress: OnProgress) -> Optional[str]:
     """Copy a file and tell the SHA-256 of what was read. Never follows a link at the target."""
     sha256 = hashlib.sha256()
     done = 0

@@ -17,7 +17,7 @@ HIDDEN = ".download"
 _OWN = re.compile(rf"^({re.escape(HIDDEN)}(/|$)|\.lingctl-)")
 
 
-class Wanted(NamedTuple):
+class ListedFile(NamedTuple):
     """One file as the source lists it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
         return {"path": self.path, "size": self.size, "sha256": self.sha256, "git": self.git}
 
 
-def read_listing(entries: object, where: str) -> Tuple[Wanted, ...]:
+def read_listing(entries: object, where: str) -> Tuple[ListedFile, ...]:
     """The files of a listing, sorted by path, without lingctl's own: a folder may be published with them.
 
     Args:
@@ -60,12 +60,12 @@ def read_listing(entries: object, where: str) -> Tuple[Wanted, ...]:
     return tuple(sorted(files))
 
 
-def total_size(files: Iterable[Wanted]) -> int:
+def total_size(files: Iterable[ListedFile]) -> int:
     """Bytes in all."""
     return sum(file.size for file in files)
 
 
-def _read_entry(entry: object, where: str) -> Wanted:
+def _read_entry(entry: object, where: str) -> ListedFile:
     if not isinstance(entry, Mapping):
         raise Trouble("the list of files is not one of mappings", where=where, code="hub-list-broken")
     path, size = entry.get("path"), entry.get("size")
@@ -86,7 +86,7 @@ def _read_entry(entry: object, where: str) -> Wanted:
         raise Trouble(
             f"lists {path} without a digest: it could not be verified", where=where, code="hub-no-digest"
         )
-    return Wanted(path, size, sha256, git)
+    return ListedFile(path, size, sha256, git)
 
 
 def _stays_inside(path: str) -> bool:

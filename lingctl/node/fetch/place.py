@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -12,15 +11,15 @@ import threading
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.convert.receipt import shard_state
-from lingctl.node.fetch.listing import HASH_OF_NOTHING, HIDDEN, Wanted
-from lingctl.node.files import FILE_MODE, FOLDER_MODE, sync_folder, write_whole
+from lingctl.node.fetch.check import check
+from lingctl.node.fetch.listing import HIDDEN, ListedFile
+from lingctl.node.files import FILE_MODE, FOLDER_MODE, file_state, sync_folder, write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
-_BLOCK = 4 << 20
 _LOCK_TRIES = 10
+_PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
 class Comparison(NamedTuple):
@@ -33,10 +32,10 @@ class Comparison(NamedTuple):
         kept: files that a deploy rewrote, whose original is beside them as ``NAME.bak``.
     """
 
-    right: Tuple[Wanted, ...]
-    wrong: Tuple[Wanted, ...]
-    missing: Tuple[Wanted, ...]
-    kept: Tuple[Wanted, ...]
+    right: Tuple[ListedFile, ...]
+    wrong: Tuple[ListedFile, ...]
+    missing: Tuple[ListedFile, ...]
+    kept: Tuple[ListedFile, ...]
 
 
 class Place:
@@ -48,17 +47,26 @@ class Place:
         self.staging = os.path.join(self.hidden, "files")
         self._notes = threading.Lock()
 
-    def final(self, file: Wanted) -> str:
+    def final(self, file: ListedFile) -> str:
         """Where the file stands once it is verified."""
         return os.path.join(self.folder, *file.path.split("/"))
 
-    def staged(self, file: Wanted) -> str:
+    def staged(self, file: ListedFile) -> str:
         """Where it stays until then."""
         return os.path.join(self.staging, *file.path.split("/"))
 
     def inside(self, name: str) -> str:
         """A file of our own in the hidden folder."""
         return os.path.join(self.hidden, name)
+
+    def log_tail(self, lines: int = 6) -> str:
+        """The end of what the background program and the hub's client said; empty where that is nothing."""
+        try:
+            with open(self.inside("log"), "rb") as log:
+                log.seek(max(0, os.path.getsize(log.name) - 8192))
+                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
 
     def make(self) -> None:
         """Make both folders."""
@@ -116,11 +124,11 @@ class Place:
             os.close(descriptor)
         return None
 
-    def space_needed(self, files: Tuple[Wanted, ...]) -> int:
+    def space_needed(self, files: Tuple[ListedFile, ...]) -> int:
         """Bytes that fetching ``files`` will still take, without what is staged already."""
         return sum(max(0, file.size - self.staged_bytes(file)) for file in files)
 
-    def staged_bytes(self, file: Wanted) -> int:
+    def staged_bytes(self, file: ListedFile) -> int:
         """Bytes of a file that are staged, whole or in parts."""
         folder, name = os.path.split(self.staged(file))
         try:
@@ -131,7 +139,7 @@ class Place:
         own = [e for e in entries if e.name[len(name) :][:1] in ("", "_") or e.name.endswith(_PARTS)]
         return min(file.size, sum(entry.stat().st_size for entry in own if entry.is_file()))
 
-    def adopt(self, file: Wanted, digest: Optional[str] = None) -> None:
+    def adopt(self, file: ListedFile, digest: Optional[str] = None) -> None:
         """Verify a staged file and give it its final name and mode.
 
         Args:
@@ -154,7 +162,7 @@ class Place:
         sync_folder(os.path.dirname(final))
         self.remember(file, digest)
 
-    def compare(self, files: Tuple[Wanted, ...], *, recheck: bool) -> Comparison:
+    def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
         """Look at every listed file; reads those that were not verified since they last changed.
 
         Args:
@@ -162,10 +170,10 @@ class Place:
             recheck: read every file again, even those known to be right.
         """
         known = {} if recheck else self._known()
-        right: List[Wanted] = []
-        wrong: List[Wanted] = []
-        missing: List[Wanted] = []
-        kept: List[Wanted] = []
+        right: List[ListedFile] = []
+        wrong: List[ListedFile] = []
+        missing: List[ListedFile] = []
+        kept: List[ListedFile] = []
         for file in files:
             path = self.final(file)
             if not os.path.lexists(path):
@@ -178,17 +186,17 @@ class Place:
                 wrong.append(file)
         return Comparison(tuple(right), tuple(wrong), tuple(missing), tuple(kept))
 
-    def set_aside(self, file: Wanted) -> None:
+    def set_aside(self, file: ListedFile) -> None:
         """Take a wrong file from its final name; it is removed when the right one is there."""
         aside = os.path.join(self.hidden, "wrong", *file.path.split("/"))
         os.makedirs(os.path.dirname(aside), mode=FOLDER_MODE, exist_ok=True)
         os.replace(self.final(file), aside)
 
-    def remember(self, file: Wanted, digest: str) -> None:
+    def remember(self, file: ListedFile, digest: str) -> None:
         """Note that a file was verified, as it is now."""
         with self._notes:
             known = self._known()
-            known[file.path] = FileSum(digest, file.size, shard_state(self.final(file)))
+            known[file.path] = FileSum(digest, file.size, file_state(os.stat(self.final(file))))
             plain = {path: entry._asdict() for path, entry in known.items()}
             write_whole(self.inside("verified.json"), json.dumps(plain).encode())
 
@@ -204,11 +212,11 @@ class Place:
         for name in ("files", "wrong", "cache", "tls"):
             shutil.rmtree(self.inside(name), ignore_errors=True)
 
-    def _is_right(self, path: str, file: Wanted, known: Dict[str, FileSum]) -> bool:
+    def _is_right(self, path: str, file: ListedFile, known: Dict[str, FileSum]) -> bool:
         if not os.path.isfile(path):
             return False
         entry = known.get(file.path)
-        if file.sha256 and entry and entry.state == shard_state(path):
+        if file.sha256 and entry and entry.state == file_state(os.stat(path)):
             return entry.size == file.size and entry.sha256 == file.sha256
         problem, digest = check(path, file, None)
         if problem is None:
@@ -223,56 +231,3 @@ class Place:
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return manifest  # nothing is noted, or the note is damaged: files are read again
         return {**manifest, **noted}
-
-
-_PARTS = (".incomplete", ".part", ".parallel_tmp")
-
-
-def check(path: str, file: Wanted, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
-    """What is wrong with the bytes at ``path``, if anything is, and their SHA-256.
-
-    Args:
-        path: of the file.
-        file: as listed.
-        digest: its SHA-256, where it is known.
-    """
-    size = os.path.getsize(path)
-    if size == 0 and file.size > 0:
-        return _problem(file, "nothing was read: it is empty", HASH_OF_NOTHING), HASH_OF_NOTHING
-    if size != file.size:
-        return _problem(file, f"it has {size} bytes", ""), ""
-    needs_git = bool(file.git) and not file.sha256
-    sha256, git = (digest, "") if digest and not needs_git else digests_of(path, size, git=needs_git)
-    if file.sha256 and sha256 != file.sha256:
-        return _problem(file, f"its SHA-256 is {sha256}", sha256), sha256
-    if file.git and not file.sha256 and git != file.git:
-        return _problem(file, f"its git id is {git}", git), sha256
-    return None, sha256
-
-
-def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
-    """SHA-256 of a file, and with ``git`` git's id of it, in one reading."""
-    sha256, blob = hashlib.sha256(), hashlib.sha1()
-    blob.update(f"blob {size}\0".encode())
-    with open(path, "rb", buffering=0) as file:
-        buffer = memoryview(bytearray(_BLOCK))
-        while True:
-            count = file.readinto(buffer)
-            if not count:
-                return sha256.hexdigest(), blob.hexdigest() if git else ""
-            sha256.update(buffer[:count])
-            if git:
-                blob.update(buffer[:count])
-
-
-def _problem(file: Wanted, found: str, digest: str) -> Trouble:
-    listed = f"{file.size} bytes, {file.sha256 or file.git}"
-    nothing = digest == HASH_OF_NOTHING
-    return Trouble(
-        f"{file.path} arrived as other bytes than the source lists",
-        evidence=f"listed: {listed}\narrived: {found}",
-        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes"
-        if not nothing
-        else "the source delivers nothing for this file: try another one (--source), or later",
-        code="wrong-bytes" if not nothing else "hash-of-nothing",
-    )

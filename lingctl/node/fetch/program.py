@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from typing import Callable, Dict
+from typing import Callable, Dict, Optional
 
 from lingctl.node.fetch import background, have
-from lingctl.node.fetch.hub import log_tail
-from lingctl.node.fetch.peer import PORT_FILE
+from lingctl.node.fetch.peers.serve import FileServer
+from lingctl.node.fetch.peers.source import PORT_FILE
+from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, listing_json, load
-from lingctl.node.fetch.serve import FileServer
-from lingctl.node.fetch.sources import source_of
-from lingctl.node.fetch.wire import context
-from lingctl.node.fetch.worker import fill, look
+from lingctl.node.fetch.worker import fill, look, source_of
 from lingctl.node.files import write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -53,7 +50,10 @@ def _look(place: Place, report: Report) -> Dict[str, object]:
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
-    """Tell what the background program does until it ends."""
+    """Tell what the background program does until it ends, if one runs."""
+    if place.holder() is None:
+        return {}
+    report({"event": "note", "text": "a download is running there already: following it"})
     return background.follow(place, report)
 
 
@@ -122,17 +122,26 @@ def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, objec
     """The port that a background program tells in its file, as soon as it does."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline and not ended():
-        if os.path.exists(place.inside(name)):
-            with open(place.inside(name), "rb") as file:
-                return {"port": int(json.load(file)["port"])}
+        port = _read_port(place.inside(name))
+        if port is not None:
+            return {"port": port}
         time.sleep(0.05)
     raise Trouble(
         "nothing listens here",
         where=place.folder,
-        evidence=log_tail(place),
+        evidence=place.log_tail(),
         remedy="run the same command again",
         code="spread-listen",
     )
+
+
+def _read_port(path: str) -> Optional[int]:
+    """The port in a file; None while it is not there, or cannot be read as one."""
+    try:
+        with open(path, "rb") as file:
+            return int(json.load(file)["port"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _request(place: Place, *, keep: bool = False) -> Request:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from lingctl.node.fetch.listing import Wanted, read_listing
+from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.node.files import write_whole
 from lingctl.node.trouble import Trouble
 
@@ -56,7 +56,7 @@ class Request(NamedTuple):
     token: str = ""
     python: str = ""
     library: str = ""
-    files: Optional[Tuple[Wanted, ...]] = None
+    files: Optional[Tuple[ListedFile, ...]] = None
     recheck: bool = False
     upstreams: Tuple[Upstream, ...] = ()
     name: str = ""
@@ -117,6 +117,6 @@ def load(path: str, *, keep: bool = False) -> Request:
     return request
 
 
-def listing_json(files: Tuple[Wanted, ...]) -> List[Dict[str, object]]:
+def listing_json(files: Tuple[ListedFile, ...]) -> List[Dict[str, object]]:
     """A listing as plain data."""
     return [file.as_json() for file in files]

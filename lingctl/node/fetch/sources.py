@@ -1,21 +1,20 @@
-"""What every source of files can do, and which one a request means."""
+"""What every source of files can do; ``worker.source_of`` finds the one that a request means."""
 
 from __future__ import annotations
 
 from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
 
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.request import Request
 from lingctl.node.trouble import Trouble
 
 # Path and bytes of it that are here, counted from its beginning.
 OnProgress = Callable[[str, int], None]
 # A file is whole in the staging folder; its SHA-256 where the source has it.
-OnArrival = Callable[[Wanted, Optional[str]], None]
+OnArrival = Callable[[ListedFile, Optional[str]], None]
 
 
-class Failure(NamedTuple):
+class NotFetched(NamedTuple):
     """One file, or with an empty path the whole source, that did not come.
 
     Attributes:
@@ -32,7 +31,7 @@ class Failure(NamedTuple):
 class Source(Protocol):
     """Where files come from."""
 
-    def listing(self) -> Tuple[Wanted, ...]:
+    def listing(self) -> Tuple[ListedFile, ...]:
         """What it holds.
 
         Raises:
@@ -40,27 +39,6 @@ class Source(Protocol):
         """
 
     def fetch(
-        self, files: Tuple[Wanted, ...], place: Place, progress: OnProgress, arrived: OnArrival
-    ) -> List[Failure]:
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
         """Bring files into the staging folder, going on from what is there; tells what did not come."""
-
-
-def source_of(request: Request, place: Place) -> Source:
-    """The source that a request means.
-
-    Raises:
-        Trouble: there is none of that name, or it cannot work here.
-    """
-    if request.source in ("modelscope", "huggingface"):
-        from lingctl.node.fetch.hub import HubSource
-
-        return HubSource(request, place)
-    if request.source == "folder":
-        from lingctl.node.fetch.folder import FolderSource
-
-        return FolderSource(request.repository)
-    if request.source in ("peer", "push"):
-        from lingctl.node.fetch.peer import PeerSource
-
-        return PeerSource(request, place)
-    raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)

@@ -8,10 +8,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from lingctl.node.fetch.listing import Wanted, total_size
+from lingctl.node.fetch.folder import FolderSource
+from lingctl.node.fetch.hubs.source import HubSource
+from lingctl.node.fetch.listing import ListedFile, total_size
+from lingctl.node.fetch.peers.source import PeerSource
 from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request, listing_json
-from lingctl.node.fetch.sources import Failure, Source, source_of
+from lingctl.node.fetch.sources import NotFetched, Source
 from lingctl.node.files import free_space
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -24,7 +27,22 @@ _PAUSE = 2.0
 _RESERVE = 256 << 20
 
 
-def look(folder: str, files: Tuple[Wanted, ...]) -> Dict[str, object]:
+def source_of(request: Request, place: Place) -> Source:
+    """The source that a request means.
+
+    Raises:
+        Trouble: there is none of that name, or it cannot work here.
+    """
+    if request.source in ("modelscope", "huggingface"):
+        return HubSource(request, place)
+    if request.source == "folder":
+        return FolderSource(request.repository)
+    if request.source in ("peer", "push"):
+        return PeerSource(request, place)
+    raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)
+
+
+def look(folder: str, files: Tuple[ListedFile, ...]) -> Dict[str, object]:
     """Compare a folder with a listing and tell what a download would have to bring. Changes nothing.
 
     Raises:
@@ -83,8 +101,8 @@ class _Download:
         self._place = place
         self._report = report
         self._source: Source = source_of(request, place)
-        self._fetched: List[Wanted] = []
-        self._refused: List[Failure] = []
+        self._fetched: List[ListedFile] = []
+        self._refused: List[NotFetched] = []
         self._began = time.monotonic()
 
     def run(self, tries: int, pause: float) -> Dict[str, object]:
@@ -128,13 +146,13 @@ class _Download:
             self._report({"event": "note", "text": f"trying again: {failures[0].trouble.what}"})
             time.sleep(min(60.0, pause * 2**fruitless))
 
-    def _fetch_round(self, missing: Tuple[Wanted, ...], meter: _Meter) -> List[Failure]:
+    def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Meter) -> List[NotFetched]:
         for file in missing:
             os.makedirs(os.path.dirname(self._place.staged(file)), mode=0o750, exist_ok=True)
-        verdicts: List[Future[Optional[Failure]]] = []
+        verdicts: List[Future[Optional[NotFetched]]] = []
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
 
-            def arrived(file: Wanted, digest: Optional[str]) -> None:
+            def arrived(file: ListedFile, digest: Optional[str]) -> None:
                 meter.set(file.path, file.size)
                 verdicts.append(pool.submit(self._adopt, file, digest))
 
@@ -144,16 +162,16 @@ class _Download:
             meter.set(failure.path, 0)
         return failures + refused
 
-    def _adopt(self, file: Wanted, digest: Optional[str]) -> Optional[Failure]:
+    def _adopt(self, file: ListedFile, digest: Optional[str]) -> Optional[NotFetched]:
         try:
             self._place.adopt(file, digest)
         except Trouble as trouble:
-            return Failure(file.path, trouble, trouble.code == "wrong-bytes")
+            return NotFetched(file.path, trouble, trouble.code == "wrong-bytes")
         self._fetched.append(file)
         return None
 
     def _result(
-        self, files: Tuple[Wanted, ...], found: Comparison, manifest: Mapping[str, object]
+        self, files: Tuple[ListedFile, ...], found: Comparison, manifest: Mapping[str, object]
     ) -> Dict[str, object]:
         return {
             "folder": self._place.folder,
@@ -169,10 +187,10 @@ class _Download:
         }
 
 
-def _quick_missing(place: Place, files: Tuple[Wanted, ...]) -> Tuple[Wanted, ...]:
+def _quick_missing(place: Place, files: Tuple[ListedFile, ...]) -> Tuple[ListedFile, ...]:
     """What is not there with its size; digests are looked at by the download itself."""
 
-    def there(file: Wanted) -> bool:
+    def there(file: ListedFile) -> bool:
         path = place.final(file)
         if os.path.isfile(path) and os.path.getsize(path) == file.size:
             return True
@@ -181,7 +199,7 @@ def _quick_missing(place: Place, files: Tuple[Wanted, ...]) -> Tuple[Wanted, ...
     return tuple(file for file in files if not there(file))
 
 
-def _summary(failures: List[Failure], missing: Tuple[Wanted, ...], place: Place) -> Trouble:
+def _summary(failures: List[NotFetched], missing: Tuple[ListedFile, ...], place: Place) -> Trouble:
     first = failures[0].trouble if failures else Trouble("nothing came", code="hub-error")
     others = [f"{failure.trouble.what}" for failure in failures[1:6]]
     count = f" ({len(missing)} files are missing)" if len(missing) > 1 else ""

@@ -18,7 +18,7 @@ WEAK_FINGERPRINT = "models/deepseek/input_builder_deepseek.py"
 
 
 @dataclass(frozen=True)
-class Target:
+class TriedVersions:
     """One range of atb_llm versions and how far the overlay was tried on it."""
 
     versions: Sequence[str]
@@ -48,7 +48,7 @@ class Package:
     stock: Mapping[str, Mapping[str, str]]
     upstream: Mapping[str, str]
     earlier: Mapping[str, str]
-    targets: Sequence[Target]
+    targets: Sequence[TriedVersions]
 
     @property
     def digests(self) -> Dict[str, str]:
@@ -60,7 +60,7 @@ class Package:
         """One digest for the folder."""
         return folder_digest(self.digests)
 
-    def target_for(self, version: Optional[str]) -> Optional[Target]:
+    def tried_on(self, version: Optional[str]) -> Optional[TriedVersions]:
         """What is known of the overlay on that version."""
         return next((target for target in self.targets if version in target.versions), None)
 
@@ -109,7 +109,7 @@ def make_package(document: Mapping[str, object]) -> Package:
             upstream=dict(_mapping(document["upstream"])),
             earlier=dict(_mapping(document["earlier"])),
             targets=tuple(
-                Target(tuple(entry["versions"]), str(entry["status"]), str(entry["note"]))
+                TriedVersions(tuple(entry["versions"]), str(entry["status"]), str(entry["note"]))
                 for entry in _sequence(document["targets"])
             ),
         )

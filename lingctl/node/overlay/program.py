@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import argparse
-from typing import Callable, Dict, Mapping
+from dataclasses import dataclass, fields
+from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
-from lingctl.node.overlay.difference import overlay_difference, restore_difference
+from lingctl.node.overlay.difference import overlay_difference
 from lingctl.node.overlay.package import Package, read_package
 from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
-from lingctl.node.trouble import Trouble
+from lingctl.node.progress import Report
 
-ACTIONS = ("status", "diff", "apply", "verify", "revert", "restore")
+ACTIONS = ("status", "diff", "apply", "verify", "revert")
 
-Report = Callable[[Mapping[str, object]], None]
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Attributes:
+        root: the atb_llm package; looked for where it is None.
+        record: also give the digests of the stock files.
+        force: go on although something is not as it should be; a copy is kept.
+        allow_running: although MindIE runs from the tree.
+    """
+
+    root: Optional[str] = None
+    record: bool = False
+    force: bool = False
+    allow_running: bool = False
+
+    def words(self) -> List[str]:
+        """The same as arguments of the program."""
+        flags = {
+            "--record": self.record,
+            "--force": self.force,
+            "--allow-running": self.allow_running,
+        }
+        words = ["--root", self.root] if self.root else []
+        return words + [name for name, wanted in flags.items() if wanted]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS)
     parser.add_argument("--package", required=True, metavar="FILE", help="the overlay, as lingctl packs it")
     parser.add_argument("--root", metavar="DIR", help="the atb_llm package; looked for if not given")
-    parser.add_argument("--from", dest="pristine", metavar="DIR", help="atb_llm of a pristine image")
     parser.add_argument("--record", action="store_true", help="print the digests of the stock files")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would change")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--allow-running", action="store_true")
 
@@ -35,18 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do the action; its answer is the result."""
     package = read_package(arguments.package)
+    options = Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
     try:
-        return act(arguments.action, arguments, package)
+        return act(arguments.action, options, package)
     except OSError as error:
         raise system_trouble(error) from error
 
 
-def act(action: str, options: argparse.Namespace, package: Package) -> Dict[str, object]:
+def act(action: str, options: Options, package: Package) -> Dict[str, object]:
     """One action on one tree.
 
     Args:
         action: one of ``ACTIONS``.
-        options: as ``add_arguments`` has them.
+        options: what else was asked for.
         package: the overlay as shipped.
 
     Raises:
@@ -61,15 +86,11 @@ def act(action: str, options: argparse.Namespace, package: Package) -> Dict[str,
     return {**result, **_do(action, options, tree, package, store)}
 
 
-def _do(
-    action: str, options: argparse.Namespace, tree: Tree, package: Package, store: Store
-) -> Dict[str, object]:
+def _do(action: str, options: Options, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     if action == "apply":
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":
         return change.revert(tree, package, store, force=options.force, allow_running=options.allow_running)
-    if action == "restore":
-        return _restore(options, tree, package, store)
     if action == "verify":
         return verify(tree, package, store)
     answer: Dict[str, object] = {"after": look(tree, package, store).as_json()}
@@ -78,23 +99,3 @@ def _do(
     if options.record:
         answer["record"] = {path: tree.digest(path) for path in package.watched}
     return answer
-
-
-def _restore(options: argparse.Namespace, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
-    if not options.pristine:
-        raise Trouble(
-            "a pristine tree is needed",
-            remedy="--from PRISTINE_ATB_LLM, e.g. copied out of the vendor's image",
-            code="usage",
-            exit_status=2,
-        )
-    pristine = Tree(options.pristine)
-    if options.dry_run:
-        contents = change.restorable(tree, package, pristine, force=options.force)
-        return {
-            "after": look(tree, package, store).as_json(),
-            "changes": restore_difference(tree, contents),
-        }
-    return change.restore(
-        tree, package, store, pristine, allow_running=options.allow_running, force=options.force
-    )

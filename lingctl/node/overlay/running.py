@@ -8,83 +8,24 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Iterator, List, Optional, Set, Tuple
 
-from lingctl.node.overlay.process import Identity, Process, process_numbers
+from lingctl.node.daemons import Daemon, all_daemons
+from lingctl.node.process import Identity, Process
 
-_NAMES = ("mindieservice_daemon", "mindie_llm_server", "mindie_llm_backend_connector")
-_INTERPRETER = re.compile(r"(python[0-9.]*|bash|dash|sh)$")
 _PACKAGES = re.compile(r"(.*/(?:site|dist)-packages)/")
 _LIBPYTHON = re.compile(r"(.*)/libpython(3\.[0-9]+)[^/]*\.so")
-_LONGEST = 120
-
-
-class Daemon(NamedTuple):
-    """A process of MindIE.
-
-    Attributes:
-        program: its name.
-        pid: its number, as seen here.
-        user: who runs it.
-        command: its command line, not longer than a line.
-        uses: whether it uses the tree in question; None where that cannot be told.
-        why: what shows it.
-    """
-
-    program: str
-    pid: int
-    user: str
-    command: str
-    uses: Optional[bool]
-    why: str
-
-    def __str__(self) -> str:
-        why = f"; {self.why}" if self.why else ""
-        return f"{self.program} (pid {self.pid}) of {self.user}: {self.command}{why}"
 
 
 def daemons_of(root: str) -> List[Daemon]:
     """The processes that use the tree, and those of which it cannot be told."""
     status = os.stat(root)
     found = []
-    for daemon in _daemons():
+    for daemon in all_daemons():
         uses, why = _judge(Process(daemon.pid), (status.st_dev, status.st_ino))
         if uses is not False:
             found.append(daemon._replace(uses=uses, why=why))
     return found
-
-
-def running_daemons() -> List[Daemon]:
-    """All of MindIE's processes on this system; those of another container are not on it."""
-    return [daemon for daemon in _daemons() if _same_system(daemon.pid)]
-
-
-def _daemons() -> Iterator[Daemon]:
-    for pid in process_numbers():
-        process = Process(pid)
-        try:
-            words = process.words()
-            program = _program(words)
-            if program:
-                yield Daemon(program, pid, process.user(), " ".join(words)[:_LONGEST], None, "")
-        except OSError:
-            continue  # it ended
-
-
-def _program(words: List[str]) -> str:
-    """Which of MindIE's programs a command line runs; empty where it is another."""
-    first = [os.path.basename(word) for word in words[:1]]
-    if first and _INTERPRETER.match(first[0]):
-        first += [os.path.basename(word) for word in words[1:] if not word.startswith("-")][:1]
-    return next((name for name in first if name in _NAMES), "")
-
-
-def _same_system(pid: int) -> bool:
-    try:
-        theirs, ours = os.stat(f"/proc/{pid}/root/"), os.stat("/")
-    except OSError:
-        return False
-    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def _judge(process: Process, tree: Identity) -> Tuple[Optional[bool], str]:

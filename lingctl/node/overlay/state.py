@@ -7,20 +7,20 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, cast
 
-from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, Target, folder_digest
+from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.symbols import missing_names
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.overlay.versions import Evidence, release_of, versions_of
 
 PRISTINE_REMEDY = (
-    "start from a pristine image (lingctl deploy mounts the overlay into one), or put the stock files back: "
-    "lingctl patch restore --from PRISTINE_ATB_LLM"
+    "start from a pristine image (lingctl deploy mounts the overlay into one); without a container, put "
+    "atb_llm of such an image there"
 )
 
 
 @dataclass(frozen=True)
-class Upstream:
+class LingPatch:
     """How much of Ling's own patch is in the tree.
 
     Attributes:
@@ -40,7 +40,7 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class State:
+class TreeState:
     """What was found.
 
     Attributes:
@@ -62,9 +62,9 @@ class State:
     files: Optional[Mapping[str, str]]
     applied_version: str
     release: Optional[str]
-    target: Optional[Target]
+    tried: Optional[TriedVersions]
     versions: Sequence[Evidence]
-    upstream: Upstream
+    patch: LingPatch
     missing: Sequence[str]
     drift: Sequence[str]
     unknown_stock: Sequence[str]
@@ -87,12 +87,12 @@ class State:
             "digest": folder_digest(self.files) if self.files else "",
             "overlay": self.applied_version,
             "release": self.release or "",
-            "tested": self.target.status if self.target else "unknown",
+            "tested": self.tried.status if self.tried else "unknown",
             "versions": [entry.as_json() for entry in self.versions],
             "upstream": {
-                "files": list(self.upstream.files),
-                "of": self.upstream.of,
-                "present": self.upstream.present,
+                "files": list(self.patch.files),
+                "of": self.patch.of,
+                "present": self.patch.present,
             },
             "missing": list(self.missing),
             "drift": list(self.drift),
@@ -103,57 +103,50 @@ class State:
         }
 
 
-def look(tree: Tree, package: Package, store: Store) -> State:
+def look(tree: Tree, package: Package, store: Store) -> TreeState:
     """Find out everything about a tree.
 
     Raises:
         Trouble: something in it can neither be read nor judged.
     """
-    receipt = store.receipt()
+    receipt, journal, mount = store.receipt(), store.journal(), tree.mount()
     versions = versions_of(tree, package.stock)
     release = release_of(versions)
-    target = package.target_for(release)
-    upstream = _upstream(tree, package)
+    tried = package.tried_on(release)
+    patch = _ling_patch(tree, package)
     missing = missing_names(tree, package.requires)
     files = folder_files(tree.target)
-    applied, version = _folder_word(files, package, receipt)
+    folder, version = _folder_word(files, package, receipt)
     drift = _drift(tree, receipt)
     unknown = _unknown_stock(tree, package)
-    problems = list(_mode_problems(tree)) if files is not None else []
-    if missing:
-        word = "unsupported"
-        problems.append(f"the tree lacks what the overlay uses: {', '.join(missing[:4])}")
-    elif target is not None and target.status == "blocked":
-        word = "unsupported"
-        problems.append(f"{release}: {target.note}")
-    elif upstream.present:
-        word = "upstream-patched"
-        problems += _upstream_problems(upstream)
-    elif applied == "applied" and drift:
-        word = "stock-drift"
-        problems.append(f"stock files changed since the overlay was applied: {', '.join(drift)}")
-    else:
-        word = applied
-    journal = store.journal()
-    mount = tree.mount()
-    if mount == "writable":
-        problems.append("the overlay's folder is mounted, but not read-only")
-    return State(
-        word,
-        tree.root,
-        ("mount" if mount else "copy") if files is not None else "",
-        files,
-        version,
-        release,
-        target,
-        versions,
-        upstream,
-        missing,
-        drift,
-        unknown,
-        problems,
-        _notes(versions, release, target, unknown),
-        str(journal["operation"]) if journal else "",
+    # The first that has something to say decides.
+    judged = (
+        ("unsupported", _lacking(missing)),
+        ("unsupported", _blocked(release, tried)),
+        ("upstream-patched", _patch_problems(patch)),
+        ("stock-drift", _drift_problems(drift) if folder == "applied" else []),
+    )
+    word, problems = next(((word, why) for word, why in judged if why), (folder, []))
+    return TreeState(
+        word=word,
+        root=tree.root,
+        delivery=("mount" if mount else "copy") if files is not None else "",
+        files=files,
+        applied_version=version,
+        release=release,
+        tried=tried,
+        versions=versions,
+        patch=patch,
+        missing=missing,
+        drift=drift,
+        unknown_stock=unknown,
+        problems=[
+            *(_mode_problems(tree) if files is not None else ()),
+            *problems,
+            *(["the overlay's folder is mounted, but not read-only"] if mount == "writable" else ()),
+        ],
+        notes=_notes(versions, release, tried, unknown),
+        interrupted=str(journal["operation"]) if journal else "",
     )
 
 
@@ -180,26 +173,40 @@ def _folder_word(
     return "foreign", ""
 
 
-def _upstream(tree: Tree, package: Package) -> Upstream:
+def _ling_patch(tree: Tree, package: Package) -> LingPatch:
     files = tuple(path for path, digest in package.upstream.items() if tree.digest(path) == digest)
     loader = "models/__init__.py"
     edited = loader not in files and b"bailing_moe" in (tree.read(loader) or b"")
-    return Upstream(files, len(package.upstream), edited)
+    return LingPatch(files, len(package.upstream), edited)
 
 
-def _upstream_problems(upstream: Upstream) -> List[str]:
-    how = f"{len(upstream.files)} of {upstream.of} files"
-    if upstream.edited:
+def _lacking(missing: Sequence[str]) -> List[str]:
+    return [f"the tree lacks what the overlay uses: {', '.join(missing[:4])}"] if missing else []
+
+
+def _blocked(release: Optional[str], tried: Optional[TriedVersions]) -> List[str]:
+    return [f"{release}: {tried.note}"] if tried is not None and tried.status == "blocked" else []
+
+
+def _patch_problems(patch: LingPatch) -> List[str]:
+    if not patch.present:
+        return []
+    how = f"{len(patch.files)} of {patch.of} files"
+    if patch.edited:
         how += ", and the loader is an edited one of the same kind"
     problems = [
         f"Ling's own patch is in this tree ({how}): it hides the overlay and alters what it builds on"
     ]
-    if "utils/file_utils.py" in upstream.files:
+    if "utils/file_utils.py" in patch.files:
         problems.append(
             "check_other_write_permission is switched off: weights and configurations that anybody may "
             "write are accepted for every model of this installation"
         )
     return problems
+
+
+def _drift_problems(drift: Sequence[str]) -> List[str]:
+    return [f"stock files changed since the overlay was applied: {', '.join(drift)}"] if drift else []
 
 
 def _drift(tree: Tree, receipt: Optional[Mapping[str, object]]) -> List[str]:
@@ -220,7 +227,10 @@ def _unknown_stock(tree: Tree, package: Package) -> List[str]:
 
 
 def _notes(
-    versions: Sequence[Evidence], release: Optional[str], target: Optional[Target], unknown: Sequence[str]
+    versions: Sequence[Evidence],
+    release: Optional[str],
+    tried: Optional[TriedVersions],
+    unknown: Sequence[str],
 ) -> List[str]:
     notes = []
     said = {(entry.what, entry.version) for entry in versions if not entry.weak}
@@ -230,10 +240,10 @@ def _notes(
             notes.append(f"sources disagree on the version of {what}: {', '.join(spoken)}")
     if release is None:
         notes.append("no source tells the version of this tree")
-    elif target is None:
+    elif tried is None:
         notes.append(f"the overlay was not tried on {release}; the names that it uses are all there")
-    elif target.status != "tested":
-        notes.append(f"{release}: {target.note}")
+    elif tried.status != "tested":
+        notes.append(f"{release}: {tried.note}")
     if unknown:
         notes.append(
             f"{len(unknown)} stock files are of no known release, e.g. {unknown[0]}: a hot-fixed image, "

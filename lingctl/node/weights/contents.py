@@ -6,10 +6,14 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
-from lingctl.node.checkpoint.folder import SINGLE, TORCH_INDEX, layout_of, legacy_files, read_source
-from lingctl.node.checkpoint.safetensors import INDEX, read_header, read_json, read_weight_map
-from lingctl.node.convert.plan import header_shape
-from lingctl.node.convert.receipt import RECEIPT
+from lingctl.node.checkpoint.folder import (
+    SINGLE,
+    TORCH_INDEX,
+    checkpoint_files,
+    legacy_files,
+    read_checkpoint,
+)
+from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT, read_header, read_json, read_weight_map
 from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble
 
@@ -79,12 +83,12 @@ class _Safetensors:
         else:
             self._without_index()
         return Contents(
-            "safetensors",
-            tuple(self._files),
-            self._tensors,
-            self._size,
-            tuple(self._problems),
-            tuple(self._notes),
+            form="safetensors",
+            files=tuple(self._files),
+            tensors=self._tensors,
+            size=self._size,
+            problems=tuple(self._problems),
+            notes=tuple(self._notes),
         )
 
     def _without_index(self) -> None:
@@ -177,14 +181,14 @@ def _torch(folder: str) -> Contents:
     tensors: Dict[str, Held] = {}
     names: Tuple[str, ...] = ()
     try:
-        layout = layout_of(folder)
+        layout = checkpoint_files(folder)
         names = layout.names
         legacy = legacy_files(layout)
         if legacy:
             notes.append(f"legacy format of torch before 1.6, not looked into: {', '.join(legacy)}")
-        for file in () if legacy else read_source(layout).files:
+        for file in () if legacy else read_checkpoint(layout).files:
             for key, tensor in file.tensors.items():
-                held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), header_shape(tensor))
+                held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
                 tensors[key] = held
     except Trouble as trouble:
         problems.append(trouble)

@@ -26,7 +26,7 @@ class Shapes(NamedTuple):
     dense: Optional[Tuple[int, ...]]
 
 
-class Verdict(NamedTuple):
+class ConfigFit(NamedTuple):
     """What comparing gave: each line names tensors or keys of config.json.
 
     Attributes:
@@ -50,22 +50,22 @@ def layer_shapes(tensors: Mapping[str, Held]) -> Shapes:
     return Shapes(shape("query_key_value"), shape("dense"))
 
 
-def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> Verdict:
+def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFit:
     """Compare. Models of other families are not judged: a note says so."""
     architectures = config.get("architectures")
     name = architectures[0] if isinstance(architectures, list) and architectures else None
     if name != ARCHITECTURE:
-        return Verdict((), (), (f"config.json is of {name or 'no architecture'}: tensors not compared",))
+        return ConfigFit((), (), (f"config.json is of {name or 'no architecture'}: tensors not compared",))
     try:
         numbers = _Numbers(config)
         width, notes = _head_width(numbers, layer_shapes(tensors))
         wanted = _wanted(numbers, width)
     except ValueError as error:
-        return Verdict((), (f"config.json: {error}",), ())
+        return ConfigFit((), (f"config.json: {error}",), ())
     missing = tuple(key for key in wanted if key not in tensors)
     problems = _wrong_shapes(wanted, tensors) + _beyond(numbers, wanted, tensors)
     notes += _unknown(numbers, wanted, tensors) + _dtypes(config, tensors)
-    return Verdict(missing, tuple(problems), tuple(notes))
+    return ConfigFit(missing, tuple(problems), tuple(notes))
 
 
 class _Numbers:

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Tuple
 
 from lingctl.node.files import kind_of
 from lingctl.node.weights.contents import Contents, contents_of
-from lingctl.node.weights.expected import Verdict, judge, layer_shapes
+from lingctl.node.weights.expected import ConfigFit, judge, layer_shapes
 from lingctl.node.weights.manifest import current_manifest, digest_of
 from lingctl.node.weights.modes import wrong_modes
 
@@ -74,13 +74,13 @@ def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
     return (config if isinstance(config, dict) else None), text
 
 
-def _verdict(contents: Contents, config: Optional[Dict[str, object]]) -> Verdict:
+def _verdict(contents: Contents, config: Optional[Dict[str, object]]) -> ConfigFit:
     if config is None or contents.problems or not contents.tensors:
-        return Verdict((), (), ())
+        return ConfigFit((), (), ())
     return judge(config, contents.tensors)
 
 
-def _missing(verdict: Verdict) -> List[str]:
+def _missing(verdict: ConfigFit) -> List[str]:
     """Tensors that config.json calls for: the download may not be whole."""
     missing = verdict.missing
     return [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []

@@ -13,8 +13,7 @@ import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
-from lingctl.node.checkpoint.torch_file import file_state
-from lingctl.node.files import write_whole
+from lingctl.node.files import file_state, write_whole
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import Workers
@@ -35,7 +34,6 @@ class FileSum(NamedTuple):
 
 
 Manifest = Dict[str, FileSum]
-Found = Callable[[str, FileSum], None]
 
 
 def digest_of(manifest: Mapping[str, FileSum]) -> str:
@@ -135,8 +133,16 @@ def make_manifest(folder: str, report: Report) -> Dict[str, object]:
     }
 
 
-def sum_files(folder: str, names: List[str], report: Report, found: Found) -> None:
-    """Read files side by side and tell each sum as it is found.
+def sum_files(
+    folder: str, names: List[str], report: Report, note: Optional[Callable[[str, FileSum], None]] = None
+) -> Manifest:
+    """Read files side by side and sum them.
+
+    Args:
+        folder: that they are in.
+        names: relative to it.
+        report: hears of progress.
+        note: gets each sum as it is found, from any thread.
 
     Raises:
         Trouble: a file changed while it was read.
@@ -146,7 +152,7 @@ def sum_files(folder: str, names: List[str], report: Report, found: Found) -> No
     total = sum(os.path.getsize(os.path.join(folder, name)) for name in names)
     tick = workers.ticking(Meter("checksums", total, report).add)
 
-    def one(name: str) -> None:
+    def one(name: str) -> FileSum:
         path = os.path.join(folder, name)
         state = file_state(os.stat(path))
         digest = hashlib.sha256()
@@ -164,9 +170,12 @@ def sum_files(folder: str, names: List[str], report: Report, found: Found) -> No
         if file_state(os.stat(path)) != state:
             remedy = "wait until nobody writes to it"
             raise Trouble("changed while it was read", where=path, remedy=remedy, code="source-changed")
-        found(name, FileSum(digest.hexdigest(), size, state))
+        found = FileSum(digest.hexdigest(), size, state)
+        if note:
+            note(name, found)
+        return found
 
-    workers.each(one, names)
+    return dict(zip(names, workers.each(one, names)))
 
 
 def _digest(manifest: Mapping[str, FileSum], weights: bool) -> str:

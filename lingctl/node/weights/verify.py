@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import layout_of, legacy_files, read_source
-from lingctl.node.checkpoint.stream import Stream, damaged
+from lingctl.node.checkpoint.folder import checkpoint_files, legacy_files, read_checkpoint
+from lingctl.node.checkpoint.stream import TensorReader, damaged
 from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -15,6 +15,8 @@ from lingctl.node.weights.expected import judge
 from lingctl.node.weights.inspect import read_config
 from lingctl.node.weights.manifest import Manifest, current_manifest, digest_of, read_manifest, sum_files
 from lingctl.node.workers import Workers
+
+_NO_MANIFEST = "no manifest to compare with: every byte could be read, but not whether it is the right one"
 
 
 class Verified(NamedTuple):
@@ -58,6 +60,13 @@ class Verified(NamedTuple):
         }
 
 
+class _Found(NamedTuple):
+    """What one check found; see ``Verified``."""
+
+    problems: Tuple[Trouble, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
 def verify(folder: str, full: bool, report: Report) -> Verified:
     """Check headers, offsets, index, files and config.json against each other, and against the manifest.
 
@@ -75,75 +84,68 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
         first = contents.problems[0]
         first.remedy, first.exit_status = "give the folder of the weights", 2
         raise first
-    problems = list(contents.problems)
-    notes = list(contents.notes)
-    _compare_config(folder, contents, problems, notes)
     manifest = read_manifest(folder)
-    if full and contents.form == "bin" and not contents.problems:
-        _check_records(folder, problems, report)
+    found = [_Found(contents.problems, contents.notes), _compare_config(folder, contents)]
     if full:
-        found: Optional[Manifest] = _sums(folder, contents, manifest, report)
-        problems += _changed(folder, manifest or {}, found or {}, notes)
+        if contents.form == "bin" and not contents.problems:
+            found.append(_Found(_damaged_records(folder, report)))
+        sums: Optional[Manifest] = _sums(folder, contents, manifest, report)
+        found.append(_changed(folder, manifest or {}, sums or {}))
+        if manifest is None:
+            found.append(_Found(notes=(_NO_MANIFEST,)))
     else:
-        problems += _sizes(folder, manifest or {})
-        found = current_manifest(folder)
-    if full and manifest is None:
-        notes.append(
-            "no manifest to compare with: every byte could be read, but not whether it is the right one"
-        )
+        found.append(_Found(_wrong_sizes(folder, manifest or {})))
+        sums = current_manifest(folder)
     return Verified(
-        folder,
-        contents.form,
-        len(contents.files),
-        len(contents.tensors),
-        contents.size,
-        full,
-        digest_of(found) if found else "",
-        tuple(problems),
-        tuple(notes),
+        folder=folder,
+        form=contents.form,
+        files=len(contents.files),
+        tensors=len(contents.tensors),
+        size=contents.size,
+        full=full,
+        digest=digest_of(sums) if sums else "",
+        problems=tuple(problem for part in found for problem in part.problems),
+        notes=tuple(note for part in found for note in part.notes),
     )
 
 
-def _compare_config(folder: str, contents: Contents, problems: List[Trouble], notes: List[str]) -> None:
+def _compare_config(folder: str, contents: Contents) -> _Found:
     config, _ = read_config(folder)
     if config is None:
-        problems.append(
-            Trouble(
-                "missing, or no JSON object",
-                where="config.json",
-                remedy="download it again",
-                code="model-config-missing",
-            )
+        missing = Trouble(
+            "missing, or no JSON object",
+            where="config.json",
+            remedy="download it again",
+            code="model-config-missing",
         )
-        return
+        return _Found((missing,))
     # Files that could not be read leave gaps that say nothing about the model.
     if contents.problems or not contents.tensors:
-        return
-    verdict = judge(config, contents.tensors)
-    if verdict.missing:
-        more = f" and {len(verdict.missing) - 5} more" if len(verdict.missing) > 5 else ""
+        return _Found()
+    fit = judge(config, contents.tensors)
+    problems: List[Trouble] = []
+    if fit.missing:
+        more = f" and {len(fit.missing) - 5} more" if len(fit.missing) > 5 else ""
         problems.append(
             Trouble(
-                f"{len(verdict.missing)} tensors are missing that config.json calls for",
+                f"{len(fit.missing)} tensors are missing that config.json calls for",
                 where=folder,
-                evidence=", ".join(verdict.missing[:5]) + more,
+                evidence=", ".join(fit.missing[:5]) + more,
                 remedy="config.json and weights are not of one model, or the download is not whole",
                 code="tensors-missing",
             )
         )
     remedy = "config.json and weights are not of one model: download both again"
-    problems += [
-        Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in verdict.problems
-    ]
-    notes += verdict.notes
+    problems += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
+    return _Found(tuple(problems), fit.notes)
 
 
-def _check_records(folder: str, problems: List[Trouble], report: Report) -> None:
+def _damaged_records(folder: str, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
-    layout = layout_of(folder)
+    layout = checkpoint_files(folder)
     if legacy_files(layout):
-        return
-    files = [file for file in read_source(layout).files if file.checked]
+        return ()
+    files = [file for file in read_checkpoint(layout).files if file.checked]
     records = [record for file in files for record in file.records.values() if not record.packed]
     owners = {
         (tensor_file.path, tensor_file.records[tensor.storage.key].member): name
@@ -153,49 +155,49 @@ def _check_records(folder: str, problems: List[Trouble], report: Report) -> None
     workers = Workers()
     meter = Meter("checksums inside the checkpoint", sum(record.size for record in records), report)
 
-    def one(record: Record) -> None:
+    def one(record: Record) -> Optional[Trouble]:
         workers.check()
-        stream = Stream()
+        stream = TensorReader()
         try:
             crc = stream.crc(record)
         finally:
             stream.close()
-        if crc != record.crc:
-            problems.append(damaged(record, repr(owners[(record.path, record.member)]), crc))
         meter.add(record.size)
+        if crc == record.crc:
+            return None
+        return damaged(record, repr(owners[(record.path, record.member)]), crc)
 
-    workers.each(one, records)
+    return tuple(trouble for trouble in workers.each(one, records) if trouble is not None)
 
 
 def _sums(folder: str, contents: Contents, manifest: Optional[Manifest], report: Report) -> Manifest:
-    found: Manifest = {}
     names = set(contents.files) | set(manifest or {})
     present = sorted(name for name in names if os.path.isfile(os.path.join(folder, name)))
-    sum_files(folder, present, report, found.__setitem__)
-    return found
+    return sum_files(folder, present, report)
 
 
-def _changed(folder: str, manifest: Manifest, found: Manifest, notes: List[str]) -> List[Trouble]:
+def _changed(folder: str, manifest: Manifest, sums: Manifest) -> _Found:
     problems: List[Trouble] = []
+    notes: List[str] = []
     for name, entry in manifest.items():
-        if name not in found:
+        if name not in sums:
             problems.append(_gone(name))
-        elif found[name].sha256 != entry.sha256 and _edited_by_deploy(folder, name):
+        elif sums[name].sha256 != entry.sha256 and _edited_by_deploy(folder, name):
             notes.append("config.json was changed since the download; the original is config.json.bak")
-        elif found[name].sha256 != entry.sha256:
+        elif sums[name].sha256 != entry.sha256:
             problems.append(
                 Trouble(
                     "is not what it was when the manifest was made",
                     where=name,
-                    evidence=f"SHA-256 {found[name].sha256}, manifest {entry.sha256}",
+                    evidence=f"SHA-256 {sums[name].sha256}, manifest {entry.sha256}",
                     remedy="download or copy this file again",
                     code="file-differs",
                 )
             )
-    return problems
+    return _Found(tuple(problems), tuple(notes))
 
 
-def _sizes(folder: str, manifest: Manifest) -> List[Trouble]:
+def _wrong_sizes(folder: str, manifest: Manifest) -> Tuple[Trouble, ...]:
     problems: List[Trouble] = []
     for name, entry in manifest.items():
         path = os.path.join(folder, name)
@@ -206,7 +208,7 @@ def _sizes(folder: str, manifest: Manifest) -> List[Trouble]:
             remedy = "download or copy this file again"
             what = "does not have the size in the manifest"
             problems.append(Trouble(what, where=name, evidence=evidence, remedy=remedy, code="file-differs"))
-    return problems
+    return tuple(problems)
 
 
 def _gone(name: str) -> Trouble:

@@ -24,9 +24,9 @@ from lingctl.sandbox.engine.listeners import ListenError, Listeners, open_listen
 from lingctl.sandbox.engine.parallel import Aborted
 from lingctl.sandbox.engine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
 from lingctl.sandbox.engine.request_log import RequestLog
+from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.scheduler import Scheduler
 from lingctl.sandbox.engine.server_config import Refused
-from lingctl.sandbox.engine.service import Service
 from lingctl.sandbox.engine.shared_memory import SharedMemory
 from lingctl.sandbox.engine.site import this_site
 from lingctl.sandbox.engine.started import Started

@@ -19,7 +19,7 @@ from lingctl.sandbox.engine import last_words, world
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.listeners import ListenError, Listeners
 from lingctl.sandbox.engine.processes import ended_children
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.shared_memory import SharedMemory
 from lingctl.sandbox.engine.site import this_site
 from lingctl.sandbox.engine.started import Started

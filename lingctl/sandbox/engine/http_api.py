@@ -10,12 +10,12 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from lingctl.sandbox.engine.api import generation, routes, wire
-from lingctl.sandbox.engine.api.errors import ApiError, FatalRequest
 from lingctl.sandbox.engine.api.forms.form import Form, compact
 from lingctl.sandbox.engine.api.wire import Head, Reply
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.rounds import BrokenStream, EngineTimeout, Round
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.errors import ApiError, FatalRequest
+from lingctl.sandbox.engine.requests.rounds import BrokenStream, EngineTimeout, Round
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 
 class ApiServer(ThreadingHTTPServer):

@@ -15,7 +15,7 @@ from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.ending import Fate
 from lingctl.sandbox.engine.listeners import ListenError, Listeners
 from lingctl.sandbox.engine.processes import end_of, ended_children
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.site import this_site
 from lingctl.sandbox.engine.started import Started
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lingctl.sandbox.engine.http_api import ApiServer
 from lingctl.sandbox.engine.ports import connections, in_the_way
+from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.server_config import Section
-from lingctl.sandbox.engine.service import Service
 from lingctl.sandbox.engine.site import this_site
 
 _ROLES = ("business", "management", "metrics")

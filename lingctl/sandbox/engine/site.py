@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lingctl.sandbox import state
+
 OVERRIDE = "LINGCTL_ENGINE_SITE"
 DEVICES = "LINGCTL_ENGINE_DEV"
 
@@ -44,14 +46,22 @@ def this_site() -> Site:
     override = os.environ.get(OVERRIDE)
     if override:
         return _from_document(json.loads(Path(override).read_text()))
-    from lingctl.sandbox.engine import sandbox_state
-
-    return sandbox_state.read() or Site()
+    return _from_sandbox() if state.NODE_NAME.exists() else Site()
 
 
 def device_folder() -> Path:
     """Where device nodes and shared memory are, ``/dev`` but for tests."""
     return Path(os.environ.get(DEVICES, "/dev"))
+
+
+def _from_sandbox() -> Site:
+    cluster, node = state.load_cluster(), state.this_node()
+    cards = {
+        card.id: Card(card.address, card.link == "UP", bool(card.tls))
+        for card in node.cards
+        if card.present and card.address
+    }
+    return Site(cluster.time_scale, frozenset(node.faults), cards)
 
 
 def _from_document(document: Mapping[str, Any]) -> Site:

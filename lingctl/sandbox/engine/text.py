@@ -143,3 +143,8 @@ class Growing:
             return ""
         self._before, self._known = self._known, len(self._tokens)
         return whole[len(old) :]
+
+
+def utf16_length(text: str) -> int:
+    """Length as the server counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

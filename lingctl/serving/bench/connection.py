@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass, field
 
 from lingctl.serving.api import Dialect, parse_event
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.client import flaw_of_end
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import Place
+from lingctl.serving.http import HostPort
 from lingctl.serving.sse import MalformedStream, SseParser
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
 _LONGEST_ERROR = 65536
@@ -24,7 +24,7 @@ _LONGEST_ERROR = 65536
 _TOLD_BY_FAULT = ("timeout", "tokenizers", "busy", "stopping")
 
 
-def error_kind(trouble: Trouble) -> str:
+def error_kind(trouble: ExchangeTrouble) -> str:
     """The name under which a failed request is counted."""
     fault = fault_of(trouble)
     if fault in _TOLD_BY_FAULT:
@@ -47,7 +47,7 @@ class Target:
     """
 
     address: Address
-    place: Place
+    place: HostPort
     dialect: Dialect
     key: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
@@ -82,7 +82,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._closed = False
         self._ended: asyncio.Future[None] | None = None
-        self._outcome = Outcome(-1)
+        self._outcome = RequestOutcome(-1)
         self._reader = ResponseReader()
         self._events = SseParser()
         self._finished = False
@@ -95,7 +95,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Whether another request may be sent on it."""
         return not self._closed and self._ended is None
 
-    def send(self, request: bytes, outcome: Outcome) -> asyncio.Future[None]:
+    def send(self, request: bytes, outcome: RequestOutcome) -> asyncio.Future[None]:
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
@@ -172,7 +172,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         outcome = self._outcome
         for payload in self._events.feed(body):
             piece = parse_event(self._dialect, payload)
-            if isinstance(piece, Trouble):
+            if isinstance(piece, ExchangeTrouble):
                 self._fail(piece)
                 return
             # In /infer the last token's text comes in the whole of the last event only.
@@ -197,7 +197,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         else:
             self._end(keep=True)
 
-    def _fail(self, trouble: Trouble, *, keep: bool = False) -> None:
+    def _fail(self, trouble: ExchangeTrouble, *, keep: bool = False) -> None:
         self._end(error_kind(trouble), str(trouble) if trouble.status else trouble.text, keep=keep)
 
     def _end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:

@@ -9,7 +9,7 @@ from lingctl.serving.bench.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SweepLimits:
     """What a service must keep, in milliseconds at the 90th percentile; None for no limit."""
 
     ttft: float | None = None
@@ -36,7 +36,7 @@ class Trial:
     broken: str
 
 
-def sweep(run: Callable[[int], Metrics], limits: Limits, most: int) -> list[Trial]:
+def sweep(run: Callable[[int], Metrics], limits: SweepLimits, most: int) -> list[Trial]:
     """Try concurrencies from 1 to ``most``; the trials in the order of concurrency."""
     tried: dict[int, Trial] = {}
 

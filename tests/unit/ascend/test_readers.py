@@ -159,15 +159,15 @@ def test_listeners_from_ss_and_from_the_kernel_are_alike() -> None:
             0,
         )
     )
-    assert ss == (host.Listener("127.0.0.1", 1025, "x (pid 7)"), host.Listener("::", 22))
-    assert kernel == (host.Listener("127.0.0.1", 1025), host.Listener("::", 22))
+    assert ss == (host.ListeningSocket("127.0.0.1", 1025, "x (pid 7)"), host.ListeningSocket("::", 22))
+    assert kernel == (host.ListeningSocket("127.0.0.1", 1025), host.ListeningSocket("::", 22))
 
 
 def test_a_wildcard_is_in_everybodys_way() -> None:
-    assert host.Listener("*", 1025).covers("192.0.2.1")
-    assert host.Listener("0.0.0.0", 1025).covers("192.0.2.1")
-    assert host.Listener("192.0.2.1", 1025).covers("192.0.2.1")
-    assert not host.Listener("192.0.2.2", 1025).covers("192.0.2.1")
+    assert host.ListeningSocket("*", 1025).covers("192.0.2.1")
+    assert host.ListeningSocket("0.0.0.0", 1025).covers("192.0.2.1")
+    assert host.ListeningSocket("192.0.2.1", 1025).covers("192.0.2.1")
+    assert not host.ListeningSocket("192.0.2.2", 1025).covers("192.0.2.1")
 
 
 def test_firmware_ranges() -> None:

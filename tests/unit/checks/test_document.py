@@ -13,7 +13,7 @@ import pytest
 from lingctl.ascend.unread import Unread
 from lingctl.findings import Verdict
 from lingctl.flows.network.check import judged
-from lingctl.flows.network.probe import Record, facts_of, hits_of
+from lingctl.flows.network.probe import NodeAnswers, facts_of, hits_of
 from lingctl.output.documents import document
 from lingctl.output.network import COLUMNS, network_json
 from lingctl.remote.probe import Answer
@@ -35,7 +35,7 @@ def _strict(schema: Any) -> Any:
 
 def _document(world: World, pings: dict[str, Answer]) -> Any:
     records = {
-        name: Record({**answers, **(pings if name == "node1" else {})}, asked_at=1.0, heard_at=2.0)
+        name: NodeAnswers({**answers, **(pings if name == "node1" else {})}, asked_at=1.0, heard_at=2.0)
         for name, answers in world.nodes.items()
     }
     report = judged(world.scope, records)
@@ -87,7 +87,7 @@ def test_the_schema_refuses_what_is_not_so() -> None:
 
 def test_pings_are_read_back_from_a_record() -> None:
     world = World.healthy(2)
-    hits = hits_of(world.scope, "node1", Record(PINGS))
+    hits = hits_of(world.scope, "node1", NodeAnswers(PINGS))
     assert [(hit.shot.source, hit.shot.target, hit.ok) for hit in hits] == [
         (("node1", 0), ("node2", 0), True),
         (("node1", 1), ("node2", 1), False),
@@ -98,8 +98,8 @@ def test_pings_are_read_back_from_a_record() -> None:
 
 def test_a_record_without_answers_passes_nothing() -> None:
     world = World.healthy(2)
-    facts = facts_of(world.scope, "node1", Record({}, complete=False))
-    report = judged(world.scope, {"node1": Record({}, complete=False)})
+    facts = facts_of(world.scope, "node1", NodeAnswers({}, complete=False))
+    report = judged(world.scope, {"node1": NodeAnswers({}, complete=False)})
     assert not facts.complete
     assert not [finding for finding in report.findings if finding.verdict is Verdict.PASS]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.ascend.facts import NodeRequest, glance_questions
+from lingctl.ascend.questions import NodeRequest, glance_questions
 from lingctl.checks.glance import glance_findings
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.network.probe import Record, facts_of
+from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import CARDS, World, complained, listed, said, table
 
@@ -19,7 +19,7 @@ def _glance(world: World) -> list[Finding]:
     }
     facts = {}
     for name, answers in world.nodes.items():
-        record = Record(
+        record = NodeAnswers(
             {key: answers[key] for key in answers if key in asked}, asked_at=1e6, heard_at=1e6 + 0.6
         )
         facts[name] = facts_of(world.scope, name, record)

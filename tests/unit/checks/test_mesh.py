@@ -9,7 +9,9 @@ import pytest
 
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, Place, Shot, mesh_findings, plan_mesh
+from lingctl.checks.mesh import Hit, mesh_findings
+from lingctl.checks.mesh_plan import Shot, plan_mesh
+from lingctl.checks.scope import CardPlace
 from lingctl.findings import Verdict
 from lingctl.output.network import matrix
 from tests.unit.checks.world import CARDS, World, complained, said
@@ -20,7 +22,7 @@ def _shots(world: World, mode: str = "rotation") -> list[Shot]:
     return [shot for shots in planned.values() for shot in shots]
 
 
-def _hits(world: World, bad: set[Place], mode: str = "rotation", received: int = 0) -> list[Hit]:
+def _hits(world: World, bad: set[CardPlace], mode: str = "rotation", received: int = 0) -> list[Hit]:
     return [
         Hit(shot, Ping(3, received if {shot.source, shot.target} & bad else 3))
         for shot in _shots(world, mode)

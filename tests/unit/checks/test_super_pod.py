@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.checks.mesh import plan_mesh, same_pod
+from lingctl.checks.mesh_plan import plan_mesh, same_pod
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.inputs import saved_addresses
 from lingctl.flows.network.check import judged
-from lingctl.flows.network.probe import Record
+from lingctl.flows.network.probe import NodeAnswers
 from lingctl.flows.network.saved import save_answers
 from tests.unit.checks.world import CARDS, World, complained, said
 from tests.unit.mindie.samples import make_cluster
@@ -55,7 +55,7 @@ def test_a_healthy_super_pod_has_no_trouble() -> None:
 
 def test_saved_answers_of_a_super_pod_make_no_rank_table(tmp_path: Path) -> None:
     world = _pod()
-    records = {name: Record(answers) for name, answers in world.nodes.items()}
+    records = {name: NodeAnswers(answers) for name, answers in world.nodes.items()}
     save_answers(judged(world.scope, records), tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         saved_addresses(tmp_path, make_cluster(nodes=2))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.unread import close
-from lingctl.checks.network import Seen, judge
+from lingctl.checks.network import Observations, judge
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.findings import Finding, Verdict
-from lingctl.flows.network.probe import Record, facts_of
+from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.remote.probe import Answer
 
 Answers = dict[str, Answer]
@@ -150,17 +150,17 @@ class World:
         )
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> Observations:
         scope = self.scope
         records = {
-            name: Record(
+            name: NodeAnswers(
                 answers,
                 asked_at=1000000.0 + self.clock_off.get(name, 0.0),
                 heard_at=1000000.6 + self.clock_off.get(name, 0.0),
             )
             for name, answers in self.nodes.items()
         }
-        return Seen({name: facts_of(scope, name, record) for name, record in records.items()})
+        return Observations({name: facts_of(scope, name, record) for name, record in records.items()})
 
     def set(self, node: str, question: str, answer: Answer) -> World:
         self.nodes[node][question] = answer

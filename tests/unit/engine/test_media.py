@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lingctl.sandbox.engine.api import media
-from lingctl.sandbox.engine.api.errors import ApiError
 from lingctl.sandbox.engine.api.masking import masked_path
+from lingctl.sandbox.engine.requests.errors import ApiError
 
 FAILED = "[InferTokenizer::DownloadUrl] Download fail: "
 

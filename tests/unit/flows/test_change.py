@@ -10,7 +10,8 @@ import pytest
 from lingctl.errors import NodeError
 from lingctl.events import Event, ignore
 from lingctl.flows.look.audit import audit_entries
-from lingctl.flows.overlay.patch import PatchOptions, change_nodes
+from lingctl.flows.overlay.by_hand import change_nodes, plan_by_hand
+from lingctl.flows.overlay.patch import PatchOptions
 from lingctl.flows.run import change as change_module
 from lingctl.flows.run.change import changing, settle
 from lingctl.flows.run.execute import execute
@@ -118,7 +119,7 @@ def test_a_patch_by_hand_is_written_down_too(cluster: Cluster, tmp_path: Path, m
     group = Group({"node1": LocalConnection("node1")})
     options = PatchOptions(root=str(make_tree(tmp_path)), host=True)
     with changing(group, cluster, "lingctl patch apply", ignore) as change:
-        report = change_nodes(group, cluster, "apply", options, change)
+        report = change_nodes(group, cluster, plan_by_hand(cluster, "apply"), "apply", options, change)
     assert report.exit_status == 0
     begin, step, end = journal(cluster)
     assert (begin["command"], step["step"], step["result"]) == ("lingctl patch apply", "patch apply", "done")

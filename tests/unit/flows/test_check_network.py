@@ -17,7 +17,7 @@ from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_scope, judged
 from lingctl.flows.network.fix_tls import judge_switches, plan_tls
-from lingctl.flows.network.probe import Record
+from lingctl.flows.network.probe import NodeAnswers
 from lingctl.flows.network.saved import judge_saved, save_answers
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
@@ -151,7 +151,7 @@ def test_saved_answers_are_judged_alike(folder: Path) -> None:
 
 def test_a_node_may_be_called_as_the_index_is(tmp_path: Path) -> None:
     scope = Scope((NodeScope("scope", (0,)),))
-    report = judged(scope, {"scope": Record({"hostname": Answer("here", "", 0)})})
+    report = judged(scope, {"scope": NodeAnswers({"hostname": Answer("here", "", 0)})})
     save_answers(report, tmp_path / "saved")
     assert judge_saved(tmp_path / "saved").findings == report.findings
 

@@ -8,7 +8,7 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.flows.look import logs
-from lingctl.flows.look.logs import Wanted, show_logs
+from lingctl.flows.look.logs import WantedLogs, show_logs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
@@ -22,7 +22,7 @@ def cluster(tmp_path: Path) -> Cluster:
     return cluster_of("node1", paths=Paths(state=str(tmp_path)))
 
 
-def shown(cluster: Cluster, wanted: Wanted) -> list[str]:
+def shown(cluster: Cluster, wanted: WantedLogs) -> list[str]:
     lines: list[str] = []
     group = Group({"node1": LocalConnection("node1")})
     show_logs(group, cluster, wanted, lambda _, line: lines.append(line))
@@ -37,20 +37,20 @@ def write(cluster: Cluster, count: int) -> None:
 
 def test_the_last_lines_and_the_lines_of_a_rank(cluster: Cluster):
     write(cluster, 100)
-    assert shown(cluster, Wanted(lines=2)) == ["line 000098 rank: 0", "line 000099 rank: 1"]
-    assert len(shown(cluster, Wanted(rank=1))) == 50
+    assert shown(cluster, WantedLogs(lines=2)) == ["line 000098 rank: 0", "line 000099 rank: 1"]
+    assert len(shown(cluster, WantedLogs(rank=1))) == 50
 
 
 def test_of_a_console_that_is_too_long_to_bring_it_is_the_end_that_comes(cluster: Cluster, monkeypatch):
     monkeypatch.setattr(logs, "_MOST_BYTES", 1_000_010)
     write(cluster, 100_000)  # two megabytes
-    note, first, *_, last = shown(cluster, Wanted(rank=1))
+    note, first, *_, last = shown(cluster, WantedLogs(rank=1))
     assert note.startswith("(only the last 1 MB; what is kept is in ")
     assert first == "line 050001 rank: 1" and last == "line 099999 rank: 1"
-    assert shown(cluster, Wanted(lines=1)) == ["line 099999 rank: 1"]
+    assert shown(cluster, WantedLogs(lines=1)) == ["line 099999 rank: 1"]
 
 
 def test_without_a_console_it_says_so(cluster: Cluster):
     with pytest.raises(NodeError) as caught:
-        shown(cluster, Wanted())
+        shown(cluster, WantedLogs())
     assert "nothing was started here yet" in caught.value.evidence and caught.value.remedy == "lingctl deploy"

@@ -9,9 +9,10 @@ import pytest
 from lingctl.errors import NodeError, UsageError
 from lingctl.flows.change.releases import lacks_proof
 from lingctl.flows.change.rollback import Rollback, _choose, _interrupted, _need
+from lingctl.flows.look.node_states import look_of
 from lingctl.inventory.runtime import DOCKER
 from lingctl.plan import Plan
-from lingctl.release.journal import Run, Unfinished
+from lingctl.release.journal import ChangeRun, Unfinished
 from lingctl.release.record import Recorded
 from lingctl.release.state import FileState, NodeState
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
@@ -70,12 +71,12 @@ def test_image_and_weights_of_that_release_must_still_be_there():
 
 def half_done(command: str) -> Unfinished:
     return Unfinished(
-        Run("r1", command, "me@here"), "2026-01-01T00:00:00Z", ("stop the daemon",), ("start it",)
+        ChangeRun("r1", command, "me@here"), "2026-01-01T00:00:00Z", ("stop the daemon",), ("start it",)
     )
 
 
 def test_an_interrupted_rollback_goes_on_to_its_own_release_and_not_to_an_earlier_one():
-    back = Rollback(OLD.id, Plan(()), "image", {})
+    back = Rollback(OLD.id, Plan(()), look_of(CLUSTER), {})
     states = {"node1": NodeState("node1"), "node2": NodeState("node2", unfinished=half_done(back.command))}
     assert _interrupted(states) == OLD.id
     assert _interrupted({"node1": NodeState("node1", unfinished=half_done("lingctl deploy"))}) is None

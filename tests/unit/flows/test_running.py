@@ -15,6 +15,7 @@ from lingctl.flows.look.running import daemons_not_seen, in_words
 from lingctl.flows.serve import bench, smoke_test
 from lingctl.flows.serve.bench import BenchOptions, bench_cluster
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
+from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
 from lingctl.serving.client import Client
@@ -24,6 +25,7 @@ from tests.serving_server import Serving, serve
 from tests.unit.release.conftest import cluster_of
 
 CLUSTER = cluster_of("node1", "node2")
+SITE = site_of(CLUSTER)
 ALIVE, DEAD = "alive 42\nabcd\n\n\n", "dead\nabcd\n137\n\n"
 
 
@@ -53,10 +55,10 @@ def group(second: str | None) -> Group:
 
 
 def test_only_a_daemon_that_was_seen_alive_counts():
-    assert daemons_not_seen(group(ALIVE), CLUSTER) == {}
+    assert daemons_not_seen(group(ALIVE), SITE) == {}
     assert in_words({}) == ""
-    assert daemons_not_seen(group(DEAD), CLUSTER) == {"node2": "the daemon is dead"}
-    assert in_words(daemons_not_seen(group(None), CLUSTER)) == "node2: could not be asked (no route to node2)"
+    assert daemons_not_seen(group(DEAD), SITE) == {"node2": "the daemon is dead"}
+    assert in_words(daemons_not_seen(group(None), SITE)) == "node2: could not be asked (no route to node2)"
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import pytest
 
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.flows.look import status
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
-from lingctl.flows.look.watch_start import DaemonSight
 from lingctl.mindie.console import LOADED as SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness
-from lingctl.serving.http import Answer
-from lingctl.serving.trouble import Trouble
+from lingctl.serving.http import HttpResponse
+from lingctl.serving.trouble import ExchangeTrouble
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
 
 CLUSTER = cluster_of("node1")
@@ -71,18 +71,18 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
     assert list(_problems(CLUSTER, "node1", stopped, names, "missing")) == []
 
 
-ABNORMAL = Answer(500, {}, b'{"message":"Service is abnormal"}', 0.0)
-HEALTHY = Answer(200, {}, b"", 0.0)
+ABNORMAL = HttpResponse(500, {}, b'{"message":"Service is abnormal"}', 0.0)
+HEALTHY = HttpResponse(200, {}, b"", 0.0)
 TWO = cluster_of("node1", "node2")
 
 
 @pytest.fixture
-def health(monkeypatch: pytest.MonkeyPatch) -> list[Answer | Trouble]:
+def health(monkeypatch: pytest.MonkeyPatch) -> list[HttpResponse | ExchangeTrouble]:
     """What health answers, one after the other; the pauses between are left out."""
-    answers: list[Answer | Trouble] = []
+    answers: list[HttpResponse | ExchangeTrouble] = []
 
     class Told:
-        def health(self) -> Answer | Trouble:
+        def health(self) -> HttpResponse | ExchangeTrouble:
             return answers.pop(0)
 
     @contextmanager
@@ -119,9 +119,9 @@ def test_a_service_is_not_well_while_another_nodes_daemon_is_not_known_to_live(h
 @pytest.mark.parametrize(
     ("answer", "word"),
     [
-        (Answer(503, {}, b"", 0.0), "stopping"),
-        (Answer(503, {}, b'{"message":"Service is alive but busy. Consider"}', 0.0), "busy"),
-        (Trouble("refused", ""), "unreachable"),
+        (HttpResponse(503, {}, b"", 0.0), "stopping"),
+        (HttpResponse(503, {}, b'{"message":"Service is alive but busy. Consider"}', 0.0), "busy"),
+        (ExchangeTrouble("refused", ""), "unreachable"),
     ],
 )
 def test_what_health_says_is_the_services_word(health, answer, word):

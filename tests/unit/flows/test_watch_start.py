@@ -8,8 +8,10 @@ import pytest
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event
-from lingctl.flows.look import watch_start
-from lingctl.flows.look.watch_start import DaemonSight, death, need_living_daemons, wait_until_loaded
+from lingctl.flows.change import watch_start
+from lingctl.flows.change.watch_start import death, need_living_daemons, wait_until_loaded
+from lingctl.flows.look.daemon import DaemonSight
+from lingctl.mindie.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
@@ -154,7 +156,9 @@ def test_the_first_errors_of_a_long_console_are_read_before_its_end(tmp_path: Pa
         + b"\n[server] [ERROR] [single_req_x.cpp:1] refused. The requestId is endpoint_common_1\n"
         + b"nothing to see\n" * 20_000
     )
-    command = earlier_errors_command(CLUSTER).text.replace(layout_of(CLUSTER).console, str(console))
+    command = earlier_errors_command(layout_of(CLUSTER), CONSOLE).text.replace(
+        layout_of(CLUSTER).console, str(console)
+    )
     said = LocalConnection("node1").run(Command(command)).stdout.splitlines()
     assert said == ["[2026-11-28 02:00:00.000001] [1] [1] [llm] [INFO] loading", MEMORY]
     console.write_bytes(b"[ERROR] x\n" * (WATCHED_BYTES // 10))

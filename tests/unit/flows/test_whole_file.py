@@ -12,9 +12,9 @@ import pytest
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.files.render import Rendered, write_files
-from lingctl.flows.files.whole_file import no_room, whole_file, write_file
+from lingctl.flows.run.whole_file import no_room, whole_file, write_file
 from lingctl.node.fetch.folder import copy
-from lingctl.node.fetch.listing import Wanted
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.files import system_trouble, write_all, write_whole
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
@@ -102,7 +102,7 @@ def test_a_copy_is_not_believed_whose_last_block_was_written_in_part(
     (full / "ballast").unlink(missing_ok=True)
     target = full / "node1" / "file"
     with pytest.raises(OSError) as caught:
-        copy(str(source), str(target), Wanted("file", 2_000_000, None), lambda path, done: None)
+        copy(str(source), str(target), ListedFile("file", 2_000_000, None), lambda path, done: None)
     assert no_room(caught.value, target) is not None
 
 

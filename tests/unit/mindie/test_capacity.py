@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.ascend.facts import NodeRequest, read_facts
 from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.questions import NodeRequest, read_facts
 from lingctl.assets import asset
 from lingctl.checks.capacity import capacity_findings, check_capacity
 from lingctl.engine.capacity import Load
@@ -23,10 +23,10 @@ from lingctl.mindie.capacity import (
     all_parameters,
     estimate,
     head_slots,
-    judge,
     smallest_fit,
     uneven,
 )
+from lingctl.mindie.capacity_verdict import judge
 from lingctl.remote.probe import Answers
 from tests.unit.mindie.samples import make_cluster
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from lingctl.flows.look.watch_start import DaemonSight, death
+from lingctl.flows.change.watch_start import death
+from lingctl.flows.look.daemon import DaemonSight
+from lingctl.mindie.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
@@ -39,7 +41,9 @@ def long_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def watched(path: Path) -> tuple[str, str]:
     """A console as the product reads it: its end, and the error lines before that."""
     cluster = cluster_of("node1")
-    ask = earlier_errors_command(cluster).text.replace(layout_of(cluster).console, str(path))
+    ask = earlier_errors_command(layout_of(cluster), CONSOLE).text.replace(
+        layout_of(cluster).console, str(path)
+    )
     earlier = LocalConnection("node1").run(Command(ask)).stdout
     return path.read_bytes()[-WATCHED_BYTES:].decode("utf-8", "replace"), earlier
 

@@ -20,8 +20,9 @@ from lingctl.findings import Verdict
 from lingctl.mindie.config import config_document, render_config
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rank_table import RankTable, prove
-from lingctl.mindie.rule_fields import FIELDS
-from lingctl.mindie.rules import check_config, check_rank_table
+from lingctl.mindie.rules.check import check_config
+from lingctl.mindie.rules.fields import FIELDS
+from lingctl.mindie.rules.rank_table import check_rank_table
 from lingctl.sandbox.engine import fields
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.rank_table import check_values, read_rank_table

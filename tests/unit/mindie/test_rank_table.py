@@ -11,7 +11,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rank_table import RankTable, need_known_form, prove
-from lingctl.mindie.rule_rank_table import TABLE_RULES, check_rank_table
+from lingctl.mindie.rules.rank_table import TABLE_RULES, check_rank_table
 from tests.unit.mindie.samples import addresses_of, make_cluster, table_of
 
 V3 = profile_for("3.0.0")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.engine.logs import Diagnosis, Explanation
-from lingctl.flows.look.watch_start import DaemonSight, death
+from lingctl.flows.change.watch_start import death
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.mindie.daemon_life import read_life
 from lingctl.mindie.diagnosis import diagnose, waits_for_ever
 from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors

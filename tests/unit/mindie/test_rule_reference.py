@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lingctl.mindie.rule_catalogue import RULES
-from lingctl.mindie.rule_fields import FIELDS
-from lingctl.mindie.rule_rank_table import TABLE_RULES
-from lingctl.mindie.rule_reference import rule_reference
+from lingctl.mindie.rules.catalogue import RULES
+from lingctl.mindie.rules.fields import FIELDS
+from lingctl.mindie.rules.rank_table import TABLE_RULES
+from lingctl.mindie.rules.reference import rule_reference
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "mindie-rules.md"
 
 
 def test_the_page_is_up_to_date():
-    remedy = "python -c 'from lingctl.mindie.rule_reference import *; print(rule_reference(), end=\"\")'"
+    remedy = "python -c 'from lingctl.mindie.rules.reference import *; print(rule_reference(), end=\"\")'"
     assert PAGE.read_text(encoding="utf-8") == rule_reference(), f"{remedy} > {PAGE.name}"
 
 

@@ -10,9 +10,9 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rule_catalogue import RULES
-from lingctl.mindie.rule_fields import FIELDS, LIMITS, Field
-from lingctl.mindie.rules import check_config, parse_document
+from lingctl.mindie.rules.catalogue import RULES
+from lingctl.mindie.rules.check import check_config, parse_document
+from lingctl.mindie.rules.fields import FIELDS, LIMITS, Field
 from lingctl.sandbox.engine.stock_config import stock_config
 from tests.unit.mindie.samples import changed, document_of, make_cluster, part
 

@@ -9,15 +9,15 @@ import pytest
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
+from lingctl.flows.look.node_states import look_of
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.config import config_document
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.tls import certificate_files
 from lingctl.plan import Run
 from lingctl.release.certificates import certificate_paths, certificate_steps
-from lingctl.release.layout import layout_of
 from lingctl.release.state import FileState, NodeState, state_questions
 from lingctl.release.wanted import wanted_release
 from lingctl.remote.upload import WriteFile
@@ -119,8 +119,8 @@ def test_a_key_is_never_shown_recorded_or_fetched(hosts):
     release = wanted_release(cluster, cluster.primary, addresses_of(cluster), {}, "/w")
     kept = (*release.files, *release.overlay)
     assert not any(b"c2VjcmV0" in file.content or "/tls/" in file.path for file in kept)
-    paths = certificate_paths(cluster)
-    asked = [q for q in state_questions(cluster, layout_of(cluster), "image", paths) if "/tls/" in q.id]
+    paths, look = certificate_paths(cluster), look_of(cluster)
+    asked = [q for q in state_questions(look.site, "image", look.paths, look.secret) if "/tls/" in q.id]
     assert len(asked) == len(paths)
     assert all("sha256sum" in q.command.text and "cat " not in q.command.text for q in asked)
 

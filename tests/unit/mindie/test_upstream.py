@@ -8,7 +8,7 @@ import pytest
 
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.rules import check_config
+from lingctl.mindie.rules.check import check_config
 from tests.unit.mindie.samples import document_of, make_cluster, part
 
 LATER = {"config-tokenTimeout", "config-e2eTimeout", "config-distDPServerEnabled"}

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.watch_start import look_at_daemon
+from lingctl.flows.look.daemon import look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.profile import profile_for
 from lingctl.release import daemon
 from lingctl.release.daemon import look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
+from lingctl.release.site import site_of
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
 from tests.unit.mindie.samples import render_environment, render_start
@@ -59,8 +60,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 def start(cluster: Cluster, program: str) -> int:
     layout = layout_of(cluster)
     node.put(WriteFile(layout.start, START.format(run=layout.run, daemon=program).encode(), 0o750))
-    node.run(start_command(cluster, "d1g35t")).checked("node1")
-    pid = read_look(node.run(look_command(cluster)).stdout).pid
+    node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
+    pid = read_look(node.run(look_command(site_of(cluster))).stdout).pid
     assert pid is not None
     return pid
 
@@ -80,11 +81,11 @@ def wait_for(what) -> None:
 
 
 def stop(cluster: Cluster) -> str:
-    return node.run(stop_command(cluster, cluster.primary)).checked("node1").stdout
+    return node.run(stop_command(site_of(cluster), cluster.primary.name)).checked("node1").stdout
 
 
 def look(cluster: Cluster):
-    return read_look(node.run(look_command(cluster)).stdout)
+    return read_look(node.run(look_command(site_of(cluster))).stdout)
 
 
 def test_a_started_daemon_is_seen_with_its_release(cluster):
@@ -129,7 +130,7 @@ def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
     deadline = time.monotonic() + 10
     while Path(layout_of(cluster).console).stat().st_size < 9000 * 20 and time.monotonic() < deadline:
         time.sleep(0.05)
-    seen = look_at_daemon(node, cluster)
+    seen = look_at_daemon(node, site_of(cluster))
     assert seen.alive and seen.succeeded
     assert seen.console.endswith("a request was answered\n") and len(seen.console) < 41_000
     stop(cluster)
@@ -143,7 +144,7 @@ def test_the_success_line_is_seen_on_both_sides_of_the_hole_of_a_long_console(cl
         console.write(b"\nDaemon start success!\n")
         console.seek(300_000_000)
         console.write(b"a request was answered\n" * 3000)
-    seen = look_at_daemon(node, cluster)
+    seen = look_at_daemon(node, site_of(cluster))
     assert seen.succeeded and "\0" not in seen.console
     stop(cluster)
 
@@ -190,7 +191,7 @@ def test_a_daemon_that_makes_its_own_process_group_starts_and_is_found(cluster, 
         WriteFile(layout.environment, render_environment(cluster, cluster.primary, profile).encode(), 0o640)
     )
     node.put(WriteFile(layout.start, render_start(cluster, cluster.primary, profile).encode(), 0o750))
-    node.run(start_command(cluster, "d1g35t")).checked("node1")
+    node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
     wait_for(lambda: "up" in Path(layout.console).read_text())
     seen = look(cluster)
     assert seen.pid is not None and os.getpgid(seen.pid) == seen.pid != os.getsid(seen.pid)
@@ -213,7 +214,7 @@ def test_after_force_it_waits_until_the_cards_are_free(cluster, tmp_path, monkey
 def test_a_start_script_that_ends_at_once_is_no_error_of_the_start(cluster):
     layout = layout_of(cluster)
     node.put(WriteFile(layout.start, f"cd {layout.run}; echo 1 >daemon.exit".encode(), 0o750))
-    node.run(start_command(cluster, "d1g35t")).checked("node1")
+    node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
     assert look(cluster).pid is None
 
 
@@ -239,7 +240,7 @@ def test_a_daemon_is_not_called_dead_where_the_runtime_does_not_tell(cluster, tm
     assert seen.pid is None and bool(seen.unknown) is unknown
     if unknown:
         with pytest.raises(NodeError) as caught:
-            look_at_daemon(node, cluster)
+            look_at_daemon(node, site_of(cluster))
         assert (caught.value.code, caught.value.where) == ("daemon-unknown", "node1")
     else:
-        assert not look_at_daemon(node, cluster).alive
+        assert not look_at_daemon(node, site_of(cluster)).alive

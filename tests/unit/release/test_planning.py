@@ -9,6 +9,7 @@ from lingctl.inventory.sections import Container, Serving, Timeouts
 from lingctl.plan import Plan, Stage
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
+from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, drift
 from tests.unit.release.conftest import cluster_of, deployed, releases_of, with_state
 
@@ -20,18 +21,18 @@ def changed(plan: Plan) -> list[tuple[str, str]]:
 def plan_for(before: Cluster, after: Cluster) -> Plan:
     """The plan from a deployed cluster to a changed hosts.yaml."""
     states = {name: deployed(before, release) for name, release in releases_of(before).items()}
-    return deploy_steps(after, states, releases_of(after))
+    return deploy_steps(site_of(after), states, releases_of(after))
 
 
 def test_a_second_run_is_empty(cluster: Cluster, states, releases):
-    plan = deploy_steps(cluster, states, releases)
+    plan = deploy_steps(site_of(cluster), states, releases)
     assert plan.empty
     assert {step.state for step in plan.steps} == {"in place"}
 
 
 def test_a_bare_node_gets_everything_in_order(cluster: Cluster, releases):
     states = {name: NodeState(name, image_present=True) for name in releases}
-    plan = deploy_steps(cluster, states, releases)
+    plan = deploy_steps(site_of(cluster), states, releases)
     stages = [stage for stage, _ in plan.stages()]
     assert stages == [Stage.OVERLAY, Stage.FILES, Stage.CONTAINER, Stage.DAEMON]
     assert {step.node for step in plan.changes} == {"node1", "node2"}
@@ -64,7 +65,7 @@ def test_a_new_image_makes_the_containers_anew():
 def test_a_changed_overlay_restarts_the_daemons_of_all_nodes_and_no_container(cluster, states, releases):
     (path, file) = next((p, f) for p, f in states["node2"].files.items() if "/overlay/" in p)
     files = {**states["node2"].files, path: replace(file, content=b"edited")}
-    plan = deploy_steps(cluster, with_state(states, "node2", files=files), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node2", files=files), releases)
     assert changed(plan) == [
         ("node1", "stop"),
         ("node2", "stop"),
@@ -76,7 +77,7 @@ def test_a_changed_overlay_restarts_the_daemons_of_all_nodes_and_no_container(cl
 
 def test_an_overlay_that_differs_in_every_file_is_not_called_missing(cluster, states, releases):
     files = {path: replace(file, mode=0o600) for path, file in states["node1"].files.items()}
-    plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node1", files=files), releases)
     (step,) = [step for step in plan.changes if step.stage is Stage.OVERLAY]
     count = len(releases["node1"].overlay)
     assert step.reason == f"{count} of {count} files differ"
@@ -84,13 +85,13 @@ def test_an_overlay_that_differs_in_every_file_is_not_called_missing(cluster, st
 
 def test_a_stranger_in_the_overlay_is_removed_and_python_s_cache_is_not(cluster, states, releases):
     names = (*states["node1"].overlay_names, "router_old.py", "__pycache__")
-    plan = deploy_steps(cluster, with_state(states, "node1", overlay_names=names), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node1", overlay_names=names), releases)
     (step,) = [s for s in plan.changes if s.stage is Stage.OVERLAY]
     assert [a.command.text for a in step.actions] == [f"rm -rf {layout_of(cluster).overlay}/router_old.py"]
 
 
 def test_one_dead_daemon_restarts_the_group_and_clears_what_it_left(cluster, states, releases):
-    plan = deploy_steps(cluster, with_state(states, "node2", daemon_pid=None), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node2", daemon_pid=None), releases)
     titles = [(s.node, s.title) for s in plan.changes]
     assert titles == [
         ("node1", "stop the daemon"),
@@ -103,21 +104,21 @@ def test_one_dead_daemon_restarts_the_group_and_clears_what_it_left(cluster, sta
 def test_a_file_edited_by_hand_is_put_back_without_a_restart(cluster, states, releases):
     path = f"{layout_of(cluster).release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], content=b"{}")}
-    plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node1", files=files), releases)
     assert changed(plan) == [("node1", "files")]
 
 
 def test_a_mode_that_mindie_refuses_is_put_right(cluster, states, releases):
     path = f"{layout_of(cluster).release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], mode=0o644)}
-    plan = deploy_steps(cluster, with_state(states, "node1", files=files), releases)
+    plan = deploy_steps(site_of(cluster), with_state(states, "node1", files=files), releases)
     assert [s.reason for s in plan.changes] == ["mode is 0644, wanted 0640"]
 
 
 def test_a_rebooted_node_gets_its_container_and_the_group_its_daemons(cluster, states, releases):
     container = states["node1"].container
     after = with_state(states, "node1", daemon_pid=None, container=replace(container, status="exited"))
-    plan = deploy_steps(cluster, after, releases)
+    plan = deploy_steps(site_of(cluster), after, releases)
     assert changed(plan) == [
         ("node2", "stop"),
         ("node1", "container"),

@@ -26,6 +26,7 @@ from lingctl.release.record import (
     release_id,
     running,
 )
+from lingctl.release.site import site_of
 from lingctl.release.state import NodeState
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
@@ -109,7 +110,7 @@ def test_going_back_is_a_plan_like_any_other(releases):
     cluster = cluster_of("node1", "node2")
     states = {name: deployed(newer, release) for name, release in releases_of(newer).items()}
     back = {name: read_record(name, record_text(cluster, r, NEW)) for name, r in releases.items()}
-    plan = deploy_steps(newer, states, back)
+    plan = deploy_steps(site_of(newer), states, back)
     assert [s.stage.word for s in plan.changes if s.node == "node1"] == ["stop", "container", "daemon"]
     assert back["node1"].container.image in plan.changes[2].actions[1].command.text
 
@@ -131,7 +132,7 @@ def test_old_releases_go_but_neither_the_running_nor_the_last_proved_one(tmp_pat
             WriteFile(f"{layout.releases}/2025{number:04}-000000-aaaa.d{number}.json", b"{}", 0o640)
         )
     connection.put(WriteFile(layout.started, b"d1\n77\n", 0o640))
-    connection.run(proved_command(cluster, "20250003-000000-aaaa")).checked("node1")
+    connection.run(proved_command(layout_of(cluster), "20250003-000000-aaaa")).checked("node1")
     releases = releases_of(cluster)
     run(record_steps(cluster, {"node1": NodeState("node1")}, releases, NEW), "node1", connection)
     left = sorted(path.name for path in Path(layout.releases).glob("*.json"))
@@ -144,4 +145,4 @@ def test_old_releases_go_but_neither_the_running_nor_the_last_proved_one(tmp_pat
 
 def test_only_a_recorded_release_can_be_proved(tmp_path: Path):
     cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
-    assert not LocalConnection().run(proved_command(cluster, "20250003-000000-aaaa")).ok
+    assert not LocalConnection().run(proved_command(layout_of(cluster), "20250003-000000-aaaa")).ok

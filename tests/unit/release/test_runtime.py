@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.ascend.questions import NodeRequest, questions
 from lingctl.engine.container import run_command
 from lingctl.errors import NodeError
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else
@@ -19,8 +19,8 @@ from lingctl.inventory.sections import Container, NodeSsh, Ssh
 from lingctl.plan import Run
 from lingctl.release import daemon
 from lingctl.release.evidence import gather_command
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
+from lingctl.release.site import site_of
 from lingctl.release.state import ContainerState, NodeState, state_questions
 from lingctl.remote import runtime as commands
 from lingctl.remote.group import Group
@@ -42,17 +42,18 @@ def texts(cluster: Cluster) -> list[str]:
         {name: replace(s, container=ContainerState("running", "other", "i")) for name, s in whole.items()},
         {name: replace(s, container=replace(s.container, status="exited")) for name, s in whole.items()},
     ]
-    plans = [deploy_steps(cluster, state, releases) for state in states]
+    site = site_of(cluster)
+    plans = [deploy_steps(site, state, releases) for state in states]
     steps = [step for plan in plans for step in plan.steps]
     ran = [action.command.text for step in steps for action in step.actions if isinstance(action, Run)]
-    asked = state_questions(cluster, layout_of(cluster), "i", ())
+    asked = state_questions(site, "i", (), "/secret")
     asked += questions(NodeRequest((0,), image="i", runtime=cluster.runtime))
     more = [
-        daemon.look_command(cluster),
-        daemon.watch_command(cluster, cluster.primary),
-        daemon.processes_command(cluster),
-        daemon.errors_command(cluster),
-        gather_command(cluster, cluster.primary),
+        daemon.look_command(site),
+        daemon.watch_command(site, cluster.primary.name),
+        daemon.processes_command(site),
+        daemon.errors_command(site, ("/logs",)),
+        gather_command(site, cluster.primary.name, ("/logs",)),
     ]
     return ran + [one.text for one in more] + [question.command.text for question in asked]
 
@@ -149,7 +150,7 @@ def test_nothing_is_begun_while_another_runtime_may_hold_the_cards(programs, say
     programs(says)
     group = Group({"node1": LocalConnection("node1")})
     with pytest.raises(NodeError) as caught:
-        need_container_nowhere_else(group, under("podman"))
+        need_container_nowhere_else(group, site_of(under("podman")))
     assert caught.value.code == code and remedy in caught.value.remedy and caught.value.where == "node1"
     programs(ABSENT)
-    need_container_nowhere_else(group, under("podman"))
+    need_container_nowhere_else(group, site_of(under("podman")))

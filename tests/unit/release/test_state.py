@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import NodeError, WeightsError
-from lingctl.release.layout import layout_of
+from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.weights_state import WeightsUnknown
 from lingctl.release.weights_steps import weights_plan
@@ -178,6 +178,17 @@ def test_a_listing_that_failed_is_not_empty(name: str) -> None:
     assert caught.value.code == "state-unreadable" and "Input/output" in caught.value.evidence
 
 
+def test_names_with_blanks_are_one_name_each() -> None:
+    state = read(
+        **{
+            "overlay-names": Answer("a b\n__init__.py\n", "", 0),
+            "releases": Answer("kept by hand.json\n", "", 0),
+        }
+    )
+    assert state.overlay_names == ("a b", "__init__.py")
+    assert state.releases == ("kept by hand.json",)
+
+
 def test_an_image_that_the_runtime_does_not_tell_of_is_not_absent() -> None:
     with pytest.raises(NodeError) as caught:
         read(image=Answer("", "Error response from daemon: layer store is locked\n", 1))
@@ -186,8 +197,7 @@ def test_an_image_that_the_runtime_does_not_tell_of_is_not_absent() -> None:
 
 
 def _asked(name: str, path: Path) -> subprocess.CompletedProcess[str]:
-    layout = layout_of(cluster_of("node1"))
-    asked = state_questions(cluster_of("node1"), layout, "mindie:1", [str(path)])
+    asked = state_questions(site_of(cluster_of("node1")), "mindie:1", [str(path)], "/secret")
     text = next(question.command.text for question in asked if question.id == name)
     return subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
 

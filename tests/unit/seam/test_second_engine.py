@@ -14,13 +14,13 @@ from lingctl.engine.interface import Engine
 from lingctl.errors import ConfigurationError, EngineError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
+from lingctl.flows.change import watch_start
+from lingctl.flows.change.watch_start import wait_until_loaded
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import known_offline
-from lingctl.flows.files.render import Part, rendered
-from lingctl.flows.look import watch_start
-from lingctl.flows.look.node_states import image_of, managed_paths
+from lingctl.flows.files.render import RenderPart, rendered
+from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status import _overlay_word
-from lingctl.flows.look.watch_start import wait_until_loaded
 from lingctl.flows.network.check import scope_of
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.cluster import Cluster
@@ -30,6 +30,7 @@ from lingctl.release.daemon import watch_command
 from lingctl.release.kubernetes import manifests
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
+from lingctl.release.site import site_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_state import WeightsState
@@ -85,10 +86,10 @@ def test_its_release_has_its_own_files_start_words_and_container_and_nothing_of_
 def test_a_bare_node_gets_it_without_an_overlay_and_a_second_run_finds_nothing_to_do(cluster):
     releases = released(cluster)
     bare = {name: NodeState(name, image_present=True) for name in releases}
-    stages = [stage for stage, _ in deploy_steps(cluster, bare, releases).stages()]
+    stages = [stage for stage, _ in deploy_steps(site_of(cluster), bare, releases).stages()]
     assert stages == [Stage.FILES, Stage.CONTAINER, Stage.DAEMON]
     states = {name: deployed(cluster, release) for name, release in releases.items()}
-    assert deploy_steps(cluster, states, releases).empty
+    assert deploy_steps(site_of(cluster), states, releases).empty
 
 
 def test_what_it_cannot_be_told_is_refused_with_its_words():
@@ -119,8 +120,8 @@ def test_its_nodes_are_checked_for_what_it_needs(cluster):
     assert "the overlay" not in scope.digests.values()
     assert scope.ports == {"service": 1025} and scope.shared_ports == {"inter-node": 1120}
     own = cluster_of("node1", container=Container(image="mirror.example/toy:0.1"))
-    assert image_of(own) == "mirror.example/toy:0.1"
-    assert [path.rsplit("/", 1)[-1] for path in managed_paths(cluster)] == ["environment.sh", "start.sh"]
+    assert look_of(own).image == "mirror.example/toy:0.1"
+    assert [path.rsplit("/", 1)[-1] for path in look_of(cluster).paths] == ["environment.sh", "start.sh"]
     assert _overlay_word(cluster, NodeState("node1")) == "-"
 
 
@@ -163,7 +164,7 @@ def test_a_node_that_prints_no_word_of_success_counts_as_loaded_while_it_lives(c
     nodes = [_Node("node1", "alive 7", LOADED), _Node("node2", "alive 8", "")]
     wait_until_loaded(Group({node.node: node for node in nodes}), cluster, heard.append)
     assert [event.node for event in heard if event.state == "done"] == ["node1", "node2"]
-    asked = [watch_command(cluster, node).text for node in cluster.nodes]
+    asked = [watch_command(site_of(cluster), name).text for name in cluster.node_names]
     assert LOADED in asked[0] and LOADED not in asked[1]
 
 
@@ -189,7 +190,7 @@ def test_it_is_ready_when_it_generates_and_its_health_is_not_asked(cluster, kind
 
 
 def test_it_is_rendered_and_exported_like_any_other(cluster):
-    files = rendered(cluster, Part.all, known_offline(cluster))
+    files = rendered(cluster, RenderPart.all, known_offline(cluster))
     assert [file.name for file in files if file.node == "node1"] == [
         "environment.sh",
         "start.sh",

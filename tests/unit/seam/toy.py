@@ -10,14 +10,14 @@ from typing import Any
 
 from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
 from lingctl.engine.container import ContainerSpec, container_of
-from lingctl.engine.files import NO_OVERLAY, Addresses, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, WantedFile
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import Console, Diagnosis, Explanation, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.catalogue import Shape
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
 

@@ -8,7 +8,7 @@ from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endp
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
 from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.remedies import remedy_for
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 
 def event(dialect, data):
@@ -36,13 +36,13 @@ def test_infer_last_event():
 @pytest.mark.parametrize("data", [{}, {"choices": [{"delta": {"content": 5}}]}, {"choices": "no"}])
 def test_other_shapes_are_malformed(data):
     found = event(CHAT, data)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ExchangeTrouble)
     assert found.kind == "malformed"
 
 
 def test_an_error_inside_a_stream_is_told():
     found = event(COMPLETIONS, {"error": "Engine callback timeout", "error_type": "Incomplete Generation"})
-    assert found == Trouble("http", "Engine callback timeout", 0, "Incomplete Generation")
+    assert found == ExchangeTrouble("http", "Engine callback timeout", 0, "Incomplete Generation")
     assert "gave up" in remedy_for(found)
 
 
@@ -101,10 +101,10 @@ def test_an_error_is_judged_by_its_words_before_its_status(status, text, fault, 
 
 def test_not_json_is_told():
     deep = b"[" * 100_000
-    assert isinstance(parse_object(deep), Trouble)
+    assert isinstance(parse_object(deep), ExchangeTrouble)
     assert http_trouble(500, deep).text.startswith("[[[")
-    assert isinstance(parse_object(b"<html>"), Trouble)
-    assert isinstance(parse_object(b"[]"), Trouble)
+    assert isinstance(parse_object(b"<html>"), ExchangeTrouble)
+    assert isinstance(parse_object(b"[]"), ExchangeTrouble)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_not_json_is_told():
     ],
 )
 def test_errors_of_every_dialect(body, text, error_type):
-    assert http_trouble(500, body) == Trouble("http", text, 500, error_type)
+    assert http_trouble(500, body) == ExchangeTrouble("http", text, 500, error_type)
 
 
 def test_infer_is_never_sent_temperature_zero():

@@ -2,13 +2,13 @@ import pytest
 
 from lingctl.errors import EngineError
 from lingctl.serving.client import Generation, ModelList
-from lingctl.serving.http import Answer
+from lingctl.serving.http import HttpResponse
 from lingctl.serving.readiness import Readiness, decide, settled_health, wait_until_ready
-from lingctl.serving.trouble import Trouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 TOKENS = Generation("Hi", "stop", None, 0.1)
-HEALTHY = Answer(200, {}, b"", 0.0)
-REFUSED = Trouble("refused", "connection refused")
+HEALTHY = HttpResponse(200, {}, b"", 0.0)
+REFUSED = ExchangeTrouble("refused", "connection refused")
 
 
 class Clock:
@@ -26,7 +26,7 @@ LISTED = ModelList(("bailing_moe",), "MindIE Server")
 
 
 def answer(status, text=""):
-    return Answer(status, {}, text.encode(), 0.0)
+    return HttpResponse(status, {}, text.encode(), 0.0)
 
 
 # 3.0.0, as recorded: in the first five seconds, when busy (read in its source), and after a SIGTERM.
@@ -46,20 +46,25 @@ STOPPED_ENGINE = http_trouble(
         (LISTED, TOKENS, HEALTHY, "ready"),
         (LISTED, TOKENS, None, "ready"),
         (LISTED, TOKENS, REFUSED, "ready"),  # management may listen on the node's loopback only
-        (Trouble("http", "", 404), TOKENS, HEALTHY, "ready"),
+        (ExchangeTrouble("http", "", 404), TOKENS, HEALTHY, "ready"),
         (REFUSED, None, None, "loading"),
-        (Trouble("tls", "self-signed certificate"), None, None, "misconfigured"),
-        (Trouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
-        (LISTED, Trouble("closed", "a worker died"), None, "no tokens"),
+        (ExchangeTrouble("tls", "self-signed certificate"), None, None, "misconfigured"),
+        (ExchangeTrouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
+        (LISTED, ExchangeTrouble("closed", "a worker died"), None, "no tokens"),
         (LISTED, Generation("", "stop", None, 0.1), None, "no tokens"),
-        (LISTED, Trouble("http", "engine", 500), None, "no tokens"),
-        (LISTED, Trouble("timeout", "silent"), None, "no tokens"),
-        (LISTED, Trouble("http", "Engine callback timeout: server e2eTimeout", 500), None, "no tokens"),
-        (LISTED, Trouble("http", "Failed to generate infer request", 424), None, "no tokens"),
-        (LISTED, Trouble("http", "Model not found", 422), None, "misconfigured"),
-        (LISTED, Trouble("http", "temperature must be float type.", 422), None, "misconfigured"),
-        (LISTED, Trouble("http", "Cannot find available tokenizer.", 422), None, "busy"),
-        (LISTED, Trouble("http", "Tokenizer encode wait sub process timeout.", 422), None, "busy"),
+        (LISTED, ExchangeTrouble("http", "engine", 500), None, "no tokens"),
+        (LISTED, ExchangeTrouble("timeout", "silent"), None, "no tokens"),
+        (
+            LISTED,
+            ExchangeTrouble("http", "Engine callback timeout: server e2eTimeout", 500),
+            None,
+            "no tokens",
+        ),
+        (LISTED, ExchangeTrouble("http", "Failed to generate infer request", 424), None, "no tokens"),
+        (LISTED, ExchangeTrouble("http", "Model not found", 422), None, "misconfigured"),
+        (LISTED, ExchangeTrouble("http", "temperature must be float type.", 422), None, "misconfigured"),
+        (LISTED, ExchangeTrouble("http", "Cannot find available tokenizer.", 422), None, "busy"),
+        (LISTED, ExchangeTrouble("http", "Tokenizer encode wait sub process timeout.", 422), None, "busy"),
         (LISTED, STOPPED_ENGINE, None, "stopping"),
         (LISTED, TOKENS, STOPPING, "stopping"),
         (LISTED, TOKENS, BUSY, "busy"),

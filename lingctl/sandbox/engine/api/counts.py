@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.json_text import dump
 from lingctl.sandbox.engine.api.parameters import Rules, typed
-from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.requests.errors import invalid
+from lingctl.sandbox.engine.requests.wish import Wish
 
 _BEAM_TOKENS = 128
 _FILE = "in config.json of mindie-service."

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api.dialects import chat, completions, infer, tgi, triton, triton_tensors, vllm
-from lingctl.sandbox.engine.api.errors import ApiError, invalid
 from lingctl.sandbox.engine.api.forms.chat import Chat
 from lingctl.sandbox.engine.api.forms.completions import Completion
 from lingctl.sandbox.engine.api.forms.form import Form
@@ -16,8 +15,9 @@ from lingctl.sandbox.engine.api.forms.tgi import Tgi, TgiList
 from lingctl.sandbox.engine.api.forms.triton import Tensors, Triton
 from lingctl.sandbox.engine.api.forms.vllm import Vllm
 from lingctl.sandbox.engine.api.json_text import NotJson, parse
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.errors import ApiError, invalid
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 MODEL_NAME = r"([\w\-.]+)"
 _TRITON = re.compile(rf"/v2/models/{MODEL_NAME}/(generate|generate_stream|infer)", re.ASCII)

@@ -13,8 +13,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.masking import masked
+from lingctl.sandbox.engine.requests.errors import invalid
 
 _URLS = ("image_url", "audio_url", "video_url")
 _ENDINGS = {

@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lingctl.sandbox.engine.api.errors import FatalRequest, invalid
 from lingctl.sandbox.engine.api.json_text import dump, kind, type_name
-from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.requests.errors import FatalRequest, invalid
+from lingctl.sandbox.engine.requests.wish import Wish
+from lingctl.sandbox.engine.text import utf16_length
 
 Rules = Mapping[str, Any]
 Flag = Literal[
@@ -308,11 +309,6 @@ def thinking_budget(rules: Rules) -> None:
     value = typed(options, "thinking_budget", "integer")
     if value is not None and not 0 < value <= INT_MAX:
         raise invalid(f"Parameter thinking_budget must be in [1,{INT_MAX}], got {dump(value)}")
-
-
-def utf16_length(text: str) -> int:
-    """Length as the server counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _as_int64(value: int) -> int:

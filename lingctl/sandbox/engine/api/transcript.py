@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.requests.rounds import Round
+from lingctl.sandbox.engine.requests.wish import Wish
 from lingctl.sandbox.engine.sampling import Choice
 from lingctl.sandbox.engine.text import Growing, Text
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import counts, parameters
 from lingctl.sandbox.engine.api.dialects import chat_template, messages, response_format, tools
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded_chat
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.errors import invalid
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.json_text import type_name
-from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.requests.errors import invalid
+from lingctl.sandbox.engine.requests.wish import Wish
 
 _PATH = re.compile(r"/(?:[\w\-.]+/)*[\w\-.]*/?|(?:[\w\-.]+/)*[\w\-.]*/?", re.ASCII)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api import media
-from lingctl.sandbox.engine.api.errors import ApiError, invalid
+from lingctl.sandbox.engine.requests.errors import ApiError, invalid
 
 Message = dict[str, Any]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.parameters import Rules
+from lingctl.sandbox.engine.requests.errors import invalid
 
 _HEAD = "Parameter response_format"
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api import counts, parameters
-from lingctl.sandbox.engine.api.errors import invalid
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded, text_or_parts
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.errors import invalid
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 _ADAPTER = re.compile(r"[a-zA-Z0-9_./-]{1,256}")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api.dialects.messages import FUNCTION_NAME, FUNCTION_WORDS
-from lingctl.sandbox.engine.api.errors import invalid
+from lingctl.sandbox.engine.requests.errors import invalid
 
 
 def read(body: Mapping[str, Any]) -> list[Any] | None:

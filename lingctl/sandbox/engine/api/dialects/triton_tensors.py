@@ -11,10 +11,10 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import parameters
 from lingctl.sandbox.engine.api.dialects.triton import read_id
-from lingctl.sandbox.engine.api.errors import ApiError, invalid
 from lingctl.sandbox.engine.api.json_text import kind
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS
-from lingctl.sandbox.engine.api.wish import Wish
+from lingctl.sandbox.engine.requests.errors import ApiError, invalid
+from lingctl.sandbox.engine.requests.wish import Wish
 
 _TYPES = {"UINT32"}
 

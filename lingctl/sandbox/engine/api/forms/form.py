@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lingctl.sandbox.engine.api.transcript import Frame, Transcript
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.rounds import Round
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.rounds import Round
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 Document = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lingctl.sandbox.engine.api.forms.form import Document, Form, event
 from lingctl.sandbox.engine.api.transcript import Frame, Line
-from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.requests.rounds import Round
 
 
 class Infer(Form):

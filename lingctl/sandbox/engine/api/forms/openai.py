@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from lingctl.sandbox.engine.api.forms.form import Document, Form, event
 from lingctl.sandbox.engine.api.transcript import Frame, Line, Moment
-from lingctl.sandbox.engine.api.wish import Wish
-from lingctl.sandbox.engine.rounds import Round
-from lingctl.sandbox.engine.service import Service
+from lingctl.sandbox.engine.requests.rounds import Round
+from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.requests.wish import Wish
 
 
 class OpenAi(Form):

@@ -7,7 +7,7 @@ from typing import Any
 
 from lingctl.sandbox.engine.api.forms.form import Document, Form, event
 from lingctl.sandbox.engine.api.transcript import Frame
-from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.requests.rounds import Round
 
 
 class Tgi(Form):

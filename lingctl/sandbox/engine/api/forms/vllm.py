@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lingctl.sandbox.engine.api.forms.form import Document, Form, compact
 from lingctl.sandbox.engine.api.transcript import Frame
-from lingctl.sandbox.engine.rounds import Round
+from lingctl.sandbox.engine.requests.rounds import Round
 
 
 class Vllm(Form):

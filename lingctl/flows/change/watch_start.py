@@ -1,0 +1,205 @@
+"""After the daemons are started: wait until all have loaded, or tell which one failed first and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from lingctl.engine.interface import Engine
+from lingctl.engine.logs import Diagnosis, LogReader
+from lingctl.engines import engine_of
+from lingctl.errors import EngineError, LingctlError
+from lingctl.events import Event, Listener
+from lingctl.flows.change.stop_rest import Stopped, stop_rest
+from lingctl.flows.look.daemon import DaemonSight, look_at_daemon
+from lingctl.inventory.cluster import Cluster
+from lingctl.release.console import earlier_errors_command
+from lingctl.release.daemon import errors_command
+from lingctl.release.site import site_of
+from lingctl.remote.command import Command
+from lingctl.remote.group import Group
+
+_POLL_SECONDS = 1.0
+# A failed rank takes others with it within moments; the first one is told apart better when all have spoken.
+_SETTLE_SECONDS = 1.5
+_TASK = "load the model"
+_RESTARTED = "daemon-restarted"
+
+
+def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> None:
+    """Wait until every daemon says that it has started. That is not yet an answer to a request.
+
+    Raises:
+        EngineError: a daemon ended, will wait for ever, or the time limit passed; says which node and why.
+    """
+    deadline = time.monotonic() + cluster.timeouts.start
+    for node in cluster.nodes:
+        listener(Event(_TASK, "started", node.name))
+    loaded: set[str] = set()
+    while len(loaded) < len(cluster.nodes):
+        sights = need_living_daemons(group, cluster, listener)
+        for name, sight in sights.items():
+            if sight.succeeded and name not in loaded:
+                loaded.add(name)
+                listener(Event(_TASK, "done", name))
+        if len(loaded) < len(cluster.nodes):
+            if time.monotonic() > deadline:
+                raise _too_late(cluster, sights)
+            time.sleep(_POLL_SECONDS)
+
+
+def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> dict[str, DaemonSight]:
+    """Look at every node's daemon once. When one is gone, or they wait for each other for ever, the others
+    are stopped: seen on 3.0.0, they wait for a dead one without end and without a word, and hold their cards.
+
+    Raises:
+        EngineError: one has ended, or none will ever be ready; says which failed first, what its last words
+            mean, and what became of the others.
+        ConnectError: a node was lost.
+    """
+    site, engine = site_of(cluster), engine_of(cluster)
+    sights = group.all(lambda connection: look_at_daemon(connection, site))
+    if any(not sight.alive for sight in sights.values()):
+        time.sleep(_SETTLE_SECONDS)
+        sights = group.all(lambda connection: look_at_daemon(connection, site))
+        earlier = _said(group, earlier_errors_command(site.layout, engine.console))
+        others = _said(group, errors_command(site, engine.about.log_places))
+        error = death(cluster, sights, others, earlier)
+    else:
+        stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})
+        if stuck is None:
+            return sights
+        error = _failed(engine, stuck, sights, "will never be ready")
+    if error.code != _RESTARTED:
+        living = [name for name, sight in sights.items() if sight.alive]
+        error = _with_stopped(error, stop_rest(group, site, living, listener))
+    raise error
+
+
+def death(
+    cluster: Cluster,
+    sights: Mapping[str, DaemonSight],
+    logs: Mapping[str, str],
+    earlier: Mapping[str, str] = MappingProxyType({}),
+) -> LingctlError:
+    """The error for a group of which a daemon is gone.
+
+    Args:
+        cluster: whose group.
+        sights: every node's daemon.
+        logs: error lines of every node's other logs.
+        earlier: error lines of every node's console before its end.
+    """
+    ended = [name for name, sight in sights.items() if not sight.alive]
+    texts = {
+        name: "\n".join((earlier.get(name, ""), sights[name].console, logs.get(name, "")))
+        for name in sorted(sights, key=cluster.node_names.index)
+    }
+    statuses = {name: sights[name].exit_status for name in ended}
+    engine = engine_of(cluster)
+    found = engine.logs.diagnose(texts, ended, statuses=statuses)
+    if found is None:  # it was gone, and is there again: somebody else restarted it
+        return EngineError(
+            "a daemon ended and was started again by somebody else",
+            where=", ".join(sights),
+            remedy="lingctl lock status; lingctl status",
+            code=_RESTARTED,
+        )
+    return _failed(
+        engine_of(cluster), found, sights, _ended_how(found.node in ended, sights[found.node].exit_status)
+    )
+
+
+def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
+    ended = [name for name, sight in sights.items() if not sight.alive]
+    cause = _cause(engine.logs, found, sights[found.node].exit_status)
+    return EngineError(
+        f"the {engine.about.title} daemon {how}: {cause}",
+        where=_where(found),
+        evidence="\n".join(part for part in (found.evidence, _detail(found), *_also(found, ended)) if part),
+        remedy=_remedy(found),
+        code=f"{engine.about.name}-{found.explanation.id}" if found.explanation else "daemon-died",
+    )
+
+
+def _with_stopped(error: LingctlError, stopped: Stopped) -> LingctlError:
+    """The same, with what became of the others."""
+    if not stopped:
+        return error
+    return EngineError(
+        error.what,
+        where=error.where,
+        evidence="\n".join(part for part in (error.evidence, stopped.words) if part),
+        remedy="\n".join(part for part in (error.remedy, stopped.remedy) if part),
+        code=error.code,
+    )
+
+
+def _ended_how(ended: bool, status: str) -> str:
+    if not ended:
+        return "is in trouble"
+    return f"ended (exit status {status})" if status else "ended without a word on how"
+
+
+def _cause(logs: LogReader, found: Diagnosis, status: str) -> str:
+    if found.explanation is not None:
+        likely = "most likely " if found.explanation.confidence == "likely" else ""
+        return f"{likely}{found.explanation.cause}"
+    meaning = logs.exit_meaning(status)
+    return (
+        f"{meaning}; its log shows no error that is known"
+        if meaning
+        else "its log shows no error that is known"
+    )
+
+
+def _where(found: Diagnosis) -> str:
+    place = found.explanation.place if found.explanation else ""
+    return f"{found.node}, {place}" if place else found.node
+
+
+def _detail(found: Diagnosis) -> str:
+    return found.explanation.detail if found.explanation else ""
+
+
+def _also(found: Diagnosis, ended: Iterable[str]) -> list[str]:
+    silent = [
+        name for name in ended if name != found.node and not any(a.startswith(name) for a in found.also)
+    ]
+    return [*found.also, *(f"{name}: ended too" for name in silent)]
+
+
+def _remedy(found: Diagnosis) -> str:
+    own = f"{found.explanation.remedy}\n" if found.explanation else ""
+    return (
+        f"{own}lingctl logs --node {found.node}  shows all of its console; nothing was removed\n"
+        "lingctl collect  packs the evidence of all nodes"
+    )
+
+
+def _said(group: Group, ask: Command) -> dict[str, str]:
+    """What can still be read; a node or container that is lost must not hide the cause."""
+    said = group.map(lambda connection: connection.run(ask, timeout=60).stdout)
+    return {name: answer for name, answer in said.items() if isinstance(answer, str)}
+
+
+def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
+    waiting = [name for name, sight in sights.items() if not sight.succeeded]
+    logs = engine_of(cluster).logs
+    hints = [(name, hint) for name in waiting for hint in logs.explain_waiting(sights[name].console)]
+    evidence = [f"{name}: {_last_line(sight, logs)}" for name, sight in sights.items()]
+    cause = f": {hints[0][1].cause}" if hints else ""
+    remedy = f"{hints[0][1].remedy}\n" if hints else ""
+    return EngineError(
+        f"still loading after {cluster.timeouts.start} s{cause}",
+        where=", ".join(waiting),
+        evidence="\n".join(evidence),
+        remedy=f"{remedy}lingctl logs shows what they do; if they only need longer, raise timeouts.start in "
+        "hosts.yaml",
+        code="start-timeout",
+    )
+
+
+def _last_line(sight: DaemonSight, logs: LogReader) -> str:
+    return logs.first_errors(sight.console, 1)[0] if sight.console.strip() else "printed nothing yet"

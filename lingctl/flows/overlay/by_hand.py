@@ -1,0 +1,119 @@
+"""The overlay by hand: looked at, put in or taken out, in a tree on this machine or on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+from lingctl.errors import LingctlError
+from lingctl.events import Listener
+from lingctl.flows.overlay.patch import PatchOptions, PatchReport, patch_here, patch_nodes
+from lingctl.flows.run.change import Change
+from lingctl.flows.run.person import Person
+from lingctl.flows.run.proposal import Outcome, Proposal
+from lingctl.flows.run.story import carry_out
+from lingctl.inventory.cluster import Cluster
+from lingctl.plan import Plan, Stage, Step
+from lingctl.remote.group import Group, connect
+
+PatchAction = Literal["apply", "revert"]
+# What tells beforehand what each would do, and what agreeing to it means.
+_PREVIEWS = {"apply": "diff", "revert": "status"}
+_QUESTIONS = {"apply": "Put the overlay there?", "revert": "Take the overlay out?"}
+
+
+def look_at_overlay(
+    cluster: Cluster | None, action: Literal["status", "verify", "diff"], options: PatchOptions
+) -> PatchReport:
+    """What an action that changes nothing says of every node's tree, or without a cluster of this machine's.
+
+    Raises:
+        LingctlError: it cannot be said of any of them.
+    """
+    if cluster is None:
+        return patch_here(action, options)
+    with connect(cluster) as group:
+        return patch_nodes(group, cluster, action, options)
+
+
+def change_overlay(
+    cluster: Cluster | None,
+    action: PatchAction,
+    options: PatchOptions,
+    person: Person,
+    *,
+    lock_wait: float = 0.0,
+) -> Outcome[PatchReport]:
+    """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
+
+    Args:
+        action: what to do.
+        options: how.
+        cluster, person, lock_wait: see ``carry_out``.
+
+    Raises:
+        LockedError: somebody else is changing this cluster, or the tree.
+        LingctlError: it cannot be done here; what fails on a node is in the report.
+    """
+    preview = _PREVIEWS[action]
+    if cluster is None:
+        proposal = _proposal(action, Plan(), patch_here(preview, options))
+        person.show(proposal)
+        if not person.agrees(proposal):
+            return Outcome(proposal, "declined")
+        return Outcome(proposal, "changed", patch_here(action, options))
+
+    def look(group: Group, listener: Listener) -> Proposal[PatchReport]:
+        plan = plan_by_hand(cluster, action)
+
+        def run(group: Group, listener: Listener, change: Change) -> PatchReport:
+            return change_nodes(group, cluster, plan, action, options, change)
+
+        return replace(_proposal(action, plan, patch_nodes(group, cluster, preview, options)), run=run)
+
+    return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
+
+
+def plan_by_hand(cluster: Cluster, action: PatchAction) -> Plan:
+    """One step on each node, as the journal has it: the node program looks for itself what has to change."""
+    steps = (
+        Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for") for name in cluster.node_names
+    )
+    return Plan(tuple(steps))
+
+
+def change_nodes(
+    group: Group, cluster: Cluster, plan: Plan, action: PatchAction, options: PatchOptions, change: Change
+) -> PatchReport:
+    """Do the action on every node as ``patch_nodes`` does, and write it down there."""
+    reached = Plan(tuple(step for step in plan.steps if step.node in group.connections))
+    change.begin(reached)
+    report = patch_nodes(group, cluster, action, options)
+    for step in reached.steps:
+        answer = report.answers[step.node]
+        change.steps(group[step.node], [step], answer if isinstance(answer, LingctlError) else None)
+    return report
+
+
+def differences(report: PatchReport, *, whole: bool = False) -> Iterator[str]:
+    """What differs from the overlay as shipped, by place and file; ``whole``: with the lines that do."""
+    for node, answer in report.answers.items():
+        if isinstance(answer, LingctlError):
+            yield f"{node}: {answer.what}"
+            continue
+        what = "" if answer.changes is None else f", {len(answer.changes)} files differ"
+        yield f"{node}: {answer.after.root}: {answer.after.state}{what}"
+        for change in answer.changes or ():
+            yield f"  {change['kind']} {change['path']}"
+            if whole:
+                yield change["difference"]
+
+
+def _proposal(action: PatchAction, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
+    return Proposal(
+        command=f"lingctl patch {action}",
+        question=_QUESTIONS[action],
+        plan=plan,
+        instead=tuple(differences(preview)),
+    )

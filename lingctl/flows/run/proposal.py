@@ -1,0 +1,83 @@
+"""A change as it was planned, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from lingctl.errors import LingctlError
+from lingctl.events import Listener
+from lingctl.findings import Finding
+from lingctl.flows.run.change import Change
+from lingctl.plan import Plan
+from lingctl.remote.group import Group
+
+R = TypeVar("R")
+# What follows the steps of a plan: it waits, looks or proves, and may have something to give back.
+Part = Callable[[Group, Listener], R | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Generic[R]):
+    """What is planned: how it is done, and what a person should know before they agree.
+
+    Attributes:
+        command: what others are told, and what the journal says.
+        question: what agreeing means.
+        plan: the steps.
+        run: does them, the cluster's lock being held; None where ``execute`` does.
+        locked: what follows while the lock is still held.
+        afterwards: what follows once it is given back.
+        unchanged: what is done instead of all these where nothing has to change.
+        seen: what is given back where nothing has to change, if no part of ``unchanged`` gives anything.
+        release: id of the recorded release that it goes back to; empty where it goes to none.
+        unfit: what was found wrong although nothing has to change.
+        heading: to be told first; may be empty.
+        findings: what checks found.
+        instead: what tells more than the plan's own table; empty where the table does.
+        changes_only: the table leaves out what is in place.
+        wanted: what the nodes are like where nothing has to change, in words after ``as``.
+        remarks: to be told last.
+    """
+
+    command: str
+    question: str
+    plan: Plan
+    run: Callable[[Group, Listener, Change], R | None] | None = None
+    locked: tuple[Part[R], ...] = ()
+    afterwards: tuple[Part[R], ...] = ()
+    unchanged: tuple[Part[R], ...] = ()
+    seen: R | None = None
+    release: str = ""
+    unfit: LingctlError | None = None
+    heading: str = ""
+    findings: tuple[Finding, ...] = ()
+    instead: tuple[str, ...] = ()
+    changes_only: bool = False
+    wanted: str = "hosts.yaml asks"
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    """What became of a proposal.
+
+    Attributes:
+        state: ``planned`` for a dry run, ``unchanged`` as nothing had to, ``declined``, ``changed``.
+        result: what its parts gave back, the last of them: a deploy's, the proof.
+    """
+
+    proposal: Proposal[R]
+    state: Literal["planned", "unchanged", "declined", "changed"]
+    result: R | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return self.state == "changed"
+
+    @property
+    def unfit(self) -> LingctlError | None:
+        """What was found wrong although nothing has to change; the service runs with it."""
+        return self.proposal.unfit

@@ -1,0 +1,190 @@
+"""Whether MindIE and HCCL accept a rank table.
+
+Source: MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp;
+for the ranks, atb_llm utils/env.py and dist.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.findings import Finding, Verdict
+from lingctl.mindie.profile import Profile
+from lingctl.mindie.rules.address import is_usable_address
+
+MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
+
+
+_CODE = "MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp"
+_ATB = "MindIE-LLM v3.0.0 atb_llm utils/env.py and dist.py"
+_HCCL = "HCCL's documents of the rank table; MindIE does not look"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """One rule, for the reference page."""
+
+    check: str
+    says: str
+    source: str
+
+
+TABLE_RULES = (
+    TableRule("ranktable-version", 'version is "1.0" (the form for Atlas 800I A2)', _HCCL),
+    TableRule("ranktable-status", 'status is "completed"', _HCCL),
+    TableRule("ranktable-objects", "server_list and every device are lists of objects", _CODE),
+    TableRule("ranktable-strings", "every number is written as a string", _CODE),
+    TableRule(
+        "ranktable-server-count", f"server_count is 2 to {MAX_SERVERS}, and the length of server_list", _CODE
+    ),
+    TableRule(
+        "ranktable-address",
+        "server_id and container_ip are IP addresses, each server's its own",
+        f"{_CODE}; {_ATB}",
+    ),
+    TableRule(
+        "ranktable-cards", f"1 to {MAX_CARDS} cards on every server, the same number everywhere", _CODE
+    ),
+    TableRule("ranktable-device-id", f"device_id is 0 to {MAX_CARD_ID}, once per server", _CODE),
+    TableRule(
+        "ranktable-device-ip",
+        "device_ip is an address other than 0.0.0.0, once in the table",
+        f"{_CODE}; uniqueness: HCCL's documents",
+    ),
+    TableRule(
+        "ranktable-rank",
+        f"rank_id runs from 0 to the number of cards less one, each once, at most {MAX_RANK}",
+        f"{_CODE}; {_ATB}",
+    ),
+    TableRule(
+        "ranktable-master",
+        "rank 0 is on the first server of the list",
+        f"{_CODE} (rank 0 is the master), the Ling README (the first one is)",
+    ),
+)
+_SOURCES = {rule.check: rule.source for rule in TABLE_RULES}
+
+
+def check_rank_table(document: dict[str, Any], profile: Profile) -> list[Finding]:
+    """Every rule that a rank table breaks; a single pass if none."""
+    found = broken_rules(document)
+    if found:
+        return found
+    count = sum(len(server["device"]) for server in document["server_list"])
+    return [Finding("ranktable", Verdict.PASS, f"MindIE {profile.version} accepts it: {count} ranks")]
+
+
+def broken_rules(document: dict[str, Any]) -> list[Finding]:
+    """Every rule that a rank table breaks, whichever MindIE is to read it."""
+    return [*_head(document), *_servers(document)]
+
+
+def _failure(check: str, message: str) -> Finding:
+    remedy = "lingctl render ranktable writes it from the live cards"
+    evidence = f"rule from {_SOURCES[check]}"
+    return Finding(check, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)
+
+
+def _head(document: dict[str, Any]) -> Iterator[Finding]:
+    if document.get("version") != "1.0":
+        yield _failure("ranktable-version", f"version is {document.get('version')!r}")
+    if document.get("status") != "completed":
+        yield _failure("ranktable-status", f"status is {document.get('status')!r}")
+    servers, count = document.get("server_list"), document.get("server_count")
+    if not isinstance(count, str):
+        yield _failure("ranktable-strings", f"server_count is {count!r}, not a string")
+    number = _number(count)
+    if number is None or not 2 <= number <= MAX_SERVERS:
+        yield _failure("ranktable-server-count", f"server_count is {count!r}; it must be 2 to {MAX_SERVERS}")
+    if not isinstance(servers, list) or (number is not None and number != len(servers)):
+        listed = len(servers) if isinstance(servers, list) else "no"
+        yield _failure(
+            "ranktable-server-count", f"server_count is {count!r}, server_list has {listed} servers"
+        )
+
+
+def _servers(document: dict[str, Any]) -> Iterator[Finding]:
+    servers = _objects(document.get("server_list"))
+    yield from _no_objects("server_list", document.get("server_list"))
+    for server in servers:
+        yield from _no_objects(f"device of {server.get('server_id')}", server.get("device"))
+    for name in ("server_id", "container_ip"):
+        yield from _own_addresses(name, [server.get(name) for server in servers])
+    devices = [_objects(server.get("device")) for server in servers]
+    lengths = {len(one) for one in devices}
+    if len(lengths) > 1 or any(not 1 <= length <= MAX_CARDS for length in lengths):
+        yield _failure(
+            "ranktable-cards", f"the servers have {', '.join(str(len(one)) for one in devices)} cards"
+        )
+    for server, own in zip(servers, devices, strict=True):
+        yield from _device_ids(str(server.get("server_id")), own)
+    everything = [device for own in devices for device in own]
+    yield from _device_ips(everything)
+    yield from _ranks(everything)
+    if devices and not any(device.get("rank_id") == "0" for device in devices[0]):
+        yield _failure("ranktable-master", 'the first server has no rank "0"')
+
+
+def _objects(listed: object) -> list[dict[str, Any]]:
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _no_objects(name: str, listed: object) -> Iterator[Finding]:
+    for one in listed if isinstance(listed, list) else []:
+        if not isinstance(one, dict):
+            yield _failure("ranktable-objects", f"{name} holds {json.dumps(one)}, which is no object")
+
+
+def _own_addresses(name: str, values: list[object]) -> Iterator[Finding]:
+    for value in values:
+        if not is_usable_address(value):
+            yield _failure("ranktable-address", f"{name} is {value!r}")
+    for value, times in Counter(map(str, values)).items():
+        if times > 1:
+            yield _failure("ranktable-address", f"{name} {value} stands at {times} servers")
+
+
+def _device_ids(server: str, devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    for device in devices:
+        number = _number(device.get("device_id"))
+        if not isinstance(device.get("device_id"), str):
+            yield _failure("ranktable-strings", f"device_id of {server} is {device.get('device_id')!r}")
+        elif number is None or not 0 <= number <= MAX_CARD_ID:
+            yield _failure("ranktable-device-id", f"device_id of {server} is {device['device_id']!r}")
+    numbers = (_number(device.get("device_id")) for device in devices)
+    for value, times in Counter(number for number in numbers if number is not None).items():
+        if times > 1:
+            yield _failure("ranktable-device-id", f"{server} has device_id {value} {times} times")
+
+
+def _device_ips(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    values = [device.get("device_ip") for device in devices]
+    for value in values:
+        if not is_usable_address(value):
+            yield _failure("ranktable-device-ip", f"device_ip is {value!r}")
+    for value, times in Counter(map(str, values)).items():
+        if times > 1:
+            yield _failure("ranktable-device-ip", f"device_ip {value} stands there {times} times")
+
+
+def _ranks(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    values = [device.get("rank_id") for device in devices]
+    for value in values:
+        if not isinstance(value, str):
+            yield _failure("ranktable-strings", f"rank_id is {value!r}")
+    wanted = {str(rank) for rank in range(len(values))}
+    if {str(value) for value in values} != wanted or len(values) > MAX_RANK + 1:
+        odd = sorted({str(value) for value in values} ^ wanted)
+        yield _failure(
+            "ranktable-rank", f"rank_id must run from 0 to {len(values) - 1}; see {', '.join(odd[:4])}"
+        )
+
+
+def _number(value: object) -> int | None:
+    """A number, written as one or as a text; None for anything else, and for one of 20 digits and more."""
+    text = str(value) if isinstance(value, str | int) else ""
+    return int(text) if len(text) < 20 and text.isascii() and text.isdecimal() else None

@@ -1,0 +1,69 @@
+"""What a rule over several fields of config.json is, and the parts of a document that rules look at.
+
+A missing field, or one of the wrong type, is not the business of such a rule: ``fields`` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.findings import Verdict
+
+Parts = dict[str, dict[str, Any]]
+Broken = Callable[[Parts], Iterator[str]]
+
+ALL = (1, 2, 3)
+CODE = "MindIE-LLM v3.0.0 src/config_manager/"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule over several fields.
+
+    Attributes:
+        check: name of the finding.
+        says: the rule, for people.
+        source: where it is known from.
+        broken: yields what breaks it in a document, as texts of field and value.
+        remedy: what to change.
+        verdict: failure if MindIE refuses to start, warning if it starts and misbehaves.
+        generations: which MindIE it is about.
+    """
+
+    check: str
+    says: str
+    source: str
+    broken: Broken
+    remedy: str
+    verdict: Verdict
+    generations: tuple[int, ...]
+
+
+def rule(
+    check: str,
+    says: str,
+    *,
+    source: str,
+    remedy: str,
+    verdict: Verdict = Verdict.FAILURE,
+    generations: tuple[int, ...] = ALL,
+) -> Callable[[Broken], Rule]:
+    """Makes a ``Rule`` of the function that yields what breaks it; ``catalogue`` finds it in its module."""
+    return lambda broken: Rule(check, says, source, broken, remedy, verdict, generations)
+
+
+def several(parts: Parts) -> bool:
+    """Whether the file is for one node of several."""
+    return parts["BackendConfig"].get("multiNodesInferEnabled") is True
+
+
+def models(parts: Parts) -> list[tuple[str, dict[str, Any]]]:
+    """Every model, with what to put before a message about it: nothing for the usual first one."""
+    listed = parts["ModelDeployConfig"].get("ModelConfig")
+    later = enumerate(listed[1:] if isinstance(listed, list) else [], start=1)
+    return [
+        ("", parts["ModelConfig"]),
+        *((f"ModelConfig[{index}]: ", model) for index, model in later if isinstance(model, dict)),
+    ]

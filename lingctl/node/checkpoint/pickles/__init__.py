@@ -1,0 +1,1 @@
+"""The pickle in a checkpoint, read as data: nothing of it is run."""

@@ -1,0 +1,71 @@
+"""The processes of MindIE that run on this node."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Iterator, List, NamedTuple, Optional
+
+from lingctl.node.process import Process, process_numbers
+
+_NAMES = ("mindieservice_daemon", "mindie_llm_server", "mindie_llm_backend_connector")
+_INTERPRETER = re.compile(r"(python[0-9.]*|bash|dash|sh)$")
+_LONGEST = 120
+
+
+class Daemon(NamedTuple):
+    """A process of MindIE.
+
+    Attributes:
+        program: its name.
+        pid: its number, as seen here.
+        user: who runs it.
+        command: its command line, not longer than a line.
+        uses: whether it uses the tree in question; None where that cannot be told.
+        why: what shows it.
+    """
+
+    program: str
+    pid: int
+    user: str
+    command: str
+    uses: Optional[bool]
+    why: str
+
+    def __str__(self) -> str:
+        why = f"; {self.why}" if self.why else ""
+        return f"{self.program} (pid {self.pid}) of {self.user}: {self.command}{why}"
+
+
+def running_daemons() -> List[Daemon]:
+    """All of MindIE's processes on this system; those of another container are not on it."""
+    return [daemon for daemon in all_daemons() if _same_system(daemon.pid)]
+
+
+def all_daemons() -> Iterator[Daemon]:
+    """All of MindIE's processes that are seen here, in whatever container; ``uses`` is not told yet."""
+    for pid in process_numbers():
+        process = Process(pid)
+        try:
+            words = process.words()
+            program = _program(words)
+            if program:
+                yield Daemon(program, pid, process.user(), " ".join(words)[:_LONGEST], None, "")
+        except OSError:
+            continue  # it ended
+
+
+def _program(words: List[str]) -> str:
+    """Which of MindIE's programs a command line runs; empty where it is another."""
+    first = [os.path.basename(word) for word in words[:1]]
+    if first and _INTERPRETER.match(first[0]):
+        first += [os.path.basename(word) for word in words[1:] if not word.startswith("-")][:1]
+    return next((name for name in first if name in _NAMES), "")
+
+
+def _same_system(pid: int) -> bool:
+    try:
+        theirs, ours = os.stat(f"/proc/{pid}/root/"), os.stat("/")
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)

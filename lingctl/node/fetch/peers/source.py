@@ -1,0 +1,216 @@
+"""Files from another machine: this one connects to those that have them, or is connected to by lingctl."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import socket
+import ssl
+import threading
+from typing import Callable, List, Optional, Tuple
+
+from lingctl.node.fetch.listing import ListedFile
+from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, context
+from lingctl.node.fetch.place import Place
+from lingctl.node.fetch.request import Request, Upstream
+from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
+from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
+from lingctl.node.trouble import Trouble
+
+CONNECTIONS = 4
+PORT_FILE = "port.json"
+_CONNECT_SECONDS = 10.0
+_PUSH_SECONDS = 60.0
+_HANDSHAKE_SECONDS = 20.0
+
+
+class PeerSource:
+    """Several connections side by side; each brings one file after the other, going on from what is here."""
+
+    def __init__(self, request: Request, place: Place) -> None:
+        self._request = request
+        self._tls = context(place.inside("tls"), "fetch", server=request.source == "push")
+        self._round = 0
+        self._listener: Optional[socket.socket] = None
+        self._place = place
+
+    def listing(self) -> Tuple[ListedFile, ...]:
+        """See ``Source.listing``: with machines as sources, it is always given."""
+        raise Trouble("a spread needs its list of files", code="usage", exit_status=2)
+
+    def fetch(
+        self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival
+    ) -> List[NotFetched]:
+        """See ``Source.fetch``."""
+        waiting: queue.SimpleQueue[ListedFile] = queue.SimpleQueue()
+        for file in files:
+            waiting.put(file)
+        taker = _Taker(place, progress, arrived, waiting)
+        failures: List[NotFetched] = []
+        connect = self._pushed() if self._request.source == "push" else self._connect
+        threads = [
+            threading.Thread(target=self._work, args=(taker, connect, failures), daemon=True)
+            for _ in range(min(CONNECTIONS, len(files)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._round += 1
+        return failures
+
+    def _work(self, taker: _Taker, connect: Callable[[], Channel], failures: List[NotFetched]) -> None:
+        try:
+            channel = connect()
+        except Trouble as trouble:
+            failures.append(NotFetched("", trouble, True))
+            return
+        try:
+            taker.take_all(channel)
+        except OSError as error:
+            failures.append(_broken(error, taker.at))
+        finally:
+            channel.close()
+
+    def _connect(self) -> Channel:
+        """A connection to the first upstream that answers; each round begins with another one."""
+        upstreams = self._request.upstreams
+        turn = self._round % max(1, len(upstreams))
+        said: List[str] = []
+        for upstream in upstreams[turn:] + upstreams[:turn]:
+            try:
+                return self._reach(upstream)
+            except OSError as error:
+                said.append(f"{upstream.host} port {upstream.port}: {error}")
+        raise Trouble(
+            "no machine that has the files can be reached",
+            evidence="\n".join(said),
+            remedy="see whether a firewall is between the nodes; --spread-port PORT fixes the port to open",
+            code="spread-unreachable",
+        )
+
+    def _reach(self, upstream: Upstream) -> Channel:
+        sock = socket.create_connection((upstream.host, upstream.port), timeout=_CONNECT_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            return Channel(self._tls.wrap_socket(sock, server_hostname=upstream.name))
+        except OSError:
+            sock.close()
+            raise
+
+    def _pushed(self) -> Callable[[], Channel]:
+        """Connections that lingctl makes to us, through its own SSH connection."""
+        listener = self._listener or socket.create_server(("127.0.0.1", 0), backlog=16)
+        listener.settimeout(_PUSH_SECONDS)
+        if self._listener is None:
+            self._listener = listener
+            port = {"port": listener.getsockname()[1]}
+            write_whole(self._place.inside(PORT_FILE), json.dumps(port).encode())
+
+        def accept() -> Channel:
+            try:
+                sock, _ = listener.accept()
+                # It does not take over the listener's.
+                sock.settimeout(_HANDSHAKE_SECONDS)
+                return Channel(self._tls.wrap_socket(sock, server_side=True))
+            except OSError as error:
+                raise Trouble(
+                    "the machine that has the files does not connect",
+                    evidence=str(error),
+                    remedy="run the same command again: it goes on where it stopped",
+                    code="spread-unreachable",
+                ) from error
+
+        return accept
+
+
+class _Taker:
+    """Takes files from a queue and brings each over a channel into the staging folder."""
+
+    def __init__(
+        self,
+        place: Place,
+        progress: OnProgress,
+        arrived: OnArrival,
+        waiting: queue.SimpleQueue[ListedFile],
+    ) -> None:
+        self._place = place
+        self._progress = progress
+        self._arrived = arrived
+        self._waiting = waiting
+        self.at = ""
+
+    def take_all(self, channel: Channel) -> None:
+        """Until no file waits.
+
+        Raises:
+            OSError: the connection broke, or the disk refused.
+        """
+        while True:
+            try:
+                file = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.at = file.path
+            digest = self._take(channel, file)
+            os.replace(self._place.staged(file) + ".part", self._place.staged(file))
+            self._arrived(file, digest)
+
+    def _take(self, channel: Channel, file: ListedFile) -> str:
+        descriptor = os.open(
+            self._place.staged(file) + ".part",
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            FILE_MODE,
+        )
+        with os.fdopen(descriptor, "r+b", buffering=0) as part:
+            sha256 = hashlib.sha256()
+            done = self._hash_what_is_here(part.fileno(), file, sha256.update)
+            part.seek(done)
+            if done < file.size:
+                channel.send_line({"path": file.path, "offset": done})
+            buffer = memoryview(bytearray(BLOCK))
+            while done < file.size:
+                count = channel.receive_frame(buffer[: min(BLOCK, file.size - done)])
+                if count == FAILED:
+                    raise ConnectionError(f"the other machine has no {file.path} to give")
+                if count != WAIT:
+                    write_all(part, buffer[:count])
+                    sha256.update(buffer[:count])
+                    done += count
+                    self._progress(file.path, done)
+        return sha256.hexdigest()
+
+    def _hash_what_is_here(
+        self, descriptor: int, file: ListedFile, update: Callable[[memoryview], None]
+    ) -> int:
+        size = os.fstat(descriptor).st_size
+        if size > file.size:
+            os.ftruncate(descriptor, 0)
+            return 0
+        buffer, done = memoryview(bytearray(BLOCK)), 0
+        while done < size:
+            count = os.preadv(descriptor, [buffer], done)
+            if not count:
+                break  # somebody cut it meanwhile: the rest is asked for
+            update(buffer[:count])
+            done += count
+        self._progress(file.path, done)
+        return done
+
+
+def _broken(error: OSError, path: str) -> NotFetched:
+    if error.errno is not None and not isinstance(error, (ConnectionError, ssl.SSLError, TimeoutError)):
+        return NotFetched(path, system_trouble(error, path), False)
+    return NotFetched(
+        path,
+        Trouble(
+            "the connection to the other machine broke",
+            where=path,
+            evidence=str(error) or type(error).__name__,
+            remedy="run the same command again: it goes on where it stopped",
+            code="spread-broken",
+        ),
+        True,
+    )

@@ -1,0 +1,55 @@
+"""The person at the terminal, as the flows know them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.events import Listener
+from lingctl.findings import Verdict
+from lingctl.flows.run.proposal import Proposal
+from lingctl.output.findings import print_findings
+from lingctl.output.plans import print_plan
+from lingctl.output.progress import progress
+from lingctl.output.questions import confirm
+from lingctl.output.terminal import conversation, say
+from lingctl.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Shows plans and progress on standard error, and asks there.
+
+    Attributes:
+        yes: they agreed beforehand.
+        differences: those of the files are shown with a plan.
+    """
+
+    yes: bool = False
+    differences: bool = False
+
+    def progress(self) -> AbstractContextManager[Listener]:
+        """Progress as ``output.progress`` shows it."""
+        return progress()
+
+    def show(self, proposal: Proposal[Any]) -> None:
+        """Print what is planned: the conversation before a change."""
+        if proposal.heading:
+            say(proposal.heading)
+        print_findings(proposal.findings, above=Verdict.NOTE, console=conversation())
+        for line in proposal.instead:
+            say(line)
+        if not proposal.instead:
+            plan = Plan(proposal.plan.changes) if proposal.changes_only else proposal.plan
+            print_plan(plan, differences=self.differences, wanted=proposal.wanted)
+        for remark in proposal.remarks:
+            say(remark)
+
+    def agrees(self, proposal: Proposal[Any]) -> bool:
+        """Ask.
+
+        Raises:
+            UsageError: nobody is there to ask; names the command to type.
+        """
+        return confirm(proposal.question, yes=self.yes)

@@ -1,0 +1,64 @@
+"""What the person at the terminal is shown of a planned change."""
+
+from __future__ import annotations
+
+import pytest
+
+from lingctl.errors import UsageError
+from lingctl.findings import Finding, Verdict
+from lingctl.flows.run.proposal import Proposal
+from lingctl.output.person import Terminal
+from lingctl.plan import Plan, Run, Stage, Step
+from lingctl.remote.command import command
+
+WARNING = Finding("clock", Verdict.WARNING, "2 s ahead", "node1")
+RUN = (Run(command("true")),)
+PLAN = Plan(
+    (
+        Step(Stage.FILES, "node1", "write a", "change", "missing", RUN, "+text of a"),
+        Step(Stage.FILES, "node1", "write b", "in place", "as wanted"),
+    )
+)
+
+
+def shown(capsys: pytest.CaptureFixture[str], proposal: Proposal[None], **options: bool) -> str:
+    Terminal(**options).show(proposal)
+    said = capsys.readouterr()
+    assert said.out == ""  # standard output is for answers
+    return said.err
+
+
+def proposal(plan: Plan = PLAN, **more: object) -> Proposal[None]:
+    return Proposal(command="lingctl try", question="Do it?", plan=plan, **more)  # type: ignore[arg-type]
+
+
+def test_heading_findings_plan_and_remarks_in_this_order(capsys):
+    said = shown(capsys, proposal(heading="Back to A:", findings=(WARNING,), remarks=("Later.",)))
+    places = [said.index(part) for part in ("Back to A:", "2 s ahead", "write a", "1 change on", "Later.")]
+    assert places == sorted(places)
+    assert "write b" in said and "+text of a" not in said
+
+
+def test_differences_are_shown_to_who_asks_for_them(capsys):
+    assert "+text of a" in shown(capsys, proposal(), differences=True)
+
+
+def test_what_is_in_place_is_left_out_where_only_changes_are_told(capsys):
+    said = shown(capsys, proposal(changes_only=True))
+    assert "write a" in said and "write b" not in said
+
+
+def test_a_proposal_that_tells_more_itself_takes_the_place_of_the_table(capsys):
+    assert shown(capsys, proposal(instead=("node1: absent",))) == "node1: absent\n"
+
+
+def test_an_empty_plan_is_told_in_the_words_of_its_verb(capsys):
+    said = shown(capsys, proposal(Plan(), wanted="release A has it"))
+    assert "Nothing to do: every node is as release A has it." in said
+
+
+def test_whoever_agreed_beforehand_is_not_asked_and_without_a_terminal_nobody_can_be():
+    assert Terminal(yes=True).agrees(proposal())
+    with pytest.raises(UsageError) as caught:
+        Terminal().agrees(proposal())
+    assert caught.value.code == "needs-consent"
