@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from lingctl.node.overlay.package import Package, make_package
-from lingctl.node.overlay.program import Options, act
+from lingctl.node.overlay.program import TreeOptions, act
 from lingctl.release.overlay import package_document
 
 CONTRACT = Path(__file__).parents[1] / "parity" / "contract" / "atb_llm"
@@ -51,7 +51,7 @@ def patch_upstream(root: Path, *paths: str) -> None:
 
 def do(action: str, root: Path, what: Package | None = None, **options: object) -> dict[str, object]:
     """One action of the node program."""
-    return act(action, Options(str(root), **options), what or package())
+    return act(action, TreeOptions(str(root), **options), what or package())
 
 
 def state_of(root: Path, what: Package | None = None) -> str:

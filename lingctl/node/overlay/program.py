@@ -21,7 +21,7 @@ ACTIONS = ("status", "diff", "apply", "verify", "revert", "restore")
 
 
 @dataclass(frozen=True)
-class Options:
+class TreeOptions:
     """What was asked for.
 
     Attributes:
@@ -68,14 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do the action; its answer is the result."""
     package = read_package(arguments.package)
-    options = Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
+    options = TreeOptions(**{field.name: getattr(arguments, field.name) for field in fields(TreeOptions)})
     try:
         return act(arguments.action, options, package)
     except OSError as error:
         raise system_trouble(error) from error
 
 
-def act(action: str, options: Options, package: Package) -> Dict[str, object]:
+def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object]:
     """One action on one tree.
 
     Args:
@@ -95,7 +95,7 @@ def act(action: str, options: Options, package: Package) -> Dict[str, object]:
     return {**result, **_do(action, options, tree, package, store)}
 
 
-def _do(action: str, options: Options, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
+def _do(action: str, options: TreeOptions, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     if action == "apply":
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":
@@ -112,7 +112,7 @@ def _do(action: str, options: Options, tree: Tree, package: Package, store: Stor
     return answer
 
 
-def _restore(options: Options, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
+def _restore(options: TreeOptions, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     if not options.pristine:
         raise Trouble(
             "a pristine tree is needed",
