@@ -1,10 +1,12 @@
-"""Finds ``templates/`` and ``atb_patches/`` in a checkout and in an installed wheel."""
+"""Finds what is shipped beside the code, in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_INCLUDE = re.compile(r"^\. \./(\w+)\.sh$", re.MULTILINE)
 
 
 def asset(name: str) -> Path:
@@ -17,3 +19,14 @@ def asset(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"{name}/ is neither in the installed package nor beside it: reinstall lingctl")
+
+
+def shell(name: str) -> str:
+    """A shell program, as text for a node: ``shell/<name>.sh``, with what it sources in its place.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    folder = name.rpartition("/")[0]
+    text = (_PACKAGE / "shell" / f"{name}.sh").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: shell(f"{folder}/{line[1]}"), text)

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from lingctl.ascend.unread import Unread, closed, closing, unread
+from lingctl.assets import shell
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
@@ -20,18 +21,7 @@ _GENERATIONS: dict[str, CardGeneration] = {
     "d100": "310",
 }
 # lspci is not everywhere; /sys says the same. The count tells "none" from "not readable".
-_PCI = """
-n=0
-for d in /sys/bus/pci/devices/*; do
-  [ -r "$d/vendor" ] || continue
-  n=$((n + 1))
-  read -r vendor <"$d/vendor"
-  [ "$vendor" = 0x19e5 ] || continue
-  read -r device <"$d/device"
-  case $device in 0xd[158]0?) echo "${d##*/} Processing accelerators: Device ${device#0x}";; esac
-done
-echo "pci devices: $n"
-"""
+_PCI = shell("ask/pci")
 
 
 def dev_command() -> Command:

@@ -8,43 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lingctl.ascend.unread import Unread, closed, closing, unread, whole
+from lingctl.assets import shell
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
-_DISKS = """
-for want; do
-  at=$want
-  while [ ! -e "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
-  printf '%s ' "$want"
-  df -kP "$at" | tail -n 1
-done
-"""
-# Only "No such file" is absent: a dead mount, or a folder that may not be entered, is not known.
-_PATHS = """
-for path; do
-  if said=$(stat -L "$path" 2>&1 >/dev/null); then echo "there $path"
-  else
-    case $said in
-      *"No such file"*|*"Not a directory"*) echo "absent $path";;
-      *) echo "unknown $path";;
-    esac
-  fi
-done
-"""
-_DIGESTS = """
-for path; do
-  if [ -f "$path" ]; then sha256sum "$path" 2>/dev/null || echo "unknown  $path"
-  elif [ -d "$path" ]; then
-    if list=$(cd "$path" && ls -ln); then
-      sum=$(printf '%s\n' "$list" | awk '/^-/ && $9 ~ /[.](safetensors|bin|py)$/ {print $5, $9}' |
-        sort | sha256sum)
-      echo "${sum%% *}  $path"
-    else echo "unknown  $path"
-    fi
-  else echo "absent  $path"
-  fi
-done
-"""
+_DISKS = shell("ask/disks")
+_PATHS = shell("ask/paths")
+_DIGESTS = shell("ask/digests")
 _FIREWALL = """
 for unit in firewalld ufw nftables; do
   state=$(systemctl is-active "$unit" 2>/dev/null)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from lingctl.ascend.unread import Unread, unread, whole
+from lingctl.assets import shell
 from lingctl.remote.command import Command, script
 from lingctl.remote.probe import Answer
 
@@ -35,25 +36,7 @@ while waiting and time.monotonic() < ends:
 for host, port in waiting.values():
     print(host, port, "silent")
 """
-_ASK = f"""
-program=$1
-shift
-if command -v python3 >/dev/null; then
-  exec python3 -c "$program" "$@"
-fi
-command -v bash >/dev/null || {{ echo "neither python3 nor bash"; exit 1; }}
-while [ $# -ge 2 ]; do
-  (
-    said=$(timeout {SECONDS} bash -c ': </dev/tcp/$0/$1' "$1" "$2" 2>&1)
-    case $?:$said in
-      0:*) word=connected;; 124:*) word=silent;; *refused*) word=refused;; *) word=no-route;;
-    esac
-    echo "$1 $2 $word"
-  ) &
-  shift 2
-done
-wait
-"""
+_ASK = shell("ask/reach")
 
 
 def reach_command(targets: Sequence[tuple[str, int]]) -> Command:
@@ -61,7 +44,7 @@ def reach_command(targets: Sequence[tuple[str, int]]) -> Command:
     words: list[str | int] = []
     for address, port in targets:
         words += [address, port]
-    return script(_ASK, _PYTHON, *words)
+    return script(_ASK, _PYTHON, SECONDS, *words)
 
 
 def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unread:

@@ -113,27 +113,6 @@ def revert(
     _changed("revert", nodes, options, yes, lock_wait, as_json)
 
 
-@app.command()
-def restore(
-    pristine: Annotated[
-        str, typer.Option("--from", metavar="PRISTINE", help="atb_llm of the same image, never patched.")
-    ],
-    nodes: NodesOption = None,
-    root: RootOption = None,
-    host: HostOption = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Although the two seem to be of different releases.")
-    ] = False,
-    allow_running: RunningOption = False,
-    yes: YesOption = False,
-    lock_wait: LockWaitOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Put stock files back where Ling's own patch overwrote them, and no others. Copies are kept."""
-    options = _options(root, host, force=force, allow_running=allow_running, pristine=pristine)
-    _changed("restore", nodes, options, yes, lock_wait, as_json)
-
-
 def _options(
     root: str | None,
     host: bool,
@@ -141,13 +120,10 @@ def _options(
     record: bool = False,
     force: bool = False,
     allow_running: bool = False,
-    pristine: str | None = None,
 ) -> PatchOptions:
     from lingctl.flows.overlay.patch import PatchOptions
 
-    return PatchOptions(
-        root=root, pristine=pristine, host=host, record=record, force=force, allow_running=allow_running
-    )
+    return PatchOptions(root=root, host=host, record=record, force=force, allow_running=allow_running)
 
 
 def _cluster(nodes: Path | None, options: PatchOptions) -> Cluster | None:
@@ -171,7 +147,7 @@ def _asked(
 
 
 def _changed(
-    action: Literal["apply", "revert", "restore"],
+    action: Literal["apply", "revert"],
     nodes: Path | None,
     options: PatchOptions,
     yes: bool,

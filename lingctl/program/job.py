@@ -8,62 +8,14 @@ from __future__ import annotations
 
 import hashlib
 
+from lingctl.assets import shell
 from lingctl.errors import ConnectError
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Completed, Connection, OutputListener
 
-# Whether the job in $d still runs: its process is there, no zombie, and started when the job did.
-_RUNS = """
-runs() {
-  [ -s "$d/pid" ] && [ ! -e "$d/exit" ] || return 1
-  pid=$(sed -n 1p "$d/pid") start=$(sed -n 2p "$d/pid")
-  read -r line 2>/dev/null <"/proc/$pid/stat" || return 1
-  set -- ${line##*) }
-  [ "$1" != Z ] && [ "${20}" = "$start" ]
-}
-"""
-_START = f"""{_RUNS}
-umask 027
-d=$1
-mkdir -p "$d" || exit 1
-runs && exit 0
-rm -f "$d/pid" "$d/exit" "$d/out" "$d/err"
-setsid sh -c '
-read -r line <"/proc/$$/stat"
-d=$1 text=$2
-set -- ${{line##*) }}
-printf "%s\\n%s\\n" "$$" "${{20}}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid" || exit 1
-sh -c "$text"
-echo $? >"$d/exit.new" && mv "$d/exit.new" "$d/exit"' job "$d" "$2" >"$d/out" 2>"$d/err" </dev/null &
-n=0
-until [ -s "$d/pid" ]; do
-  n=$((n + 1))
-  [ "$n" -gt 100 ] && {{ cat "$d/err" >&2; df -hP "$d" | tail -n 1 >&2; exit 1; }}
-  sleep 0.05
-done
-"""
-_FOLLOW = f"""{_RUNS}
-d=$1 seen=0
-while :; do
-  ended=
-  runs || ended=$(cat "$d/exit" 2>/dev/null || {{ sleep 1; cat "$d/exit" 2>/dev/null; }} || echo lost)
-  size=$(wc -c <"$d/out")
-  if [ "$size" -gt "$seen" ]; then
-    tail -c "+$((seen + 1))" "$d/out" | head -c "$((size - seen))"
-    seen=$size
-  fi
-  [ -n "$ended" ] && break
-  sleep 0.3
-done
-cat "$d/err" >&2
-case $ended in
-  *[!0-9]* | '')
-    echo "it ended without telling how: it was killed, or its disk has no room left to say it" >&2
-    df -hP "$d" | tail -n 1 >&2
-    exit 137 ;;
-esac
-exit "$ended"
-"""
+_START = shell("job/start")
+_APART = shell("job/apart")
+_FOLLOW = shell("job/follow")
 
 
 def job_folder(jobs: str, command: Command) -> str:
@@ -94,7 +46,7 @@ def run_job(
     """
     folder = job_folder(jobs, command)
     title = command.title or "job"
-    start = script(_START, folder, command.text, title=f"start: {title}")
+    start = script(_START, _APART, folder, command.text, title=f"start: {title}")
     connection.run(start, timeout=60).checked(connection.node)
     follow = script(_FOLLOW, folder, title=title)
     try:

@@ -5,6 +5,7 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 
 from __future__ import annotations
 
+from lingctl.assets import shell
 from lingctl.release.layout import Layout
 from lingctl.remote.command import Command, script
 
@@ -36,13 +37,8 @@ _WANTED = "|".join(
         r"\([0-9]+\) *\|",
     )
 )
-# Each with the line before it, for its time. A long console has a hole of zero bytes (start.sh).
-_EARLIER = r"""
-size=$(wc -c <"$1" 2>/dev/null) || exit 0
-[ "$size" -gt "$2" ] || exit 0
-head -c $((size - $2)) "$1" | tr -d '\000' | grep -a -v -E "$4" | grep -a -B 1 -E "$5" |
-  cut -c 1-1000 | head -c "$3"
-"""
+# Each with the line before it, for its time.
+_EARLIER = shell("daemon/earlier")
 
 
 def earlier_errors_command(layout: Layout) -> Command:

@@ -13,6 +13,7 @@ import io
 import re
 import zlib
 
+from lingctl.assets import shell
 from lingctl.mindie.profile import Profile
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
@@ -34,85 +35,8 @@ _COMPRESSED = {
     b"PK\x03\x04": "zip",
     b"7z\xbc\xaf\x27\x1c": "7z",
 }
-_GATHER = r"""
-umask 077
-cluster=$1 name=$2 rank=$3 most=$4 files=$5 mindie=$6
-d=$(mktemp -d 2>/dev/null || mktemp -d -p /dev/shm) || exit 1
-trap 'rm -rf "$d"' EXIT
-cd "$d" || exit 1
-mkdir -p lingctl process_log mindie/log/debug environment_check device_log atb_log
-said() {
-  out=$1
-  shift
-  { echo "\$ $*"; timeout 60 "$@"; echo "exit status $?"; echo; } >>"$out" 2>&1 </dev/null
-}
-end_of() { [ -r "$1" ] && tail -c "$2" "$1" >"$3"; }
-
-cp -r "$cluster/release" lingctl/ 2>/dev/null
-cp "$cluster"/audit.log* lingctl/ 2>/dev/null
-for file in daemon.pid daemon.exit started last-started; do
-  cp "$cluster/run/$file" lingctl/ 2>/dev/null
-done
-end_of "$cluster/run/console.log" 20000000 "worker-$rank.log"
-end_of "$cluster/run/console.log.1" 5000000 lingctl/console-before.log
-ls -lR "$cluster" >lingctl/files.txt 2>&1
-for record in "$cluster"/releases/*.json; do head -n 1 "$record"; done >lingctl/releases.txt 2>/dev/null
-for job in "$cluster"/jobs/*/; do
-  [ -d "$job" ] || continue
-  mkdir -p lingctl/jobs
-  end_of "$job/out" 200000 "lingctl/jobs/$(basename "$job").out"
-  end_of "$job/err" 200000 "lingctl/jobs/$(basename "$job").err"
-done
-
-said lingctl/runtime.txt "$runtime" version
-said lingctl/runtime.txt "$runtime" ps -a
-said lingctl/container.json "$runtime" inspect "$name"
-said lingctl/container-log.txt "$runtime" logs --tail 2000 "$name"
-
-# In the container, running or not: the newest files of moderate size.
-take() {
-  "$runtime" exec "$name" sh -c '
-    cd "$1" 2>/dev/null || exit 1
-    most=$2 files=$3
-    find . -type f -size "-$most" | head -n "$files" | tar -cf - -T -' sh "$1" "$most" "$files" 2>/dev/null |
-    tar -xf - -C "$2" --no-same-owner 2>/dev/null ||
-  "$runtime" cp "$name:$1/." - 2>/dev/null | tar -xf - -C "$2" --no-same-owner 2>/dev/null
-}
-take /root/ascend/log process_log
-take /root/atb/log atb_log
-for place in $mindie; do take "$place" mindie/log/debug; done
-
-dmesg -T 2>/dev/null | tail -n 100000 >dmesg || dmesg 2>/dev/null | tail -n 100000 >dmesg
-for file in /var/log/messages /var/log/syslog; do end_of "$file" 5000000 messages; done
-if cd /var/log/npu 2>/dev/null; then
-  find slog -type f -size "-$most" -mtime -2 2>/dev/null | head -n "$files" | tar -cf - -T - 2>/dev/null |
-    tar -xf - -C "$d/device_log" 2>/dev/null
-  cd "$d" || exit 1
-fi
-
-said environment_check/npu_info_after.txt npu-smi info
-said environment_check/npu_info_after.txt npu-smi info -m
-said environment_check/npu_info_after.txt npu-smi info -t topo
-shift 6
-for card; do
-  for what in health ecc usages; do
-    said environment_check/npu_info_after.txt npu-smi info -t "$what" -i "$card"
-  done
-  for what in link net_health ip gateway tls stat; do
-    said environment_check/npu_info_after.txt hccn_tool -i "$card" "-$what" -g
-  done
-done
-said lingctl/host.txt uname -a
-said lingctl/host.txt date
-said lingctl/host.txt uptime
-said lingctl/host.txt free -m
-said lingctl/host.txt df -h
-said lingctl/host.txt ss -ltnp
-said lingctl/host.txt ps -eo pid,ppid,stat,etime,rss,args
-end_of /usr/local/Ascend/driver/version.info 100000 lingctl/driver.txt
-find . -type d -empty -delete
-tar -czf - .
-"""
+_GATHER = shell("collect/gather")
+_INSIDE = shell("collect/inside")
 _NAME = r"[\w.-]*(?:PASSW(?:OR)?D|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|AUTH)[\w.-]*"
 _SECRETS = (
     re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?\w+\s+)([^\s\"']+)"),
@@ -137,6 +61,7 @@ def gather_command(site: Site, node: str, profile: Profile) -> Command:
     return runtime_script(
         site.runtime,
         _GATHER,
+        _INSIDE,
         str(site.layout.root),
         site.container,
         site.first_rank(node),

@@ -9,23 +9,14 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from lingctl.assets import asset
+from lingctl.assets import asset, shell
 from lingctl.node.overlay.package import folder_digest
 from lingctl.remote.command import Command, script
 
 FOLDER_NAME = "bailing_moe"
 MANIFEST_NAME = "manifest.json"
 
-# A file too many is another overlay too: Python would import it.
-_DIGEST = r"""
-cd "$1" 2>/dev/null || { echo absent; exit 0; }
-LC_ALL=C
-export LC_ALL
-for file in *.py; do
-  [ -f "$file" ] && sha256sum "$file"
-done
-exit 0
-"""
+_DIGEST = shell("ask/overlay")
 
 
 def overlay_folder() -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import ContainerSpec
@@ -24,17 +25,7 @@ from lingctl.remote.command import Command, script
 from lingctl.remote.upload import WriteFile
 
 KEEP = 10
-_PRUNE = """
-cd "$1" || exit 0
-proved=$(ls -1 *.proved 2>/dev/null | sort -r | head -n 1)
-running=$(sed -n 1p "$2" 2>/dev/null)
-ls -1 *.json | sort -r | tail -n "+$(($3 + 1))" | while read -r file; do
-  id=${file%%.*}
-  [ "$id.proved" = "$proved" ] && continue
-  [ -n "$running" ] && [ "$file" = "$id.$running.json" ] && continue
-  rm -f "$file" "$id.proved"
-done
-"""
+_PRUNE = shell("change/prune")
 _PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
 
 

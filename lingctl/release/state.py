@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.host import is_absent
+from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
@@ -17,21 +18,12 @@ from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
 
-# What cannot be looked at (a dead mount, a disk error) is not absent.
-_THERE = """
-if ! said=$(stat -L "$1" 2>&1 >/dev/null); then
-  case $said in
-    *"No such file"*|*"Not a directory"*) echo absent; exit 0;;
-    *) echo "$said" >&2; exit 1;;
-  esac
-fi
-"""
 # Keys are never fetched: their state is their digest.
-_HIDDEN_FILE = f'{_THERE} stat -c "%a %u" "$1" && sum=$(sha256sum <"$1") && echo "${{sum%% *}}"'
-_FILE = f'{_THERE} stat -c "%a %u" "$1" && cat "$1"'
+_HIDDEN_FILE = shell("ask/secret_file")
+_FILE = shell("ask/file")
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
-_LIST = f'{_THERE} cd "$1" && ls -1'
+_LIST = shell("ask/names")
 _JOURNAL_LINES = 200
 
 

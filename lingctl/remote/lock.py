@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
@@ -25,34 +26,9 @@ BEAT_SECONDS = 10
 # Without a sign of life for so long, the holder is taken for gone.
 PATIENCE_SECONDS = 60
 
-_TAKE = """
-umask 027
-mkdir -p "$1" || exit 1
-find "$1" -maxdepth 1 -name '.lock.*' -mmin +1 -exec rm -rf {} + 2>/dev/null
-mkdir "$1/.lock.$2" && printf '%s\\n' "$3" > "$1/.lock.$2/$2" ||
-  { rm -rf "$1/.lock.$2"; df -hP "$1" | tail -n 1 >&2; exit 1; }
-if mv -T "$1/.lock.$2" "$1/lock" 2>/dev/null; then echo taken; exit 0; fi
-rm -rf "$1/.lock.$2"
-"""
-_SHOW = """
-for held in "$1"/lock/*; do
-  seen=$(stat -c %Y "$held" 2>/dev/null) || continue
-  echo "held $(( $(date +%s) - seen )) ${held##*/}"
-  cat "$held" 2>/dev/null
-  exit 0
-done
-echo free
-"""
-_TAKE_OVER = """
-umask 027
-touch -c "$1/lock/$2"
-mv "$1/lock/$2" "$1/lock/$3" 2>/dev/null || { echo lost; exit 0; }
-if printf '%s\\n' "$4" > "$1/lock/$3"; then echo taken; exit 0; fi
-# Not even its name can be written: what cannot be kept is given back.
-rm -f "$1/lock/$3"; rmdir "$1/lock" 2>/dev/null
-df -hP "$1" | tail -n 1 >&2
-exit 1
-"""
+_TAKE = shell("lock/take")
+_SHOW = shell("lock/show")
+_TAKE_OVER = shell("lock/take_over")
 _BEAT = '[ -e "$1/lock/$2" ] && touch -c "$1/lock/$2"'
 _RELEASE = 'rm -f "$1/lock/$2" && { rmdir "$1/lock" 2>/dev/null || true; }'
 

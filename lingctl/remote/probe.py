@@ -12,56 +12,13 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lingctl.assets import shell
 from lingctl.remote.command import Command, script
 
 TIMED_OUT = 124
 _MARK = "\x1e"
 _END = "lingctl-end"
-# Three answers of hccn_tool say "not now": the tool is busy, its lock is held, or the device is occupied.
-# Every process that the script starts counts a hundred times: it uses what the shell itself can do.
-_ASK = """\
-export LC_ALL=C
-PATH=$PATH:/usr/local/Ascend/driver/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
-export PATH
-trap 'rm -rf "$d"' EXIT
-# A tool does not tell that its answer was cut short by a full disk: after each there has to be room for more.
-room() { printf '%8192s' x >"$d/room" && : >"$d/room"; } 2>/dev/null
-for place in "${TMPDIR:-/tmp}" /dev/shm; do
-  d=$(mktemp -d -p "$place" 2>/dev/null) && room && break
-  rm -rf "$d"
-  d=
-done
-[ -n "$d" ] || { echo "no room for answers in ${TMPDIR:-/tmp} and /dev/shm" >&2; exit 1; }
-mark=$(printf '\\036')
-ask() {
-  case " $hung " in *" $4 "*) return;; esac
-  for pause in 0.3 1 2 0; do
-    timeout "$2" sh -c "$3" >"$d/out" 2>"$d/err" </dev/null
-    status=$?
-    room || { printf '%s%s\\n' "$mark" no-room; echo "no room for answers in $d" >&2; exit 1; }
-    [ "$status" = 0 ] && break
-    out= err=
-    read -r out <"$d/out"
-    read -r err <"$d/err"
-    case "$out $err" in
-      *"hccn_tool is busy"*|*"Get lock failed"*|*"The device is occupied"*) ;;
-      *) break;;
-    esac
-    [ "$pause" = 0 ] || sleep "$pause"
-  done
-  [ "$status" = 124 ] && [ "$4" != - ] && hung="$hung $4"
-  printf '%s%s %s\\n' "$mark" "$1" "$status"
-  [ -s "$d/out" ] && base64 <"$d/out"
-  printf '%s\\n' "$mark"
-  [ -s "$d/err" ] && base64 <"$d/err"
-}
-hung=
-while [ $# -ge 4 ]; do
-  ask "$1" "$2" "$3" "$4"
-  shift 4
-done
-printf '%s%s\\n' "$mark" lingctl-end
-"""
+_ASK = shell("ask/probe")
 
 
 @dataclass(frozen=True, slots=True)

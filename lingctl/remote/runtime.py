@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
+from lingctl.assets import shell
 from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.remote.command import Command, command, script
 
-# The same program under another name (package podman-docker) is no other runtime. Podman's warnings may stand
-# before the state.
-_ELSEWHERE = """
-name=$1
-shift
-while [ $# -gt 0 ]; do
-  if [ -e "$2" ] && version=$("$1" --version 2>/dev/null) &&
-    [ "$version" != "$("$runtime" --version 2>/dev/null)" ]; then
-    if said=$("$1" inspect --format "{{.State.Status}}" "$name" 2>&1); then
-      case $said in *running) echo "$1 runs" ;; esac
-    else
-      case $said in *"o such "*) ;; *) echo "$1 unknown" ;; esac
-    fi
-  fi
-  shift 2
-done
-"""
+_ELSEWHERE = shell("ask/elsewhere")
 
 
 def call(runtime: Runtime, *words: str | int, title: str = "") -> Command:

@@ -32,8 +32,10 @@ def wheel(tmp_path_factory) -> Path:
     return only
 
 
-def test_every_template_and_overlay_file_is_inside(wheel):
+def test_every_template_overlay_file_and_shell_program_is_inside(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
+    for program in (CHECKOUT / "lingctl" / "shell").rglob("*.sh"):
+        assert str(program.relative_to(CHECKOUT)) in inside
     for folder in ("templates", "atb_patches"):
         files = [
             path

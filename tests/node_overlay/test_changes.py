@@ -1,4 +1,4 @@
-"""Apply, revert, restore: what they do, what they refuse, and that a tree is given back as it was."""
+"""Apply and revert: what they do, what they refuse, and that a tree is given back as it was."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ import pytest
 from lingctl.node.overlay.package import folder_digest
 from lingctl.node.overlay.tree import snapshot
 from lingctl.node.trouble import Trouble
-from tests.node_overlay.trees import UPSTREAM, do, make_tree, package, patch_upstream, state_of
+from tests.node_overlay.trees import do, make_tree, package, patch_upstream, state_of
 
 
 def test_apply_and_revert_leave_the_tree_as_it_was(tmp_path, root, records):
@@ -147,39 +147,8 @@ def test_a_tree_with_upstreams_patch_is_refused(root):
     before = snapshot(str(root))
     with pytest.raises(Trouble, match="3 of 3 files") as refused:
         do("apply", root)
-    assert "restore --from" in refused.value.remedy
+    assert "pristine image" in refused.value.remedy
     assert "check_other_write_permission is switched off" in refused.value.evidence
-    assert snapshot(str(root)) == before
-
-
-def test_restore_puts_stock_files_back_and_no_others(tmp_path, root):
-    pristine = make_tree(tmp_path / "pristine")
-    (root / "models" / "base" / "router.py").chmod(0o600)
-    patch_upstream(root, UPSTREAM[0], UPSTREAM[2])
-    planned = do("restore", root, pristine=str(pristine), dry_run=True)
-    assert [change["path"] for change in planned["changes"]] == [UPSTREAM[2], UPSTREAM[0]]
-    assert state_of(root) == "upstream-patched"
-    restored = do("restore", root, pristine=str(pristine))
-    assert restored["restored"] == [UPSTREAM[2], UPSTREAM[0]]
-    assert restored["after"]["state"] == "absent"
-    assert subprocess.run(["diff", "-r", pristine, root]).returncode == 0
-    assert do("apply", root)["after"]["state"] == "applied"
-    assert do("restore", root, pristine=str(pristine))["changed"] is False
-
-
-@pytest.mark.parametrize("spoil", ["patched too", "has no", "different releases"])
-def test_restore_takes_only_a_pristine_tree_of_the_same_release(tmp_path, root, spoil):
-    pristine = make_tree(tmp_path / "pristine")
-    patch_upstream(root)
-    if spoil == "patched too":
-        patch_upstream(pristine, UPSTREAM[2])
-    elif spoil == "has no":
-        (pristine / UPSTREAM[2]).unlink()
-    else:
-        (pristine / "models" / "base" / "flash_causal_lm.py").write_text("# another release\n")
-    before = snapshot(str(root))
-    with pytest.raises(Trouble, match=spoil):
-        do("restore", root, pristine=str(pristine))
     assert snapshot(str(root)) == before
 
 

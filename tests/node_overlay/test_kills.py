@@ -18,7 +18,6 @@ import pytest
 from lingctl.node.overlay import swap
 from lingctl.node.overlay.tree import snapshot
 from tests.node_overlay import trees
-from tests.node_overlay.trees import patch_upstream
 
 # Two files are as good as seven here, and the tree's names are looked at in other tests.
 SMALL = trees.package(files={"__init__.py": '"""Ours."""\n', "layout.py": "ours = 1\n"}, requires={})
@@ -186,23 +185,6 @@ def test_killed_while_bringing_an_older_overlay_up_to_date(tmp_path):
         assert do("revert", root)["identical"] is True
 
     _every_kill(tmp_path, prepare, lambda root: do("apply", root), judge)
-
-
-def test_killed_while_restoring(tmp_path):
-    def prepare(folder):
-        root = make_tree(folder)
-        make_tree(folder / "pristine")
-        patch_upstream(root)
-        return root
-
-    def restore(root):
-        return do("restore", root, pristine=str(root.parent / "pristine" / "atb_llm"))
-
-    def judge(root, killed):
-        assert restore(root)["after"]["state"] == "absent"
-        assert snapshot(str(root)) == snapshot(str(root.parent / "pristine" / "atb_llm"))
-
-    _every_kill(tmp_path, prepare, restore, judge)
 
 
 def test_a_change_that_was_killed_is_told(root):

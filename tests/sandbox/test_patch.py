@@ -62,7 +62,7 @@ def test_an_edited_loader_is_refused_with_a_remedy(tree):
     refused = tree("apply", "--yes")
     assert refused.status == 1
     assert "overlay-upstream-patched" in refused.stderr
-    assert "patch restore --from" in refused.stderr
+    assert "pristine image" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

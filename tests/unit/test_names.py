@@ -14,12 +14,7 @@ _PRODUCT = Path(lingctl.__file__).parent
 # Names that may stand more than once, with the reason.
 _ON_PURPOSE = {
     "Answers": "of a probe, and of the node program: both by question",
-    "Addresses": "the same alias, where addresses are wanted and where they are written",
-    "Kind": "of a failure, and of a field: both inside MindIE's own tables",
     "KindChoice": "what may be typed, and the same as the smoke test takes it",
-    "Run": "an action of a plan, and what the journal calls one run of lingctl",
-    "Section": "of hosts.yaml, and of MindIE's config.json",
-    "Stage": "of a plan, and of a daemon's life",
     "Tick": "how far one is, told to a function beside it: never imported",
 }
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lingctl
-from lingctl.assets import asset
+from lingctl.assets import asset, shell
 from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Event, Listener
 from lingctl.flows.files.own_wheel import build_own_wheel
@@ -25,20 +25,7 @@ _PYTHON = re.compile(r"^3\.(\d+)$")
 _OLDEST_MINOR = 11
 # Newest first; pip takes the first that fits. Ascend hosts have glibc 2.28 (openEuler 20.03) or newer.
 _MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-_INSTALL = """#!/bin/sh
-# Installs lingctl from this folder alone: sh install.sh [FOLDER]. PYTHON names another interpreter.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-target=${1:-$HOME/lingctl}
-python=${PYTHON:-python@PYTHON@}
-command -v "$python" >/dev/null || { echo "$python is not here: PYTHON=/path names one" >&2; exit 1; }
-(cd "$here" && sha256sum --check --quiet SHA256SUMS)
-"$python" -m venv --without-pip "$target"
-# pip comes along too: Debian's and Ubuntu's Python often have none.
-set -- "$here"/wheels/pip-*.whl
-"$target/bin/python" "$1/pip" install --quiet --no-index --find-links "$here/wheels" lingctl
-echo "$target/bin/lingctl"
-"""
+_INSTALL = shell("bundle/install")
 
 
 @dataclass(frozen=True, slots=True)

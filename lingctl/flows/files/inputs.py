@@ -13,11 +13,10 @@ from lingctl.events import Event, Listener
 from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Addresses
 from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lingctl.ascend.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
+from lingctl.assets import shell
 from lingctl.checks.roce import unknown
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
@@ -21,22 +22,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import probe_script, probe_timeout, read_answers
 
 Switches = Mapping[str, Mapping[int, Tls | Unread]]
-# The text decides: one exit status of hccn_tool has several meanings. Three answers say "not now".
-_SET = """
-PATH=$PATH:/usr/local/Ascend/driver/tools
-LC_ALL=C
-export PATH LC_ALL
-for pause in 1 3 5 0; do
-  said=$(timeout 30 "$1" -i "$2" -tls -s enable "$3" </dev/null 2>&1)
-  case $said in
-    *"Cmd executed successfully!"*) exit 0;;
-    *"hccn_tool is busy"*|*"Get lock failed"*|*"device is occupied"*) sleep $pause;;
-    *) break;;
-  esac
-done
-printf '%s\\n' "$said" >&2
-exit 1
-"""
+_SET = shell("change/set_tls")
 
 
 def fix_tls(

@@ -62,7 +62,6 @@ class OverlayAnswer:
     recovered: str | None = None
     identical: bool | None = None
     differs: tuple[str, ...] | None = None
-    restored: tuple[str, ...] | None = None
     changes: tuple[Mapping[str, str], ...] | None = None
     imports: Mapping[str, str] | None = None
     record: Mapping[str, str | None] | None = None

@@ -17,14 +17,10 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Stage, Step
 from lingctl.remote.group import Group, connect
 
-Action = Literal["apply", "revert", "restore"]
+PatchAction = Literal["apply", "revert"]
 # What tells beforehand what each would do, and what agreeing to it means.
-_PREVIEWS = {"apply": "diff", "revert": "status", "restore": "restore"}
-_QUESTIONS = {
-    "apply": "Put the overlay there?",
-    "revert": "Take the overlay out?",
-    "restore": "Put these files back?",
-}
+_PREVIEWS = {"apply": "diff", "revert": "status"}
+_QUESTIONS = {"apply": "Put the overlay there?", "revert": "Take the overlay out?"}
 
 
 def look_at_overlay(
@@ -42,7 +38,12 @@ def look_at_overlay(
 
 
 def change_overlay(
-    cluster: Cluster | None, action: Action, options: PatchOptions, person: Person, *, lock_wait: float = 0.0
+    cluster: Cluster | None,
+    action: PatchAction,
+    options: PatchOptions,
+    person: Person,
+    *,
+    lock_wait: float = 0.0,
 ) -> Outcome[PatchReport]:
     """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
 
@@ -55,9 +56,9 @@ def change_overlay(
         LockedError: somebody else is changing this cluster, or the tree.
         LingctlError: it cannot be done here; what fails on a node is in the report.
     """
-    preview, beforehand = _PREVIEWS[action], replace(options, dry_run=True)
+    preview = _PREVIEWS[action]
     if cluster is None:
-        proposal = _proposal(action, Plan(), patch_here(preview, beforehand))
+        proposal = _proposal(action, Plan(), patch_here(preview, options))
         person.show(proposal)
         if not person.agrees(proposal):
             return Outcome(proposal, "declined")
@@ -69,12 +70,12 @@ def change_overlay(
         def run(group: Group, listener: Listener, change: Change) -> PatchReport:
             return change_nodes(group, cluster, plan, action, options, change)
 
-        return replace(_proposal(action, plan, patch_nodes(group, cluster, preview, beforehand)), run=run)
+        return replace(_proposal(action, plan, patch_nodes(group, cluster, preview, options)), run=run)
 
     return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
-def plan_by_hand(cluster: Cluster, action: Action) -> Plan:
+def plan_by_hand(cluster: Cluster, action: PatchAction) -> Plan:
     """One step on each node, as the journal has it: the node program looks for itself what has to change."""
     steps = (
         Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for") for name in cluster.node_names
@@ -83,7 +84,7 @@ def plan_by_hand(cluster: Cluster, action: Action) -> Plan:
 
 
 def change_nodes(
-    group: Group, cluster: Cluster, plan: Plan, action: Action, options: PatchOptions, change: Change
+    group: Group, cluster: Cluster, plan: Plan, action: PatchAction, options: PatchOptions, change: Change
 ) -> PatchReport:
     """Do the action on every node as ``patch_nodes`` does, and write it down there."""
     reached = Plan(tuple(step for step in plan.steps if step.node in group.connections))
@@ -109,7 +110,7 @@ def differences(report: PatchReport, *, whole: bool = False) -> Iterator[str]:
                 yield change["difference"]
 
 
-def _proposal(action: Action, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
+def _proposal(action: PatchAction, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
     return Proposal(
         command=f"lingctl patch {action}",
         question=_QUESTIONS[action],

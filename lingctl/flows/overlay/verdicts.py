@@ -22,7 +22,7 @@ _REMEDIES = {
     "modified": f"see lingctl patch diff; {_APPLY} (a copy of the folder is kept)",
     "partial": _APPLY,
     "foreign": f"{_APPLY} (the folder is kept, and comes back on revert)",
-    "upstream-patched": "start from a pristine image, or: lingctl patch restore --from PRISTINE_ATB_LLM",
+    "upstream-patched": "take a pristine image",
     "stock-drift": "lingctl patch verify; if all is well, lingctl patch revert and apply again",
     "unsupported": "use MindIE 1.0.0 or 3.0.0",
 }
@@ -32,7 +32,7 @@ def judge(action: str, answers: Mapping[str, OverlayAnswer | LingctlError]) -> t
     """Verdicts on the answers of all places after an action."""
     findings: list[Finding] = []
     # After these two the overlay is not there because nobody wants it to be.
-    fine = ("applied", "absent", "foreign") if action in ("revert", "restore") else ("applied",)
+    fine = ("applied", "absent", "foreign") if action == "revert" else ("applied",)
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
             findings.append(_unasked(node, answer))

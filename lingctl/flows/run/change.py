@@ -8,36 +8,28 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from lingctl import interrupts
+from lingctl.assets import shell
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.run.lock import Lock, locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Step
-from lingctl.release.journal import Result, Run, begin_line, end_line, step_line
+from lingctl.release.journal import ChangeRun, Result, begin_line, end_line, step_line
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group, connect_node
 
-_APPEND = """
-umask 027
-newline='
-'
-mkdir -p "${1%/*}" || exit 1
-[ "$(wc -c <"$1" 2>/dev/null || echo 0)" -gt 2000000 ] && mv -f "$1" "$1.1"
-# A line that was cut short by a full disk must not spoil this one.
-if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >>"$1"; fi
-printf '%s\\n' "$2" >>"$1" && tail -n 20 "$1" | grep -qxF -e "${2##*$newline}" && exit 0
-df -hP "${1%/*}" | tail -n 1 >&2
-exit 1
-"""
+_APPEND = shell("change/append")
 
 
 class Change:
     """What ``execute`` tells of its steps; see ``changing``."""
 
-    def __init__(self, group: Group, cluster: Cluster, run: Run, lock: Lock, listener: Listener) -> None:
+    def __init__(
+        self, group: Group, cluster: Cluster, run: ChangeRun, lock: Lock, listener: Listener
+    ) -> None:
         self._group = group
         self._path = layout_of(cluster).audit
         self._run = run
@@ -108,7 +100,7 @@ def changing(
     connection = connect_node(cluster, cluster.primary)
     try:
         with locked(connection, cluster, command, listener, wait=wait) as lock:
-            run = Run(lock.holder.token[:8], command, lock.holder.who)
+            run = ChangeRun(lock.holder.token[:8], command, lock.holder.who)
             change = Change(group, cluster, run, lock, listener)
             try:
                 yield change

@@ -55,7 +55,15 @@ def pushing(
     ended = threading.Event()
     threads = [
         threading.Thread(
-            target=_Push(group, nodes[name], tls_name(name), authority, folder, wants.files, ended).run,
+            target=_Push(
+                group=group,
+                node=nodes[name],
+                name=tls_name(name),
+                authority=authority,
+                folder=folder,
+                files=wants.files,
+                ended=ended,
+            ).run,
             name=f"push to {name}",
             daemon=True,
         )
@@ -76,6 +84,7 @@ class _Push:
 
     def __init__(
         self,
+        *,
         group: Group,
         node: NodeFetch,
         name: str,

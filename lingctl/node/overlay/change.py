@@ -11,7 +11,7 @@ from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
 from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
 from lingctl.node.overlay.store import Document, Store, copy_folder, locked
-from lingctl.node.overlay.swap import new_id, recover, replace_files, replace_folder, write_folder
+from lingctl.node.overlay.swap import new_id, recover, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
 from lingctl.node.trouble import Trouble
 
@@ -60,12 +60,12 @@ def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> No
     replace_folder(
         tree,
         store,
-        "apply",
-        change,
-        lambda folder: write_folder(folder, package.files, like),
-        package.digests,
-        receipt,
-        backup,
+        operation="apply",
+        change=change,
+        fill=lambda folder: write_folder(folder, package.files, like),
+        after=package.digests,
+        receipt=receipt,
+        backup=backup,
     )
 
 
@@ -146,78 +146,19 @@ def _take_out(
                 code="overlay-record",
             )
         replace_folder(
-            tree, store, "revert", new_id(), lambda folder: copy_folder(backup, folder), wanted, None, keep
+            tree,
+            store,
+            operation="revert",
+            change=new_id(),
+            fill=lambda folder: copy_folder(backup, folder),
+            after=wanted,
+            backup=keep,
         )
         shutil.rmtree(backup)
     elif there:
-        replace_folder(tree, store, "revert", new_id(), None, None, None, keep)
+        replace_folder(tree, store, operation="revert", change=new_id(), backup=keep)
     else:
         store.keep_receipt(None)
-
-
-def restore(
-    tree: Tree,
-    package: Package,
-    store: Store,
-    pristine: Tree,
-    *,
-    allow_running: bool = False,
-    force: bool = False,
-) -> Dict[str, object]:
-    """Put stock files back in the place of those of Ling's own patch, and no others.
-
-    Args:
-        tree: the patched tree.
-        package: knows the patch's files.
-        store: keeps the replaced files.
-        pristine: the same release, never patched.
-        allow_running: although MindIE runs from the tree.
-        force: although the two trees seem to be of different releases.
-
-    Raises:
-        Trouble: the pristine tree is none, or of another release.
-    """
-    with locked(tree):
-        recovered = recover(tree, store)
-        contents = restorable(tree, package, pristine, force=force)
-        if contents:
-            _refuse_running(tree, allow_running)
-            replace_files(tree, store, new_id(), contents)
-        result = _done(tree, package, store, changed=bool(contents), recovered=recovered)
-    return {**result, "restored": list(contents)}
-
-
-def restorable(tree: Tree, package: Package, pristine: Tree, *, force: bool = False) -> Dict[str, bytes]:
-    """The stock content of every file of the tree that is the patch's, in the order to write them.
-
-    Raises:
-        Trouble: the pristine tree lacks one, is patched too, or is of another release.
-    """
-    patched = [path for path, digest in package.upstream.items() if tree.digest(path) == digest]
-    # The loader last: until then a half-restored tree still says that it is patched.
-    patched.sort(key=lambda path: (path == "models/__init__.py", path))
-    contents: Dict[str, bytes] = {}
-    for path in patched:
-        content = pristine.read(path)
-        if content is None or pristine.digest(path) == package.upstream[path]:
-            raise Trouble(
-                f"the pristine tree {'has no' if content is None else 'is patched too:'} {path}",
-                where=pristine.root,
-                remedy="take atb_llm from an image that was never patched",
-                code="overlay-not-pristine",
-            )
-        contents[path] = content
-    others = [path for path in package.watched if path not in package.upstream]
-    unlike = [path for path in others if tree.digest(path) != pristine.digest(path)]
-    if contents and unlike and not force:
-        raise Trouble(
-            "the two trees are of different releases, or one is hot-fixed",
-            where=pristine.root,
-            evidence=f"these files are in no patch and differ: {', '.join(unlike[:5])}",
-            remedy="take atb_llm from the same image; --force restores all the same",
-            code="overlay-not-pristine",
-        )
-    return contents
 
 
 def _refuse_unfit(state: TreeState) -> None:

@@ -1,10 +1,10 @@
-"""What an apply, a revert or a restore would change, as unified differences: nothing is written."""
+"""What an apply would change, as unified differences: nothing is written."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Optional
 
 from lingctl.node.overlay.package import FOLDER, MODELS, Package
 from lingctl.node.overlay.tree import Tree, folder_files
@@ -21,11 +21,6 @@ def overlay_difference(tree: Tree, package: Package) -> List[Dict[str, str]]:
         before = tree.read(path) if name in present else None
         entries.append(_entry(tree, path, before, package.files.get(name)))
     return entries
-
-
-def restore_difference(tree: Tree, contents: Mapping[str, bytes]) -> List[Dict[str, str]]:
-    """Every file that a restore would put back."""
-    return [_entry(tree, path, tree.read(path), content) for path, content in contents.items()]
 
 
 def _entry(tree: Tree, path: str, before: Optional[bytes], after: Optional[bytes]) -> Dict[str, str]:

@@ -8,16 +8,15 @@ from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
-from lingctl.node.overlay.difference import overlay_difference, restore_difference
+from lingctl.node.overlay.difference import overlay_difference
 from lingctl.node.overlay.package import Package, read_package
 from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
 from lingctl.node.progress import Report
-from lingctl.node.trouble import Trouble
 
-ACTIONS = ("status", "diff", "apply", "verify", "revert", "restore")
+ACTIONS = ("status", "diff", "apply", "verify", "revert")
 
 
 @dataclass(frozen=True)
@@ -26,31 +25,21 @@ class TreeOptions:
 
     Attributes:
         root: the atb_llm package; looked for where it is None.
-        pristine: atb_llm of a pristine image, for restore.
         record: also give the digests of the stock files.
-        dry_run: only tell what a restore would change.
         force: go on although something is not as it should be; a copy is kept.
         allow_running: although MindIE runs from the tree.
     """
 
     root: Optional[str] = None
-    pristine: Optional[str] = None
     record: bool = False
-    dry_run: bool = False
     force: bool = False
     allow_running: bool = False
 
     def words(self) -> List[str]:
         """The same as arguments of the program."""
-        named = {"--root": self.root, "--from": self.pristine}
-        flags = {
-            "--record": self.record,
-            "--dry-run": self.dry_run,
-            "--force": self.force,
-            "--allow-running": self.allow_running,
-        }
-        words = [word for name, value in named.items() if value for word in (name, value)]
-        return words + [name for name, wanted in flags.items() if wanted]
+        flags = {"--record": self.record, "--force": self.force, "--allow-running": self.allow_running}
+        named = ["--root", self.root] if self.root else []
+        return named + [name for name, wanted in flags.items() if wanted]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS)
     parser.add_argument("--package", required=True, metavar="FILE", help="the overlay, as lingctl packs it")
     parser.add_argument("--root", metavar="DIR", help="the atb_llm package; looked for if not given")
-    parser.add_argument("--from", dest="pristine", metavar="DIR", help="atb_llm of a pristine image")
     parser.add_argument("--record", action="store_true", help="print the digests of the stock files")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would change")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--allow-running", action="store_true")
 
@@ -100,8 +87,6 @@ def _do(action: str, options: TreeOptions, tree: Tree, package: Package, store: 
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":
         return change.revert(tree, package, store, force=options.force, allow_running=options.allow_running)
-    if action == "restore":
-        return _restore(options, tree, package, store)
     if action == "verify":
         return verify(tree, package, store)
     answer: Dict[str, object] = {"after": look(tree, package, store).as_json()}
@@ -110,23 +95,3 @@ def _do(action: str, options: TreeOptions, tree: Tree, package: Package, store: 
     if options.record:
         answer["record"] = {path: tree.digest(path) for path in package.watched}
     return answer
-
-
-def _restore(options: TreeOptions, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
-    if not options.pristine:
-        raise Trouble(
-            "a pristine tree is needed",
-            remedy="--from PRISTINE_ATB_LLM, e.g. copied out of the vendor's image",
-            code="usage",
-            exit_status=2,
-        )
-    pristine = Tree(options.pristine)
-    if options.dry_run:
-        contents = change.restorable(tree, package, pristine, force=options.force)
-        return {
-            "after": look(tree, package, store).as_json(),
-            "changes": restore_difference(tree, contents),
-        }
-    return change.restore(
-        tree, package, store, pristine, allow_running=options.allow_running, force=options.force
-    )

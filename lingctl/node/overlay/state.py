@@ -14,8 +14,8 @@ from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.overlay.versions import Evidence, release_of, versions_of
 
 PRISTINE_REMEDY = (
-    "start from a pristine image (lingctl deploy mounts the overlay into one), or put the stock files back: "
-    "lingctl patch restore --from PRISTINE_ATB_LLM"
+    "start from a pristine image (lingctl deploy mounts the overlay into one); without a container, put "
+    "atb_llm of such an image there"
 )
 
 

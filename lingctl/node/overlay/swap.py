@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import shutil
-from typing import Callable, Dict, Mapping, Optional, cast
+from typing import Callable, Mapping, Optional, cast
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE, create, sync_folder
 from lingctl.node.overlay.store import Document, Store, copy_folder
@@ -37,11 +37,12 @@ def work_folder(tree: Tree, change: str) -> str:
 def replace_folder(
     tree: Tree,
     store: Store,
+    *,
     operation: str,
     change: str,
-    fill: Optional[Fill],
-    after: Optional[Mapping[str, str]],
-    receipt: Optional[Document],
+    fill: Optional[Fill] = None,
+    after: Optional[Mapping[str, str]] = None,
+    receipt: Optional[Document] = None,
     backup: str = "",
 ) -> None:
     """Replace the overlay's folder, or remove it, and record that.
@@ -93,8 +94,6 @@ def recover(tree: Tree, store: Store) -> str:
     journal = store.journal()
     if journal is None:
         return ""
-    if journal["operation"] == "restore":
-        return _recover_files(tree, store, journal)
     work = work_folder(tree, str(journal["change"]))
     old = os.path.join(work, "old")
     if folder_files(tree.target) == journal["after"]:
@@ -113,66 +112,21 @@ def recover(tree: Tree, store: Store) -> str:
     return word
 
 
-def replace_files(tree: Tree, store: Store, change: str, contents: Mapping[str, bytes]) -> None:
-    """Replace single files of the tree; after a kill the next run does the rest. Modes and owners stay.
-
-    Args:
-        tree: the tree, locked.
-        store: its records; the files as they are go into its backup ``change``.
-        change: from ``new_id``.
-        contents: new content by path, in the order in which they are replaced.
-    """
-    work = work_folder(tree, change)
-    journal: Dict[str, object] = {
-        "operation": "restore",
-        "change": change,
-        "files": list(contents),
-        "staged": False,
-    }
-    store.keep_journal(journal)
-    saved = os.path.join(store.backups, change)
-    for path in contents:
-        os.makedirs(os.path.dirname(os.path.join(saved, path)), mode=FOLDER_MODE, exist_ok=True)
-        shutil.copy2(tree.path(path), os.path.join(saved, path))
-    os.mkdir(work, 0o700)
-    for number, (path, content) in enumerate(contents.items()):
-        like = os.stat(tree.path(path))
-        _write(os.path.join(work, str(number)), content, like.st_mode & 0o7777, like)
-    sync_folder(work)
-    store.keep_journal({**journal, "staged": True})
-    recover(tree, store)
-
-
-def _recover_files(tree: Tree, store: Store, journal: Mapping[str, object]) -> str:
-    work = work_folder(tree, str(journal["change"]))
-    if not journal["staged"]:
-        shutil.rmtree(os.path.join(store.backups, str(journal["change"])), ignore_errors=True)
-        _end(tree, store, work)
-        return "undone"
-    for number, path in enumerate(cast("list[str]", journal["files"])):
-        staged = os.path.join(work, str(number))
-        if os.path.isfile(staged):
-            os.replace(staged, tree.path(path))
-            sync_folder(os.path.dirname(tree.path(path)))
-    _end(tree, store, work)
-    return "finished"
-
-
 def write_folder(folder: str, files: Mapping[str, bytes], like: os.stat_result) -> None:
     """Make a folder of files, to the disk, with the modes that MindIE demands and a neighbour's owner."""
     os.mkdir(folder, FOLDER_MODE)
     os.chmod(folder, FOLDER_MODE)
     for name, content in files.items():
-        _write(os.path.join(folder, name), content, FILE_MODE, like)
+        _write(os.path.join(folder, name), content, like)
     _own(folder, like)
     sync_folder(folder)
 
 
-def _write(path: str, content: bytes, mode: int, like: os.stat_result) -> None:
+def _write(path: str, content: bytes, like: os.stat_result) -> None:
     with os.fdopen(create(path), "wb") as file:
         file.write(content)
         file.flush()
-        os.fchmod(file.fileno(), mode)
+        os.fchmod(file.fileno(), FILE_MODE)
         os.fsync(file.fileno())
     _own(path, like)
 
