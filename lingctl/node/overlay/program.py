@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
@@ -89,7 +89,7 @@ def _do(action: str, options: TreeOptions, tree: Tree, package: Package, store: 
         return change.revert(tree, package, store, force=options.force, allow_running=options.allow_running)
     if action == "verify":
         return verify(tree, package, store)
-    answer: Dict[str, object] = {"after": look(tree, package, store).as_json()}
+    answer: Dict[str, object] = {"after": asdict(look(tree, package, store))}
     if action == "diff":
         answer["changes"] = overlay_difference(tree, package)
     if options.record:
