@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lingctl.mindie.overlay import package_document
 from lingctl.node.overlay.package import Package, make_package
-from lingctl.node.overlay.program import Options, act
+from lingctl.node.overlay.program import TreeOptions, act
 
 CONTRACT = Path(__file__).parents[1] / "parity" / "contract" / "atb_llm"
 UPSTREAM = ("models/__init__.py", "models/deepseek/input_builder_deepseek.py", "utils/file_utils.py")
@@ -51,7 +51,7 @@ def patch_upstream(root: Path, *paths: str) -> None:
 
 def do(action: str, root: Path, what: Package | None = None, **options: object) -> dict[str, object]:
     """One action of the node program."""
-    return act(action, Options(str(root), **options), what or package())
+    return act(action, TreeOptions(str(root), **options), what or package())
 
 
 def state_of(root: Path, what: Package | None = None) -> str:

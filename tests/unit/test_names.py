@@ -13,9 +13,7 @@ _PRODUCT = Path(lingctl.__file__).parent
 
 # Names that may stand more than once, with the reason.
 _ON_PURPOSE = {
-    "Answer": "a node's answer as text, and the same as an alias where a program's document is read",
     "Answers": "of a probe, and of the node program: both by question",
-    "Event": "of the events that people hear, and of the lines of the node program",
     "KindChoice": "what may be typed, and the same as the smoke test takes it",
     "Tick": "how far one is, told to a function beside it: never imported",
 }

@@ -31,7 +31,7 @@ exec "$@"
 """
 _SLACK = 300.0
 
-Outcome = Literal["good", "wrong", "failed"]
+CardOutcome = Literal["good", "wrong", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class CardAnswer:
 
     card: int
     rank: int | None = None
-    product: Outcome | None = None
+    product: CardOutcome | None = None
     product_error: float | None = None
-    reduced: Outcome | None = None
+    reduced: CardOutcome | None = None
     seconds: float | None = None
     error: str | None = None
 

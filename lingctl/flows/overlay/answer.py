@@ -4,40 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from lingctl.node.overlay.state import TreeState
 from lingctl.program.answers import as_document
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamPatch:
-    """How much of Ling's own patch is in the tree; see ``node.overlay.state``."""
-
-    files: tuple[str, ...]
-    of: int
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OverlayState:
-    """The tree as it is; see ``node.overlay.state``."""
-
-    state: str
-    good: bool
-    root: str
-    delivery: str
-    digest: str
-    overlay: str
-    release: str
-    tested: str
-    versions: tuple[Mapping[str, Any], ...]
-    upstream: UpstreamPatch
-    missing: tuple[str, ...]
-    drift: tuple[str, ...]
-    unknown_stock: tuple[str, ...]
-    problems: tuple[str, ...]
-    notes: tuple[str, ...]
-    interrupted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +26,7 @@ class OverlayAnswer:
     action: str
     shipped: Mapping[str, str]
     also: tuple[str, ...]
-    after: OverlayState
+    after: TreeState
     changed: bool | None = None
     recovered: str | None = None
     identical: bool | None = None

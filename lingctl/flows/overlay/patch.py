@@ -13,7 +13,7 @@ from lingctl.flows.overlay.verdicts import judge
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.overlay import package_document
 from lingctl.node.overlay.package import make_package
-from lingctl.node.overlay.program import Options, act
+from lingctl.node.overlay.program import TreeOptions, act
 from lingctl.program.answers import read_result
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.translate import troubles_as_errors
@@ -28,7 +28,7 @@ _TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
-class PatchOptions(Options):
+class PatchOptions(TreeOptions):
     """What was asked for.
 
     Attributes:

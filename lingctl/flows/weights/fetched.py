@@ -26,7 +26,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Listing):
+class WholeFolder(Listing):
     """Files of a whole folder of weights, and their digest."""
 
     digest: str
@@ -44,14 +44,14 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class ListeningPort:
     """Where files are given or awaited."""
 
     port: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StoppedProgram:
     """Whether something ran that is ended now."""
 
     stopped: bool

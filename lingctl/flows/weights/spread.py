@@ -8,7 +8,7 @@ from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
-from lingctl.flows.weights.fetched import Fetched, Port, Stopped
+from lingctl.flows.weights.fetched import Fetched, ListeningPort, StoppedProgram
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.push import pushing
@@ -52,7 +52,7 @@ def stop_on_nodes(group: Group, cluster: Cluster, folder: str) -> dict[str, bool
     """End what runs in the background on every node; tells where something did. What has arrived is kept."""
 
     def stop(connection: Connection) -> bool:
-        return NodeFetch(connection, cluster, folder).ask(Stopped, "stop").stopped
+        return NodeFetch(connection, cluster, folder).ask(StoppedProgram, "stop").stopped
 
     return group.all(stop)
 
@@ -98,7 +98,7 @@ class _Spreading:
         push = source.folder if source.kind == "folder" and not source.node else ""
         with pushing(self._group, self._nodes, self._found, self._authority, push, self._tls_name):
             results = self._get_all()
-        each(self._group, lambda name: self._nodes[name].ask(Stopped, "serve-stop"), self._givers)
+        each(self._group, lambda name: self._nodes[name].ask(StoppedProgram, "serve-stop"), self._givers)
         return succeeded(results)
 
     def _get_all(self) -> dict[str, Fetched | LingctlError]:
@@ -116,7 +116,7 @@ class _Spreading:
         request = self._request(name, {})._replace(host=address, port=self._options.port)
         key = self._authority.issue(self._tls_name(name))
         node.put_request(request, self._authority.certificate, serve=key)
-        return node.ask(Port, "serve-start").port
+        return node.ask(ListeningPort, "serve-start").port
 
     def _hand_over(self, name: str, ports: Mapping[str, int]) -> None:
         """Give a node its request, and its key where it needs one."""

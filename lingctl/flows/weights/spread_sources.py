@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lingctl.errors import LingctlError, NodeError, WeightsError
-from lingctl.flows.weights.fetched import Held, Listing, Room
+from lingctl.flows.weights.fetched import Listing, Room, WholeFolder
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.wanted import WeightsSource
@@ -77,8 +77,8 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
 
 
 def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
-    answers = each(group, lambda name: nodes[name].ask(Held, "have", timeout=_DAY), nodes)
-    whole = {name: answer for name, answer in answers.items() if isinstance(answer, Held)}
+    answers = each(group, lambda name: nodes[name].ask(WholeFolder, "have", timeout=_DAY), nodes)
+    whole = {name: answer for name, answer in answers.items() if isinstance(answer, WholeFolder)}
     if not whole:
         raise_failures(answers)
     digests = {name: answer.digest for name, answer in whole.items()}

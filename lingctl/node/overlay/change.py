@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Dict, Mapping, Optional, cast
 
@@ -31,9 +32,9 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
         recovered = recover(tree, store)
         state = look(tree, package, store)
         _refuse_unfit(state)
-        if state.files == package.digests and (state.delivery == "mount" or not state.problems):
+        if state.digest == package.digest and (state.delivery == "mount" or not state.problems):
             receipt = store.receipt()
-            if state.delivery == "copy" and not (receipt and receipt["files"] == state.files):
+            if state.delivery == "copy" and not (receipt and receipt["files"] == package.digests):
                 # Somebody put the same files there; from now on they are ours to revert.
                 store.keep_receipt(_receipt(tree, package, receipt, backup="", before=None))
             return _done(tree, package, store, changed=False, recovered=recovered)
@@ -52,7 +53,7 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
 def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> None:
     change = new_id()
     earlier = store.receipt()
-    backup = change if state.word in ("foreign", "modified") else ""
+    backup = change if state.state in ("foreign", "modified") else ""
     # What stood there before the first apply is what revert brings back, not a later edit of ours.
     original = "" if earlier else backup
     receipt = _receipt(tree, package, earlier, backup=original, before=snapshot(tree.root))
@@ -108,8 +109,8 @@ def revert(
                 remedy=_MOUNTED_REMEDY,
                 code="overlay-mounted",
             )
-        word = look(tree, package, store).word
-        if receipt is None and (files is None or word == "foreign"):
+        state = look(tree, package, store).state
+        if receipt is None and (files is None or state == "foreign"):
             # Also after a revert that brought somebody's folder back, or that was killed at its very end.
             return _done(tree, package, store, changed=recovered == "finished", recovered=recovered)
         ours = files is None or files == (receipt["files"] if receipt else package.digests)
@@ -162,15 +163,15 @@ def _take_out(
 
 
 def _refuse_unfit(state: TreeState) -> None:
-    if state.word == "upstream-patched":
+    if state.state == "upstream-patched":
         raise Trouble(
             state.problems[0],
             where=state.root,
-            evidence="\n".join([*state.patch.files, *state.problems[1:]]),
+            evidence="\n".join([*state.upstream.files, *state.problems[1:]]),
             remedy=PRISTINE_REMEDY,
             code="overlay-upstream-patched",
         )
-    if state.word == "unsupported":
+    if state.state == "unsupported":
         raise Trouble(
             state.problems[-1],
             where=state.root,
@@ -203,4 +204,4 @@ def _refuse_running(tree: Tree, allowed: bool) -> None:
 
 
 def _done(tree: Tree, package: Package, store: Store, *, changed: bool, recovered: str) -> Dict[str, object]:
-    return {"changed": changed, "recovered": recovered, "after": look(tree, package, store).as_json()}
+    return {"changed": changed, "recovered": recovered, "after": asdict(look(tree, package, store))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
@@ -20,7 +20,7 @@ ACTIONS = ("status", "diff", "apply", "verify", "revert")
 
 
 @dataclass(frozen=True)
-class Options:
+class TreeOptions:
     """What was asked for.
 
     Attributes:
@@ -37,13 +37,9 @@ class Options:
 
     def words(self) -> List[str]:
         """The same as arguments of the program."""
-        flags = {
-            "--record": self.record,
-            "--force": self.force,
-            "--allow-running": self.allow_running,
-        }
-        words = ["--root", self.root] if self.root else []
-        return words + [name for name, wanted in flags.items() if wanted]
+        flags = {"--record": self.record, "--force": self.force, "--allow-running": self.allow_running}
+        named = ["--root", self.root] if self.root else []
+        return named + [name for name, wanted in flags.items() if wanted]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do the action; its answer is the result."""
     package = read_package(arguments.package)
-    options = Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
+    options = TreeOptions(**{field.name: getattr(arguments, field.name) for field in fields(TreeOptions)})
     try:
         return act(arguments.action, options, package)
     except OSError as error:
         raise system_trouble(error) from error
 
 
-def act(action: str, options: Options, package: Package) -> Dict[str, object]:
+def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object]:
     """One action on one tree.
 
     Args:
@@ -86,14 +82,14 @@ def act(action: str, options: Options, package: Package) -> Dict[str, object]:
     return {**result, **_do(action, options, tree, package, store)}
 
 
-def _do(action: str, options: Options, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
+def _do(action: str, options: TreeOptions, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     if action == "apply":
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":
         return change.revert(tree, package, store, force=options.force, allow_running=options.allow_running)
     if action == "verify":
         return verify(tree, package, store)
-    answer: Dict[str, object] = {"after": look(tree, package, store).as_json()}
+    answer: Dict[str, object] = {"after": asdict(look(tree, package, store))}
     if action == "diff":
         answer["changes"] = overlay_difference(tree, package)
     if options.record:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from typing import Dict
 
 from lingctl.node.overlay.package import Package
@@ -39,16 +40,14 @@ def verify(tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     An import that is skipped for want of the device's packages is told, and is no failure.
     """
     state = look(tree, package, store)
-    imports = _imports(tree) if state.files is not None else {}
+    imports = _imports(tree) if state.delivery else {}
     failed = [
         f"importing the {what}: {said}"
         for what, said in imports.items()
         if said != "loaded" and not said.startswith("skipped")
     ]
-    document = state.as_json()
-    document["problems"] = [*state.problems, *failed]
-    document["good"] = state.good and not failed
-    return {"after": document, "imports": imports}
+    state = replace(state, problems=[*state.problems, *failed], good=state.good and not failed)
+    return {"after": asdict(state), "imports": imports}
 
 
 def _imports(tree: Tree) -> Dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, cast
+from typing import List, Mapping, Optional, Sequence, Tuple, cast
 
 from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
 from lingctl.node.overlay.store import Store
@@ -26,81 +26,51 @@ class LingPatch:
     Attributes:
         files: those that are the patch's, to the byte.
         of: how many the patch has.
-        edited: whether the loader knows bailing_moe although its file is not the patch's.
+        present: whether the patch is in; the one file that equals stock but for a header does not count.
     """
 
-    files: Tuple[str, ...]
+    files: List[str]
     of: int
-    edited: bool
-
-    @property
-    def present(self) -> bool:
-        """Whether the patch is in; the one file that equals stock but for a header does not count."""
-        return self.edited or any(path != WEAK_FINGERPRINT for path in self.files)
+    present: bool
 
 
 @dataclass(frozen=True)
 class TreeState:
-    """What was found.
+    """What was found, as the program's answer has it.
 
     Attributes:
-        word: ``absent``, ``applied``, ``outdated``, ``modified``, ``partial``, ``foreign``,
+        state: ``absent``, ``applied``, ``outdated``, ``modified``, ``partial``, ``foreign``,
             ``upstream-patched``, ``stock-drift`` or ``unsupported``.
-        delivery: ``copy``, ``mount`` or nothing.
-        files: sha256 of the folder's files, or None where there is no folder.
-        applied_version: version of the overlay that is in place, where known.
+        good: whether the overlay is in place as shipped and nothing is wrong.
+        delivery: ``copy``, ``mount``, or nothing where there is no folder.
+        digest: of the overlay's folder.
+        overlay: version of the overlay that is in place, where known.
+        release: of the tree, where known.
+        tested: how far the overlay was tried on that.
+        missing: names that the overlay uses and the tree lacks.
         drift: stock files that changed since the overlay was applied.
         unknown_stock: watched files that no known release has.
-        problems: what makes the word one that needs attention.
+        problems: what makes the state one that needs attention.
         notes: what is good to know.
         interrupted: the change that was killed half-way, if one was.
     """
 
-    word: str
+    state: str
+    good: bool
     root: str
     delivery: str
-    files: Optional[Mapping[str, str]]
-    applied_version: str
-    release: Optional[str]
-    tried: Optional[TriedVersions]
-    versions: Sequence[Evidence]
-    patch: LingPatch
-    missing: Sequence[str]
-    drift: Sequence[str]
-    unknown_stock: Sequence[str]
-    problems: Sequence[str]
-    notes: Sequence[str]
+    digest: str
+    overlay: str
+    release: str
+    tested: str
+    versions: List[Evidence]
+    upstream: LingPatch
+    missing: List[str]
+    drift: List[str]
+    unknown_stock: List[str]
+    problems: List[str]
+    notes: List[str]
     interrupted: str
-
-    @property
-    def good(self) -> bool:
-        """Whether the overlay is in place as shipped and nothing is wrong."""
-        return self.word == "applied" and not self.problems and not self.interrupted
-
-    def as_json(self) -> Dict[str, object]:
-        """Plain data."""
-        return {
-            "state": self.word,
-            "good": self.good,
-            "root": self.root,
-            "delivery": self.delivery,
-            "digest": folder_digest(self.files) if self.files else "",
-            "overlay": self.applied_version,
-            "release": self.release or "",
-            "tested": self.tried.status if self.tried else "unknown",
-            "versions": [entry.as_json() for entry in self.versions],
-            "upstream": {
-                "files": list(self.patch.files),
-                "of": self.patch.of,
-                "present": self.patch.present,
-            },
-            "missing": list(self.missing),
-            "drift": list(self.drift),
-            "unknown_stock": list(self.unknown_stock),
-            "problems": list(self.problems),
-            "notes": list(self.notes),
-            "interrupted": self.interrupted,
-        }
 
 
 def look(tree: Tree, package: Package, store: Store) -> TreeState:
@@ -113,7 +83,7 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
     versions = versions_of(tree, package.stock)
     release = release_of(versions)
     tried = package.tried_on(release)
-    patch = _ling_patch(tree, package)
+    patch, edited = _ling_patch(tree, package)
     missing = missing_names(tree, package.requires)
     files = folder_files(tree.target)
     folder, version = _folder_word(files, package, receipt)
@@ -123,30 +93,33 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
     judged = (
         ("unsupported", _lacking(missing)),
         ("unsupported", _blocked(release, tried)),
-        ("upstream-patched", _patch_problems(patch)),
+        ("upstream-patched", _patch_problems(patch, edited=edited)),
         ("stock-drift", _drift_problems(drift) if folder == "applied" else []),
     )
     word, problems = next(((word, why) for word, why in judged if why), (folder, []))
+    problems = [
+        *(_mode_problems(tree) if files is not None else ()),
+        *problems,
+        *(["the overlay's folder is mounted, but not read-only"] if mount == "writable" else ()),
+    ]
+    interrupted = str(journal["operation"]) if journal else ""
     return TreeState(
-        word=word,
+        state=word,
+        good=word == "applied" and not problems and not interrupted,
         root=tree.root,
         delivery=("mount" if mount else "copy") if files is not None else "",
-        files=files,
-        applied_version=version,
-        release=release,
-        tried=tried,
+        digest=folder_digest(files) if files else "",
+        overlay=version,
+        release=release or "",
+        tested=tried.status if tried else "unknown",
         versions=versions,
-        patch=patch,
+        upstream=patch,
         missing=missing,
         drift=drift,
         unknown_stock=unknown,
-        problems=[
-            *(_mode_problems(tree) if files is not None else ()),
-            *problems,
-            *(["the overlay's folder is mounted, but not read-only"] if mount == "writable" else ()),
-        ],
+        problems=problems,
         notes=_notes(versions, release, tried, unknown),
-        interrupted=str(journal["operation"]) if journal else "",
+        interrupted=interrupted,
     )
 
 
@@ -173,11 +146,13 @@ def _folder_word(
     return "foreign", ""
 
 
-def _ling_patch(tree: Tree, package: Package) -> LingPatch:
-    files = tuple(path for path, digest in package.upstream.items() if tree.digest(path) == digest)
+def _ling_patch(tree: Tree, package: Package) -> Tuple[LingPatch, bool]:
+    """What is in of it, and whether the loader knows bailing_moe although its file is not the patch's."""
+    files = [path for path, digest in package.upstream.items() if tree.digest(path) == digest]
     loader = "models/__init__.py"
     edited = loader not in files and b"bailing_moe" in (tree.read(loader) or b"")
-    return LingPatch(files, len(package.upstream), edited)
+    present = edited or any(path != WEAK_FINGERPRINT for path in files)
+    return LingPatch(files, len(package.upstream), present), edited
 
 
 def _lacking(missing: Sequence[str]) -> List[str]:
@@ -188,11 +163,11 @@ def _blocked(release: Optional[str], tried: Optional[TriedVersions]) -> List[str
     return [f"{release}: {tried.note}"] if tried is not None and tried.status == "blocked" else []
 
 
-def _patch_problems(patch: LingPatch) -> List[str]:
+def _patch_problems(patch: LingPatch, *, edited: bool) -> List[str]:
     if not patch.present:
         return []
     how = f"{len(patch.files)} of {patch.of} files"
-    if patch.edited:
+    if edited:
         how += ", and the loader is an edited one of the same kind"
     problems = [
         f"Ling's own patch is in this tree ({how}): it hides the overlay and alters what it builds on"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from dataclasses import dataclass
+from typing import Iterator, List, Mapping, Optional, Tuple
 
 from lingctl.node.overlay.tree import Tree
 
@@ -34,10 +34,6 @@ class Evidence:
     version: str
     source: str
     weak: bool = False
-
-    def as_json(self) -> Dict[str, object]:
-        """Plain data."""
-        return asdict(self)
 
 
 def versions_of(tree: Tree, stock: Mapping[str, Mapping[str, str]]) -> List[Evidence]:
