@@ -17,7 +17,8 @@ from lingctl.flows.files.inputs import Known
 from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rules import check_config, check_rank_table
+from lingctl.mindie.rules.check import check_config
+from lingctl.mindie.rules.rank_table import check_rank_table
 from tests.unit.mindie.samples import addresses_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
