@@ -14,13 +14,12 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import Look, look_of, node_states
+from lingctl.flows.look.node_states import Look, look_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
-from lingctl.flows.run.node_program import prepare_program
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
@@ -167,7 +166,7 @@ def plan_deploy(
         addresses = addresses_of(facts)
         if cluster.multi_node:
             need_known_form({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, look.image))
+    programs = node_programs(group, cluster, look)
     deployment = _plan(group, Wanted(cluster, profile, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()

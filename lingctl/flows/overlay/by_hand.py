@@ -102,10 +102,9 @@ def differences(report: PatchReport, *, whole: bool = False) -> Iterator[str]:
         if isinstance(answer, LingctlError):
             yield f"{node}: {answer.what}"
             continue
-        changes = answer.get("changes", ())
-        what = f", {len(changes)} files differ" if "changes" in answer else ""
-        yield f"{node}: {answer['after']['root']}: {answer['after']['state']}{what}"
-        for change in changes:
+        what = "" if answer.changes is None else f", {len(answer.changes)} files differ"
+        yield f"{node}: {answer.after.root}: {answer.after.state}{what}"
+        for change in answer.changes or ():
             yield f"  {change['kind']} {change['path']}"
             if whole:
                 yield change["difference"]

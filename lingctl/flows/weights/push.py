@@ -14,6 +14,7 @@ from typing import Protocol
 
 from lingctl.errors import LingctlError
 from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.fetched import Port
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.serve import Giver
@@ -108,7 +109,7 @@ class _Push:
             self._ended.wait(_PAUSE)
 
     def _give_all(self) -> None:
-        port = int(str(self._node.call("push-port")["port"]))
+        port = self._node.ask(Port, "push-port").port
         connection = self._group[self._node.node]
         assert isinstance(connection, CanForward), "nodes are reached over SSH"
         with connection.forward("127.0.0.1", port) as address:
