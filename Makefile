@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check-types system-packages reference clean
+.PHONY: demo test matrix lint check-types system-packages reference clean
 .PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kill-points parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
@@ -18,6 +18,11 @@ test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
+
+# Unit tests on Python 3.11 to 3.14, the node program on 3.9 to 3.14; what is not on this machine is named.
+# Other versions, or some: make matrix PYTHONS="3.12 3.13"
+matrix: $(VENV)/test.stamp
+	$(BIN)/python -m tests.matrix $(PYTHONS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -50,12 +55,12 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sandbox]'
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml requirements-test.txt | $(VENV)/bin/python
+$(VENV)/test.stamp: pyproject.toml requirements-test.txt requirements-unit.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sandbox]' -r requirements-test.txt
 	@touch $@ $(VENV)/demo.stamp
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-matrix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Longer runs; their figures go into docs/performance.md.
 bench-convert: $(VENV)/test.stamp

@@ -37,7 +37,7 @@ class Run:
     Attributes:
         command: what to run.
         timeout: seconds until it is given up.
-        jobs: folder of jobs on the node for a command that outlives the connection (see ``remote.job``):
+        jobs: folder of jobs on the node for a command that outlives the connection (see ``program.job``):
             the next run of lingctl picks it up instead of starting it anew. Empty for an ordinary one.
     """
 

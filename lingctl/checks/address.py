@@ -34,11 +34,17 @@ def judge_address(node: str, card: CardFacts, generation: str, around: Surroundi
     wrong = "no address is set" if address is None else _wrong_address(address, generation)
     if wrong:
         return Finding(
-            "ip", Verdict.FAILURE, wrong, node, n, seen, _set_address(n, address, written, generation)
+            "ip",
+            Verdict.FAILURE,
+            wrong,
+            node,
+            n,
+            evidence=seen,
+            remedy=_set_address(n, address, written, generation),
         )
     if address is not None and not generation and (reserved := _reserved_somewhere(address)):
         text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
-        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, seen)
+        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, evidence=seen)
     return Finding("ip", Verdict.PASS, seen, node, n)
 
 

@@ -67,8 +67,8 @@ def _hbm(facts: NodeFacts, scope: Scope, table: NpuTable, chip: Chip) -> Finding
         f"{said}, and {'it is not known whether by' if own is None else 'not by'} this cluster's service",
         facts.node,
         chip.card,
-        "\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
-        "see what uses the card: npu-smi info; then stop it",
+        evidence="\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
+        remedy="see what uses the card: npu-smi info; then stop it",
     )
 
 

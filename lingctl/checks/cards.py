@@ -64,8 +64,8 @@ def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
             "the driver knows no such card: it is not there, or has dropped off the bus",
             node,
             card.card,
-            link.quote,
-            "compare: ls /dev/davinci*; npu-smi info -m; lspci -d '19e5:'; then reset the card or "
+            evidence=link.quote,
+            remedy="compare: ls /dev/davinci*; npu-smi info -m; lspci -d '19e5:'; then reset the card or "
             "power-cycle the node",
         )
     if isinstance(link, Unread) and link.reason == "timed-out":
@@ -75,8 +75,8 @@ def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
             "does not answer: the card is not ready or not healthy, and would block for minutes",
             node,
             card.card,
-            link.quote or f"hccn_tool -i {card.card} -link -g: {link.text}",
-            _reset(facts, card.card),
+            evidence=link.quote or f"hccn_tool -i {card.card} -link -g: {link.text}",
+            remedy=_reset(facts, card.card),
         )
     if isinstance(link, Unread) and not answers(card):
         return Finding(
@@ -85,8 +85,8 @@ def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
             link.text,
             node,
             card.card,
-            link.quote,
-            "another program may be using hccn_tool: wait for it, then check again",
+            evidence=link.quote,
+            remedy="another program may be using hccn_tool: wait for it, then check again",
         )
     if isinstance(link, Unread):
         return Finding(
@@ -142,9 +142,9 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
                 f"/dev/davinci{card} is not there",
                 node,
                 card,
-                f"cards in /dev: {_ids(facts.dev)}",
-                "name only cards that exist (devices: in hosts.yaml); or find out why this one has dropped: "
-                "dmesg | grep -i davinci",
+                evidence=f"cards in /dev: {_ids(facts.dev)}",
+                remedy="name only cards that exist (devices: in hosts.yaml); or find out why this one has "
+                "dropped: dmesg | grep -i davinci",
             )
     counts = {"/dev": len(facts.dev)}
     listed, why = _by_tool(facts)

@@ -40,8 +40,8 @@ def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[F
             f"{key} is {value} on the card, but {written[key]} in /etc/hccn.conf",
             node,
             n,
-            f"{key}_{n}={written[key]}",
-            _either(card, live, key),
+            evidence=f"{key}_{n}={written[key]}",
+            remedy=_either(card, live, key),
         )
     if lost:
         text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"

@@ -104,7 +104,7 @@ def _deaf(hits: Sequence[Hit]) -> set[CardPlace]:
 
 
 def _dead(place: CardPlace, bad: Sequence[Hit], text: str) -> Finding:
-    return Finding("ping", _verdict(bad), text, *place, _evidence(bad), _remedy(place, bad))
+    return Finding("ping", _verdict(bad), text, *place, evidence=_evidence(bad), remedy=_remedy(place, bad))
 
 
 def _silent(bad: Sequence[Hit]) -> bool:
@@ -146,8 +146,8 @@ def _partly(place: CardPlace, tried: int, bad: Sequence[Hit]) -> Finding:
         _verdict(bad),
         text,
         *place,
-        _evidence(bad),
-        _remedy(place, bad),
+        evidence=_evidence(bad),
+        remedy=_remedy(place, bad),
     )
 
 

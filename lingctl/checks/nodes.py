@@ -67,7 +67,13 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     elif "No such file" in driver.quote:
         text = "no driver is installed, or not below /usr/local/Ascend"
         yield Finding(
-            "driver", Verdict.FAILURE, text, node, None, driver.quote, "install driver and firmware"
+            "driver",
+            Verdict.FAILURE,
+            text,
+            node,
+            None,
+            evidence=driver.quote,
+            remedy="install driver and firmware",
         )
     else:
         yield unknown("driver", driver, node)

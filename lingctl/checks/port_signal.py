@@ -26,7 +26,7 @@ def judge_flaps(node: str, card: CardFacts) -> Finding:
         text = f"not judged: {history.missing} of the changes that the card counts are not in its records"
         shown = f"{len(history.records)} records, {counted} counted"
         look = f"look at all of it: hccn_tool -i {card.card} -link_stat -g"
-        return Finding("link-flaps", Verdict.UNKNOWN, text, node, card.card, shown, look)
+        return Finding("link-flaps", Verdict.UNKNOWN, text, node, card.card, evidence=shown, remedy=look)
     if not flaps:
         return Finding("link-flaps", Verdict.PASS, "none in the records", node, card.card)
     return Finding(
@@ -54,8 +54,8 @@ def judge_optics(node: str, card: CardFacts) -> Finding:
             wrong[0],
             node,
             n,
-            "\n".join(wrong),
-            "clean or change the module and the fibre",
+            evidence="\n".join(wrong),
+            remedy="clean or change the module and the fibre",
         )
     if optics.untold:
         text = f"not judged: the answer does not tell {', '.join(optics.untold)}"
@@ -87,8 +87,8 @@ def judge_counters(node: str, card: CardFacts) -> Finding:
         + ("" if many else "; it matters if they grow"),
         node,
         n,
-        ", ".join(f"{name}: {value}" for name, value in errors.items()),
-        f"look twice under load: hccn_tool -i {n} -stat -g",
+        evidence=", ".join(f"{name}: {value}" for name, value in errors.items()),
+        remedy=f"look twice under load: hccn_tool -i {n} -stat -g",
     )
 
 

@@ -44,8 +44,8 @@ def unknown(
         f"not judged: {what.text}",
         node,
         card,
-        what.quote,
-        "" if absent else "ask again by hand, and if the answer is good, please report its text",
+        evidence=what.quote,
+        remedy="" if absent else "ask again by hand, and if the answer is good, please report its text",
     )
 
 
@@ -67,8 +67,8 @@ def judge_link(node: str, card: CardFacts) -> Finding:
         "the port is down",
         node,
         n,
-        f"hccn_tool -i {n} -link -g: link status: DOWN",
-        clauses(
+        evidence=f"hccn_tool -i {n} -link -g: link status: DOWN",
+        remedy=clauses(
             tool(n, "-link -s up"),
             f"if it stays down: {restore(n)}",
             f"then look: {tool(n, '-optical -g')}",
@@ -122,10 +122,12 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
     if state == "Success":
         return Finding("net-health", Verdict.PASS, "its netdetect address replies", node, n)
     if card.netdetect == UNSET:
-        return Finding("net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, seen)
+        return Finding(
+            "net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, evidence=seen
+        )
     if card.link == "DOWN" or card.address is None:
         why = "the link is down" if card.link == "DOWN" else "no address is set"
-        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, seen)
+        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, evidence=seen)
     if state in ("Init", "Detect ip set"):
         return Finding(
             "net-health",
@@ -133,19 +135,20 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
             f"still {state!r} after several looks: the probe has not begun",
             node,
             n,
-            seen,
-            _set_netdetect(node, card, around),
+            evidence=seen,
+            remedy=_set_netdetect(node, card, around),
         )
     if state == "Unknown":
-        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, seen)
+        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, evidence=seen)
+    asked = card.netdetect if isinstance(card.netdetect, str) else "not readable"
     return Finding(
         "net-health",
         Verdict.FAILURE,
         f"{state}: {_HEALTH_WORDS[state]}",
         node,
         n,
-        f"{seen}\nnetdetect: {card.netdetect if isinstance(card.netdetect, str) else 'not readable'}",
-        clauses(
+        evidence=f"{seen}\nnetdetect: {asked}",
+        remedy=clauses(
             f"if the target is wrong, {_set_netdetect(node, card, around)}",
             f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
             tool(n, "-arp -g"),

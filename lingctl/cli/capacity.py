@@ -61,7 +61,15 @@ def capacity(
     if not model and cluster is None:
         raise UsageError("no model is named", remedy="lingctl capacity Ling-plus --devices 16 --hbm 64")
     asked = cluster.catalogue_model if cluster and not model else find_model(model)
-    wishes = Wishes(devices, hbm, fraction, max_seq_len, max_input, max_output, reserve)
+    wishes = Wishes(
+        devices=devices,
+        hbm_gib=hbm,
+        fraction=fraction,
+        sequence=max_seq_len,
+        longest_input=max_input,
+        longest_output=max_output,
+        overhead_gib=reserve,
+    )
     config = read_document(model_config) if model_config else None
     found = answer_capacity(asked, wishes, cluster, config)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
 
 if TYPE_CHECKING:
+    from lingctl.flows.weights.fetched import Fetched
     from lingctl.flows.weights.options import DownloadOptions
     from lingctl.inventory.cluster import Cluster
 
@@ -96,10 +97,10 @@ def _here(options: DownloadOptions, *, as_json: bool) -> None:
         done = download_here(options, listener)
     if as_json:
         model = options.model
-        print_json("download", {"model": model.name, "repository": model.repository, **done})
+        print_json("download", {"model": model.name, "repository": model.repository, **asdict(done)})
         return
-    answer(f"{done['folder']}: {_in_words(done)}")
-    answer(f"digest of the weights: {done['digest']}")
+    answer(f"{done.folder}: {_in_words(done)}")
+    answer(f"digest of the weights: {done.digest}")
 
 
 def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
@@ -124,23 +125,22 @@ def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, a
     from lingctl.output.terminal import answer
 
     done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
-    digest = next(iter(done.values()))["digest"]
+    digest = next(iter(done.values())).digest
     if as_json:
         model = options.model
         head = {"model": model.name, "repository": model.repository, "folder": options.folder}
-        print_json("download", {**head, "digest": digest, "nodes": done})
+        nodes = {name: asdict(result) for name, result in done.items()}
+        print_json("download", {**head, "digest": digest, "nodes": nodes})
         return
     for name, result in done.items():
         answer(f"{name}: {_in_words(result)}")
     answer(f"digest of the weights, the same on every node: {digest}")
 
 
-def _in_words(done: Mapping[str, object]) -> str:
+def _in_words(done: Fetched) -> str:
     from lingctl.output.progress import size
 
-    kept = done["kept"]
-    also = f"; rewritten by a deploy and left: {', '.join(kept)}" if isinstance(kept, list) and kept else ""
+    also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
     return (
-        f"{done['files']} files, {size(int(str(done['bytes'])))}, every one as listed; "
-        f"{done['fetched_files']} fetched now{also}"
+        f"{done.files} files, {size(done.bytes)}, every one as listed; {done.fetched_files} fetched now{also}"
     )

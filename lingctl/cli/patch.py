@@ -187,17 +187,16 @@ def _print(report: PatchReport) -> None:
         if isinstance(said, LingctlError):
             rows.append((node, "unknown", "", "", "", "", ""))
             continue
-        after = said["after"]
-        upstream = after["upstream"]
+        after = said.after
         rows.append(
             (
                 node,
-                after["state"],
-                after["delivery"] or "-",
-                f"{after['overlay']} {after['digest'][:12]}".strip() or "-",
-                f"{after['release'] or 'unknown'} ({after['tested']})",
-                f"{len(upstream['files'])} of {upstream['of']}",
-                after["root"],
+                after.state,
+                after.delivery or "-",
+                f"{after.overlay} {after.digest[:12]}".strip() or "-",
+                f"{after.release or 'unknown'} ({after.tested})",
+                f"{len(after.upstream.files)} of {after.upstream.of}",
+                after.root,
             )
         )
     print_table(("place", "state", "by", "overlay", "atb_llm", "Ling's patch", "root"), rows)
@@ -205,9 +204,9 @@ def _print(report: PatchReport) -> None:
     for said in report.answers.values():
         if isinstance(said, LingctlError):
             continue
-        for what, how in said.get("imports", {}).items():
+        for what, how in (said.imports or {}).items():
             answer(f"import of the {what}: {how}")
-        for path, digest in said.get("record", {}).items():
+        for path, digest in (said.record or {}).items():
             answer(f"{digest or 'absent':64}  {path}")
-        if said.get("identical"):
+        if said.identical:
             answer("the tree is as it was before the overlay: every file and mode compared")

@@ -13,7 +13,7 @@ from lingctl.cli.common import JsonOption, NodesOption, optional_cluster, requir
 
 if TYPE_CHECKING:
     from lingctl.flows.files.inputs import Known
-    from lingctl.flows.files.render import Part, Rendered
+    from lingctl.flows.files.render import Rendered, RenderPart
     from lingctl.inventory.cluster import Cluster
     from lingctl.mindie.profile import Profile
 
@@ -65,7 +65,7 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that MindIE would refuse the file.
     """
-    from lingctl.flows.files.render import Part, rendered, write_files
+    from lingctl.flows.files.render import RenderPart, rendered, write_files
     from lingctl.mindie.profile import profile_for
     from lingctl.output.terminal import say
 
@@ -79,10 +79,10 @@ def render(
     if show:
         _show(cluster, profile, {"mindie": "flag --mindie"} if mindie else {}, as_json)
         return
-    part = Part((what or What.all).value)
+    part = RenderPart((what or What.all).value)
     known = _known(cluster, profile, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, profile, part, known)
-    for note in known.notes if part is not Part.ranktable else ():
+    for note in known.notes if part is not RenderPart.ranktable else ():
         say(note)
     if output is not None:
         write_files(files, output)
@@ -93,7 +93,7 @@ def render(
 def _known(
     cluster: Cluster,
     profile: Profile,
-    part: Part,
+    part: RenderPart,
     *,
     facts: Path | None,
     live: bool,
@@ -103,15 +103,15 @@ def _known(
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
     from lingctl.flows.files.json_files import read_document
-    from lingctl.flows.files.render import Part
+    from lingctl.flows.files.render import RenderPart
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
     config = read_document(model_config) if model_config else None
-    needs_addresses = cluster.multi_node and part in (Part.ranktable, Part.all)
+    needs_addresses = cluster.multi_node and part in (RenderPart.ranktable, RenderPart.all)
     if facts is not None:
         known = from_saved_facts(facts, cluster, config, weights)
-    elif live or needs_addresses or (part is Part.model_config and config is None):
+    elif live or needs_addresses or (part is RenderPart.model_config and config is None):
         from lingctl.output.progress import progress
         from lingctl.remote.group import connect
 

@@ -55,8 +55,30 @@ class Model:
     cards: int
 
 
-LITE = Shape(28, 2048, 16, 4, 128, 64, 6, 2, 1408, 126464)
-PLUS = Shape(88, 5376, 56, 8, 128, 64, 4, 1, 3072, 126464)
+LITE = Shape(
+    layers=28,
+    hidden=2048,
+    heads=16,
+    kv_heads=4,
+    head_dim=128,
+    experts=64,
+    experts_per_token=6,
+    shared_experts=2,
+    moe_intermediate=1408,
+    vocabulary=126464,
+)
+PLUS = Shape(
+    layers=88,
+    hidden=5376,
+    heads=56,
+    kv_heads=8,
+    head_dim=128,
+    experts=64,
+    experts_per_token=4,
+    shared_experts=1,
+    moe_intermediate=3072,
+    vocabulary=126464,
+)
 _LITE_BYTES = 33_603_948_544
 _PLUS_BYTES = 585_081_358_848
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field, field_validator, model_validator
@@ -21,6 +22,9 @@ from lingctl.inventory.sections import (
     Ssh,
     Timeouts,
 )
+
+Addresses = Mapping[str, Mapping[int, str]]
+"""Live address of every card, by node name and physical id; a card that has none is left out."""
 
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 

@@ -18,7 +18,7 @@ from typing import Literal
 from lingctl.mindie.log_lines import LogLine
 
 
-class Stage(IntEnum):
+class LifeStage(IntEnum):
     """The last thing that a daemon is known to have reached."""
 
     UNKNOWN = 0
@@ -34,29 +34,29 @@ class Stage(IntEnum):
 Tokenizers = Literal["none", "started", "imported", "ready"]
 EndKind = Literal["stopped", "signal", "worker-signal", "worker-status", "unsaid"]
 
-_MILESTONES: tuple[tuple[str, Stage], ...] = (
-    ("Daemon start success!", Stage.SERVING),
-    ("Start endpoint success", Stage.SERVING),
+_MILESTONES: tuple[tuple[str, LifeStage], ...] = (
+    ("Daemon start success!", LifeStage.SERVING),
+    ("Start endpoint success", LifeStage.SERVING),
     # These tell of a daemon that serves where the line of its success is cut away.
-    ("Request mindie server, method=", Stage.SERVING),
-    ("Receive request from ", Stage.SERVING),
-    ("Status changed from SERVICE_NORMAL", Stage.SERVING),
-    ("healthchecker init and start", Stage.PORTS),
-    ("Healthchecker instance created.", Stage.PORTS),
-    ("Finished to init tokenizer sub process size", Stage.PORTS),
-    ("LlmEngine init succeeds!", Stage.TOKENIZERS),
-    ("LLMRuntime thread start success!", Stage.TOKENIZERS),
-    ("Start dynamic config handler success.", Stage.TOKENIZERS),
-    ("[Start InferInstance] [success]", Stage.TOKENIZERS),
-    ("Init share memory done with size", Stage.TOKENIZERS),
-    ("Started tokenizer sub process with pid", Stage.TOKENIZERS),
-    ("Start tokenizer[", Stage.TOKENIZERS),
-    ("] Execute command: ", Stage.WORKERS),
-    ("LLMRuntime init success!", Stage.ENGINE),
-    ("Start to init GRPCCommunicator", Stage.ENGINE),
-    ("Executor instance init with rankIdx", Stage.ENGINE),
-    ("ConfigManager: Load Config from", Stage.CONFIGURATION),
-    ("g_mainPid = ", Stage.BEGUN),
+    ("Request mindie server, method=", LifeStage.SERVING),
+    ("Receive request from ", LifeStage.SERVING),
+    ("Status changed from SERVICE_NORMAL", LifeStage.SERVING),
+    ("healthchecker init and start", LifeStage.PORTS),
+    ("Healthchecker instance created.", LifeStage.PORTS),
+    ("Finished to init tokenizer sub process size", LifeStage.PORTS),
+    ("LlmEngine init succeeds!", LifeStage.TOKENIZERS),
+    ("LLMRuntime thread start success!", LifeStage.TOKENIZERS),
+    ("Start dynamic config handler success.", LifeStage.TOKENIZERS),
+    ("[Start InferInstance] [success]", LifeStage.TOKENIZERS),
+    ("Init share memory done with size", LifeStage.TOKENIZERS),
+    ("Started tokenizer sub process with pid", LifeStage.TOKENIZERS),
+    ("Start tokenizer[", LifeStage.TOKENIZERS),
+    ("] Execute command: ", LifeStage.WORKERS),
+    ("LLMRuntime init success!", LifeStage.ENGINE),
+    ("Start to init GRPCCommunicator", LifeStage.ENGINE),
+    ("Executor instance init with rankIdx", LifeStage.ENGINE),
+    ("ConfigManager: Load Config from", LifeStage.CONFIGURATION),
+    ("g_mainPid = ", LifeStage.BEGUN),
 )
 _TOKENIZER = re.compile(r"\btokenizer-(\d+) (start|import ok|init ok)\.")
 _TOKENIZER_WORDS: dict[str, Tokenizers] = {"start": "started", "import ok": "imported", "init ok": "ready"}
@@ -145,7 +145,7 @@ class Life:
         last_request: method and path of the last request before the end, empty without one.
     """
 
-    stage: Stage = Stage.UNKNOWN
+    stage: LifeStage = LifeStage.UNKNOWN
     reached: int = -1
     served: int | None = None
     end: End | None = None
@@ -167,7 +167,7 @@ class _Reading:
 
 def read_life(lines: Sequence[LogLine]) -> Life:
     """Read the whole console of one start."""
-    stage, reached, served, master, status = Stage.UNKNOWN, -1, None, None, ""
+    stage, reached, served, master, status = LifeStage.UNKNOWN, -1, None, None, ""
     reading = _Reading()
     requests: list[tuple[int, str]] = []
     for at, line in enumerate(lines):
@@ -176,7 +176,7 @@ def read_life(lines: Sequence[LogLine]) -> Life:
             if words in text:
                 if milestone >= stage:
                     stage, reached = milestone, at
-                if milestone is Stage.SERVING and served is None:
+                if milestone is LifeStage.SERVING and served is None:
                     served = at
                 break
         if "GRPCCommunicator: Start to init as " in text:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.mindie.daemon_life import End, Life, Stage, Thrown
+from lingctl.mindie.daemon_life import End, Life, LifeStage, Thrown
 from lingctl.mindie.log_lines import LogLine
 
 _KILL = 9
@@ -22,7 +22,7 @@ _NEAR = 10
 _ABORT = 6
 # Where a daemon that was killed stood when the kill can only have come from outside: it refuses its start
 # before (configuration) or after (tokenizers, ports) these.
-_NO_REFUSAL = (Stage.ENGINE, Stage.WORKERS, Stage.SERVING)
+_NO_REFUSAL = (LifeStage.ENGINE, LifeStage.WORKERS, LifeStage.SERVING)
 # What every start prints while it reads its configuration.
 _ORDINARY = re.compile(
     r"use(?:s|ing)? default value|LLM log default format|LogLevelDynamicHandler|^ConfigManager: Load"
@@ -127,7 +127,7 @@ def _own_signal(life: Life, end: End, lines: Sequence[LogLine]) -> Ending:
 def _thrown(life: Life, thrown: Thrown) -> Ending:
     """A C++ exception: a client's, if JSON of a request has a type that nobody looked at."""
     of_json = "json" in f"{thrown.name} {thrown.message}"
-    known = "R1" if life.stage is Stage.SERVING and of_json else "W6"
+    known = "R1" if life.stage is LifeStage.SERVING and of_json else "W6"
     return Ending(known, thrown.at, "; ".join(part for part in (_request(life), _words(thrown)) if part))
 
 
@@ -136,7 +136,7 @@ def _unsaid(life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
     if life.thrown:
         thrown = life.thrown[-1]
         return _python(thrown, lines) if thrown.python else _thrown(life, thrown)
-    if life.stage is Stage.SERVING:
+    if life.stage is LifeStage.SERVING:
         return Ending("S2", life.end.at if life.end else life.reached)
     return _without_words(life, status or "134")
 
@@ -158,11 +158,11 @@ def _without_words(life: Life, status: str) -> Ending | None:
 def _killed(life: Life) -> Ending | None:
     if life.stage in _NO_REFUSAL:
         return Ending("W10", life.reached)
-    if life.stage in (Stage.BEGUN, Stage.CONFIGURATION):
+    if life.stage in (LifeStage.BEGUN, LifeStage.CONFIGURATION):
         return Ending("A36", life.reached)
-    if life.stage is Stage.PORTS or (life.stage is Stage.TOKENIZERS and life.tokenizers == "ready"):
+    if life.stage is LifeStage.PORTS or (life.stage is LifeStage.TOKENIZERS and life.tokenizers == "ready"):
         return Ending("D13", life.reached)
-    if life.stage is Stage.TOKENIZERS:
+    if life.stage is LifeStage.TOKENIZERS:
         # One that cannot import a module says nothing after its first line.
         return Ending("D15" if life.tokenizers == "started" else "D16", life.reached)
     return None
@@ -172,11 +172,11 @@ def _aborted(life: Life) -> Ending | None:
     thrown = _last(life, python=False)
     if thrown is not None:
         return _thrown(life, thrown)
-    if life.stage is Stage.SERVING:
+    if life.stage is LifeStage.SERVING:
         return Ending("W9", life.reached, _request(life))
-    if life.stage in (Stage.WORKERS, Stage.TOKENIZERS, Stage.PORTS):
+    if life.stage in (LifeStage.WORKERS, LifeStage.TOKENIZERS, LifeStage.PORTS):
         return Ending("W8", life.reached)
-    return None if life.stage is Stage.UNKNOWN else Ending("W11", life.reached)
+    return None if life.stage is LifeStage.UNKNOWN else Ending("W11", life.reached)
 
 
 def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:

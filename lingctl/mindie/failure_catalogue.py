@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-Kind = Literal[
+FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
 ]  # as failures.toml explains
 # Where a statement comes from.
@@ -38,7 +38,7 @@ class Failure:
     id: str
     signature: tuple[str, ...]
     pattern: re.Pattern[str] | None
-    kind: Kind
+    kind: FailureKind
     cause: str
     remedy: str
     until: tuple[str, ...] = ()

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.mindie.daemon_life import Life, Stage, read_life
+from lingctl.mindie.daemon_life import Life, LifeStage, read_life
 from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
-from lingctl.mindie.failure_catalogue import Failure, Kind, catalogue, match, named
+from lingctl.mindie.failure_catalogue import Failure, FailureKind, catalogue, match, named
 from lingctl.mindie.link_details import link_detail
 from lingctl.mindie.log_lines import LogLine, read_lines, seconds_between
 
 __all__ = [
     "Explanation",
     "Failure",
-    "Kind",
+    "FailureKind",
     "catalogue",
     "exit_meaning",
     "explain",
@@ -50,7 +50,7 @@ _TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils
 _BURST_SECONDS = 300.0
 _LONGEST_LINE = 300
 _LEVELS_OF_CAUSES = ("error", "")
-_ORDER: tuple[Kind, ...] = ("cause", "network", "stopped", "consequence")
+_ORDER: tuple[FailureKind, ...] = ("cause", "network", "stopped", "consequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Explanation:
     line: str
     cause: str
     remedy: str
-    kind: Kind = "cause"
+    kind: FailureKind = "cause"
     rank: int | None = None
     card: int | None = None
     detail: str = ""
@@ -109,7 +109,7 @@ def explain(text: str, *, status: str | int | None = "", stop_requested: bool = 
             found[failure.id] = (at, one)
     known = [one for _, one in sorted(found.values(), key=lambda pair: _moment(pair[1], pair[0]))]
     ending = ending_of(life, lines, status, stop_requested=stop_requested)
-    if life.stage is Stage.CONFIGURATION and (ending is None or ending.id == "A36"):
+    if life.stage is LifeStage.CONFIGURATION and (ending is None or ending.id == "A36"):
         ending = refusal_of(lines) or ending
     return _with_ending(known, ending, lines, life)
 

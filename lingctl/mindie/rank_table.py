@@ -13,12 +13,11 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.rules.rank_table import broken_rules
 from lingctl.mindie.templates import render
 
-Addresses = Mapping[str, Mapping[int, str]]
 # Cards whose nodes a table of version 1.0 does not join. Source: HCCL's documents of the rank table (1.2 with
 # super_pod_list for A3, 2.0 for 950); MindIE's of several nodes (Atlas 800I A2 only, not 300I Duo).
 _OTHER_FORMS = {

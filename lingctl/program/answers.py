@@ -1,4 +1,4 @@
-"""What the node program says, line by line, and which error its trouble is: the same for every verb. Pure.
+"""What the node program says, line by line, and its result as the type that was asked for. Pure.
 
 Each line is a JSON object with an ``event``; the last one is its result or its error. Anything else that is
 printed on the way (by a container runtime, by Python) is passed over.
@@ -7,19 +7,15 @@ printed on the way (by a container runtime, by Python) is passed over.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lingctl.errors import LingctlError, LockedError, NodeError, UsageError, WeightsError
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-Event = Mapping[str, Any]
-# Another one is at work in the same place.
-_LOCKED = frozenset({"locked", "download-running"})
-# Of the machine, and of what is not weights; all other trouble of the node program is with weights.
-_OF_THE_NODE = frozenset(
-    {"disk-full", "disk-error", "file-limit", "not-allowed", "system", "internal", "interrupted", "no-torch"}
-)
-_OF_THE_NODE_TOO = ("overlay-", "npu-", "no-npu")
+T = TypeVar("T")
+Said = Mapping[str, Any]
 _LONGEST_LINE = 64 * 1024 * 1024
 
 
@@ -30,13 +26,13 @@ class Answers:
         last: its result or error; empty as long as there is none.
     """
 
-    def __init__(self, hear: Callable[[Event], None] | None = None) -> None:
+    def __init__(self, hear: Callable[[Said], None] | None = None) -> None:
         """Nothing was said yet.
 
         Args:
             hear: gets every event but result and error.
         """
-        self.last: Event = {}
+        self.last: Said = {}
         self._hear = hear
         self._rest = b""
 
@@ -55,12 +51,12 @@ class Answers:
                 self._hear(event)
 
     @property
-    def result(self) -> Event | None:
+    def result(self) -> Said | None:
         """What it answered, if it did."""
         return self.last if self.last.get("event") == "result" else None
 
     @property
-    def trouble(self) -> Event | None:
+    def trouble(self) -> Said | None:
         """What it found wrong, if it did."""
         return self.last if self.last.get("event") == "error" else None
 
@@ -72,40 +68,24 @@ def read_answers(text: str) -> Answers:
     return answers
 
 
-def program_error(trouble: Event, node: str = "", doing: str = "") -> LingctlError:
-    """A program's trouble as an error of ours; what it is does not depend on who asked.
+def read_result(kind: type[T], result: Said) -> T:
+    """A result as a dataclass: every field without a default must be there, and have its type.
 
-    Args:
-        trouble: its error event; what is missing in it is empty.
-        node: where the program ran; empty for this process.
-        doing: the step that it was part of.
+    Raises:
+        ValueError: it is another thing.
     """
-    said = dict(_texts(trouble))
-    return _kind(said["code"], trouble.get("exit_status"))(
-        f"{doing}: {said['what']}" if doing else said["what"],
-        where=" ".join(part for part in (node, said["where"]) if part),
-        evidence=said["evidence"],
-        remedy=said["remedy"],
-        code=said["code"],
-    )
+    from pydantic import TypeAdapter  # takes long to load, and help needs none
+
+    # Through JSON, which has no tuples: so a list may be read as one although nothing else is bent.
+    return TypeAdapter(kind).validate_json(json.dumps(result), strict=True)
 
 
-def _kind(code: str, exit_status: object) -> type[LingctlError]:
-    if exit_status == LockedError.exit_status or code in _LOCKED:
-        return LockedError
-    if exit_status == UsageError.exit_status:
-        return UsageError
-    if code in _OF_THE_NODE or code.startswith(_OF_THE_NODE_TOO):
-        return NodeError
-    return WeightsError
+def as_document(answer: DataclassInstance) -> dict[str, Any]:
+    """A dataclass as plain data; what it does not tell (None) is left out."""
+    return asdict(answer, dict_factory=lambda told: {name: it for name, it in told if it is not None})
 
 
-def _texts(trouble: Event) -> Iterator[tuple[str, str]]:
-    for name in ("what", "where", "evidence", "remedy", "code"):
-        yield name, str(trouble.get(name) or "")
-
-
-def _event(line: bytes) -> Event | None:
+def _event(line: bytes) -> Said | None:
     if not line.lstrip().startswith(b"{"):
         return None
     try:

@@ -7,7 +7,6 @@ SHA-256 is ours.
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -35,12 +34,6 @@ def build() -> bytes:
         for source in sources:
             _add(archive, f"lingctl/node/{source.relative_to(_PACKAGE).as_posix()}", source.read_bytes())
     return buffer.getvalue()
-
-
-@functools.cache
-def digest() -> str:
-    """SHA-256 of ``build()`` in hexadecimal, as sha256sum prints it."""
-    return hashlib.sha256(build()).hexdigest()
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

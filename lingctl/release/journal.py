@@ -20,7 +20,7 @@ Result = Literal["begun", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ChangeRun:
     """One run of lingctl that changes nodes.
 
     Attributes:
@@ -45,7 +45,7 @@ class Unfinished:
         failed: what went wrong, if it said so.
     """
 
-    run: Run
+    run: ChangeRun
     begun: str
     done: tuple[str, ...]
     left: tuple[str, ...]
@@ -60,19 +60,19 @@ class Unfinished:
         return f"{self.run.command} by {self.run.who} of {self.begun} {how}, {after}{left}"
 
 
-def begin_line(run: Run, time: str, steps: Sequence[str]) -> str:
+def begin_line(run: ChangeRun, time: str, steps: Sequence[str]) -> str:
     """The line that opens a run on a node, with all that it means to do there."""
     return _line(run, time, event="begin", command=run.command, who=run.who, steps=list(steps))
 
 
-def step_line(run: Run, time: str, title: str, result: Result, what: str = "") -> str:
+def step_line(run: ChangeRun, time: str, title: str, result: Result, what: str = "") -> str:
     """The line of one change."""
     return _line(
         run, time, event="step", who=run.who, step=title, result=result, **({"what": what} if what else {})
     )
 
 
-def end_line(run: Run, time: str, result: Result, what: str = "") -> str:
+def end_line(run: ChangeRun, time: str, result: Result, what: str = "") -> str:
     """The line that closes a run on a node."""
     return _line(run, time, event="end", result=result, **({"what": what} if what else {}))
 
@@ -113,7 +113,7 @@ def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
         (str(entry["what"]) for entry in own if entry.get("result") == "failed" and entry.get("what")), ""
     )
     return Unfinished(
-        Run(str(begin["run"]), str(begin.get("command", "a change")), str(begin.get("who", "unknown"))),
+        ChangeRun(str(begin["run"]), str(begin.get("command", "a change")), str(begin.get("who", "unknown"))),
         str(begin.get("time", "an unknown time")),
         done,
         tuple(str(title) for title in begin.get("steps", ()) if title not in done),
@@ -127,5 +127,5 @@ def _steps(entries: Iterable[Mapping[str, Any]], result: str) -> Iterable[str]:
     )
 
 
-def _line(run: Run, time: str, **content: object) -> str:
+def _line(run: ChangeRun, time: str, **content: object) -> str:
     return json.dumps({"time": time, "run": run.id, **content}, ensure_ascii=False)

@@ -13,14 +13,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.shared_memory import shared_memory_size
 from lingctl.release.layout import layout_of
 from lingctl.release.overlay import overlay_files
-from lingctl.release.wanted import Addresses, WantedFile, release_files
+from lingctl.release.wanted import WantedFile, release_files
 
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.config import render_config
 from lingctl.mindie.container import ContainerSpec, container_spec
@@ -16,8 +16,6 @@ from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import RankTable
 from lingctl.release.layout import layout_of
 from lingctl.release.overlay import overlay_digest, overlay_files
-
-Addresses = Mapping[str, Mapping[int, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from lingctl.program.answers import read_answers
+from lingctl.node.weights.expected import Shapes
+from lingctl.program.answers import read_answers, read_result
 from lingctl.remote.probe import Answer, Answers
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsState:
-    """A weights folder as the node program describes it (``weights inspect``)."""
+    """A weights folder as the node program describes it; see ``node.weights.inspect``."""
 
-    form: str
+    form: Literal["safetensors", "bin", "none"]
     complete: bool
-    problem: str = ""
-    modes_wrong: tuple[str, ...] = ()
-    config: Mapping[str, Any] | None = None
-    config_text: str = ""
-    has_backup: bool = False
-    qkv_rows: int | None = None
-    dense_columns: int | None = None
-    digest: str = ""
-    contradictions: tuple[str, ...] = ()
+    problem: str
+    modes_wrong: tuple[str, ...]
+    config: Mapping[str, Any] | None
+    config_text: str
+    has_backup: bool
+    shapes: Shapes
+    digest: str
+    contradictions: tuple[str, ...]
+
+    @property
+    def qkv_rows(self) -> int | None:
+        """Rows of layer 0's query_key_value weight."""
+        return self.shapes.query_key_value[0] if self.shapes.query_key_value else None
+
+    @property
+    def dense_columns(self) -> int | None:
+        """Columns of layer 0's dense weight."""
+        return self.shapes.dense[1] if self.shapes.dense else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +68,8 @@ def read_weights(answers: Answers, name: str) -> WeightsState | WeightsUnknown:
 def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
     """A WeightsState from the node program's result document; every key must be there, in its form."""
     try:
-        form, complete, modes_wrong = result["form"], result["complete"], result["modes_wrong"]
-        config, shapes = result["config"], result["shapes"]
-        if (
-            form not in ("safetensors", "bin", "none")
-            or not isinstance(complete, bool)
-            or not isinstance(modes_wrong, list)
-            or not isinstance(config, dict | None)
-        ):
-            return WeightsUnknown("the node's description of it is not understood")
-        qkv, dense = shapes["query_key_value"], shapes["dense"]
-        return WeightsState(
-            form=form,
-            complete=complete,
-            problem=str(result["problem"]),
-            modes_wrong=tuple(modes_wrong),
-            config=config,
-            config_text=str(result["config_text"]),
-            has_backup=bool(result["has_backup"]),
-            qkv_rows=int(qkv[0]) if qkv else None,
-            dense_columns=int(dense[1]) if dense else None,
-            digest=str(result["digest"]),
-            contradictions=tuple(map(str, result["contradictions"])),
-        )
-    except (LookupError, TypeError, ValueError):
+        return read_result(WeightsState, result)
+    except ValueError:
         return WeightsUnknown("the node's description of it is not understood")
 
 

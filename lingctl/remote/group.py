@@ -68,14 +68,22 @@ class Group:
         Raises:
             LingctlError: the first node's error; when several failed, it names the others too.
         """
-        outcomes = self.map(work, together=together)
-        raise_failures(outcomes)
-        return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
+        return succeeded(self.map(work, together=together))
 
     def close(self) -> None:
         """Close every connection."""
         for connection in self.connections.values():
             connection.close()
+
+
+def succeeded(outcomes: Mapping[str, T | LingctlError]) -> dict[str, T]:
+    """The outcomes if there is no failure among them.
+
+    Raises:
+        LingctlError: see ``Group.all``.
+    """
+    raise_failures(outcomes)
+    return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
 
 
 def raise_failures(outcomes: Mapping[str, object]) -> None:

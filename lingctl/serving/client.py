@@ -138,10 +138,10 @@ class Client:
             address,
             method,
             path,
-            None if body is None else json.dumps(body, ensure_ascii=False).encode(),
-            {"Authorization": f"Bearer {key}"} if key else {},
-            self.routes.get(address.place),
-            self.endpoint.tls,
+            body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            route=self.routes.get(address.place),
+            tls=self.endpoint.tls,
         )
 
 

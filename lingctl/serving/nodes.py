@@ -44,12 +44,26 @@ def _daemon(sight: NodeSight) -> Finding:
     if sight.daemon_alive is None:
         remedy = "see whether it can be reached: lingctl status"
         return Finding(
-            "daemon", Verdict.UNKNOWN, "could not be asked", sight.node, None, sight.evidence, remedy
+            "daemon",
+            Verdict.UNKNOWN,
+            "could not be asked",
+            sight.node,
+            None,
+            evidence=sight.evidence,
+            remedy=remedy,
         )
     if sight.daemon_alive:
         return Finding("daemon", Verdict.PASS, "alive", sight.node)
     remedy = f"read why: lingctl logs --node {sight.node}"
-    return Finding("daemon", Verdict.FAILURE, "the daemon is dead", sight.node, None, sight.evidence, remedy)
+    return Finding(
+        "daemon",
+        Verdict.FAILURE,
+        "the daemon is dead",
+        sight.node,
+        None,
+        evidence=sight.evidence,
+        remedy=remedy,
+    )
 
 
 def _memory(sight: NodeSight) -> list[Finding]:
@@ -57,7 +71,11 @@ def _memory(sight: NodeSight) -> list[Finding]:
         return []  # its cards hold nothing because of that
     if sight.hbm_unread:
         message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [Finding("memory", Verdict.UNKNOWN, message, sight.node, None, sight.hbm_unread, remedy)]
+        return [
+            Finding(
+                "memory", Verdict.UNKNOWN, message, sight.node, None, evidence=sight.hbm_unread, remedy=remedy
+            )
+        ]
     cards = sorted(sight.hbm_percent.items())
     bad = [finding for card, percent in cards for finding in _card_memory(sight.node, card, percent)]
     used = [percent for _, percent in cards if percent is not None]
@@ -77,5 +95,13 @@ def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
     remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
     return [
-        Finding("memory", Verdict.FAILURE, "the card's memory is nearly empty", node, card, evidence, remedy)
+        Finding(
+            "memory",
+            Verdict.FAILURE,
+            "the card's memory is nearly empty",
+            node,
+            card,
+            evidence=evidence,
+            remedy=remedy,
+        )
     ]

@@ -21,7 +21,7 @@ from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader
 from lingctl.serving.client import Client, Generation
 from lingctl.serving.endpoint import Endpoint, address_of
@@ -64,7 +64,7 @@ def stream(dialect: Dialect, ask: Ask, server: RealServer) -> Streamed:
         return gather(client_of(url).stream(dialect, ask))
 
 
-def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tuple[Outcome, ...]:
+def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tuple[RequestOutcome, ...]:
     with real_server(server) as url:
         place = address_of(url)
         target = Target(place, resolve(place.place), dialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -55,7 +56,7 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
         "from lingctl.release.overlay import overlay_digest\n"
         "from lingctl.program import pack as node_program\n"
         "print(starter_hosts(name='a', model='Ling-lite', mindie='1.0.0', nodes=['192.0.2.1'])[:20])\n"
-        "print(overlay_digest(), node_program.digest())\n"
+        "import hashlib; print(overlay_digest(), hashlib.sha256(node_program.build()).hexdigest())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -64,4 +65,7 @@ def test_it_works_without_the_checkout(wheel, tmp_path):
     from lingctl.program import pack as node_program
     from lingctl.release.overlay import overlay_digest
 
-    assert done.stdout.split()[-2:] == [overlay_digest(), node_program.digest()]
+    assert done.stdout.split()[-2:] == [
+        overlay_digest(),
+        hashlib.sha256(node_program.build()).hexdigest(),
+    ]

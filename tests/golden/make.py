@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import Part, rendered
+from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, Profile
 from tests.golden.recorded import record
@@ -51,7 +51,7 @@ def text_of(model: str, profile: Profile) -> str:
     known = Known(cluster.downloaded_weights, _addresses(cluster), CONFIGS[model])
     parts = [
         f"==> {file.node}: {file.path or file.name} ({file.mode:04o}) <==\n{file.content.decode()}"
-        for file in rendered(cluster, profile, Part.all, known)
+        for file in rendered(cluster, profile, RenderPart.all, known)
     ]
     return "\n".join(parts)
 

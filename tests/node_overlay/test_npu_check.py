@@ -54,7 +54,7 @@ OPTIONS = NpuOptions(device="cpu", host=True)
 def test_all_cards_of_all_nodes_add_up(cluster):
     report = npu_check_nodes(_group(cluster), cluster, OPTIONS, ignore)
     assert report.exit_status == 0, report.findings
-    ranks = [card["rank"] for answer in report.answers.values() for card in answer["cards"]]
+    ranks = [card.rank for answer in report.answers.values() for card in answer.cards]
     assert ranks == [0, 1, 2, 3]
     checks = [finding.check for finding in report.findings if finding.verdict is Verdict.PASS]
     assert checks.count("npu-product") == checks.count("npu-all-reduce") == 4

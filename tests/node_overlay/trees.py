@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
 from pathlib import Path
 
 from lingctl.node.overlay.package import Package, make_package
-from lingctl.node.overlay.program import act
+from lingctl.node.overlay.program import Options, act
 from lingctl.release.overlay import package_document
 
 CONTRACT = Path(__file__).parents[1] / "parity" / "contract" / "atb_llm"
@@ -52,13 +51,7 @@ def patch_upstream(root: Path, *paths: str) -> None:
 
 def do(action: str, root: Path, what: Package | None = None, **options: object) -> dict[str, object]:
     """One action of the node program."""
-    defaults = {
-        "root": str(root),
-        "record": False,
-        "force": False,
-        "allow_running": False,
-    }
-    return act(action, argparse.Namespace(**{**defaults, **options}), what or package())
+    return act(action, Options(str(root), **options), what or package())
 
 
 def state_of(root: Path, what: Package | None = None) -> str:

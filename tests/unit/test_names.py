@@ -15,13 +15,8 @@ _PRODUCT = Path(lingctl.__file__).parent
 _ON_PURPOSE = {
     "Answer": "a node's answer as text, and the same as an alias where a program's document is read",
     "Answers": "of a probe, and of the node program: both by question",
-    "Addresses": "the same alias, where addresses are wanted and where they are written",
     "Event": "of the events that people hear, and of the lines of the node program",
-    "Kind": "of a failure, and of a field: both inside MindIE's own tables",
     "KindChoice": "what may be typed, and the same as the smoke test takes it",
-    "Run": "an action of a plan, and what the journal calls one run of lingctl",
-    "Section": "of hosts.yaml, and of MindIE's config.json",
-    "Stage": "of a plan, and of a daemon's life",
     "Tick": "how far one is, told to a function beside it: never imported",
 }
 

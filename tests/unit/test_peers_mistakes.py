@@ -29,7 +29,7 @@ import importlib, pkgutil, lingctl.flows
 from lingctl.cli.app import VERBS
 for verb in VERBS:
     importlib.import_module("lingctl.cli." + verb.replace("-", "_"))
-for found in pkgutil.iter_modules(lingctl.flows.__path__, "lingctl.flows."):
+for found in pkgutil.walk_packages(lingctl.flows.__path__, "lingctl.flows."):
     importlib.import_module(found.name)
 """
 CHANGING = (

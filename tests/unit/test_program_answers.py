@@ -10,8 +10,8 @@ from lingctl.errors import LingctlError, LockedError, NodeError, UsageError, Wei
 from lingctl.flows.run.execute import run_step
 from lingctl.node.trouble import Trouble
 from lingctl.plan import Run, Stage, Step
-from lingctl.program.answers import Answers, program_error, read_answers
-from lingctl.program.here import node_errors
+from lingctl.program.answers import Answers, read_answers
+from lingctl.program.translate import program_error, troubles_as_errors
 from lingctl.remote.command import command
 from lingctl.remote.local import LocalConnection
 
@@ -32,7 +32,7 @@ def test_it_is_the_same_on_a_node_in_a_step_and_here(trouble: Trouble, kind: typ
     step = Step(Stage.WEIGHTS, "node1", "convert", "change", "", actions=(Run(command("echo", said)),))
     with pytest.raises(LingctlError) as in_a_step:
         run_step(LocalConnection("node1"), step, lambda event: None)
-    with pytest.raises(LingctlError) as here, node_errors():
+    with pytest.raises(LingctlError) as here, troubles_as_errors():
         raise trouble
     for error in (on_a_node, in_a_step.value, here.value):
         assert (type(error), error.exit_status, error.code) == (kind, status, trouble.code)

@@ -5,24 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lingctl.flows.weights.certificates import Authority
 from lingctl.program import pack as node_program
-
-
-def _python39() -> str:
-    candidates = [shutil.which("python3.9"), *Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9")]
-    for candidate in filter(None, candidates):
-        asked = subprocess.run([candidate, "--version"], capture_output=True, text=True)
-        if asked.stdout.startswith("Python 3.9"):
-            return str(candidate)
-    pytest.skip("no Python 3.9 on this machine")
+from tests.pythons import node_python
 
 
 def _folder(path: Path, authority: Authority, key: str, name: str, request: dict[str, Any]) -> None:
@@ -34,7 +23,7 @@ def _folder(path: Path, authority: Authority, key: str, name: str, request: dict
 
 
 def test_gives_and_takes(tmp_path: Path) -> None:
-    python, program = _python39(), tmp_path / "node.pyz"
+    python, program = node_python(), tmp_path / "node.pyz"
     program.write_bytes(node_program.build())
 
     def fetch(verb: str, folder: Path) -> dict[str, Any]:

@@ -11,22 +11,21 @@ from lingctl.errors import ChecksFailed, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
-from lingctl.flows.change.ending import Ending
+from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import Look, look_of, node_states
+from lingctl.flows.look.node_states import Look, look_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run, live_addresses
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
-from lingctl.flows.run.node_program import prepare_program
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.flows.weights.bring import bring_weights
 from lingctl.inventory.catalogue import Shape
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.mindie.model_config import shape_of
 from lingctl.mindie.profile import Profile, profile_for
@@ -36,7 +35,7 @@ from lingctl.release.certificates import certificate_steps
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import record_steps
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Addresses, wanted_release
+from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
 from lingctl.serving.smoke import SmokeReport
@@ -116,7 +115,7 @@ def deploy(
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         deployment = plan_deploy(group, cluster, listener, accepted)
-        end = Ending(cluster, deployment.states)
+        end = ChangeEnding(cluster, deployment.states)
         return Proposal(
             command="lingctl deploy",
             question="Do this?",
@@ -167,7 +166,7 @@ def plan_deploy(
         addresses = addresses_of(facts)
         if cluster.multi_node:
             need_known_form({name: seen.generation for name, seen in facts.items()})
-    programs = group.all(lambda node: prepare_program(node, cluster, look.image))
+    programs = node_programs(group, cluster, look)
     deployment = _plan(group, Wanted(cluster, profile, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
         report = report or preflight.nodes()

@@ -16,7 +16,7 @@ from lingctl.serving.smoke import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ChangeEnding:
     """The parts of it, for one change.
 
     Attributes:

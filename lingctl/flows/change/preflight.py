@@ -13,8 +13,7 @@ from lingctl.findings import Finding, Verdict, folded, worst_first
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
 from lingctl.inventory.catalogue import Shape
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.wanted import Addresses
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.remote.group import Group
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lingctl.errors import UsageError
 from lingctl.events import Listener
-from lingctl.flows.change.ending import Ending
+from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.releases import quick_states
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
@@ -40,7 +40,7 @@ def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outc
     def look(group: Group, listener: Listener) -> Proposal[None]:
         plan = plan_restart(group, cluster)
         # It serves what was served before: no proof is owed, and what an earlier run left half-done stays so.
-        end = Ending(cluster, {})
+        end = ChangeEnding(cluster, {})
         return Proposal(
             command="lingctl restart", question="Restart the service?", plan=plan, locked=(end.wait,)
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
-from lingctl.flows.change.ending import Ending
+from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.releases import quick_states
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
@@ -81,7 +81,7 @@ def rollback(
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         back = plan_rollback(group, cluster, release)
-        end = Ending(cluster, back.states)
+        end = ChangeEnding(cluster, back.states)
         proof = (end.prove,) if smoke else ()
 
         def run(group: Group, listener: Listener, change: Change) -> None:

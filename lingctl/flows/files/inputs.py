@@ -10,15 +10,13 @@ from typing import Any
 from lingctl.ascend.facts import device_addresses
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_states import look_of, node_states
+from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import live_addresses
 from lingctl.flows.network.saved import judge_saved
-from lingctl.flows.run.node_program import prepare_program
-from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rank_table import need_known_form
 from lingctl.release.state import NodeState
-from lingctl.release.wanted import Addresses
 from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
@@ -100,7 +98,7 @@ def ask_nodes(
     listener(Event("look at the nodes", "started"))
     look = look_of(cluster, profile)
     addresses = live_addresses(group, look.site) if cluster.multi_node else {}
-    programs = group.all(lambda node: prepare_program(node, cluster, look.image))
+    programs = node_programs(group, cluster, look)
     states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))
     plan, note = _weights(cluster, states, programs)

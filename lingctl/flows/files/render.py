@@ -30,7 +30,7 @@ from lingctl.release.wanted import (
 )
 
 
-class Part(StrEnum):
+class RenderPart(StrEnum):
     """What can be rendered."""
 
     config = "config"
@@ -73,14 +73,14 @@ class Rendered:
         }
 
 
-def rendered(cluster: Cluster, profile: Profile, part: Part, known: Known) -> list[Rendered]:
+def rendered(cluster: Cluster, profile: Profile, part: RenderPart, known: Known) -> list[Rendered]:
     """The files of every node, byte for byte as ``deploy`` sends them.
 
     Raises:
         ConfigurationError: MindIE would refuse the result, or a card's address or the model's config is
             not known.
     """
-    if part is Part.ranktable and not cluster.multi_node:
+    if part is RenderPart.ranktable and not cluster.multi_node:
         raise UsageError(
             "one node needs no rank table",
             remedy="MindIE reads a rank table with two nodes or more; lingctl unsets its variable otherwise",
@@ -89,21 +89,23 @@ def rendered(cluster: Cluster, profile: Profile, part: Part, known: Known) -> li
     return [one for node in cluster.nodes for one in _of_node(cluster, node, profile, part, known)]
 
 
-def _of_node(cluster: Cluster, node: Node, profile: Profile, part: Part, known: Known) -> Iterator[Rendered]:
-    everything = part is Part.all
-    if everything or part is Part.config:
+def _of_node(
+    cluster: Cluster, node: Node, profile: Profile, part: RenderPart, known: Known
+) -> Iterator[Rendered]:
+    everything = part is RenderPart.all
+    if everything or part is RenderPart.config:
         yield _file(node, config_file(cluster, node, profile, known.weights))
-    if everything or part is Part.environment:
+    if everything or part is RenderPart.environment:
         yield _file(node, environment_file(cluster, node, profile))
         yield _file(node, start_file(cluster, node, profile))
-    if part is Part.ranktable or (everything and cluster.multi_node):
+    if part is RenderPart.ranktable or (everything and cluster.multi_node):
         yield _file(node, rank_table_file(cluster, known.addresses))
-    if everything or part is Part.container:
+    if everything or part is RenderPart.container:
         spec = container_spec(cluster, node, profile, layout_of(cluster).overlay)
         text = f"#!/bin/sh\n# The container of {node.name}. MindIE is started in it by start.sh.\n"
         run = run_command(cluster.runtime, spec).text
         yield Rendered(node.name, "container.sh", "", f"{text}{run}\n".encode(), 0o750)
-    if part is Part.model_config or (everything and known.model_config is not None):
+    if part is RenderPart.model_config or (everything and known.model_config is not None):
         yield _model_config(node, known)
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.container import image_of
+from lingctl.mindie.places import weights_mount
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.tls import certificates_folder
+from lingctl.program.prepare import InImage, prepare
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.overlay import overlay_files
 from lingctl.release.site import Site, site_of
@@ -57,6 +59,19 @@ def look_of(cluster: Cluster, profile: Profile, *, image: str = "") -> Look:
         certificates_folder(cluster),
         {"downloaded": cluster.downloaded_weights, "converted": cluster.converted_weights},
     )
+
+
+def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Program]:
+    """Our program on every node, run by the host's Python or the image's.
+
+    Raises:
+        NodeError: a node has neither.
+    """
+    models, state = cluster.paths.models, cluster.state_dir
+    folders = (f"{models}:{models}", f"{state}:{state}", weights_mount(cluster))
+    where = InImage(look.site.runtime, look.image, tuple(folder for folder in folders if folder))
+    path = look.site.layout.program
+    return group.all(lambda connection: prepare(connection, path, where).command)
 
 
 def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:

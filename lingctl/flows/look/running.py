@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from lingctl.ascend import hccn
 from lingctl.ascend.questions import card_questions
 from lingctl.errors import LingctlError
+from lingctl.inventory.cluster import Addresses
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.site import Site
-from lingctl.release.wanted import Addresses
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import probe_script, probe_timeout, read_answers

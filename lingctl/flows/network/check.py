@@ -127,7 +127,15 @@ def judged(
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
     findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
-    return NetworkReport(scope, facts, findings, hits, records, lost or {}, unreachable)
+    return NetworkReport(
+        scope=scope,
+        facts=facts,
+        findings=findings,
+        hits=hits,
+        records=records,
+        lost=lost or {},
+        unreachable=unreachable,
+    )
 
 
 def scope_of(cluster: Cluster) -> Scope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
@@ -13,20 +13,14 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.failures import explain
 from lingctl.mindie.profile import profile_for
-from lingctl.program import pack as node_program
-from lingctl.program.answers import program_error, read_answers
+from lingctl.program.answers import as_document
+from lingctl.program.node_program import NodeProgram
+from lingctl.program.prepare import InContainer, prepare
 from lingctl.release.layout import layout_of
-from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE, LocalConnection
-from lingctl.remote.runtime import runtime_script
-from lingctl.remote.upload import WriteFile
 
-_LOOK = """
-sha256sum "$1" 2>/dev/null | cut -d" " -f1
-"$runtime" inspect --format "container {{.State.Status}}" "$2" 2>/dev/null || echo "container absent"
-"""
 # torch_npu finds CANN by these; they are bash scripts. What is not there is not sourced.
 _WITH_CANN = """
 while [ "$1" != -- ]; do
@@ -38,7 +32,42 @@ exec "$@"
 """
 _SLACK = 300.0
 
-Answer = Mapping[str, Any]
+Outcome = Literal["good", "wrong", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class CardAnswer:
+    """What one card did; None is what it did not come to.
+
+    Attributes:
+        product: how a bf16 product came out, and by how much it was off.
+        reduced: how an all-reduce over all cards did, and how long it took.
+        error: what went wrong.
+    """
+
+    card: int
+    rank: int | None = None
+    product: Outcome | None = None
+    product_error: float | None = None
+    reduced: Outcome | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NpuAnswer:
+    """What the node program says of the cards of one node."""
+
+    device: str
+    versions: Mapping[str, str]
+    found: int
+    expected: int
+    cards: tuple[CardAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +93,7 @@ class NpuOptions:
 class NpuReport:
     """Every node's answer or error, and the verdicts."""
 
-    answers: Mapping[str, Answer | LingctlError]
+    answers: Mapping[str, NpuAnswer | LingctlError]
     findings: tuple[Finding, ...]
 
     @property
@@ -82,7 +111,7 @@ class NpuReport:
             if isinstance(answer, LingctlError):
                 nodes.append({"node": node, "reached": False, "error": answer.what})
             else:
-                nodes.append({"node": node, "reached": True, **answer})
+                nodes.append({"node": node, "reached": True, **as_document(answer)})
         return {"nodes": nodes, "findings": [finding.as_json() for finding in self.findings]}
 
 
@@ -90,13 +119,13 @@ def npu_check_here(options: NpuOptions, listener: Listener) -> NpuReport:
     """Check the cards of this machine, with the Python that runs lingctl."""
     import sys
 
-    words = [sys.executable, "-m", "lingctl.node", "npu-check", *_options(options)]
+    words = _words(options)
     if options.cards:
-        words += ["--cards", str(options.cards)]
+        words += ["--cards", options.cards]
     listener(Event("cards", "started"))
-    connection = LocalConnection()
+    program = NodeProgram(LocalConnection(), sys.executable, "-m", "lingctl.node")
     try:
-        answer: Answer | LingctlError = _ask(connection, command(*words), options)
+        answer: NpuAnswer | LingctlError = program.ask(NpuAnswer, *words, timeout=options.timeout + _SLACK)
     except LingctlError as error:
         answer = error
     listener(Event("cards", "done"))
@@ -109,65 +138,34 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
     A node that cannot take part is told before any other is made to wait for it.
     """
     listener(Event("cards", "started"))
-    runs = group.map(lambda connection: _prepared(connection, cluster, options))
-    missing = {name: run for name, run in runs.items() if isinstance(run, LingctlError)}
-    if missing:
+    inside = InContainer(
+        cluster.runtime,
+        cluster.container_name,
+        lacking="no torch_npu to ask",
+        code="npu-no-container",
+        remedy="lingctl deploy starts it; on the nodes themselves: --host",
+    )
+    path, where = layout_of(cluster).program, None if options.host else inside
+    through = ("bash", "-c", _WITH_CANN, "lingctl", *profile_for(cluster.mindie).set_env, "--")
+    runs = group.map(lambda connection: prepare(connection, path, where, through=through))
+    programs = {name: run for name, run in runs.items() if isinstance(run, NodeProgram)}
+    if len(programs) < len(runs):
         return _report({node.name: _left_out(runs[node.name]) for node in cluster.nodes}, options)
-    calls = {name: run for name, run in runs.items() if not isinstance(run, LingctlError)}
-    primary = cluster.primary
-    port = _ask(
-        group[primary.name],
-        calls[primary.name]("--find-port", "--master", primary.service_address),
-        options,
-    )["port"]
+    master = cluster.primary.service_address
+    find = ("npu-check", "--find-port", "--master", master)
+    port = programs[cluster.primary.name].ask(_Port, *find, timeout=_SLACK).port
     first_ranks = _first_ranks(cluster.nodes)
 
-    def work(connection: Connection) -> Answer:
-        node = next(node for node in cluster.nodes if node.name == connection.node)
-        words: list[str | int] = ["--cards", len(node.devices), "--world", cluster.world_size]
-        words += ["--first-rank", first_ranks[node.name], "--master", primary.service_address]
-        words += ["--port", int(port), "--address", node.service_address, *_options(options)]
-        words += _visible(cluster, node, options)
-        return _ask(connection, calls[node.name](*words), options)
+    def work(connection: Connection) -> NpuAnswer:
+        node = cluster.node(connection.node)
+        words = [*_words(options), "--cards", len(node.devices), "--world", cluster.world_size]
+        words += ["--first-rank", first_ranks[node.name], "--master", master, "--port", port]
+        words += ["--address", node.service_address, *_visible(cluster, node, options)]
+        return programs[node.name].ask(NpuAnswer, *words, timeout=options.timeout + _SLACK)
 
     outcomes = group.map(work, together=True)
     listener(Event("cards", "done"))
     return _report({node.name: outcomes[node.name] for node in cluster.nodes}, options)
-
-
-class _Call:
-    """Builds calls of the node program where the cards are used."""
-
-    def __init__(self, cluster: Cluster, container: str) -> None:
-        self._program = layout_of(cluster).program
-        self._before = (cluster.runtime.program, "exec", container) if container else ()
-        self._set_env = profile_for(cluster.mindie).set_env
-
-    def __call__(self, *words: str | int) -> Command:
-        inner = ("python3", self._program, "npu-check", *words)
-        shell = ("bash", "-c", _WITH_CANN, "lingctl", *self._set_env, "--")
-        return command(*self._before, *shell, *inner, title="npu-check")
-
-
-def _prepared(connection: Connection, cluster: Cluster, options: NpuOptions) -> _Call:
-    layout, name = layout_of(cluster), cluster.container_name
-    looked = connection.run(
-        runtime_script(cluster.runtime, _LOOK, layout.program, name, title="look for the container"),
-        timeout=60,
-    ).stdout.split()
-    if node_program.digest() not in looked:
-        connection.put(WriteFile(layout.program, node_program.build(), 0o640))
-    if options.host:
-        return _Call(cluster, "")
-    status = looked[-1] if looked else "unknown"
-    if status != "running":
-        raise NodeError(
-            f"container {name} is {status}, so there is no torch_npu to ask",
-            where=connection.node,
-            remedy="lingctl deploy starts it; on the nodes themselves: --host",
-            code="npu-no-container",
-        )
-    return _Call(cluster, name)
 
 
 def _first_ranks(nodes: Iterable[Node]) -> dict[str, int]:
@@ -186,28 +184,12 @@ def _visible(cluster: Cluster, node: Node, options: NpuOptions) -> list[str]:
     return ["--visible", ",".join(str(device) for device in node.devices)]
 
 
-def _options(options: NpuOptions) -> list[str]:
-    words = ["--device", options.device, "--timeout", str(options.timeout)]
+def _words(options: NpuOptions) -> list[str | int]:
+    words: list[str | int] = ["npu-check", "--device", options.device, "--timeout", options.timeout]
     return [*words, "--allow-running"] if options.allow_running else words
 
 
-def _ask(connection: Connection, call: Command, options: NpuOptions) -> Answer:
-    done = connection.run(call, timeout=options.timeout + _SLACK)
-    told = read_answers(done.stdout)
-    if told.result is not None:
-        return {key: value for key, value in told.result.items() if key != "event"}
-    if told.trouble is not None:
-        raise program_error(told.trouble, connection.node)
-    raise NodeError(
-        "the node program gave no answer",
-        where=connection.node,
-        evidence=done.last_words(),
-        remedy="Python 3.9 or newer must be there as python3, and bash",
-        code="no-python",
-    )
-
-
-def _left_out(run: _Call | LingctlError) -> LingctlError:
+def _left_out(run: NodeProgram | LingctlError) -> LingctlError:
     if isinstance(run, LingctlError):
         return run
     return NodeError(
@@ -217,7 +199,7 @@ def _left_out(run: _Call | LingctlError) -> LingctlError:
     )
 
 
-def _report(answers: Mapping[str, Answer | LingctlError], options: NpuOptions) -> NpuReport:
+def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions) -> NpuReport:
     findings: list[Finding] = []
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
@@ -234,8 +216,8 @@ def _report(answers: Mapping[str, Answer | LingctlError], options: NpuOptions) -
     return NpuReport(answers, tuple(findings))
 
 
-def _judged(node: str, answer: Answer) -> Iterable[Finding]:
-    found, expected = answer["found"], answer["expected"]
+def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
+    found, expected = answer.found, answer.expected
     count = Verdict.PASS if found >= expected else Verdict.FAILURE
     yield Finding(
         "npu-count",
@@ -244,35 +226,38 @@ def _judged(node: str, answer: Answer) -> Iterable[Finding]:
         node,
         remedy="" if count is Verdict.PASS else "npu-smi info; give the missing cards to the container",
     )
-    for card in answer["cards"]:
-        device, error = int(card["card"]), str(card.get("error", ""))
-        yield _product(node, device, card, error)
-        if "reduced" in card:
-            yield _reduced(node, device, card, error)
+    for card in answer.cards:
+        yield _product(node, card)
+        if card.reduced is not None:
+            yield _reduced(node, card)
 
 
-def _product(node: str, device: int, card: Answer, error: str) -> Finding:
-    if card.get("product") == "good":
-        text = f"bf16 product off by {float(card['product_error']):.1e}"
-        return Finding("npu-product", Verdict.PASS, text, node, device)
-    if card.get("product") == "wrong":
-        text = f"computes wrongly: a bf16 product is off by {float(card['product_error']):.1e}"
+def _product(node: str, card: CardAnswer) -> Finding:
+    if card.product == "good":
+        text = f"bf16 product off by {card.product_error:.1e}"
+        return Finding("npu-product", Verdict.PASS, text, node, card.card)
+    if card.product == "wrong":
+        text = f"computes wrongly: a bf16 product is off by {card.product_error:.1e}"
         return Finding(
-            "npu-product", Verdict.FAILURE, text, node, device, remedy="npu-smi info; replace the card"
+            "npu-product", Verdict.FAILURE, text, node, card.card, remedy="npu-smi info; replace the card"
         )
-    return _failed("npu-product", "the card did not compute", node, device, error)
+    return _failed("npu-product", "the card did not compute", node, card)
 
 
-def _reduced(node: str, device: int, card: Answer, error: str) -> Finding:
-    if card["reduced"] == "good":
-        return Finding("npu-all-reduce", Verdict.PASS, f"all-reduce in {card['seconds']} s", node, device)
-    if card["reduced"] == "wrong":
+def _reduced(node: str, card: CardAnswer) -> Finding:
+    if card.reduced == "good":
+        text = f"all-reduce in {card.seconds} s"
+        return Finding("npu-all-reduce", Verdict.PASS, text, node, card.card)
+    if card.reduced == "wrong":
         text = "the all-reduce gave a wrong sum"
-        return Finding("npu-all-reduce", Verdict.FAILURE, text, node, device, remedy="lingctl check-network")
-    return _failed("npu-all-reduce", "the all-reduce failed", node, device, error)
+        return Finding(
+            "npu-all-reduce", Verdict.FAILURE, text, node, card.card, remedy="lingctl check-network"
+        )
+    return _failed("npu-all-reduce", "the all-reduce failed", node, card)
 
 
-def _failed(check: str, what: str, node: str, device: int, error: str) -> Finding:
+def _failed(check: str, what: str, node: str, card: CardAnswer) -> Finding:
+    device, error = card.card, card.error or ""
     known = explain(error)
     if known:
         first = known[0]

@@ -17,7 +17,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Stage, Step
 from lingctl.remote.group import Group, connect
 
-Action = Literal["apply", "revert"]
+PatchAction = Literal["apply", "revert"]
 # What tells beforehand what each would do, and what agreeing to it means.
 _PREVIEWS = {"apply": "diff", "revert": "status"}
 _QUESTIONS = {"apply": "Put the overlay there?", "revert": "Take the overlay out?"}
@@ -38,7 +38,12 @@ def look_at_overlay(
 
 
 def change_overlay(
-    cluster: Cluster | None, action: Action, options: PatchOptions, person: Person, *, lock_wait: float = 0.0
+    cluster: Cluster | None,
+    action: PatchAction,
+    options: PatchOptions,
+    person: Person,
+    *,
+    lock_wait: float = 0.0,
 ) -> Outcome[PatchReport]:
     """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
 
@@ -70,7 +75,7 @@ def change_overlay(
     return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
-def plan_by_hand(cluster: Cluster, action: Action) -> Plan:
+def plan_by_hand(cluster: Cluster, action: PatchAction) -> Plan:
     """One step on each node, as the journal has it: the node program looks for itself what has to change."""
     steps = (
         Step(Stage.OVERLAY, name, f"patch {action}", "change", "asked for") for name in cluster.node_names
@@ -79,7 +84,7 @@ def plan_by_hand(cluster: Cluster, action: Action) -> Plan:
 
 
 def change_nodes(
-    group: Group, cluster: Cluster, plan: Plan, action: Action, options: PatchOptions, change: Change
+    group: Group, cluster: Cluster, plan: Plan, action: PatchAction, options: PatchOptions, change: Change
 ) -> PatchReport:
     """Do the action on every node as ``patch_nodes`` does, and write it down there."""
     reached = Plan(tuple(step for step in plan.steps if step.node in group.connections))
@@ -97,16 +102,15 @@ def differences(report: PatchReport, *, whole: bool = False) -> Iterator[str]:
         if isinstance(answer, LingctlError):
             yield f"{node}: {answer.what}"
             continue
-        changes = answer.get("changes", ())
-        what = f", {len(changes)} files differ" if "changes" in answer else ""
-        yield f"{node}: {answer['after']['root']}: {answer['after']['state']}{what}"
-        for change in changes:
+        what = "" if answer.changes is None else f", {len(answer.changes)} files differ"
+        yield f"{node}: {answer.after.root}: {answer.after.state}{what}"
+        for change in answer.changes or ():
             yield f"  {change['kind']} {change['path']}"
             if whole:
                 yield change["difference"]
 
 
-def _proposal(action: Action, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
+def _proposal(action: PatchAction, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
     return Proposal(
         command=f"lingctl patch {action}",
         question=_QUESTIONS[action],

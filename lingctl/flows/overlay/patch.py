@@ -2,65 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
-from lingctl.errors import LingctlError, NodeError
+from lingctl.errors import LingctlError
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.flows.overlay.verdicts import Answer, judge
+from lingctl.flows.overlay.answer import OverlayAnswer
+from lingctl.flows.overlay.verdicts import judge
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.runtime import Runtime
-from lingctl.node.files import system_trouble
 from lingctl.node.overlay.package import make_package
-from lingctl.node.overlay.program import act
-from lingctl.node.trouble import Trouble
-from lingctl.program import pack as node_program
-from lingctl.program.answers import program_error, read_answers
+from lingctl.node.overlay.program import Options, act
+from lingctl.program.answers import read_result
+from lingctl.program.prepare import InContainer, prepare
+from lingctl.program.translate import troubles_as_errors
 from lingctl.release.layout import layout_of
 from lingctl.release.overlay import package_document
-from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE
-from lingctl.remote.runtime import runtime_script
 from lingctl.remote.upload import WriteFile
 
-_LOOK = """
-sha256sum "$1" "$2" 2>/dev/null | cut -d" " -f1
-"$runtime" inspect --format "container {{.State.Status}}" "$3" 2>/dev/null || echo "container absent"
-"""
 # Digests, an import in a process of its own, a copy of a few files.
 _TIMEOUT = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class PatchOptions:
+@dataclass(frozen=True)
+class PatchOptions(Options):
     """What was asked for.
 
     Attributes:
-        root: the atb_llm package; looked for where it is None.
         host: on a node itself rather than in its container.
-        record: also give the digests of the stock files.
-        force: go on although something is not as it should be; a copy is kept.
-        allow_running: although MindIE runs from the tree.
     """
 
-    root: str | None = None
     host: bool = False
-    record: bool = False
-    force: bool = False
-    allow_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PatchReport:
     """The answers of all places, in order; a place that could not be asked has its error."""
 
-    answers: Mapping[str, Answer | LingctlError]
+    answers: Mapping[str, OverlayAnswer | LingctlError]
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -78,7 +60,7 @@ class PatchReport:
             (node, change)
             for node, answer in self.answers.items()
             if not isinstance(answer, LingctlError)
-            for change in answer.get("changes", ())
+            for change in answer.changes or ()
         ]
 
     def as_json(self) -> dict[str, object]:
@@ -97,105 +79,36 @@ def patch_here(action: str, options: PatchOptions) -> PatchReport:
         LockedError: another process is changing the tree.
         NodeError: it cannot be done.
     """
-    wanted = argparse.Namespace(
-        root=options.root,
-        record=options.record,
-        force=options.force,
-        allow_running=options.allow_running,
-    )
-    try:
-        answer = act(action, wanted, make_package(json.loads(package_document())))
-    except OSError as error:
-        raise program_error(system_trouble(error).as_event()) from error
-    except Trouble as trouble:
-        raise program_error(trouble.as_event()) from trouble
+    with troubles_as_errors():
+        result = act(action, options, make_package(json.loads(package_document())))
+    answer = read_result(OverlayAnswer, result)
     return PatchReport({LOCAL_NODE: answer}, judge(action, {LOCAL_NODE: answer}))
 
 
 def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptions) -> PatchReport:
     """Do the action on every node, side by side; what succeeded is kept when others fail."""
+    package = WriteFile(f"{cluster.state_dir}/overlay.json", package_document(), 0o640)
+    inside = InContainer(
+        cluster.runtime,
+        cluster.container_name,
+        lacking="no atb_llm to look at",
+        code="overlay-no-container",
+        remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
+    )
 
-    def work(connection: Connection) -> Answer:
-        run = _prepared(connection, cluster, host=options.host)
-        words = _words(action, cluster, options)
-        done = connection.run(run(*words).titled(f"overlay {action}"), timeout=_TIMEOUT)
-        return _answer(done.stdout, done.last_words(), connection.node)
+    def work(connection: Connection) -> OverlayAnswer:
+        where = None if options.host else inside
+        program = prepare(connection, layout_of(cluster).program, where, files=(package,))
+        words = ("overlay", action, "--package", package.path, *options.words())
+        return program.ask(OverlayAnswer, *words, timeout=_TIMEOUT)
 
     outcomes = group.map(work)
     answers = {node.name: outcomes[node.name] for node in cluster.nodes}
     return PatchReport(answers, judge(action, answers))
 
 
-class _Place:
-    """Builds calls of the node program in a container or on the node."""
-
-    def __init__(self, program: str, runtime: Runtime, container: str) -> None:
-        self._words = (runtime.program, "exec", container) if container else ()
-        self._program = program
-
-    def __call__(self, *words: str | int) -> Command:
-        # The program and the overlay are read from a folder that the container has at the same path.
-        return command(*self._words, "python3", self._program, *words)
-
-
-def _prepared(connection: Connection, cluster: Cluster, *, host: bool) -> _Place:
-    layout, package = layout_of(cluster), package_document()
-    path, name = _package_path(cluster), cluster.container_name
-    looked = connection.run(
-        runtime_script(cluster.runtime, _LOOK, layout.program, path, name, title="look for the container"),
-        timeout=60,
-    ).stdout.split()
-    if node_program.digest() not in looked:
-        connection.put(WriteFile(layout.program, node_program.build(), 0o640))
-    if hashlib.sha256(package).hexdigest() not in looked:
-        connection.put(WriteFile(path, package, 0o640))
-    if host:
-        return _Place(layout.program, cluster.runtime, "")
-    status = looked[-1] if looked else "unknown"
-    if status != "running":
-        raise NodeError(
-            f"container {name} is {status}, so there is no atb_llm to look at",
-            where=connection.node,
-            remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
-            code="overlay-no-container",
-        )
-    return _Place(layout.program, cluster.runtime, name)
-
-
-def _package_path(cluster: Cluster) -> str:
-    return str(PurePosixPath(layout_of(cluster).program).with_name("overlay.json"))
-
-
-def _words(action: str, cluster: Cluster, options: PatchOptions) -> list[str]:
-    words = ["overlay", action, "--package", _package_path(cluster)]
-    if options.root:
-        words += ["--root", options.root]
-    flags = {
-        "--record": options.record,
-        "--force": options.force,
-        "--allow-running": options.allow_running,
-    }
-    return words + [flag for flag, wanted in flags.items() if wanted]
-
-
-def _answer(stdout: str, last_words: str, node: str) -> Answer:
-    told = read_answers(stdout)
-    if told.result is not None:
-        return told.result
-    if told.trouble is not None:
-        raise program_error(told.trouble, node)
-    raise NodeError(
-        "the node program gave no answer",
-        where=node,
-        evidence=last_words,
-        remedy="Python 3.9 or newer must be there as python3",
-        code="no-python",
-    )
-
-
-def _place(node: str, answer: Answer | LingctlError) -> dict[str, object]:
+def _place(node: str, answer: OverlayAnswer | LingctlError) -> dict[str, object]:
     if isinstance(answer, LingctlError):
         error = {"what": answer.what, "code": answer.code, "remedy": answer.remedy}
         return {"node": node, "reached": False, "error": error}
-    rest = {key: value for key, value in answer.items() if key not in ("event", "after")}
-    return {"node": node, "reached": True, **answer["after"], **rest}
+    return {"node": node, "reached": True, **answer.as_json()}

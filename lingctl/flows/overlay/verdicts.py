@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from lingctl.errors import LingctlError
 from lingctl.findings import Finding, Verdict
-
-Answer = Mapping[str, Any]
+from lingctl.flows.overlay.answer import OverlayAnswer
 
 _WORDS = {
     "absent": "the overlay is not there",
@@ -30,7 +28,7 @@ _REMEDIES = {
 }
 
 
-def judge(action: str, answers: Mapping[str, Answer | LingctlError]) -> tuple[Finding, ...]:
+def judge(action: str, answers: Mapping[str, OverlayAnswer | LingctlError]) -> tuple[Finding, ...]:
     """Verdicts on the answers of all places after an action."""
     findings: list[Finding] = []
     # After these two the overlay is not there because nobody wants it to be.
@@ -48,46 +46,44 @@ def _unasked(node: str, error: LingctlError) -> Finding:
     return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
 
 
-def _judged(node: str, answer: Answer, fine: Sequence[str]) -> Iterable[Finding]:
-    after = answer["after"]
-    word, name = str(after["state"]), "overlay"
+def _judged(node: str, answer: OverlayAnswer, fine: Sequence[str]) -> Iterable[Finding]:
+    after, name = answer.after, "overlay"
+    word = after.state
     remedy = _REMEDIES.get(word, "")
-    if after["good"]:
-        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after['delivery']}", node)
-    for problem in after["problems"]:
+    if after.good:
+        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after.delivery}", node)
+    for problem in after.problems:
         yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
-    if not after["problems"] and word not in fine:
+    if not after.problems and word not in fine:
         yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
-    if after["interrupted"]:
+    if after.interrupted:
         yield Finding(
             name,
             Verdict.FAILURE,
-            f"a change ({after['interrupted']}) was killed half-way",
+            f"a change ({after.interrupted}) was killed half-way",
             node,
             remedy="run the same command again: it goes on, or back",
         )
-    for note in after["notes"]:
+    for note in after.notes:
         yield Finding(name, Verdict.NOTE, note, node)
-    if answer.get("also"):
+    if answer.also:
         yield Finding(
             name,
             Verdict.NOTE,
-            f"another atb_llm is here too: {', '.join(answer['also'])}",
+            f"another atb_llm is here too: {', '.join(answer.also)}",
             node,
             remedy="name the one that the service uses: --root PATH",
         )
-    if answer.get("identical") is False:
-        differs = ", ".join(answer["differs"][:5])
+    if answer.identical is False:
+        differs = ", ".join((answer.differs or ())[:5])
         yield Finding(
             name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
         )
 
 
-def _mixed(answers: Mapping[str, Answer | LingctlError]) -> Iterable[Finding]:
+def _mixed(answers: Mapping[str, OverlayAnswer | LingctlError]) -> Iterable[Finding]:
     digests = {
-        node: answer["after"]["digest"]
-        for node, answer in answers.items()
-        if not isinstance(answer, LingctlError)
+        node: answer.after.digest for node, answer in answers.items() if not isinstance(answer, LingctlError)
     }
     if len(set(digests.values())) > 1:
         evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())

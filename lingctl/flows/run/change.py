@@ -14,7 +14,7 @@ from lingctl.events import Event, Listener
 from lingctl.flows.run.lock import Lock, locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Step
-from lingctl.release.journal import Result, Run, begin_line, end_line, step_line
+from lingctl.release.journal import ChangeRun, Result, begin_line, end_line, step_line
 from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
@@ -27,7 +27,9 @@ _APPEND = shell("change/append")
 class Change:
     """What ``execute`` tells of its steps; see ``changing``."""
 
-    def __init__(self, group: Group, cluster: Cluster, run: Run, lock: Lock, listener: Listener) -> None:
+    def __init__(
+        self, group: Group, cluster: Cluster, run: ChangeRun, lock: Lock, listener: Listener
+    ) -> None:
         self._group = group
         self._path = layout_of(cluster).audit
         self._run = run
@@ -98,7 +100,7 @@ def changing(
     connection = connect_node(cluster, cluster.primary)
     try:
         with locked(connection, cluster, command, listener, wait=wait) as lock:
-            run = Run(lock.holder.token[:8], command, lock.holder.who)
+            run = ChangeRun(lock.holder.token[:8], command, lock.holder.who)
             change = Change(group, cluster, run, lock, listener)
             try:
                 yield change

@@ -12,8 +12,8 @@ from lingctl.events import Event, Listener
 from lingctl.flows.run.change import Change
 from lingctl.mindie.failures import explain
 from lingctl.plan import Plan, Run, Stage, Step
-from lingctl.program.answers import Answers, program_error
-from lingctl.program.job import run_job
+from lingctl.program.node_program import run_program
+from lingctl.program.translate import telling
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group, raise_failures
 from lingctl.remote.upload import WriteFile
@@ -132,13 +132,10 @@ def _failed(
 
 
 def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:
-    told = Answers(lambda event: listener(_progress(event, step)))
-    if action.jobs:
-        done = run_job(connection, action.jobs, action.command, timeout=action.timeout, on_output=told)
-    else:
-        done = connection.run(action.command, timeout=action.timeout, on_output=told)
-    if told.trouble is not None:
-        raise program_error(told.trouble, step.node, step.title)
+    hear = telling(listener, step.node, step.title)
+    done, _ = run_program(
+        connection, action.command, timeout=action.timeout, jobs=action.jobs, hear=hear, doing=step.title
+    )
     _check(done, step)
 
 
@@ -162,15 +159,4 @@ def _check(done: Completed, step: Step) -> None:
         evidence=done.last_words(),
         remedy=f"mend the cause, {again}",
         code="step-failed",
-    )
-
-
-def _progress(event: Mapping[str, object], step: Step) -> Event:
-    done, total = event.get("done"), event.get("total")
-    return Event(
-        step.title,
-        "progress",
-        step.node,
-        done=done if isinstance(done, int) else 0,
-        total=total if isinstance(total, int) else None,
     )

@@ -7,7 +7,6 @@ very client that this machine was tested with.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import io
 import zipfile
@@ -46,12 +45,6 @@ def client_archive() -> bytes:
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
-
-
-@functools.cache
-def client_digest() -> str:
-    """SHA-256 of ``client_archive()``, as sha256sum prints it."""
-    return hashlib.sha256(client_archive()).hexdigest()
 
 
 def _files(package: str) -> list[tuple[str, Path]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lingctl.events import Listener
 from lingctl.node.convert.engine import convert, default_target
 from lingctl.node.convert.program import make_options
-from lingctl.program.here import node_errors, reporting
+from lingctl.program.translate import telling, troubles_as_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,9 @@ def convert_weights(
         LockedError: another conversion is writing there.
         WeightsError: the source is damaged, the disk full, or another output in the way.
     """
-    with node_errors():
+    with troubles_as_errors():
         chosen = make_options(
             options.max_shard_size, options.layers_per_shard, verify=options.verify, force=options.force
         )
         folder = str(target) if target else default_target(str(source))
-        return convert(str(source), folder, chosen, reporting(listener))
+        return convert(str(source), folder, chosen, telling(listener))

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lingctl.events import Listener
 from lingctl.flows.run.change import noted_change
 from lingctl.flows.run.person import Person
+from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.spread import download_on_nodes, stop_on_nodes
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
-from lingctl.program.here import node_errors
-from lingctl.program.told import reporting
+from lingctl.program.answers import read_result
+from lingctl.program.translate import telling, troubles_as_errors
 from lingctl.remote.group import Group, connect
 
 
-def download_here(options: DownloadOptions, listener: Listener) -> dict[str, object]:
+def download_here(options: DownloadOptions, listener: Listener) -> Fetched:
     """Fill a folder on this machine; its files, bytes and digests.
 
     Raises:
@@ -37,13 +38,14 @@ def download_here(options: DownloadOptions, listener: Listener) -> dict[str, obj
         python=sys.executable,
         recheck=options.recheck,
     )
-    with node_errors():
-        return download(request, options.folder, reporting(listener))
+    with troubles_as_errors():
+        result = download(request, options.folder, telling(listener))
+    return read_result(Fetched, result)
 
 
 def download_everywhere(
     cluster: Cluster, options: DownloadOptions, person: Person, *, lock_wait: float = 0.0
-) -> dict[str, Mapping[str, object]]:
+) -> dict[str, Fetched]:
     """``download_on_nodes`` as a change of its own: under the cluster's lock, and written down.
 
     Raises:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from lingctl.errors import LingctlError
 from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.fetched import Port
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.serve import Giver
@@ -54,7 +55,15 @@ def pushing(
     ended = threading.Event()
     threads = [
         threading.Thread(
-            target=_Push(group, nodes[name], tls_name(name), authority, folder, wants.files, ended).run,
+            target=_Push(
+                group=group,
+                node=nodes[name],
+                name=tls_name(name),
+                authority=authority,
+                folder=folder,
+                files=wants.files,
+                ended=ended,
+            ).run,
             name=f"push to {name}",
             daemon=True,
         )
@@ -75,6 +84,7 @@ class _Push:
 
     def __init__(
         self,
+        *,
         group: Group,
         node: NodeFetch,
         name: str,
@@ -99,7 +109,7 @@ class _Push:
             self._ended.wait(_PAUSE)
 
     def _give_all(self) -> None:
-        port = int(str(self._node.call("push-port")["port"]))
+        port = self._node.ask(Port, "push-port").port
         connection = self._group[self._node.node]
         assert isinstance(connection, CanForward), "nodes are reached over SSH"
         with connection.forward("127.0.0.1", port) as address:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.chains import chains, givers, upstreams
+from lingctl.flows.weights.fetched import Fetched, Port, Stopped
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.push import pushing
@@ -15,9 +16,9 @@ from lingctl.flows.weights.spread_sources import Found, each, fewest_heads, find
 from lingctl.flows.weights.wanted import HUBS
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request, Upstream
-from lingctl.program.told import reporting
+from lingctl.program.translate import telling
 from lingctl.remote.connection import Connection
-from lingctl.remote.group import Group, raise_failures
+from lingctl.remote.group import Group, succeeded
 
 _WEEK = 7 * 86_400.0
 
@@ -27,7 +28,7 @@ def download_on_nodes(
     cluster: Cluster,
     options: DownloadOptions,
     listener: Listener,
-) -> dict[str, Mapping[str, object]]:
+) -> dict[str, Fetched]:
     """Fill the folder on every node and prove that all have the same; the result of each node.
 
     The work goes on in the background on the nodes when the connection or this process ends; a second run
@@ -37,7 +38,7 @@ def download_on_nodes(
         LingctlError: a node could not be reached, lacks space, or did not get what it should.
     """
     hub = options.settings.hub if options.source.kind in ("any", *HUBS) else ""
-    nodes = group.all(lambda connection: NodeFetch(connection, cluster.state_dir, options.folder, hub))
+    nodes = group.all(lambda connection: NodeFetch(connection, cluster, options.folder, hub))
     _follow_running(nodes, group, listener)
     found = find(nodes, group, options)
     missing = need_space(nodes, group, found)
@@ -51,20 +52,17 @@ def stop_on_nodes(group: Group, cluster: Cluster, folder: str) -> dict[str, bool
     """End what runs in the background on every node; tells where something did. What has arrived is kept."""
 
     def stop(connection: Connection) -> bool:
-        return NodeFetch(connection, cluster.state_dir, folder).call("stop").get("stopped") is True
+        return NodeFetch(connection, cluster, folder).ask(Stopped, "stop").stopped
 
     return group.all(stop)
 
 
 def _follow_running(nodes: Mapping[str, NodeFetch], group: Group, listener: Listener) -> None:
     """Wait for what an earlier run left running; how it ended is looked at afterwards."""
-    names = [name for name, node in nodes.items() if node.running]
-    for name in names:
-        listener(Event("download", "note", name, "a download is running there already: following it"))
     each(
         group,
-        lambda name: nodes[name].call("follow", timeout=_WEEK, hear=reporting(listener, name)),
-        names,
+        lambda name: nodes[name].ask(dict, "follow", timeout=_WEEK, hear=telling(listener, name)),
+        nodes,
     )
 
 
@@ -92,21 +90,20 @@ class _Spreading:
         self._asks = upstreams(self._chains)
         self._givers = givers(self._chains)
 
-    def run(self) -> dict[str, Mapping[str, object]]:
+    def run(self) -> dict[str, Fetched]:
         """See ``download_on_nodes``."""
         source = self._options.source
-        ports = self._all(self._listen, self._givers)
-        self._all(lambda name: self._hand_over(name, ports), list(self._nodes))
+        ports = succeeded(each(self._group, self._listen, self._givers))
+        succeeded(each(self._group, lambda name: self._hand_over(name, ports), self._nodes))
         push = source.folder if source.kind == "folder" and not source.node else ""
         with pushing(self._group, self._nodes, self._found, self._authority, push, self._tls_name):
             results = self._get_all()
-        each(self._group, lambda name: self._nodes[name].call("serve-stop"), self._givers)
-        raise_failures(results)
-        return {name: result for name, result in results.items() if isinstance(result, Mapping)}
+        each(self._group, lambda name: self._nodes[name].ask(Stopped, "serve-stop"), self._givers)
+        return succeeded(results)
 
-    def _get_all(self) -> dict[str, object]:
+    def _get_all(self) -> dict[str, Fetched | LingctlError]:
         try:
-            return each(self._group, self._get, list(self._nodes))
+            return each(self._group, self._get, self._nodes)
         except KeyboardInterrupt:
             words = "going on in the background; the same command follows it, with --stop it ends"
             self._listener(Event("download", "note", text=words))
@@ -117,23 +114,25 @@ class _Spreading:
         node = self._nodes[name]
         address = self._cluster.node(name).service_address
         request = self._request(name, {})._replace(host=address, port=self._options.port)
-        node.put_request(request)
-        node.put_keys(self._authority.certificate, {"serve": self._authority.issue(self._tls_name(name))})
-        return int(str(node.call("serve-start")["port"]))
+        key = self._authority.issue(self._tls_name(name))
+        node.put_request(request, self._authority.certificate, serve=key)
+        return node.ask(Port, "serve-start").port
 
-    def _hand_over(self, name: str, ports: Mapping[str, object]) -> None:
+    def _hand_over(self, name: str, ports: Mapping[str, int]) -> None:
         """Give a node its request, and its key where it needs one."""
         node = self._nodes[name]
         request = self._request(name, ports)
         if request.source in ("peer", "push"):
-            node.put_keys(self._authority.certificate, {"fetch": self._authority.issue(self._tls_name(name))})
-        node.put_request(request)
+            key = self._authority.issue(self._tls_name(name))
+            node.put_request(request, self._authority.certificate, fetch=key)
+        else:
+            node.put_request(request)
 
-    def _request(self, name: str, ports: Mapping[str, object]) -> Request:
+    def _request(self, name: str, ports: Mapping[str, int]) -> Request:
         if name in self._found.heads:
             return self._found.heads[name]
         asked = tuple(
-            Upstream(self._tls_name(other), self._cluster.node(other).service_address, int(str(ports[other])))
+            Upstream(self._tls_name(other), self._cluster.node(other).service_address, ports[other])
             for other in self._asks[name]
             if other in ports
         )
@@ -145,10 +144,11 @@ class _Spreading:
             upstreams=asked,
         )
 
-    def _get(self, name: str) -> Mapping[str, object]:
+    def _get(self, name: str) -> Fetched:
         self._listener(Event("download", "started", name))
         try:
-            result = self._nodes[name].call("get", timeout=_WEEK, hear=reporting(self._listener, name))
+            hear = telling(self._listener, name)
+            result = self._nodes[name].ask(Fetched, "get", timeout=_WEEK, hear=hear)
         except ConnectError as error:
             self._listener(Event("download", "note", name, "no longer followed; it goes on there"))
             raise ConnectError(
@@ -161,20 +161,15 @@ class _Spreading:
         except LingctlError as error:
             self._listener(Event("download", "failed", name, error.what))
             raise
-        self._listener(Event("download", "done" if result["fetched_files"] else "unchanged", name))
+        self._listener(Event("download", "done" if result.fetched_files else "unchanged", name))
         return result
 
     def _tls_name(self, name: str) -> str:
         return f"node-{self._cluster.node_names.index(name)}"
 
-    def _all(self, work: Callable[[str], object], names: Sequence[str]) -> dict[str, object]:
-        outcomes = each(self._group, work, names)
-        raise_failures(outcomes)
-        return outcomes
 
-
-def _need_equal(results: Mapping[str, Mapping[str, object]]) -> None:
-    digests = {name: str(result["digest"]) for name, result in results.items()}
+def _need_equal(results: Mapping[str, Fetched]) -> None:
+    digests = {name: result.digest for name, result in results.items()}
     if len(set(digests.values())) > 1:
         raise WeightsError(
             "the nodes ended with different weights",

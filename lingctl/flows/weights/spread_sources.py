@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from lingctl.errors import NodeError, WeightsError
+from lingctl.errors import LingctlError, NodeError, WeightsError
+from lingctl.flows.weights.fetched import Held, Listing, Room
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.wanted import WeightsSource
 from lingctl.node.fetch.folder import FolderSource
-from lingctl.node.fetch.listing import ListedFile, read_listing
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.request import Request
-from lingctl.program.here import node_errors
-from lingctl.remote.group import Group, raise_failures
+from lingctl.program.translate import troubles_as_errors
+from lingctl.remote.group import Group, raise_failures, succeeded
 
+T = TypeVar("T")
 _LIST_SECONDS = 180.0
 _DAY = 86_400.0
 
@@ -27,10 +30,10 @@ class Found:
     heads: Mapping[str, Request]
 
 
-def each(group: Group, work: Callable[[str], object], names: Sequence[str]) -> dict[str, object]:
+def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[str, T | LingctlError]:
     """Do ``work`` for some nodes, side by side; an outcome or an error for each."""
     chosen = Group({name: group[name] for name in names})
-    return dict(chosen.map(lambda connection: work(connection.node), together=True))
+    return chosen.map(lambda connection: work(connection.node), together=True)
 
 
 def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
@@ -63,11 +66,10 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
             recheck=options.recheck,
         )
         node.put_request(request)
-        return request, read_listing(node.call("list", timeout=_LIST_SECONDS)["files"], name)
+        return request, node.ask(Listing, "list", timeout=_LIST_SECONDS).wanted(name)
 
-    with node_errors():
-        answers = each(group, ask, list(nodes))
-    reached = {name: answer for name, answer in answers.items() if isinstance(answer, tuple)}
+    answers = each(group, ask, nodes)
+    reached = {name: answer for name, answer in answers.items() if not isinstance(answer, LingctlError)}
     if not reached:
         raise_failures(answers)
     files = next(iter(reached.values()))[1]
@@ -75,11 +77,11 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
 
 
 def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
-    answers = each(group, lambda name: nodes[name].call("have", timeout=_DAY), list(nodes))
-    whole = {name: answer for name, answer in answers.items() if isinstance(answer, Mapping)}
+    answers = each(group, lambda name: nodes[name].ask(Held, "have", timeout=_DAY), nodes)
+    whole = {name: answer for name, answer in answers.items() if isinstance(answer, Held)}
     if not whole:
         raise_failures(answers)
-    digests = {name: str(answer["digest"]) for name, answer in whole.items()}
+    digests = {name: answer.digest for name, answer in whole.items()}
     if len(set(digests.values())) > 1:
         raise WeightsError(
             "the nodes that have the weights have different ones",
@@ -88,8 +90,8 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
             remedy="decide which are right and remove the others, or name one: --source NODE:/FOLDER",
             code="weights-differ",
         )
-    with node_errors():
-        files = read_listing(next(iter(whole.values()))["files"], next(iter(whole)))
+    first, answer = next(iter(whole.items()))
+    files = answer.wanted(first)
     return Found(
         files,
         {name: Request(source="folder", repository=nodes[name].folder, files=files) for name in whole},
@@ -98,42 +100,38 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
 
 def _in_folder(nodes: Mapping[str, NodeFetch], source: WeightsSource, *, recheck: bool) -> Found:
     if not source.node:
-        with node_errors():
+        with troubles_as_errors():
             files = FolderSource(source.folder).listing()
         push = Request(source="push", repository=source.folder, files=files, recheck=recheck)
         return Found(files, dict.fromkeys(nodes, push))
     request = Request(source="folder", repository=source.folder, recheck=recheck)
     node = nodes[source.node]
     node.put_request(request)
-    with node_errors():
-        files = read_listing(node.call("list", timeout=_DAY)["files"], source.node)
+    files = node.ask(Listing, "list", timeout=_DAY).wanted(source.node)
     return Found(files, {source.node: request._replace(files=files)})
 
 
 def need_space(nodes: Mapping[str, NodeFetch], group: Group, found: Found) -> dict[str, int]:
     """Bytes that each node lacks; all must have room for them before the first byte is fetched."""
 
-    def look(name: str) -> Mapping[str, object]:
+    def look(name: str) -> Room:
         nodes[name].put_request(Request(source="folder", repository="", files=found.files))
-        return nodes[name].call("look")
+        return nodes[name].ask(Room, "look")
 
-    looks = each(group, look, list(nodes))
-    raise_failures(looks)
-    short = {name: seen for name, seen in looks.items() if isinstance(seen, Mapping) and not seen["enough"]}
+    rooms = succeeded(each(group, look, nodes))
+    short = {name: room for name, room in rooms.items() if not room.enough}
     if short:
         raise NodeError(
             "too little space on the disk; nothing was fetched",
             where=", ".join(short),
-            evidence="\n".join(f"{name}: {_space(seen)}" for name, seen in short.items()),
+            evidence="\n".join(
+                f"{name}: {room.folder} needs {room.need:,} bytes, {room.free:,} are free"
+                for name, room in short.items()
+            ),
             remedy="free some space there, or choose another folder (--to, or paths.models in hosts.yaml)",
             code="disk-space",
         )
-    missing = {name: seen["missing_bytes"] for name, seen in looks.items() if isinstance(seen, Mapping)}
-    return {name: int(str(count)) for name, count in missing.items()}
-
-
-def _space(seen: Mapping[str, object]) -> str:
-    return f"{seen['folder']} needs {int(str(seen['need'])):,} bytes, {int(str(seen['free'])):,} are free"
+    return {name: room.missing_bytes for name, room in rooms.items()}
 
 
 def fewest_heads(found: Found, source: WeightsSource, missing: Mapping[str, int]) -> Found:

@@ -13,7 +13,7 @@ from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import make_manifest
 from lingctl.node.weights.modes import Wrong, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
-from lingctl.program.here import node_errors, reporting
+from lingctl.program.translate import telling, troubles_as_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
         UsageError: no weights there.
         WeightsError: a file cannot be read.
     """
-    report = reporting(listener)
-    with node_errors():
+    report = telling(listener)
+    with troubles_as_errors():
         if manifest:
             make_manifest(str(folder), report)
         verified = verify(str(folder), full, report)

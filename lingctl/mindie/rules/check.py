@@ -16,12 +16,12 @@ from lingctl.mindie.capacity import uneven
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES
-from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, Field, Section
+from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, ConfigSection, Field
 from lingctl.mindie.rules.parallel import ranks
 from lingctl.mindie.rules.rule import Parts
 
 _MAX_BYTES = 10 * 1024 * 1024
-_OPTIONAL_SECTIONS: frozenset[Section] = frozenset({"", "LogConfig"})
+_OPTIONAL_SECTIONS: frozenset[ConfigSection] = frozenset({"", "LogConfig"})
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
 
 
 def _check_fields(
-    document: dict[str, Any], parts: Parts, missing: set[Section], generation: int
+    document: dict[str, Any], parts: Parts, missing: set[ConfigSection], generation: int
 ) -> Iterator[Finding]:
     for field in FIELDS:
         if generation in field.generations and field.section not in missing:
@@ -95,7 +95,7 @@ def _check_rules(parts: Parts, generation: int) -> Iterator[Finding]:
                 )
 
 
-def _missing_section(section: Section) -> Finding:
+def _missing_section(section: ConfigSection) -> Finding:
     return _finding(
         f"config-{section}",
         f"{PATHS[section]} is missing or not an object",
@@ -104,7 +104,7 @@ def _missing_section(section: Section) -> Finding:
     )
 
 
-def _section(document: dict[str, Any], section: Section) -> dict[str, Any] | None:
+def _section(document: dict[str, Any], section: ConfigSection) -> dict[str, Any] | None:
     part: Any = document
     for step in PATHS[section].removesuffix("[0]").split("."):
         if step:

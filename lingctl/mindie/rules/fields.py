@@ -12,8 +12,8 @@ from typing import Literal
 
 from lingctl.mindie.rules.rule import ALL, CODE
 
-Kind = Literal["string", "bool", "int32", "uint32", "array", "object"]
-Section = Literal[
+FieldKind = Literal["string", "bool", "int32", "uint32", "array", "object"]
+ConfigSection = Literal[
     "", "LogConfig", "ServerConfig", "BackendConfig", "ModelDeployConfig", "ModelConfig", "ScheduleConfig"
 ]
 
@@ -22,7 +22,7 @@ _SCHEDULE, _MODEL = f"{CODE}schedule_config.cpp", f"{CODE}model_deploy_config.cp
 _DOCUMENTS = "vendor documents"
 
 # Where each section stands in the document.
-PATHS: dict[Section, str] = {
+PATHS: dict[ConfigSection, str] = {
     "": "",
     "LogConfig": "LogConfig",
     "ServerConfig": "ServerConfig",
@@ -51,9 +51,9 @@ class Field:
         generations: which MindIE it is about.
     """
 
-    section: Section
+    section: ConfigSection
     name: str
-    kind: Kind
+    kind: FieldKind
     source: str
     low: int | None = None
     high: int | None = None
@@ -85,7 +85,7 @@ class Field:
 
 
 def _server() -> list[Field]:
-    s: Section = "ServerConfig"
+    s: ConfigSection = "ServerConfig"
     src = _SERVER
     strings = (
         "tlsCaPath",
@@ -138,7 +138,7 @@ def _server() -> list[Field]:
 
 
 def _backend() -> list[Field]:
-    s: Section = "BackendConfig"
+    s: ConfigSection = "BackendConfig"
     src = _BACKEND
     return [
         Field(s, "backendName", "string", src, required=True),
@@ -161,8 +161,8 @@ def _backend() -> list[Field]:
 
 
 def _models() -> list[Field]:
-    deploy: Section = "ModelDeployConfig"
-    model: Section = "ModelConfig"
+    deploy: ConfigSection = "ModelDeployConfig"
+    model: ConfigSection = "ModelConfig"
     src = _MODEL
     return [
         Field(deploy, "maxSeqLen", "uint32", src, 1, None, required=True),
@@ -190,7 +190,7 @@ def _models() -> list[Field]:
 
 
 def _schedule() -> list[Field]:
-    s: Section = "ScheduleConfig"
+    s: ConfigSection = "ScheduleConfig"
     src = _SCHEDULE
     switches = (
         "dynamicBatchSizeEnable",
@@ -243,11 +243,11 @@ FIELDS: tuple[Field, ...] = (
 )
 
 # Read by older versions, ignored by 3.0.0. Source: its shipped config.json and server_config.cpp.
-_REMOVED: dict[Section, tuple[str, ...]] = {
+_REMOVED: dict[ConfigSection, tuple[str, ...]] = {
     "ServerConfig": ("tlsPkPwd", "managementTlsPkPwd", "kmcKsfMaster", "kmcKsfStandby", "interCommPkPwd"),
     "BackendConfig": ("interNodeTlsPkPwd", "interNodeKmcKsfMaster", "interNodeKmcKsfStandby"),
     "LogConfig": ("logLevel", "logFileSize", "logFileNum", "logPath"),
 }
-REMOVED_IN_3: tuple[tuple[Section, str], ...] = tuple(
+REMOVED_IN_3: tuple[tuple[ConfigSection, str], ...] = tuple(
     (section, name) for section, names in _REMOVED.items() for name in names
 )

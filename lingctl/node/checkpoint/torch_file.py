@@ -94,7 +94,16 @@ def read_torch_file(path: str) -> TorchFile:
             records = {key: record._replace(crc=None) for key, record in records.items()}
         state = file_state(os.fstat(descriptor))
         fingerprint = _fingerprint(directory.raw, pickle, "" if checked else state)
-    return TorchFile(path, tensors, records, left_out, swapped, checked, fingerprint, state)
+    return TorchFile(
+        path=path,
+        tensors=tensors,
+        records=records,
+        left_out=left_out,
+        swapped=swapped,
+        checked=checked,
+        fingerprint=fingerprint,
+        state=state,
+    )
 
 
 @contextlib.contextmanager

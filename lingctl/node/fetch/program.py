@@ -50,7 +50,10 @@ def _look(place: Place, report: Report) -> Dict[str, object]:
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
-    """Tell what the background program does until it ends."""
+    """Tell what the background program does until it ends, if one runs."""
+    if place.holder() is None:
+        return {}
+    report({"event": "note", "text": "a download is running there already: following it"})
     return background.follow(place, report)
 
 

@@ -60,12 +60,12 @@ def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> No
     replace_folder(
         tree,
         store,
-        "apply",
-        change,
-        lambda folder: write_folder(folder, package.files, like),
-        package.digests,
-        receipt,
-        backup,
+        operation="apply",
+        change=change,
+        fill=lambda folder: write_folder(folder, package.files, like),
+        after=package.digests,
+        receipt=receipt,
+        backup=backup,
     )
 
 
@@ -146,11 +146,17 @@ def _take_out(
                 code="overlay-record",
             )
         replace_folder(
-            tree, store, "revert", new_id(), lambda folder: copy_folder(backup, folder), wanted, None, keep
+            tree,
+            store,
+            operation="revert",
+            change=new_id(),
+            fill=lambda folder: copy_folder(backup, folder),
+            after=wanted,
+            backup=keep,
         )
         shutil.rmtree(backup)
     elif there:
-        replace_folder(tree, store, "revert", new_id(), None, None, None, keep)
+        replace_folder(tree, store, operation="revert", change=new_id(), backup=keep)
     else:
         store.keep_receipt(None)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Dict
+from dataclasses import dataclass, fields
+from typing import Dict, List, Optional
 
 from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
@@ -16,6 +17,33 @@ from lingctl.node.overlay.tree import Tree, find_root
 from lingctl.node.progress import Report
 
 ACTIONS = ("status", "diff", "apply", "verify", "revert")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Attributes:
+        root: the atb_llm package; looked for where it is None.
+        record: also give the digests of the stock files.
+        force: go on although something is not as it should be; a copy is kept.
+        allow_running: although MindIE runs from the tree.
+    """
+
+    root: Optional[str] = None
+    record: bool = False
+    force: bool = False
+    allow_running: bool = False
+
+    def words(self) -> List[str]:
+        """The same as arguments of the program."""
+        flags = {
+            "--record": self.record,
+            "--force": self.force,
+            "--allow-running": self.allow_running,
+        }
+        words = ["--root", self.root] if self.root else []
+        return words + [name for name, wanted in flags.items() if wanted]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,18 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do the action; its answer is the result."""
     package = read_package(arguments.package)
+    options = Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
     try:
-        return act(arguments.action, arguments, package)
+        return act(arguments.action, options, package)
     except OSError as error:
         raise system_trouble(error) from error
 
 
-def act(action: str, options: argparse.Namespace, package: Package) -> Dict[str, object]:
+def act(action: str, options: Options, package: Package) -> Dict[str, object]:
     """One action on one tree.
 
     Args:
         action: one of ``ACTIONS``.
-        options: as ``add_arguments`` has them.
+        options: what else was asked for.
         package: the overlay as shipped.
 
     Raises:
@@ -57,9 +86,7 @@ def act(action: str, options: argparse.Namespace, package: Package) -> Dict[str,
     return {**result, **_do(action, options, tree, package, store)}
 
 
-def _do(
-    action: str, options: argparse.Namespace, tree: Tree, package: Package, store: Store
-) -> Dict[str, object]:
+def _do(action: str, options: Options, tree: Tree, package: Package, store: Store) -> Dict[str, object]:
     if action == "apply":
         return change.apply(tree, package, store, allow_running=options.allow_running)
     if action == "revert":

@@ -37,11 +37,12 @@ def work_folder(tree: Tree, change: str) -> str:
 def replace_folder(
     tree: Tree,
     store: Store,
+    *,
     operation: str,
     change: str,
-    fill: Optional[Fill],
-    after: Optional[Mapping[str, str]],
-    receipt: Optional[Document],
+    fill: Optional[Fill] = None,
+    after: Optional[Mapping[str, str]] = None,
+    receipt: Optional[Document] = None,
     backup: str = "",
 ) -> None:
     """Replace the overlay's folder, or remove it, and record that.

@@ -83,12 +83,12 @@ class _Safetensors:
         else:
             self._without_index()
         return Contents(
-            "safetensors",
-            tuple(self._files),
-            self._tensors,
-            self._size,
-            tuple(self._problems),
-            tuple(self._notes),
+            form="safetensors",
+            files=tuple(self._files),
+            tensors=self._tensors,
+            size=self._size,
+            problems=tuple(self._problems),
+            notes=tuple(self._notes),
         )
 
     def _without_index(self) -> None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from lingctl.serving.api import Dialect, parse_event
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.client import flaw_of_end
 from lingctl.serving.endpoint import Address
@@ -82,7 +82,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._closed = False
         self._ended: asyncio.Future[None] | None = None
-        self._outcome = Outcome(-1)
+        self._outcome = RequestOutcome(-1)
         self._reader = ResponseReader()
         self._events = SseParser()
         self._finished = False
@@ -95,7 +95,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Whether another request may be sent on it."""
         return not self._closed and self._ended is None
 
-    def send(self, request: bytes, outcome: Outcome) -> asyncio.Future[None]:
+    def send(self, request: bytes, outcome: RequestOutcome) -> asyncio.Future[None]:
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()

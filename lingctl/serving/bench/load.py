@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from lingctl.errors import ConnectError, UsageError
 from lingctl.serving.bench.connection import StreamConnection, Target
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 
 Tick = Callable[[int, int], None]
 """Told how many requests are done, and how many of those failed."""
@@ -56,7 +56,7 @@ class LoadResult:
         wall_seconds: of the whole load.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RequestOutcome, ...]
     cpu_seconds: float
     wall_seconds: float
 
@@ -106,9 +106,9 @@ class _Load:
         self._patience = patience
         self._tick = tick
         self._idle: list[StreamConnection] = []
-        self._busy: dict[StreamConnection, Outcome] = {}
+        self._busy: dict[StreamConnection, RequestOutcome] = {}
         self._done = self._failed = 0
-        self.outcomes = [Outcome(index) for index in range(len(bodies))]
+        self.outcomes = [RequestOutcome(index) for index in range(len(bodies))]
 
     async def run(self, pace: Pace, seed: int) -> None:
         watch = asyncio.create_task(self._watch())
@@ -156,7 +156,7 @@ class _Load:
         self._failed += not outcome.ok
         self._tick(self._done, self._failed)
 
-    async def _exchange(self, request: bytes, outcome: Outcome) -> None:
+    async def _exchange(self, request: bytes, outcome: RequestOutcome) -> None:
         reused = self._take_idle()
         connection = reused or await self._connect()
         await self._carry(connection, request, outcome)
@@ -168,7 +168,7 @@ class _Load:
         if connection.reusable:
             self._idle.append(connection)
 
-    async def _carry(self, connection: StreamConnection, request: bytes, outcome: Outcome) -> None:
+    async def _carry(self, connection: StreamConnection, request: bytes, outcome: RequestOutcome) -> None:
         self._busy[connection] = outcome
         try:
             await connection.send(request, outcome)
@@ -209,7 +209,7 @@ def _kind(error: OSError) -> str:
     return "refused" if isinstance(error, ConnectionRefusedError) else "unreachable"
 
 
-def _fail(outcome: Outcome, kind: str, text: str) -> None:
+def _fail(outcome: RequestOutcome, kind: str, text: str) -> None:
     outcome.error, outcome.error_text, outcome.ended_at = kind, text, _now()
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from lingctl.serving.bench.load import LoadResult
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 
 _BUSY_CLIENT = 0.9
 
@@ -150,7 +150,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
 
-def _tpot(outcomes: Iterable[Outcome]) -> Iterator[float]:
+def _tpot(outcomes: Iterable[RequestOutcome]) -> Iterator[float]:
     for outcome in outcomes:
         if outcome.output_tokens > 1:
             yield (outcome.last_token_at - outcome.text_at[0]) / (outcome.output_tokens - 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Outcome:
+class RequestOutcome:
     """One request, answered or not. Times are seconds of ``time.perf_counter``.
 
     Attributes:

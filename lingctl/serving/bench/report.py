@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lingctl.serving.bench.chart import Chart, Line, page
 from lingctl.serving.bench.metrics import Distribution, Metrics, percentile
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.sweep import Trial, best
 
 TIME_COLUMNS = ("", "mean", "p50", "p90", "p99", "max")
@@ -34,7 +34,7 @@ class BenchReport:
     load: str
     tunnelled: bool
     metrics: Metrics
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RequestOutcome, ...]
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -146,7 +146,7 @@ def _times(times: Distribution) -> tuple[str, ...]:
     return tuple(f"{value:.2f}" for value in (times.mean, times.p50, times.p90, times.p99, times.most))
 
 
-def _load_charts(outcomes: Sequence[Outcome]) -> list[Chart]:
+def _load_charts(outcomes: Sequence[RequestOutcome]) -> list[Chart]:
     good = [outcome for outcome in outcomes if outcome.ok]
     if not good:
         return []
@@ -163,7 +163,7 @@ def _curve(values: list[float]) -> list[tuple[float, float]]:
     return [(share, percentile(ordered, share)) for share in _CURVE]
 
 
-def _over_time(outcomes: Sequence[Outcome], buckets: int = 60) -> list[tuple[float, float]]:
+def _over_time(outcomes: Sequence[RequestOutcome], buckets: int = 60) -> list[tuple[float, float]]:
     moments = [at for outcome in outcomes for at in outcome.text_at]
     start = min(outcome.sent_at for outcome in outcomes)
     width = max((max(moments) - start) / buckets, 1e-9)

@@ -13,7 +13,7 @@ from lingctl.flows.look.node_states import look_of
 from lingctl.inventory.runtime import DOCKER
 from lingctl.mindie.profile import profile_for
 from lingctl.plan import Plan
-from lingctl.release.journal import Run, Unfinished
+from lingctl.release.journal import ChangeRun, Unfinished
 from lingctl.release.record import Recorded
 from lingctl.release.state import FileState, NodeState
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
@@ -72,7 +72,7 @@ def test_image_and_weights_of_that_release_must_still_be_there():
 
 def half_done(command: str) -> Unfinished:
     return Unfinished(
-        Run("r1", command, "me@here"), "2026-01-01T00:00:00Z", ("stop the daemon",), ("start it",)
+        ChangeRun("r1", command, "me@here"), "2026-01-01T00:00:00Z", ("stop the daemon",), ("start it",)
     )
 
 

@@ -14,7 +14,7 @@ import yaml
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import Part, rendered
+from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules import check_config, check_rank_table
@@ -45,7 +45,7 @@ def test_an_example_gives_every_file_that_deploy_sends(path: Path, tmp_path: Pat
     cluster = load_cluster(with_its_certificates(path, tmp_path), environment={})
     profile = profile_for(cluster.mindie)
     known = Known(cluster.downloaded_weights, addresses_of(cluster))
-    files = rendered(cluster, profile, Part.all, known)
+    files = rendered(cluster, profile, RenderPart.all, known)
     expected = {"config.json", "environment.sh", "start.sh", "container.sh"}
     expected |= {"rank_table.json"} if cluster.multi_node else set()
     for node in cluster.nodes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lingctl.release.journal import Run, begin_line, end_line, read_journal, step_line, unfinished
+from lingctl.release.journal import ChangeRun, begin_line, end_line, read_journal, step_line, unfinished
 
-RUN = Run("ab12", "lingctl deploy", "root@ops1")
+RUN = ChangeRun("ab12", "lingctl deploy", "root@ops1")
 NOW = "2026-11-25T08:00:00Z"
 BEGIN = begin_line(RUN, NOW, ["write config.json", "run container ling", "start the daemon"])
 
@@ -45,7 +45,7 @@ def test_a_run_that_failed_and_was_found_complete_later_is_settled():
 
 
 def test_only_the_last_run_counts():
-    other = Run("cd34", "lingctl stop", "root@ops2")
+    other = ChangeRun("cd34", "lingctl stop", "root@ops2")
     assert read(BEGIN, begin_line(other, NOW, ["stop"]), end_line(other, NOW, "done")) is None
     found = read(begin_line(other, NOW, ["stop"]), end_line(other, NOW, "done"), BEGIN)
     assert found is not None and found.run == RUN

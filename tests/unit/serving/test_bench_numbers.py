@@ -17,7 +17,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.serving.bench.chart import Chart, Line, page, svg
 from lingctl.serving.bench.load import LoadResult
 from lingctl.serving.bench.metrics import distribution, measure, percentile
-from lingctl.serving.bench.outcome import Outcome
+from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.plot import check_plot, write_plot
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport, amounts, time_rows
@@ -26,7 +26,7 @@ from lingctl.serving.bench.wire import ResponseReader, WireError
 
 
 def outcome(index, sent, text_at, tokens, prompt=10, error=""):
-    return Outcome(
+    return RequestOutcome(
         index,
         due_at=sent - 0.001,
         sent_at=sent,

@@ -1,0 +1,79 @@
+"""What the node program answers of a download: one type for each verb of ``fetch``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.node.fetch.listing import ListedFile, read_listing
+from lingctl.program.translate import troubles_as_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Files of a source, as a node lists them."""
+
+    files: list[Any]
+
+    def wanted(self, node: str) -> tuple[ListedFile, ...]:
+        """The same once they are proved fit to be written.
+
+        Raises:
+            WeightsError: the list is empty, or an entry cannot be trusted.
+        """
+        with troubles_as_errors():
+            return read_listing(self.files, node)
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Listing):
+    """Files of a whole folder of weights, and their digest."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a folder lacks, and whether there is room for it; in bytes."""
+
+    folder: str
+    missing_bytes: int
+    need: int
+    free: int
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where files are given or awaited."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Whether something ran that is ended now."""
+
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A folder that is filled and proved.
+
+    Attributes:
+        kept: files that a deploy rewrote, left as they are.
+        digest: of the weights.
+        companions_digest: of what lies beside them.
+    """
+
+    folder: str
+    files: int
+    bytes: int
+    fetched_files: int
+    fetched_bytes: int
+    replaced: tuple[str, ...]
+    kept: tuple[str, ...]
+    digest: str
+    companions_digest: str
+    seconds: float

@@ -1,0 +1,160 @@
+"""Our program on a node made ready: one look, a Python found, and what differs of its files pushed in one go.
+
+A verb that works on nodes says where there (the host, an image, a container) and what type its answer has:
+
+    program = prepare(connection, layout_of(cluster).program, InImage(cluster.runtime, image))
+    room = program.ask(Room, "fetch", "look", folder)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lingctl.errors import NodeError
+from lingctl.inventory.runtime import Runtime
+from lingctl.program import pack
+from lingctl.program.node_program import NodeProgram, Python
+from lingctl.remote.command import script
+from lingctl.remote.connection import Connection
+from lingctl.remote.runtime import call, image_command
+from lingctl.remote.upload import WriteFile
+
+_DIGESTS = """
+module=$1
+shift
+sha256sum "$@" 2>/dev/null
+"""
+_PYTHONS = """
+usable=
+for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
+  command -v "$name" >/dev/null || continue
+  "$name" -c "import fcntl, sys, importlib.util
+name, module = sys.argv[1:]
+has = not module or bool(importlib.util.find_spec(module))
+version = sys.version_info[:2]
+print('python', *version, int(has), name, sys.executable)
+sys.exit(3 if version < (3, 9) else 4 if version < (3, 10) or not has else 0)" "$name" "$module" 2>/dev/null
+  case $? in 0) usable=1; break ;; 4) usable=1 ;; esac
+done
+"""
+_OLDEST = (3, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class InImage:
+    """On the host, or by an image's Python where the host has none.
+
+    Attributes:
+        image: of a container that is made for one call and given the folders, each as ``HOST:INSIDE``.
+    """
+
+    runtime: Runtime
+    image: str
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InContainer:
+    """By the Python of a running container, which has the program's folder at the same path.
+
+    Attributes:
+        lacking: what there is none of without the container, and the code and remedy of that error.
+    """
+
+    runtime: Runtime
+    name: str
+    lacking: str
+    code: str
+    remedy: str
+
+
+def prepare(
+    connection: Connection,
+    path: str,
+    where: InImage | InContainer | None = None,
+    *,
+    through: Sequence[str] = (),
+    files: Sequence[WriteFile] = (),
+    module: str = "",
+) -> NodeProgram:
+    """Look at a node once, find a Python there, and push in one go what differs of the program and its files.
+
+    Args:
+        connection: to the node.
+        path: of the program there.
+        where: what runs it; None for the host alone.
+        through: words before Python's that run what comes behind them.
+        files: what it needs besides.
+        module: that one of the host's Pythons is wanted to have.
+
+    Raises:
+        NodeError: no Python that could run it (code ``no-python``), or the container does not run.
+    """
+    files = [WriteFile(path, pack.build(), 0o640), *files]
+    look = script(_look(where), module, *(file.path for file in files), title="look for our program")
+    said = connection.run(look, timeout=60).stdout
+    pythons = _pythons(said)
+    before = _before(connection.node, where, said, pythons, through)
+    differ = [file for file in files if file.digest not in said]
+    if differ:
+        connection.put(*differ)
+    return NodeProgram(connection, *before, path, pythons=pythons)
+
+
+def _look(where: InImage | InContainer | None) -> str:
+    if isinstance(where, InContainer):
+        status = call(where.runtime, "inspect", "--format", "container {{.State.Status}}", where.name)
+        return f'{_DIGESTS}{status} 2>/dev/null || echo "container absent"'
+    if isinstance(where, InImage):
+        image = image_command(where.runtime, where.image)
+        return f'{_DIGESTS}{_PYTHONS}[ -n "$usable" ] || {{ {image} >/dev/null 2>&1 && echo image; }}'
+    return _DIGESTS + _PYTHONS
+
+
+def _before(
+    node: str,
+    where: InImage | InContainer | None,
+    said: str,
+    pythons: Sequence[Python],
+    through: Sequence[str],
+) -> tuple[str, ...]:
+    """The words that run a Python there."""
+    lines = said.splitlines()
+    if isinstance(where, InContainer):
+        status = lines[-1].removeprefix("container ") if lines else "unknown"
+        if status != "running":
+            raise NodeError(
+                f"container {where.name} is {status}, so there is {where.lacking}",
+                where=node,
+                remedy=where.remedy,
+                code=where.code,
+            )
+        return (where.runtime.program, "exec", where.name, *through, "python3")
+    usable = [python for python in pythons if python.version >= _OLDEST]
+    if usable:
+        return (*through, usable[0].name)
+    if where is None:
+        raise NodeError(
+            "no Python 3.9 or newer is there", where=node, remedy="install python3", code="no-python"
+        )
+    runtime, image = where.runtime, where.image
+    if "image" not in lines:
+        raise NodeError(
+            "neither Python 3.9 nor the container image is there to run lingctl's node program",
+            where=node,
+            remedy=f"install python3, or get the image: {runtime.program} pull {image}",
+            code="no-python",
+        )
+    mounts = [word for folder in where.folders for word in ("-v", folder)]
+    options = ("--rm", "--network", "none", *runtime.run_options, *mounts)
+    return (runtime.program, "run", *options, image, *through, "python3")
+
+
+def _pythons(said: str) -> tuple[Python, ...]:
+    found = []
+    for line in said.splitlines():
+        words = line.split(maxsplit=5)
+        if len(words) == 6 and words[0] == "python":
+            found.append(Python((int(words[1]), int(words[2])), words[3] == "1", words[4], words[5]))
+    return tuple(found)
