@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.program import pack
@@ -25,19 +26,7 @@ module=$1
 shift
 sha256sum "$@" 2>/dev/null
 """
-_PYTHONS = """
-usable=
-for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
-  command -v "$name" >/dev/null || continue
-  "$name" -c "import fcntl, sys, importlib.util
-name, module = sys.argv[1:]
-has = not module or bool(importlib.util.find_spec(module))
-version = sys.version_info[:2]
-print('python', *version, int(has), name, sys.executable)
-sys.exit(3 if version < (3, 9) else 4 if version < (3, 10) or not has else 0)" "$name" "$module" 2>/dev/null
-  case $? in 0) usable=1; break ;; 4) usable=1 ;; esac
-done
-"""
+_PYTHONS = shell("ask/pythons")
 _OLDEST = (3, 9)
 
 
