@@ -1,15 +1,21 @@
-"""A service deployed and stopped by a Python program: no command line, no terminal."""
+"""A service deployed, changed, brought back and stopped by a Python program: no command line, no terminal."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from lingctl.events import Event
 from lingctl.flows.change.deploy import deploy
+from lingctl.flows.change.releases import list_releases
+from lingctl.flows.change.rollback import rollback
 from lingctl.flows.change.stop import stop
 from lingctl.flows.run.person import Unattended
 from lingctl.flows.run.proposal import Proposal
+from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import load_cluster
+from lingctl.remote.group import connect
 from tests.sandbox.live import Live
 
 pytestmark = pytest.mark.sandbox
@@ -19,18 +25,42 @@ def interrupts_nobody(proposal: Proposal) -> bool:
     return not any(step.interrupts for step in proposal.plan.changes)
 
 
-def test_a_program_deploys_and_stops_without_the_command_line(modern_cluster: Live, capfd):
+@pytest.fixture(scope="module")
+def cluster(modern_cluster: Live) -> Iterator[Cluster]:
     cluster = load_cluster(modern_cluster.hosts)
+    yield cluster
+    stop(cluster, Unattended())
+
+
+def running(cluster: Cluster) -> list[tuple[str, bool]]:
+    """Id of the release that runs, and whether it is proved."""
+    with connect(cluster) as group:
+        return [(row.id, row.proved) for row in list_releases(group, cluster) if row.current]
+
+
+def test_a_program_deploys_and_its_rule_is_kept(cluster: Cluster, capfd):
     heard: list[Event] = []
     refused = deploy(cluster, Unattended(decide=interrupts_nobody))
     assert refused.state == "declined" and not refused.proposal.plan.empty
     done = deploy(cluster, Unattended(heard.append))
-    try:
-        assert done.changed and done.result is not None
-        assert "Ling" in done.result.answer
-        assert {"start the daemon", "smoke test"} <= {one.task for one in heard if one.state == "done"}
-        assert deploy(cluster, Unattended(decide=interrupts_nobody)).state == "unchanged"
-    finally:
-        assert stop(cluster, Unattended()).changed
+    assert done.changed and done.result is not None
+    assert "Ling" in done.result.answer
+    assert {"start the daemon", "smoke test"} <= {one.task for one in heard if one.state == "done"}
+    assert deploy(cluster, Unattended(decide=interrupts_nobody)).state == "unchanged"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_program_goes_back_and_stops(cluster: Cluster, capfd):
+    deploy(cluster, Unattended())
+    ((before, proved),) = running(cluster)
+    assert proved
+    other = cluster.model_copy(update={"serving": cluster.serving.model_copy(update={"max_batch_size": 8})})
+    assert deploy(other, Unattended(), smoke=False).changed
+    ((now, proved),) = running(cluster)
+    assert now != before and not proved
+    back = rollback(cluster, Unattended())
+    assert back.changed and back.proposal.release == before
+    assert running(cluster) == [(before, True)]
+    assert stop(cluster, Unattended()).changed
     assert stop(cluster, Unattended()).state == "unchanged"
     assert capfd.readouterr() == ("", "")
