@@ -25,6 +25,7 @@ from lingctl.flows.network.check import scope_of
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Container, Paths, Serving
+from lingctl.node.weights.expected import Shapes
 from lingctl.plan import Stage
 from lingctl.release.daemon import watch_command
 from lingctl.release.kubernetes import manifests
@@ -99,16 +100,21 @@ def test_what_it_cannot_be_told_is_refused_with_its_words():
     assert told.value.where == "serving.max_input_tokens"
 
 
+def weights(form: str, config: dict[str, object] | None) -> WeightsState:
+    """A folder as the node program describes it; whole if it holds a model."""
+    return WeightsState(form, config is not None, "", (), config, "", False, Shapes(None, None), "", ())
+
+
 def test_weights_that_it_reads_are_not_converted(cluster):
-    found = WeightsState("bin", True, config=CONFIG)
-    state = NodeState("node1", downloaded=found, converted=WeightsState("none", False))
+    found = weights("bin", CONFIG)
+    state = NodeState("node1", downloaded=found, converted=weights("none", None))
     plan = weights_plan(cluster, state, lambda *words: command("node-program", *words))
     assert plan.settled and plan.folder == WEIGHTS
     assert [step.state for step in plan.steps] == ["in place", "in place"]
 
 
 def test_a_model_that_it_cannot_serve_is_refused_with_its_words(cluster):
-    found = WeightsState("safetensors", True, config={**CONFIG, "quantize": "w8a8"})
+    found = weights("safetensors", {**CONFIG, "quantize": "w8a8"})
     with pytest.raises(ConfigurationError) as told:
         weights_plan(cluster, NodeState("node1", converted=found), lambda *words: command("x"))
     assert told.value.code == "toy-quantised"
