@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from lingctl.findings import Finding
+from lingctl.findings import Finding, Verdict
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 
@@ -158,3 +159,32 @@ class Capacity(Protocol):
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         """The verdict on an estimate; "does not fit" says by how much and what would."""
+
+
+def capacity_findings(
+    capacity: Capacity,
+    cluster: Cluster,
+    memory_mb: Mapping[str, Mapping[int, int]],
+    shape: Shape | None = None,
+) -> list[Finding]:
+    """Whether a cluster's model fits its cards: one finding, or one for each card whose memory is not known.
+
+    Args:
+        capacity: the arithmetic of its engine.
+        cluster: model, cards and serving limits.
+        memory_mb: memory that npu-smi shows for each card, in MB, by node and physical id.
+        shape: from the downloaded config.json, if known; else the catalogue's.
+    """
+    unknown = [
+        Finding("capacity", Verdict.UNKNOWN, "the card's memory is not known", node.name, device)
+        for node in cluster.nodes
+        for device in node.devices
+        if not memory_mb.get(node.name, {}).get(device)
+    ]
+    if unknown:
+        return unknown
+    model = cluster.catalogue_model
+    least = min(memory_mb[node.name][device] for node in cluster.nodes for device in node.devices)
+    load, shape = capacity.load_of(cluster), shape or model.shape
+    found = capacity.estimate(shape, model.context, cluster.world_size, least / 1024, load)
+    return [capacity.judge(shape, found, load)]

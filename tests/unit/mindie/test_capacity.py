@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.questions import NodeRequest, read_facts
 from lingctl.assets import asset
-from lingctl.checks.capacity import capacity_findings, check_capacity
-from lingctl.engine.capacity import Load
+from lingctl.checks.capacity import check_capacity
+from lingctl.engine.capacity import Load, capacity_findings
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
 from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
+from lingctl.mindie import capacity_verdict
 from lingctl.mindie.capacity import (
     all_parameters,
     estimate,
@@ -126,13 +127,13 @@ def test_nothing_that_fits_is_said_plainly():
 def test_a_cluster_is_judged_by_its_smallest_card():
     cluster = make_cluster("Ling-plus", nodes=2)
     memory = {node.name: dict.fromkeys(range(8), 65536) for node in cluster.nodes}
-    assert [f.verdict for f in capacity_findings(cluster, memory)] == [Verdict.PASS]
+    assert [f.verdict for f in capacity_findings(capacity_verdict, cluster, memory)] == [Verdict.PASS]
     memory["node2"][3] = 32768
-    assert [f.verdict for f in capacity_findings(cluster, memory)] == [Verdict.FAILURE]
+    assert [f.verdict for f in capacity_findings(capacity_verdict, cluster, memory)] == [Verdict.FAILURE]
 
 
 def test_unknown_memory_is_not_a_pass():
-    found = capacity_findings(make_cluster(), {"node1": dict.fromkeys(range(7), 65536)})
+    found = capacity_findings(capacity_verdict, make_cluster(), {"node1": dict.fromkeys(range(7), 65536)})
     assert [(f.verdict, f.where) for f in found] == [(Verdict.UNKNOWN, "node1 card 7")]
 
 

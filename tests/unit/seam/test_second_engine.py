@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lingctl import engines
-from lingctl.checks.capacity import capacity_findings
 from lingctl.cli.render import render
+from lingctl.engine.capacity import capacity_findings
 from lingctl.engine.interface import Engine
 from lingctl.errors import ConfigurationError, EngineError
 from lingctl.events import Event, ignore
@@ -131,9 +131,9 @@ def test_its_nodes_are_checked_for_what_it_needs(cluster):
     assert _overlay_word(cluster, NodeState("node1")) == "-"
 
 
-def test_its_own_arithmetic_says_what_fits(cluster):
+def test_its_own_arithmetic_says_what_fits(cluster, toy):
     memory = {name: dict.fromkeys(range(8), 65536) for name in cluster.node_names}
-    (found,) = capacity_findings(cluster, memory)
+    (found,) = capacity_findings(toy.capacity, cluster, memory)
     assert (found.verdict, found.message) == (Verdict.PASS, "a toy has 44.6 GiB left")
     assert not answer_capacity(find_model("Ling-lite"), Wishes(hbm_gib=12), cluster).found.fits
 
