@@ -66,7 +66,7 @@ def _programs(node: SshNode, *words: str) -> list[int]:
     return found
 
 
-def _wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+def _wait_until(true: Callable[[], bool], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
