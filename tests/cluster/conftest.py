@@ -20,6 +20,10 @@ from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
+# What this machine's own ~/.bashrc starts, a test does not depend on: bash reads it where sshd starts it,
+# unless another bash did.
+_NO_LOGIN_FILES = "SetEnv SHLVL=1"
+
 
 @dataclass
 class Server:
@@ -61,7 +65,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     port = free_port()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} " + (directory / "host.pub").read_text())
     Path("/run/sshd").mkdir(exist_ok=True)
-    with serving(directory, port, "Subsystem sftp internal-sftp") as server:
+    with serving(directory, port, f"Subsystem sftp internal-sftp\n{_NO_LOGIN_FILES}") as server:
         yield server
 
 
