@@ -114,7 +114,8 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
         received = 0
-        while True:
+        # From Python 3.13 on it closes itself, and its socket, with the last byte.
+        while not response.isclosed():
             _allow(raw, limits, ends_at)
             data = response.read1(65536)
             if not data:
