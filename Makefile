@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix lint check-types system-packages reference clean
-.PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kill-points parity-real mindie-checker
+.PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -84,6 +84,10 @@ load: $(VENV)/test.stamp
 # All faults on nodes with a real SSH server and a real Docker engine; `make test` runs the quick ones.
 cluster: $(VENV)/test.stamp system-packages
 	LINGCTL_CLUSTER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
+
+# The overlay's change of a tree, killed before each of its steps; make test tries every third.
+kills: $(VENV)/test.stamp
+	LINGCTL_KILLS=all $(BIN)/python -m pytest tests/node_overlay/test_kills.py
 
 kill-points: $(VENV)/test.stamp system-packages
 	$(BIN)/python -m tests.soak.kill_points

@@ -16,7 +16,7 @@ from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.ssh_server import serve
 from lingctl.sandbox.state import STATE, NodeState, load_node
-from lingctl.sandbox.tool_server import serve_tools
+from lingctl.sandbox.tool_server import start_tools
 
 MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
 _CHECKPOINT, _KEYS = Path("/.sandbox/checkpoint"), Path("/.sandbox/keys")
@@ -45,7 +45,7 @@ def run(layout: Layout, name: str, told: int) -> None:
     socket.sethostname(node.hostname)
     _make_disks()
     _make_docker_socket()
-    tools = _start_tools(told)
+    tools = start_tools(told)
     server, control = _start_server(node, told)
     Agent(node.name, {server, tools}, control).start()
     os.write(told, f"{name}\n".encode())
@@ -69,22 +69,6 @@ def _make_docker_socket() -> None:
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as engine:
         engine.bind(str(path))
-
-
-def _start_tools(told: int) -> int:
-    """The server of the tools as a process of its own; gives its pid."""
-    ready, up = os.pipe()
-    server = os.fork()
-    if server == 0:
-        os.close(told)
-        os.close(ready)
-        die_with_parent()
-        serve_tools(lambda: os.close(up))
-        os._exit(0)
-    os.close(up)
-    os.read(ready, 1)
-    os.close(ready)
-    return server
 
 
 def _start_server(node: NodeState, told: int) -> tuple[int, socket.socket]:

@@ -22,7 +22,7 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -50,19 +50,34 @@ class _Request:
     mask: int
 
 
-def serve_tools(listening: Callable[[], None]) -> None:
-    """Serve for as long as the node is up; in a process that has one thread.
+def start_tools(*not_ours: int) -> int:
+    """Start the server as a process of its own, while this one has one thread; gives its pid.
 
     Args:
-        listening: called once calls are taken.
+        not_ours: descriptors that it should not keep open.
     """
+    ready, up = os.pipe()
+    server = os.fork()
+    if server == 0:
+        for number in (*not_ours, ready):
+            os.close(number)
+        die_with_parent()
+        _serve(up)
+        os._exit(0)
+    os.close(up)
+    os.read(ready, 1)
+    os.close(ready)
+    return server
+
+
+def _serve(up: int) -> None:
     modules = {name: importlib.import_module(f"lingctl.sandbox.tools.{name}") for name in _TOOLS}
     Path(TOOLS).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(TOOLS)
     Path(TOOLS).chmod(0o666)
     listener.listen(64)
-    listening()
+    os.close(up)
     with selectors.DefaultSelector() as ready:
         ready.register(listener, selectors.EVENT_READ, lambda: _take(listener, ready, modules))
         while True:

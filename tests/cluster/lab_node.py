@@ -21,6 +21,7 @@ from lingctl.sandbox.mounts import PRIVATE, REC, mount
 from lingctl.sandbox.node import MANAGERS
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.state import STATE
+from lingctl.sandbox.tool_server import start_tools
 
 SSHD = """\
 Port 22
@@ -73,6 +74,7 @@ def main() -> None:
         ["link", "set", "eth0", "up"],
     ):
         subprocess.run(["ip", *words], check=True)
+    start_tools()
     _start_sshd()
     start_docker()
     Path("/.sandbox/told/up").touch()
