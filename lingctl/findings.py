@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 
+from lingctl.errors import ChecksFailed, LingctlError
+
 
 class Verdict(IntEnum):
     """Ordered from best to worst, so that ``max`` gives the verdict of a group.
@@ -111,6 +113,21 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def exit_status_of(answers: Iterable[object], findings: Iterable[Finding]) -> int:
+    """What a command ends with that asked several places: the first's error where none could be asked, else
+    3 if anything is worse than a note, else 0.
+
+    Args:
+        answers: of every place, or the error of one that could not be asked.
+        findings: the verdicts on them.
+    """
+    asked = list(answers)
+    errors = [answer for answer in asked if isinstance(answer, LingctlError)]
+    if errors and len(errors) == len(asked):
+        return errors[0].exit_status
+    return ChecksFailed.exit_status if worst(findings) >= Verdict.WARNING else 0
 
 
 def _for_any_card(remedy: str, card: int | None) -> str:

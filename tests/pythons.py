@@ -28,5 +28,6 @@ def node_python() -> Path:
     given = os.environ.get("LINGCTL_NODE_PYTHON")
     found = Path(given) if given else python_of(OLDEST_ON_NODES)
     if found is None:
+        # Few machines have so old a Python; make matrix runs these tests on each that is there.
         pytest.skip(f"no Python {OLDEST_ON_NODES} on this machine")
     return found

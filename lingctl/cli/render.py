@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
 
 
+# The same as RenderPart: the command line needs it to list its verbs, when no flow is imported yet.
 class What(StrEnum):
     """What to render."""
 

@@ -24,16 +24,7 @@ _WORLDS = (1, 2, 4, 8, 16, 32, 64)
 def estimate(
     shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load, overhead_gib: float = OVERHEAD_GIB
 ) -> Estimate:
-    """What each card has to hold, and what is left for the KV cache.
-
-    Args:
-        shape: the model's architecture.
-        window: tokens of its native window.
-        ranks: cards in all; every one holds a slice.
-        hbm_gib: nominal memory of a card, e.g. 64.
-        load: how it is to serve.
-        overhead_gib: to keep for workspace and runtime.
-    """
+    """See ``Capacity.estimate``."""
     usable = seen_gib(hbm_gib) * load.fraction
     weights = card_parameters(shape, ranks) * _BF16 / GIB
     _, kv_slots = head_slots(shape, ranks)

@@ -61,17 +61,7 @@ def diagnose(
     statuses: Mapping[str, str] = MappingProxyType({}),
     clocks: Mapping[str, float] = MappingProxyType({}),
 ) -> Diagnosis | None:
-    """Find the true cause.
-
-    Args:
-        logs: the text of every node's console and error logs, by node, the primary first.
-        ended: nodes whose daemon is gone.
-        statuses: how these ended, by node, as far as it is known.
-        clocks: seconds by which a node's clock is ahead of the first one's, as far as it is known.
-
-    Returns:
-        The cause, or None where no node has ended and none reports anything known.
-    """
+    """See ``LogReader.diagnose``."""
     candidates = [
         _later(one, -clocks.get(node, 0.0))
         for node, text in logs.items()

@@ -9,7 +9,7 @@ from typing import Literal
 from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Verdict, exit_status_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.program.answers import as_document
@@ -98,10 +98,7 @@ class NpuReport:
     @property
     def exit_status(self) -> int:
         """0 all good; 3 not; the error's own where no node could be asked."""
-        errors = [answer for answer in self.answers.values() if isinstance(answer, LingctlError)]
-        if errors and len(errors) == len(self.answers):
-            return errors[0].exit_status
-        return 3 if worst(self.findings) >= Verdict.WARNING else 0
+        return exit_status_of(self.answers.values(), self.findings)
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""

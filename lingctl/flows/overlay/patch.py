@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lingctl.errors import LingctlError
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, exit_status_of
 from lingctl.flows.overlay.answer import OverlayAnswer
 from lingctl.flows.overlay.verdicts import judge
 from lingctl.inventory.cluster import Cluster
@@ -48,10 +48,7 @@ class PatchReport:
     @property
     def exit_status(self) -> int:
         """0 in place everywhere; 3 not; the error's own where no place could be asked."""
-        errors = [answer for answer in self.answers.values() if isinstance(answer, LingctlError)]
-        if errors and len(errors) == len(self.answers):
-            return errors[0].exit_status
-        return 3 if worst(self.findings) >= Verdict.WARNING else 0
+        return exit_status_of(self.answers.values(), self.findings)
 
     @property
     def changes(self) -> list[tuple[str, Mapping[str, str]]]:

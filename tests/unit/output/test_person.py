@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lingctl.errors import UsageError
@@ -28,8 +30,8 @@ def shown(capsys: pytest.CaptureFixture[str], proposal: Proposal[None], **option
     return said.err
 
 
-def proposal(plan: Plan = PLAN, **more: object) -> Proposal[None]:
-    return Proposal(command="lingctl try", question="Do it?", plan=plan, **more)  # type: ignore[arg-type]
+def proposal(plan: Plan = PLAN, **more: Any) -> Proposal[None]:
+    return Proposal(command="lingctl try", question="Do it?", plan=plan, **more)
 
 
 def test_heading_findings_plan_and_remarks_in_this_order(capsys):
