@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
-from lingctl.mindie.config import config_document, render_config
+from lingctl.mindie.files.config import config_document, render_config
+from lingctl.mindie.files.rank_table import RankTable, prove
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rank_table import RankTable, prove
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.fields import FIELDS
 from lingctl.mindie.rules.rank_table import check_rank_table

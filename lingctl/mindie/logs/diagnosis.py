@@ -17,10 +17,10 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from lingctl.engine.logs import Diagnosis, Explanation
-from lingctl.mindie.daemon_life import read_life
-from lingctl.mindie.failure_catalogue import catalogue, named
-from lingctl.mindie.failures import explain, explain_waiting, first_errors
-from lingctl.mindie.log_lines import read_lines, seconds_between
+from lingctl.mindie.logs.daemon_life import read_life
+from lingctl.mindie.logs.failure_catalogue import catalogue, named
+from lingctl.mindie.logs.failures import explain, explain_waiting, first_errors
+from lingctl.mindie.logs.log_lines import read_lines, seconds_between
 
 # What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
 _LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")

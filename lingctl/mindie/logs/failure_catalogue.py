@@ -60,7 +60,7 @@ class Failure:
 @cache
 def catalogue() -> tuple[Failure, ...]:
     """Every known failure, in the order in which they are looked for."""
-    text = resources.files("lingctl.mindie").joinpath("failures.toml").read_text(encoding="utf-8")
+    text = resources.files("lingctl.mindie.logs").joinpath("failures.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     remedies = table.pop("remedies")
     return tuple(_failure(name, row, remedies) for name, row in table.items())

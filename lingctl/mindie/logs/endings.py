@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.mindie.daemon_life import End, Life, LifeStage, Thrown
-from lingctl.mindie.log_lines import LogLine
+from lingctl.mindie.logs.daemon_life import End, Life, LifeStage, Thrown
+from lingctl.mindie.logs.log_lines import LogLine
 
 _KILL = 9
 _BUS_ERROR = 7

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lingctl.engine.logs import Explanation, FailureKind
-from lingctl.mindie.daemon_life import Life, LifeStage, read_life
-from lingctl.mindie.endings import Ending, ending_of, exit_meaning, refusal_of
-from lingctl.mindie.failure_catalogue import Failure, catalogue, match, named
-from lingctl.mindie.link_details import link_detail
-from lingctl.mindie.log_lines import LogLine, read_lines, seconds_between
+from lingctl.mindie.logs.daemon_life import Life, LifeStage, read_life
+from lingctl.mindie.logs.endings import Ending, ending_of, exit_meaning, refusal_of
+from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, match, named
+from lingctl.mindie.logs.link_details import link_detail
+from lingctl.mindie.logs.log_lines import LogLine, read_lines, seconds_between
 
 __all__ = [
     "Failure",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lingctl.mindie.console import Lines as lines_of
-from lingctl.mindie.diagnosis import diagnose, waits_for_ever
-from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors
+from lingctl.mindie.logs.console import Lines as lines_of
+from lingctl.mindie.logs.diagnosis import diagnose, waits_for_ever
+from lingctl.mindie.logs.failures import exit_meaning, explain, explain_waiting, first_errors
 
 __all__ = [
     "diagnose",

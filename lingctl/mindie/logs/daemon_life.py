@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
-from lingctl.mindie.log_lines import LogLine
+from lingctl.mindie.logs.log_lines import LogLine
 
 
 class LifeStage(IntEnum):
