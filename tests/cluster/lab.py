@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.sandbox.docker.images import make_image
-from lingctl.sandbox.engine.checkpoint import make_checkpoint
+from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 from lingctl.sandbox.host_files import write_host_files
 from lingctl.sandbox.interpreter import places
 from lingctl.sandbox.keys import make_key
