@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
-from lingctl.cli.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
+from lingctl.cli.serve.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
