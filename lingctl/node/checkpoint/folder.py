@@ -7,7 +7,7 @@ import os
 from typing import Dict, List, NamedTuple, Tuple
 
 from lingctl.node.checkpoint.safetensors import read_weight_map
-from lingctl.node.checkpoint.torch_file import TorchFile, is_legacy, read_torch_file
+from lingctl.node.checkpoint.torch_file import TorchFile, read_torch_file
 from lingctl.node.trouble import Trouble
 
 SINGLE = "pytorch_model.bin"
@@ -21,13 +21,15 @@ class Checkpoint(NamedTuple):
         folder: where they and their companions are.
         files: what each holds.
         fingerprint: digest over all of them.
-        left_out: entries that are no tensors, as ``file: name``.
+        left_out: entries beside the state dicts, as ``file: name``.
+        beside: those of them that hold tensors, and how many.
     """
 
     folder: str
     files: Tuple[TorchFile, ...]
     fingerprint: str
     left_out: Tuple[str, ...]
+    beside: Tuple[str, ...]
 
 
 class CheckpointFiles(NamedTuple):
@@ -78,12 +80,8 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     _compare_with_files(layout.weight_map, files)
     digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
     left_out = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.left_out]
-    return Checkpoint(layout.folder, files, digest.hexdigest(), tuple(left_out))
-
-
-def legacy_files(layout: CheckpointFiles) -> List[str]:
-    """Those of the files that are older than the zip format."""
-    return [name for name in layout.names if is_legacy(os.path.join(layout.folder, name))]
+    beside = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.beside]
+    return Checkpoint(layout.folder, files, digest.hexdigest(), tuple(left_out), tuple(beside))
 
 
 def _indexed(folder: str, weight_map: Dict[str, str], present: List[str]) -> Tuple[str, ...]:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, List, Sequence
 
-from lingctl.node.checkpoint.folder import (
-    Checkpoint,
-    CheckpointFiles,
-    checkpoint_files,
-    legacy_files,
-    read_checkpoint,
-)
-from lingctl.node.convert import unpack
-from lingctl.node.convert.assess import LEGACY
+from lingctl.node.checkpoint.folder import Checkpoint, CheckpointFiles, checkpoint_files, read_checkpoint
 from lingctl.node.convert.carry_out import carry_out
-from lingctl.node.convert.job import Job, Options, plan_job
-from lingctl.node.convert.workplace import forget_lock, remove, workplace
+from lingctl.node.convert.job import Job, Options, look_again, plan_job
+from lingctl.node.convert.workplace import forget_lock, workplace
 from lingctl.node.files import system_trouble
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -43,15 +34,15 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
         if not layout.names:
             return _nothing_to_do(layout)
         _check_target(layout, target)
-        if not legacy_files(layout):
-            # Before anything is touched: most second runs end here.
-            job = plan_job(read_checkpoint(layout), target, options)
-            if job.found.state == "done":
-                forget_lock(target)
-                return _summary(job, "unchanged", [], time.monotonic() - begin)
-            job.need_allowed()
-        with workplace(target), _readable(layout, target) as readable:
-            job = plan_job(readable, target, options)
+        # Before anything is touched: most second runs end here.
+        job = plan_job(read_checkpoint(layout), target, options)
+        if job.found.state == "done":
+            forget_lock(target)
+            return _summary(job, "unchanged", [], time.monotonic() - begin)
+        job.need_allowed()
+        with workplace(target):
+            # Once more: another run may have ended meanwhile. That the source stays is checked at the end.
+            job = look_again(job)
             job.need_allowed()
             differing = carry_out(job, report)
     except OSError as error:
@@ -95,37 +86,12 @@ def _check_target(layout: CheckpointFiles, target: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _readable(layout: CheckpointFiles, target: str) -> Iterator[Checkpoint]:
-    """The source; checkpoints of the legacy format are rewritten for the time being."""
-    legacy = legacy_files(layout)
-    if not legacy:
-        yield read_checkpoint(layout)
-        return
-    scratch = os.path.join(target, LEGACY)
-    remove(scratch)
-    os.mkdir(scratch, 0o700)
-    try:
-        for name in layout.names:
-            path = os.path.join(layout.folder, name)
-            if name in legacy:
-                unpack.rewrite_legacy(path, os.path.join(scratch, name))
-            else:
-                os.symlink(os.path.abspath(path), os.path.join(scratch, name))
-        yield read_checkpoint(layout._replace(folder=scratch))._replace(folder=layout.folder)
-    finally:
-        remove(scratch)
-
-
 def _summary(job: Job, state: str, differing: Sequence[str], seconds: float) -> Dict[str, object]:
     unchecked = [os.path.basename(file.path) for file in job.source.files if not file.checked]
-    notes: List[str] = []
+    notes = _notes_on(job.source)
     if unchecked:
         names = ", ".join(unchecked[:5])
         notes.append(f"no checksums in {names}: damage that happened before cannot be noticed")
-    if job.source.left_out:
-        names = ", ".join(job.source.left_out[:5])
-        notes.append(f"{len(job.source.left_out)} entries are no weights and were left out: {names}")
     notes += [f"{name} differs from the source's and was left as it is" for name in differing]
     return {
         "state": state,
@@ -141,3 +107,32 @@ def _summary(job: Job, state: str, differing: Sequence[str], seconds: float) -> 
         "seconds": round(seconds, 3),
         "notes": notes,
     }
+
+
+def _notes_on(source: Checkpoint) -> List[str]:
+    """What was taken of the files, and what was not."""
+    notes: List[str] = []
+    places = sorted({f"{os.path.basename(file.path)}: {file.entry}" for file in source.files if file.entry})
+    if places:
+        notes.append(f"the state dict was taken from inside the file: {_some(places)}")
+    if source.beside:
+        count = len(source.beside)
+        notes.append(
+            f"{count} entries with tensors stand beside it and were left out: {_some(source.beside)}"
+        )
+    others = len(source.left_out) - len(source.beside)
+    if others:
+        holding = {name.rpartition(" (")[0] for name in source.beside}
+        names = [name for name in source.left_out if name not in holding]
+        notes.append(f"{others} entries hold no tensors and were left out: {_some(names)}")
+    tensors = [name for file in source.files for name in file.tensors]
+    if all(name.startswith("module.") for name in tensors):
+        notes.append(
+            "all names begin with 'module.', as those of a wrapped model do; they are kept as they are"
+        )
+    return notes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -10,7 +10,6 @@ from lingctl.node.checkpoint.folder import (
     SINGLE,
     TORCH_INDEX,
     checkpoint_files,
-    legacy_files,
     read_checkpoint,
 )
 from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT, read_header, read_json, read_weight_map
@@ -183,10 +182,7 @@ def _torch(folder: str) -> Contents:
     try:
         layout = checkpoint_files(folder)
         names = layout.names
-        legacy = legacy_files(layout)
-        if legacy:
-            notes.append(f"legacy format of torch before 1.6, not looked into: {', '.join(legacy)}")
-        for file in () if legacy else read_checkpoint(layout).files:
+        for file in read_checkpoint(layout).files:
             for key, tensor in file.tensors.items():
                 held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
                 tensors[key] = held

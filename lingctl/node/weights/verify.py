@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import checkpoint_files, legacy_files, read_checkpoint
+from lingctl.node.checkpoint.folder import checkpoint_files, read_checkpoint
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import TensorReader, damaged
-from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of
@@ -142,10 +142,7 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
 
 def _damaged_records(folder: str, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
-    layout = checkpoint_files(folder)
-    if legacy_files(layout):
-        return ()
-    files = [file for file in read_checkpoint(layout).files if file.checked]
+    files = [file for file in read_checkpoint(checkpoint_files(folder)).files if file.checked]
     records = [record for file in files for record in file.records.values() if not record.packed]
     owners = {
         (tensor_file.path, tensor_file.records[tensor.storage.key].member): name
