@@ -22,9 +22,10 @@ import pytest
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.program.job import run_job
-from lingctl.remote import exchange, identity, lock
+from lingctl.remote import lock
 from lingctl.remote.command import command, script
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh import exchange, identity
+from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server, free_port, serving
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lingctl.findings import Verdict
 from lingctl.serving.api import ModelKind
-from lingctl.serving.scripts import foreign_share, language_of, loop_length, main_script, reads_as
+from lingctl.serving.smoke.scripts import foreign_share, language_of, loop_length, main_script, reads_as
 
 # The Ling template's own markers and those of the templates a wrong tokenizer folder would bring.
 _MARKERS = re.compile(r"</?role>|<\|[a-zA-Z0-9_]{2,24}\|>|\[/?INST\]|</?s>|<unk>|<pad>|<eos>")

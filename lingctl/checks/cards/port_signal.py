@@ -8,7 +8,7 @@ from __future__ import annotations
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.signal import LOSS
 from lingctl.ascend.unread import Unread
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.roce import unknown
 from lingctl.findings import Finding, Verdict
 
 # Our own choice: the documents want no growth under load, and one look cannot tell growth.

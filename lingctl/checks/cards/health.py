@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.roce import unknown
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import DeviceAddress, is_address
 from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import set_address
-from lingctl.checks.roce import unknown
-from lingctl.checks.surroundings import Surroundings
 from lingctl.findings import Finding, Verdict
 
 # hccn_tool refuses these as addresses of a card: the cards' inner network uses them.

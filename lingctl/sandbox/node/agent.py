@@ -15,9 +15,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lingctl.sandbox.effects import EFFECTS
-from lingctl.sandbox.host_files import hccn_conf, show_on_bus
 from lingctl.sandbox.mounts import BIND, mount, unmount
+from lingctl.sandbox.node.effects import EFFECTS
+from lingctl.sandbox.node.host_files import hccn_conf, show_on_bus
 from lingctl.sandbox.state import STATE, NodeState, load_node, update_node
 
 _POLL_SECONDS = 0.05

@@ -10,9 +10,9 @@ from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.http import HttpResponse
-from lingctl.serving.judge import Flaw, SmokeQuestion
-from lingctl.serving.remedies import remedy_for
-from lingctl.serving.streamed import Streamed, bare
+from lingctl.serving.smoke.judge import Flaw, SmokeQuestion
+from lingctl.serving.smoke.remedies import remedy_for
+from lingctl.serving.smoke.streamed import Streamed, bare
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 # How the finding of a rung above the one that broke begins.

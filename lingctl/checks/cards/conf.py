@@ -12,8 +12,8 @@ from lingctl.ascend.conf import Conf
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import DeviceAddress, Gateway, Tls
 from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.roce import UNSET
 from lingctl.checks.remedies import clauses, restore, settings
-from lingctl.checks.roce import UNSET
 from lingctl.findings import Finding, Verdict
 
 

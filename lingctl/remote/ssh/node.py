@@ -13,12 +13,12 @@ from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.sections import Ssh
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
-from lingctl.remote.exchange import Exchange, NotRunError
-from lingctl.remote.forward import forward_port
-from lingctl.remote.login import by_hand, log_in
 from lingctl.remote.putting import check_put, put_command
+from lingctl.remote.ssh.exchange import Exchange, NotRunError
+from lingctl.remote.ssh.forward import forward_port
+from lingctl.remote.ssh.login import by_hand, log_in
+from lingctl.remote.ssh.watchdog import Watchdog
 from lingctl.remote.upload import WriteFile
-from lingctl.remote.watchdog import Watchdog
 
 _watchdog = Watchdog()
 

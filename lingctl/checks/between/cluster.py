@@ -16,12 +16,12 @@ from lingctl.ascend.hccn import DeviceAddress, Neighbour, Tls
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
-from lingctl.checks.agreement import NodeOrCard, Same, judge_same, majority, words
-from lingctl.checks.clocks import clock_findings
+from lingctl.checks.between.agreement import NodeOrCard, Same, judge_same, majority, words
+from lingctl.checks.between.clocks import clock_findings
+from lingctl.checks.between.same_files import same_file_findings
+from lingctl.checks.cards.super_pod import pod_findings
 from lingctl.checks.remedies import clauses, set_address, set_mtu, set_tls
-from lingctl.checks.same_files import same_file_findings
 from lingctl.checks.scope import Scope
-from lingctl.checks.super_pod import pod_findings
 from lingctl.findings import Finding, Verdict
 
 

@@ -11,8 +11,8 @@ import ipaddress
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
-from lingctl.checks.surroundings import Surroundings
 from lingctl.findings import Finding, Verdict
 
 UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)

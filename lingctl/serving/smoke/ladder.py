@@ -9,14 +9,14 @@ from typing import Literal
 
 from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.serving import rungs
 from lingctl.serving.api import INFER, Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.http import HttpResponse, speaks_tls
-from lingctl.serving.judge import judge_answer, question
 from lingctl.serving.readiness import settled_health
-from lingctl.serving.streamed import gather
+from lingctl.serving.smoke import rungs
+from lingctl.serving.smoke.judge import judge_answer, question
+from lingctl.serving.smoke.streamed import gather
 from lingctl.serving.trouble import ExchangeTrouble
 
 KindChoice = Literal["chat", "base", "auto"]

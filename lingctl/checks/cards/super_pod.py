@@ -13,8 +13,8 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.vnic import Vnic, pod_address
-from lingctl.checks.cards import npu_place
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.count import npu_place
+from lingctl.checks.cards.roce import unknown
 from lingctl.findings import Finding, Verdict
 
 _REMEDY = "set the server's place in the super-pod anew (BMC, or the Computing Toolkit), then restart it"

@@ -13,10 +13,10 @@ import paramiko
 
 from lingctl.errors import ConnectError, LingctlError
 from lingctl.inventory.sections import Ssh
-from lingctl.remote import quick_socket
-from lingctl.remote.identity import login_keys
-from lingctl.remote.known_hosts import KnownHosts
-from lingctl.remote.watchdog import Watchdog
+from lingctl.remote.ssh import quick_socket
+from lingctl.remote.ssh.identity import login_keys
+from lingctl.remote.ssh.known_hosts import KnownHosts
+from lingctl.remote.ssh.watchdog import Watchdog
 
 # Without this, transport threads print tracebacks to standard error.
 _log = logging.getLogger("paramiko")

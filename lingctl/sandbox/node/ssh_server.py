@@ -14,8 +14,8 @@ import paramiko
 from paramiko import common
 from paramiko.pkey import PublicBlob
 
-from lingctl.sandbox.sftp import NodeFiles, Subsystem
-from lingctl.sandbox.ssh_session import Terminal, execute, forward
+from lingctl.sandbox.node.sftp import NodeFiles, Subsystem
+from lingctl.sandbox.node.ssh_session import Terminal, execute, forward
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 # As sshd's MaxSessions: more channels at a time on one connection are refused.

@@ -10,13 +10,13 @@ import socket
 import time
 from pathlib import Path
 
-from lingctl.sandbox.agent import Agent
 from lingctl.sandbox.layout import DISKS, SSH_PORT, Layout
 from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
+from lingctl.sandbox.node.agent import Agent
+from lingctl.sandbox.node.ssh_server import serve
+from lingctl.sandbox.node.tool_server import start_tools
 from lingctl.sandbox.root import Show, enter_root
-from lingctl.sandbox.ssh_server import serve
 from lingctl.sandbox.state import STATE, NodeState, load_node
-from lingctl.sandbox.tool_server import start_tools
 
 MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
 _CHECKPOINT, _KEYS = Path("/.sandbox/checkpoint"), Path("/.sandbox/keys")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh_plan import Shot
+from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
 from lingctl.checks.scope import CardPlace, Scope
 from lingctl.findings import Finding, Verdict

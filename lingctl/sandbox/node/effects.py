@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lingctl.sandbox.host_files import driver_version_info
 from lingctl.sandbox.layout import DISKS
 from lingctl.sandbox.mounts import BIND, NOSUID, REMOUNT, mount, unmount
+from lingctl.sandbox.node.host_files import driver_version_info
 from lingctl.sandbox.state import NodeState
 
 _TOOLS = Path("/usr/local/Ascend/driver/tools")
