@@ -37,7 +37,7 @@ class Cluster(Section):
     mindie: str = Field(
         "1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes."
     )
-    nodes: tuple[Node, ...] = Field(min_length=1)  # in order; ``nodes[0]`` is the primary
+    nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
     paths: Paths = Paths()

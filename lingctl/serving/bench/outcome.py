@@ -21,7 +21,7 @@ class RequestOutcome:
     prompt_tokens: int = 0  # as the service counts, 0 if it does not
     output_tokens: int = 0  # as the service counts, else the number of events with text
     counted: bool = False  # whether the counts are the service's
-    error: str = ""  # kind of error, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ..
+    error: str = ""  # its kind, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ...
     error_text: str = ""  # the error in words
 
     @property
