@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lingctl.sandbox.docker import images, runtime
-from lingctl.sandbox.docker.describe import inspected_container, inspected_image, listed_container
-from lingctl.sandbox.docker.options import Words, read_words
+from lingctl.sandbox.docker.commands.describe import inspected_container, inspected_image, listed_container
+from lingctl.sandbox.docker.commands.options import Words, read_words
+from lingctl.sandbox.docker.commands.templates import render
 from lingctl.sandbox.docker.store import Container, container_named, containers, locked, remove
 from lingctl.sandbox.docker.streams import flush
-from lingctl.sandbox.docker.templates import render
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated
 
 _FORMAT = {"--format": "format", "-f": "format"}
