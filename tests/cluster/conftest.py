@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.inventory.sections import Ssh
+from lingctl.inventory.ssh.target import Target
 from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -32,13 +32,16 @@ class Server:
     process: subprocess.Popen[bytes]
 
     @property
-    def settings(self) -> Ssh:
-        return Ssh(
+    def target(self) -> Target:
+        return Target(
+            host="127.0.0.1",
             user=getpass.getuser(),
             port=self.port,
-            key=str(self.directory / "id"),
-            known_hosts=str(self.directory / "known_hosts"),
-            connect_timeout=5,
+            keys=(str(self.directory / "id"),),
+            keys_named=True,
+            identities_only=True,
+            known_hosts=(str(self.directory / "known_hosts"),),
+            global_known_hosts=(),
         )
 
 
