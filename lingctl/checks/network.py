@@ -9,17 +9,17 @@ from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.hccn import DeviceAddress
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
-from lingctl.checks import port_signal, roce
-from lingctl.checks.address import judge_address
-from lingctl.checks.cards import answers, count_findings, judge_card, judge_tool
-from lingctl.checks.cluster import cluster_findings
-from lingctl.checks.conf import conf_findings
-from lingctl.checks.mesh import Hit, mesh_findings
+from lingctl.checks.between.cluster import cluster_findings
+from lingctl.checks.cards import port_signal, roce
+from lingctl.checks.cards.address import judge_address
+from lingctl.checks.cards.conf import conf_findings
+from lingctl.checks.cards.count import answers, count_findings, judge_card, judge_tool
+from lingctl.checks.cards.surroundings import Surroundings, surroundings_of
 from lingctl.checks.nodes import node_findings
-from lingctl.checks.reachability import reach_findings
+from lingctl.checks.reach.mesh import Hit, mesh_findings
+from lingctl.checks.reach.reachability import reach_findings
 from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
-from lingctl.checks.surroundings import Surroundings, surroundings_of
 from lingctl.findings import Finding, Verdict
 
 # Inside one server nothing needs the cards' RoCE ports: HCCS carries it.

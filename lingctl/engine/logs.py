@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
-]  # as mindie/failures.toml explains
+]  # as mindie/logs/failures.toml explains
 Confidence = Literal["certain", "likely"]
 
 

@@ -17,7 +17,7 @@ from lingctl.remote.side_by_side import side_by_side
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
     from lingctl.inventory.sections import Node
-    from lingctl.remote.ssh import SshConnection
+    from lingctl.remote.ssh.node import SshConnection
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
@@ -132,7 +132,7 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
     Raises:
         ConnectError: it cannot be reached, or does not let us in.
     """
-    from lingctl.remote.ssh import SshConnection  # paramiko is loaded only when something is connected
+    from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
     with _handshakes:
         agent = os.environ.get("SSH_AUTH_SOCK", "")

@@ -187,7 +187,7 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     make_image(layout.images, request.mindie)
     listener(Event("image", "done", text=f"MindIE {request.mindie}"))
     listener(Event("checkpoint", "started"))
-    from lingctl.sandbox.engine.checkpoint import make_checkpoint
+    from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 
     ranks = request.nodes * request.devices
     make_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,11 @@ class Server:
             known_hosts=(str(self.directory / "known_hosts"),),
             global_known_hosts=(),
         )
+
+
+def keyless(server: Server) -> Target:
+    """How to log in there with the agent and the usual files."""
+    return replace(server.target, keys=(), keys_named=False, identities_only=False)
 
 
 def free_port() -> int:

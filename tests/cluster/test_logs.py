@@ -14,7 +14,7 @@ from lingctl.flows.look.logs import WantedLogs, follow_logs
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh.node import SshConnection
 from tests.cluster.conftest import Server
 from tests.unit.release.conftest import cluster_of
 

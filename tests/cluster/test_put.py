@@ -19,7 +19,7 @@ import pytest
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.remote.command import script
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server
 

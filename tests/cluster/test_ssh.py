@@ -23,12 +23,13 @@ import pytest
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.program.job import run_job
-from lingctl.remote import exchange, lock
+from lingctl.remote import lock
 from lingctl.remote.command import command, script
-from lingctl.remote.login import agent as ssh_agent
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh import exchange
+from lingctl.remote.ssh.login import agent as ssh_agent
+from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
-from tests.cluster.conftest import Server, free_port, serving
+from tests.cluster.conftest import Server, free_port, keyless, serving
 
 
 @pytest.fixture
@@ -319,7 +320,6 @@ def test_locked_key_asks_for_the_agent_or_the_environment(sshd: Server, monkeypa
 
 def test_an_agent_that_hangs_is_told(sshd: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ssh_agent, "_LIST_SECONDS", 0.5)
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(str(tmp_path / "agent"))
         agent.listen()
@@ -337,7 +337,7 @@ def test_a_usual_key_that_cannot_be_used_is_told_when_there_is_no_other(
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes((sshd.directory / "locked").read_bytes())
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", replace(keyless(sshd), agent=str(tmp_path / "agent")))
+        SshConnection("node1", keyless(sshd))
     assert caught.value.code == "no-login-key"
     assert "needs a passphrase" in caught.value.evidence
 

@@ -11,7 +11,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.rank_table import check_rank_table

@@ -9,10 +9,10 @@ from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.mesh import Hit
-from lingctl.checks.mesh_plan import Mode
 from lingctl.checks.network import Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
+from lingctl.checks.reach.mesh import Hit
+from lingctl.checks.reach.mesh_plan import Mode
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError

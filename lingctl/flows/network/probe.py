@@ -18,9 +18,9 @@ from lingctl.ascend.questions import (
 )
 from lingctl.ascend.reach import Reached, reach_command, read_reach
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit
-from lingctl.checks.mesh_plan import Mode, Plane, Shot, plan_mesh
-from lingctl.checks.reachability import targets_of
+from lingctl.checks.reach.mesh import Hit
+from lingctl.checks.reach.mesh_plan import Mode, Plane, Shot, plan_mesh
+from lingctl.checks.reach.reachability import targets_of
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener

@@ -24,7 +24,7 @@ from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.remedies import remedy_for
+from lingctl.serving.smoke.remedies import remedy_for
 from lingctl.serving.trouble import ExchangeTrouble
 
 _ONE_AT_A_TIME = Pace(concurrency=1)

@@ -12,7 +12,7 @@ from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.flows.look import status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
-from lingctl.mindie.console import LOADED as SUCCESS
+from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness
 from lingctl.serving.http import HttpResponse

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lingctl.sandbox.engine.model.sampling import Choice
+from lingctl.sandbox.engine.model.text import Growing, Text
 from lingctl.sandbox.engine.requests.rounds import Round
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.text import Growing, Text
 
 _REASONS = {
     "eos": "eos_token",

@@ -6,11 +6,11 @@ import queue
 import time
 from dataclasses import dataclass
 
+from lingctl.sandbox.engine.model.sampling import Choice
 from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.scheduler import EngineLost, Request, StepFailed, Token
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.scheduler import EngineLost, Request, StepFailed, Token
-from lingctl.sandbox.engine.server_config import Section
+from lingctl.sandbox.engine.settings.server_config import Section
 
 
 @dataclass(frozen=True, slots=True)

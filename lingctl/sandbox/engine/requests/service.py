@@ -9,8 +9,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from lingctl.sandbox.engine.health import Health
+from lingctl.sandbox.engine.machine.site import Site, this_site
+from lingctl.sandbox.engine.model.sampling import Choice
+from lingctl.sandbox.engine.model.text import Text
 from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.health import Health
 from lingctl.sandbox.engine.requests.rounds import (
     BrokenStream,
     Clock,
@@ -19,14 +22,11 @@ from lingctl.sandbox.engine.requests.rounds import (
     Share,
     TokenTimes,
 )
+from lingctl.sandbox.engine.requests.scheduler import EngineLost, Request, Scheduler, Token
 from lingctl.sandbox.engine.requests.stopping import StopRule
 from lingctl.sandbox.engine.requests.tokenizers import TokenizerPool
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.scheduler import EngineLost, Request, Scheduler, Token
-from lingctl.sandbox.engine.server_config import RawConfig
-from lingctl.sandbox.engine.site import Site, this_site
-from lingctl.sandbox.engine.text import Text
+from lingctl.sandbox.engine.settings.server_config import RawConfig
 
 # More than smoke-test allows a first token; less where the sandbox's time runs faster than usual.
 _SLOW_SECONDS = 12.0

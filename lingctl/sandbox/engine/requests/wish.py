@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lingctl.sandbox.engine.sampling import Sampling
+from lingctl.sandbox.engine.model.sampling import Sampling
 
 # Seconds that stand for no limit of the client's own.
 NO_TIMEOUT = 65535
