@@ -53,21 +53,14 @@ ROCE_CHECKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything that was found out.
+    """Everything that was found out."""
 
-    Attributes:
-        facts: by node, of those that answered.
-        lost: why a node did not answer, by node.
-        reached: what each node could reach over the host network.
-        hits: pings of the mesh; None when it was not asked for.
-        left_out: pings that the time limit cut.
-    """
-
-    facts: Mapping[str, NodeFacts]
-    lost: Mapping[str, Finding] = field(default_factory=dict)
+    facts: Mapping[str, NodeFacts]  # by node, of those that answered
+    lost: Mapping[str, Finding] = field(default_factory=dict)  # why a node did not answer, by node
+    # what each node could reach over the host network
     reached: Mapping[str, Mapping[tuple[str, int], Reached] | Unread] = field(default_factory=dict)
-    hits: tuple[Hit, ...] | None = None
-    left_out: int = 0
+    hits: tuple[Hit, ...] | None = None  # pings of the mesh; None when it was not asked for
+    left_out: int = 0  # pings that the time limit cut
 
 
 def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:

@@ -19,15 +19,11 @@ _MOST_NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A shot and what came of it.
-
-    Attributes:
-        small: the same with small packets, tried where the first one failed.
-    """
+    """A shot and what came of it."""
 
     shot: Shot
     ping: Ping | Unread
-    small: Ping | Unread | None = None
+    small: Ping | Unread | None = None  # the same with small packets, tried where the first one failed
 
     @property
     def ok(self) -> bool:

@@ -17,13 +17,9 @@ _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class QuickSocket(socket.socket):
-    """A connected TCP socket.
+    """A connected TCP socket."""
 
-    Attributes:
-        heard_at: monotonic time at which the peer last said anything.
-    """
-
-    heard_at: float = 0.0
+    heard_at: float = 0.0  # monotonic time at which the peer last said anything
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""

@@ -14,21 +14,14 @@ LEAST_HBM_PERCENT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class NodeSight:
-    """What was seen on one node while the service answered.
+    """What was seen on one node while the service answered."""
 
-    Attributes:
-        node: its name.
-        daemon_alive: whether MindIE's daemon runs; None if that could not be asked.
-        evidence: exit status, last words, or why it could not be asked.
-        hbm_percent: memory in use of each card by physical id; None where it could not be read.
-        hbm_unread: why no card's memory could be read; empty where the tool answered.
-    """
-
-    node: str
-    daemon_alive: bool | None
-    evidence: str = ""
+    node: str  # its name
+    daemon_alive: bool | None  # whether MindIE's daemon runs; None if that could not be asked
+    evidence: str = ""  # exit status, last words, or why it could not be asked
+    # memory in use of each card by physical id; None where it could not be read
     hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
-    hbm_unread: str = ""
+    hbm_unread: str = ""  # why no card's memory could be read; empty where the tool answered
 
 
 def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:

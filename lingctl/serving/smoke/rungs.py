@@ -33,21 +33,14 @@ _TOLD: dict[Fault, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What the first exchange with the service showed.
+    """What the first exchange with the service showed."""
 
-    Attributes:
-        address: where it went.
-        trouble: why there was no HTTP answer, or None if there was one of any status.
-        tunnelled: whether it went through SSH.
-        with_key: whether an API key is sent.
-        tls_there: whether a TLS handshake is answered where plain HTTP is not.
-    """
-
-    address: Address
+    address: Address  # where it went
+    # why there was no HTTP answer, or None if there was one of any status
     trouble: ExchangeTrouble | None = None
-    tunnelled: bool = False
-    with_key: bool = False
-    tls_there: bool = False
+    tunnelled: bool = False  # whether it went through SSH
+    with_key: bool = False  # whether an API key is sent
+    tls_there: bool = False  # whether a TLS handshake is answered where plain HTTP is not
 
 
 def port(contact: Contact) -> Finding:
