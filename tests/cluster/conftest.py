@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -32,8 +32,8 @@ class Server:
     process: subprocess.Popen[bytes]
 
     @property
-    def target(self) -> Target:
-        return Target(
+    def target(self) -> SshTarget:
+        return SshTarget(
             host="127.0.0.1",
             user=getpass.getuser(),
             port=self.port,
@@ -45,7 +45,7 @@ class Server:
         )
 
 
-def keyless(server: Server) -> Target:
+def keyless(server: Server) -> SshTarget:
     """How to log in there with the agent and the usual files."""
     return replace(server.target, keys=(), keys_named=False, identities_only=False)
 

@@ -1,4 +1,4 @@
-"""A Target is one SSH server and how to log in there: what hosts.yaml and OpenSSH's configuration come to."""
+"""A SshTarget is one SSH server and how to log in there: what hosts.yaml and OpenSSH's configuration come to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Algorithms:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SshTarget:
     """One SSH server and how to log in there.
 
     Attributes:
@@ -69,7 +69,7 @@ class Target:
         return (host,) if self.port == 22 else (f"[{host}]:{self.port}", host)
 
 
-def target_of(host: str, settings: Ssh, agent: str) -> Target:
+def target_of(host: str, settings: Ssh, agent: str) -> SshTarget:
     """How to log in to a host with what hosts.yaml says.
 
     Args:
@@ -77,7 +77,7 @@ def target_of(host: str, settings: Ssh, agent: str) -> Target:
         settings: of the node.
         agent: socket of the environment's agent, or nothing.
     """
-    return Target(
+    return SshTarget(
         host=host,
         port=settings.port,
         user=settings.user,

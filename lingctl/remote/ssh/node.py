@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
@@ -29,7 +29,7 @@ class SshConnection:
     At most four commands may run on it at a time: sshd's MaxSessions is 10, and a slot is freed late.
     """
 
-    def __init__(self, node: str, target: Target) -> None:
+    def __init__(self, node: str, target: SshTarget) -> None:
         """Connect, check the host key and log in.
 
         Raises:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lingctl.inventory.ssh.patterns import like
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.wire import CERTIFICATE
 
 KEX = (
@@ -81,7 +81,7 @@ class Offer:
     login_keys: tuple[str, ...]
 
 
-def offer_to(target: Target, known_kinds: Sequence[str]) -> Offer:
+def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:
     """What is offered to a server.
 
     Args:

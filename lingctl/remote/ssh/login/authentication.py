@@ -23,7 +23,7 @@ from lingctl.remote.ssh.login.wire import CERTIFICATE, kind_of, string
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lingctl.remote.ssh.login.identity import Identity
+    from lingctl.remote.ssh.login.login_keys import LoginKey
     from lingctl.remote.ssh.login.transport import Transport
 
 _MSG_USERAUTH_PK_OK = 60
@@ -45,9 +45,9 @@ class RefusedError(Exception):
 
     def __init__(
         self,
-        tried: Sequence[Identity],
-        left: Sequence[Identity],
-        accepted: Sequence[Identity],
+        tried: Sequence[LoginKey],
+        left: Sequence[LoginKey],
+        accepted: Sequence[LoginKey],
         methods: Sequence[str],
         troubles: Sequence[str],
         *,
@@ -69,8 +69,8 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Progress:
-    tried: list[Identity] = field(default_factory=list)
-    accepted: list[Identity] = field(default_factory=list)
+    tried: list[LoginKey] = field(default_factory=list)
+    accepted: list[LoginKey] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     methods: tuple[str, ...] = (_PUBLICKEY,)
 
@@ -98,7 +98,7 @@ class Authentication:
         self._authenticated = False
         transport.auth_handler = self  # type: ignore[assignment]
 
-    def log_in(self, identities: Sequence[Identity]) -> None:
+    def log_in(self, keys: Sequence[LoginKey]) -> None:
         """Offer one after the other until the server is content.
 
         Raises:
@@ -110,7 +110,7 @@ class Authentication:
         request.add_string("ssh-userauth")
         if self._ask(request).kind == 0:
             raise EOFError("the server ended the connection before the login")
-        seen, waiting = _Progress(), list(identities)
+        seen, waiting = _Progress(), list(keys)
         if not waiting:
             self._without_key(seen)
         while waiting and not self._authenticated:
@@ -133,20 +133,20 @@ class Authentication:
             raise EOFError("the server ended the connection at the login")
         seen.methods = answer.methods or seen.methods
 
-    def _offer(self, identity: Identity, seen: _Progress) -> _Answer:
-        algorithm, why = self._algorithm(identity.blob)
+    def _offer(self, key: LoginKey, seen: _Progress) -> _Answer:
+        algorithm, why = self._algorithm(key.blob)
         if not algorithm:
-            seen.troubles.append(f"{identity}: {why}")
+            seen.troubles.append(f"{key}: {why}")
             return _Answer(MSG_USERAUTH_FAILURE)
-        seen.tried.append(identity)
-        if identity.by_agent:
-            answer = self._ask(self._publickey(identity, algorithm, proved=False))
+        seen.tried.append(key)
+        if key.by_agent:
+            answer = self._ask(self._publickey(key, algorithm, proved=False))
             if answer.kind != _MSG_USERAUTH_PK_OK:
                 return answer
         try:
-            request = self._publickey(identity, algorithm, proved=True)
+            request = self._publickey(key, algorithm, proved=True)
         except AgentError as error:
-            seen.troubles.append(f"{identity}: the server would take it, but: {error}")
+            seen.troubles.append(f"{key}: the server would take it, but: {error}")
             return _Answer(MSG_USERAUTH_FAILURE)
         return self._ask(request)
 
@@ -166,14 +166,14 @@ class Authentication:
                 return name + ending, ""
         return "", "the server takes RSA keys with SHA-1 only" if ours else "RSA keys are not offered"
 
-    def _publickey(self, identity: Identity, algorithm: str, *, proved: bool) -> paramiko.Message:
+    def _publickey(self, key: LoginKey, algorithm: str, *, proved: bool) -> paramiko.Message:
         request = self._request(_PUBLICKEY)
         request.add_boolean(proved)
         request.add_string(algorithm)
-        request.add_string(identity.blob)
+        request.add_string(key.blob)
         if proved:
             signed = string(self._transport.session_id or b"") + request.asbytes()
-            request.add_string(identity.sign(signed, algorithm))
+            request.add_string(key.sign(signed, algorithm))
         return request
 
     def _request(self, method: str) -> paramiko.Message:

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.certificates import HostCertificate, host_certificate
 from lingctl.remote.ssh.login.known_hosts import AUTHORITY, KnownHosts, KnownKey
 from lingctl.remote.ssh.login.wire import CERTIFICATE, fingerprint, is_certificate
 
 
-def known_kinds(known: KnownHosts, target: Target) -> list[str]:
+def known_kinds(known: KnownHosts, target: SshTarget) -> list[str]:
     """Host key algorithms to ask for first: of the keys that are known; certificates where one could hold."""
     kinds = [line.kind for line in known.first_known(target.names)]
     plain = [name for kind in dict.fromkeys(kinds) for name in _algorithms(kind)]
@@ -29,7 +29,7 @@ def known_kinds(known: KnownHosts, target: Target) -> list[str]:
     return plain
 
 
-def check_host_key(known: KnownHosts, target: Target, shown: bytes, node: str) -> None:
+def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str) -> None:
     """Accept the key or certificate that a server shows.
 
     Raises:
@@ -66,7 +66,7 @@ def _read(shown: bytes) -> HostCertificate | None:
         return None
 
 
-def _why_not_by_authority(known: KnownHosts, target: Target, certificate: HostCertificate) -> str:
+def _why_not_by_authority(known: KnownHosts, target: SshTarget, certificate: HostCertificate) -> str:
     lines = [line for name in target.names for line in known.of(name, AUTHORITY)]
     if not any(line.blob == certificate.authority for line in lines):
         return f"its certificate is of an authority that is not known: {fingerprint(certificate.authority)}"
@@ -75,7 +75,7 @@ def _why_not_by_authority(known: KnownHosts, target: Target, certificate: HostCe
     return f"its certificate does not hold: {why}" if why else ""
 
 
-def _check_revoked(known: KnownHosts, target: Target, keys: tuple[bytes, ...], node: str) -> None:
+def _check_revoked(known: KnownHosts, target: SshTarget, keys: tuple[bytes, ...], node: str) -> None:
     line = known.is_revoked(target.names, *keys)
     if line:
         raise ConnectError(
@@ -87,7 +87,7 @@ def _check_revoked(known: KnownHosts, target: Target, keys: tuple[bytes, ...], n
         )
 
 
-def _unknown(target: Target, others: list[KnownKey], offered: str, node: str) -> ConnectError:
+def _unknown(target: SshTarget, others: list[KnownKey], offered: str, node: str) -> ConnectError:
     kinds = ", ".join(dict.fromkeys(line.kind for line in others))
     return ConnectError(
         f"host key of {target.names[0]} is not known"
@@ -99,7 +99,7 @@ def _unknown(target: Target, others: list[KnownKey], offered: str, node: str) ->
     )
 
 
-def _changed(target: Target, lines: list[KnownKey], offered: str, node: str) -> ConnectError:
+def _changed(target: SshTarget, lines: list[KnownKey], offered: str, node: str) -> ConnectError:
     name, file = target.names[0], lines[0].place.rpartition(":")[0]
     return ConnectError(
         f"host key of {name} is not the one in {file}",
@@ -111,7 +111,7 @@ def _changed(target: Target, lines: list[KnownKey], offered: str, node: str) -> 
     )
 
 
-def _accept(target: Target) -> str:
+def _accept(target: SshTarget) -> str:
     file = shlex.quote(str(Path(target.known_hosts[0]).expanduser()))
     if target.host_key_alias:
         return f"{target.by_hand} true"

@@ -9,13 +9,13 @@ import time
 import paramiko
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh import quick_socket
 from lingctl.remote.ssh.login.algorithms import offer_to
 from lingctl.remote.ssh.login.authentication import Authentication, RefusedError
 from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.identity import find_identities
 from lingctl.remote.ssh.login.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.login_keys import find_login_keys
 from lingctl.remote.ssh.login.refusals import no_common_algorithm, refusal
 from lingctl.remote.ssh.login.transport import Transport
 from lingctl.remote.ssh.watchdog import Watchdog
@@ -29,7 +29,7 @@ _SILENT_SECONDS = 10.0
 _watchdog = Watchdog()
 
 
-def log_in(node: str, target: Target) -> Transport:
+def log_in(node: str, target: SshTarget) -> Transport:
     """A transport that is logged in.
 
     Raises:
@@ -39,7 +39,7 @@ def log_in(node: str, target: Target) -> Transport:
 
 
 class _Login:
-    def __init__(self, node: str, target: Target) -> None:
+    def __init__(self, node: str, target: SshTarget) -> None:
         self._node = node
         self._target = target
 
@@ -85,12 +85,12 @@ class _Login:
         return transport
 
     def _authenticate(self, transport: Transport, algorithms: tuple[str, ...]) -> None:
-        identities = find_identities(self._target, self._node)
+        keys = find_login_keys(self._target, self._node)
         begun = time.monotonic()
         try:
-            Authentication(transport, self._target.user, algorithms).log_in(identities.found)
+            Authentication(transport, self._target.user, algorithms).log_in(keys.found)
         except RefusedError as error:
-            raise refusal(error, identities, self._target, transport.last_words, self._node) from error
+            raise refusal(error, keys, self._target, transport.last_words, self._node) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             seconds = time.monotonic() - begun
             raise ConnectError(

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.authentication import RefusedError
-from lingctl.remote.ssh.login.identity import Identities
+from lingctl.remote.ssh.login.login_keys import LoginKeys
 
 if TYPE_CHECKING:
     from lingctl.remote.ssh.login.transport import Transport
 
-_Kind = Callable[[RefusedError, Target], tuple[str, str, str]]
+_Kind = Callable[[RefusedError, SshTarget], tuple[str, str, str]]
 """What is wrong, what to do, and the code of it."""
 
 _KEYS = "publickey"
@@ -27,23 +27,23 @@ _LISTS = {
 
 
 def refusal(
-    refused: RefusedError, identities: Identities, target: Target, last_words: str, node: str
+    refused: RefusedError, keys: LoginKeys, target: SshTarget, last_words: str, node: str
 ) -> ConnectError:
     """The error of a login that was refused.
 
     Args:
         refused: how.
-        identities: what could be tried.
+        keys: what could be tried.
         target: where.
         last_words: of the server.
         node: its name.
     """
-    kind = _kind(refused, identities)
+    kind = _kind(refused, keys)
     what, remedy, code = kind(refused, target)
     lines = [f"tried {one}" for one in refused.tried]
     lines += [f"accepted {one}" for one in refused.accepted if one not in refused.tried]
     lines += [f"not tried: {one}" for one in refused.left]
-    lines += [*refused.troubles, *identities.unusable]
+    lines += [*refused.troubles, *keys.unusable]
     if refused.methods:
         lines.append(f"it goes on with: {', '.join(refused.methods)}")
     if last_words:
@@ -51,17 +51,17 @@ def refusal(
     return ConnectError(what, where=node, evidence="\n".join(lines), remedy=remedy, code=code)
 
 
-def _kind(refused: RefusedError, identities: Identities) -> _Kind:
+def _kind(refused: RefusedError, keys: LoginKeys) -> _Kind:
     if refused.accepted:
         return _second_factor
     if refused.ended:
         return _ended
     if _KEYS not in refused.methods:
         return _takes_no_keys
-    return _not_accepted if identities.found else _no_key
+    return _not_accepted if keys.found else _no_key
 
 
-def _second_factor(refused: RefusedError, target: Target) -> tuple[str, str, str]:
+def _second_factor(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     more = ", ".join(refused.methods) or "more"
     return (
         f"{target.user}@{target.host} accepts our key, and also asks for a second factor: {more}",
@@ -71,7 +71,7 @@ def _second_factor(refused: RefusedError, target: Target) -> tuple[str, str, str
     )
 
 
-def _ended(refused: RefusedError, target: Target) -> tuple[str, str, str]:
+def _ended(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     count = len(refused.tried)
     return (
         f"{target.user}@{target.host} ends the login after {count} key{'' if count == 1 else 's'}: "
@@ -82,7 +82,7 @@ def _ended(refused: RefusedError, target: Target) -> tuple[str, str, str]:
     )
 
 
-def _takes_no_keys(refused: RefusedError, target: Target) -> tuple[str, str, str]:
+def _takes_no_keys(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     return (
         f"{target.user}@{target.host} takes no keys at all, only {', '.join(refused.methods) or 'nothing'}",
         "let it take keys: PubkeyAuthentication yes in its sshd_config, and AuthenticationMethods, if set, "
@@ -91,7 +91,7 @@ def _takes_no_keys(refused: RefusedError, target: Target) -> tuple[str, str, str
     )
 
 
-def _no_key(_refused: RefusedError, target: Target) -> tuple[str, str, str]:
+def _no_key(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     named = "the keys that are named cannot be used" if target.keys else "no key to log in with"
     return (
         named,
@@ -100,7 +100,7 @@ def _no_key(_refused: RefusedError, target: Target) -> tuple[str, str, str]:
     )
 
 
-def _not_accepted(refused: RefusedError, target: Target) -> tuple[str, str, str]:
+def _not_accepted(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     copy = ["ssh-copy-id", "-p", str(target.port), f"{target.user}@{target.host}"]
     return (
         f"{target.user}@{target.host} does not accept our key{'' if len(refused.tried) == 1 else 's'}",
@@ -109,7 +109,7 @@ def _not_accepted(refused: RefusedError, target: Target) -> tuple[str, str, str]
     )
 
 
-def no_common_algorithm(text: str, transport: Transport, target: Target, node: str) -> ConnectError:
+def no_common_algorithm(text: str, transport: Transport, target: SshTarget, node: str) -> ConnectError:
     """The error of a server that has nothing in common with what is offered."""
     name, option = next(
         (pair for word, pair in _LISTS.items() if word in text.lower()), ("algorithm", "Ciphers")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
 from lingctl.remote.ssh.login.known_hosts import read_known_hosts
 from lingctl.remote.ssh.login.wire import string
@@ -34,7 +34,7 @@ def hashed(name: str) -> str:
 RIGHT, OLD, RSA = written(key(1)), written(key(2)), written(key(3, "ssh-rsa"))
 
 
-def judged(tmp_path: Path, lines: list[str], target: Target) -> str:
+def judged(tmp_path: Path, lines: list[str], target: SshTarget) -> str:
     """The code of the refusal, or nothing when the right key is accepted."""
     file = tmp_path / "known_hosts"
     file.write_text("\n".join(lines) + "\n")
@@ -46,7 +46,7 @@ def judged(tmp_path: Path, lines: list[str], target: Target) -> str:
     return ""
 
 
-AT_22, AT_2222 = Target("Host.Example"), Target("10.0.0.7", port=2222)
+AT_22, AT_2222 = SshTarget("Host.Example"), SshTarget("10.0.0.7", port=2222)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ AT_22, AT_2222 = Target("Host.Example"), Target("10.0.0.7", port=2222)
         (f"[10.0.0.?]:* {RIGHT}", AT_2222),
         (f"{hashed('[10.0.0.7]:2222')} {RIGHT}", AT_2222),
         (f"10.0.0.7 {RIGHT}", AT_2222),
-        (f"alias {RIGHT}", Target("10.0.0.7", port=2222, host_key_alias="alias")),
+        (f"alias {RIGHT}", SshTarget("10.0.0.7", port=2222, host_key_alias="alias")),
     ],
 )
-def test_a_line_of_the_host_lets_its_key_pass(tmp_path: Path, line: str, target: Target):
+def test_a_line_of_the_host_lets_its_key_pass(tmp_path: Path, line: str, target: SshTarget):
     assert judged(tmp_path, [line], target) == ""
 
 
@@ -93,10 +93,10 @@ def test_any_line_of_a_name_may_match(tmp_path: Path):
         ([f"[10.0.0.7]:2222 {OLD}", f"10.0.0.7 {RIGHT}"], AT_2222, "host-key-changed"),
         ([f"[10.0.0.7]:22 {RIGHT}"], AT_2222, "host-key-unknown"),
         ([f"host.example {RIGHT}", f"@revoked * {RIGHT}"], AT_22, "host-key-revoked"),
-        ([f"host.example {RIGHT}"], Target("host.example", host_key_alias="alias"), "host-key-unknown"),
+        ([f"host.example {RIGHT}"], SshTarget("host.example", host_key_alias="alias"), "host-key-unknown"),
     ],
 )
-def test_other_lines_do_not(tmp_path: Path, lines: list[str], target: Target, code: str):
+def test_other_lines_do_not(tmp_path: Path, lines: list[str], target: SshTarget, code: str):
     assert judged(tmp_path, lines, target) == code
 
 

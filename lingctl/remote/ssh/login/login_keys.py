@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import Target
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.agent import Agent, AgentError, AgentKey, AgentSilentError
 from lingctl.remote.ssh.login.key_files import (
     PASSPHRASE_VARIABLE,
@@ -35,7 +35,7 @@ USUAL_FILES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class LoginKey:
     """A key or certificate that can be offered.
 
     Attributes:
@@ -56,7 +56,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class LoginKeys:
     """All that can be tried.
 
     Attributes:
@@ -64,7 +64,7 @@ class Identities:
         unusable: a line for each key that was looked for and cannot be used.
     """
 
-    found: tuple[Identity, ...]
+    found: tuple[LoginKey, ...]
     unusable: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ class _File:
     trouble: KeyFileError | None = None
 
 
-def find_identities(target: Target, node: str) -> Identities:
+def find_login_keys(target: SshTarget, node: str) -> LoginKeys:
     """What can be offered to a server.
 
     Raises:
@@ -90,10 +90,10 @@ def find_identities(target: Target, node: str) -> Identities:
     return _sorted(target, files, held, node)
 
 
-def _sorted(target: Target, files: list[_File], held: list[AgentKey], node: str) -> Identities:
+def _sorted(target: SshTarget, files: list[_File], held: list[AgentKey], node: str) -> LoginKeys:
     agent = Agent(target.agent)
-    of_agent: dict[bytes, Identity] = {
-        key.blob: Identity(
+    of_agent: dict[bytes, LoginKey] = {
+        key.blob: LoginKey(
             key.blob, f"agent: {key.comment}", functools.partial(agent.sign, key.blob), by_agent=True
         )
         for key in held
@@ -101,8 +101,8 @@ def _sorted(target: Target, files: list[_File], held: list[AgentKey], node: str)
     extra = [
         blob for name in target.certificates if is_certificate(blob := public_key(Path(name).expanduser()))
     ]
-    named: list[Identity] = []
-    rest: list[Identity] = []
+    named: list[LoginKey] = []
+    rest: list[LoginKey] = []
     unusable: list[str] = []
     for file in files:
         kept = of_agent.get(file.blob) if file.blob else None
@@ -113,7 +113,7 @@ def _sorted(target: Target, files: list[_File], held: list[AgentKey], node: str)
             continue
         beside = extra or file.certificates
         group = [blob for blob in beside if certified_key(blob) == file.blob]
-        mine = [Identity(blob, str(file.path), sign, kept is not None) for blob in (*group, file.blob)]
+        mine = [LoginKey(blob, str(file.path), sign, kept is not None) for blob in (*group, file.blob)]
         (named if kept else rest).extend(mine)
     taken = {one.blob for one in (*named, *rest)}
     others = [one for one in of_agent.values() if one.blob not in taken]
@@ -122,7 +122,7 @@ def _sorted(target: Target, files: list[_File], held: list[AgentKey], node: str)
         others = [one for one in others if is_certificate(one.blob) and certified_key(one.blob) in taken]
         named = others + named
         others = []
-    return Identities((*named, *others, *rest), tuple(unusable))
+    return LoginKeys((*named, *others, *rest), tuple(unusable))
 
 
 def _look(path: Path) -> _File:
@@ -138,7 +138,7 @@ def _look(path: Path) -> _File:
     return file
 
 
-def _why_not(file: _File, target: Target, node: str) -> str:
+def _why_not(file: _File, target: SshTarget, node: str) -> str:
     """Why a file cannot be used; an error where hosts.yaml names it."""
     path, shown = file.path, shlex.quote(str(file.path))
     exists = path.exists()
