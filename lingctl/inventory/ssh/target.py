@@ -1,4 +1,4 @@
-"""A SshTarget is one SSH server and how to log in there: what hosts.yaml and OpenSSH's configuration come to."""
+"""An SSH server and how to log in there: what hosts.yaml and OpenSSH's configuration come to."""
 
 from __future__ import annotations
 
