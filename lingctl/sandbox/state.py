@@ -30,6 +30,7 @@ class Card:
         tls: the TLS switch, 0 or 1.
         present: false once the card has dropped off the bus.
         hang: its hccn_tool calls block.
+        available: whether npu-smi has an NPU ID for it.
         flaps: how often its link went down and up within the last hour.
         loss: percent of its packets that get lost.
         certificate: whether a TLS certificate is there.
@@ -48,6 +49,7 @@ class Card:
     mtu: int = 1500
     present: bool = True
     hang: bool = False
+    available: bool = True
     health: str = "OK"
     hbm_mb: int = 65536
     flaps: int = 0
