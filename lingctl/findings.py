@@ -30,25 +30,15 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One verdict of one check on one thing.
+    """One verdict of one check on one thing."""
 
-    Attributes:
-        check: stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
-        verdict: pass, note, warning, unknown or failure.
-        message: what is so, one sentence without node and card.
-        node: name of the node, empty for a verdict about the cluster or a file.
-        device: physical id of the card, if the verdict is about one.
-        evidence: the quoted answer that the verdict rests on.
-        remedy: what to type or change.
-    """
-
-    check: str
-    verdict: Verdict
-    message: str
-    node: str = ""
-    device: int | None = None
-    evidence: str = ""
-    remedy: str = ""
+    check: str  # stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
+    verdict: Verdict  # pass, note, warning, unknown or failure
+    message: str  # what is so, one sentence without node and card
+    node: str = ""  # name of the node, empty for a verdict about the cluster or a file
+    device: int | None = None  # physical id of the card, if the verdict is about one
+    evidence: str = ""  # the quoted answer that the verdict rests on
+    remedy: str = ""  # what to type or change
 
     @property
     def where(self) -> str:

@@ -22,25 +22,19 @@ NpuPlace = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class CardRows:
-    """Which card is which row.
+    """Which card is which row."""
 
-    Attributes:
-        places: by physical id; a card that is not in it could not be found, or not told from another.
-        chips: the rows of ``npu-smi info`` by physical id, of those in ``places`` that it shows.
-        unavailable: chips that ``npu-smi info -m`` lists without an NPU ID, by physical id.
-        unavailable_somewhere: how many more of them there are, of which no card is known.
-        crossed: cards whose chip has two numbers.
-        reason: why the other cards that are not in ``places`` are not.
-        evidence: what that rests on.
-    """
-
-    places: Mapping[int, NpuPlace]
-    chips: Mapping[int, Chip]
-    unavailable: frozenset[int] = field(default_factory=frozenset)
-    unavailable_somewhere: int = 0
-    crossed: frozenset[int] = field(default_factory=frozenset)
-    reason: str = "npu-smi does not list the card"
-    evidence: str = ""
+    places: Mapping[
+        int, NpuPlace
+    ]  # by physical id; without cards that could not be found or told from another
+    chips: Mapping[
+        int, Chip
+    ]  # the rows of ``npu-smi info`` by physical id, of those in ``places`` that it shows
+    unavailable: frozenset[int] = field(default_factory=frozenset)  # physical ids of chips without an NPU ID
+    unavailable_somewhere: int = 0  # how many more of them there are, of which no card is known
+    crossed: frozenset[int] = field(default_factory=frozenset)  # cards whose chip has two numbers
+    reason: str = "npu-smi does not list the card"  # why the other cards that are not in ``places`` are not
+    evidence: str = ""  # what that rests on
 
     def why(self, card: int) -> str:
         """Why a card has no row in ``chips``."""

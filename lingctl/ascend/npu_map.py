@@ -19,19 +19,14 @@ _ID = re.compile(r"-?[0-9]{1,9}|-")
 
 @dataclass(frozen=True, slots=True)
 class MappedChip:
-    """One row of ``npu-smi info -m``; the management controllers are left out.
+    """One row of ``npu-smi info -m``; the management controllers are left out."""
 
-    Attributes:
-        npu: NPU ID; None where the tool says -1, which is its word for unavailable.
-        chip: number within the package.
-        logic: Chip Logic ID; None where the row or the driver has none.
-        physical: Chip Phy-ID, the number of /dev and hccn_tool; None where the row or the driver has none.
-    """
-
-    npu: int | None
-    chip: int
-    logic: int | None
-    physical: int | None
+    npu: int | None  # NPU ID; None where the tool says -1, which is its word for unavailable
+    chip: int  # number within the package
+    logic: int | None  # Chip Logic ID; None where the row or the driver has none
+    physical: (
+        int | None
+    )  # Chip Phy-ID, the number of /dev and hccn_tool; None where the row or driver has none
     name: str
 
 

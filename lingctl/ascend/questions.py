@@ -21,25 +21,15 @@ _QUERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """What to ask one node.
+    """What to ask one node."""
 
-    Attributes:
-        cards: physical ids.
-        disks: paths whose free space matters.
-        paths: files and folders that the container needs from the host.
-        digests: files and folders that must be the same on all nodes.
-        image: the container image.
-        runtime: what would run it.
-        service: command that tells whether this cluster's daemon runs there.
-    """
-
-    cards: tuple[int, ...]
-    disks: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
-    image: str = ""
-    runtime: Runtime = DOCKER
-    service: Command | None = None
+    cards: tuple[int, ...]  # physical ids
+    disks: tuple[str, ...] = ()  # paths whose free space matters
+    paths: tuple[str, ...] = ()  # files and folders that the container needs from the host
+    digests: tuple[str, ...] = ()  # files and folders that must be the same on all nodes
+    image: str = ""  # the container image
+    runtime: Runtime = DOCKER  # what would run it
+    service: Command | None = None  # command that tells whether this cluster's daemon runs there
 
 
 _CARD: Mapping[str, str] = {

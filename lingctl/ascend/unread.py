@@ -69,17 +69,11 @@ _MOST_QUOTED = 400
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What was asked has no answer that can be understood.
+    """What was asked has no answer that can be understood."""
 
-    Attributes:
-        reason: kind of trouble.
-        text: the same in words.
-        quote: the answer itself, shortened.
-    """
-
-    reason: Reason
-    text: str
-    quote: str = ""
+    reason: Reason  # kind of trouble
+    text: str  # the same in words
+    quote: str = ""  # the answer itself, shortened
 
 
 def refusal(answer: Answer) -> Unread | None:

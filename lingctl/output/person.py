@@ -19,15 +19,10 @@ from lingctl.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Shows plans and progress on standard error, and asks there.
+    """Shows plans and progress on standard error, and asks there."""
 
-    Attributes:
-        yes: they agreed beforehand.
-        differences: those of the files are shown with a plan.
-    """
-
-    yes: bool = False
-    differences: bool = False
+    yes: bool = False  # they agreed beforehand
+    differences: bool = False  # those of the files are shown with a plan
 
     def progress(self) -> AbstractContextManager[Listener]:
         """Progress as ``output.progress`` shows it."""

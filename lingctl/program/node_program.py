@@ -19,18 +19,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter on a node.
-
-    Attributes:
-        has_module: whether it has the module that was asked for; true where none was.
-        name: by which it is found there.
-        path: of its executable.
-    """
+    """An interpreter on a node."""
 
     version: tuple[int, int]
-    has_module: bool
-    name: str
-    path: str
+    has_module: bool  # whether it has the module that was asked for; true where none was
+    name: str  # by which it is found there
+    path: str  # of its executable
 
 
 class NodeProgram:

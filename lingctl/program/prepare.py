@@ -32,28 +32,20 @@ _OLDEST = (3, 9)
 
 @dataclass(frozen=True, slots=True)
 class InImage:
-    """On the host, or by an image's Python where the host has none.
-
-    Attributes:
-        image: of a container that is made for one call and given the folders, each as ``HOST:INSIDE``.
-    """
+    """On the host, or by an image's Python where the host has none."""
 
     runtime: Runtime
-    image: str
+    image: str  # of a container that is made for one call and given the folders, each as ``HOST:INSIDE``
     folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InContainer:
-    """By the Python of a running container, which has the program's folder at the same path.
-
-    Attributes:
-        lacking: what there is none of without the container, and the code and remedy of that error.
-    """
+    """By the Python of a running container, which has the program's folder at the same path."""
 
     runtime: Runtime
     name: str
-    lacking: str
+    lacking: str  # what there is none of without the container, and the code and remedy of that error
     code: str
     remedy: str
 

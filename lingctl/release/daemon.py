@@ -44,17 +44,11 @@ CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """What ``look_command`` tells.
+    """What ``look_command`` tells."""
 
-    Attributes:
-        pid: its process in the container, or None when it is not there or that is unknown.
-        started: digest of the release that it was started with; empty when it was stopped on request.
-        unknown: why it is not known whether it is there; empty where it is.
-    """
-
-    pid: int | None
-    started: str
-    unknown: str = ""
+    pid: int | None  # its process in the container, or None when it is not there or that is unknown
+    started: str  # digest of the release that it was started with; empty when it was stopped on request
+    unknown: str = ""  # why it is not known whether it is there; empty where it is
 
 
 def look_command(site: Site) -> Command:

@@ -32,34 +32,21 @@ _PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a new release is described by.
+    """What a new release is described by."""
 
-    Attributes:
-        id: begins with its time, so that names sort by age.
-        time: when it was made.
-        who: user and machine.
-        weights_digests: of each node's weights, where they are known.
-    """
-
-    id: str
-    time: str
-    who: str
-    weights_digests: Mapping[str, str]
+    id: str  # begins with its time, so that names sort by age
+    time: str  # when it was made
+    who: str  # user and machine
+    weights_digests: Mapping[str, str]  # of each node's weights, where they are known
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A release as the nodes' listings show it.
+    """A release as the nodes' listings show it."""
 
-    Attributes:
-        id: see ``Recording``.
-        digests: each node's digest, by node; a node that lacks the release is not in it.
-        proved: whether the service answered with it on every node.
-    """
-
-    id: str
-    digests: Mapping[str, str]
-    proved: bool
+    id: str  # see ``Recording``
+    digests: Mapping[str, str]  # each node's digest, by node; a node that lacks the release is not in it
+    proved: bool  # whether the service answered with it on every node
 
     def whole(self, nodes: Iterable[str]) -> bool:
         """Whether every one of these nodes has it."""

@@ -20,20 +20,13 @@ def nobody(_file: WriteFile) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ran to its end.
-
-    Attributes:
-        exit_status: of the node's shell; 255 when a signal ended it.
-        stdout: what it printed, decoded as UTF-8 with replacement.
-        stderr: what it printed on the error stream.
-        truncated: true when more was printed than we keep.
-    """
+    """A command that ran to its end."""
 
     command: Command
-    exit_status: int
-    stdout: str
-    stderr: str
-    truncated: bool = False
+    exit_status: int  # of the node's shell; 255 when a signal ended it
+    stdout: str  # what it printed, decoded as UTF-8 with replacement
+    stderr: str  # what it printed on the error stream
+    truncated: bool = False  # true when more was printed than we keep
 
     @property
     def ok(self) -> bool:

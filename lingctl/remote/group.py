@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener, ignore
+from lingctl.inventory.ssh.target import target_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
     from lingctl.inventory.sections import Node
-    from lingctl.remote.ssh import SshConnection
+    from lingctl.remote.ssh.node import SshConnection
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
@@ -130,10 +132,11 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
     Raises:
         ConnectError: it cannot be reached, or does not let us in.
     """
-    from lingctl.remote.ssh import SshConnection  # paramiko is loaded only when something is connected
+    from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
     with _handshakes:
-        return SshConnection(node.name, node.address, cluster.ssh_of(node))
+        agent = os.environ.get("SSH_AUTH_SOCK", "")
+        return SshConnection(node.name, target_of(node.address, cluster.ssh_of(node), agent))
 
 
 def _connect_all(cluster: Cluster, listener: Listener) -> Group:

@@ -14,19 +14,12 @@ Change = Callable[[NodeState, Card, str], dict[str, object]]
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault.
+    """One fault."""
 
-    Attributes:
-        name: how it is called.
-        does: what is then wrong, in one sentence.
-        detail: what may stand after ``=``, empty if nothing may.
-        change: for a fault of cards, the values of one card that it replaces.
-    """
-
-    name: str
-    does: str
-    detail: str = ""
-    change: Change | None = None
+    name: str  # how it is called
+    does: str  # what is then wrong, in one sentence
+    detail: str = ""  # what may stand after ``=``, empty if nothing may
+    change: Change | None = None  # for a fault of cards, the values of one card that it replaces
 
     @property
     def of_cards(self) -> bool:

@@ -34,15 +34,10 @@ Probe = Callable[[], "Readiness"]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How far a service is.
+    """How far a service is."""
 
-    Attributes:
-        state: ``misconfigured`` will not become ready by waiting; every other state may.
-        text: the evidence.
-    """
-
-    state: ServiceState
-    text: str
+    state: ServiceState  # ``misconfigured`` will not become ready by waiting; every other state may
+    text: str  # the evidence
 
 
 class Clock(Protocol):

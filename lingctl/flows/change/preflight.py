@@ -20,16 +20,12 @@ from lingctl.remote.group import Group
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The gates of one deploy.
-
-    Attributes:
-        accepted: names of checks that may fail: the operator knows better.
-    """
+    """The gates of one deploy."""
 
     group: Group
     cluster: Cluster
     listener: Listener
-    accepted: Collection[str] = ()
+    accepted: Collection[str] = ()  # names of checks that may fail: the operator knows better
 
     def nodes(self) -> NetworkReport:
         """Check every node, card and link.

@@ -29,26 +29,19 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.smoke import SmokeReport
+from lingctl.serving.smoke.ladder import SmokeReport
 
 _COMMAND = "lingctl rollback"
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The way back.
+    """The way back."""
 
-    Attributes:
-        release: id of the release to come back to.
-        plan: what has to be done for it.
-        look: how the nodes were looked at: for the image of that release.
-        states: the nodes as they were seen.
-    """
-
-    release: str
-    plan: Plan
-    look: Look
-    states: Mapping[str, NodeState]
+    release: str  # id of the release to come back to
+    plan: Plan  # what has to be done for it
+    look: Look  # how the nodes were looked at: for the image of that release
+    states: Mapping[str, NodeState]  # the nodes as they were seen
 
     @property
     def command(self) -> str:

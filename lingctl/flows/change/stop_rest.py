@@ -22,15 +22,10 @@ _TASK = "stop the other daemons"
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of the others.
+    """What became of the others."""
 
-    Attributes:
-        done: nodes whose daemon was stopped.
-        failed: nodes where that did not work, with the reason.
-    """
-
-    done: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
+    done: tuple[str, ...] = ()  # nodes whose daemon was stopped
+    failed: tuple[tuple[str, str], ...] = ()  # nodes where that did not work, with the reason
 
     def __bool__(self) -> bool:
         return bool(self.done or self.failed)

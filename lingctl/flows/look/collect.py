@@ -36,17 +36,11 @@ _TASK = "gather the evidence"
 
 @dataclass(frozen=True, slots=True)
 class PackedEvidence:
-    """What was packed.
+    """What was packed."""
 
-    Attributes:
-        path: the file here.
-        missing: nodes of which nothing, or only a part, could be gathered, with the reason.
-        explained: per node, what its logs show, one line each.
-    """
-
-    path: Path
-    missing: Mapping[str, str]
-    explained: Mapping[str, tuple[str, ...]]
+    path: Path  # the file here
+    missing: Mapping[str, str]  # nodes of which nothing, or only a part, could be gathered, with the reason
+    explained: Mapping[str, tuple[str, ...]]  # per node, what its logs show, one line each
 
 
 def collect(

@@ -12,18 +12,12 @@ from lingctl.remote.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class DaemonSight:
-    """One look at a node's daemon.
+    """One look at a node's daemon."""
 
-    Attributes:
-        alive: whether its process is there.
-        exit_status: how it ended, as text, or empty.
-        console: the end of what it printed, with its success line, if there was one, before it.
-        succeeded: whether it printed its success line: necessary, and not yet an answer to a request.
-    """
-
-    alive: bool
-    exit_status: str
-    console: str
+    alive: bool  # whether its process is there
+    exit_status: str  # how it ended, as text, or empty
+    console: str  # the end of what it printed, with its success line, if there was one, before it
+    # whether it printed its success line: necessary, and not yet an answer to a request
     succeeded: bool = False
 
 

@@ -22,21 +22,13 @@ from lingctl.remote.probe import Question, probe_script, read_answers
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What every node is asked: the same for all of them, and for each time that they are looked at.
+    """What every node is asked: the same for all of them, and for each time that they are looked at."""
 
-    Attributes:
-        site: where to look.
-        image: the container image to look for.
-        paths: the files that a release of hosts.yaml and its certificates may put there.
-        secret: folder of what is never fetched.
-        weights: the folders that may hold weights, by what they hold.
-    """
-
-    site: Site
-    image: str
-    paths: tuple[str, ...]
-    secret: str
-    weights: Mapping[str, str]
+    site: Site  # where to look
+    image: str  # the container image to look for
+    paths: tuple[str, ...]  # the files that a release of hosts.yaml and its certificates may put there
+    secret: str  # folder of what is never fetched
+    weights: Mapping[str, str]  # the folders that may hold weights, by what they hold
 
 
 def image_of(cluster: Cluster) -> str:

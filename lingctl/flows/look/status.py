@@ -33,33 +33,25 @@ from lingctl.serving.trouble import ExchangeTrouble
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One row of ``lingctl status``.
-
-    Attributes:
-        reached: whether the node could be asked.
-        container: its runtime's word for its state, or ``absent``.
-        daemon: ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``.
-        processes: how many processes the daemon has, itself included; None where that is unknown.
-        release: id of the release that the daemon was started with, or its digest if it is not recorded.
-        overlay: ``as shipped``, ``differs`` or ``missing``; ``-`` where the engine needs none.
-        ports: which of the service's ports are open on this node; None where that is unknown.
-        memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
-        service: what the HTTP service says; only the primary has one. ``node lost`` where it may still say
-            that it is well, but another node's daemon is dead or could not be looked at.
-        problems: what is wrong or differs here.
-    """
+    """One row of ``lingctl status``."""
 
     node: str
-    reached: bool
-    container: str = ""
-    daemon: str = ""
+    reached: bool  # whether the node could be asked
+    container: str = ""  # its runtime's word for its state, or ``absent``
+    daemon: str = ""  # ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``
+    # how many processes the daemon has, itself included; None where that is unknown
     processes: int | None = None
+    # id of the release that the daemon was started with, or its digest if it is not recorded
     release: str = ""
-    overlay: str = ""
+    overlay: str = ""  # ``as shipped``, ``differs`` or ``missing``; ``-`` where the engine needs none
+    # which of the service's ports are open on this node; None where that is unknown
     ports: tuple[int, ...] | None = None
+    # used memory of the node's cards in MB, by physical id; None where that is unknown
     memory: Mapping[int, int] | None = None
+    # what the HTTP service says; only the primary has one. ``node lost`` where it may still say that it is
+    # well, but another node's daemon is dead or could not be looked at.
     service: str = ""
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # what is wrong or differs here
 
     @property
     def healthy(self) -> bool:

@@ -8,7 +8,7 @@ from lingctl.ascend.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.roce import unknown
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.run.person import Person

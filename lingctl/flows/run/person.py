@@ -38,14 +38,10 @@ def _always(proposal: Proposal[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """Nobody is asked: the program that calls has decided.
+    """Nobody is asked: the program that calls has decided."""
 
-    Attributes:
-        listener: hears what is done; called from many threads.
-        decide: whether a plan may be carried out; without it every one may.
-    """
-
-    listener: Listener = ignore
+    listener: Listener = ignore  # hears what is done; called from many threads
+    # whether a plan may be carried out; without it every one may
     decide: Callable[[Proposal[Any]], bool] = _always
 
     def progress(self) -> AbstractContextManager[Listener]:

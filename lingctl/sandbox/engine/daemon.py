@@ -14,25 +14,27 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lingctl.sandbox.engine import ending, last_words, legacy_end, start_lines, world
-from lingctl.sandbox.engine.bring_up import BringUp, EngineFailed, PythonFailed
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.ending import Fate
-from lingctl.sandbox.engine.follower import follow
-from lingctl.sandbox.engine.health import Health, first_interval
-from lingctl.sandbox.engine.listeners import ListenError, Listeners, open_listeners
-from lingctl.sandbox.engine.parallel import Aborted
-from lingctl.sandbox.engine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
-from lingctl.sandbox.engine.request_log import RequestLog
+from lingctl.sandbox.engine.end import ending, legacy_end
+from lingctl.sandbox.engine.end.ending import Fate
+from lingctl.sandbox.engine.http.listeners import ListenError, Listeners, open_listeners
+from lingctl.sandbox.engine.machine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
+from lingctl.sandbox.engine.machine.shared_memory import SharedMemory
+from lingctl.sandbox.engine.machine.site import this_site
+from lingctl.sandbox.engine.machine.surroundings import missing_library
+from lingctl.sandbox.engine.nodes import world
+from lingctl.sandbox.engine.nodes.follower import follow
+from lingctl.sandbox.engine.requests.health import Health, first_interval
+from lingctl.sandbox.engine.requests.scheduler import Scheduler
 from lingctl.sandbox.engine.requests.service import Service
-from lingctl.sandbox.engine.scheduler import Scheduler
-from lingctl.sandbox.engine.server_config import Refused
-from lingctl.sandbox.engine.shared_memory import SharedMemory
-from lingctl.sandbox.engine.site import this_site
-from lingctl.sandbox.engine.started import Started
-from lingctl.sandbox.engine.startup import Startup
-from lingctl.sandbox.engine.surroundings import missing_library
-from lingctl.sandbox.engine.tokenizer_pool import TokenizersFailed, start_tokenizers
+from lingctl.sandbox.engine.settings.parallel import Aborted
+from lingctl.sandbox.engine.settings.server_config import Refused
+from lingctl.sandbox.engine.start.bring_up import BringUp, EngineFailed, PythonFailed
+from lingctl.sandbox.engine.start.started import Started
+from lingctl.sandbox.engine.start.startup import Startup
+from lingctl.sandbox.engine.start.tokenizer_pool import TokenizersFailed, start_tokenizers
+from lingctl.sandbox.engine.words import last_words, start_lines
+from lingctl.sandbox.engine.words.request_log import RequestLog
 
 _ARGUMENTS = ("--config-file", "--expert-parallel")
 _POLL_SECONDS = 0.05

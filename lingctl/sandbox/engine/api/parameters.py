@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from lingctl.sandbox.engine.api.json_text import dump, kind, type_name
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import FatalRequest, invalid
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 Rules = Mapping[str, Any]
 Flag = Literal[

@@ -12,10 +12,10 @@ from lingctl.sandbox.engine.api import counts, parameters
 from lingctl.sandbox.engine.api.dialects import response_format
 from lingctl.sandbox.engine.api.dialects.chat import checked_model
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS, encoded
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:

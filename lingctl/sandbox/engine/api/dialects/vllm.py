@@ -10,10 +10,10 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import counts, parameters
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded, text_or_parts
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 _LONGEST_MODEL = 256
 
