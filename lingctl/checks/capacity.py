@@ -18,8 +18,6 @@ def check_capacity(
     """One verdict on the cluster, or an unknown for each card whose memory was not read.
 
     Args:
-        cluster: model, cards and serving limits.
-        facts: what the nodes said, by name.
         shape: of the downloaded config.json, if known (``inventory.model_config.shape_of``).
     """
     memory = {name: card_memory(node) for name, node in facts.items()}

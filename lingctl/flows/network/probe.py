@@ -127,12 +127,7 @@ def ask_more(
     """The second part: the mesh, and what was still settling. Keeps what came before a loss.
 
     Args:
-        group: connections.
-        scope: what is checked.
-        records: of the first probe.
-        mode: which pings.
         seconds: time limit of the mesh.
-        listener: hears each node's progress.
     """
     records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
