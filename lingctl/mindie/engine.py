@@ -123,5 +123,9 @@ class MindIE:
 
 
 def mindie(version: str) -> MindIE:
-    """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
+    """MindIE of a version.
+
+    Raises:
+        ConfigurationError: there is no profile of it.
+    """
     return MindIE(profile_for(version))

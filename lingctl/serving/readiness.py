@@ -51,7 +51,12 @@ class Clock(Protocol):
 
 
 def settled_health(ask: Callable[[], HealthAnswer], clock: Clock = time) -> HealthAnswer:
-    """Health, asked again while it may only be that its first check is still to come."""
+    """Health, asked again while it may only be that its first check is still to come.
+
+    Args:
+        ask: asks once.
+        clock: for tests.
+    """
     until = clock.monotonic() + _SETTLING
     while True:
         health = ask()
@@ -127,12 +132,15 @@ def wait_until_ready(
 
     Args:
         probe: asked every ``interval`` seconds.
+        seconds: how long to wait at most.
+        listener: told every change of state.
         still_alive: called before each probe and after the last; raises if a daemon has died.
         interval: seconds between probes (MindIE's documents ask for at least 5).
+        clock: for tests.
 
     Raises:
-        EngineError: not ready in time, or in a state that waiting cannot mend; and whatever ``still_alive``
-            raises.
+        EngineError: not ready in time, or in a state that waiting cannot mend; and whatever
+            ``still_alive`` raises.
     """
     started = clock.monotonic()
     last: Readiness | None = None

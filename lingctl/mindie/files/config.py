@@ -19,7 +19,14 @@ from lingctl.mindie.tls import https_fields, inter_node_fields
 
 
 def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str) -> dict[str, Any]:
-    """The document, as data."""
+    """The document, as data.
+
+    Args:
+        cluster: what is served and where.
+        node: the node it is for.
+        profile: the version's demands.
+        weights: folder of the weights on the node.
+    """
     settings = {name: setting.value for name, setting in serving_settings(cluster).items()}
     own = len(node.devices)
     text = render(
