@@ -108,10 +108,6 @@ def ranges(numbers: Sequence[int]) -> str:
 def exit_status_of(answers: Iterable[object], findings: Iterable[Finding]) -> int:
     """What a command ends with that asked several places: the first's error where none could be asked, else
     3 if anything is worse than a note, else 0.
-
-    Args:
-        answers: of every place, or the error of one that could not be asked.
-        findings: the verdicts on them.
     """
     asked = list(answers)
     errors = [answer for answer in asked if isinstance(answer, LingctlError)]

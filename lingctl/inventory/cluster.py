@@ -158,11 +158,7 @@ class Cluster(Section):
         return str(PurePosixPath(self.paths.models_in_container) / relative)
 
     def node(self, name: str) -> Node:
-        """The node of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.findings import Finding, Verdict
 
@@ -97,26 +98,13 @@ def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
 
 def _reset(facts: NodeFacts, card: int) -> str:
     """Health and reset by the ids of npu-smi, which on an A3 are not the physical one."""
-    place = npu_place(facts, card)
+    place = facts.rows.places.get(card)
     if place is None:
         return (
             "find its NPU ID and Chip ID: npu-smi info -m; then its health; then reset it or restart the node"
         )
     ids = f"-i {place[0]} -c {place[1]}"
     return f"npu-smi info -t health {ids}; if it is not OK: npu-smi set -t reset {ids} -m 1"
-
-
-def npu_place(facts: NodeFacts, card: int) -> tuple[int, int] | None:
-    """(NPU id, chip id) of a card as npu-smi counts; None where that is not known."""
-    if not isinstance(facts.chips, Unread):
-        for chip in facts.chips:
-            if card == (chip.npu if chip.physical is None else chip.physical):
-                return chip.npu, chip.chip
-    if not isinstance(facts.npus, Unread):
-        for row in facts.npus.chips:
-            if row.card == card:
-                return row.npu, row.chip
-    return None
 
 
 def count_findings(facts: NodeFacts) -> Iterator[Finding]:
@@ -147,7 +135,7 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
                 "dropped: dmesg | grep -i davinci",
             )
     counts = {"/dev": len(facts.dev)}
-    listed, why = _by_tool(facts)
+    listed, why, quoted = _by_tool(facts)
     if listed is not None:
         counts["npu-smi"] = listed
     if not isinstance(facts.pci, Unread):
@@ -166,29 +154,31 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
             "the node",
         )
     elif why:
-        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {why}", node, evidence=said)
+        evidence = "\n".join(part for part in (said, quoted) if part)
+        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {why}", node, evidence=evidence)
     elif len(counts) == 1:
         yield Finding("card-count", Verdict.NOTE, f"counted by /dev alone: {len(facts.dev)}", node)
     else:
         yield Finding("card-count", Verdict.PASS, said, node)
 
 
-def _by_tool(facts: NodeFacts) -> tuple[int | None, str]:
-    """How many chips npu-smi knows; None where it does not say, with the reason if it should have.
+def _by_tool(facts: NodeFacts) -> tuple[int | None, str, str]:
+    """How many chips npu-smi knows; None where it does not say, with the reason and its words if it should.
 
     Its list has no end that could be missed, its table has one: where they differ, one of them was cut.
     """
     chips, table = facts.chips, facts.npus
     if isinstance(chips, Unread):
-        if not isinstance(table, Unread) and table.whole:
-            return len(table.chips), ""
-        return None, "" if chips.reason in ("no-tool", "unsupported") else f"npu-smi info -m: {chips.text}"
-    if isinstance(table, Unread) or len(table.chips) == len(chips):
-        return len(chips), ""
+        if chips.reason not in ("no-tool", "unsupported"):
+            return None, f"npu-smi info -m: {chips.text}", chips.quote
+        return len(table.chips) if isinstance(table, NpuTable) and table.whole else None, "", ""
+    available = sum(chip.npu is not None for chip in chips)
+    if isinstance(table, Unread) or len(table.chips) in (available, len(chips)):
+        return len(chips), "", ""
     if table.whole or len(table.chips) > len(chips):
         said = f"npu-smi info shows {len(table.chips)} chips, and npu-smi info -m lists {len(chips)}"
-        return None, said
-    return len(chips), ""
+        return None, said, ""
+    return len(chips), "", ""
 
 
 def _ids(cards: tuple[int, ...]) -> str:

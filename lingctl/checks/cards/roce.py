@@ -32,9 +32,6 @@ def unknown(
     """The finding for an answer that gives no fact.
 
     Args:
-        check: name of the check.
-        what: the answer.
-        node, card: where.
         optional: whether a driver or product may well lack this query.
     """
     absent = optional and what.reason in ("unsupported", "denied", "no-tool")

@@ -13,7 +13,6 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.vnic import Vnic, pod_address
-from lingctl.checks.cards.count import npu_place
 from lingctl.checks.cards.roce import unknown
 from lingctl.findings import Finding, Verdict
 
@@ -51,13 +50,10 @@ def _not_asked(facts: NodeFacts) -> Iterator[Finding]:
     """Dies of an A3 whose place nobody could ask for, as where npu-smi does not say which die is which."""
     if facts.generation != "A3":
         return
-    chips = facts.chips
-    listed = () if isinstance(chips, Unread) else {chip.physical for chip in chips}
+    rows = facts.rows
     for card in facts.cards:
         if card not in facts.pod:
-            why = chips.text if isinstance(chips, Unread) else "npu-smi info -m does not list it"
-            if card in listed:
-                why = "the node was lost before it had answered"
+            why = "the node was lost before it had answered" if card in rows.places else rows.why(card)
             text = f"its place in a super-pod is not judged: {why}"
             yield Finding("super-pod", Verdict.UNKNOWN, text, facts.node, card, remedy="npu-smi info -m")
 
@@ -93,7 +89,7 @@ def _place(node: str, card: int, place: PodPlace) -> Finding:
 def _vnic(facts: NodeFacts, card: int, inner: Vnic, place: PodPlace | Unread) -> Finding:
     node = facts.node
     if inner.link != "UP":
-        ids = npu_place(facts, card)
+        ids = facts.rows.places.get(card)
         health = "npu-smi info" if ids is None else f"npu-smi info -t health -i {ids[0]} -c {ids[1]}"
         text = "the card's inner network is down"
         remedy = f"look at the card's health: {health}; then reset it"

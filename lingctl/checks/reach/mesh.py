@@ -37,9 +37,6 @@ def mesh_findings(
     """What the pings say.
 
     Args:
-        scope: what is checked.
-        facts: of every node that answered.
-        hits: pings that were made.
         left_out: pings that the time limit cut.
     """
     tried: Counter[CardPlace] = Counter()

@@ -42,11 +42,6 @@ class Judgement:
 def check_file(path: Path, version: str = "", cluster: Cluster | None = None) -> tuple[str, list[Judgement]]:
     """Judge an existing file: what kind it is, and what each version thinks of it.
 
-    Args:
-        path: the file.
-        version: of MindIE; empty for every one.
-        cluster: that it is for, if it is for one.
-
     Raises:
         ConfigurationError: it cannot be read, or is none of the kinds that can be judged.
     """

@@ -32,7 +32,6 @@ def fix_tls(
 
     Args:
         value: 0 or 1.
-        cluster, person, lock_wait: see ``carry_out``.
 
     Returns:
         With what was found of every card at the end.

@@ -211,12 +211,7 @@ def repeat(first: str, second: Generation | ExchangeTrouble) -> Finding:
 
 
 def bad_request(answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble) -> Finding:
-    """Whether a wrong request is refused politely, and the service lives on.
-
-    Args:
-        answer: to a request without its compulsory fields.
-        after: a good request's answer, asked for afterwards.
-    """
+    """Whether a wrong request is refused politely, and the service lives on."""
     if isinstance(answer, ExchangeTrouble):
         return _failed("bad-request", "a wrong request got no answer", str(answer), remedy_for(answer))
     trouble = http_trouble(answer.status, answer.body)
