@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.cli.download import download as verb
+from lingctl.cli.weights.download import download as verb
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.weights import download as flow
 from lingctl.flows.weights.authorities import authorities_text
