@@ -92,8 +92,10 @@ def raise_failures(outcomes: Mapping[str, object]) -> None:
     kind = kinds.pop() if len(kinds) == 1 else NodeError
     evidence = [line for name, error in failures.items() for line in _told(name, error)]
     remedies = dict.fromkeys(error.remedy for error in failures.values() if error.remedy)
+    causes = {error.what for error in failures.values()}
+    cause = f": {causes.pop()}" if len(causes) == 1 else ""
     raise kind(
-        f"{len(failures)} of {len(outcomes)} nodes failed",
+        f"{len(failures)} of {len(outcomes)} nodes failed{cause}",
         where=", ".join(failures),
         evidence="\n".join(evidence),
         remedy="\n".join(remedies),
