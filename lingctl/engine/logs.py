@@ -18,30 +18,23 @@ NOTHING_KNOWN = "nothing known explains it; these are its first error lines"
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A failure that was recognised, with the line that shows it.
-
-    Attributes:
-        line: the line as it was printed, cut to what matters.
-        kind: how much the line says about the true cause.
-        rank: the rank that the line names, if it does.
-        card: the card that the line names, by the id that the process sees, if it does.
-        detail: what other lines add: the pair of cards, the TLS switches, an exception's words and place.
-        confidence: ``certain`` where the engine itself says it; ``likely`` where another program does, or
-            where it is told from what is missing; ``unknown`` where the line only follows from another one.
-        time: when the line was printed, as far as the log tells.
-        doubtful: whether the line may have been survived: what is not goes before it.
-    """
+    """A failure that was recognised, with the line that shows it."""
 
     id: str
-    line: str
+    line: str  # the line as it was printed, cut to what matters
     cause: str
     remedy: str
-    kind: FailureKind = "cause"
-    rank: int | None = None
-    card: int | None = None
+    kind: FailureKind = "cause"  # how much the line says about the true cause
+    rank: int | None = None  # the rank that the line names, if it does
+    card: int | None = None  # the card that the line names, by the id that the process sees, if it does
+    # what other lines add: the pair of cards, the TLS switches, an exception's words and place
     detail: str = ""
+    # ``certain`` where the engine itself says it; ``likely`` where another program does, or where it is told
+    # from what is missing; ``unknown`` where the line only follows from another one
     confidence: Confidence = "certain"
+    # when the line was printed, as far as the log tells
     time: datetime | None = field(default=None, compare=False)
+    # whether the line may have been survived: what is not goes before it
     doubtful: bool = False
 
     @property
@@ -61,19 +54,12 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The node that failed first, as far as the logs tell.
+    """The node that failed first, as far as the logs tell."""
 
-    Attributes:
-        node: its name.
-        explanation: what its log means, or None for an error that is not known.
-        evidence: the quoted lines, three at most.
-        also: what the other nodes report, one line each.
-    """
-
-    node: str
-    explanation: Explanation | None
-    evidence: str
-    also: tuple[str, ...] = ()
+    node: str  # its name
+    explanation: Explanation | None  # what its log means, or None for an error that is not known
+    evidence: str  # the quoted lines, three at most
+    also: tuple[str, ...] = ()  # what the other nodes report, one line each
 
     @property
     def words(self) -> str:
@@ -83,45 +69,28 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """What a code, an exit status or one of our own ids says by itself.
+    """What a code, an exit status or one of our own ids says by itself."""
 
-    Attributes:
-        code: as it is written.
-        family: whose it is; empty where that is not known.
-        meaning: in one clause, or empty where only the family is known.
-        remedy: what to do; empty where nothing is known, or nothing is to be done.
-        kind: how much it says about the true cause of a failed start, or None where that is not known.
-        rows: ids of the catalogue's rows that a line with it shows.
-        source: where it is said.
-        seen: how far it was checked.
-    """
-
-    code: str
-    family: str
-    meaning: str = ""
-    remedy: str = ""
+    code: str  # as it is written
+    family: str  # whose it is; empty where that is not known
+    meaning: str = ""  # in one clause, or empty where only the family is known
+    remedy: str = ""  # empty where nothing is known, or nothing is to be done
+    # how much it says about the true cause of a failed start; None where that is not known
     kind: FailureKind | None = None
-    rows: tuple[str, ...] = ()
-    source: str = ""
-    seen: str = ""
+    rows: tuple[str, ...] = ()  # ids of the catalogue's rows that a line with it shows
+    source: str = ""  # where it is said
+    seen: str = ""  # how far it was checked
 
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What is looked for in a daemon's console on its node.
+    """What is looked for in a daemon's console on its node."""
 
-    Attributes:
-        loaded: in the line that the first node's daemon prints when it has loaded.
-        loaded_elsewhere: in that of the other nodes'; empty where they print none: they count as loaded while
-            they live.
-        telling: extended regular expression of lines that may say why a start failed, or how far it was.
-        requests: extended regular expression of lines about refused requests, which never say why.
-    """
-
-    loaded: str
+    loaded: str  # in the line that the first node's daemon prints when it has loaded
+    # in that of the other nodes'; empty where they print none: they count as loaded while they live
     loaded_elsewhere: str
-    telling: str
-    requests: str
+    telling: str  # extended regular expression of lines that may say why a start failed, or how far it was
+    requests: str  # extended regular expression of lines about refused requests, which never say why
 
 
 class LogReader(Protocol):

@@ -59,23 +59,14 @@ _FIRST = "look for the first error on every node: lingctl logs"
 
 @dataclass(frozen=True, slots=True)
 class VendorCode:
-    """What a code says by itself.
+    """What a code says by itself."""
 
-    Attributes:
-        code: as it is printed.
-        family: whose it is.
-        meaning: in one clause.
-        remedy: what to do.
-        kind: how much it says about a failed start; a general code is a ``consequence``.
-        source: where its vendor says so.
-    """
-
-    code: str
-    family: str
-    meaning: str
-    remedy: str
-    kind: FailureKind
-    source: str
+    code: str  # as it is printed
+    family: str  # whose it is
+    meaning: str  # in one clause
+    remedy: str  # what to do
+    kind: FailureKind  # how much it says about a failed start; a general code is a ``consequence``
+    source: str  # where its vendor says so
 
 
 @cache

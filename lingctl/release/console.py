@@ -25,12 +25,7 @@ _CLOCK_ANSWER = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([+-])([0-9]{2})([0-9]{2})")
 
 def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
     """Ask for what may tell in the console before its watched end, the first of each kind with the lines
-    around it; nothing where the watched end is all.
-
-    Args:
-        layout: where the console is.
-        look_for: what the engine's consoles are searched for.
-    """
+    around it; nothing where the watched end is all."""
     return script(
         _EARLIER,
         layout.console,

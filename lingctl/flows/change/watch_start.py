@@ -88,8 +88,6 @@ def death(
     """The error for a group of which a daemon is gone.
 
     Args:
-        cluster: whose group.
-        sights: every node's daemon.
         logs: error lines of every node's other logs.
         earlier: what may tell of every node's console before its end.
         clocks: seconds by which what stamps each node's lines is ahead of the first node's, as far as known.

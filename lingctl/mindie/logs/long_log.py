@@ -1,7 +1,4 @@
-"""What of a log of any length is worth reading: the same choice as nodes make (``shell/daemon/first_of_each.sh``).
-
-Pure.
-"""
+"""What of a log of any length is worth reading: the same choice as ``shell/daemon/first_of_each.sh``. Pure."""
 
 from __future__ import annotations
 

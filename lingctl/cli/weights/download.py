@@ -1,0 +1,149 @@
+"""``lingctl download``: the right bytes, here or on every node."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, optional_cluster
+
+if TYPE_CHECKING:
+    from lingctl.flows.weights.fetched import Fetched
+    from lingctl.flows.weights.options import DownloadOptions
+    from lingctl.inventory.cluster import Cluster
+
+
+def download(
+    model: Annotated[
+        str, typer.Argument(help="A model of the catalogue (lingctl models), or owner/name.", metavar="MODEL")
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DIR", help="Folder of the weights, here or on the nodes.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="modelscope (default), huggingface, node, a folder here, or NODE:/FOLDER."),
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit on the hub.")] = "",
+    endpoint: Annotated[
+        str, typer.Option(envvar="LINGCTL_ENDPOINT", help="Address of a mirror of the hub.")
+    ] = "",
+    proxy: Annotated[
+        str, typer.Option(envvar="LINGCTL_PROXY", help="Proxy on the way to the hub: http://HOST:PORT.")
+    ] = "",
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Read every file again, also those verified before.")
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option("--spread-port", min=0, max=65535, help="Port on which nodes give files on; 0 for any."),
+    ] = 0,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="End the downloads that run in the background on the nodes.")
+    ] = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="Onto this machine, though there is a hosts.yaml.")
+    ] = False,
+    nodes: NodesOption = None,
+    lock_wait: LockWaitOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Download weights, verify every byte against the hub's list, and set modes as MindIE demands.
+
+    Onto every node of hosts.yaml, as every other command; onto this machine with --here, or where there is
+    no hosts.yaml. A second run fetches only what is missing. On nodes the work goes on in the background when
+    the connection ends; without --source it is fetched once and spread from node to node.
+    """
+    import os
+
+    from lingctl.flows.weights.options import DownloadOptions
+    from lingctl.flows.weights.settings import hub_settings
+    from lingctl.flows.weights.wanted import HubName, folder_on_nodes, wanted_model, weights_source
+
+    found = optional_cluster(nodes)
+    cluster = None if here else found
+    if stop and cluster is None:
+        raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
+    wanted = wanted_model(model)
+    chosen = weights_source(source, cluster.node_names if cluster else ())
+    hub: HubName = "huggingface" if chosen.kind == "huggingface" else "modelscope"
+    options = DownloadOptions(
+        model=wanted,
+        source=chosen,
+        settings=hub_settings(
+            hub, os.environ, endpoint=endpoint, proxy=proxy, authorities=found.hub.ca if found else ()
+        ),
+        folder=folder_on_nodes(cluster, wanted, to) if cluster else to or wanted.folder,
+        revision=revision,
+        recheck=recheck,
+        port=port,
+    )
+    if cluster is None:
+        _here(options, as_json=as_json)
+    elif stop:
+        _stop(cluster, options, lock_wait=lock_wait, as_json=as_json)
+    else:
+        _on_nodes(cluster, options, lock_wait=lock_wait, as_json=as_json)
+
+
+def _here(options: DownloadOptions, *, as_json: bool) -> None:
+    from lingctl.flows.weights.download import download_here
+    from lingctl.output.documents import print_json
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer
+
+    with progress() as listener:
+        done = download_here(options, listener)
+    if as_json:
+        model = options.model
+        print_json("download", {"model": model.name, "repository": model.repository, **asdict(done)})
+        return
+    answer(f"{done.folder}: {_in_words(done)}")
+    answer(f"digest of the weights: {done.digest}")
+
+
+def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+    from lingctl.flows.weights.download import stop_downloads
+    from lingctl.output.documents import print_json
+    from lingctl.output.person import Terminal
+    from lingctl.output.terminal import answer
+
+    stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
+    if as_json:
+        head = {"model": options.model.name, "folder": options.folder}
+        print_json("download", {**head, "stopped": stopped})
+        return
+    for name, was_running in stopped.items():
+        answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
+
+
+def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+    from lingctl.flows.weights.download import download_everywhere
+    from lingctl.output.documents import print_json
+    from lingctl.output.person import Terminal
+    from lingctl.output.terminal import answer, say
+
+    names = ", ".join(cluster.node_names)
+    say(f"onto {names}: {options.folder} (--here for this machine)")
+    done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
+    digest = next(iter(done.values())).digest
+    if as_json:
+        model = options.model
+        head = {"model": model.name, "repository": model.repository, "folder": options.folder}
+        nodes = {name: asdict(result) for name, result in done.items()}
+        print_json("download", {**head, "digest": digest, "nodes": nodes})
+        return
+    for name, result in done.items():
+        answer(f"{name}: {_in_words(result)}")
+    answer(f"digest of the weights, the same on every node: {digest}")
+
+
+def _in_words(done: Fetched) -> str:
+    from lingctl.output.progress import size
+
+    also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
+    return (
+        f"{done.files} files, {size(done.bytes)}, every one as listed; {done.fetched_files} fetched now{also}"
+    )
