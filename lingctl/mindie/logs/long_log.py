@@ -1,4 +1,4 @@
-"""What of a log of any length is worth reading: the same choice as ``shell/daemon/first_of_each.sh``. Pure."""
+"""What of a log of any length is worth reading, chosen as ``shell/daemon/first_of_each.sh`` does. Pure."""
 
 from __future__ import annotations
 
