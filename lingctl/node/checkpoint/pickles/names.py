@@ -128,8 +128,8 @@ def may_be_called(name: Global) -> bool:
     last = name.name.rpartition(".")[2]
     if is_class_name(last):
         return True
-    # These two have functions by the thousand, and what they pickle is known.
-    return root not in ("torch", "numpy") and bool(_RESTORING.match(last))
+    # torch has such functions by the dozen, and those that a state dict needs are known.
+    return root != "torch" and bool(_RESTORING.match(last))
 
 
 def is_class_name(name: str) -> bool:
