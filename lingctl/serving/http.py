@@ -7,18 +7,29 @@ cluster addresses with error pages), needs no heavy import, and hands out bytes 
 from __future__ import annotations
 
 import http.client
+import io
+import json
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
 from lingctl.serving.trouble import ExchangeTrouble
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 HostPort = tuple[str, int]
 # Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
 LARGEST_ANSWER = 64 << 20
+# More bytes than this without the answer going on are no head and no trailers.
+_MOST_BETWEEN = 1 << 20
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,9 @@ class Limits:
 
     Attributes:
         connect: for the connection and the TLS handshake, each.
-        idle: longest silence of the service, its first byte included.
+        idle: longest time without the answer going on: until its head is whole, between two parts of its
+            body, and until its end. Bytes that belong to none of these (interim answers, a head that drips,
+            trailers) do not count.
         total: for the whole exchange.
     """
 
@@ -94,8 +107,8 @@ def exchange(request: HttpRequest, limits: Limits) -> HttpResponse | ExchangeTro
 
 def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | ExchangeTrouble]:
     """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
-    ends_at = time.perf_counter() + limits.total
-    connection = _Connection(request, limits.connect)
+    pace = _Pace(limits)
+    connection = _Connection(request, limits.connect, pace)
     try:
         connection.connect()
     except OSError as error:
@@ -106,29 +119,12 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         connection.request(
             request.method, request.address.prefix + request.path, request.body, _headers(request)
         )
-        # http.client forgets the socket once the answer is the last one; the time limits still need it.
-        raw = connection.sock
-        _allow(raw, limits, ends_at)
+        pace.goes_on()
         response = connection.getresponse()
         heard = True
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
-        received = 0
-        # From Python 3.13 on it closes itself, and its socket, with the last byte.
-        while not response.isclosed():
-            _allow(raw, limits, ends_at)
-            data = response.read1(65536)
-            if not data:
-                break
-            received += len(data)
-            if received > LARGEST_ANSWER:
-                yield ExchangeTrouble(
-                    "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
-                )
-                return
-            yield Chunk(data, time.perf_counter())
-        if response.length:
-            yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
+        yield from _body(response, names.get("content-encoding", ""), pace)
     except (OSError, http.client.HTTPException) as error:
         trouble = _trouble(error, limits)
         # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
@@ -140,11 +136,139 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         connection.close()
 
 
+def _body(
+    response: http.client.HTTPResponse, encoding: str, pace: _Pace
+) -> Iterator[Chunk | ExchangeTrouble]:
+    unpacker = unpacker_for(encoding)
+    received = 0
+    pace.goes_on()
+    # From Python 3.13 on it closes itself, and its socket, with the last byte.
+    while not response.isclosed():
+        packed = response.read1(65536)
+        if not packed:
+            break
+        pace.goes_on()
+        at = time.perf_counter()
+        try:
+            for data in unpacker.unpack(packed):
+                received += len(data)
+                if received > LARGEST_ANSWER:
+                    yield ExchangeTrouble(
+                        "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
+                    )
+                    return
+                yield Chunk(data, at)
+        except zlib.error as error:
+            yield ExchangeTrouble(
+                "malformed", f"it is not what Content-Encoding says: {error}", response.status
+            )
+            return
+    if response.length:
+        yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
+
+
+class Unpacker:
+    """Hands out a body as it was before a gateway packed it, in pieces of bounded size."""
+
+    _PIECE = 1 << 20
+
+    def __init__(self, *, packed: bool) -> None:
+        self._packed = packed
+        self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """The pieces that ``data`` brings.
+
+        Raises:
+            zlib.error: it is not packed as it should be.
+        """
+        if not self._packed:
+            yield data
+            return
+        while data:
+            piece = self._stream.decompress(data, self._PIECE)
+            data = self._stream.unconsumed_tail
+            if piece:
+                yield piece
+            elif self._stream.eof:
+                return
+
+
+def unpacker_for(encoding: str) -> Unpacker:
+    """For a Content-Encoding. Some gateways pack answers although they were asked not to."""
+    return Unpacker(packed=encoding.strip().lower() in ("gzip", "x-gzip", "deflate"))
+
+
+class _Pace:
+    """How long the next read may take, and how much may come before the answer goes on."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._idle = limits.idle
+        self._ends_at = time.perf_counter() + limits.total
+        self.goes_on()
+
+    def goes_on(self) -> None:
+        """A part of the answer was read."""
+        self._silent_at = time.perf_counter() + self._idle
+        self._between = 0
+
+    def remaining(self) -> float:
+        """Seconds that the next read may take.
+
+        Raises:
+            TimeoutError: none are left.
+        """
+        seconds = min(self._silent_at, self._ends_at) - time.perf_counter()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    def count(self, received: int) -> None:
+        """So many bytes have come.
+
+        Raises:
+            http.client.HTTPException: too many before the answer went on.
+        """
+        self._between += received
+        if self._between > _MOST_BETWEEN:
+            raise http.client.HTTPException(f"more than {_MOST_BETWEEN} bytes that are no part of the answer")
+
+
+class _PacedReader(io.RawIOBase):
+    """Reads a socket under a pace."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, pace: _Pace) -> None:
+        self._sock, self._raw, self._pace = sock, raw, pace
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        self._sock.settimeout(self._pace.remaining())
+        received = self._raw.readinto(buffer)
+        self._pace.count(received or 0)
+        return received
+
+    def close(self) -> None:
+        # The socket lives as long as somebody reads it.
+        self._raw.close()
+        super().close()
+
+
+class _PacedResponse(http.client.HTTPResponse):
+    """http.client's answer, each of whose reads ends in time: of the head, of the body and behind it."""
+
+    def __init__(self, sock: socket.socket, *words: object, pace: _Pace, **more: object) -> None:
+        super().__init__(sock, *words, **more)  # type: ignore[arg-type]  # http.client's own, handed on
+        self.fp = io.BufferedReader(_PacedReader(sock, self.fp.detach(), pace), 65536)
+
+
 class _Connection(http.client.HTTPConnection):
     """Connects along a route while Host header and certificate stay those of the address."""
 
-    def __init__(self, request: HttpRequest, connect_limit: float) -> None:
+    def __init__(self, request: HttpRequest, connect_limit: float, pace: _Pace) -> None:
         super().__init__(request.address.host, request.address.port, timeout=connect_limit)
+        self.response_class = partial(_PacedResponse, pace=pace)  # type: ignore[assignment]  # makes one
         self._request = request
 
     def connect(self) -> None:
@@ -181,18 +305,19 @@ def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
         return False
 
 
+def json_bytes(data: Mapping[str, object]) -> bytes:
+    """JSON as it is sent. Half a character, which a service may have in its model's name, is escaped."""
+    try:
+        return json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(data).encode()
+
+
 def _headers(request: HttpRequest) -> dict[str, str]:
     json_body = {"Content-Type": "application/json"} if request.body is not None else {}
     # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
     # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
     return {"Accept-Encoding": "identity", **json_body, **request.headers}
-
-
-def _allow(raw: socket.socket, limits: Limits, ends_at: float) -> None:
-    remaining = ends_at - time.perf_counter()
-    if remaining <= 0:
-        raise TimeoutError
-    raw.settimeout(min(limits.idle, remaining))
 
 
 def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
@@ -207,7 +332,8 @@ def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> Exch
             return ExchangeTrouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
         case TimeoutError():
             return ExchangeTrouble(
-                "timeout", f"no answer in time (limits: {limits.idle:g} s silent, {limits.total:g} s in all)"
+                "timeout",
+                f"no answer in time (limits: {limits.idle:g} s without going on, {limits.total:g} s in all)",
             )
         case socket.gaierror():
             return ExchangeTrouble("name", error.strerror or str(error))

@@ -123,8 +123,8 @@ def test_every_recorded_stream_is_counted_rightly(name, torn):
     for outcome in load(as_recorded(name), Ask(""), RealServer(torn=torn)):
         assert outcome.error == ""
         assert outcome.output_tokens == told.tokens
-        assert len(outcome.text_at) == told.with_text
-        assert outcome.text_at[-1] <= outcome.last_token_at == outcome.finished_at
+        assert len(outcome.token_at) == told.with_text
+        assert outcome.token_at[-1] <= outcome.last_token_at == outcome.finished_at
 
 
 @pytest.mark.parametrize("name", ["x chat who stream", "x comp stream logprobs", "x infer stream chinese"])

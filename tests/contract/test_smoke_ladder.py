@@ -77,7 +77,6 @@ FAULTS = {
     "timeout-in-stream": "stream",
     "no-response-in-stream": "stream",
     "garbage-in-stream": "stream",
-    "no-done": "stream",
     "bad-request-500": "bad-request",
     "bad-request-200": "bad-request",
     "bad-request-kills": "bad-request",

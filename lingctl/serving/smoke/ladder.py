@@ -11,15 +11,22 @@ from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.serving.api import INFER, Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
+from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import address_of
+from lingctl.serving.faults import of_the_request
 from lingctl.serving.http import HttpResponse, speaks_tls
+from lingctl.serving.kinds import cannot_chat, kind_by_name
 from lingctl.serving.readiness import settled_health
+from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke import rungs
 from lingctl.serving.smoke.judge import judge_answer, question
-from lingctl.serving.smoke.streamed import gather
+from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.trouble import ExchangeTrouble
 
 KindChoice = Literal["chat", "base", "auto"]
+
+# For a model that thinks first.
+_TOKENS_TO_THINK = 4096
 
 RUNGS = (
     "port",
@@ -170,6 +177,8 @@ class _Climb:
         )
         self._answer = ""
         self._mindie = bool(client.endpoint.management_url)
+        self._advice = advice_for(client.endpoint)
+        self._max_tokens = self._question.max_tokens
 
     def run(self) -> SmokeReport:
         started = time.perf_counter()
@@ -195,10 +204,12 @@ class _Climb:
         """Port, TLS, health, models; False where there is no use in asking for text."""
         listed = self._client.models()
         contact = self._contact(listed)
-        if not self._add(rungs.port(contact)) or not self._add(rungs.tls(contact)):
+        if not self._add(rungs.port(contact, self._advice)) or not self._add(
+            rungs.tls(contact, self._advice)
+        ):
             return False
         self._add(self._health())
-        if not self._add(rungs.models(listed, self._client.endpoint.served_name)):
+        if not self._add(rungs.models(listed, self._client.endpoint.served_name, self._advice)):
             return False
         if isinstance(listed, ModelList):
             self._take_name(listed)
@@ -218,38 +229,69 @@ class _Climb:
 
     def _health(self) -> Finding:
         if self._mindie:
-            return rungs.health(settled_health(self._client.health), own_listener=True)
-        return rungs.health(self._client.service_health(), own_listener=False)
+            return rungs.health(settled_health(self._client.health), self._advice, own_listener=True)
+        return rungs.health(self._client.service_health(), self._advice, own_listener=False)
 
     def _take_name(self, listed: ModelList) -> None:
         name = self._client.endpoint.served_name or listed.names[0]
         self._client = replace(self._client, endpoint=self._client.endpoint.with_name(name))
         self._mindie = self._mindie or listed.of_mindie
-        if self._options.kind == "auto" and "base" in name.lower():
+        if self._options.kind == "auto" and kind_by_name(name) == "base":
             self._become_base()
 
     def _become_base(self) -> None:
         self._question = question("base", self._options.prompt, self._options.expect)
 
     def _talk(self) -> None:
-        first = self._generate()
-        if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and _cannot_chat(first):
-            self._become_base()
-            first = self._generate()
-        if not self._add(rungs.generate(first)) or isinstance(first, ExchangeTrouble):
+        first = self._first_answer()
+        notes = costs(self._client.left_out)
+        if not self._add(rungs.generate(first, self._advice, notes)) or isinstance(first, ExchangeTrouble):
             return
         self._answer = first.text
-        self._add(rungs.answer(self._question, first.text, judge_answer(self._question, first.text)))
+        flaws = judge_answer(self._question, first.text)
+        self._add(rungs.answer(self._question, first, flaws, self._advice))
         counted = first if self._dialect is not INFER else self._generate(details=True)
-        self._add(rungs.finish(counted, self._question.max_tokens))
-        self._add(rungs.tokens(counted, self._question.max_tokens))
+        self._add(rungs.finish(counted, self._max_tokens, self._advice))
+        self._add(rungs.tokens(counted, self._max_tokens, self._advice))
         second = self._generate()
-        same = self._add(rungs.repeat(first.text, second)) and isinstance(second, Generation)
-        streamed = gather(self._client.stream(self._dialect, self._ask(details=True)))
+        same = self._add(rungs.repeat(first.text, second, self._advice)) and isinstance(second, Generation)
+        streamed = self._stream()
         repeatable = same and isinstance(second, Generation) and second.text == first.text
-        self._add(rungs.stream(streamed, first.text, repeatable=repeatable))
-        self._add(rungs.first_token(streamed, self._options.first_token_limit))
-        self._add(rungs.bad_request(self._wrong_request(), self._generate(max_tokens=1)))
+        self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable))
+        self._add(rungs.first_token(streamed, self._options.first_token_limit, self._advice))
+        refused = self._wrong_request()
+        self._add(rungs.bad_request(refused, self._generate(max_tokens=1), self._advice))
+
+    def _first_answer(self) -> Generation | ExchangeTrouble:
+        """The first answer, asked for again where the service only refuses how it was asked for."""
+        first = self._generate()
+        if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and cannot_chat(first):
+            self._become_base()
+            first = self._generate()
+        if isinstance(first, ExchangeTrouble):
+            self._client = agreed(self._client, self._refusal)
+            first = self._generate() if self._client.left_out else first
+        if isinstance(first, Generation) and first.reasoning and not first.text.strip():
+            # It thinks before it answers, and thoughts are longer than answers.
+            self._max_tokens = _TOKENS_TO_THINK
+            first = self._generate()
+        return first
+
+    def _refusal(self, client: Client) -> ExchangeTrouble | None:
+        answer = client.generate(self._dialect, self._ask())
+        return answer if isinstance(answer, ExchangeTrouble) else None
+
+    def _stream(self) -> Streamed:
+        """The answer as a stream, without a field that the service refuses."""
+        ask = self._ask(details=True)
+        streamed = gather(self._client.stream(self._dialect, ask))
+        if streamed.trouble and of_the_request(streamed.trouble):
+            brief = replace(ask, max_tokens=1)
+            self._client = agreed(
+                self._client, lambda client: gather(client.stream(self._dialect, brief)).trouble
+            )
+            streamed = gather(self._client.stream(self._dialect, ask))
+        return streamed
 
     @property
     def _dialect(self) -> Dialect:
@@ -257,7 +299,7 @@ class _Climb:
 
     def _ask(self, details: bool = False, max_tokens: int = 0) -> Ask:
         asked = self._question
-        return Ask(asked.prompt, asked.system, max_tokens or asked.max_tokens, details=details)
+        return Ask(asked.prompt, asked.system, max_tokens or self._max_tokens, details=details)
 
     def _generate(self, details: bool = False, max_tokens: int = 0) -> Generation | ExchangeTrouble:
         return self._client.generate(self._dialect, self._ask(details, max_tokens))
@@ -267,7 +309,7 @@ class _Climb:
 
         Never a wrong ``stop``: a number in it ends the whole service of MindIE 3.0.0 (seen).
         """
-        whole = self._dialect.body(self._client.endpoint.served_name, self._ask(), False)
+        whole = self._client.body(self._dialect, self._ask(), stream=False)
         missing = ("messages", "prompt", "inputs")
         return self._client.post(self._dialect.path, {k: v for k, v in whole.items() if k not in missing})
 
@@ -277,10 +319,3 @@ class _Climb:
         self._findings.append(finding)
         self._listener(Event(finding.check, "done" if good else "failed", text=finding.message))
         return good
-
-
-def _cannot_chat(trouble: ExchangeTrouble) -> bool:
-    text = trouble.text.lower()
-    return (
-        "chat template" in text or "chat_template" in text or (trouble.status == 404 and "model" not in text)
-    )
