@@ -7,7 +7,6 @@ cluster addresses with error pages), needs no heavy import, and hands out bytes 
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import socket
 import ssl
@@ -16,20 +15,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
+from lingctl.serving.paced import PacedResponse, Pacer, unpacker_for
 from lingctl.serving.trouble import ExchangeTrouble
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 HostPort = tuple[str, int]
 # Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
 LARGEST_ANSWER = 64 << 20
-# More bytes than this without the answer going on are no head and no trailers.
-_MOST_BETWEEN = 1 << 20
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +100,7 @@ def exchange(request: HttpRequest, limits: Limits) -> HttpResponse | ExchangeTro
 
 def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | ExchangeTrouble]:
     """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
-    pace = _Pace(limits)
+    pace = Pacer(limits.idle, limits.total)
     connection = _Connection(request, limits.connect, pace)
     try:
         connection.connect()
@@ -137,7 +130,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
 
 
 def _body(
-    response: http.client.HTTPResponse, encoding: str, pace: _Pace
+    response: http.client.HTTPResponse, encoding: str, pace: Pacer
 ) -> Iterator[Chunk | ExchangeTrouble]:
     unpacker = unpacker_for(encoding)
     received = 0
@@ -167,108 +160,12 @@ def _body(
         yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
 
 
-class Unpacker:
-    """Hands out a body as it was before a gateway packed it, in pieces of bounded size."""
-
-    _PIECE = 1 << 20
-
-    def __init__(self, *, packed: bool) -> None:
-        self._packed = packed
-        self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        """The pieces that ``data`` brings.
-
-        Raises:
-            zlib.error: it is not packed as it should be.
-        """
-        if not self._packed:
-            yield data
-            return
-        while data:
-            piece = self._stream.decompress(data, self._PIECE)
-            data = self._stream.unconsumed_tail
-            if piece:
-                yield piece
-            elif self._stream.eof:
-                return
-
-
-def unpacker_for(encoding: str) -> Unpacker:
-    """For a Content-Encoding. Some gateways pack answers although they were asked not to."""
-    return Unpacker(packed=encoding.strip().lower() in ("gzip", "x-gzip", "deflate"))
-
-
-class _Pace:
-    """How long the next read may take, and how much may come before the answer goes on."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._idle = limits.idle
-        self._ends_at = time.perf_counter() + limits.total
-        self.goes_on()
-
-    def goes_on(self) -> None:
-        """A part of the answer was read."""
-        self._silent_at = time.perf_counter() + self._idle
-        self._between = 0
-
-    def remaining(self) -> float:
-        """Seconds that the next read may take.
-
-        Raises:
-            TimeoutError: none are left.
-        """
-        seconds = min(self._silent_at, self._ends_at) - time.perf_counter()
-        if seconds <= 0:
-            raise TimeoutError
-        return seconds
-
-    def count(self, received: int) -> None:
-        """So many bytes have come.
-
-        Raises:
-            http.client.HTTPException: too many before the answer went on.
-        """
-        self._between += received
-        if self._between > _MOST_BETWEEN:
-            raise http.client.HTTPException(f"more than {_MOST_BETWEEN} bytes that are no part of the answer")
-
-
-class _PacedReader(io.RawIOBase):
-    """Reads a socket under a pace."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, pace: _Pace) -> None:
-        self._sock, self._raw, self._pace = sock, raw, pace
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(self._pace.remaining())
-        received = self._raw.readinto(buffer)
-        self._pace.count(received or 0)
-        return received
-
-    def close(self) -> None:
-        # The socket lives as long as somebody reads it.
-        self._raw.close()
-        super().close()
-
-
-class _PacedResponse(http.client.HTTPResponse):
-    """http.client's answer, each of whose reads ends in time: of the head, of the body and behind it."""
-
-    def __init__(self, sock: socket.socket, *words: object, pace: _Pace, **more: object) -> None:
-        super().__init__(sock, *words, **more)  # type: ignore[arg-type]  # http.client's own, handed on
-        self.fp = io.BufferedReader(_PacedReader(sock, self.fp.detach(), pace), 65536)
-
-
 class _Connection(http.client.HTTPConnection):
     """Connects along a route while Host header and certificate stay those of the address."""
 
-    def __init__(self, request: HttpRequest, connect_limit: float, pace: _Pace) -> None:
+    def __init__(self, request: HttpRequest, connect_limit: float, pace: Pacer) -> None:
         super().__init__(request.address.host, request.address.port, timeout=connect_limit)
-        self.response_class = partial(_PacedResponse, pace=pace)  # type: ignore[assignment]  # makes one
+        self.response_class = partial(PacedResponse, pace=pace)  # type: ignore[assignment]  # makes one
         self._request = request
 
     def connect(self) -> None:

@@ -20,7 +20,7 @@ from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.flows.serve.smoke_test import smoke_test_endpoint
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.endpoint import endpoint_at
-from lingctl.serving.smoke.ladder import SmokeOptions
+from lingctl.serving.smoke.report import SmokeOptions
 from tests.engine_node import wait_until
 
 FIELD = Path(__file__).parents[3] / "shared" / "field" / "http"

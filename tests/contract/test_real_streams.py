@@ -28,7 +28,8 @@ from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http import HttpResponse, Limits
 from lingctl.serving.readiness import decide, settled_health
-from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.sse import SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble

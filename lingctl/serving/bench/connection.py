@@ -15,7 +15,8 @@ from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.client import last_pieces
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import HostPort, Unpacker, json_bytes, unpacker_for
+from lingctl.serving.http import HostPort, json_bytes
+from lingctl.serving.paced import Unpacker, unpacker_for
 from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
