@@ -103,6 +103,7 @@ class ThroughJumpHost:
         self.heard_at = time.monotonic()
         self._channel = channel
         self._gone: Callable[[], None] | None = gone
+        self._closed = False  # paramiko asks for it, as sockets have it
         # Data behind a channel's close ends the jump host's whole connection (paramiko issues 1115 and 1705).
         self._mutex = threading.Lock()
 
@@ -123,6 +124,7 @@ class ThroughJumpHost:
 
     def close(self) -> None:
         """Close the channel, and the jump host's connection with the last."""
+        self._closed = True
         self._channel.settimeout(0.0)
         with self._mutex:
             with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
