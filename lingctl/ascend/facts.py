@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
+from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
+from lingctl.ascend.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 
 
@@ -48,7 +49,7 @@ class NodeFacts:
     dev: tuple[int, ...] | Unread
     pci: tuple[str, ...] | Unread
     npus: npu_smi.NpuTable | Unread
-    chips: tuple[npu_smi.MappedChip, ...] | Unread
+    chips: tuple[npu_map.MappedChip, ...] | Unread
     driver: versions.Version | Unread
     firmware: versions.Version | Unread
     conf: conf.Conf | Unread
@@ -65,6 +66,11 @@ class NodeFacts:
     hostname: str | Unread
     pod: Mapping[int, PodFacts] = field(default_factory=dict)  # of an A3, by physical id
     complete: bool = True  # whether every question was answered
+
+    @property
+    def rows(self) -> CardRows:
+        """Which row of npu-smi is which card."""
+        return card_rows(self.npus, self.chips, self.dev)
 
     @property
     def generation(self) -> devices.CardGeneration:

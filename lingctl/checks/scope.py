@@ -48,11 +48,7 @@ class Scope:
         return self.nodes[0]
 
     def node(self, name: str) -> NodeScope:
-        """The node of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node

@@ -126,12 +126,9 @@ class Capacity(Protocol):
         """What each card has to hold, and what is left for the KV cache.
 
         Args:
-            shape: the model's architecture.
             window: tokens of its native window.
             ranks: cards in all; every one holds a slice.
             hbm_gib: nominal memory of a card, e.g. 64.
-            load: how it is to serve.
-            overhead_gib: to keep for workspace and runtime.
         """
 
     def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
@@ -150,8 +147,6 @@ def capacity_findings(
     """Whether a cluster's model fits its cards: one finding, or one for each card whose memory is not known.
 
     Args:
-        capacity: the arithmetic of its engine.
-        cluster: model, cards and serving limits.
         memory_mb: memory that npu-smi shows for each card, in MB, by node and physical id.
         shape: from the downloaded config.json, if known; else the catalogue's.
     """

@@ -94,7 +94,6 @@ class Engine(Protocol):
         """The model's config.json as it can load it, and what was changed and why.
 
         Args:
-            original: the downloaded config.json.
             rows: rows of layer 0's query_key_value weight, if known.
             columns: columns of layer 0's dense weight, if known.
 
@@ -103,19 +102,10 @@ class Engine(Protocol):
         """
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
-        """The container of a node.
-
-        Raises:
-            ConfigurationError: hosts.yaml asks for what it cannot run with.
-        """
+        """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""
 
     def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
         """A node's own files, besides the two scripts.
-
-        Args:
-            cluster: what is served.
-            node: whose files.
-            weights: folder of the weights on the node.
 
         Raises:
             ConfigurationError: hosts.yaml asks for what it would refuse.
@@ -159,7 +149,6 @@ class Engine(Protocol):
         """Every value that a release rests on, in the order of hosts.yaml.
 
         Args:
-            cluster: after all layers were merged.
-            overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to
-                ``flag --mindie``.
+            overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to ``flag
+                --mindie``.
         """

@@ -96,7 +96,6 @@ class LogReader(Protocol):
 
         Args:
             logs: the text of every node's console and error logs, by node, the primary first.
-            ended: nodes whose daemon is gone.
             statuses: how these ended, by node, as far as it is known.
             clocks: seconds by which a node's clock is ahead of the first one's, as far as it is known.
         """

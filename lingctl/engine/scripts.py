@@ -37,14 +37,7 @@ class Start:
 
 
 def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:
-    """``environment.sh``: sources the vendor's scripts, then sets ours.
-
-    Args:
-        cluster: whose daemon.
-        node: on which it runs.
-        title: of the engine, for people.
-        environment: what the engine wants.
-    """
+    """``environment.sh``: sources the vendor's scripts, then sets ours."""
     text = render("environment.sh.j2", node=node.name, title=title, environment=environment)
     return WantedFile(f"{release_folder(cluster)}/environment.sh", text.encode())
 

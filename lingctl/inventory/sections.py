@@ -18,6 +18,12 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?$")
 
 
+def _one_or_more(value: object) -> object:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _same_as_address(validated: dict[str, Any]) -> str:
     return str(validated["address"])
 
@@ -129,6 +135,28 @@ class Serving(Section):
     )
 
 
+class Hub(Section):
+    """The way to the hubs, ModelScope and Hugging Face. Proxies and tokens come from the environment."""
+
+    ca: tuple[str, ...] = Field(
+        (),
+        max_length=8,
+        description="File or files here of authorities that are believed beside the usual ones, PEM or DER: "
+        "that of a proxy which opens TLS.",
+    )
+
+    @field_validator("ca", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return _one_or_more(value)
+
+    def anchored(self, folder: Path) -> Self:
+        """The same, with paths that are relative to ``folder``."""
+        return self.model_copy(
+            update={"ca": tuple(str(folder / Path(name).expanduser()) for name in self.ca)}
+        )
+
+
 class Timeouts(Section):
     """How long lingctl waits, in seconds."""
 
@@ -151,9 +179,7 @@ class Certificates(Section):
     @field_validator("ca", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+        return _one_or_more(value)
 
     def anchored(self, folder: Path) -> Self:
         """The same, with paths that are relative to ``folder``."""

@@ -42,9 +42,5 @@ class Terminal:
             say(remark)
 
     def agrees(self, proposal: Proposal[Any]) -> bool:
-        """Ask.
-
-        Raises:
-            UsageError: nobody is there to ask; names the command to type.
-        """
+        """Ask. Raises UsageError: nobody is there to ask; names the command to type."""
         return confirm(proposal.question, yes=self.yes)

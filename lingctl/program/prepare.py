@@ -62,11 +62,8 @@ def prepare(
     """Look at a node once, find a Python there, and push in one go what differs of the program and its files.
 
     Args:
-        connection: to the node.
-        path: of the program there.
         where: what runs it; None for the host alone.
         through: words before Python's that run what comes behind them.
-        files: what it needs besides.
         module: that one of the host's Pythons is wanted to have.
 
     Raises:

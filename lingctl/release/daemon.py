@@ -136,7 +136,6 @@ def errors_command(site: Site, places: Iterable[str]) -> Command:
     """Ask for the error lines of CANN's, ATB's and the engine's own logs since the last start.
 
     Args:
-        site: whose daemon.
         places: of the engine's own logs, in the container.
     """
     return runtime_script(
@@ -177,7 +176,6 @@ def start_command(site: Site, digest: str) -> Command:
     """Start the daemon in its container; returns when it has a process id.
 
     Args:
-        site: whose daemon.
         digest: of the release, to be remembered as what runs.
     """
     layout = site.layout

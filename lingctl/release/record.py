@@ -58,7 +58,6 @@ def release_id(time: str, releases: Mapping[str, Release]) -> str:
 
     Args:
         time: ``YYYYmmdd-HHMMSS``.
-        releases: what it consists of, by node.
     """
     together = "".join(f"{node}{release.digest}" for node, release in sorted(releases.items()))
     return f"{time}-{hashlib.sha256(together.encode()).hexdigest()[:4]}"
@@ -140,11 +139,7 @@ def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
 
 
 def read_head(node: str, line: str) -> dict[str, Any]:
-    """The description in a record's first line.
-
-    Raises:
-        NodeError: it is not one.
-    """
+    """The description in a record's first line. Raises NodeError: it is not one."""
     try:
         head = json.loads(line)
         if isinstance(head, dict) and "id" in head:
@@ -157,11 +152,7 @@ def read_head(node: str, line: str) -> dict[str, Any]:
 
 
 def read_record(node: str, text: str) -> Release:
-    """The release in a record.
-
-    Raises:
-        NodeError: it cannot be read, or is not what its digest says.
-    """
+    """The release in a record. Raises NodeError: it cannot be read, or is not what its digest says."""
     first, _, second = text.partition("\n")
     head = read_head(node, first)
     try:

@@ -93,9 +93,6 @@ def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -
     """What to ask a node.
 
     Args:
-        site: where to look.
-        image: the container image that is wanted.
-        paths: files to read.
         secret: folder of what is never fetched.
     """
     questions = [

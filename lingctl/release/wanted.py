@@ -40,11 +40,8 @@ def wanted_release(
     """The release of one node.
 
     Args:
-        cluster: what the operator wants.
-        node: the node it is for.
         addresses: live address of every card, by node name and physical id; used with several nodes.
         model_config: the model's config.json as the engine will read it.
-        weights: folder of the weights on the node.
 
     Raises:
         ConfigurationError: the engine would refuse it, or what joins the nodes cannot be made complete.

@@ -39,11 +39,7 @@ class Completed:
         return "\n".join(said.splitlines()[-lines:])
 
     def checked(self, node: str, remedy: str = "") -> Completed:
-        """Itself if it succeeded.
-
-        Raises:
-            NodeError: it did not; quotes its last words.
-        """
+        """Itself if it succeeded. Raises NodeError: it did not; quotes its last words."""
         if self.ok:
             return self
         title = self.command.title or self.command.text.splitlines()[0][:120]
@@ -72,7 +68,6 @@ class Connection(Protocol):
 
         Args:
             command: what to run, by the node's ``sh``.
-            timeout: seconds until the command is given up.
             on_output: gets standard output as it arrives; only the end of what was said is kept then.
 
         Raises:
@@ -88,7 +83,6 @@ class Connection(Protocol):
         None is put in place before all have arrived.
 
         Args:
-            files: what to write.
             placed: hears of each that is in place, also where a later one then fails.
 
         Raises:
@@ -97,11 +91,7 @@ class Connection(Protocol):
         """
 
     def get(self, path: str) -> bytes:
-        """Read a file of moderate size.
-
-        Raises:
-            NodeError: it is not there or cannot be read.
-        """
+        """Read a file of moderate size. Raises NodeError: it is not there or cannot be read."""
 
     def close(self) -> None:
         """Give the connection back. May be called twice."""

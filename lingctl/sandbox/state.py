@@ -33,6 +33,7 @@ class Card:
     mtu: int = 1500
     present: bool = True  # false once the card has dropped off the bus
     hang: bool = False  # its hccn_tool calls block
+    available: bool = True  # whether npu-smi has an NPU ID for it
     health: str = "OK"
     hbm_mb: int = 65536
     flaps: int = 0  # how often its link went down and up within the last hour

@@ -170,8 +170,6 @@ def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> Exchange
     """What is wrong with a stream whose connection told of its proper end.
 
     Args:
-        dialect: how it was asked.
-        parser: which has read all of it.
         finished: whether an event said that generation ended.
     """
     if parser.words():

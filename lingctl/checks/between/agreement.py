@@ -45,8 +45,6 @@ def judge_same(
     """The verdict on what the places have.
 
     Args:
-        same: what is judged.
-        values: of the places that tell.
         asked: every place; those without a value keep the rest from passing as "everywhere".
     """
     if not values or len({*asked, *values}) < 2:

@@ -85,10 +85,7 @@ def deploy(
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers.
 
     Args:
-        cluster: what is wanted.
         accepted: names of checks that may fail.
-        smoke: prove it at the end.
-        person, dry_run, lock_wait: see ``carry_out``.
 
     Raises:
         ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
@@ -127,9 +124,6 @@ def plan_deploy(
     pings nobody.
 
     Args:
-        group: connections to all nodes.
-        cluster: what is wanted.
-        listener: hears what is looked at.
         accepted: names of checks that may fail.
 
     Raises:
@@ -167,9 +161,6 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
     """Do what the plan says; after a download or conversion the rest is planned from what arrived.
 
     Args:
-        deployment: the plan, and what it was made from.
-        group: connections to all nodes.
-        listener: hears each step.
         change: the lock that is held and the journal that is kept meanwhile.
 
     Raises:

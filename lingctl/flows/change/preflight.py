@@ -69,7 +69,6 @@ def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
     """Raise the worst of ``findings``, if there are any.
 
     Args:
-        findings: what is wrong.
         waivable: whether ``--accept`` may pass over it.
 
     Raises:

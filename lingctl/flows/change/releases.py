@@ -76,11 +76,7 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
 
 
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
-    """The state of every node without its weights.
-
-    Raises:
-        LingctlError: a node cannot be asked.
-    """
+    """The state of every node without its weights. Raises LingctlError: a node cannot be asked."""
     return group.all(lambda connection: node_state(connection, look))
 
 

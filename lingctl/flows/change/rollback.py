@@ -60,11 +60,6 @@ def rollback(
 ) -> Outcome[SmokeReport]:
     """Bring every node back to an earlier release, and prove that it answers.
 
-    Args:
-        release: see ``plan_rollback``.
-        smoke: prove it at the end.
-        cluster, person, dry_run, lock_wait: see ``carry_out``.
-
     Raises:
         UsageError: there is no such release, or it is not whole.
         ChecksFailed: the service answers, but wrongly.
@@ -102,8 +97,6 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
     """Decide what to do to come back to a release.
 
     Args:
-        group: connections to all nodes.
-        cluster: whose nodes.
         release: its id, or None for the one that an interrupted rollback was going to, else for the last
             proved one before the one that runs.
 

@@ -48,14 +48,7 @@ class Stopped:
 
 
 def stop_rest(group: Group, site: Site, living: Collection[str], listener: Listener) -> Stopped:
-    """Stop the daemons that still run.
-
-    Args:
-        group: connections to all nodes.
-        site: where they are.
-        living: nodes whose daemon still runs.
-        listener: hears of each.
-    """
+    """Stop the daemons that still run."""
     if not living:
         return Stopped()
     seconds = stop_seconds(site)

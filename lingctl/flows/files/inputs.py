@@ -61,10 +61,6 @@ def from_saved_facts(
 def saved_addresses(path: Path, cluster: Cluster) -> dict[str, dict[int, str]]:
     """Live device addresses by node and physical id, as they were when the facts were saved.
 
-    Args:
-        path: the folder of ``check-network --save``.
-        cluster: whose engine they are for.
-
     Raises:
         ConfigurationError: there are no such facts, or the engine cannot join nodes with such cards.
     """

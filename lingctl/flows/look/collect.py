@@ -49,11 +49,7 @@ def collect(
     """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
 
     Args:
-        group: connections to the nodes.
-        cluster: whose nodes.
-        hosts: the hosts.yaml that was used; packed too.
         target: the file to write, ending in .tar.gz.
-        listener: hears of each node.
         check: also ask what check-network asks, without pings between cards.
 
     Raises:

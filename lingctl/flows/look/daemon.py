@@ -22,11 +22,7 @@ class DaemonSight:
 
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
-    """Look once.
-
-    Raises:
-        NodeError: it is not known whether it is there.
-    """
+    """Look once. Raises NodeError: it is not known whether it is there."""
     said = connection.run(watch_command(site, connection.node), timeout=30).stdout
     state, status, console = read_watch(said)
     need_known(state, connection.node)

@@ -60,11 +60,7 @@ def duration_seconds(text: str) -> int | None:
 
 
 def node_of_rank(cluster: Cluster, rank: int) -> str:
-    """The node that holds a rank.
-
-    Raises:
-        IndexError: there is no such rank.
-    """
+    """The node that holds a rank. Raises IndexError: there is no such rank."""
     return cluster.nodes[rank // len(cluster.primary.devices)].name
 
 

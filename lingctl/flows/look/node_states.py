@@ -40,7 +40,6 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
     """What the nodes of a cluster are asked.
 
     Args:
-        cluster: whose nodes.
         image: the container image to look for, if it is not the one of hosts.yaml.
     """
     site = site_of(cluster)
@@ -71,11 +70,7 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
 
 
 def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
-    """The state of every node.
-
-    Raises:
-        LingctlError: a node could not be asked.
-    """
+    """The state of every node. Raises LingctlError: a node could not be asked."""
     return group.all(lambda connection: node_state(connection, look, programs[connection.node]))
 
 
@@ -85,10 +80,7 @@ def node_state(
     """The state of one node.
 
     Args:
-        connection: to the node.
-        look: what it is asked.
         program: our program there; without it the weights are not looked at.
-        paths: more files to read.
     """
     wanted = list(dict.fromkeys((*look.paths, *paths)))
     questions = state_questions(look.site, look.image, wanted, look.secret)

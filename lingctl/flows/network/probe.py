@@ -97,7 +97,7 @@ def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, NodeA
     def ask(connection: Connection) -> NodeAnswers:
         listener(Event("ask the node", "started", connection.node))
         try:
-            record = _ask(connection, _first_questions(scope, connection.node))
+            record = _ask(connection, first_questions(scope, connection.node))
         except LingctlError as error:
             listener(Event("ask the node", "failed", connection.node, error.what))
             raise
@@ -127,12 +127,7 @@ def ask_more(
     """The second part: the mesh, and what was still settling. Keeps what came before a loss.
 
     Args:
-        group: connections.
-        scope: what is checked.
-        records: of the first probe.
-        mode: which pings.
         seconds: time limit of the mesh.
-        listener: hears each node's progress.
     """
     records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
@@ -218,7 +213,8 @@ def _mesh(
     return replace(record, left_out=len(shots) - made)
 
 
-def _first_questions(scope: Scope, name: str) -> list[Question]:
+def first_questions(scope: Scope, name: str) -> list[Question]:
+    """What a node is asked first."""
     asked = questions(request_of(scope, scope.node(name)))
     targets = targets_of(scope, name)
     if targets:

@@ -24,11 +24,7 @@ class Person(Protocol):
         """Take note of what is planned: also where nothing has to change, and nothing will be asked."""
 
     def agrees(self, proposal: Proposal[Any]) -> bool:
-        """Whether it may be done.
-
-        Raises:
-            LingctlError: nobody is there to ask.
-        """
+        """Whether it may be done. Raises LingctlError: nobody is there to ask."""
 
 
 def _always(proposal: Proposal[Any]) -> bool:

@@ -61,6 +61,7 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
             endpoint=settings.endpoint,
             proxy=settings.proxy,
             token=settings.token,
+            ca=settings.ca,
             python=node.client_python(settings.hub),
             library=node.library if settings.hub == "modelscope" else "",
             recheck=options.recheck,

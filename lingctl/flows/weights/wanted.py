@@ -115,7 +115,8 @@ def folder_on_nodes(cluster: Cluster, model: WantedModel, to: str | None) -> str
     if not _FOLDER.match(to):
         raise UsageError(
             f"--to {to!r} cannot be a folder of weights on a node",
-            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others",
+            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others;\n"
+            "for a folder of this machine: --here",
             code="folder-wrong",
         )
     return to.rstrip("/")

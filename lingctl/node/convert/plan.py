@@ -56,10 +56,9 @@ def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int
     """Divide the tensors of ``source``.
 
     Args:
-        source: what there is.
         largest: most bytes of tensors in one shard; a larger tensor gets a shard of its own.
-        layers_per_shard: layers 0 to N-1 in the first shard and so on, all that belongs to no layer in
-            the last one. Overrides ``largest``.
+        layers_per_shard: layers 0 to N-1 in the first shard and so on, all that belongs to no layer in the
+            last one. Overrides ``largest``.
     """
     named = [(name, tensor, file) for file in source.files for name, tensor in file.tensors.items()]
     groups = by_layers(named, layers_per_shard) if layers_per_shard else by_size(named, largest)

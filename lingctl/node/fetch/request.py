@@ -11,7 +11,7 @@ from lingctl.node.files import write_whole
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
-_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host")
+_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host", "ca")
 
 
 class Upstream(NamedTuple):
@@ -46,6 +46,7 @@ class Request(NamedTuple):
         name: this machine's, in its certificate.
         host: address to give the files on to others; empty for not.
         port: TCP, for the same; 0 for any.
+        ca: authorities that are believed beside the usual ones, PEM; empty for none.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Request(NamedTuple):
     name: str = ""
     host: str = ""
     port: int = 0
+    ca: str = ""
 
     def as_json(self) -> Dict[str, object]:
         """Plain data, the inverse of ``parse``."""

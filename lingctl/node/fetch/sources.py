@@ -21,11 +21,13 @@ class NotFetched(NamedTuple):
         path: of the file.
         trouble: why.
         again: whether another try may help.
+        after: seconds that the source asks to wait before it.
     """
 
     path: str
     trouble: Trouble
     again: bool
+    after: float = 0.0
 
 
 class Source(Protocol):

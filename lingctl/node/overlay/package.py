@@ -62,11 +62,7 @@ def folder_digest(digests: Mapping[str, str]) -> str:
 
 
 def read_package(path: str) -> Package:
-    """The package in a file.
-
-    Raises:
-        Trouble: not there, or not one of ours.
-    """
+    """The package in a file. Raises Trouble: not there, or not one of ours."""
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)

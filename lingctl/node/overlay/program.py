@@ -60,8 +60,6 @@ def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object
 
     Args:
         action: one of ``ACTIONS``.
-        options: what else was asked for.
-        package: the overlay as shipped.
 
     Raises:
         Trouble: it cannot be done.

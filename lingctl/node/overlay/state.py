@@ -53,11 +53,7 @@ class TreeState:
 
 
 def look(tree: Tree, package: Package, store: Store) -> TreeState:
-    """Find out everything about a tree.
-
-    Raises:
-        Trouble: something in it can neither be read nor judged.
-    """
+    """Find out everything about a tree. Raises Trouble: something in it can neither be read nor judged."""
     receipt, journal, mount = store.receipt(), store.journal(), tree.mount()
     versions = versions_of(tree, package.stock)
     release = release_of(versions)

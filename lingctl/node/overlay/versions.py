@@ -33,7 +33,6 @@ def versions_of(tree: Tree, stock: Mapping[str, Mapping[str, str]]) -> List[Evid
     """Everything that tells a version of this tree, the most trusted first.
 
     Args:
-        tree: the tree.
         stock: sha256 of stock files by release, which decides where the others disagree.
     """
     matches = _by_fingerprint(tree, stock)

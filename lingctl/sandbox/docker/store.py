@@ -19,6 +19,7 @@ HOME = Path("/var/lib/docker")
 _CONTAINERS = HOME / "containers"
 # What docker says of a container that ran when its host went down.
 _LOST = 255
+_ABSENT = "Error response from daemon: No such container: {}"
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,18 @@ def container_named(name: str) -> Container | None:
         container for container in every if re.fullmatch("[0-9a-f]+", name) and container.id.startswith(name)
     ]
     return matching[0] if len(matching) == 1 else None
+
+
+def required(name: str, message: str = _ABSENT) -> Container:
+    """The container of a name.
+
+    Raises:
+        DockerError: there is none.
+    """
+    found = container_named(name)
+    if found is None:
+        raise DockerError(message.format(name), 1)
+    return found
 
 
 def save(container: Container) -> None:

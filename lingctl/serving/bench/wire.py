@@ -31,11 +31,7 @@ class ResponseReader:
     _last_chunk: bool = False
 
     def feed(self, data: bytes) -> bytes:
-        """The part of the body that ``data`` brings.
-
-        Raises:
-            WireError: not HTTP.
-        """
+        """The part of the body that ``data`` brings. Raises WireError: not HTTP."""
         if not self.status:
             pending = self._read_head(self._rest + data)
             if pending is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Subject, Verdict, worst
 from lingctl.serving.api import Usage
 from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
@@ -79,21 +79,20 @@ def health(answer: HttpResponse | ExchangeTrouble | None, *, own_listener: bool)
         answer: of MindIE's management listener, or of ``/health`` elsewhere; None if it was not asked.
         own_listener: whether it was MindIE's.
     """
+    of = Subject("health")
     if answer is None:
-        return Finding("health", Verdict.NOTE, "no management address is known, so health was not asked")
+        return of.note("no management address is known, so health was not asked")
     if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
-        return Finding(
-            "health", Verdict.UNKNOWN, "health could not be asked", evidence=str(answer), remedy=remedy
-        )
+        return of.unknown("health could not be asked", evidence=str(answer), remedy=remedy)
     if answer.status == 200:
         return _passed("health", "healthy")
     if not own_listener and answer.status in (404, 405):
-        return Finding("health", Verdict.NOTE, "this service offers no /health")
+        return of.note("this service offers no /health")
     trouble = http_trouble(answer.status, answer.body)
     if fault_of(trouble) == "busy":
         remedy = remedy_for(trouble)
-        return Finding("health", Verdict.WARNING, _TOLD["busy"], evidence=trouble.text, remedy=remedy)
+        return of.warning(_TOLD["busy"], evidence=trouble.text, remedy=remedy)
     # Which node is lost stands beside the message.
     said = answer.body.decode("utf-8", "replace")[:_SHOWN]
     evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
@@ -211,12 +210,7 @@ def repeat(first: str, second: Generation | ExchangeTrouble) -> Finding:
 
 
 def bad_request(answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble) -> Finding:
-    """Whether a wrong request is refused politely, and the service lives on.
-
-    Args:
-        answer: to a request without its compulsory fields.
-        after: a good request's answer, asked for afterwards.
-    """
+    """Whether a wrong request is refused politely, and the service lives on."""
     if isinstance(answer, ExchangeTrouble):
         return _failed("bad-request", "a wrong request got no answer", str(answer), remedy_for(answer))
     trouble = http_trouble(answer.status, answer.body)

@@ -10,7 +10,7 @@ from lingctl.sandbox.engine.model.sampling import Choice
 from lingctl.sandbox.engine.requests.errors import ApiError
 from lingctl.sandbox.engine.requests.scheduler import EngineLost, Request, StepFailed, Token
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.settings.server_config import Section
+from lingctl.sandbox.engine.settings.sections import Section
 
 
 @dataclass(frozen=True, slots=True)

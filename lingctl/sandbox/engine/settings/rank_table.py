@@ -15,7 +15,7 @@ from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings.address_rules import address_fault
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
 from lingctl.sandbox.engine.settings.json_library import JsonError, elements, read
-from lingctl.sandbox.engine.settings.server_config import Refused
+from lingctl.sandbox.engine.settings.sections import Refused
 
 _NO_NUMBER = -1
 VARIABLE = {"1.0.0": "RANKTABLEFILE", "3.0.0": "RANK_TABLE_FILE"}
