@@ -263,6 +263,14 @@ def known_hosts_revoked(world: World) -> str:
 
 
 @case
+def known_hosts_revoked_in_a_file(world: World) -> str:
+    """`RevokedHostKeys FILE`, a list of public keys"""
+    keyed(world, "[127.0.0.1]:PORT KEY", options=(f"RevokedHostKeys {world.folder}/revoked",))
+    world.known(world.public("old"), world.public("host"), file="revoked")
+    return "host-key-revoked"
+
+
+@case
 def known_hosts_changed(world: World) -> str:
     """another key than the known one: refused, with both fingerprints"""
     keyed(world, "[127.0.0.1]:PORT OLD")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import SSHD
-from tests.cluster.login.cases import CASES, IN
+from tests.cluster.login.cases import CASES, IN, row
 from tests.cluster.login.world import World
 
 pytestmark = pytest.mark.skipif(
@@ -35,3 +35,10 @@ def test_ssh_and_lingctl_agree(world: World, name: str):
         assert refused.where == "n1" and refused.remedy and refused.exit_status == 4
     code = refused.code if refused else IN
     assert code == expected, f"{refused and refused.evidence}\nssh: {judge.stderr}"
+
+
+def test_the_table_in_the_documents_has_a_row_for_each_case():
+    page = Path(__file__).parents[3] / "docs/how-to/ssh.md"
+    cells = [line.split(" | ")[0].removeprefix("| ") for line in page.read_text().splitlines()]
+    rows = [row(one) for one in CASES.values()]
+    assert [cell for cell in cells if cell in rows] == rows
