@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
+from functools import partialmethod
 
 from lingctl.errors import ChecksFailed, LingctlError
 
@@ -30,25 +31,15 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One verdict of one check on one thing.
+    """One verdict of one check on one thing."""
 
-    Attributes:
-        check: stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
-        verdict: pass, note, warning, unknown or failure.
-        message: what is so, one sentence without node and card.
-        node: name of the node, empty for a verdict about the cluster or a file.
-        device: physical id of the card, if the verdict is about one.
-        evidence: the quoted answer that the verdict rests on.
-        remedy: what to type or change.
-    """
-
-    check: str
-    verdict: Verdict
-    message: str
-    node: str = ""
-    device: int | None = None
-    evidence: str = ""
-    remedy: str = ""
+    check: str  # stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
+    verdict: Verdict  # pass, note, warning, unknown or failure
+    message: str  # what is so, one sentence without node and card
+    node: str = ""  # name of the node, empty for a verdict about the cluster or a file
+    device: int | None = None  # physical id of the card, if the verdict is about one
+    evidence: str = ""  # the quoted answer that the verdict rests on
+    remedy: str = ""  # what to type or change
 
     @property
     def where(self) -> str:
@@ -59,6 +50,25 @@ class Finding:
     def as_json(self) -> dict[str, object]:
         """Plain data, with the verdict as its word."""
         return {**asdict(self), "verdict": self.verdict.word}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a check is about, for the Finding that is made of it: see ``Finding`` for the fields."""
+
+    check: str
+    node: str = ""
+    device: int | None = None
+
+    def finding(self, verdict: Verdict, message: str, *, evidence: str = "", remedy: str = "") -> Finding:
+        """The Finding of a verdict that was decided elsewhere."""
+        return Finding(self.check, verdict, message, self.node, self.device, evidence, remedy)
+
+    passes = partialmethod(finding, Verdict.PASS)
+    note = partialmethod(finding, Verdict.NOTE)
+    warning = partialmethod(finding, Verdict.WARNING)
+    unknown = partialmethod(finding, Verdict.UNKNOWN)
+    failure = partialmethod(finding, Verdict.FAILURE)
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
@@ -118,10 +128,6 @@ def ranges(numbers: Sequence[int]) -> str:
 def exit_status_of(answers: Iterable[object], findings: Iterable[Finding]) -> int:
     """What a command ends with that asked several places: the first's error where none could be asked, else
     3 if anything is worse than a note, else 0.
-
-    Args:
-        answers: of every place, or the error of one that could not be asked.
-        findings: the verdicts on them.
     """
     asked = list(answers)
     errors = [answer for answer in asked if isinstance(answer, LingctlError)]

@@ -15,6 +15,7 @@ from lingctl.inventory.sections import (
     Certificates,
     Container,
     Https,
+    Hub,
     Node,
     Paths,
     Section,
@@ -30,18 +31,14 @@ _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 
 
 class Cluster(Section):
-    """Everything in hosts.yaml.
-
-    Attributes:
-        nodes: in order; ``nodes[0]`` is the primary.
-    """
+    """Everything in hosts.yaml."""
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
     mindie: str = Field(
         "1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes."
     )
-    nodes: tuple[Node, ...] = Field(min_length=1)
+    nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
     paths: Paths = Paths()
@@ -50,6 +47,7 @@ class Cluster(Section):
     inter_node_tls: Certificates | None = Field(
         None, description="TLS between the nodes' daemons; without it plain."
     )
+    hub: Hub = Hub()
     timeouts: Timeouts = Timeouts()
 
     @field_validator("name")
@@ -93,13 +91,17 @@ class Cluster(Section):
         return self
 
     def anchored(self, folder: Path) -> Cluster:
-        """The same, with the certificates' paths relative to ``folder``, which is that of hosts.yaml."""
-        update = {
+        """The same, with the paths of certificates relative to ``folder``, which is that of hosts.yaml."""
+        update: dict[str, Section] = {
             name: given.anchored(folder)
-            for name, given in (("https", self.https), ("inter_node_tls", self.inter_node_tls))
+            for name, given in (
+                ("https", self.https),
+                ("inter_node_tls", self.inter_node_tls),
+                ("hub", self.hub),
+            )
             if given is not None
         }
-        return self.model_copy(update=update) if update else self
+        return self.model_copy(update=update)
 
     @property
     def primary(self) -> Node:
@@ -156,11 +158,7 @@ class Cluster(Section):
         return str(PurePosixPath(self.paths.models_in_container) / relative)
 
     def node(self, name: str) -> Node:
-        """The node of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node

@@ -123,9 +123,5 @@ class MindIE:
 
 
 def mindie(version: str) -> MindIE:
-    """MindIE of a version.
-
-    Raises:
-        ConfigurationError: there is no profile of it.
-    """
+    """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
     return MindIE(profile_for(version))

@@ -33,11 +33,7 @@ class Group:
         self.errors = dict(errors or {})
 
     def __getitem__(self, node: str) -> Connection:
-        """The connection to a node.
-
-        Raises:
-            LingctlError: why there is none.
-        """
+        """The connection to a node. Raises LingctlError: why there is none."""
         if node in self.errors:
             raise self.errors[node]
         return self.connections[node]
@@ -46,7 +42,6 @@ class Group:
         """Do ``work`` on every node that is connected; keeps what succeeded when others fail.
 
         Args:
-            work: what to do with a node's connection.
             together: work that goes on, or that waits for the other nodes' work, must run on all nodes at the
                 same time, however many there are; else at most 64 are worked on at a time.
 
@@ -77,11 +72,7 @@ class Group:
 
 
 def succeeded(outcomes: Mapping[str, T | LingctlError]) -> dict[str, T]:
-    """The outcomes if there is no failure among them.
-
-    Raises:
-        LingctlError: see ``Group.all``.
-    """
+    """The outcomes if there is no failure among them. Raises LingctlError: see ``Group.all``."""
     raise_failures(outcomes)
     return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
 
@@ -99,8 +90,10 @@ def raise_failures(outcomes: Mapping[str, object]) -> None:
     kind = kinds.pop() if len(kinds) == 1 else NodeError
     evidence = [line for name, error in failures.items() for line in _told(name, error)]
     remedies = dict.fromkeys(error.remedy for error in failures.values() if error.remedy)
+    causes = {error.what for error in failures.values()}
+    cause = f": {causes.pop()}" if len(causes) == 1 else ""
     raise kind(
-        f"{len(failures)} of {len(outcomes)} nodes failed",
+        f"{len(failures)} of {len(outcomes)} nodes failed{cause}",
         where=", ".join(failures),
         evidence="\n".join(evidence),
         remedy="\n".join(remedies),
@@ -125,15 +118,13 @@ def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
 
 
 def connect_node(cluster: Cluster, node: Node) -> SshConnection:
-    """A connection to one node.
-
-    Raises:
-        ConnectError: it cannot be reached, or does not let us in.
-    """
+    """A connection to one node. Raises ConnectError: it cannot be reached, or does not let us in."""
+    from lingctl.inventory.ssh.resolve import resolve
+    from lingctl.remote.ssh.login.this_machine import this_machine
     from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
     with _handshakes:
-        return SshConnection(node.name, node.address, cluster.ssh_of(node))
+        return SshConnection(node.name, resolve(node.address, cluster.ssh_of(node), this_machine()))
 
 
 def _connect_all(cluster: Cluster, listener: Listener) -> Group:

@@ -27,13 +27,9 @@ class MalformedStream(ValueError):
 
 @dataclass(slots=True)
 class SseParser:
-    """Incremental parser: feed bytes as they arrive, get the payload of each complete event.
+    """Incremental parser: feed bytes as they arrive, get the payload of each complete event."""
 
-    Attributes:
-        done: whether ``[DONE]`` was seen; no event may follow it.
-    """
-
-    done: bool = False
+    done: bool = False  # whether ``[DONE]`` was seen; no event may follow it
     _rest: bytes = b""
     _data: list[bytes] = field(default_factory=list)
     _held: int = 0

@@ -28,7 +28,7 @@ def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server,
     console = Path(layout_of(cluster).console)
     console.parent.mkdir(parents=True)
     console.write_text("old 1\nold 2\n")
-    group = Group({"node1": SshConnection("node1", "127.0.0.1", sshd.settings)})
+    group = Group({"node1": SshConnection("node1", sshd.target)})
     heard: list[tuple[str, str]] = []
 
     def follow() -> None:

@@ -26,24 +26,16 @@ def _no_opinion(place: NodeOrCard, value: Hashable) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """One thing that must be the same.
+    """One thing that must be the same."""
 
-    Attributes:
-        check: name of the check.
-        verdict: of a difference.
-        odd: what is said of one that differs from the others.
-        differ: what is said where nobody can be blamed; the values follow.
-        fix: what to type to give a place a value.
-        fits: whether a value is right by what is known from outside; None where that does not tell.
-        otherwise: the value that decides where none has a majority here; None if there is none.
-    """
-
-    check: str
-    verdict: Verdict
-    odd: str
-    differ: str
-    fix: Callable[[NodeOrCard, Hashable], str]
+    check: str  # name of the check
+    verdict: Verdict  # of a difference
+    odd: str  # what is said of one that differs from the others
+    differ: str  # what is said where nobody can be blamed; the values follow
+    fix: Callable[[NodeOrCard, Hashable], str]  # what to type to give a place a value
+    # whether a value is right by what is known from outside; None where that does not tell
     fits: Callable[[NodeOrCard, Hashable], bool | None] = _no_opinion
+    # the value that decides where none has a majority here; None if there is none
     otherwise: Hashable | None = None
 
 
@@ -53,8 +45,6 @@ def judge_same(
     """The verdict on what the places have.
 
     Args:
-        same: what is judged.
-        values: of the places that tell.
         asked: every place; those without a value keep the rest from passing as "everywhere".
     """
     if not values or len({*asked, *values}) < 2:

@@ -15,20 +15,14 @@ from lingctl.checks.scope import CardPlace
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """All cards together.
+    """All cards together."""
 
-    Attributes:
-        across: cards that have to reach a card outside their own subnet, and so need a gateway.
-        gateways: how many cards have each gateway.
-        netdetects: how many cards have each netdetect address.
-        most_have_gateway: whether more than half of the cards that tell have one.
-        written: each card's lines of /etc/hccn.conf.
-    """
-
+    # cards that have to reach a card outside their own subnet, and so need a gateway
     across: frozenset[CardPlace] = frozenset()
-    gateways: Counter[str] = field(default_factory=Counter)
-    netdetects: Counter[str] = field(default_factory=Counter)
-    most_have_gateway: bool = False
+    gateways: Counter[str] = field(default_factory=Counter)  # how many cards have each gateway
+    netdetects: Counter[str] = field(default_factory=Counter)  # how many cards have each netdetect address
+    most_have_gateway: bool = False  # whether more than half of the cards that tell have one
+    # each card's lines of /etc/hccn.conf
     written: Mapping[CardPlace, Mapping[str, str]] = field(default_factory=dict)
 
     def gateway_for(self, node: str, card: CardFacts) -> str:

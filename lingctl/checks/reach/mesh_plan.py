@@ -26,16 +26,12 @@ Plane = Literal["roce", "hccs"]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One ping from a card to a card of another node.
-
-    Attributes:
-        plane: ``roce``, or ``hccs`` inside an A3 super-pod, where vNIC addresses are pinged.
-    """
+    """One ping from a card to a card of another node."""
 
     source: CardPlace
     target: CardPlace
     address: str
-    plane: Plane = "roce"
+    plane: Plane = "roce"  # ``roce``, or ``hccs`` inside an A3 super-pod, where vNIC addresses are pinged
 
 
 def plan_mesh(scope: Scope, facts: Mapping[str, NodeFacts], mode: Mode) -> dict[str, list[Shot]]:

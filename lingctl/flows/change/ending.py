@@ -17,14 +17,10 @@ from lingctl.serving.smoke.report import SmokeReport
 
 @dataclass(frozen=True, slots=True)
 class ChangeEnding:
-    """The parts of it, for one change.
-
-    Attributes:
-        states: the nodes as the plan found them.
-    """
+    """The parts of it, for one change."""
 
     cluster: Cluster
-    states: Mapping[str, NodeState]
+    states: Mapping[str, NodeState]  # the nodes as the plan found them
 
     def wait(self, group: Group, listener: Listener) -> None:
         """Wait until the service answers."""

@@ -19,14 +19,7 @@ from lingctl.mindie.tls import https_fields, inter_node_fields
 
 
 def config_document(cluster: Cluster, node: Node, profile: Profile, weights: str) -> dict[str, Any]:
-    """The document, as data.
-
-    Args:
-        cluster: what is served and where.
-        node: the node it is for.
-        profile: the version's demands.
-        weights: folder of the weights on the node.
-    """
+    """The document, as data."""
     settings = {name: setting.value for name, setting in serving_settings(cluster).items()}
     own = len(node.devices)
     text = render(

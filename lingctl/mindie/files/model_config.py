@@ -22,7 +22,6 @@ def loadable_model_config(
     """The corrected config, and what was changed and why; no reasons when it loads as it is.
 
     Args:
-        original: the downloaded config.json.
         rows: rows of layer 0's query_key_value weight, if known: (heads + 2 * kv_heads) * head_dim.
         columns: columns of layer 0's dense weight, if known: heads * head_dim.
 

@@ -38,7 +38,6 @@ class RankTable:
         """The rank table of a cluster.
 
         Args:
-            cluster: nodes and cards, in rank order.
             addresses: live device address by node name and physical card id.
 
         Raises:

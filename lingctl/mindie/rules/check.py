@@ -16,8 +16,8 @@ from lingctl.mindie.capacity import uneven
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES
+from lingctl.mindie.rules.config.parallel import ranks
 from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, ConfigSection, Field
-from lingctl.mindie.rules.parallel import ranks
 from lingctl.mindie.rules.rule import Parts
 
 _MAX_BYTES = 10 * 1024 * 1024
@@ -50,7 +50,6 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
 
     Args:
         document: the file, as data.
-        profile: the version that is to read it.
         cluster: if given, the document is also compared with the model's native window, the ranks that the
             model can be cut into, and the cards that the containers see.
     """

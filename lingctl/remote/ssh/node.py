@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.inventory.sections import Ssh
+from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
 from lingctl.remote.ssh.exchange import Exchange, NotRunError
 from lingctl.remote.ssh.forward import forward_port
-from lingctl.remote.ssh.login import by_hand, log_in
+from lingctl.remote.ssh.login.login import log_in
 from lingctl.remote.ssh.watchdog import Watchdog
 from lingctl.remote.upload import WriteFile
 
@@ -29,17 +29,16 @@ class SshConnection:
     At most four commands may run on it at a time: sshd's MaxSessions is 10, and a slot is freed late.
     """
 
-    def __init__(self, node: str, host: str, settings: Ssh) -> None:
+    def __init__(self, node: str, target: SshTarget) -> None:
         """Connect, check the host key and log in.
 
         Raises:
             ConnectError: any of that failed; the code tells which.
         """
         self._node = node
-        self._host = host
-        self._settings = settings
+        self._target = target
         self._slots = threading.BoundedSemaphore(4)
-        self._transport = log_in(node, host, settings)
+        self._transport = log_in(node, target)
 
     @property
     def node(self) -> str:
@@ -105,7 +104,7 @@ class SshConnection:
                     f"{title}: the login shell did not run it",
                     where=self._node,
                     evidence=str(error),
-                    remedy=f"try by hand: {by_hand(self._host, self._settings)} echo ok\n"
+                    remedy=f"try by hand: {self._target.by_hand} echo ok\n"
                     "look at the user's shell and ~/.bashrc there, ForceCommand in its sshd_config, and "
                     "command= in authorized_keys",
                     code="not-run",
@@ -131,7 +130,7 @@ class SshConnection:
                 f"{doing}: {why}",
                 where=self._node,
                 evidence=str(error),
-                remedy=f"see whether the machine is up: ping {self._host}",
+                remedy=f"see whether the machine is up: ping {self._target.host}",
                 code="connection-lost",
             ) from error
 

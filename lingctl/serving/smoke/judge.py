@@ -21,24 +21,16 @@ _MOST_FOREIGN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SmokeQuestion:
-    """What to ask, and how sure one can be of a good answer's looks.
+    """What to ask, and how sure one can be of a good answer's looks."""
 
-    Attributes:
-        kind: ``chat`` or ``base``.
-        prompt: the user's text.
-        system: system message; chat only.
-        expect: text that the answer must hold, without regard to case; empty for none.
-        known: whether the prompt is one of lingctl's own: to a user's, a good answer may be in another
-            language or in code, so what only looks wrong is a warning there.
-        max_tokens: most tokens of the answer.
-    """
-
-    kind: ModelKind
-    prompt: str
-    system: str = ""
-    expect: str = ""
+    kind: ModelKind  # ``chat`` or ``base``
+    prompt: str  # the user's text
+    system: str = ""  # system message; chat only
+    expect: str = ""  # text that the answer must hold, without regard to case; empty for none
+    # whether the prompt is one of lingctl's own: to a user's, a good answer may be in another language or in
+    # code, so what only looks wrong is a warning there
     known: bool = False
-    max_tokens: int = 100
+    max_tokens: int = 100  # most tokens of the answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 # An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
 # Inference from npu-smi transcripts; not measured with a Ling model.
@@ -14,21 +14,14 @@ LEAST_HBM_PERCENT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class NodeSight:
-    """What was seen on one node while the service answered.
+    """What was seen on one node while the service answered."""
 
-    Attributes:
-        node: its name.
-        daemon_alive: whether MindIE's daemon runs; None if that could not be asked.
-        evidence: exit status, last words, or why it could not be asked.
-        hbm_percent: memory in use of each card by physical id; None where it could not be read.
-        hbm_unread: why no card's memory could be read; empty where the tool answered.
-    """
-
-    node: str
-    daemon_alive: bool | None
-    evidence: str = ""
+    node: str  # its name
+    daemon_alive: bool | None  # whether MindIE's daemon runs; None if that could not be asked
+    evidence: str = ""  # exit status, last words, or why it could not be asked
+    # memory in use of each card by physical id; None where it could not be read
     hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
-    hbm_unread: str = ""
+    hbm_unread: str = ""  # why no card's memory could be read; empty where the tool answered
 
 
 def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
@@ -41,29 +34,14 @@ def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
 
 
 def _daemon(sight: NodeSight) -> Finding:
+    of = Subject("daemon", sight.node)
     if sight.daemon_alive is None:
         remedy = "see whether it can be reached: lingctl status"
-        return Finding(
-            "daemon",
-            Verdict.UNKNOWN,
-            "could not be asked",
-            sight.node,
-            None,
-            evidence=sight.evidence,
-            remedy=remedy,
-        )
+        return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
     if sight.daemon_alive:
         return Finding("daemon", Verdict.PASS, "alive", sight.node)
     remedy = f"read why: lingctl logs --node {sight.node}"
-    return Finding(
-        "daemon",
-        Verdict.FAILURE,
-        "the daemon is dead",
-        sight.node,
-        None,
-        evidence=sight.evidence,
-        remedy=remedy,
-    )
+    return of.failure("the daemon is dead", evidence=sight.evidence, remedy=remedy)
 
 
 def _memory(sight: NodeSight) -> list[Finding]:
@@ -87,21 +65,12 @@ def _memory(sight: NodeSight) -> list[Finding]:
 
 
 def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
+    of = Subject("memory", node, card)
     if percent is None:
         message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [Finding("memory", Verdict.UNKNOWN, message, node, card, remedy=remedy)]
+        return [of.unknown(message, remedy=remedy)]
     if percent >= LEAST_HBM_PERCENT:
         return []
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
     remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
-    return [
-        Finding(
-            "memory",
-            Verdict.FAILURE,
-            "the card's memory is nearly empty",
-            node,
-            card,
-            evidence=evidence,
-            remedy=remedy,
-        )
-    ]
+    return [of.failure("the card's memory is nearly empty", evidence=evidence, remedy=remedy)]

@@ -71,7 +71,6 @@ def reads_as(language: str, text: str) -> bool:
 
     Args:
         language: ``en`` or ``zh``; anything else cannot be told.
-        text: what to look at.
     """
     if language == "en":
         words = [word.strip(".,;:!?\"'()*").lower() for word in text.split()]

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.settings.server_config import Refused
+from lingctl.sandbox.engine.settings.sections import Refused
 from lingctl.sandbox.engine.start.startup import Startup
 from lingctl.sandbox.engine.stock_config import stock_config
 

@@ -26,7 +26,8 @@ from lingctl.mindie.rules.rank_table import check_rank_table
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings import fields
 from lingctl.sandbox.engine.settings.rank_table import check_values, read_rank_table
-from lingctl.sandbox.engine.settings.server_config import Refused, read_config
+from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.settings.server_config import read_config
 from lingctl.sandbox.engine.settings.value_rules import ValueRules
 from tests.unit.mindie.samples import addresses_of, make_cluster, part, table_of
 

@@ -36,19 +36,13 @@ _WAITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What ends the daemon.
+    """What ends the daemon."""
 
-    Attributes:
-        number: a signal; SIGCHLD for a child's death.
-        children: those that died, with their wait statuses.
-        silent: of a worker that was killed while it loaded the console says nothing (seen on a slave).
-        raised: the daemon brought it on itself: a C++ exception or a wrong address.
-    """
-
-    number: int
-    children: tuple[tuple[int, int], ...] = ()
+    number: int  # a signal; SIGCHLD for a child's death
+    children: tuple[tuple[int, int], ...] = ()  # those that died, with their wait statuses
+    # of a worker that was killed while it loaded the console says nothing (seen on a slave)
     silent: bool = False
-    raised: bool = False
+    raised: bool = False  # the daemon brought it on itself: a C++ exception or a wrong address
 
 
 class Ending:

@@ -17,7 +17,7 @@ from lingctl.sandbox.engine.http.http_api import ApiServer
 from lingctl.sandbox.engine.http.ports import connections, in_the_way
 from lingctl.sandbox.engine.machine.site import this_site
 from lingctl.sandbox.engine.requests.service import Service
-from lingctl.sandbox.engine.settings.server_config import Section
+from lingctl.sandbox.engine.settings.sections import Section
 
 _ROLES = ("business", "management", "metrics")
 

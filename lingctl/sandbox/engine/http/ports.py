@@ -26,17 +26,12 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One line of the kernel's tables.
-
-    Attributes:
-        state: the kernel's number; 6 is TIME_WAIT, 10 LISTEN.
-        left: seconds until a TIME_WAIT is over.
-    """
+    """One line of the kernel's tables."""
 
     address: str
     port: int
-    state: int
-    left: float
+    state: int  # the kernel's number; 6 is TIME_WAIT, 10 LISTEN
+    left: float  # seconds until a TIME_WAIT is over
 
 
 def connections(tables: Iterable[Path] = _TABLES) -> Iterator[Connection]:

@@ -61,16 +61,11 @@ def names(process: int, group: int, cards: int) -> dict[str, int]:
 
 @dataclass
 class SharedMemory:
-    """What one daemon has of /dev/shm.
-
-    Attributes:
-        made: names of this daemon.
-        anonymous: bytes of segments without a name: those of the tokenizers lose theirs at once.
-    """
+    """What one daemon has of /dev/shm."""
 
     folder: Path = field(default_factory=lambda: device_folder() / "shm")
-    made: list[str] = field(default_factory=list)
-    anonymous: int = 0
+    made: list[str] = field(default_factory=list)  # names of this daemon
+    anonymous: int = 0  # bytes of segments without a name: those of the tokenizers lose theirs at once
 
     def free(self) -> int:
         """Bytes that are left."""

@@ -26,19 +26,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """This node, as the sandbox describes it.
+    """This node, as the sandbox describes it."""
 
-    Attributes:
-        time_scale: factor on every documented delay and timeout.
-        faults: names of the faults in force.
-        cards: by device id; None where no sandbox describes them.
-        shared_memory: bytes that /dev/shm may hold; None for what the file system says.
-    """
-
-    time_scale: float = 1.0
-    faults: frozenset[str] = frozenset()
-    cards: Mapping[int, Card] | None = None
-    shared_memory: int | None = None
+    time_scale: float = 1.0  # factor on every documented delay and timeout
+    faults: frozenset[str] = frozenset()  # names of the faults in force
+    cards: Mapping[int, Card] | None = None  # by device id; None where no sandbox describes them
+    shared_memory: int | None = None  # bytes that /dev/shm may hold; None for what the file system says
 
 
 def this_site() -> Site:

@@ -22,19 +22,12 @@ from lingctl.sandbox.engine.settings.file_rules import weights_fault
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A model type that the container's atb_llm knows.
+    """A model type that the container's atb_llm knows."""
 
-    Attributes:
-        config: the config object of the model folder.
-        layout: the folder's own placement module, None where it has none.
-        contents: its module that compares a checkpoint with config.json, None where it has none.
-        template: the chat template that the folder's input builder settles on, None for none.
-    """
-
-    config: Any
-    layout: Any
-    contents: Any
-    template: str | None
+    config: Any  # the config object of the model folder
+    layout: Any  # the folder's own placement module, None where it has none
+    contents: Any  # its module that compares a checkpoint with config.json, None where it has none
+    template: str | None  # the chat template that the folder's input builder settles on, None for none
 
 
 def atb_parent(version: str) -> Path:

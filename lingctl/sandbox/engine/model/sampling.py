@@ -15,38 +15,26 @@ _COLDEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen; temperature 0 is greedy.
-
-    Attributes:
-        top_k: -1 or 0 for all.
-        seed: fixes the draw, None for a fresh one.
-        first_rank: place, by likelihood, of the first token that a greedy choice takes.
-        alternatives: likeliest tokens to tell of with each choice.
-    """
+    """How tokens are chosen; temperature 0 is greedy."""
 
     temperature: float = 0.0
-    top_k: int = -1
+    top_k: int = -1  # -1 or 0 for all
     top_p: float = 1.0
-    seed: int | None = None
+    seed: int | None = None  # fixes the draw, None for a fresh one
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
-    first_rank: int = 0
-    alternatives: int = 0
+    first_rank: int = 0  # place, by likelihood, of the first token that a greedy choice takes
+    alternatives: int = 0  # likeliest tokens to tell of with each choice
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A chosen token.
-
-    Attributes:
-        logprob: natural logarithm of its likelihood.
-        best: the likeliest tokens with theirs.
-    """
+    """A chosen token."""
 
     token: int
-    logprob: float
-    best: tuple[tuple[int, float], ...] = ()
+    logprob: float  # natural logarithm of its likelihood
+    best: tuple[tuple[int, float], ...] = ()  # the likeliest tokens with theirs
 
 
 class Sampler:

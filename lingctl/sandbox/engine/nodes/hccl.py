@@ -38,12 +38,9 @@ class Pair:
 
 @dataclass
 class Fabric:
-    """The connected links.
+    """The connected links."""
 
-    Attributes:
-        links: sockets by (own rank, peer rank).
-    """
-
+    # sockets by (own rank, peer rank)
     links: dict[tuple[int, int], socket.socket] = field(default_factory=dict)
 
     def close(self) -> None:

@@ -48,15 +48,11 @@ class SizesDiffer(Exception):
 
 @dataclass
 class Registration:
-    """The control connections.
+    """The control connections."""
 
-    Attributes:
-        links: master: one socket per slave's container_ip; slave: the one to the master.
-        listener: the master's bound port.
-    """
-
+    # master: one socket per slave's container_ip; slave: the one to the master
     links: dict[str, socket.socket]
-    listener: socket.socket | None = None
+    listener: socket.socket | None = None  # the master's bound port
 
 
 def wait_for_ever() -> NoReturn:

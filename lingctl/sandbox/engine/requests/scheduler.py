@@ -27,30 +27,24 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of a sequence.
-
-    Attributes:
-        finish: ``eos`` or ``length`` with the last token. The end token is one of the answer's tokens, and an
-            answer that ends at its limit with the end token ends by ``length`` (MindIE-LLM v3.0.0
-            text_generator/utils/output_filter.py).
-    """
+    """One token of a sequence."""
 
     choice: Choice
+    # ``eos`` or ``length`` with the last token. The end token is one of the answer's tokens, and an answer
+    # that ends at its limit with the end token ends by ``length`` (MindIE-LLM v3.0.0
+    # text_generator/utils/output_filter.py).
     finish: str = ""
 
 
 @dataclass
 class Request:
-    """One request in the engine.
-
-    Attributes:
-        out: tokens as they come, to the one with a finish reason, or what went wrong.
-    """
+    """One request in the engine."""
 
     prompt: list[int]
     limit: int
     sampling: Sampling
     ignore_eos: bool = False
+    # tokens as they come, to the one with a finish reason, or what went wrong
     out: queue.Queue[Token | EngineLost | StepFailed] = field(default_factory=queue.Queue)
     cancelled: bool = False
     answer: list[int] = field(default_factory=list)

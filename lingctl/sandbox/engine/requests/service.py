@@ -49,31 +49,26 @@ def _no_daemon(lines: Sequence[str]) -> NoReturn:
 
 @dataclass
 class Service:
-    """What the HTTP side works on.
-
-    Attributes:
-        stopping: set when the engine is stopped, and by /stopService.
-        withdrawn: set by /stopService: what is asked for from then on is refused.
-        lost_nodes: addresses of slaves that are gone; of 1.0.0 only, 3.0.0 never fills its list.
-        worker_died: set to kill a worker, for the fault of that name.
-        health: what the health checker knows.
-        say_abnormal: writes what each poll of health leaves in the console while the service is abnormal.
-        log: called with each line that a request leaves in the log.
-        crash: called with the words of a request that ends the service; it does not come back.
-    """
+    """What the HTTP side works on."""
 
     raw: RawConfig
     version: str
     text: Text
     scheduler: Scheduler
     position_limit: int
+    # addresses of slaves that are gone; of 1.0.0 only, 3.0.0 never fills its list
     lost_nodes: list[str] = field(default_factory=list)
+    # set when the engine is stopped, and by /stopService
     stopping: threading.Event = field(default_factory=threading.Event)
+    # set by /stopService: what is asked for from then on is refused
     withdrawn: threading.Event = field(default_factory=threading.Event)
+    # set to kill a worker, for the fault of that name
     worker_died: threading.Event = field(default_factory=threading.Event)
-    health: Health = field(default_factory=Health)
+    health: Health = field(default_factory=Health)  # what the health checker knows
+    # writes what each poll of health leaves in the console while the service is abnormal
     say_abnormal: Callable[[], None] = lambda: None
-    log: Log = _no_log
+    log: Log = _no_log  # called with each line that a request leaves in the log
+    # called with the words of a request that ends the service; it does not come back
     crash: Callable[[Sequence[str]], NoReturn] = _no_daemon
     started: int = field(default_factory=lambda: int(time.time()))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
-from lingctl.sandbox.engine.settings.server_config import Section
+from lingctl.sandbox.engine.settings.sections import Section
 
 _MOST = 3
 

@@ -22,21 +22,13 @@ LIMITS = {"uint32_t": (0, 2**32 - 1), "int32_t": (-(2**31), 2**31 - 1), "size_t"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field.
+    """One field."""
 
-    Attributes:
-        name: key.
-        kind: a key of JSON_TYPES.
-        required: versions in which it is compulsory.
-        low: smallest value, checked after all sections were read.
-        high: largest value.
-    """
-
-    name: str
-    kind: str
-    required: tuple[str, ...] = ("1.0.0", "3.0.0")
-    low: int | None = None
-    high: int | None = None
+    name: str  # key
+    kind: str  # a key of JSON_TYPES
+    required: tuple[str, ...] = ("1.0.0", "3.0.0")  # versions in which it is compulsory
+    low: int | None = None  # smallest value, checked after all sections were read
+    high: int | None = None  # largest value
 
 
 _BOTH = ("1.0.0", "3.0.0")

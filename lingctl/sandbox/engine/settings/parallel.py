@@ -42,36 +42,22 @@ def not_initialised(rank: int = 0) -> Aborted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The executors of one node.
+    """The executors of one node."""
 
-    Attributes:
-        groups: data parallel groups on this node, each with its segments and workers.
-        group_cards: ``--npu_num_per_dp``: cards of one group, over all nodes.
-        remote: remoteDPRankIdx, -1 for none.
-        registers: whether the nodes meet over the registration port at all.
-        error: the ERROR line of the plan, empty if it is fine.
-    """
-
-    groups: int
-    group_cards: int
-    remote: int = -1
-    registers: bool = False
-    error: str = ""
+    groups: int  # data parallel groups on this node, each with its segments and workers
+    group_cards: int  # ``--npu_num_per_dp``: cards of one group, over all nodes
+    remote: int = -1  # remoteDPRankIdx, -1 for none
+    registers: bool = False  # whether the nodes meet over the registration port at all
+    error: str = ""  # the ERROR line of the plan, empty if it is fine
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a node stands.
+    """Where a node stands."""
 
-    Attributes:
-        cards: of this node.
-        nodes: in all.
-        number: 0 for the master.
-    """
-
-    cards: int
-    nodes: int = 1
-    number: int = 0
+    cards: int  # of this node
+    nodes: int = 1  # in all
+    number: int = 0  # 0 for the master
 
 
 def sizes_of(model: Mapping[str, object]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings.address_rules import address_fault
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
 from lingctl.sandbox.engine.settings.json_library import JsonError, elements, read
-from lingctl.sandbox.engine.settings.server_config import Refused
+from lingctl.sandbox.engine.settings.sections import Refused
 
 _NO_NUMBER = -1
 VARIABLE = {"1.0.0": "RANKTABLEFILE", "3.0.0": "RANK_TABLE_FILE"}
@@ -23,18 +23,12 @@ VARIABLE = {"1.0.0": "RANKTABLEFILE", "3.0.0": "RANK_TABLE_FILE"}
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A card in the table.
+    """A card in the table."""
 
-    Attributes:
-        device_id: -1 for what is no number, noticed with the other values.
-        rank: the same.
-        written: device_id as it stands in the file.
-    """
-
-    device_id: int
+    device_id: int  # -1 for what is no number, noticed with the other values
     address: str
-    rank: int
-    written: str = ""
+    rank: int  # the same
+    written: str = ""  # device_id as it stands in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +42,12 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class RankTable:
-    """A parsed table.
+    """A parsed table."""
 
-    Attributes:
-        servers: in the order of the file.
-        local: this node's entry; None when neither MIES_CONTAINER_IP nor HOST_IP matched.
-        digest: of what all nodes must agree on.
-        stated: server_count.
-    """
-
-    servers: tuple[Server, ...]
-    local: Server | None
-    digest: str
-    stated: int
+    servers: tuple[Server, ...]  # in the order of the file
+    local: Server | None  # this node's entry; None when neither MIES_CONTAINER_IP nor HOST_IP matched
+    digest: str  # of what all nodes must agree on
+    stated: int  # server_count
 
     @property
     def master(self) -> Server | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingctl.sandbox.engine.settings.server_config import PARTIAL_PREFILLS, Section, between
+from lingctl.sandbox.engine.settings.sections import Section
+from lingctl.sandbox.engine.settings.server_config import PARTIAL_PREFILLS, between
 
 
 def schedule_faults(schedule: Section) -> Iterator[tuple[str, bool]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,20 @@ from lingctl.sandbox.engine.settings.fields import (
     BACKEND,
     DEPLOY,
     EARLY_RANGES,
-    JSON_TYPES,
-    LIMITS,
     MODEL,
     SCHEDULE,
     SERVER,
-    UNGUARDED,
-    Field,
-    json_type,
 )
-from lingctl.sandbox.engine.settings.file_rules import private_file_fault
-from lingctl.sandbox.engine.settings.json_library import JsonError, flag, number, read, text
+from lingctl.sandbox.engine.settings.json_library import JsonError, flag, number, text
+from lingctl.sandbox.engine.settings.sections import (
+    Refused,
+    Section,
+    check_types,
+    failed,
+    read_document,
+    read_section,
+)
 
-Section = Mapping[str, Any]
 _INSTANCE_TYPES = ("AssistantModel", "Standard", "StandardMock", "TargetModel")
 # Read without a look at their types, into a number that may not be a bool; with the code's own defaults.
 PARTIAL_PREFILLS = {
@@ -35,10 +36,6 @@ PARTIAL_PREFILLS = {
     "maxLongPartialPrefills": 8,
     "longPrefillTokenThreshold": 1024,
 }
-
-
-class Refused(Exception):
-    """The configuration is refused; what was to be said has been said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +70,22 @@ def read_config(path: Path, version: str, console: Console) -> RawConfig:
 
 def _read_config(path: Path, version: str, console: Console) -> RawConfig:
     new = version != "1.0.0"
-    document = _document(path, version, console)
-    server = _section(document, "ServerConfig", SERVER, version, console)
+    document = read_document(path, version, console)
+    server = read_section(document, "ServerConfig", SERVER, version, console)
     _server_ranges(server, version, console)
     _refuse_said(nested_rules.server_names(server) if new else (), "", version, console)
-    backend = _section(document, "BackendConfig", BACKEND, version, console)
+    backend = read_section(document, "BackendConfig", BACKEND, version, console)
     schedule, deploy = backend["ScheduleConfig"], backend["ModelDeployConfig"]
     models = deploy.get("ModelConfig")
     model = models[0] if isinstance(models, list) and models and isinstance(models[0], dict) else {}
     _structure(RawConfig(server, backend, deploy, model, schedule), version, console)
     if new:
         _refuse_said(nested_rules.split_of_backend(backend), "", version, console)
-    _typed(schedule, "ScheduleConfig", SCHEDULE, version, console)
+    check_types(schedule, "ScheduleConfig", SCHEDULE, version, console)
     _refuse_said(nested_rules.split_of_schedule(schedule), "ScheduleConfig", version, console)
-    _typed(deploy, "ModelDeployConfig", DEPLOY, version, console)
+    check_types(deploy, "ModelDeployConfig", DEPLOY, version, console)
     for one in models:
-        _typed(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version, console)
+        check_types(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version, console)
     _model(schedule, models, version, console)
     if new:
         _refuse_said(nested_rules.lora_modules(deploy, models), "", version, console)
@@ -105,7 +102,7 @@ def _refuse_said(lines: Iterable[str], section: str, version: str, console: Cons
     for line in said:
         console.out(line)
     if said and section:
-        raise _failed(section, version, console)
+        raise failed(section, version, console)
     if said:
         console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
         raise Refused(said[0])
@@ -148,7 +145,7 @@ def _server_ranges(server: Section, version: str, console: Console) -> None:
     for line in filter(None, found):
         console.out(line)
     if any(found):
-        raise _failed("ServerConfig", version, console)
+        raise failed("ServerConfig", version, console)
 
 
 def _model(schedule: Section, models: Sequence[Section], version: str, console: Console) -> None:
@@ -167,7 +164,7 @@ def _model(schedule: Section, models: Sequence[Section], version: str, console: 
             console.out(f"Model instance type is invalid. supported values: [{known}]")
             wrong = True
     if wrong:
-        raise _failed("ModelDeployConfig", version, console)
+        raise failed("ModelDeployConfig", version, console)
 
 
 def _parallel(name: str, value: object, console: Console) -> None:
@@ -188,82 +185,6 @@ def _parallel(name: str, value: object, console: Console) -> None:
         raise Refused(name)
 
 
-def _say(line: str, times: int, console: Console) -> None:
-    for _ in range(times):
-        console.out(line)
-
-
-def _document(path: Path, version: str, console: Console) -> Section:
-    # 3.0.0 says it once for the whole file and again for the first section (seen).
-    times = 1 if version == "1.0.0" else 2
-    fault = private_file_fault(path, version)
-    if fault:
-        _say(fault, times, console)
-        raise _failed("ServerConfig", version, console)
-    try:
-        # What follows the document 3.0.0 does not look at; that 1.0.0 does is inference.
-        document = read(path.read_bytes().decode(), whole=version == "1.0.0")
-    except (ValueError, JsonError):
-        _say("Json file is invalid. Please check json format! ", times, console)
-        raise _failed("ServerConfig", version, console) from None
-    if not isinstance(document, dict):
-        console.out(
-            f"ServerConfig: [json.exception.type_error.304] cannot use at() with {json_type(document)}"
-        )
-        raise _failed("ServerConfig", version, console)
-    if version != "1.0.0" and "EnableDynamicAdjustTimeoutConfig" not in document:
-        default = "is not found, using default value false. If you need to customize this configuration item"
-        console.out(
-            f"The configName EnableDynamicAdjustTimeoutConfig {default}, please add it to the config file."
-        )
-    return document
-
-
-def _section(
-    document: Section, name: str, fields: Sequence[Field], version: str, console: Console
-) -> Section:
-    if name not in document:
-        console.out(f"{name}: [json.exception.out_of_range.403] key '{name}' not found")
-        raise _failed(name, version, console)
-    found = document[name]
-    # Of what is no object nothing is found.
-    section: Section = found if isinstance(found, dict) else {}
-    _typed(section, name, fields, version, console)
-    for key in UNGUARDED.get(name, ()) if version != "1.0.0" else ():
-        flag(section.get(key))
-    return section
-
-
-def _typed(section: Section, name: str, fields: Sequence[Field], version: str, console: Console) -> None:
-    for field in fields:
-        if field.name not in section:
-            if version in field.required:
-                console.out(f"[ParamChecker::CheckJsonParamType] {field.name}: missing compulsory field")
-                raise _failed(name, version, console)
-            continue
-        if not _type_fits(field, section[field.name], console):
-            raise _failed(name, version, console)
-
-
-def _type_fits(field: Field, value: object, console: Console) -> bool:
-    number = field.kind in LIMITS
-    fits = isinstance(value, JSON_TYPES[field.kind]) and not (number and isinstance(value, bool))
-    if not fits:
-        got = json_type(value)
-        words = "but is" if field.kind == "array" else "but got"
-        console.out(f"The type of param {field.name} should be {field.kind}, {words} {got}")
-        return False
-    if number:
-        assert isinstance(value, int)
-        low, high = LIMITS[field.kind]
-        if not low <= value <= high:
-            if value < 0 and low == 0:
-                console.err(f"Negative value is invalid for {field.kind}.")
-            console.out(f"The value of param {field.name} for {field.kind} is invalid.")
-            return False
-    return True
-
-
 def _structure(raw: RawConfig, version: str, console: Console) -> None:
     ids = raw.backend["npuDeviceIds"]
     for subset in ids:
@@ -272,20 +193,20 @@ def _structure(raw: RawConfig, version: str, console: Console) -> None:
         )
         if not fits:
             console.out("Type of element in json array does not match integer")
-            raise _failed("BackendConfig", version, console)
+            raise failed("BackendConfig", version, console)
         if any(i < 0 for i in subset):
             console.err("Negative value is invalid for size_t.")
             console.out("The value of element in json array for size_t is invalid.")
-            raise _failed("BackendConfig", version, console)
+            raise failed("BackendConfig", version, console)
     if len(ids) != raw.backend["modelInstanceNumber"]:
         console.out("The size of npuDeviceIds does not equal to modelInstanceNumber")
-        raise _failed("BackendConfig", version, console)
+        raise failed("BackendConfig", version, console)
     # Published 1.0.0 configs for two nodes count all ranks here; 1.0.0's documents say it is ignored then.
     if version == "1.0.0" and raw.multi_node:
         return
     if any(len(subset) != raw.model.get("worldSize") for subset in ids):
         console.out("The size of npuDeviceIds (subset) does not equal to worldSize")
-        raise _failed("BackendConfig", version, console)
+        raise failed("BackendConfig", version, console)
     if version != "1.0.0":
         _kv_pool(raw.backend.get("kvPoolConfig", {}))
         _inter_node_names(raw.backend, version, console)
@@ -305,7 +226,7 @@ def _inter_node_names(backend: Section, version: str, console: Console) -> None:
     if any(name not in backend for name in names):
         error = "[json.exception.type_error.302] type must be string, but is null"
         console.out(f"Failed to init tls cfg. [BackendConfigManager::InitFromJson] {error}")
-        raise _failed("BackendConfig", version, console)
+        raise failed("BackendConfig", version, console)
     for name, fewest in (("interNodeTlsCaFiles", 1), ("interNodeTlsCrlFiles", 0)):
         files = backend.get(name, [])
         if not all(isinstance(file, str) for file in files):
@@ -316,7 +237,7 @@ def _inter_node_names(backend: Section, version: str, console: Console) -> None:
         else:
             continue
         console.out("Failed to init tls cfg")
-        raise _failed("BackendConfig", version, console)
+        raise failed("BackendConfig", version, console)
 
 
 def _say_model_rule(version: str, console: Console, text: str) -> None:
@@ -324,9 +245,3 @@ def _say_model_rule(version: str, console: Console, text: str) -> None:
         console.out(text)
     else:
         console.model("ERROR", text, "model_deploy_config.cpp:50")
-
-
-def _failed(section: str, version: str, console: Console) -> Refused:
-    if version != "1.0.0":
-        console.out(f"ConfigManager init exception: Failed to initialize {section} from JSON.")
-    return Refused(section)

@@ -14,7 +14,8 @@ from lingctl.sandbox.engine.settings.certificate_rules import CertificateRules
 from lingctl.sandbox.engine.settings.fields import BACKEND, SERVER, Field
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault, private_file_fault
 from lingctl.sandbox.engine.settings.schedule_rules import schedule_faults
-from lingctl.sandbox.engine.settings.server_config import RawConfig, Refused, Section, between
+from lingctl.sandbox.engine.settings.sections import Refused, Section
+from lingctl.sandbox.engine.settings.server_config import RawConfig, between
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?\Z")
 _ENGINE = re.compile(r"[a-z]+(_[a-z]+)*\Z")

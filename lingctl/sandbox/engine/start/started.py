@@ -14,17 +14,12 @@ from lingctl.sandbox.engine.settings.server_config import RawConfig
 
 @dataclass
 class Started:
-    """What is known of a node's engine, more with every stage.
-
-    Attributes:
-        ranks: global ranks on this node.
-        world_size: cards of all nodes.
-    """
+    """What is known of a node's engine, more with every stage."""
 
     raw: RawConfig
     table: RankTable | None
-    ranks: tuple[int, ...]
-    world_size: int
+    ranks: tuple[int, ...]  # global ranks on this node
+    world_size: int  # cards of all nodes
     registration: world.Registration | None = None
     group: world.Group = field(default_factory=lambda: world.Group([], is_master=True))
     model: Model | None = None

@@ -8,7 +8,8 @@ from pathlib import Path
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault
 from lingctl.sandbox.engine.settings.rank_table import RankTable, check_values, read_rank_table
-from lingctl.sandbox.engine.settings.server_config import RawConfig, Refused, read_config
+from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config
 from lingctl.sandbox.engine.settings.value_rules import ValueRules
 from lingctl.sandbox.engine.start.started import Started
 from lingctl.sandbox.engine.words.start_lines import configuration_lines

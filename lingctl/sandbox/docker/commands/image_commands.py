@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from lingctl.sandbox.docker.container_commands import print_inspected, print_rows
-from lingctl.sandbox.docker.describe import inspected_image, listed_image
+from lingctl.sandbox.docker.commands.container_lists import print_inspected, print_rows
+from lingctl.sandbox.docker.commands.describe import inspected_image, listed_image
+from lingctl.sandbox.docker.commands.options import read_words
 from lingctl.sandbox.docker.images import LOADED, image_named, images
-from lingctl.sandbox.docker.options import read_words
 from lingctl.sandbox.docker.store import containers
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lingctl.findings import Verdict
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rules.parallel import size_of
+from lingctl.mindie.rules.config.parallel import size_of
 from lingctl.mindie.rules.rule import CODE, Parts, rule, several
 
 _NODES = "layerwiseDisaggregatedMultiNodesInferEnabled"

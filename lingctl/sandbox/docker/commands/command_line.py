@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from lingctl.sandbox.docker import container_commands, image_commands, run_command
-from lingctl.sandbox.docker.describe import API, VERSION
-from lingctl.sandbox.docker.options import read_words
+from lingctl.sandbox.docker.commands import container_commands, image_commands, run_command
+from lingctl.sandbox.docker.commands.describe import API, VERSION
+from lingctl.sandbox.docker.commands.options import read_words
+from lingctl.sandbox.docker.commands.templates import render
 from lingctl.sandbox.docker.store import containers
-from lingctl.sandbox.docker.templates import render
 from lingctl.sandbox.docker.trouble import DockerError
 from lingctl.sandbox.state import this_node
 

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lingctl.sandbox.docker import runtime
-from lingctl.sandbox.docker.container_commands import required
+from lingctl.sandbox.docker.commands.options import Words, read_words
 from lingctl.sandbox.docker.images import Image, image_named
-from lingctl.sandbox.docker.options import Words, read_words
-from lingctl.sandbox.docker.store import Bind, Container, Device, locked, new_name_taken, save
+from lingctl.sandbox.docker.store import Bind, Container, Device, locked, new_name_taken, required, save
 from lingctl.sandbox.docker.streams import flush
 from lingctl.sandbox.docker.supervisor import now
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated

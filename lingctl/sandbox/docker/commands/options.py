@@ -10,15 +10,11 @@ from lingctl.sandbox.docker.trouble import DockerError
 
 @dataclass
 class Words:
-    """What a command line says.
+    """What a command line says."""
 
-    Attributes:
-        flags: values by long name; a flag given twice has two.
-        rest: what is not a flag.
-    """
-
+    # values by long name; a flag given twice has two
     flags: dict[str, list[str]] = field(default_factory=dict)
-    rest: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)  # what is not a flag
 
     def on(self, name: str) -> bool:
         """Whether a switch is set."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.mindie.json_text import NumberTooLarge, as_integer, read_json
-from lingctl.mindie.rules.model import is_name, is_plain_path
-from lingctl.mindie.rules.parallel import size_of
+from lingctl.mindie.rules.config.model import is_name, is_plain_path
+from lingctl.mindie.rules.config.parallel import size_of
 from lingctl.mindie.rules.rule import CODE, Parts, models, rule
 
 # Of a LoRA module's path, in bytes.
