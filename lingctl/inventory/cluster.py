@@ -16,6 +16,7 @@ from lingctl.inventory.sections import (
     Certificates,
     Container,
     Https,
+    Hub,
     Node,
     Paths,
     Section,
@@ -45,6 +46,7 @@ class Cluster(Section):
     inter_node_tls: Certificates | None = Field(
         None, description="TLS between the nodes' daemons; without it plain."
     )
+    hub: Hub = Hub()
     timeouts: Timeouts = Timeouts()
 
     @field_validator("name")
@@ -88,13 +90,17 @@ class Cluster(Section):
         return self
 
     def anchored(self, folder: Path) -> Cluster:
-        """The same, with the certificates' paths relative to ``folder``, which is that of hosts.yaml."""
-        update = {
+        """The same, with the paths of certificates relative to ``folder``, which is that of hosts.yaml."""
+        update: dict[str, Section] = {
             name: given.anchored(folder)
-            for name, given in (("https", self.https), ("inter_node_tls", self.inter_node_tls))
+            for name, given in (
+                ("https", self.https),
+                ("inter_node_tls", self.inter_node_tls),
+                ("hub", self.hub),
+            )
             if given is not None
         }
-        return self.model_copy(update=update) if update else self
+        return self.model_copy(update=update)
 
     @property
     def primary(self) -> Node:

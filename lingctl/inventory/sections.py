@@ -17,6 +17,12 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=forms.PATH)]
 
 
+def _one_or_more(value: object) -> object:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _same_as_address(validated: dict[str, Any]) -> str:
     return str(validated["address"])
 
@@ -40,15 +46,38 @@ class Section(BaseModel):
 
 
 class Ssh(Section):
-    """How to log in. Keys come from an agent or a file; passwords are not supported."""
+    """How to log in. Keys come from an agent or a file; passwords are not supported.
 
-    user: str = Field("root", pattern=forms.LOGIN_NAME, description="Login name.")
-    port: int = Field(22, ge=1, le=65535, description="Port of the SSH server.")
-    key: str | None = Field(
-        None, description="Private key file here; without it the agent and ~/.ssh are tried."
+    What is left out is taken from ssh's own configuration, as ``ssh`` takes it.
+    """
+
+    user: str = Field(
+        "root",
+        pattern=forms.LOGIN_NAME,
+        description="Login name; left out: User of ~/.ssh/config, else root.",
     )
-    known_hosts: str = Field("~/.ssh/known_hosts", description="File with the host keys that are trusted.")
-    connect_timeout: int = Field(5, ge=1, le=300, description="Seconds to wait for a connection.")
+    port: int = Field(
+        22, ge=1, le=65535, description="Port of the SSH server; left out: Port of ~/.ssh/config, else 22."
+    )
+    key: str | None = Field(
+        None,
+        description="Key file here, or the .pub file of a key that the agent holds; no other is tried. "
+        "Left out: IdentityFile of ~/.ssh/config, the agent's keys and the usual files.",
+    )
+    known_hosts: str = Field(
+        "~/.ssh/known_hosts",
+        description="File with the host keys that are trusted, beside /etc/ssh/ssh_known_hosts; "
+        "left out: UserKnownHostsFile of ~/.ssh/config, else this.",
+    )
+    connect_timeout: int = Field(
+        5, ge=1, le=300, description="Seconds to wait for a connection; left out: ConnectTimeout, else 5."
+    )
+    config: str | None = Field(
+        None,
+        min_length=1,
+        description="ssh's configuration file to read in the place of ~/.ssh/config and /etc/ssh/ssh_config; "
+        "none: read none.",
+    )
 
 
 class Container(Section):
@@ -123,6 +152,28 @@ class Serving(Section):
     )
 
 
+class Hub(Section):
+    """The way to the hubs, ModelScope and Hugging Face. Proxies and tokens come from the environment."""
+
+    ca: tuple[str, ...] = Field(
+        (),
+        max_length=8,
+        description="File or files here of authorities that are believed beside the usual ones, PEM or DER: "
+        "that of a proxy which opens TLS.",
+    )
+
+    @field_validator("ca", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return _one_or_more(value)
+
+    def anchored(self, folder: Path) -> Self:
+        """The same, with paths that are relative to ``folder``."""
+        return self.model_copy(
+            update={"ca": tuple(str(folder / Path(name).expanduser()) for name in self.ca)}
+        )
+
+
 class Timeouts(Section):
     """How long lingctl waits, in seconds."""
 
@@ -145,9 +196,7 @@ class Certificates(Section):
     @field_validator("ca", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+        return _one_or_more(value)
 
     def anchored(self, folder: Path) -> Self:
         """The same, with paths that are relative to ``folder``."""
@@ -192,7 +241,7 @@ class NodeSsh(Section):
 class Node(Section):
     """One machine. The first node listed is the primary: it holds rank 0 and answers HTTP."""
 
-    address: str = Field(description="Address to log in to.")
+    address: str = Field(description="Address to log in to, or a Host of ~/.ssh/config.")
     name: str = Field(
         default_factory=_named_by_address,
         pattern=forms.NODE_NAME,

@@ -14,9 +14,8 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.yaml_source import FieldPath
 
 _JUMP = (
-    "hosts.yaml has no jumps: forward each node's SSH port to here, ssh -N -L 2201:NODE:22 USER@BASTION, and "
-    "write address: 127.0.0.1, service_address: NODE and ssh: {port: 2201} for it; or run lingctl on a "
-    "machine inside"
+    "jump hosts are read from ~/.ssh/config: ProxyJump BASTION below Host NODE does what ssh -J does; or run "
+    "lingctl on a machine inside"
 )
 _KEYS_ONLY = "passwords are not supported: put your key there once, ssh-copy-id USER@NODE, or use an agent"
 _INSTEAD: tuple[tuple[str, str], ...] = (

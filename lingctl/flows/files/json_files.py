@@ -16,7 +16,9 @@ def read_document(path: Path) -> dict[str, Any]:
         # MindIE itself refuses more than 10 MB.
         text = read_given(path, 10 << 20, code="file-unreadable").decode()
     except FileNotFoundError as error:
-        raise ConfigurationError("there is no such file", where=str(path), code="file-unreadable") from error
+        raise ConfigurationError(
+            "cannot be read: there is no such file", where=str(path), code="file-unreadable"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError("is not UTF-8 text", where=str(path), code="config-json") from error
     try:
