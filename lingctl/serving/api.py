@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.node.foreign_json import foreign_json
 from lingctl.serving.trouble import ExchangeTrouble, error_fields
 
 ModelKind = Literal["chat", "base"]
@@ -73,8 +74,8 @@ class Dialect:
 def parse_object(payload: bytes) -> Data | ExchangeTrouble:
     """A JSON object, or a Trouble."""
     try:
-        data = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        data = foreign_json(payload)
+    except ValueError as error:
         return _malformed(f"not JSON ({error})", payload)
     return data if isinstance(data, dict) else _malformed("not a JSON object", payload)
 
