@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.ssh.aliases import with_service_addresses
 from lingctl.inventory.yaml_source import FieldPath, YamlSource, read_yaml
 
 # Settings that may also come from the environment; flags and these win over the file.
@@ -52,11 +53,15 @@ def cluster_from(source: YamlSource, environment: Mapping[str, str]) -> Cluster:
             remedy="see a complete example with: lingctl init --show",
             code="hosts-not-a-mapping",
         )
-    data = _with_environment(source.data, environment)
+    data, followed = with_service_addresses(_with_environment(source.data, environment))
     try:
-        return Cluster.model_validate_json(json.dumps(data))
+        cluster = Cluster.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise _explain(error, source, environment) from error
+    for index in followed:
+        # It follows from the address, and is told as what does.
+        cluster.nodes[index].model_fields_set.discard("service_address")
+    return cluster
 
 
 def _with_environment(data: dict[str, object], environment: Mapping[str, str]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")
+_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?$")
 
 
 def _one_or_more(value: object) -> object:
@@ -35,15 +35,38 @@ class Section(BaseModel):
 
 
 class Ssh(Section):
-    """How to log in. Keys come from an agent or a file; passwords are not supported."""
+    """How to log in. Keys come from an agent or a file; passwords are not supported.
 
-    user: str = Field("root", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="Login name.")
-    port: int = Field(22, ge=1, le=65535, description="Port of the SSH server.")
-    key: str | None = Field(
-        None, description="Private key file here; without it the agent and ~/.ssh are tried."
+    What is left out is taken from ssh's own configuration, as ``ssh`` takes it.
+    """
+
+    user: str = Field(
+        "root",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$",
+        description="Login name; left out: User of ~/.ssh/config, else root.",
     )
-    known_hosts: str = Field("~/.ssh/known_hosts", description="File with the host keys that are trusted.")
-    connect_timeout: int = Field(5, ge=1, le=300, description="Seconds to wait for a connection.")
+    port: int = Field(
+        22, ge=1, le=65535, description="Port of the SSH server; left out: Port of ~/.ssh/config, else 22."
+    )
+    key: str | None = Field(
+        None,
+        description="Key file here, or the .pub file of a key that the agent holds; no other is tried. "
+        "Left out: IdentityFile of ~/.ssh/config, the agent's keys and the usual files.",
+    )
+    known_hosts: str = Field(
+        "~/.ssh/known_hosts",
+        description="File with the host keys that are trusted, beside /etc/ssh/ssh_known_hosts; "
+        "left out: UserKnownHostsFile of ~/.ssh/config, else this.",
+    )
+    connect_timeout: int = Field(
+        5, ge=1, le=300, description="Seconds to wait for a connection; left out: ConnectTimeout, else 5."
+    )
+    config: str | None = Field(
+        None,
+        min_length=1,
+        description="ssh's configuration file to read in the place of ~/.ssh/config and /etc/ssh/ssh_config; "
+        "none: read none.",
+    )
 
 
 class Container(Section):
@@ -201,7 +224,7 @@ class NodeSsh(Section):
 class Node(Section):
     """One machine. The first node listed is the primary: it holds rank 0 and answers HTTP."""
 
-    address: str = Field(description="Address to log in to.")
+    address: str = Field(description="Address to log in to, or a Host of ~/.ssh/config.")
     name: str = Field(
         default_factory=_same_as_address,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
@@ -220,7 +243,7 @@ class Node(Section):
     @classmethod
     def _is_host(cls, value: str) -> str:
         if not _HOST.match(value):
-            raise ValueError("is not a host name or an address")
+            raise ValueError("is not a host name, an address or a Host of ~/.ssh/config")
         return value
 
     @field_validator("service_address")

@@ -29,7 +29,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.smoke.ladder import SmokeReport
+from lingctl.serving.smoke.report import SmokeReport
 
 _COMMAND = "lingctl rollback"
 

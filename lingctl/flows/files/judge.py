@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.files.model_config import loadable_model_config
@@ -71,12 +71,8 @@ def _check_model(document: dict[str, Any]) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield Finding(error.code, Verdict.FAILURE, error.what, evidence=error.evidence, remedy=error.remedy)
         return
+    of = Subject("model-config")
     for reason in reasons:
-        yield Finding(
-            "model-config",
-            Verdict.NOTE,
-            reason,
-            remedy="deploy does it; or: lingctl render model-config",
-        )
+        yield of.note(reason, remedy="deploy does it; or: lingctl render model-config")
     if not reasons:
-        yield Finding("model-config", Verdict.PASS, "MindIE with the overlay loads it as it is")
+        yield of.passes("MindIE with the overlay loads it as it is")

@@ -23,21 +23,13 @@ _TOKENS = {"modelscope": ("MODELSCOPE_API_TOKEN",), "huggingface": ("HF_TOKEN", 
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """How to reach one hub.
+    """How to reach one hub."""
 
-    Attributes:
-        hub: which.
-        endpoint: of a mirror; empty for the hub's own.
-        proxy: for HTTP and HTTPS; empty for what the environment of the machine says.
-        token: empty for none.
-        ca: authorities that are believed beside the usual ones, PEM.
-    """
-
-    hub: HubName
-    endpoint: str = ""
-    proxy: str = ""
-    token: str = ""
-    ca: str = ""
+    hub: HubName  # which
+    endpoint: str = ""  # of a mirror; empty for the hub's own
+    proxy: str = ""  # for HTTP and HTTPS; empty for what the environment of the machine says
+    token: str = ""  # empty for none
+    ca: str = ""  # authorities that are believed beside the usual ones, PEM
 
     def __repr__(self) -> str:
         # A token must not reach a log, and a proxy's address may hold a password.

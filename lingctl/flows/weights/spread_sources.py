@@ -37,11 +37,7 @@ def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[s
 
 
 def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
-    """What is wanted, and who can get it.
-
-    Raises:
-        LingctlError: nobody can.
-    """
+    """What is wanted, and who can get it. Raises LingctlError: nobody can."""
     if options.source.kind == "node":
         return _on_nodes(nodes, group)
     if options.source.kind == "folder":

@@ -24,19 +24,12 @@ _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
 class Comparison(NamedTuple):
-    """A folder against a listing.
+    """A folder against a listing."""
 
-    Attributes:
-        right: files that are there with the right digest.
-        wrong: files that are there with other bytes.
-        missing: files that are not there.
-        kept: files that a deploy rewrote, whose original is beside them as ``NAME.bak``.
-    """
-
-    right: Tuple[ListedFile, ...]
-    wrong: Tuple[ListedFile, ...]
-    missing: Tuple[ListedFile, ...]
-    kept: Tuple[ListedFile, ...]
+    right: Tuple[ListedFile, ...]  # files that are there with the right digest
+    wrong: Tuple[ListedFile, ...]  # files that are there with other bytes
+    missing: Tuple[ListedFile, ...]  # files that are not there
+    kept: Tuple[ListedFile, ...]  # files that a deploy rewrote, whose original is beside them as ``NAME.bak``
 
 
 class Place:

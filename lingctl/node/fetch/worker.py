@@ -32,11 +32,7 @@ _RESERVE = 256 << 20
 
 
 def source_of(request: Request, place: Place) -> Source:
-    """The source that a request means.
-
-    Raises:
-        Trouble: there is none of that name, or it cannot work here.
-    """
+    """The source that a request means. Raises Trouble: there is none of that name, or it cannot work here."""
     if request.source in ("modelscope", "huggingface"):
         return HubSource(request, place)
     if request.source == "folder":

@@ -21,19 +21,12 @@ _LIBRARIES = (
 
 
 class SeenAnswer(NamedTuple):
-    """One HTTP answer.
+    """One HTTP answer."""
 
-    Attributes:
-        url: that was asked.
-        status: of HTTP.
-        kind: media type, without parameters.
-        sent_to: where it sends on to; empty for nowhere.
-    """
-
-    url: str
-    status: int
-    kind: str
-    sent_to: str
+    url: str  # that was asked
+    status: int  # of HTTP
+    kind: str  # media type, without parameters
+    sent_to: str  # where it sends on to; empty for nowhere
 
     @property
     def is_page(self) -> bool:

@@ -52,19 +52,12 @@ _BY_STATUS = {
 
 
 class Cause(NamedTuple):
-    """Why something did not come.
+    """Why something did not come."""
 
-    Attributes:
-        code: stable name; ``words.REMEDIES`` has what to do.
-        what: one sentence; empty for what the code says already.
-        again: whether another try may help.
-        after: seconds that the hub asks to wait before it.
-    """
-
-    code: str
-    what: str = ""
-    again: bool = False
-    after: float = 0.0
+    code: str  # stable name; ``words.REMEDIES`` has what to do
+    what: str = ""  # one sentence; empty for what the code says already
+    again: bool = False  # whether another try may help
+    after: float = 0.0  # seconds that the hub asks to wait before it
 
 
 def event_of(

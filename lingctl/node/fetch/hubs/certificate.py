@@ -80,17 +80,11 @@ def _certificate(host: str, port: int) -> Optional[bytes]:
 
 
 class Proxy(NamedTuple):
-    """A proxy on the way.
+    """A proxy on the way."""
 
-    Attributes:
-        host: its name.
-        port: TCP.
-        headers: its login, if it has one. A secret.
-    """
-
-    host: str
-    port: int
-    headers: Dict[str, str]
+    host: str  # its name
+    port: int  # TCP
+    headers: Dict[str, str]  # its login, if it has one. A secret.
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
