@@ -21,6 +21,7 @@ from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions
 from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.given_file import read_given
+from lingctl.node.foreign_json import foreign_json
 
 # Form 1 has no mark of its own: lists in it may lack the line that says where they end.
 _VERSION = 2
@@ -141,7 +142,7 @@ def _write(path: Path, content: object) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
+        content = foreign_json(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
             "no such file",
