@@ -132,7 +132,7 @@ def run_aiohttp(url, count, concurrency):
 
 
 def run_aiperf(url, count, concurrency, program):
-    from lingctl.sandbox.engine.tokenizer_files import write_tokenizer
+    from lingctl.sandbox.engine.tiny_models.tokenizer_files import write_tokenizer
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

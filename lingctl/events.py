@@ -11,23 +11,14 @@ State = Literal["started", "progress", "done", "unchanged", "failed", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to one task on one node.
+    """Something that happened to one task on one node."""
 
-    Attributes:
-        task: stable name, e.g. ``connect`` or ``write config.json``; the same from start to end.
-        state: ``started``, ``progress``, ``done``, ``unchanged``, ``failed`` or ``note``.
-        node: node name, or empty when it concerns this machine or the whole cluster.
-        text: detail for a person.
-        done: amount done so far, bytes unless the text says otherwise.
-        total: amount in all, or None where unknown.
-    """
-
-    task: str
-    state: State
-    node: str = ""
-    text: str = ""
-    done: int = 0
-    total: int | None = None
+    task: str  # stable name, e.g. ``connect`` or ``write config.json``; the same from start to end.
+    state: State  # ``started``, ``progress``, ``done``, ``unchanged``, ``failed`` or ``note``
+    node: str = ""  # node name, or empty when it concerns this machine or the whole cluster
+    text: str = ""  # detail for a person
+    done: int = 0  # amount done so far, bytes unless the text says otherwise
+    total: int | None = None  # amount in all, or None where unknown
 
 
 Listener = Callable[[Event], None]

@@ -30,25 +30,15 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One verdict of one check on one thing.
+    """One verdict of one check on one thing."""
 
-    Attributes:
-        check: stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
-        verdict: pass, note, warning, unknown or failure.
-        message: what is so, one sentence without node and card.
-        node: name of the node, empty for a verdict about the cluster or a file.
-        device: physical id of the card, if the verdict is about one.
-        evidence: the quoted answer that the verdict rests on.
-        remedy: what to type or change.
-    """
-
-    check: str
-    verdict: Verdict
-    message: str
-    node: str = ""
-    device: int | None = None
-    evidence: str = ""
-    remedy: str = ""
+    check: str  # stable name of the check, kebab-case, e.g. ``link`` or ``config-worldSize``.
+    verdict: Verdict  # pass, note, warning, unknown or failure
+    message: str  # what is so, one sentence without node and card
+    node: str = ""  # name of the node, empty for a verdict about the cluster or a file
+    device: int | None = None  # physical id of the card, if the verdict is about one
+    evidence: str = ""  # the quoted answer that the verdict rests on
+    remedy: str = ""  # what to type or change
 
     @property
     def where(self) -> str:
@@ -118,10 +108,6 @@ def ranges(numbers: Sequence[int]) -> str:
 def exit_status_of(answers: Iterable[object], findings: Iterable[Finding]) -> int:
     """What a command ends with that asked several places: the first's error where none could be asked, else
     3 if anything is worse than a note, else 0.
-
-    Args:
-        answers: of every place, or the error of one that could not be asked.
-        findings: the verdicts on them.
     """
     asked = list(answers)
     errors = [answer for answer in asked if isinstance(answer, LingctlError)]

@@ -32,31 +32,21 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run a command on the node; a status other than 0 fails the step.
+    """Run a command on the node; a status other than 0 fails the step."""
 
-    Attributes:
-        command: what to run.
-        timeout: seconds until it is given up.
-        jobs: folder of jobs on the node for a command that outlives the connection (see ``program.job``):
-            the next run of lingctl picks it up instead of starting it anew. Empty for an ordinary one.
-    """
-
-    command: Command
-    timeout: float = 60.0
+    command: Command  # what to run
+    timeout: float = 60.0  # seconds until it is given up
+    # folder of jobs on the node for a command that outlives the connection (see ``program.job``): the next
+    # run of lingctl picks it up instead of starting it anew. Empty for an ordinary one.
     jobs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Fill a folder with a model's weights; for all nodes together, so that they are fetched once.
+    """Fill a folder with a model's weights; for all nodes together, so that they are fetched once."""
 
-    Attributes:
-        repository: on the hub, ``owner/name``.
-        folder: on the node.
-    """
-
-    repository: str
-    folder: str
+    repository: str  # on the hub, ``owner/name``
+    folder: str  # on the node
 
 
 Action = Run | WriteFile | Download
@@ -64,27 +54,16 @@ Action = Run | WriteFile | Download
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change on one node, or the word that nothing has to change.
+    """One change on one node, or the word that nothing has to change."""
 
-    Attributes:
-        stage: when it runs.
-        node: where it runs.
-        title: what it does, an imperative of a few words.
-        state: ``in place`` when already satisfied, else ``change``.
-        reason: why it is needed, or why it is not.
-        actions: what runs, in order; empty when in place.
-        difference: unified diff of a file it writes.
-        interrupts: whether the service is down while it runs.
-    """
-
-    stage: Stage
-    node: str
-    title: str
-    state: Literal["in place", "change"]
-    reason: str
-    actions: tuple[Action, ...] = ()
-    difference: str = ""
-    interrupts: bool = False
+    stage: Stage  # when it runs
+    node: str  # where it runs
+    title: str  # what it does, an imperative of a few words
+    state: Literal["in place", "change"]  # ``in place`` when already satisfied, else ``change``
+    reason: str  # why it is needed, or why it is not
+    actions: tuple[Action, ...] = ()  # what runs, in order; empty when in place
+    difference: str = ""  # unified diff of a file it writes
+    interrupts: bool = False  # whether the service is down while it runs
 
 
 @dataclass(frozen=True, slots=True)

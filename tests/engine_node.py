@@ -18,9 +18,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lingctl.sandbox.engine.checkpoint import make_checkpoint
 from lingctl.sandbox.engine.image import populate_image
 from lingctl.sandbox.engine.stock_config import stock_config
+from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
+from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
+from lingctl.ascend.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 
 
@@ -41,43 +42,35 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What was seen of one node.
-
-    Attributes:
-        cards: by physical id, the asked ones.
-        clock: how far the node's clock is from ours, as (least, most) seconds.
-        listeners: listening TCP sockets.
-        runtime: version of the container runtime.
-        image: id of the container image; None where the runtime has none of that name.
-        service: whether this cluster's own daemon runs.
-        paths: whether each is there; one that cannot be looked at is left out.
-        digests: sha256 by path, or ``absent``; one that cannot be read is left out.
-        pod: of an A3, by physical id.
-        complete: whether every question was answered.
-    """
+    """What was seen of one node."""
 
     node: str
-    cards: Mapping[int, CardFacts]
+    cards: Mapping[int, CardFacts]  # by physical id, the asked ones
     dev: tuple[int, ...] | Unread
     pci: tuple[str, ...] | Unread
     npus: npu_smi.NpuTable | Unread
-    chips: tuple[npu_smi.MappedChip, ...] | Unread
+    chips: tuple[npu_map.MappedChip, ...] | Unread
     driver: versions.Version | Unread
     firmware: versions.Version | Unread
     conf: conf.Conf | Unread
-    clock: tuple[float, float] | Unread
-    listeners: tuple[host.ListeningSocket, ...] | Unread
+    clock: tuple[float, float] | Unread  # how far the node's clock is from ours, as (least, most) seconds
+    listeners: tuple[host.ListeningSocket, ...] | Unread  # listening TCP sockets
     memory: tuple[int, int] | Unread
     disks: tuple[host.Disk, ...] | Unread
-    runtime: str | Unread
-    image: str | Unread | None
-    service: bool | Unread
-    paths: Mapping[str, bool] | Unread
-    digests: Mapping[str, str] | Unread
+    runtime: str | Unread  # version of the container runtime
+    image: str | Unread | None  # id of the container image; None where the runtime has none of that name
+    service: bool | Unread  # whether this cluster's own daemon runs
+    paths: Mapping[str, bool] | Unread  # whether each is there; one that cannot be looked at is left out
+    digests: Mapping[str, str] | Unread  # sha256 by path, or ``absent``; one that cannot be read is left out
     firewall: tuple[str, ...] | Unread
     hostname: str | Unread
-    pod: Mapping[int, PodFacts] = field(default_factory=dict)
-    complete: bool = True
+    pod: Mapping[int, PodFacts] = field(default_factory=dict)  # of an A3, by physical id
+    complete: bool = True  # whether every question was answered
+
+    @property
+    def rows(self) -> CardRows:
+        """Which row of npu-smi is which card."""
+        return card_rows(self.npus, self.chips, self.dev)
 
     @property
     def generation(self) -> devices.CardGeneration:

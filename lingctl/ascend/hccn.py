@@ -56,19 +56,14 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The TLS switch of a card's sockets.
+    """The TLS switch of a card's sockets."""
 
-    Attributes:
-        switch: 0 or 1; None where no certificate is installed, which works like 0.
-        preset: whether the certificate is the one from the factory; None where the driver does not say.
-        expired: whether a certificate has expired; None where not every certificate's state is told.
-        issuers: issuers of the certificates, to compare cards with each other.
-    """
-
-    switch: int | None
+    switch: int | None  # 0 or 1; None where no certificate is installed, which works like 0
+    # whether the certificate is the one from the factory; None where the driver does not say
     preset: bool | None = None
+    # whether a certificate has expired; None where not every certificate's state is told
     expired: bool | None = None
-    issuers: tuple[str, ...] = ()
+    issuers: tuple[str, ...] = ()  # issuers of the certificates, to compare cards with each other
 
     @property
     def effective(self) -> int:
@@ -78,19 +73,12 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """What a card hears from the other end of its cable by LLDP.
+    """What a card hears from the other end of its cable by LLDP."""
 
-    Attributes:
-        port: the neighbour's interface, e.g. ``400GE1/1/20:2``.
-        chassis: its MAC address or what it calls itself.
-        kind: ``switch``, ``card`` (a direct cable) or empty.
-        max_frame: largest frame it takes, in bytes.
-    """
-
-    port: str
-    chassis: str = ""
-    kind: Literal["switch", "card", ""] = ""
-    max_frame: int | None = None
+    port: str  # the neighbour's interface, e.g. ``400GE1/1/20:2``.
+    chassis: str = ""  # its MAC address or what it calls itself
+    kind: Literal["switch", "card", ""] = ""  # ``switch``, ``card`` (a direct cable) or empty
+    max_frame: int | None = None  # largest frame it takes, in bytes
 
 
 def read_address(answer: Answer | None) -> DeviceAddress | Unread | None:

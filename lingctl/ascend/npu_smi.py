@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
+from lingctl.ascend.unread import CUT_SHORT, Unread, is_number, unread, whole
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
@@ -19,9 +19,10 @@ class Chip:
     """One chip in the table of ``npu-smi info``.
 
     Attributes:
-        npu: the NPU id; the physical id too where a package holds one chip (A1, A2).
+        npu: the NPU id, by which npu-smi is asked; ``card_rows`` tells which card of /dev it is.
         chip: number within the package.
         physical: physical id, where the table has one (A3).
+        logic: number of the chip among those that the driver found, where the table has one (310P).
         health: ``OK``, ``Warning``, ``Alarm``, ``Critical`` or what else it says.
         hbm_used_mb, hbm_total_mb: memory; None on products without HBM.
     """
@@ -34,11 +35,7 @@ class Chip:
     bus: str
     hbm_used_mb: int | None = None
     hbm_total_mb: int | None = None
-
-    @property
-    def card(self) -> int:
-        """The id that hccn_tool and /dev use."""
-        return self.npu if self.physical is None else self.physical
+    logic: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +71,6 @@ class NpuTable:
 
 
 @dataclass(frozen=True, slots=True)
-class MappedChip:
-    """One row of ``npu-smi info -m``; the management controllers are left out."""
-
-    npu: int
-    chip: int
-    physical: int | None
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class PodPlace:
     """``npu-smi info -t spod-info``: where a die stands in its super-pod. 0 is a valid pod id."""
 
@@ -103,11 +90,6 @@ def table_command() -> Command:
     return command("npu-smi", "info")
 
 
-def map_command() -> Command:
-    """Which chip is which."""
-    return command("npu-smi", "info", "-m")
-
-
 def pod_command(npu: int, chip: int) -> Command:
     """Super-pod numbers of one die."""
     return command("npu-smi", "info", "-t", "spod-info", "-i", npu, "-c", chip)
@@ -124,18 +106,19 @@ def read_table(answer: Answer | None) -> NpuTable | Unread:
     upper, titled, lower = _parts(text[head.end() :])
     if not upper:
         return unread(answer, CUT_SHORT)
-    has_physical = bool(re.search(r"^\|\s*Chip\s+Phy-ID", upper[0], re.MULTILINE))
+    titled_id = re.match(r"\s*\|\s*Chip\s+(Phy-ID|Device)\b", upper[0])
+    second_id = titled_id.group(1) if titled_id else ""
     has_hbm = "HBM-Usage" in upper[0]
     rows = [line for line in upper[1:] if not _is_border(line)]
     chips: list[Chip] = []
     for first, second in zip(rows[::2], rows[1::2], strict=False):
-        chip = _chip(_cells(first), _cells(second), has_physical, has_hbm)
+        chip = _chip(_cells(first), _cells(second), second_id, has_hbm)
         if chip is None:
             return unread(answer, f"a row of the table is not understood: {first.strip()[:80]}")
         chips.append(chip)
     if not chips:
         return unread(answer, "the table shows no card")
-    if len(rows) % 2 or len({chip.card for chip in chips}) < len(chips):
+    if len(rows) % 2 or _twice(chips):
         return unread(answer, CUT_SHORT if len(rows) % 2 else "the table shows a card twice")
     processes, told = _processes(lower)
     complete = "may not be completely installed" not in answer.stdout
@@ -158,43 +141,6 @@ def _parts(text: str) -> tuple[list[str], bool, list[str]]:
 
 def _is_border(line: str) -> bool:
     return re.fullmatch(r"\+[-=+]*\+", line.strip()) is not None
-
-
-def read_map(answer: Answer | None) -> tuple[MappedChip, ...] | Unread:
-    """``npu-smi info -m``: older drivers print no physical id, the 950 a slot id instead of a logic id."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    lines = [line.strip() for line in seen.stdout.splitlines() if line.strip()]
-    heads = [line for line in lines if line.startswith("NPU ID")]
-    if len(heads) != 1 or lines[0] != heads[0]:
-        return unread(seen)
-    names = re.split(r"\s{2,}", heads[0])
-    chips: list[MappedChip] = []
-    controllers: set[int] = set()
-    for line in lines[1:]:
-        words = line.split(None, len(names) - 1)
-        row = dict(zip(names, words, strict=False))
-        if len(words) != len(names) or not _number(row["NPU ID"]) or not _number(row.get("Chip ID", "")):
-            return unread(seen, f"a row is not understood: {line[:100]}")
-        if row["Chip Name"].strip().lower() == "mcu":
-            controllers.add(int(row["NPU ID"]))
-            continue
-        physical = row.get("Chip Phy-ID")
-        if physical is not None and not _number(physical):
-            return unread(seen, f"a chip without a physical id: {line[:100]}")
-        chips.append(
-            MappedChip(
-                int(row["NPU ID"]),
-                int(row["Chip ID"]),
-                None if physical is None else int(physical),
-                row["Chip Name"].strip(),
-            )
-        )
-    # Where packages have a controller, it is the last row of each.
-    if chips and chips[-1].npu not in controllers and chips[0].npu in controllers:
-        return unread(seen, CUT_SHORT)
-    return tuple(chips) if chips else unread(seen, "no chip is listed")
 
 
 def read_pod(answer: Answer | None) -> PodPlace | Unread:
@@ -220,29 +166,39 @@ def _cells(line: str) -> list[list[str]]:
     return [cell.split() for cell in text.strip("|").split("|")]
 
 
-def _chip(first: list[list[str]], second: list[list[str]], has_physical: bool, has_hbm: bool) -> Chip | None:
+def _twice(chips: list[Chip]) -> bool:
+    """Whether a chip stands there twice, or a number that is one chip's alone."""
+    columns: tuple[list[object], ...] = (
+        [(chip.npu, chip.chip) for chip in chips],
+        [chip.physical for chip in chips if chip.physical is not None],
+    )
+    return any(len(set(column)) < len(column) for column in columns)
+
+
+def _chip(first: list[list[str]], second: list[list[str]], second_id: str, has_hbm: bool) -> Chip | None:
     """One chip from its two rows; None where they are not two rows of a chip."""
     if len(first) != 3 or len(second) != 3:
         return None
     ids = second[0]
     if len(first[0]) < 2 or not first[1] or not ids or not second[1]:
         return None
-    if not _number(first[0][0]) or not all(_number(word) for word in ids[: 1 + has_physical]):
+    if not is_number(first[0][0]) or not all(is_number(word) for word in ids[: 1 + bool(second_id)]):
         return None
     # Second row, last cell: AICore(%), then pairs of used / total; the second pair, if any, is the HBM's.
     pairs = re.findall(r"([0-9]+)\s*/\s*([0-9]+)", " ".join(second[2]))
-    if len(ids) < 1 + has_physical or (has_hbm and len(pairs) < 2):
+    if len(ids) < 1 + bool(second_id) or (has_hbm and len(pairs) < 2):
         return None
     hbm = pairs[1] if has_hbm else None
     return Chip(
         int(first[0][0]),
         int(ids[0]),
-        int(ids[1]) if has_physical else None,
+        int(ids[1]) if second_id == "Phy-ID" else None,
         " ".join(first[0][1:]),
         " ".join(first[1]),
         second[1][0],
         int(hbm[0]) if hbm else None,
         int(hbm[1]) if hbm else None,
+        int(ids[1]) if second_id == "Device" else None,
     )
 
 
@@ -257,13 +213,8 @@ def _processes(lines: list[str]) -> tuple[tuple[CardProcess, ...], set[int]]:
             told.add(int(none.group(1)))
         elif len(cells) == 4 and len(cells[0]) == 2 and cells[1] and cells[3]:
             numbers = (*cells[0], cells[1][0], cells[3][0])
-            if all(_number(word) for word in numbers):
+            if all(is_number(word) for word in numbers):
                 npu, chip, pid, memory = map(int, numbers)
                 found.append(CardProcess(npu, chip, pid, " ".join(cells[2]), memory))
                 told.add(npu)
     return tuple(found), told
-
-
-def _number(word: str) -> bool:
-    """Whether it is a number as the tools print ids: no sign, and no digits of other scripts."""
-    return re.fullmatch(r"[0-9]{1,9}", word) is not None

@@ -23,18 +23,12 @@ _TIME = r"recv seq[=: ]\s*\d+,\s*time\s*[:=]\s*([\d.]+)\s*(ms|us)"
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """What a ping saw.
+    """What a ping saw."""
 
-    Attributes:
-        sent: packets; 0 where the tool gave no count.
-        received: answers.
-        slowest_ms: longest round trip, None without an answer.
-        trouble: ``too-long`` or ``unreachable`` where the tool says so; ``plane`` for an HCCS plane in error.
-    """
-
-    sent: int
-    received: int
-    slowest_ms: float | None = None
+    sent: int  # packets; 0 where the tool gave no count
+    received: int  # answers
+    slowest_ms: float | None = None  # longest round trip, None without an answer
+    # ``too-long`` or ``unreachable`` where the tool says so; ``plane`` for an HCCS plane in error
     trouble: Literal["", "too-long", "unreachable", "plane"] = ""
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lingctl.ascend import conf, devices, hccn, host, npu_smi, signal, versions, vnic
+from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
 from lingctl.ascend.facts import CardFacts, NodeFacts, PodFacts
 from lingctl.ascend.unread import Unread
 from lingctl.inventory.runtime import DOCKER, Runtime
@@ -21,25 +21,15 @@ _QUERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """What to ask one node.
+    """What to ask one node."""
 
-    Attributes:
-        cards: physical ids.
-        disks: paths whose free space matters.
-        paths: files and folders that the container needs from the host.
-        digests: files and folders that must be the same on all nodes.
-        image: the container image.
-        runtime: what would run it.
-        service: command that tells whether this cluster's daemon runs there.
-    """
-
-    cards: tuple[int, ...]
-    disks: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
-    image: str = ""
-    runtime: Runtime = DOCKER
-    service: Command | None = None
+    cards: tuple[int, ...]  # physical ids
+    disks: tuple[str, ...] = ()  # paths whose free space matters
+    paths: tuple[str, ...] = ()  # files and folders that the container needs from the host
+    digests: tuple[str, ...] = ()  # files and folders that must be the same on all nodes
+    image: str = ""  # the container image
+    runtime: Runtime = DOCKER  # what would run it
+    service: Command | None = None  # command that tells whether this cluster's daemon runs there
 
 
 _CARD: Mapping[str, str] = {
@@ -66,7 +56,7 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("dev", devices.dev_command()),
         Question("pci", devices.pci_command()),
         Question("npus", npu_smi.table_command(), 30),
-        Question("chips", npu_smi.map_command(), 30),
+        Question("chips", npu_map.map_command(), 30),
         Question("driver", versions.version_file_command(versions.DRIVER)),
         Question("firmware", versions.version_file_command(versions.FIRMWARE)),
         Question("conf", conf.read_conf_command()),
@@ -101,7 +91,8 @@ def glance_questions(request: NodeRequest) -> list[Question]:
     return [
         Question("clock", host.clock_command(), 5),
         Question("dev", devices.dev_command(), 5),
-        Question("npus", npu_smi.table_command(), 15),
+        Question("npus", npu_smi.table_command(), 12),
+        Question("chips", npu_map.map_command(), 8),
         Question("disks", host.disks_command(request.disks), 10),
         *(replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",))),
     ]
@@ -109,16 +100,14 @@ def glance_questions(request: NodeRequest) -> list[Question]:
 
 def pod_questions(facts: NodeFacts) -> list[Question]:
     """What an A3 is asked about its super-pod; nothing of other generations."""
-    if facts.generation != "A3" or isinstance(facts.chips, Unread):
+    if facts.generation != "A3":
         return []
     asked = []
-    for chip in facts.chips:
-        if chip.physical is not None and chip.physical in facts.cards:
-            group = f"card:{chip.physical}"
-            place = npu_smi.pod_command(chip.npu, chip.chip)
-            asked.append(Question(f"pod:{chip.physical}:place", place, _QUERY_SECONDS, group))
-            inner = hccn.query(chip.physical, "vnic")
-            asked.append(Question(f"pod:{chip.physical}:vnic", inner, _QUERY_SECONDS, group))
+    for card, place in facts.rows.places.items():
+        if card in facts.cards:
+            group = f"card:{card}"
+            asked.append(Question(f"pod:{card}:place", npu_smi.pod_command(*place), _QUERY_SECONDS, group))
+            asked.append(Question(f"pod:{card}:vnic", hccn.query(card, "vnic"), _QUERY_SECONDS, group))
     return asked
 
 
@@ -139,7 +128,7 @@ def read_facts(
         dev=devices.read_dev(answers.get("dev")),
         pci=devices.read_pci(answers.get("pci")),
         npus=npu_smi.read_table(answers.get("npus")),
-        chips=npu_smi.read_map(answers.get("chips")),
+        chips=npu_map.read_map(answers.get("chips")),
         driver=versions.read_version(answers.get("driver")),
         firmware=versions.read_version(answers.get("firmware")),
         conf=conf.read_conf(answers.get("conf")),

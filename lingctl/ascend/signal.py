@@ -21,17 +21,11 @@ _LONG_GAP_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class LinkHistory:
-    """``-link_stat -g``.
+    """``-link_stat -g``."""
 
-    Attributes:
-        records: (time, ``UP`` or ``DOWN``), oldest first.
-        ups: times that the link came up.
-        downs: times that it went down; None where the driver does not count.
-    """
-
-    records: tuple[tuple[datetime, str], ...]
-    ups: int
-    downs: int | None = None
+    records: tuple[tuple[datetime, str], ...]  # (time, ``UP`` or ``DOWN``), oldest first
+    ups: int  # times that the link came up
+    downs: int | None = None  # times that it went down; None where the driver does not count
 
     @property
     def missing(self) -> int:
@@ -61,23 +55,17 @@ class LinkHistory:
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """``-optical -g``. Powers in mW, by lane.
+    """``-optical -g``. Powers in mW, by lane."""
 
-    Attributes:
-        present: whether a module is plugged in.
-        tx, rx: power of each lane; None where it is not told.
-        tx_limits, rx_limits: the module's own (low, high); None where they are not told.
-        lost: names of the Los and LoL flags that are raised.
-        flags: whether all four flags are told.
-    """
-
-    present: bool
+    present: bool  # whether a module is plugged in
+    # tx, rx: power of each lane; None where it is not told
     tx: tuple[float | None, ...] = ()
     rx: tuple[float | None, ...] = ()
+    # tx_limits, rx_limits: the module's own (low, high); None where they are not told
     tx_limits: tuple[float, float] | None = None
     rx_limits: tuple[float, float] | None = None
-    lost: tuple[str, ...] = ()
-    flags: bool = False
+    lost: tuple[str, ...] = ()  # names of the Los and LoL flags that are raised
+    flags: bool = False  # whether all four flags are told
 
     @property
     def untold(self) -> tuple[str, ...]:

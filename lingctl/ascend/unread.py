@@ -69,17 +69,11 @@ _MOST_QUOTED = 400
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What was asked has no answer that can be understood.
+    """What was asked has no answer that can be understood."""
 
-    Attributes:
-        reason: kind of trouble.
-        text: the same in words.
-        quote: the answer itself, shortened.
-    """
-
-    reason: Reason
-    text: str
-    quote: str = ""
+    reason: Reason  # kind of trouble
+    text: str  # the same in words
+    quote: str = ""  # the answer itself, shortened
 
 
 def refusal(answer: Answer) -> Unread | None:
@@ -138,6 +132,16 @@ def closed(answer: Answer | None) -> Answer | Unread:
     return Answer(body, seen.stderr, seen.exit_status)
 
 
+def has_closing(asked: Command) -> bool:
+    """Whether a command is one of ``closing``, whose answer has to end with that line."""
+    return _END in asked.text
+
+
+def is_closed(answer: Answer) -> bool:
+    """Whether an answer ends with the closing line."""
+    return answer.stdout.endswith(f"{_END}\n")
+
+
 def close(text: str) -> str:
     """What ``closing`` would print after ``text``; for answers that were captured without it."""
     return f"{text}{_END}\n"
@@ -159,3 +163,8 @@ def quote(answer: Answer) -> str:
     """What was said, both streams, shortened for a finding."""
     said = "\n".join(part.strip("\n") for part in (answer.stdout, answer.stderr) if part.strip())
     return said if len(said) <= _MOST_QUOTED else f"{said[:_MOST_QUOTED]}…"
+
+
+def is_number(word: str) -> bool:
+    """Whether it is a number as the tools print ids: no sign, and no digits of other scripts."""
+    return re.fullmatch(r"[0-9]{1,9}", word) is not None

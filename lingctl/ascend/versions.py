@@ -18,14 +18,10 @@ FIRMWARE = "/usr/local/Ascend/firmware/version.info"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A package's version.
+    """A package's version."""
 
-    Attributes:
-        version: of the package.
-        firmware: (lowest, highest) firmware that a driver works with; None where it does not say.
-    """
-
-    version: str
+    version: str  # of the package
+    # (lowest, highest) firmware that a driver works with; None where it does not say
     firmware: tuple[str, str] | None = None
 
 

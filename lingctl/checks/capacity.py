@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.unread import Unread
 from lingctl.engine.capacity import capacity_findings
 from lingctl.engines import engine_of
 from lingctl.findings import Finding
@@ -19,8 +18,6 @@ def check_capacity(
     """One verdict on the cluster, or an unknown for each card whose memory was not read.
 
     Args:
-        cluster: model, cards and serving limits.
-        facts: what the nodes said, by name.
         shape: of the downloaded config.json, if known (``inventory.model_config.shape_of``).
     """
     memory = {name: card_memory(node) for name, node in facts.items()}
@@ -29,6 +26,4 @@ def check_capacity(
 
 def card_memory(facts: NodeFacts) -> dict[int, int]:
     """Memory in MB by physical id, of the cards that npu-smi told."""
-    if isinstance(facts.npus, Unread):
-        return {}
-    return {chip.card: chip.hbm_total_mb for chip in facts.npus.chips if chip.hbm_total_mb}
+    return {card: chip.hbm_total_mb for card, chip in facts.rows.chips.items() if chip.hbm_total_mb}

@@ -9,17 +9,17 @@ from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.hccn import DeviceAddress
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
-from lingctl.checks import port_signal, roce
-from lingctl.checks.address import judge_address
-from lingctl.checks.cards import answers, count_findings, judge_card, judge_tool
-from lingctl.checks.cluster import cluster_findings
-from lingctl.checks.conf import conf_findings
-from lingctl.checks.mesh import Hit, mesh_findings
+from lingctl.checks.between.cluster import cluster_findings
+from lingctl.checks.cards import port_signal, roce
+from lingctl.checks.cards.address import judge_address
+from lingctl.checks.cards.conf import conf_findings
+from lingctl.checks.cards.count import answers, count_findings, judge_card, judge_tool
+from lingctl.checks.cards.surroundings import Surroundings, surroundings_of
 from lingctl.checks.nodes import node_findings
-from lingctl.checks.reachability import reach_findings
+from lingctl.checks.reach.mesh import Hit, mesh_findings
+from lingctl.checks.reach.reachability import reach_findings
 from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
-from lingctl.checks.surroundings import Surroundings, surroundings_of
 from lingctl.findings import Finding, Verdict
 
 # Inside one server nothing needs the cards' RoCE ports: HCCS carries it.
@@ -53,21 +53,14 @@ ROCE_CHECKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything that was found out.
+    """Everything that was found out."""
 
-    Attributes:
-        facts: by node, of those that answered.
-        lost: why a node did not answer, by node.
-        reached: what each node could reach over the host network.
-        hits: pings of the mesh; None when it was not asked for.
-        left_out: pings that the time limit cut.
-    """
-
-    facts: Mapping[str, NodeFacts]
-    lost: Mapping[str, Finding] = field(default_factory=dict)
+    facts: Mapping[str, NodeFacts]  # by node, of those that answered
+    lost: Mapping[str, Finding] = field(default_factory=dict)  # why a node did not answer, by node
+    # what each node could reach over the host network
     reached: Mapping[str, Mapping[tuple[str, int], Reached] | Unread] = field(default_factory=dict)
-    hits: tuple[Hit, ...] | None = None
-    left_out: int = 0
+    hits: tuple[Hit, ...] | None = None  # pings of the mesh; None when it was not asked for
+    left_out: int = 0  # pings that the time limit cut
 
 
 def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:

@@ -15,8 +15,8 @@ from lingctl.ascend.host import Disk, ListeningSocket
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
-from lingctl.checks.card_health import card_health_findings, own_service
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.health import card_health_findings, own_service
+from lingctl.checks.cards.roce import unknown
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 

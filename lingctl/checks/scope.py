@@ -13,45 +13,29 @@ CardPlace = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class NodeScope:
-    """One node.
-
-    Attributes:
-        cards: physical ids to use.
-        address: where the other nodes reach it; empty on a machine alone.
-        paths: host files and folders that the container needs.
-    """
+    """One node."""
 
     name: str
-    cards: tuple[int, ...]
-    address: str = ""
-    paths: tuple[str, ...] = ()
+    cards: tuple[int, ...]  # physical ids to use
+    address: str = ""  # where the other nodes reach it; empty on a machine alone
+    paths: tuple[str, ...] = ()  # host files and folders that the container needs
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Everything that is checked.
+    """Everything that is checked."""
 
-    Attributes:
-        nodes: in order; the first is the primary.
-        ports: ports that the service needs on the primary, by what they are for.
-        shared_ports: ports that it needs on every node.
-        disks: paths that need free space.
-        digests: what must be the same on all nodes, as {path: what it is}.
-        image: the container image.
-        runtime: what would run it.
-        service: shell text that tells whether this cluster's daemon runs on a node.
-        driver: the oldest line of drivers that the image's CANN works with; empty where none is known.
-    """
-
-    nodes: tuple[NodeScope, ...]
+    nodes: tuple[NodeScope, ...]  # in order; the first is the primary
+    # ports that the service needs on the primary, by what they are for
     ports: Mapping[str, int] = field(default_factory=dict)
-    shared_ports: Mapping[str, int] = field(default_factory=dict)
-    disks: tuple[str, ...] = ()
+    shared_ports: Mapping[str, int] = field(default_factory=dict)  # ports that it needs on every node
+    disks: tuple[str, ...] = ()  # paths that need free space
+    # what must be the same on all nodes, as {path: what it is}
     digests: Mapping[str, str] = field(default_factory=dict)
-    image: str = ""
-    runtime: Runtime = DOCKER
-    service: str = ""
-    driver: str = ""
+    image: str = ""  # the container image
+    runtime: Runtime = DOCKER  # what would run it
+    service: str = ""  # shell text that tells whether this cluster's daemon runs on a node
+    driver: str = ""  # the oldest line of drivers that the image's CANN works with; empty where none is known
 
     @property
     def multi_node(self) -> bool:
@@ -64,11 +48,7 @@ class Scope:
         return self.nodes[0]
 
     def node(self, name: str) -> NodeScope:
-        """The node of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node

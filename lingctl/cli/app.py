@@ -20,34 +20,34 @@ EPILOG = (
     "4 unreachable or not logged in, 5 locked, 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 )
 
-# In the order of the work, each in a line of `lingctl -h`. A module under cli/ has a function of the verb's
-# name, or an ``app`` with verbs of its own.
+# In the order of the work, each in a line of `lingctl -h`, with its module under cli/, which has a function
+# of the verb's name, or an ``app`` with verbs of its own.
 VERBS = {
-    "init": "Write a commented hosts.yaml to start from.",
-    "models": "List the Ling models: size, context, what fits.",
-    "capacity": "Tell whether a model fits, and how long a context.",
-    "check-network": "Check cards, links, hosts and the ways between them.",
-    "download": "Download weights, every byte verified.",
-    "verify-weights": "Check that weights are whole.",
-    "convert": "Convert .bin checkpoints to safetensors.",
-    "render": "Write or check MindIE's files.",
-    "patch": "See, apply and revert the ATB overlay.",
-    "npu-check": "Compute on every card, add up over all of them.",
-    "deploy": "Bring every node to what hosts.yaml asks; prove it.",
-    "smoke-test": "Prove that the service answers.",
-    "bench": "Measure how fast it answers.",
-    "status": "Show what runs where.",
-    "logs": "Print what MindIE prints on every node.",
-    "stop": "Stop the service.",
-    "restart": "Stop it and start it again as it is.",
-    "releases": "List what was deployed, and when.",
-    "rollback": "Go back to an earlier release.",
-    "collect": "Pack the evidence of a failure.",
-    "export": "Write the service for Kubernetes.",
-    "audit": "Show every change made on the nodes.",
-    "lock": "See or release the cluster's lock.",
-    "bundle": "Make one archive for a site without a network.",
-    "sandbox": "An emulated cluster to try all this on.",
+    "init": ("files.init", "Write a commented hosts.yaml to start from."),
+    "models": ("weights.models", "List the Ling models: size, context, what fits."),
+    "capacity": ("weights.capacity", "Tell whether a model fits, and how long a context."),
+    "check-network": ("network.check_network", "Check cards, links, hosts and the ways between them."),
+    "download": ("weights.download", "Download weights, every byte verified."),
+    "verify-weights": ("weights.verify_weights", "Check that weights are whole."),
+    "convert": ("weights.convert", "Convert .bin checkpoints to safetensors."),
+    "render": ("files.render", "Write or check MindIE's files."),
+    "patch": ("patch", "See, apply and revert the ATB overlay."),
+    "npu-check": ("network.npu_check", "Compute on every card, add up over all of them."),
+    "deploy": ("change.deploy", "Bring every node to what hosts.yaml asks; prove it."),
+    "smoke-test": ("serve.smoke_test", "Prove that the service answers."),
+    "bench": ("serve.bench", "Measure how fast it answers."),
+    "status": ("look.status", "Show what runs where."),
+    "logs": ("look.logs", "Print what MindIE prints on every node."),
+    "stop": ("change.stop", "Stop the service."),
+    "restart": ("change.restart", "Stop it and start it again as it is."),
+    "releases": ("change.releases", "List what was deployed, and when."),
+    "rollback": ("change.rollback", "Go back to an earlier release."),
+    "collect": ("look.collect", "Pack the evidence of a failure."),
+    "export": ("files.export", "Write the service for Kubernetes."),
+    "audit": ("look.audit", "Show every change made on the nodes."),
+    "lock": ("change.lock", "See or release the cluster's lock."),
+    "bundle": ("bundle", "Make one archive for a site without a network."),
+    "sandbox": ("sandbox", "An emulated cluster to try all this on."),
 }
 
 
@@ -101,12 +101,11 @@ def _global_options(
 
 def register_verbs() -> None:
     """Add every verb: a function as a command, a sub-application as a group."""
-    for verb, meaning in VERBS.items():
-        name = verb.replace("-", "_")
-        module = importlib.import_module(f"lingctl.cli.{name}")
+    for verb, (place, meaning) in VERBS.items():
+        module = importlib.import_module(f"lingctl.cli.{place}")
         group = getattr(module, "app", None)
         if group is None:
-            app.command(verb, short_help=meaning)(getattr(module, name))
+            app.command(verb, short_help=meaning)(getattr(module, verb.replace("-", "_")))
         else:
             app.add_typer(group, name=verb, short_help=meaning)
 

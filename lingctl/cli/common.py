@@ -52,11 +52,7 @@ def optional_cluster(nodes: Path | None) -> Cluster | None:
 
 
 def required_cluster(nodes: Path | None) -> Cluster:
-    """The cluster of ``hosts_file``.
-
-    Raises:
-        ConfigurationError: there is none, or it is wrong.
-    """
+    """The cluster of ``hosts_file``. Raises ConfigurationError: there is none, or it is wrong."""
     from lingctl.inventory.load import load_cluster
 
     return load_cluster(hosts_file(nodes) or DEFAULT_HOSTS)

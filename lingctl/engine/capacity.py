@@ -18,19 +18,12 @@ OVERHEAD_GIB = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a model is asked to serve.
+    """How a model is asked to serve."""
 
-    Attributes:
-        sequence: longest sequence in tokens, input and output together.
-        longest_input: longest input in tokens.
-        longest_output: most tokens of one answer.
-        fraction: share of each card's memory that the engine may use.
-    """
-
-    sequence: int
-    longest_input: int
-    longest_output: int
-    fraction: float
+    sequence: int  # longest sequence in tokens, input and output together
+    longest_input: int  # longest input in tokens
+    longest_output: int  # most tokens of one answer
+    fraction: float  # share of each card's memory that the engine may use
 
     @property
     def tokens(self) -> int:
@@ -40,31 +33,18 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one card has to hold.
+    """What one card has to hold."""
 
-    Attributes:
-        ranks: cards in all.
-        hbm_gib: nominal memory of a card.
-        usable_gib: what the engine may use of it.
-        weights_gib: weights on each card.
-        overhead_gib: kept for workspace and runtime.
-        cache_gib: what is left for the KV cache; negative if nothing is.
-        token_bytes: KV cache of one token on each card.
-        needed_tokens: what one request of the longest kind needs.
-        window: tokens of the model's native window.
-        uneven: why the model cannot be cut into so many ranks; empty if it can.
-    """
-
-    ranks: int
-    hbm_gib: float
-    usable_gib: float
-    weights_gib: float
-    overhead_gib: float
-    cache_gib: float
-    token_bytes: int
-    needed_tokens: int
-    window: int
-    uneven: str
+    ranks: int  # cards in all
+    hbm_gib: float  # nominal memory of a card
+    usable_gib: float  # what the engine may use of it
+    weights_gib: float  # weights on each card
+    overhead_gib: float  # kept for workspace and runtime
+    cache_gib: float  # what is left for the KV cache; negative if nothing is
+    token_bytes: int  # KV cache of one token on each card
+    needed_tokens: int  # what one request of the longest kind needs
+    window: int  # tokens of the model's native window
+    uneven: str  # why the model cannot be cut into so many ranks; empty if it can
 
     @property
     def blocks(self) -> int:
@@ -146,12 +126,9 @@ class Capacity(Protocol):
         """What each card has to hold, and what is left for the KV cache.
 
         Args:
-            shape: the model's architecture.
             window: tokens of its native window.
             ranks: cards in all; every one holds a slice.
             hbm_gib: nominal memory of a card, e.g. 64.
-            load: how it is to serve.
-            overhead_gib: to keep for workspace and runtime.
         """
 
     def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
@@ -170,8 +147,6 @@ def capacity_findings(
     """Whether a cluster's model fits its cards: one finding, or one for each card whose memory is not known.
 
     Args:
-        capacity: the arithmetic of its engine.
-        cluster: model, cards and serving limits.
         memory_mb: memory that npu-smi shows for each card, in MB, by node and physical id.
         shape: from the downloaded config.json, if known; else the catalogue's.
     """

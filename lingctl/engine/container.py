@@ -53,10 +53,7 @@ def container_of(
     """The container of one node, which idles until a daemon is started in it.
 
     Args:
-        cluster: name, privileges and mounts asked for.
-        node: its cards.
         image: the version's own; that of hosts.yaml is taken before it.
-        shm_size: its shared memory.
         mounts: what this engine needs besides the driver, the models and our own folder.
 
     Raises:

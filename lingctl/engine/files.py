@@ -15,17 +15,11 @@ _MAX_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
-    """A file of a release.
+    """A file of a release."""
 
-    Attributes:
-        path: on the node.
-        content: bytes.
-        mode: permission bits; MindIE refuses a config.json or rank table above 0640.
-    """
-
-    path: str
-    content: bytes
-    mode: int = 0o640
+    path: str  # on the node
+    content: bytes  # bytes
+    mode: int = 0o640  # permission bits; MindIE refuses a config.json or rank table above 0640
 
     @property
     def name(self) -> str:
@@ -35,15 +29,10 @@ class WantedFile:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Files that are added to the engine's own code in its container.
+    """Files that are added to the engine's own code in its container."""
 
-    Attributes:
-        files: content by name; none where the engine serves the model as it is.
-        folder: where the container has to see them.
-    """
-
-    files: Mapping[str, bytes]
-    folder: str
+    files: Mapping[str, bytes]  # content by name; none where the engine serves the model as it is
+    folder: str  # where the container has to see them
 
 
 NO_OVERLAY = Overlay({}, "")
@@ -51,32 +40,20 @@ NO_OVERLAY = Overlay({}, "")
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """What joins several nodes: the same files for each, made from the cards' live addresses.
+    """What joins several nodes: the same files for each, made from the cards' live addresses."""
 
-    Attributes:
-        files: none where an engine finds its nodes by itself.
-        findings: whether they are what the cluster's cards call for.
-    """
-
-    files: tuple[WantedFile, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    files: tuple[WantedFile, ...] = ()  # none where an engine finds its nodes by itself
+    findings: tuple[Finding, ...] = ()  # whether they are what the cluster's cards call for
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFile:
-    """One file that a node gets.
+    """One file that a node gets."""
 
-    Attributes:
-        path: on the node.
-        source: here.
-        mode: permission bits.
-        reader: what reads it there, for people.
-    """
-
-    path: str
-    source: Path
-    mode: int
-    reader: str
+    path: str  # on the node
+    source: Path  # here
+    mode: int  # permission bits
+    reader: str  # what reads it there, for people
 
     def read(self) -> bytes:
         """Its content.
@@ -107,32 +84,22 @@ class CertificateFile:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """What travels encrypted, and what that takes.
+    """What travels encrypted, and what that takes."""
 
-    Attributes:
-        files: that each node gets.
-        words: what is encrypted and what is not, as (subject, words): "off" is a choice to be said aloud.
-    """
-
-    files: tuple[CertificateFile, ...]
+    files: tuple[CertificateFile, ...]  # that each node gets
+    # what is encrypted and what is not, as (subject, words): "off" is a choice to be said aloud
     words: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One value that a release rests on, and where it came from.
+    """One value that a release rests on, and where it came from."""
 
-    Attributes:
-        node: whose it is; empty for the whole cluster.
-        name: as in hosts.yaml, or as the engine calls it.
-        value: effective value.
-        source: ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...``
-            or the engine's version, e.g. ``MindIE 3.0.0``.
-    """
-
-    node: str
-    name: str
-    value: str
+    node: str  # whose it is; empty for the whole cluster
+    name: str  # as in hosts.yaml, or as the engine calls it
+    value: str  # effective value
+    # ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...`` or the
+    # engine's version, e.g. ``MindIE 3.0.0``.
     source: str
 
 

@@ -25,47 +25,30 @@ WeightsForm = Literal["safetensors", "bin"]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What holds for one version, whatever it serves.
+    """What holds for one version, whatever it serves."""
 
-    Attributes:
-        name: in codes of errors, labels and file names.
-        title: for people.
-        version: as in hosts.yaml.
-        checked_against: what is known of this version rests on this.
-        image: container image.
-        driver: the oldest line of drivers (HDK) that it works with.
-        set_env: vendor scripts that make its container's programs find CANN, in order.
-        log_places: folders of its own logs, in the container.
-        file_names: names of the files that it may have in the folder of a release, besides the two scripts.
-        reads: forms of weights that it loads; others are converted.
-    """
-
-    name: str
-    title: str
-    version: str
-    checked_against: str
-    image: str
-    driver: str
-    set_env: tuple[str, ...]
-    log_places: tuple[str, ...]
+    name: str  # in codes of errors, labels and file names
+    title: str  # for people
+    version: str  # as in hosts.yaml
+    checked_against: str  # what is known of this version rests on this
+    image: str  # container image
+    driver: str  # the oldest line of drivers (HDK) that it works with
+    set_env: tuple[str, ...]  # vendor scripts that make its container's programs find CANN, in order
+    log_places: tuple[str, ...]  # folders of its own logs, in the container
+    # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
-    reads: frozenset[WeightsForm]
+    reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
 
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """Where the service tells of its health, and in which shapes it is asked.
+    """Where the service tells of its health, and in which shapes it is asked."""
 
-    Attributes:
-        management: whether it has MindIE's own API: health on ``serving.management_port``, and ``/infer``
-            for models that cannot chat. Else both are asked as OpenAI-compatible services are.
-        metrics: whether it has a port of its own for metrics.
-        ready_path: answers 200 when the service calls itself ready, which alone proves nothing.
-    """
-
+    # whether it has MindIE's own API: health on ``serving.management_port``, and ``/infer`` for models that
+    # cannot chat. Else both are asked as OpenAI-compatible services are.
     management: bool
-    metrics: bool
-    ready_path: str
+    metrics: bool  # whether it has a port of its own for metrics
+    ready_path: str  # answers 200 when the service calls itself ready, which alone proves nothing
 
     def ports(self, serving: Serving) -> dict[str, int]:
         """What it opens on the first node, by what each is for."""
@@ -111,7 +94,6 @@ class Engine(Protocol):
         """The model's config.json as it can load it, and what was changed and why.
 
         Args:
-            original: the downloaded config.json.
             rows: rows of layer 0's query_key_value weight, if known.
             columns: columns of layer 0's dense weight, if known.
 
@@ -120,19 +102,10 @@ class Engine(Protocol):
         """
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
-        """The container of a node.
-
-        Raises:
-            ConfigurationError: hosts.yaml asks for what it cannot run with.
-        """
+        """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""
 
     def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
         """A node's own files, besides the two scripts.
-
-        Args:
-            cluster: what is served.
-            node: whose files.
-            weights: folder of the weights on the node.
 
         Raises:
             ConfigurationError: hosts.yaml asks for what it would refuse.
@@ -176,7 +149,6 @@ class Engine(Protocol):
         """Every value that a release rests on, in the order of hosts.yaml.
 
         Args:
-            cluster: after all layers were merged.
-            overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to
-                ``flag --mindie``.
+            overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to ``flag
+                --mindie``.
         """

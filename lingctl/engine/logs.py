@@ -10,33 +10,26 @@ from typing import Literal, Protocol
 
 FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
-]  # as mindie/failures.toml explains
+]  # as mindie/logs/failures.toml explains
 Confidence = Literal["certain", "likely"]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A failure that was recognised, with the line that shows it.
-
-    Attributes:
-        line: the line as it was printed, cut to what matters.
-        kind: how much the line says about the true cause.
-        rank: the rank that the line names, if it does.
-        card: the card that the line names, by the id that the process sees, if it does.
-        detail: what other lines add: the pair of cards, the TLS switches, an exception's words and place.
-        confidence: ``certain`` where a line says it, ``likely`` where it is told from what is missing.
-        time: when the line was printed, as far as the log tells.
-    """
+    """A failure that was recognised, with the line that shows it."""
 
     id: str
-    line: str
+    line: str  # the line as it was printed, cut to what matters
     cause: str
     remedy: str
-    kind: FailureKind = "cause"
-    rank: int | None = None
-    card: int | None = None
+    kind: FailureKind = "cause"  # how much the line says about the true cause
+    rank: int | None = None  # the rank that the line names, if it does
+    card: int | None = None  # the card that the line names, by the id that the process sees, if it does
+    # what other lines add: the pair of cards, the TLS switches, an exception's words and place
     detail: str = ""
+    # ``certain`` where a line says it, ``likely`` where it is told from what is missing
     confidence: Confidence = "certain"
+    # when the line was printed, as far as the log tells
     time: datetime | None = field(default=None, compare=False)
 
     @property
@@ -49,37 +42,23 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The node that failed first, as far as the logs tell.
+    """The node that failed first, as far as the logs tell."""
 
-    Attributes:
-        node: its name.
-        explanation: what its log means, or None for an error that is not known.
-        evidence: the quoted lines.
-        also: what the other nodes report, one line each.
-    """
-
-    node: str
-    explanation: Explanation | None
-    evidence: str
-    also: tuple[str, ...] = ()
+    node: str  # its name
+    explanation: Explanation | None  # what its log means, or None for an error that is not known
+    evidence: str  # the quoted lines
+    also: tuple[str, ...] = ()  # what the other nodes report, one line each
 
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What is looked for in a daemon's console on its node.
+    """What is looked for in a daemon's console on its node."""
 
-    Attributes:
-        loaded: in the line that the first node's daemon prints when it has loaded.
-        loaded_elsewhere: in that of the other nodes'; empty where they print none: they count as loaded while
-            they live.
-        telling: extended regular expression of lines that may say why a start failed, or how far it was.
-        requests: extended regular expression of lines about refused requests, which never say why.
-    """
-
-    loaded: str
+    loaded: str  # in the line that the first node's daemon prints when it has loaded
+    # in that of the other nodes'; empty where they print none: they count as loaded while they live
     loaded_elsewhere: str
-    telling: str
-    requests: str
+    telling: str  # extended regular expression of lines that may say why a start failed, or how far it was
+    requests: str  # extended regular expression of lines about refused requests, which never say why
 
 
 class LogReader(Protocol):
@@ -117,7 +96,6 @@ class LogReader(Protocol):
 
         Args:
             logs: the text of every node's console and error logs, by node, the primary first.
-            ended: nodes whose daemon is gone.
             statuses: how these ended, by node, as far as it is known.
             clocks: seconds by which a node's clock is ahead of the first one's, as far as it is known.
         """

@@ -13,53 +13,31 @@ from lingctl.inventory.sections import Node
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The daemon's environment.
+    """The daemon's environment."""
 
-    Attributes:
-        sources: vendor scripts to source first, in order.
-        libraries: folders to put before LD_LIBRARY_PATH that no script of ``sources`` puts there.
-        cleared: variables that an image or a shell may have left and that would win.
-        variables: what is set.
-        certificates: digest of the certificates, so that the daemon is started anew when they change.
-    """
-
-    sources: tuple[str, ...]
-    variables: Mapping[str, str]
+    sources: tuple[str, ...]  # vendor scripts to source first, in order
+    variables: Mapping[str, str]  # what is set
+    # folders to put before LD_LIBRARY_PATH that no script of ``sources`` puts there
     libraries: tuple[str, ...] = ()
-    cleared: tuple[str, ...] = ()
-    certificates: str = ""
+    cleared: tuple[str, ...] = ()  # variables that an image or a shell may have left and that would win
+    certificates: str = ""  # digest of the certificates, so that the daemon is started anew when they change
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How the daemon is started.
+    """How the daemon is started."""
 
-    Attributes:
-        directory: where.
-        words: the program and its arguments.
-        installed: where a rendered file has to be copied first, as (from, to), or None.
-        leftovers: template of shell lines that remove what a dead daemon leaves, or empty.
-        shared_memory_mib: what it takes of /dev/shm; 0 where that is not known.
-        ports: that it opens on this node.
-    """
-
-    directory: str
-    words: tuple[str, ...]
+    directory: str  # where
+    words: tuple[str, ...]  # the program and its arguments
+    # where a rendered file has to be copied first, as (from, to), or None
     installed: tuple[str, str] | None = None
-    leftovers: str = ""
-    shared_memory_mib: int = 0
-    ports: tuple[int, ...] = ()
+    leftovers: str = ""  # template of shell lines that remove what a dead daemon leaves, or empty
+    shared_memory_mib: int = 0  # what it takes of /dev/shm; 0 where that is not known
+    ports: tuple[int, ...] = ()  # that it opens on this node
 
 
 def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:
-    """``environment.sh``: sources the vendor's scripts, then sets ours.
-
-    Args:
-        cluster: whose daemon.
-        node: on which it runs.
-        title: of the engine, for people.
-        environment: what the engine wants.
-    """
+    """``environment.sh``: sources the vendor's scripts, then sets ours."""
     text = render("environment.sh.j2", node=node.name, title=title, environment=environment)
     return WantedFile(f"{release_folder(cluster)}/environment.sh", text.encode())
 

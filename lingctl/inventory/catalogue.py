@@ -32,27 +32,16 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One published model.
+    """One published model."""
 
-    Attributes:
-        name: how users call it.
-        repository: id on ModelScope and Hugging Face.
-        folder: folder name below ``paths.models``.
-        kind: ``chat`` or ``base``.
-        shape: expected architecture.
-        weights_bytes: size of the bf16 weights.
-        context: tokens of the native window; MindIE is limited to it.
-        cards: smallest number of 64 GB cards that holds it with a useful KV cache.
-    """
-
-    name: str
-    repository: str
-    folder: str
-    kind: Literal["chat", "base"]
-    shape: Shape
-    weights_bytes: int
-    context: int
-    cards: int
+    name: str  # how users call it
+    repository: str  # id on ModelScope and Hugging Face
+    folder: str  # folder name below ``paths.models``
+    kind: Literal["chat", "base"]  # ``chat`` or ``base``
+    shape: Shape  # expected architecture
+    weights_bytes: int  # size of the bf16 weights
+    context: int  # tokens of the native window; MindIE is limited to it
+    cards: int  # smallest number of 64 GB cards that holds it with a useful KV cache
 
 
 LITE = Shape(

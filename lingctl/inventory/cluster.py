@@ -30,18 +30,14 @@ _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 
 
 class Cluster(Section):
-    """Everything in hosts.yaml.
-
-    Attributes:
-        nodes: in order; ``nodes[0]`` is the primary.
-    """
+    """Everything in hosts.yaml."""
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
     mindie: str = Field(
         "1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes."
     )
-    nodes: tuple[Node, ...] = Field(min_length=1)
+    nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
     paths: Paths = Paths()
@@ -156,11 +152,7 @@ class Cluster(Section):
         return str(PurePosixPath(self.paths.models_in_container) / relative)
 
     def node(self, name: str) -> Node:
-        """The node of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node

@@ -30,7 +30,6 @@ def load_cluster(path: Path, environment: Mapping[str, str] | None = None) -> Cl
     """Read hosts.yaml.
 
     Args:
-        path: the file.
         environment: where ``LINGCTL_*`` overrides are looked up; this process's own by default.
 
     Raises:

@@ -37,11 +37,7 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
 
 
 def positive(config: Mapping[str, Any], key: str) -> int:
-    """A number that counts something.
-
-    Raises:
-        ConfigurationError: it is missing, or none.
-    """
+    """A number that counts something. Raises ConfigurationError: it is missing, or none."""
     value = config.get(key)
     if type(value) is int and value > 0:
         return value

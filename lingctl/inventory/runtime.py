@@ -10,25 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A container runtime, by the program that commands it.
+    """A container runtime, by the program that commands it."""
 
-    Attributes:
-        program: its name in hosts.yaml, on the node and in messages.
-        version: words that make it print its version, and fail where it could run nothing.
-        alive: a path that is there on a node whose root may have containers that run.
-        run_options: what ``run`` is told besides, so that a container gets what it gets elsewhere.
-        down: what to do where it does not answer.
-        absent_mount: what it makes of a mount whose source is not there.
-        as_root: whether only root's containers can be given the cards.
-    """
-
-    program: str
-    version: tuple[str, ...]
-    alive: str
+    program: str  # its name in hosts.yaml, on the node and in messages
+    version: tuple[str, ...]  # words that make it print its version, and fail where it could run nothing
+    alive: str  # a path that is there on a node whose root may have containers that run
+    # what ``run`` is told besides, so that a container gets what it gets elsewhere
     run_options: tuple[str, ...]
-    down: str
-    absent_mount: str
-    as_root: bool
+    down: str  # what to do where it does not answer
+    absent_mount: str  # what it makes of a mount whose source is not there
+    as_root: bool  # whether only root's containers can be given the cards
 
 
 DOCKER = Runtime(

@@ -118,11 +118,7 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource:
-    """Read a YAML file.
-
-    Raises:
-        ConfigurationError: it is missing, unreadable or not YAML.
-    """
+    """Read a YAML file. Raises ConfigurationError: it is missing, unreadable or not YAML."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

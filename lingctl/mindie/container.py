@@ -16,8 +16,6 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile) -> ContainerS
     """The container of one node.
 
     Args:
-        cluster: image, name and mounts asked for.
-        node: its cards.
         profile: the version's image and places. The overlay is mounted read-only into its ``atb_llm``.
 
     Raises:

@@ -14,16 +14,17 @@ from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie import capacity_verdict, log_reader
-from lingctl.mindie.config import render_config
-from lingctl.mindie.console import CONSOLE
+from lingctl.mindie import capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
 from lingctl.mindie.explain import shown_values
-from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.files.config import render_config
+from lingctl.mindie.files.model_config import loadable_model_config
+from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
+from lingctl.mindie.logs import log_reader
+from lingctl.mindie.logs.console import CONSOLE
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
-from lingctl.mindie.rank_table import RankTable, need_known_form, prove
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
@@ -122,9 +123,5 @@ class MindIE:
 
 
 def mindie(version: str) -> MindIE:
-    """MindIE of a version.
-
-    Raises:
-        ConfigurationError: there is no profile of it.
-    """
+    """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
     return MindIE(profile_for(version))

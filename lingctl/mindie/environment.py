@@ -67,11 +67,7 @@ def variables(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str]:
 
 
 def daemon_environment(cluster: Cluster, node: Node, profile: Profile) -> Environment:
-    """The vendor's scripts, then ours.
-
-    Raises:
-        ConfigurationError: a certificate cannot be read or used.
-    """
+    """The vendor's scripts, then ours. Raises ConfigurationError: a certificate cannot be read or used."""
     return Environment(
         sources=profile.set_env,
         libraries=profile.libraries,

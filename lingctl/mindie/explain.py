@@ -19,10 +19,8 @@ def shown_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str
     """Every value that matters to MindIE, in the order of hosts.yaml.
 
     Args:
-        cluster: after all layers were merged.
-        profile: the version's demands.
-        overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to
-            ``flag --mindie``.
+        overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to ``flag
+            --mindie``.
     """
     return [*_cluster_values(cluster, profile, overrides), *_node_values(cluster, profile)]
 

@@ -131,11 +131,7 @@ PROFILES: tuple[Profile, ...] = (
 
 
 def profile_for(version: str) -> Profile:
-    """The profile of a version.
-
-    Raises:
-        ConfigurationError: there is none; names those there are.
-    """
+    """The profile of a version. Raises ConfigurationError: there is none; names those there are."""
     by_version = {profile.version.lower(): profile for profile in PROFILES}
     if version.lower() in by_version:
         return by_version[version.lower()]

@@ -14,23 +14,14 @@ _LONGEST = 120
 
 
 class Daemon(NamedTuple):
-    """A process of MindIE.
+    """A process of MindIE."""
 
-    Attributes:
-        program: its name.
-        pid: its number, as seen here.
-        user: who runs it.
-        command: its command line, not longer than a line.
-        uses: whether it uses the tree in question; None where that cannot be told.
-        why: what shows it.
-    """
-
-    program: str
-    pid: int
-    user: str
-    command: str
-    uses: Optional[bool]
-    why: str
+    program: str  # its name
+    pid: int  # its number, as seen here
+    user: str  # who runs it
+    command: str  # its command line, not longer than a line
+    uses: Optional[bool]  # whether it uses the tree in question; None where that cannot be told
+    why: str  # what shows it
 
     def __str__(self) -> str:
         why = f"; {self.why}" if self.why else ""

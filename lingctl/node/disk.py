@@ -7,23 +7,14 @@ from typing import List, NamedTuple, Optional
 
 
 class FileSystem(NamedTuple):
-    """A file system.
+    """A file system."""
 
-    Attributes:
-        name: of its device, as df prints it; empty where it is not known.
-        mount: where it is mounted.
-        size: in KiB.
-        free: KiB that this user may still write.
-        inodes: files that it can hold; 0 where it keeps no count.
-        free_inodes: files that can still be made.
-    """
-
-    name: str
-    mount: str
-    size: int
-    free: int
-    inodes: int = 0
-    free_inodes: int = 0
+    name: str  # of its device, as df prints it; empty where it is not known
+    mount: str  # where it is mounted
+    size: int  # in KiB
+    free: int  # KiB that this user may still write
+    inodes: int = 0  # files that it can hold; 0 where it keeps no count
+    free_inodes: int = 0  # files that can still be made
 
     @property
     def has_no_inode(self) -> bool:

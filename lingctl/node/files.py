@@ -21,7 +21,6 @@ def part_of(path: str, *, sync: bool = True) -> Iterator[str]:
     """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed.
 
     Args:
-        path: the final name.
         sync: make the new name survive a power failure at once; else `sync_folder` must follow.
     """
     part = part_name(path)

@@ -41,11 +41,7 @@ class Workers:
         self._stop = threading.Event()
 
     def check(self) -> None:
-        """To be called by work every now and then.
-
-        Raises:
-            Stopped: it should end.
-        """
+        """To be called by work every now and then. Raises Stopped: it should end."""
         if self._stop.is_set():
             raise WorkStopped
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lingctl.ascend.facts import as_json
 from lingctl.ascend.ping import Ping
-from lingctl.checks.mesh import Hit
+from lingctl.checks.reach.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.network.check import NetworkReport
 from lingctl.output.documents import print_json

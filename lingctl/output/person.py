@@ -19,15 +19,10 @@ from lingctl.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Shows plans and progress on standard error, and asks there.
+    """Shows plans and progress on standard error, and asks there."""
 
-    Attributes:
-        yes: they agreed beforehand.
-        differences: those of the files are shown with a plan.
-    """
-
-    yes: bool = False
-    differences: bool = False
+    yes: bool = False  # they agreed beforehand
+    differences: bool = False  # those of the files are shown with a plan
 
     def progress(self) -> AbstractContextManager[Listener]:
         """Progress as ``output.progress`` shows it."""
@@ -47,9 +42,5 @@ class Terminal:
             say(remark)
 
     def agrees(self, proposal: Proposal[Any]) -> bool:
-        """Ask.
-
-        Raises:
-            UsageError: nobody is there to ask; names the command to type.
-        """
+        """Ask. Raises UsageError: nobody is there to ask; names the command to type."""
         return confirm(proposal.question, yes=self.yes)

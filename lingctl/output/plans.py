@@ -16,8 +16,6 @@ def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.ya
     """Print a plan to standard error: the conversation before a change.
 
     Args:
-        plan: what to print.
-        differences: also those of the files.
         wanted: what the nodes are like where nothing has to change, in words after ``as``.
     """
     out = conversation()

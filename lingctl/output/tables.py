@@ -21,10 +21,8 @@ def print_table(
     """Print rows under column titles.
 
     Args:
-        columns: titles.
         rows: cells; words of a verdict (pass, warning, ...) are coloured as such.
         numbers: titles of the columns that are aligned to the right.
-        console: where to; standard output by default.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in columns:

@@ -34,8 +34,6 @@ def run_job(
     """Run a command apart from the connection, or pick it up where an earlier lingctl left it.
 
     Args:
-        connection: to the node.
-        jobs: folder of jobs on the node.
         command: what to run; standard output is given to ``on_output`` from its beginning.
         timeout: seconds to follow it for.
         on_output: gets standard output as it arrives.

@@ -19,18 +19,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter on a node.
-
-    Attributes:
-        has_module: whether it has the module that was asked for; true where none was.
-        name: by which it is found there.
-        path: of its executable.
-    """
+    """An interpreter on a node."""
 
     version: tuple[int, int]
-    has_module: bool
-    name: str
-    path: str
+    has_module: bool  # whether it has the module that was asked for; true where none was
+    name: str  # by which it is found there
+    path: str  # of its executable
 
 
 class NodeProgram:
@@ -42,13 +36,7 @@ class NodeProgram:
     """
 
     def __init__(self, connection: Connection, *before: str, pythons: Sequence[Python] = ()) -> None:
-        """A program that is there already.
-
-        Args:
-            connection: to the node.
-            before: the words that run it.
-            pythons: see the class.
-        """
+        """A program that is there already."""
         self.node = connection.node
         self.pythons = tuple(pythons)
         self._connection = connection
@@ -60,12 +48,6 @@ class NodeProgram:
 
     def ask(self, kind: type[T], *words: str | int, timeout: float = 60.0, hear: Report | None = None) -> T:
         """Run it to its end; its answer.
-
-        Args:
-            kind: of the answer, a dataclass; see ``read_result``.
-            words: the arguments.
-            timeout: seconds.
-            hear: gets every event before the result.
 
         Raises:
             LingctlError: what the program found wrong; see ``program_error``.
@@ -108,12 +90,7 @@ def run_program(
     """Run a command that may be our program; how it ended, and its result if it gave one.
 
     Args:
-        connection: to the node.
-        command: what to run.
-        timeout: seconds until it is given up.
         jobs: folder of jobs on the node for a command that outlives the connection (see ``run_job``).
-        hear: gets every event before the result.
-        doing: the step that it is part of, for an error.
 
     Raises:
         LingctlError: what the program found wrong; see ``program_error``.

@@ -32,28 +32,20 @@ _OLDEST = (3, 9)
 
 @dataclass(frozen=True, slots=True)
 class InImage:
-    """On the host, or by an image's Python where the host has none.
-
-    Attributes:
-        image: of a container that is made for one call and given the folders, each as ``HOST:INSIDE``.
-    """
+    """On the host, or by an image's Python where the host has none."""
 
     runtime: Runtime
-    image: str
+    image: str  # of a container that is made for one call and given the folders, each as ``HOST:INSIDE``
     folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InContainer:
-    """By the Python of a running container, which has the program's folder at the same path.
-
-    Attributes:
-        lacking: what there is none of without the container, and the code and remedy of that error.
-    """
+    """By the Python of a running container, which has the program's folder at the same path."""
 
     runtime: Runtime
     name: str
-    lacking: str
+    lacking: str  # what there is none of without the container, and the code and remedy of that error
     code: str
     remedy: str
 
@@ -70,11 +62,8 @@ def prepare(
     """Look at a node once, find a Python there, and push in one go what differs of the program and its files.
 
     Args:
-        connection: to the node.
-        path: of the program there.
         where: what runs it; None for the host alone.
         through: words before Python's that run what comes behind them.
-        files: what it needs besides.
         module: that one of the host's Pythons is wanted to have.
 
     Raises:

@@ -27,7 +27,6 @@ def program_error(trouble: Mapping[str, object], node: str = "", doing: str = ""
     Args:
         trouble: its error event; what is missing in it is empty.
         node: where the program ran; empty for this process.
-        doing: the step that it was part of.
     """
     what, where, evidence, remedy, code = (
         str(trouble.get(name) or "") for name in ("what", "where", "evidence", "remedy", "code")
@@ -70,7 +69,6 @@ def telling(listener: Listener, node: str = "", step: str = "") -> Report:
     """What a node program, here or on a node, reports to: its progress and notes become events of ours.
 
     Args:
-        listener: hears them.
         node: where the program runs; empty for this process.
         step: what it is done for, if its progress is told as that step's, whose end somebody else tells.
     """

@@ -18,12 +18,7 @@ _EARLIER = shell("daemon/earlier")
 
 
 def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
-    """Ask for the error lines of the console before its watched end; nothing where that is all of it.
-
-    Args:
-        layout: where the console is.
-        look_for: what the engine's consoles are searched for.
-    """
+    """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
     return script(
         _EARLIER,
         layout.console,

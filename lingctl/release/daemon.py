@@ -44,17 +44,11 @@ CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """What ``look_command`` tells.
+    """What ``look_command`` tells."""
 
-    Attributes:
-        pid: its process in the container, or None when it is not there or that is unknown.
-        started: digest of the release that it was started with; empty when it was stopped on request.
-        unknown: why it is not known whether it is there; empty where it is.
-    """
-
-    pid: int | None
-    started: str
-    unknown: str = ""
+    pid: int | None  # its process in the container, or None when it is not there or that is unknown
+    started: str  # digest of the release that it was started with; empty when it was stopped on request
+    unknown: str = ""  # why it is not known whether it is there; empty where it is
 
 
 def look_command(site: Site) -> Command:
@@ -142,7 +136,6 @@ def errors_command(site: Site, places: Iterable[str]) -> Command:
     """Ask for the error lines of CANN's, ATB's and the engine's own logs since the last start.
 
     Args:
-        site: whose daemon.
         places: of the engine's own logs, in the container.
     """
     return runtime_script(
@@ -183,7 +176,6 @@ def start_command(site: Site, digest: str) -> Command:
     """Start the daemon in its container; returns when it has a process id.
 
     Args:
-        site: whose daemon.
         digest: of the release, to be remembered as what runs.
     """
     layout = site.layout

@@ -60,8 +60,6 @@ def gather_command(site: Site, node: str, places: Iterable[str]) -> Command:
     """Write a gzipped tar of everything that may explain a failure to standard output; changes nothing.
 
     Args:
-        site: whose daemon.
-        node: which one's.
         places: of the engine's own logs, in the container.
     """
     return runtime_script(

@@ -21,35 +21,22 @@ Result = Literal["begun", "done", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class ChangeRun:
-    """One run of lingctl that changes nodes.
+    """One run of lingctl that changes nodes."""
 
-    Attributes:
-        id: the same on every node.
-        command: what was typed.
-        who: user and machine.
-    """
-
-    id: str
-    command: str
-    who: str
+    id: str  # the same on every node
+    command: str  # what was typed
+    who: str  # user and machine
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A run that did not end well on a node.
-
-    Attributes:
-        begun: when, by the clock of the machine it was started on.
-        done: titles of the steps that were done, in order.
-        left: titles of the steps that were not.
-        failed: what went wrong, if it said so.
-    """
+    """A run that did not end well on a node."""
 
     run: ChangeRun
-    begun: str
-    done: tuple[str, ...]
-    left: tuple[str, ...]
-    failed: str = ""
+    begun: str  # when, by the clock of the machine it was started on
+    done: tuple[str, ...]  # titles of the steps that were done, in order
+    left: tuple[str, ...]  # titles of the steps that were not
+    failed: str = ""  # what went wrong, if it said so
 
     @property
     def description(self) -> str:

@@ -32,8 +32,6 @@ def manifests(cluster: Cluster, addresses: Addresses, weights: str, namespace: s
     Args:
         cluster: what is served; node names must be those of the Kubernetes nodes.
         addresses: live address of every card, by node name and physical id; used with several nodes.
-        weights: folder of the weights on the nodes.
-        namespace: where the objects go.
 
     Raises:
         ConfigurationError: a card's address is not known, or hosts.yaml asks for what a device plugin or a

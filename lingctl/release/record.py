@@ -32,34 +32,21 @@ _PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a new release is described by.
+    """What a new release is described by."""
 
-    Attributes:
-        id: begins with its time, so that names sort by age.
-        time: when it was made.
-        who: user and machine.
-        weights_digests: of each node's weights, where they are known.
-    """
-
-    id: str
-    time: str
-    who: str
-    weights_digests: Mapping[str, str]
+    id: str  # begins with its time, so that names sort by age
+    time: str  # when it was made
+    who: str  # user and machine
+    weights_digests: Mapping[str, str]  # of each node's weights, where they are known
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A release as the nodes' listings show it.
+    """A release as the nodes' listings show it."""
 
-    Attributes:
-        id: see ``Recording``.
-        digests: each node's digest, by node; a node that lacks the release is not in it.
-        proved: whether the service answered with it on every node.
-    """
-
-    id: str
-    digests: Mapping[str, str]
-    proved: bool
+    id: str  # see ``Recording``
+    digests: Mapping[str, str]  # each node's digest, by node; a node that lacks the release is not in it
+    proved: bool  # whether the service answered with it on every node
 
     def whole(self, nodes: Iterable[str]) -> bool:
         """Whether every one of these nodes has it."""
@@ -71,7 +58,6 @@ def release_id(time: str, releases: Mapping[str, Release]) -> str:
 
     Args:
         time: ``YYYYmmdd-HHMMSS``.
-        releases: what it consists of, by node.
     """
     together = "".join(f"{node}{release.digest}" for node, release in sorted(releases.items()))
     return f"{time}-{hashlib.sha256(together.encode()).hexdigest()[:4]}"
@@ -153,11 +139,7 @@ def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
 
 
 def read_head(node: str, line: str) -> dict[str, Any]:
-    """The description in a record's first line.
-
-    Raises:
-        NodeError: it is not one.
-    """
+    """The description in a record's first line. Raises NodeError: it is not one."""
     try:
         head = json.loads(line)
         if isinstance(head, dict) and "id" in head:
@@ -170,11 +152,7 @@ def read_head(node: str, line: str) -> dict[str, Any]:
 
 
 def read_record(node: str, text: str) -> Release:
-    """The release in a record.
-
-    Raises:
-        NodeError: it cannot be read, or is not what its digest says.
-    """
+    """The release in a record. Raises NodeError: it cannot be read, or is not what its digest says."""
     first, _, second = text.partition("\n")
     head = read_head(node, first)
     try:

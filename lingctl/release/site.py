@@ -14,22 +14,14 @@ from lingctl.release.layout import Layout, layout_of
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What it takes to look at what runs, to start and to stop it: nothing of what it serves, or how.
+    """What it takes to look at what runs, to start and to stop it: nothing of what it serves, or how."""
 
-    Attributes:
-        layout: our files on every node.
-        runtime: what runs the containers.
-        container: the container's name on every node.
-        cards: physical ids by node, in the order of hosts.yaml.
-        timeouts: how long anything may take.
-        loaded: by node, what stands in the line that its daemon prints when it has loaded; empty for none.
-    """
-
-    layout: Layout
-    runtime: Runtime
-    container: str
-    cards: Mapping[str, tuple[int, ...]]
-    timeouts: Timeouts
+    layout: Layout  # our files on every node
+    runtime: Runtime  # what runs the containers
+    container: str  # the container's name on every node
+    cards: Mapping[str, tuple[int, ...]]  # physical ids by node, in the order of hosts.yaml
+    timeouts: Timeouts  # how long anything may take
+    # by node, what stands in the line that its daemon prints when it has loaded; empty for none
     loaded: Mapping[str, str]
 
     @property

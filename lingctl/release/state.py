@@ -38,45 +38,31 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """A container as its runtime describes it.
+    """A container as its runtime describes it."""
 
-    Attributes:
-        status: ``running``, ``exited``, ``created``...
-        spec: our label with the digest of the specification it was made from; empty if not ours.
-    """
-
-    status: str
-    spec: str
+    status: str  # ``running``, ``exited``, ``created`` ...
+    spec: str  # our label with the digest of the specification it was made from; empty if not ours
     image: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a deploy has to know of one node.
+    """What a deploy has to know of one node."""
 
-    Attributes:
-        node: its name.
-        files: the files of a release that are there, by path.
-        runtime_problem: why the container runtime answers nothing; then nothing is known of image, container
-            and daemon.
-        overlay_names: everything in the overlay's folder.
-        started: digest of the release that the daemon was started with; empty after a stop.
-        releases: names of the recorded releases' files; see ``release.record``.
-        unfinished: the last change of this node, if it did not end well.
-    """
-
-    node: str
+    node: str  # its name
+    # the files of a release that are there, by path
     files: Mapping[str, FileState] = field(default_factory=dict)
     image_present: bool = False
+    # why the container runtime answers nothing; then nothing is known of image, container and daemon
     runtime_problem: str = ""
     container: ContainerState | None = None
     daemon_pid: int | None = None
-    started: str = ""
+    started: str = ""  # digest of the release that the daemon was started with; empty after a stop
     downloaded: WeightsState | WeightsUnknown = NOT_LOOKED
     converted: WeightsState | WeightsUnknown = NOT_LOOKED
-    overlay_names: tuple[str, ...] = ()
-    releases: tuple[str, ...] = ()
-    unfinished: Unfinished | None = None
+    overlay_names: tuple[str, ...] = ()  # everything in the overlay's folder
+    releases: tuple[str, ...] = ()  # names of the recorded releases' files; see ``release.record``
+    unfinished: Unfinished | None = None  # the last change of this node, if it did not end well
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -107,9 +93,6 @@ def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -
     """What to ask a node.
 
     Args:
-        site: where to look.
-        image: the container image that is wanted.
-        paths: files to read.
         secret: folder of what is never fetched.
     """
     questions = [

@@ -19,24 +19,15 @@ from lingctl.release.layout import layout_of
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What one node should look like.
-
-    Attributes:
-        files: rendered files in ``release/``.
-        overlay: files that are added to the engine's own code.
-        container: the container that the engine runs in.
-        digest: changes whenever the daemon has to be started anew.
-        weights: folder of the weights on the node.
-        model_config: the model's config.json there, as the engine reads it.
-    """
+    """What one node should look like."""
 
     node: str
-    files: tuple[WantedFile, ...]
-    overlay: tuple[WantedFile, ...]
-    container: ContainerSpec
-    digest: str
-    weights: str
-    model_config: Mapping[str, object]
+    files: tuple[WantedFile, ...]  # rendered files in ``release/``
+    overlay: tuple[WantedFile, ...]  # files that are added to the engine's own code
+    container: ContainerSpec  # the container that the engine runs in
+    digest: str  # changes whenever the daemon has to be started anew
+    weights: str  # folder of the weights on the node
+    model_config: Mapping[str, object]  # the model's config.json there, as the engine reads it
 
 
 def wanted_release(
@@ -49,11 +40,8 @@ def wanted_release(
     """The release of one node.
 
     Args:
-        cluster: what the operator wants.
-        node: the node it is for.
         addresses: live address of every card, by node name and physical id; used with several nodes.
         model_config: the model's config.json as the engine will read it.
-        weights: folder of the weights on the node.
 
     Raises:
         ConfigurationError: the engine would refuse it, or what joins the nodes cannot be made complete.

@@ -39,13 +39,9 @@ class WeightsState:
 
 @dataclass(frozen=True, slots=True)
 class WeightsUnknown:
-    """What is in a weights folder is not known: neither absent nor incomplete.
+    """What is in a weights folder is not known: neither absent nor incomplete."""
 
-    Attributes:
-        why: in words.
-    """
-
-    why: str
+    why: str  # in words
 
 
 NOT_LOOKED = WeightsUnknown("it was not looked at")

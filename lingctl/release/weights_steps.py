@@ -25,19 +25,12 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class WeightsPlan:
-    """What happens to the weights of one node.
+    """What happens to the weights of one node."""
 
-    Attributes:
-        folder: where the engine will read them, on the node.
-        steps: what has to be done.
-        settled: false while a download or conversion still decides what follows.
-        model_config: the config.json as the engine will read it, once settled.
-    """
-
-    folder: str
-    steps: tuple[Step, ...]
-    settled: bool
-    model_config: dict[str, object]
+    folder: str  # where the engine will read them, on the node
+    steps: tuple[Step, ...]  # what has to be done
+    settled: bool  # false while a download or conversion still decides what follows
+    model_config: dict[str, object]  # the config.json as the engine will read it, once settled
 
 
 def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> WeightsPlan:

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Shell text for a POSIX ``sh`` on a node.
+    """Shell text for a POSIX ``sh`` on a node."""
 
-    Attributes:
-        text: what the node's shell is given; over SSH two marks are printed before it (framing.py).
-        title: a few words for progress and plans; the text itself if empty.
-    """
-
-    text: str
-    title: str = ""
+    text: str  # what the node's shell is given; over SSH two marks are printed before it (framing.py)
+    title: str = ""  # a few words for progress and plans; the text itself if empty
 
     def __str__(self) -> str:
         return self.text

@@ -20,20 +20,13 @@ def nobody(_file: WriteFile) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ran to its end.
-
-    Attributes:
-        exit_status: of the node's shell; 255 when a signal ended it.
-        stdout: what it printed, decoded as UTF-8 with replacement.
-        stderr: what it printed on the error stream.
-        truncated: true when more was printed than we keep.
-    """
+    """A command that ran to its end."""
 
     command: Command
-    exit_status: int
-    stdout: str
-    stderr: str
-    truncated: bool = False
+    exit_status: int  # of the node's shell; 255 when a signal ended it
+    stdout: str  # what it printed, decoded as UTF-8 with replacement
+    stderr: str  # what it printed on the error stream
+    truncated: bool = False  # true when more was printed than we keep
 
     @property
     def ok(self) -> bool:
@@ -46,11 +39,7 @@ class Completed:
         return "\n".join(said.splitlines()[-lines:])
 
     def checked(self, node: str, remedy: str = "") -> Completed:
-        """Itself if it succeeded.
-
-        Raises:
-            NodeError: it did not; quotes its last words.
-        """
+        """Itself if it succeeded. Raises NodeError: it did not; quotes its last words."""
         if self.ok:
             return self
         title = self.command.title or self.command.text.splitlines()[0][:120]
@@ -79,7 +68,6 @@ class Connection(Protocol):
 
         Args:
             command: what to run, by the node's ``sh``.
-            timeout: seconds until the command is given up.
             on_output: gets standard output as it arrives; only the end of what was said is kept then.
 
         Raises:
@@ -95,7 +83,6 @@ class Connection(Protocol):
         None is put in place before all have arrived.
 
         Args:
-            files: what to write.
             placed: hears of each that is in place, also where a later one then fails.
 
         Raises:
@@ -104,11 +91,7 @@ class Connection(Protocol):
         """
 
     def get(self, path: str) -> bytes:
-        """Read a file of moderate size.
-
-        Raises:
-            NodeError: it is not there or cannot be read.
-        """
+        """Read a file of moderate size. Raises NodeError: it is not there or cannot be read."""
 
     def close(self) -> None:
         """Give the connection back. May be called twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener, ignore
+from lingctl.inventory.ssh.target import target_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
     from lingctl.inventory.sections import Node
-    from lingctl.remote.ssh import SshConnection
+    from lingctl.remote.ssh.node import SshConnection
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
@@ -33,11 +35,7 @@ class Group:
         self.errors = dict(errors or {})
 
     def __getitem__(self, node: str) -> Connection:
-        """The connection to a node.
-
-        Raises:
-            LingctlError: why there is none.
-        """
+        """The connection to a node. Raises LingctlError: why there is none."""
         if node in self.errors:
             raise self.errors[node]
         return self.connections[node]
@@ -46,7 +44,6 @@ class Group:
         """Do ``work`` on every node that is connected; keeps what succeeded when others fail.
 
         Args:
-            work: what to do with a node's connection.
             together: work that goes on, or that waits for the other nodes' work, must run on all nodes at the
                 same time, however many there are; else at most 64 are worked on at a time.
 
@@ -77,11 +74,7 @@ class Group:
 
 
 def succeeded(outcomes: Mapping[str, T | LingctlError]) -> dict[str, T]:
-    """The outcomes if there is no failure among them.
-
-    Raises:
-        LingctlError: see ``Group.all``.
-    """
+    """The outcomes if there is no failure among them. Raises LingctlError: see ``Group.all``."""
     raise_failures(outcomes)
     return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, LingctlError)}
 
@@ -125,15 +118,12 @@ def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
 
 
 def connect_node(cluster: Cluster, node: Node) -> SshConnection:
-    """A connection to one node.
-
-    Raises:
-        ConnectError: it cannot be reached, or does not let us in.
-    """
-    from lingctl.remote.ssh import SshConnection  # paramiko is loaded only when something is connected
+    """A connection to one node. Raises ConnectError: it cannot be reached, or does not let us in."""
+    from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
     with _handshakes:
-        return SshConnection(node.name, node.address, cluster.ssh_of(node))
+        agent = os.environ.get("SSH_AUTH_SOCK", "")
+        return SshConnection(node.name, target_of(node.address, cluster.ssh_of(node), agent))
 
 
 def _connect_all(cluster: Cluster, listener: Listener) -> Group:

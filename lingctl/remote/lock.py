@@ -35,27 +35,16 @@ _RELEASE = 'rm -f "$1/lock/$2" && { rmdir "$1/lock" 2>/dev/null || true; }'
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock.
+    """Who holds a lock."""
 
-    Attributes:
-        token: names this holding of it.
-        who: user and machine.
-        command: what is being done.
-        since: when it was taken, by the clock of the holder's machine.
-        machine: identity of the holder's machine, boot and process namespace; see ``is_gone``.
-        pid: the holder's process there.
-        process_start: when that process started, in ticks since boot.
-        quiet: seconds since its last sign of life, by the primary's clock.
-    """
-
-    token: str
-    who: str
-    command: str
-    since: str
-    machine: str
-    pid: int
-    process_start: str
-    quiet: int = 0
+    token: str  # names this holding of it
+    who: str  # user and machine
+    command: str  # what is being done
+    since: str  # when it was taken, by the clock of the holder's machine
+    machine: str  # identity of the holder's machine, boot and process namespace; see ``is_gone``
+    pid: int  # the holder's process there
+    process_start: str  # when that process started, in ticks since boot
+    quiet: int = 0  # seconds since its last sign of life, by the primary's clock
 
     @property
     def is_gone(self) -> bool:

@@ -23,35 +23,23 @@ _ASK = shell("ask/probe")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing to ask a node.
+    """One thing to ask a node."""
 
-    Attributes:
-        id: name of the answer; without blanks.
-        command: what to run.
-        timeout: seconds; passing it is an answer of its own.
-        group: once a question of a group has passed its time limit, the rest of the group is not asked and
-            has no answer: a card that does not become ready would block every one of them.
-    """
-
-    id: str
-    command: Command
-    timeout: float = 10.0
+    id: str  # name of the answer; without blanks
+    command: Command  # what to run
+    timeout: float = 10.0  # seconds; passing it is an answer of its own
+    # once a question of a group has passed its time limit, the rest of the group is not asked and has no
+    # answer: a card that does not become ready would block every one of them
     group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one command said.
+    """What one command said."""
 
-    Attributes:
-        stdout: as text, undecodable bytes replaced.
-        stderr: likewise.
-        exit_status: of the command; 124 when its time limit passed.
-    """
-
-    stdout: str
-    stderr: str
-    exit_status: int
+    stdout: str  # as text, undecodable bytes replaced
+    stderr: str  # likewise
+    exit_status: int  # of the command; 124 when its time limit passed
 
     @property
     def timed_out(self) -> bool:

@@ -49,10 +49,7 @@ def check_put(
     """Believe that files are in place only when their node says so.
 
     Args:
-        done: how the command ended.
-        files: all that it was given.
         placed: hears of each that is in place.
-        node: where.
 
     Raises:
         NodeError: one is not; names the disk and what to do.
@@ -74,10 +71,7 @@ def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> Node
     """The error of a file that could not be written.
 
     Args:
-        path: the file.
-        why: the operating system's words.
         disk: of its folder, if that is known.
-        node: where.
     """
     folder = str(PurePosixPath(path).parent)
     full, short, look = _FULL.search(why), _short(why), "df -h"

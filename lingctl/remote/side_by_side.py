@@ -28,14 +28,11 @@ def side_by_side(
     """Do ``work`` for every name, some at a time; its outcomes in the order of the names.
 
     Args:
-        work: what to do.
-        names: what for.
-        workers: how many at a time.
         stop: makes work that is under way end soon; called when there is no point in it any more.
 
     Raises:
-        InternalError: one of them raised what is no LingctlError; says where, and what was ended for it.
-            The first one; the others are not waited for beyond some seconds.
+        InternalError: one of them raised what is no LingctlError; says where, and what was ended for it. The
+            first one; the others are not waited for beyond some seconds.
         KeyboardInterrupt: here, or in one of them.
     """
     names = list(names)

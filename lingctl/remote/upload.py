@@ -11,17 +11,11 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """A file to put on a node: whole, with its mode, or not at all.
+    """A file to put on a node: whole, with its mode, or not at all."""
 
-    Attributes:
-        path: on the node.
-        content: all of it.
-        mode: permission bits.
-    """
-
-    path: str
-    content: bytes = field(repr=False)
-    mode: int
+    path: str  # on the node
+    content: bytes = field(repr=False)  # all of it
+    mode: int  # permission bits
 
     @property
     def digest(self) -> str:

@@ -14,19 +14,12 @@ Change = Callable[[NodeState, Card, str], dict[str, object]]
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault.
+    """One fault."""
 
-    Attributes:
-        name: how it is called.
-        does: what is then wrong, in one sentence.
-        detail: what may stand after ``=``, empty if nothing may.
-        change: for a fault of cards, the values of one card that it replaces.
-    """
-
-    name: str
-    does: str
-    detail: str = ""
-    change: Change | None = None
+    name: str  # how it is called
+    does: str  # what is then wrong, in one sentence
+    detail: str = ""  # what may stand after ``=``, empty if nothing may
+    change: Change | None = None  # for a fault of cards, the values of one card that it replaces
 
     @property
     def of_cards(self) -> bool:
@@ -75,6 +68,11 @@ FAULTS: tuple[Fault, ...] = (
     _cards("card-missing", "the card has dropped off the bus", lambda n, c, v: {"present": False}),
     _cards("card-hang", "the card is not ready: its tools block for minutes", lambda n, c, v: {"hang": True}),
     _cards("card-alarm", "the card's health is Alarm", lambda n, c, v: {"health": "Alarm"}),
+    _cards(
+        "card-unavailable", "npu-smi has no NPU ID for the card (-1)", lambda n, c, v: {"available": False}
+    ),
+    Fault("slot-numbers", "npu-smi counts slots (2, 4, 6 ...) where /dev counts cards from 0"),
+    Fault("map-fails", "npu-smi info -m fails, npu-smi info does not"),
     Fault("unreachable", "nobody can log in: connections are refused, open ones are cut"),
     Fault("power-off", "the node is off; healing boots it, with its containers stopped"),
     Fault("silent", "the whole node is frozen: connections are taken, nothing is answered"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lingctl.sandbox.host_files import write_host_files
 from lingctl.sandbox.keys import make_key
 from lingctl.sandbox.layout import (
     CARD_NETMASK,
@@ -14,6 +13,7 @@ from lingctl.sandbox.layout import (
     card_gateway,
     node_address,
 )
+from lingctl.sandbox.node.host_files import write_host_files
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
 
 _HOSTS = """\

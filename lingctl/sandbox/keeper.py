@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 from lingctl.errors import SandboxError
-from lingctl.sandbox import node as node_process
 from lingctl.sandbox.inventory import write_inventory
 from lingctl.sandbox.layout import BLOCKS, SSH_PORT, Layout, claim_address
 from lingctl.sandbox.mounts import (
@@ -33,6 +32,7 @@ from lingctl.sandbox.mounts import (
     mount,
     unshare,
 )
+from lingctl.sandbox.node import first_process as node_process
 
 _READY_SECONDS = 60.0
 _REMEDY = (

@@ -37,21 +37,13 @@ _END_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """What a sandbox is to be.
+    """What a sandbox is to be."""
 
-    Attributes:
-        nodes: number of nodes.
-        devices: cards on each.
-        model: which tiny checkpoint lies on the nodes.
-        mindie: version of the image.
-        time_scale: factor on every documented delay.
-    """
-
-    nodes: int = 2
-    devices: int = 8
-    model: Model = "plus"
-    mindie: str = "1.0.0"
-    time_scale: float = 0.02
+    nodes: int = 2  # number of nodes
+    devices: int = 8  # cards on each
+    model: Model = "plus"  # which tiny checkpoint lies on the nodes
+    mindie: str = "1.0.0"  # version of the image
+    time_scale: float = 0.02  # factor on every documented delay
 
 
 def up(directory: Path, request: Request, listener: Listener = ignore) -> ClusterState:
@@ -189,7 +181,7 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     listener(Event("checkpoint", "started"))
     # Matrices this small only make numpy's threads wait for each other; it reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from lingctl.sandbox.engine.checkpoint import make_checkpoint
+    from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 
     ranks = request.nodes * request.devices
     make_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)

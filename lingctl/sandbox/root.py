@@ -32,15 +32,10 @@ _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "local
 
 @dataclass(frozen=True)
 class Show:
-    """Something of the outside that a new root shows.
+    """Something of the outside that a new root shows."""
 
-    Attributes:
-        source: a file or folder as it is named outside.
-        target: absolute path inside.
-    """
-
-    source: Path
-    target: Path
+    source: Path  # a file or folder as it is named outside
+    target: Path  # absolute path inside
     read_only: bool = False
 
 

@@ -20,41 +20,27 @@ NODE_NAME = Path("/.sandbox/node")
 
 @dataclass(frozen=True)
 class Card:
-    """One emulated NPU card.
+    """One emulated NPU card."""
 
-    Attributes:
-        id: physical id.
-        address: live device address, None where none was set.
-        configured: the address in /etc/hccn.conf.
-        link: ``UP`` or ``DOWN``.
-        tls: the TLS switch, 0 or 1.
-        present: false once the card has dropped off the bus.
-        hang: its hccn_tool calls block.
-        flaps: how often its link went down and up within the last hour.
-        loss: percent of its packets that get lost.
-        certificate: whether a TLS certificate is there.
-        lldp: whether it hears its neighbour.
-        errors: packets sent again so far.
-    """
-
-    id: int
-    address: str | None
-    configured: str | None
+    id: int  # physical id
+    address: str | None  # live device address, None where none was set
+    configured: str | None  # the address in /etc/hccn.conf
     netmask: str
     gateway: str
     netdetect: str
-    link: str = "UP"
-    tls: int = 0
+    link: str = "UP"  # ``UP`` or ``DOWN``
+    tls: int = 0  # the TLS switch, 0 or 1
     mtu: int = 1500
-    present: bool = True
-    hang: bool = False
+    present: bool = True  # false once the card has dropped off the bus
+    hang: bool = False  # its hccn_tool calls block
+    available: bool = True  # whether npu-smi has an NPU ID for it
     health: str = "OK"
     hbm_mb: int = 65536
-    flaps: int = 0
-    loss: int = 0
-    certificate: bool = True
-    lldp: bool = True
-    errors: int = 0
+    flaps: int = 0  # how often its link went down and up within the last hour
+    loss: int = 0  # percent of its packets that get lost
+    certificate: bool = True  # whether a TLS certificate is there
+    lldp: bool = True  # whether it hears its neighbour
+    errors: int = 0  # packets sent again so far
 
     @property
     def bus(self) -> str:
@@ -65,34 +51,24 @@ class Card:
 
 @dataclass(frozen=True)
 class NodeState:
-    """One emulated node.
-
-    Attributes:
-        address: where its SSH server and services are reached.
-        faults: what is broken, by name, with an optional detail.
-        applied: the faults that the node has acted on.
-    """
+    """One emulated node."""
 
     name: str
-    address: str
+    address: str  # where its SSH server and services are reached
     hostname: str
     cards: list[Card]
     driver: str = "24.1.0"
-    faults: dict[str, str] = field(default_factory=dict)
-    applied: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)  # what is broken, by name, with an optional detail
+    applied: list[str] = field(default_factory=list)  # the faults that the node has acted on
 
 
 @dataclass(frozen=True)
 class ClusterState:
-    """The whole emulated cluster.
-
-    Attributes:
-        time_scale: factor on every documented delay and time limit; 1.0 is real time.
-    """
+    """The whole emulated cluster."""
 
     mindie: str
     model: str
-    time_scale: float
+    time_scale: float  # factor on every documented delay and time limit; 1.0 is real time
     nodes: list[NodeState]
 
     def node(self, name: str) -> NodeState:

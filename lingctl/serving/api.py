@@ -36,63 +36,38 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for text, in no particular dialect.
+    """One request for text, in no particular dialect."""
 
-    Attributes:
-        prompt: the user's text.
-        system: system message (chat only; empty for none).
-        max_tokens: most tokens to generate.
-        temperature: 0 for greedy decoding.
-        ignore_eos: go on after the end token (load tests only; not every service knows it, MindIE's
-            ``/infer`` does not).
-        details: ask ``/infer`` for its counts too.
-    """
-
-    prompt: str
-    system: str = ""
-    max_tokens: int = 100
-    temperature: float = 0.0
+    prompt: str  # the user's text
+    system: str = ""  # system message (chat only; empty for none)
+    max_tokens: int = 100  # most tokens to generate
+    temperature: float = 0.0  # 0 for greedy decoding
+    # go on after the end token (load tests only; not every service knows it, MindIE's ``/infer`` does not)
     ignore_eos: bool = False
-    details: bool = False
+    details: bool = False  # ask ``/infer`` for its counts too
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one answer or one stream event holds.
+    """What one answer or one stream event holds."""
 
-    Attributes:
-        text: generated text (of this event only, in a stream).
-        finish_reason: why generation ended, empty while it goes on.
-        usage: token counts, where told.
-        whole: the full text, which some last stream events repeat.
-        last: whether generation ends with it.
-    """
-
-    text: str = ""
-    finish_reason: str = ""
-    usage: Usage | None = None
-    whole: str | None = None
-    last: bool = False
+    text: str = ""  # generated text (of this event only, in a stream)
+    finish_reason: str = ""  # why generation ended, empty while it goes on
+    usage: Usage | None = None  # token counts, where told
+    whole: str | None = None  # the full text, which some last stream events repeat
+    last: bool = False  # whether generation ends with it
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to ask.
-
-    Attributes:
-        path: where to post.
-        body: the request as JSON data.
-        read: the answer's Piece, or a Trouble if it has another form.
-        read_event: the same for one stream event.
-        ends_with_done: whether a stream must end with ``[DONE]``.
-    """
+    """One way to ask."""
 
     name: str
-    path: str
-    body: Callable[[str, Ask, bool], dict[str, object]]
-    read: Callable[[Data], Piece | ExchangeTrouble]
-    read_event: Callable[[Data], Piece | ExchangeTrouble]
-    ends_with_done: bool = True
+    path: str  # where to post
+    body: Callable[[str, Ask, bool], dict[str, object]]  # the request as JSON data
+    read: Callable[[Data], Piece | ExchangeTrouble]  # the answer's Piece, or a Trouble if it has another form
+    read_event: Callable[[Data], Piece | ExchangeTrouble]  # the same for one stream event
+    ends_with_done: bool = True  # whether a stream must end with ``[DONE]``
 
 
 def parse_object(payload: bytes) -> Data | ExchangeTrouble:

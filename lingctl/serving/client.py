@@ -28,30 +28,19 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event of a stream.
+    """One event of a stream."""
 
-    Attributes:
-        at: time of arrival, seconds of ``time.perf_counter``.
-        piece: what it holds, or the Trouble that ended the stream.
-        done: the stream's documented end.
-    """
-
-    at: float
-    piece: Piece | ExchangeTrouble
-    done: bool = False
+    at: float  # time of arrival, seconds of ``time.perf_counter``
+    piece: Piece | ExchangeTrouble  # what it holds, or the Trouble that ended the stream
+    done: bool = False  # the stream's documented end
 
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The models that a service lists.
+    """The models that a service lists."""
 
-    Attributes:
-        names: their ids.
-        owner: ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
-    """
-
-    names: tuple[str, ...]
-    owner: str
+    names: tuple[str, ...]  # their ids
+    owner: str  # ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
 
     @property
     def of_mindie(self) -> bool:
@@ -61,17 +50,12 @@ class ModelList:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Talks to one endpoint.
+    """Talks to one endpoint."""
 
-    Attributes:
-        endpoint: the service.
-        routes: for places reached through a tunnel, the local end of it.
-        limits: time limits of a generation.
-    """
-
-    endpoint: Endpoint
+    endpoint: Endpoint  # the service
+    # for places reached through a tunnel, the local end of it
     routes: Mapping[HostPort, HostPort] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)  # time limits of a generation
 
     def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
         """Ask for text and wait for all of it."""
@@ -186,8 +170,6 @@ def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> Exchange
     """What is wrong with a stream whose connection told of its proper end.
 
     Args:
-        dialect: how it was asked.
-        parser: which has read all of it.
         finished: whether an event said that generation ended.
     """
     if parser.words():

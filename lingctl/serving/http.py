@@ -23,17 +23,11 @@ LARGEST_ANSWER = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds.
+    """Time limits in seconds."""
 
-    Attributes:
-        connect: for the connection and the TLS handshake, each.
-        idle: longest silence of the service, its first byte included.
-        total: for the whole exchange.
-    """
-
-    connect: float = 5.0
-    idle: float = 60.0
-    total: float = 300.0
+    connect: float = 5.0  # for the connection and the TLS handshake, each
+    idle: float = 60.0  # longest silence of the service, its first byte included
+    total: float = 300.0  # for the whole exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,15 +34,10 @@ Probe = Callable[[], "Readiness"]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How far a service is.
+    """How far a service is."""
 
-    Attributes:
-        state: ``misconfigured`` will not become ready by waiting; every other state may.
-        text: the evidence.
-    """
-
-    state: ServiceState
-    text: str
+    state: ServiceState  # ``misconfigured`` will not become ready by waiting; every other state may
+    text: str  # the evidence
 
 
 class Clock(Protocol):
@@ -56,12 +51,7 @@ class Clock(Protocol):
 
 
 def settled_health(ask: Callable[[], HealthAnswer], clock: Clock = time) -> HealthAnswer:
-    """Health, asked again while it may only be that its first check is still to come.
-
-    Args:
-        ask: asks once.
-        clock: for tests.
-    """
+    """Health, asked again while it may only be that its first check is still to come."""
     until = clock.monotonic() + _SETTLING
     while True:
         health = ask()
@@ -137,15 +127,12 @@ def wait_until_ready(
 
     Args:
         probe: asked every ``interval`` seconds.
-        seconds: how long to wait at most.
-        listener: told every change of state.
         still_alive: called before each probe and after the last; raises if a daemon has died.
         interval: seconds between probes (MindIE's documents ask for at least 5).
-        clock: for tests.
 
     Raises:
-        EngineError: not ready in time, or in a state that waiting cannot mend; and whatever
-            ``still_alive`` raises.
+        EngineError: not ready in time, or in a state that waiting cannot mend; and whatever ``still_alive``
+            raises.
     """
     started = clock.monotonic()
     last: Readiness | None = None

@@ -20,13 +20,9 @@ class MalformedStream(ValueError):
 
 @dataclass(slots=True)
 class SseParser:
-    """Incremental parser: feed bytes as they arrive, get the payload of each complete event.
+    """Incremental parser: feed bytes as they arrive, get the payload of each complete event."""
 
-    Attributes:
-        done: whether ``[DONE]`` was seen; no event may follow it.
-    """
-
-    done: bool = False
+    done: bool = False  # whether ``[DONE]`` was seen; no event may follow it
     _rest: bytes = b""
 
     def feed(self, data: bytes) -> list[bytes]:

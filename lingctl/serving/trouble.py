@@ -15,21 +15,15 @@ _EMPTY_BODY = "(empty body)"
 
 @dataclass(frozen=True, slots=True)
 class ExchangeTrouble:
-    """An exchange that did not bring what was asked for.
+    """An exchange that did not bring what was asked for."""
 
-    Attributes:
-        kind: ``name`` (host unknown), ``refused``, ``unreachable``, ``timeout`` (silence, or the service's
-            own word that there was), ``closed`` (connection ended too early), ``tls``, ``http`` (a status
-            other than 200, or an error inside a stream) or ``malformed`` (not the documented form).
-        text: what happened, in words; for ``http`` the service's own error text.
-        status: HTTP status, 0 where none was received or the error came inside a stream.
-        error_type: the service's own name of the error, e.g. ``Input Validation Error``.
-    """
-
+    # ``name`` (host unknown), ``refused``, ``unreachable``, ``timeout`` (silence, or the service's own word
+    # that there was), ``closed`` (connection ended too early), ``tls``, ``http`` (a status other than 200, or
+    # an error inside a stream) or ``malformed`` (not the documented form)
     kind: TroubleKind
-    text: str
-    status: int = 0
-    error_type: str = ""
+    text: str  # what happened, in words; for ``http`` the service's own error text
+    status: int = 0  # HTTP status, 0 where none was received or the error came inside a stream
+    error_type: str = ""  # the service's own name of the error, e.g. ``Input Validation Error``.
 
     def __str__(self) -> str:
         if self.kind != "http":

@@ -10,12 +10,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from lingctl.inventory.sections import Ssh
+from lingctl.inventory.ssh.target import SshTarget
 from tests.cluster.lab import Lab, why_not
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -32,14 +32,22 @@ class Server:
     process: subprocess.Popen[bytes]
 
     @property
-    def settings(self) -> Ssh:
-        return Ssh(
+    def target(self) -> SshTarget:
+        return SshTarget(
+            host="127.0.0.1",
             user=getpass.getuser(),
             port=self.port,
-            key=str(self.directory / "id"),
-            known_hosts=str(self.directory / "known_hosts"),
-            connect_timeout=5,
+            keys=(str(self.directory / "id"),),
+            keys_named=True,
+            identities_only=True,
+            known_hosts=(str(self.directory / "known_hosts"),),
+            global_known_hosts=(),
         )
+
+
+def keyless(server: Server) -> SshTarget:
+    """How to log in there with the agent and the usual files."""
+    return replace(server.target, keys=(), keys_named=False, identities_only=False)
 
 
 def free_port() -> int:

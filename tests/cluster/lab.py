@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.sandbox.docker.images import make_image
-from lingctl.sandbox.engine.checkpoint import make_checkpoint
-from lingctl.sandbox.host_files import write_host_files
+from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 from lingctl.sandbox.interpreter import places
 from lingctl.sandbox.keys import make_key
+from lingctl.sandbox.node.host_files import write_host_files
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
 from tests.cluster.lab_node import DOCKERD
 

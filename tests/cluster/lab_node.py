@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from lingctl.sandbox.mounts import PRIVATE, REC, mount
-from lingctl.sandbox.node import MANAGERS
+from lingctl.sandbox.node.first_process import MANAGERS
+from lingctl.sandbox.node.tool_server import start_tools
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.state import STATE
-from lingctl.sandbox.tool_server import start_tools
 
 SSHD = """\
 Port 22

@@ -14,7 +14,7 @@ from lingctl.flows.look.logs import WantedLogs, follow_logs
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh.node import SshConnection
 from tests.cluster.conftest import Server
 from tests.unit.release.conftest import cluster_of
 
@@ -28,7 +28,7 @@ def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server,
     console = Path(layout_of(cluster).console)
     console.parent.mkdir(parents=True)
     console.write_text("old 1\nold 2\n")
-    group = Group({"node1": SshConnection("node1", "127.0.0.1", sshd.settings)})
+    group = Group({"node1": SshConnection("node1", sshd.target)})
     heard: list[tuple[str, str]] = []
 
     def follow() -> None:

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.remote.command import script
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server
 
@@ -28,7 +29,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk
 
 @pytest.fixture
 def node(sshd: Server) -> Iterator[SshConnection]:
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     yield connection
     connection.close()
 
@@ -155,7 +156,7 @@ def test_what_was_in_place_before_another_could_not_is_told(node: SshConnection,
 
 
 def test_two_that_put_the_same_file_do_not_meet(node: SshConnection, sshd: Server, tmp_path: Path):
-    other = SshConnection("node1", "127.0.0.1", sshd.settings)
+    other = SshConnection("node1", sshd.target)
     contents = [bytes([number]) * 3_000_000 for number in range(4)]
     failed: list[Exception] = []
 
@@ -231,9 +232,9 @@ def test_a_connection_cut_in_an_upload_leaves_the_old_file_alone(sshd: Server, t
     cutter = Cutter(sshd.port)
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{cutter.port} " + (sshd.directory / "host.pub").read_text())
-    settings = sshd.settings.model_copy(update={"port": cutter.port, "known_hosts": str(known)})
+    settings = replace(sshd.target, port=cutter.port, known_hosts=(str(known),))
     folder = tmp_path / "release"
-    connection = SshConnection("node1", "127.0.0.1", settings)
+    connection = SshConnection("node1", settings)
     try:
         connection.put(WriteFile(str(folder / "config.json"), OLD, 0o640))
         content = b"n" * 3_000_000

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -22,16 +23,18 @@ import pytest
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.program.job import run_job
-from lingctl.remote import exchange, identity, lock
+from lingctl.remote import lock
 from lingctl.remote.command import command, script
-from lingctl.remote.ssh import SshConnection
+from lingctl.remote.ssh import exchange
+from lingctl.remote.ssh.login import agent as ssh_agent
+from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
-from tests.cluster.conftest import Server, free_port, serving
+from tests.cluster.conftest import Server, free_port, keyless, serving
 
 
 @pytest.fixture
 def node(sshd: Server):
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     yield connection
     connection.close()
 
@@ -96,7 +99,7 @@ def test_a_command_is_not_late_for_the_time_it_waited_for_its_turn(node: SshConn
 
 
 def test_lost_connection_is_not_a_normal_end(sshd: Server):
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     pid = connection.run(script("cat /proc/$PPID/stat | cut -d' ' -f4; echo $PPID")).stdout.split()[-1]
     threading.Timer(0.5, lambda: os.kill(int(pid), signal.SIGKILL)).start()
     with pytest.raises(ConnectError) as caught:
@@ -105,7 +108,7 @@ def test_lost_connection_is_not_a_normal_end(sshd: Server):
 
 
 def test_frozen_node_does_not_hang_the_caller(sshd: Server):
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     pid = int(connection.run(script("echo $PPID")).stdout)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -121,7 +124,7 @@ def test_frozen_node_does_not_hang_the_caller(sshd: Server):
 def test_a_node_that_goes_silent_in_a_long_command_is_noticed(sshd: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(exchange, "_PULSE_SECONDS", 0.3)
     monkeypatch.setattr(exchange, "_SILENCE_SECONDS", 1.5)
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     pid = int(connection.run(script("echo $PPID")).stdout)
     threading.Timer(0.5, lambda: os.kill(pid, signal.SIGSTOP)).start()
     try:
@@ -139,7 +142,7 @@ def test_a_node_that_goes_silent_in_a_long_command_is_noticed(sshd: Server, monk
 def test_a_silent_command_on_a_node_that_lives_is_left_alone(sshd: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(exchange, "_PULSE_SECONDS", 0.2)
     monkeypatch.setattr(exchange, "_SILENCE_SECONDS", 1.0)
-    connection = SshConnection("node1", "127.0.0.1", sshd.settings)
+    connection = SshConnection("node1", sshd.target)
     assert connection.run(script("sleep 3; echo done"), timeout=60).stdout == "done\n"
     connection.close()
 
@@ -167,8 +170,8 @@ def connected(sshd: Server, tmp_path: Path, *config: str) -> Iterator[SshConnect
     known = tmp_path / "known_hosts"
     known.write_text((sshd.directory / "known_hosts").read_text().replace(f":{sshd.port} ", f":{port} "))
     with serving(sshd.directory, port, "\n".join(config)) as server:
-        settings = server.settings.model_copy(update={"known_hosts": str(known)})
-        connection = SshConnection("node1", "127.0.0.1", settings)
+        settings = replace(server.target, known_hosts=(str(known),))
+        connection = SshConnection("node1", settings)
         yield connection
         connection.close()
 
@@ -202,7 +205,7 @@ def noisy(request: pytest.FixtureRequest, sshd: Server, tmp_path: Path) -> list[
 def test_what_the_login_shell_prints_is_no_part_of_an_answer(sshd: Server, tmp_path: Path, noisy: list[str]):
     state, heard = str(tmp_path / "ling"), bytearray()
     with connected(sshd, tmp_path, *noisy) as connection:
-        options = ["-F", "none", "-i", sshd.directory / "id", "-p", str(connection._settings.port)]
+        options = ["-F", "none", "-i", sshd.directory / "id", "-p", str(connection._target.port)]
         options += ["-o", f"UserKnownHostsFile={tmp_path}/known_hosts"]
         bare = subprocess.run(
             ["ssh", *options, "127.0.0.1", "echo own"], capture_output=True, text=True, check=True
@@ -256,9 +259,9 @@ def test_a_file_is_not_sent_to_something_else_than_its_command(sshd: Server, tmp
 
 
 def test_unknown_host_key_is_refused(sshd: Server, tmp_path: Path):
-    settings = sshd.settings.model_copy(update={"known_hosts": str(tmp_path / "none")})
+    settings = replace(sshd.target, known_hosts=(str(tmp_path / "none"),))
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", settings)
+        SshConnection("node1", settings)
     assert caught.value.code == "host-key-unknown"
     assert "ssh-keyscan" in caught.value.remedy
 
@@ -267,14 +270,14 @@ def test_changed_host_key_is_refused(sshd: Server, tmp_path: Path):
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{sshd.port} " + (sshd.directory / "other.pub").read_text())
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)}))
+        SshConnection("node1", replace(sshd.target, known_hosts=(str(known),)))
     assert caught.value.code == "host-key-changed"
     assert f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {known}" in caught.value.remedy
 
 
 def test_a_file_of_host_keys_that_cannot_be_read_is_told_with_a_remedy(sshd: Server, tmp_path: Path):
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(tmp_path)}))
+        SshConnection("node1", replace(sshd.target, known_hosts=(str(tmp_path),)))
     assert (caught.value.code, "ssh.known_hosts" in caught.value.remedy) == ("known-hosts-unreadable", True)
 
 
@@ -287,44 +290,41 @@ def test_hashed_and_odd_known_hosts_lines(sshd: Server, tmp_path: Path):
     plain = (sshd.directory / "known_hosts").read_text()
     for lines in (hashed, plain.replace(" ", "\t")):
         known.write_text(f"@cert-authority *.x ssh-ed25519 AAAA\nnonsense\n@revoked\n{lines}")
-        settings = sshd.settings.model_copy(update={"known_hosts": str(known)})
-        SshConnection("node1", "127.0.0.1", settings).close()
+        settings = replace(sshd.target, known_hosts=(str(known),))
+        SshConnection("node1", settings).close()
 
 
 def test_a_revoked_host_key_is_refused(sshd: Server, tmp_path: Path):
     known, plain = tmp_path / "known_hosts", (sshd.directory / "known_hosts").read_text()
     known.write_text(f"{plain}@revoked {plain}")
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"known_hosts": str(known)}))
+        SshConnection("node1", replace(sshd.target, known_hosts=(str(known),)))
     assert caught.value.code == "host-key-revoked"
 
 
 def test_wrong_key_is_told_with_its_fingerprint(sshd: Server):
     with pytest.raises(ConnectError) as caught:
-        SshConnection(
-            "node1", "127.0.0.1", sshd.settings.model_copy(update={"key": str(sshd.directory / "other")})
-        )
+        SshConnection("node1", replace(sshd.target, keys=(str(sshd.directory / "other"),)))
     assert caught.value.code == "login-refused"
     assert "SHA256" in caught.value.evidence
 
 
 def test_locked_key_asks_for_the_agent_or_the_environment(sshd: Server, monkeypatch: pytest.MonkeyPatch):
-    settings = sshd.settings.model_copy(update={"key": str(sshd.directory / "locked")})
+    settings = replace(sshd.target, keys=(str(sshd.directory / "locked"),))
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", settings)
+        SshConnection("node1", settings)
     assert caught.value.code == "login-key-encrypted"
     monkeypatch.setenv("LINGCTL_SSH_KEY_PASSPHRASE", "secret")
-    SshConnection("node1", "127.0.0.1", settings).close()
+    SshConnection("node1", settings).close()
 
 
 def test_an_agent_that_hangs_is_told(sshd: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(identity, "_AGENT_SECONDS", 0.5)
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    monkeypatch.setattr(ssh_agent, "_LIST_SECONDS", 0.5)
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(str(tmp_path / "agent"))
         agent.listen()
         with pytest.raises(ConnectError) as caught:
-            SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"key": None}))
+            SshConnection("node1", replace(keyless(sshd), agent=str(tmp_path / "agent")))
     assert (caught.value.code, caught.value.where) == ("agent-silent", "node1")
     assert "ssh-add -l" in caught.value.remedy
 
@@ -337,14 +337,14 @@ def test_a_usual_key_that_cannot_be_used_is_told_when_there_is_no_other(
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes((sshd.directory / "locked").read_bytes())
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"key": None}))
+        SshConnection("node1", keyless(sshd))
     assert caught.value.code == "no-login-key"
     assert "needs a passphrase" in caught.value.evidence
 
 
 def test_nobody_listens(sshd: Server):
     with pytest.raises(ConnectError) as caught:
-        SshConnection("node1", "127.0.0.1", sshd.settings.model_copy(update={"port": 1}))
+        SshConnection("node1", replace(sshd.target, port=1))
     assert caught.value.code == "unreachable"
 
 

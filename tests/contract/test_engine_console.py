@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.sandbox.engine import request_log
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.words import request_log
 from tests.engine_node import EngineNode, address, copied, join_world, tiny, wait_until
 
 SAMPLES = Path(__file__).parents[2] / "../shared/samples/mindie-3.0.0"

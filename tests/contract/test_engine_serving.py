@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lingctl.sandbox.engine.lessons import CHAT, COMPLETIONS, SYSTEM
+from lingctl.sandbox.engine.tiny_models.lessons import CHAT, COMPLETIONS, SYSTEM
 from tests.engine_node import EngineNode, address, join_world, tiny
 
 QUESTION, ANSWER = CHAT[0]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lingctl.sandbox.engine.lessons import CHAT
+from lingctl.sandbox.engine.tiny_models.lessons import CHAT
 from tests.engine_node import EngineNode, address, copied, edit_json, rename_tensors, tiny
 
 QUESTION, ANSWER = CHAT[0]

@@ -28,9 +28,9 @@ from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http import HttpResponse, Limits
 from lingctl.serving.readiness import decide, settled_health
-from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.sse import SseParser
-from lingctl.serving.streamed import Streamed, gather
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 from tests import real_answers
 from tests.real_answers import LONG_TALK, SHORT_TALK, RealAnswer, Talk, health_answer, life, named, recorded

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.ascend import conf, devices, hccn, npu_smi, ping, signal, versions, vnic
+from lingctl.ascend import conf, devices, hccn, npu_map, npu_smi, ping, signal, versions, vnic
+from lingctl.ascend.card_rows import card_rows
 from lingctl.ascend.unread import Unread, close, refusal
 from lingctl.remote.probe import Answer
 
@@ -41,7 +42,7 @@ READERS: dict[str, Callable[[Answer | None], object]] = {
     "hccs_ping": ping.read_hccs_ping,
     "conf": conf.read_conf,
     "npu-smi": npu_smi.read_table,
-    "npu-smi -m": npu_smi.read_map,
+    "npu-smi -m": npu_map.read_map,
     "spod-info": npu_smi.read_pod,
     "version.info": versions.read_version,
     "/dev": devices.read_dev,
@@ -228,23 +229,23 @@ NPU_SMI = [
     Row("npu-smi-spod-info-a3.txt", "spod-info", npu_smi.PodPlace(16777216, 384, 0, 4)),
     Row("npu-smi-spod-info-a3-padded.txt", "spod-info", npu_smi.PodPlace(16777216, 384, 0, 4)),
     Row("npu-smi-spod-unsupported.txt", "spod-info", Refused("unsupported")),
-    Row("npu-smi-m-950.txt", "npu-smi -m", (npu_smi.MappedChip(0, 0, 0, "xxx"),)),
+    Row("npu-smi-m-950.txt", "npu-smi -m", (npu_map.MappedChip(0, 0, None, 0, "xxx"),)),
     # Its last package has no controller, as if the list had been cut.
     Row("npu-smi-m-a3-with-mcu-fixture.txt", "npu-smi -m", NOT_UNDERSTOOD),
     Row(
         "npu-smi-m-910a.txt",
         "npu-smi -m",
-        tuple(npu_smi.MappedChip(n, 0, None, "Ascend 910A") for n in range(8)),
+        tuple(npu_map.MappedChip(n, 0, n, None, "Ascend 910A") for n in range(8)),
     ),
     Row(
         "npu-smi-m-a2-8cards.txt",
         "npu-smi -m",
-        tuple(npu_smi.MappedChip(n, 0, None, "910B3") for n in range(8)),
+        tuple(npu_map.MappedChip(n, 0, n, None, "910B3") for n in range(8)),
     ),
     Row(
         "npu-smi-m-a3-16dies.txt",
         "npu-smi -m",
-        tuple(npu_smi.MappedChip(n // 2, n % 2, n, "Ascend910") for n in range(16)),
+        tuple(npu_map.MappedChip(n // 2, n % 2, n, n, "Ascend910") for n in range(16)),
     ),
     Row("npu-smi-no-card.txt", "npu-smi -m", Refused("no-device")),
     Row("npu-smi-info-910a-warning-23.0.5-elided.txt", "npu-smi", NOT_UNDERSTOOD),  # elided by its author
@@ -544,15 +545,15 @@ TABLES = [
         "npu-smi-info-310p3-22.0.txt",
         "22.0.2",
         "22.0.4",
-        (2144,),
-        npu_smi.Chip(2144, 0, None, "310P3", "OK", "0000:86:00.0"),  # no HBM
+        (0,),
+        npu_smi.Chip(2144, 0, None, "310P3", "OK", "0000:86:00.0", logic=0),  # no HBM
     ),
     Table(
         "npu-smi-info-200i-a2-25.2.0.txt",
         "25.2.0",
         "25.2.0",
         (0,),
-        npu_smi.Chip(0, 0, None, "xxx", "OK", "NA"),
+        npu_smi.Chip(0, 0, None, "xxx", "OK", "NA", logic=0),
     ),
 ]
 
@@ -562,7 +563,8 @@ def test_npu_smi_tables_of_every_width(table: Table) -> None:
     seen = npu_smi.read_table(_answer(table.file))
     assert isinstance(seen, npu_smi.NpuTable), seen
     assert (seen.tool, seen.driver) == (table.tool, table.driver)
-    assert tuple(chip.card for chip in seen.chips) == table.cards
+    rows = card_rows(seen, Unread("unsupported", "no such query"), table.cards)
+    assert tuple(sorted(rows.chips)) == table.cards
     assert seen.chips[0] == table.first
     assert len(seen.processes) == table.processes
     assert seen.whole is table.whole

@@ -13,7 +13,7 @@ from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
 from lingctl.serving.reach import client_for
-from lingctl.serving.smoke import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
 from tests.serving_server import Serving, make_certificate, serve
 
 # Long enough for a busy machine; where a test waits for the silence to end, it is shorter.

@@ -22,7 +22,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.inventory.load import load_cluster
-from lingctl.mindie.config import config_document
+from lingctl.mindie.files.config import config_document
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.check import check_config, parse_document
 from lingctl.mindie.rules.rank_table import check_rank_table

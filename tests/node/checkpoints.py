@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from lingctl.node.convert.engine import convert
 from lingctl.node.convert.job import Options
-from lingctl.sandbox.engine.checkpoint import SIZES, Size, published_config
+from lingctl.sandbox.engine.tiny_models.checkpoint import SIZES, Size, published_config
 
 INDEX = "model.safetensors.index.json"
 

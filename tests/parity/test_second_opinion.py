@@ -22,9 +22,9 @@ LING_VARIABLE = "LINGCTL_LING"
 def test_the_sandbox_model_agrees(checkpoints):
     """The sandbox's numpy model was written by other hands from the same description."""
     pytest.importorskip("numpy")
-    from lingctl.sandbox.engine.architecture import architecture_of
-    from lingctl.sandbox.engine.model import Cache, Model
-    from lingctl.sandbox.engine.placement import share_of, stock_heads
+    from lingctl.sandbox.engine.model.architecture import architecture_of
+    from lingctl.sandbox.engine.model.model import Cache, Model
+    from lingctl.sandbox.engine.model.placement import share_of, stock_heads
 
     wanted = case("lite-1.5").config
     tensors = make_tensors(wanted)

@@ -141,6 +141,24 @@ def test_a_node_in_trouble_is_named_and_the_other_is_still_judged(
     assert done.document["nodes"][0]["verdict"] in ("pass", "note")
 
 
+def test_a_card_is_judged_by_its_own_row_where_npu_smi_counts_slots(plus_cluster: Live) -> None:
+    with ExitStack() as stack:
+        for node, fault in (
+            ("node1", "map-fails"),
+            ("node2", "slot-numbers"),
+            ("node2", "card-alarm=1"),
+            ("node2", "card-unavailable=2"),
+        ):
+            stack.enter_context(plus_cluster.broken(node, fault))
+        done = plus_cluster.lingctl("check-network", "--json", "--mesh", "off")
+    assert _trouble(done.document) == {
+        ("card-count", "node1", None): "unknown",
+        **{("npu-health", "node1", card): "unknown" for card in range(8)},
+        ("npu-health", "node2", 1): "failure",
+        ("npu-health", "node2", 2): "failure",
+    }
+
+
 def test_what_is_only_a_nuisance_is_no_finding(plus_cluster: Live) -> None:
     with ExitStack() as stack:
         for fault in ("busy=2", "login-noise", "slow-tools=0.01"):

@@ -27,8 +27,8 @@ LINGCTL = str(Path(sys.executable).parent / "lingctl")
 IMPORTS = """
 import importlib, pkgutil, lingctl.flows
 from lingctl.cli.app import VERBS
-for verb in VERBS:
-    importlib.import_module("lingctl.cli." + verb.replace("-", "_"))
+for place, _ in VERBS.values():
+    importlib.import_module("lingctl.cli." + place)
 for found in pkgutil.walk_packages(lingctl.flows.__path__, "lingctl.flows."):
     importlib.import_module(found.name)
 """

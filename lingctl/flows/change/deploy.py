@@ -37,48 +37,33 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
-from lingctl.serving.smoke import SmokeReport
+from lingctl.serving.smoke.ladder import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a plan is made from, besides the nodes as they are.
-
-    Attributes:
-        look: how the nodes are looked at.
-        addresses: live address of every card; with several nodes only.
-        programs: how to run lingctl's own program on each node.
-        accepted: names of checks that may fail.
-    """
+    """What a plan is made from, besides the nodes as they are."""
 
     cluster: Cluster
-    look: Look
-    addresses: Addresses
-    programs: Mapping[str, Program]
-    accepted: Collection[str]
+    look: Look  # how the nodes are looked at
+    addresses: Addresses  # live address of every card; with several nodes only
+    programs: Mapping[str, Program]  # how to run lingctl's own program on each node
+    accepted: Collection[str]  # names of checks that may fail
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A plan, and what it was made from.
-
-    Attributes:
-        plan: everything that will be done, as far as it can be known now.
-        settled: false while a download or conversion still decides the model's part.
-        states: the nodes as they were seen.
-        shape: of the model's config.json, once the weights are settled.
-        findings: what the checks found, passes and notes left out; what is worse than a warning was accepted,
-            or found by a glance.
-        glanced: whether a cluster that serves was only glanced at.
-    """
+    """A plan, and what it was made from."""
 
     wanted: Wanted
-    plan: Plan
-    settled: bool
-    states: Mapping[str, NodeState]
-    shape: Shape | None
+    plan: Plan  # everything that will be done, as far as it can be known now
+    settled: bool  # false while a download or conversion still decides the model's part
+    states: Mapping[str, NodeState]  # the nodes as they were seen
+    shape: Shape | None  # of the model's config.json, once the weights are settled
+    # what the checks found, passes and notes left out; what is worse than a warning was accepted, or found by
+    # a glance
     findings: tuple[Finding, ...] = ()
-    glanced: bool = False
+    glanced: bool = False  # whether a cluster that serves was only glanced at
 
     @property
     def unfit(self) -> ChecksFailed | None:
@@ -100,10 +85,7 @@ def deploy(
     """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers.
 
     Args:
-        cluster: what is wanted.
         accepted: names of checks that may fail.
-        smoke: prove it at the end.
-        person, dry_run, lock_wait: see ``carry_out``.
 
     Raises:
         ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
@@ -142,9 +124,6 @@ def plan_deploy(
     pings nobody.
 
     Args:
-        group: connections to all nodes.
-        cluster: what is wanted.
-        listener: hears what is looked at.
         accepted: names of checks that may fail.
 
     Raises:
@@ -182,9 +161,6 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
     """Do what the plan says; after a download or conversion the rest is planned from what arrived.
 
     Args:
-        deployment: the plan, and what it was made from.
-        group: connections to all nodes.
-        listener: hears each step.
         change: the lock that is held and the journal that is kept meanwhile.
 
     Raises:

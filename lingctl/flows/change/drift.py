@@ -14,11 +14,6 @@ from lingctl.remote.group import Group
 def need_no_drift(group: Group, look: Look, before: Mapping[str, NodeState]) -> None:
     """Be sure that every node is still as the plan found it.
 
-    Args:
-        group: connections to all nodes.
-        look: how the plan looked at them.
-        before: what the plan was made from.
-
     Raises:
         NodeError: a node changed since (code ``drifted``); nothing was done.
     """

@@ -12,19 +12,15 @@ from lingctl.flows.run.change import settle
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.state import NodeState
 from lingctl.remote.group import Group
-from lingctl.serving.smoke import SmokeReport
+from lingctl.serving.smoke.ladder import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeEnding:
-    """The parts of it, for one change.
-
-    Attributes:
-        states: the nodes as the plan found them.
-    """
+    """The parts of it, for one change."""
 
     cluster: Cluster
-    states: Mapping[str, NodeState]
+    states: Mapping[str, NodeState]  # the nodes as the plan found them
 
     def wait(self, group: Group, listener: Listener) -> None:
         """Wait until the service answers."""

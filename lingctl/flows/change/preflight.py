@@ -20,16 +20,12 @@ from lingctl.remote.group import Group
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The gates of one deploy.
-
-    Attributes:
-        accepted: names of checks that may fail: the operator knows better.
-    """
+    """The gates of one deploy."""
 
     group: Group
     cluster: Cluster
     listener: Listener
-    accepted: Collection[str] = ()
+    accepted: Collection[str] = ()  # names of checks that may fail: the operator knows better
 
     def nodes(self) -> NetworkReport:
         """Check every node, card and link.
@@ -73,7 +69,6 @@ def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
     """Raise the worst of ``findings``, if there are any.
 
     Args:
-        findings: what is wrong.
         waivable: whether ``--accept`` may pass over it.
 
     Raises:

@@ -29,13 +29,7 @@ _HEADS = 'cd "$1" 2>/dev/null || exit 0; for file in *.json; do [ ! -f "$file" ]
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
-    """One row of ``lingctl releases``.
-
-    Attributes:
-        current: whether all daemons run with it.
-        proved: whether the service answered with it on every node.
-        missing: nodes that lack it; one that is not whole cannot be rolled back to.
-    """
+    """One row of ``lingctl releases``."""
 
     id: str
     time: str
@@ -43,9 +37,9 @@ class ReleaseRow:
     model: str
     mindie: str
     image: str
-    current: bool
-    proved: bool
-    missing: tuple[str, ...] = ()
+    current: bool  # whether all daemons run with it
+    proved: bool  # whether the service answered with it on every node
+    missing: tuple[str, ...] = ()  # nodes that lack it; one that is not whole cannot be rolled back to
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""
@@ -82,11 +76,7 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
 
 
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
-    """The state of every node without its weights.
-
-    Raises:
-        LingctlError: a node cannot be asked.
-    """
+    """The state of every node without its weights. Raises LingctlError: a node cannot be asked."""
     return group.all(lambda connection: node_state(connection, look))
 
 

@@ -28,9 +28,6 @@ _LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
 def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
     """Stop all daemons, start them again with the files that are there, and wait until they answer.
 
-    Args:
-        cluster, person, lock_wait: see ``carry_out``.
-
     Raises:
         LockedError: somebody else is changing this cluster.
         LingctlError: there is nothing to start again, a node cannot be reached, or a daemon did not start.

@@ -29,26 +29,19 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.smoke import SmokeReport
+from lingctl.serving.smoke.ladder import SmokeReport
 
 _COMMAND = "lingctl rollback"
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The way back.
+    """The way back."""
 
-    Attributes:
-        release: id of the release to come back to.
-        plan: what has to be done for it.
-        look: how the nodes were looked at: for the image of that release.
-        states: the nodes as they were seen.
-    """
-
-    release: str
-    plan: Plan
-    look: Look
-    states: Mapping[str, NodeState]
+    release: str  # id of the release to come back to
+    plan: Plan  # what has to be done for it
+    look: Look  # how the nodes were looked at: for the image of that release
+    states: Mapping[str, NodeState]  # the nodes as they were seen
 
     @property
     def command(self) -> str:
@@ -66,11 +59,6 @@ def rollback(
     lock_wait: float = 0.0,
 ) -> Outcome[SmokeReport]:
     """Bring every node back to an earlier release, and prove that it answers.
-
-    Args:
-        release: see ``plan_rollback``.
-        smoke: prove it at the end.
-        cluster, person, dry_run, lock_wait: see ``carry_out``.
 
     Raises:
         UsageError: there is no such release, or it is not whole.
@@ -109,8 +97,6 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
     """Decide what to do to come back to a release.
 
     Args:
-        group: connections to all nodes.
-        cluster: whose nodes.
         release: its id, or None for the one that an interrupted rollback was going to, else for the last
             proved one before the one that runs.
 

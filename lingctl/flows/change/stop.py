@@ -25,9 +25,6 @@ shift
 def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
     """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
 
-    Args:
-        cluster, person, lock_wait: see ``carry_out``.
-
     Raises:
         LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be reached, or a daemon did not end.

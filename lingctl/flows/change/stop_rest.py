@@ -22,15 +22,10 @@ _TASK = "stop the other daemons"
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of the others.
+    """What became of the others."""
 
-    Attributes:
-        done: nodes whose daemon was stopped.
-        failed: nodes where that did not work, with the reason.
-    """
-
-    done: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
+    done: tuple[str, ...] = ()  # nodes whose daemon was stopped
+    failed: tuple[tuple[str, str], ...] = ()  # nodes where that did not work, with the reason
 
     def __bool__(self) -> bool:
         return bool(self.done or self.failed)
@@ -53,14 +48,7 @@ class Stopped:
 
 
 def stop_rest(group: Group, site: Site, living: Collection[str], listener: Listener) -> Stopped:
-    """Stop the daemons that still run.
-
-    Args:
-        group: connections to all nodes.
-        site: where they are.
-        living: nodes whose daemon still runs.
-        listener: hears of each.
-    """
+    """Stop the daemons that still run."""
     if not living:
         return Stopped()
     seconds = stop_seconds(site)

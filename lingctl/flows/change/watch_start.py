@@ -86,8 +86,6 @@ def death(
     """The error for a group of which a daemon is gone.
 
     Args:
-        cluster: whose group.
-        sights: every node's daemon.
         logs: error lines of every node's other logs.
         earlier: error lines of every node's console before its end.
     """

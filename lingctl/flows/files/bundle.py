@@ -59,7 +59,6 @@ def make_bundle(to: Path, architecture: str | None, python: str, listener: Liste
         to: the file to write, or the folder to write it into.
         architecture: of the machines it is for; this machine's if not given.
         python: version of the Python there, e.g. ``3.11``.
-        listener: hears of progress.
 
     Raises:
         UsageError: lingctl does not run on such machines.

@@ -47,8 +47,6 @@ def answer_capacity(
     """Whether a model fits.
 
     Args:
-        model: of the catalogue.
-        wishes: what the question sets.
         cluster: for what it leaves open, if the question is about one.
         model_config: the downloaded config.json, to be believed before the catalogue.
 

@@ -23,23 +23,15 @@ from lingctl.remote.group import Group
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the nodes.
+    """What is known of the nodes."""
 
-    Attributes:
-        weights: folder of the weights on the nodes.
-        addresses: live address of every card, by node name and physical id; none where nobody was asked.
-        model_config: the downloaded config.json of the model, if known.
-        qkv_rows: rows of layer 0's query_key_value weight, if known.
-        dense_columns: columns of layer 0's dense weight, if known.
-        notes: what had to be assumed.
-    """
-
-    weights: str
+    weights: str  # folder of the weights on the nodes
+    # live address of every card, by node name and physical id; none where nobody was asked
     addresses: Addresses = field(default_factory=dict)
-    model_config: Mapping[str, Any] | None = None
-    qkv_rows: int | None = None
-    dense_columns: int | None = None
-    notes: tuple[str, ...] = ()
+    model_config: Mapping[str, Any] | None = None  # the downloaded config.json of the model, if known
+    qkv_rows: int | None = None  # rows of layer 0's query_key_value weight, if known
+    dense_columns: int | None = None  # columns of layer 0's dense weight, if known
+    notes: tuple[str, ...] = ()  # what had to be assumed
 
 
 def known_offline(
@@ -68,10 +60,6 @@ def from_saved_facts(
 
 def saved_addresses(path: Path, cluster: Cluster) -> dict[str, dict[int, str]]:
     """Live device addresses by node and physical id, as they were when the facts were saved.
-
-    Args:
-        path: the folder of ``check-network --save``.
-        cluster: whose engine they are for.
 
     Raises:
         ConfigurationError: there are no such facts, or the engine cannot join nodes with such cards.

@@ -10,11 +10,7 @@ from lingctl.mindie.rules.check import parse_document
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A JSON file as MindIE reads it.
-
-    Raises:
-        ConfigurationError: it is not there, or not JSON.
-    """
+    """A JSON file as MindIE reads it. Raises ConfigurationError: it is not there, or not JSON."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:

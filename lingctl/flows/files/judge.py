@@ -11,7 +11,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.rank_table import check_rank_table
@@ -41,11 +41,6 @@ class Judgement:
 
 def check_file(path: Path, version: str = "", cluster: Cluster | None = None) -> tuple[str, list[Judgement]]:
     """Judge an existing file: what kind it is, and what each version thinks of it.
-
-    Args:
-        path: the file.
-        version: of MindIE; empty for every one.
-        cluster: that it is for, if it is for one.
 
     Raises:
         ConfigurationError: it cannot be read, or is none of the kinds that can be judged.

@@ -20,11 +20,7 @@ _NOT_IN_A_WHEEL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_ca
 
 
 def build_own_wheel(folder: Path) -> Path:
-    """Put the wheel into ``folder``.
-
-    Raises:
-        LingctlError: it could not be built.
-    """
+    """Put the wheel into ``folder``. Raises LingctlError: it could not be built."""
     if (_PROJECT / "pyproject.toml").is_file():
         return _from_checkout(folder)
     return _from_installed(folder, importlib.metadata.distribution("lingctl"))

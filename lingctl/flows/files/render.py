@@ -33,23 +33,14 @@ class RenderPart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One file for one node.
+    """One file for one node."""
 
-    Attributes:
-        node: the node's name.
-        name: file name in the output folder.
-        path: where deploy puts it on the node; empty for a command.
-        content: its bytes.
-        mode: permission bits.
-        remarks: what was changed and why, for a model's config.json.
-    """
-
-    node: str
-    name: str
-    path: str
-    content: bytes
-    mode: int
-    remarks: tuple[str, ...] = ()
+    node: str  # the node's name
+    name: str  # file name in the output folder
+    path: str  # where deploy puts it on the node; empty for a command
+    content: bytes  # its bytes
+    mode: int  # permission bits
+    remarks: tuple[str, ...] = ()  # what was changed and why, for a model's config.json
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""

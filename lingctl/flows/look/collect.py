@@ -36,17 +36,11 @@ _TASK = "gather the evidence"
 
 @dataclass(frozen=True, slots=True)
 class PackedEvidence:
-    """What was packed.
+    """What was packed."""
 
-    Attributes:
-        path: the file here.
-        missing: nodes of which nothing, or only a part, could be gathered, with the reason.
-        explained: per node, what its logs show, one line each.
-    """
-
-    path: Path
-    missing: Mapping[str, str]
-    explained: Mapping[str, tuple[str, ...]]
+    path: Path  # the file here
+    missing: Mapping[str, str]  # nodes of which nothing, or only a part, could be gathered, with the reason
+    explained: Mapping[str, tuple[str, ...]]  # per node, what its logs show, one line each
 
 
 def collect(
@@ -55,11 +49,7 @@ def collect(
     """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
 
     Args:
-        group: connections to the nodes.
-        cluster: whose nodes.
-        hosts: the hosts.yaml that was used; packed too.
         target: the file to write, ending in .tar.gz.
-        listener: hears of each node.
         check: also ask what check-network asks, without pings between cards.
 
     Raises:

@@ -12,27 +12,17 @@ from lingctl.remote.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class DaemonSight:
-    """One look at a node's daemon.
+    """One look at a node's daemon."""
 
-    Attributes:
-        alive: whether its process is there.
-        exit_status: how it ended, as text, or empty.
-        console: the end of what it printed, with its success line, if there was one, before it.
-        succeeded: whether it printed its success line: necessary, and not yet an answer to a request.
-    """
-
-    alive: bool
-    exit_status: str
-    console: str
+    alive: bool  # whether its process is there
+    exit_status: str  # how it ended, as text, or empty
+    console: str  # the end of what it printed, with its success line, if there was one, before it
+    # whether it printed its success line: necessary, and not yet an answer to a request
     succeeded: bool = False
 
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
-    """Look once.
-
-    Raises:
-        NodeError: it is not known whether it is there.
-    """
+    """Look once. Raises NodeError: it is not known whether it is there."""
     said = connection.run(watch_command(site, connection.node), timeout=30).stdout
     state, status, console = read_watch(said)
     need_known(state, connection.node)

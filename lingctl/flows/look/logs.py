@@ -41,17 +41,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True, slots=True)
 class WantedLogs:
-    """Which lines.
+    """Which lines."""
 
-    Attributes:
-        lines: so many from the end; all that are wanted where a time or rank is given.
-        since: so many seconds back, by the node's clock; None for no such limit.
-        rank: only of this rank; None for all.
-    """
-
-    lines: int = 100
-    since: int | None = None
-    rank: int | None = None
+    lines: int = 100  # so many from the end; all that are wanted where a time or rank is given
+    since: int | None = None  # so many seconds back, by the node's clock; None for no such limit
+    rank: int | None = None  # only of this rank; None for all
 
     @property
     def tail(self) -> str:
@@ -66,11 +60,7 @@ def duration_seconds(text: str) -> int | None:
 
 
 def node_of_rank(cluster: Cluster, rank: int) -> str:
-    """The node that holds a rank.
-
-    Raises:
-        IndexError: there is no such rank.
-    """
+    """The node that holds a rank. Raises IndexError: there is no such rank."""
     return cluster.nodes[rank // len(cluster.primary.devices)].name
 
 

@@ -22,21 +22,13 @@ from lingctl.remote.probe import Question, probe_script, read_answers
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What every node is asked: the same for all of them, and for each time that they are looked at.
+    """What every node is asked: the same for all of them, and for each time that they are looked at."""
 
-    Attributes:
-        site: where to look.
-        image: the container image to look for.
-        paths: the files that a release of hosts.yaml and its certificates may put there.
-        secret: folder of what is never fetched.
-        weights: the folders that may hold weights, by what they hold.
-    """
-
-    site: Site
-    image: str
-    paths: tuple[str, ...]
-    secret: str
-    weights: Mapping[str, str]
+    site: Site  # where to look
+    image: str  # the container image to look for
+    paths: tuple[str, ...]  # the files that a release of hosts.yaml and its certificates may put there
+    secret: str  # folder of what is never fetched
+    weights: Mapping[str, str]  # the folders that may hold weights, by what they hold
 
 
 def image_of(cluster: Cluster) -> str:
@@ -48,7 +40,6 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
     """What the nodes of a cluster are asked.
 
     Args:
-        cluster: whose nodes.
         image: the container image to look for, if it is not the one of hosts.yaml.
     """
     site = site_of(cluster)
@@ -79,11 +70,7 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
 
 
 def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
-    """The state of every node.
-
-    Raises:
-        LingctlError: a node could not be asked.
-    """
+    """The state of every node. Raises LingctlError: a node could not be asked."""
     return group.all(lambda connection: node_state(connection, look, programs[connection.node]))
 
 
@@ -93,10 +80,7 @@ def node_state(
     """The state of one node.
 
     Args:
-        connection: to the node.
-        look: what it is asked.
         program: our program there; without it the weights are not looked at.
-        paths: more files to read.
     """
     wanted = list(dict.fromkeys((*look.paths, *paths)))
     questions = state_questions(look.site, look.image, wanted, look.secret)

@@ -21,11 +21,7 @@ from lingctl.remote.probe import probe_script, probe_timeout, read_answers
 
 
 def all_daemons_run(group: Group, site: Site) -> bool:
-    """Whether every node's daemon is alive.
-
-    Raises:
-        LingctlError: a node cannot be asked.
-    """
+    """Whether every node's daemon is alive. Raises LingctlError: a node cannot be asked."""
 
     return all(group.all(lambda connection: _runs(connection, site)).values())
 

@@ -25,10 +25,7 @@ def image_missing(runtime: Runtime, what: str, image: str, where: str) -> NodeEr
     """The error for nodes that lack a container image.
 
     Args:
-        runtime: whose images were looked at.
         what: is missing, in words that name the image.
-        image: its name, for the remedy.
-        where: the nodes.
     """
     return NodeError(
         what,

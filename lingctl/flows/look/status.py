@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from lingctl.ascend import host, npu_smi
+from lingctl.ascend import devices, host, npu_map, npu_smi
+from lingctl.ascend.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
@@ -22,7 +23,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import overlay_files
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Question, probe_script, read_answers
+from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for, forward_to
@@ -32,33 +33,25 @@ from lingctl.serving.trouble import ExchangeTrouble
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One row of ``lingctl status``.
-
-    Attributes:
-        reached: whether the node could be asked.
-        container: its runtime's word for its state, or ``absent``.
-        daemon: ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``.
-        processes: how many processes the daemon has, itself included; None where that is unknown.
-        release: id of the release that the daemon was started with, or its digest if it is not recorded.
-        overlay: ``as shipped``, ``differs`` or ``missing``; ``-`` where the engine needs none.
-        ports: which of the service's ports are open on this node; None where that is unknown.
-        memory: used memory of the node's cards in MB, by physical id; None where that is unknown.
-        service: what the HTTP service says; only the primary has one. ``node lost`` where it may still say
-            that it is well, but another node's daemon is dead or could not be looked at.
-        problems: what is wrong or differs here.
-    """
+    """One row of ``lingctl status``."""
 
     node: str
-    reached: bool
-    container: str = ""
-    daemon: str = ""
+    reached: bool  # whether the node could be asked
+    container: str = ""  # its runtime's word for its state, or ``absent``
+    daemon: str = ""  # ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``
+    # how many processes the daemon has, itself included; None where that is unknown
     processes: int | None = None
+    # id of the release that the daemon was started with, or its digest if it is not recorded
     release: str = ""
-    overlay: str = ""
+    overlay: str = ""  # ``as shipped``, ``differs`` or ``missing``; ``-`` where the engine needs none
+    # which of the service's ports are open on this node; None where that is unknown
     ports: tuple[int, ...] | None = None
+    # used memory of the node's cards in MB, by physical id; None where that is unknown
     memory: Mapping[int, int] | None = None
+    # what the HTTP service says; only the primary has one. ``node lost`` where it may still say that it is
+    # well, but another node's daemon is dead or could not be looked at.
     service: str = ""
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # what is wrong or differs here
 
     @property
     def healthy(self) -> bool:
@@ -77,7 +70,7 @@ class _Seen:
     sight: DaemonSight | None
     processes: int | None
     ports: tuple[int, ...] | None
-    table: npu_smi.NpuTable | None
+    cards: CardRows | None
     elsewhere: Mapping[Runtime, bool]
 
 
@@ -104,19 +97,22 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
         Question("processes", processes_command(site), 20),
         Question("listeners", host.listeners_command(), 20),
         Question("cards", npu_smi.table_command(), 60),
+        Question("chips", npu_map.map_command(), 30),
+        Question("dev", devices.dev_command(), 10),
         Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
     ]
     probe = probe_script(questions).titled("look at processes, ports and cards")
-    answers = read_answers(connection.run(probe, timeout=150).stdout)
+    answers = read_answers(connection.run(probe, timeout=probe_timeout(questions)).stdout)
     listeners = host.read_listeners(answers.get("listeners"))
     table = npu_smi.read_table(answers.get("cards"))
+    chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
     counted = answers["processes"].stdout.strip() if "processes" in answers else ""
     return _Seen(
         state,
         _sight(connection, site),
         int(counted) if counted.isdigit() else None,
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
-        None if isinstance(table, Unread) else table,
+        None if isinstance(table, Unread) else card_rows(table, chips, dev),
         read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},
     )
 
@@ -165,7 +161,7 @@ def _row(
     state, primary = seen.state, node == cluster.primary.name
     overlay = _overlay_word(cluster, state)
     daemon = _daemon_word(state, seen.sight)
-    memory = _memory(seen.table, cluster.node(node).devices)
+    memory = _memory(seen.cards, cluster.node(node).devices)
     return NodeStatus(
         node,
         True,
@@ -224,8 +220,8 @@ def _problems(
         closed = [str(port) for port in dict.fromkeys(needed) if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
-    if seen.table is not None:
-        yield from _card_problems(seen.table, cluster.node(node).devices)
+    if seen.cards is not None:
+        yield from _card_problems(seen.cards, cluster.node(node).devices)
     if seen.state.unfinished is not None:
         yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
 
@@ -244,14 +240,14 @@ def _not_running(state: NodeState, sight: DaemonSight | None, logs: LogReader) -
         yield how_it_ended(sight, logs) if state.started else "the daemon was stopped, or never started"
 
 
-def _card_problems(table: npu_smi.NpuTable, devices: tuple[int, ...]) -> Iterator[str]:
-    chips = {chip.card: chip for chip in table.chips}
-    for card in devices:
-        if card not in chips:
-            yield f"card {card}: npu-smi does not show it"
-        elif chips[card].health != "OK":
-            yield f"card {card}: {chips[card].health}"
-        elif chips[card].hbm_used_mb is None:
+def _card_problems(rows: CardRows, used: tuple[int, ...]) -> Iterator[str]:
+    for card in used:
+        chip = rows.chips.get(card)
+        if chip is None:
+            yield f"card {card}: {rows.why(card)}"
+        elif chip.health != "OK":
+            yield f"card {card}: {chip.health}"
+        elif chip.hbm_used_mb is None:
             yield f"card {card}: its memory is unknown"
 
 
@@ -267,11 +263,11 @@ def _overlay_word(cluster: Cluster, state: NodeState) -> str:
     return "as shipped" if found == shipped and not strangers else "differs"
 
 
-def _memory(table: npu_smi.NpuTable | None, devices: tuple[int, ...]) -> dict[int, int] | None:
-    if table is None:
+def _memory(rows: CardRows | None, used: tuple[int, ...]) -> dict[int, int] | None:
+    if rows is None:
         return None
-    used = {chip.card: chip.hbm_used_mb for chip in table.chips if chip.card in devices}
-    return {card: mb for card, mb in used.items() if mb is not None}
+    memory = {card: chip.hbm_used_mb for card, chip in rows.chips.items() if card in used}
+    return {card: mb for card, mb in memory.items() if mb is not None}
 
 
 def _daemon_word(state: NodeState, sight: DaemonSight | None) -> str:

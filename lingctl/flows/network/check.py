@@ -9,10 +9,10 @@ from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.mesh import Hit
-from lingctl.checks.mesh_plan import Mode
 from lingctl.checks.network import Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
+from lingctl.checks.reach.mesh import Hit
+from lingctl.checks.reach.mesh_plan import Mode
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError
@@ -41,37 +41,23 @@ _MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What to check.
+    """What to check."""
 
-    Attributes:
-        mesh: which cards ping each other.
-        mesh_seconds: time limit of the pings; those that it cuts are reported as not judged.
-    """
-
-    mesh: Mode = "rotation"
-    mesh_seconds: float = 120.0
+    mesh: Mode = "rotation"  # which cards ping each other
+    mesh_seconds: float = 120.0  # time limit of the pings; those that it cuts are reported as not judged
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkReport:
-    """Everything that a check found.
+    """Everything that a check found."""
 
-    Attributes:
-        scope: what was checked.
-        facts: by node, of those that answered.
-        findings: every verdict, passes too.
-        hits: pings that were made.
-        records: raw answers by node.
-        unreachable: nodes that could not be logged in to.
-    """
-
-    scope: Scope
-    facts: Mapping[str, NodeFacts]
-    findings: tuple[Finding, ...]
-    hits: tuple[Hit, ...] = ()
-    records: Mapping[str, NodeAnswers] = field(default_factory=dict)
+    scope: Scope  # what was checked
+    facts: Mapping[str, NodeFacts]  # by node, of those that answered
+    findings: tuple[Finding, ...]  # every verdict, passes too
+    hits: tuple[Hit, ...] = ()  # pings that were made
+    records: Mapping[str, NodeAnswers] = field(default_factory=dict)  # raw answers by node
     lost: Mapping[str, Finding] = field(default_factory=dict)
-    unreachable: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()  # nodes that could not be logged in to
 
     @property
     def verdict(self) -> Verdict:

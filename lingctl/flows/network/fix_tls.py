@@ -8,7 +8,7 @@ from lingctl.ascend.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
-from lingctl.checks.roce import unknown
+from lingctl.checks.cards.roce import unknown
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.run.person import Person
@@ -32,7 +32,6 @@ def fix_tls(
 
     Args:
         value: 0 or 1.
-        cluster, person, lock_wait: see ``carry_out``.
 
     Returns:
         With what was found of every card at the end.

@@ -36,21 +36,15 @@ CardOutcome = Literal["good", "wrong", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class CardAnswer:
-    """What one card did; None is what it did not come to.
-
-    Attributes:
-        product: how a bf16 product came out, and by how much it was off.
-        reduced: how an all-reduce over all cards did, and how long it took.
-        error: what went wrong.
-    """
+    """What one card did; None is what it did not come to."""
 
     card: int
     rank: int | None = None
-    product: CardOutcome | None = None
+    product: CardOutcome | None = None  # how a bf16 product came out, and by how much it was off
     product_error: float | None = None
-    reduced: CardOutcome | None = None
+    reduced: CardOutcome | None = None  # how an all-reduce over all cards did, and how long it took
     seconds: float | None = None
-    error: str | None = None
+    error: str | None = None  # what went wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +65,13 @@ class _Port:
 
 @dataclass(frozen=True, slots=True)
 class NpuOptions:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        device: ``npu``, or ``cpu`` to go the same way with torch's gloo.
-        cards: workers of this machine with ``cpu``.
-        host: on the nodes themselves rather than in their containers.
-        timeout: seconds for the all-reduce.
-        allow_running: although MindIE uses the cards.
-    """
-
-    device: str = "npu"
-    cards: int | None = None
-    host: bool = False
-    timeout: int = 180
-    allow_running: bool = False
+    device: str = "npu"  # ``npu``, or ``cpu`` to go the same way with torch's gloo
+    cards: int | None = None  # workers of this machine with ``cpu``
+    host: bool = False  # on the nodes themselves rather than in their containers
+    timeout: int = 180  # seconds for the all-reduce
+    allow_running: bool = False  # although MindIE uses the cards
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from lingctl.ascend.questions import (
 )
 from lingctl.ascend.reach import Reached, reach_command, read_reach
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit
-from lingctl.checks.mesh_plan import Mode, Plane, Shot, plan_mesh
-from lingctl.checks.reachability import targets_of
+from lingctl.checks.reach.mesh import Hit
+from lingctl.checks.reach.mesh_plan import Mode, Plane, Shot, plan_mesh
+from lingctl.checks.reach.reachability import targets_of
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
@@ -40,22 +40,15 @@ _FRAME = b"\x1e"
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswers:
-    """Everything that one node answered, as it came: enough to judge again elsewhere.
+    """Everything that one node answered, as it came: enough to judge again elsewhere."""
 
-    Attributes:
-        answers: by question id.
-        commands: what was run, by question id.
-        complete: whether the first probe ran to its end.
-        asked_at, heard_at: our clock when the node's clock was asked for, and when it was heard.
-        left_out: pings that the time limit, or the loss of the node, cut.
-    """
-
-    answers: Mapping[str, Answer]
-    commands: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = True
+    answers: Mapping[str, Answer]  # by question id
+    commands: Mapping[str, str] = field(default_factory=dict)  # what was run, by question id
+    complete: bool = True  # whether the first probe ran to its end
+    # asked_at, heard_at: our clock when the node's clock was asked for, and when it was heard
     asked_at: float | None = None
     heard_at: float = 0.0
-    left_out: int = 0
+    left_out: int = 0  # pings that the time limit, or the loss of the node, cut
 
 
 def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
@@ -104,7 +97,7 @@ def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, NodeA
     def ask(connection: Connection) -> NodeAnswers:
         listener(Event("ask the node", "started", connection.node))
         try:
-            record = _ask(connection, _first_questions(scope, connection.node))
+            record = _ask(connection, first_questions(scope, connection.node))
         except LingctlError as error:
             listener(Event("ask the node", "failed", connection.node, error.what))
             raise
@@ -134,12 +127,7 @@ def ask_more(
     """The second part: the mesh, and what was still settling. Keeps what came before a loss.
 
     Args:
-        group: connections.
-        scope: what is checked.
-        records: of the first probe.
-        mode: which pings.
         seconds: time limit of the mesh.
-        listener: hears each node's progress.
     """
     records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
@@ -225,7 +213,8 @@ def _mesh(
     return replace(record, left_out=len(shots) - made)
 
 
-def _first_questions(scope: Scope, name: str) -> list[Question]:
+def first_questions(scope: Scope, name: str) -> list[Question]:
+    """What a node is asked first."""
     asked = questions(request_of(scope, scope.node(name)))
     targets = targets_of(scope, name)
     if targets:

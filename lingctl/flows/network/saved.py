@@ -6,21 +6,24 @@ They hold what the nodes answered: addresses, host names, versions, listening pr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from lingctl.ascend.unread import close, has_closing, is_closed
 from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
-from lingctl.flows.network.probe import NodeAnswers
+from lingctl.flows.network.probe import NodeAnswers, first_questions
 from lingctl.flows.run.whole_file import no_room, write_file
 
-_VERSION = 1
+# Form 1 has no mark of its own: lists in it may lack the line that says where they end.
+_VERSION = 2
+_FORMS = (1, _VERSION)
 _INDEX = "scope.json"
 _SCOPE = TypeAdapter(Scope)
 _RECORD = TypeAdapter(NodeAnswers)
@@ -62,7 +65,7 @@ def judge_saved(folder: Path) -> NetworkReport:
         ConfigurationError: the folder does not hold what ``save_answers`` writes.
     """
     index = _read(folder / _INDEX)
-    if index.get("document") != "check-network-answers" or index.get("version") != _VERSION:
+    if index.get("document") != "check-network-answers" or index.get("version") not in _FORMS:
         raise ConfigurationError(
             "these are not answers that this version can judge",
             where=str(folder / _INDEX),
@@ -86,7 +89,39 @@ def judge_saved(folder: Path) -> NetworkReport:
             evidence=str(error).splitlines()[0],
             code="answers-unreadable",
         ) from error
-    return judged(scope, records, lost, unreachable)
+    endless = {} if index["version"] == _VERSION else _endless(scope, records)
+    report = judged(scope, {**records, **endless}, lost, unreachable)
+    return replace(report, findings=(*report.findings, *_old_form(endless)))
+
+
+def _endless(scope: Scope, records: Mapping[str, NodeAnswers]) -> dict[str, NodeAnswers]:
+    """Whole records of an earlier lingctl, whose lists had no line that says where they end, with such lines.
+
+    Every answer came whole, with its exit status; what else could be missing, nobody asked for then. A record
+    in which one list has its end is not of that time: what lacks it there was cut.
+    """
+    completed = {}
+    for name, record in records.items():
+        asked = [one.id for one in first_questions(scope, name) if has_closing(one.command)]
+        lists = {name: record.answers[name] for name in asked if name in record.answers}
+        if record.complete and not any(is_closed(answer) for answer in lists.values()):
+            ended = {
+                name: replace(answer, stdout=close(answer.stdout))
+                for name, answer in lists.items()
+                if answer.exit_status == 0 and (answer.stdout.endswith("\n") or not answer.stdout)
+            }
+            completed[name] = replace(record, answers={**record.answers, **ended})
+    return completed
+
+
+def _old_form(nodes: Iterable[str]) -> Iterator[Finding]:
+    text = (
+        "saved by an earlier lingctl: its lists do not say where they end, and are taken to be whole; "
+        "what it did not ask is unknown"
+    )
+    for node in nodes:
+        remedy = "check the nodes again: lingctl check-network --save DIR"
+        yield Finding("saved-answers", Verdict.NOTE, text, node, remedy=remedy)
 
 
 def _file(node: str) -> str:

@@ -47,11 +47,6 @@ def change_overlay(
 ) -> Outcome[PatchReport]:
     """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
 
-    Args:
-        action: what to do.
-        options: how.
-        cluster, person, lock_wait: see ``carry_out``.
-
     Raises:
         LockedError: somebody else is changing this cluster, or the tree.
         LingctlError: it cannot be done here; what fails on a node is in the report.

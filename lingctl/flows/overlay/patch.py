@@ -29,13 +29,9 @@ _TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class PatchOptions(TreeOptions):
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        host: on a node itself rather than in its container.
-    """
-
-    host: bool = False
+    host: bool = False  # on a node itself rather than in its container
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,7 @@ class Change:
         self._begun |= set(titles)
 
     def check(self) -> None:
-        """Before a stage: is the lock still ours?
-
-        Raises:
-            LingctlError: it is not, or nobody can tell.
-        """
+        """Before a stage: is the lock still ours? Raises LingctlError: it is not, or nobody can tell."""
         self._lock.check()
 
     def steps(self, connection: Connection, steps: Sequence[Step], error: LingctlError | None = None) -> None:
@@ -87,10 +83,7 @@ def changing(
     journal then keeps its beginning without an end: so the next run knows what is half-done.
 
     Args:
-        group: connections to all nodes.
-        cluster: what is changed.
         command: as others are told, e.g. ``lingctl deploy``.
-        listener: hears of waiting.
         wait: seconds to wait for somebody else's change to end.
 
     Raises:
@@ -122,7 +115,6 @@ def noted_change(
 
     Args:
         title: what the lines say is done.
-        group, cluster, command, listener, wait: as for ``changing``.
 
     Raises:
         LockedError: somebody else is changing this cluster.

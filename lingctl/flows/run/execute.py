@@ -31,9 +31,6 @@ def execute(
     """Run the plan's changes.
 
     Args:
-        plan: what to do.
-        group: connections to every node the plan names.
-        listener: hears each step start and end.
         until: stop after this stage.
         change: the lock that is held and the journal that is kept meanwhile.
         gates: what has to hold before a stage begins; raises where it does not.
@@ -72,11 +69,7 @@ def _run_stage(
 
 
 def run_step(connection: Connection, step: Step, listener: Listener, change: Change | None = None) -> None:
-    """Run one step on its node, and write it down there.
-
-    Raises:
-        LingctlError: it failed; names the step.
-    """
+    """Run one step on its node, and write it down there. Raises LingctlError: it failed; names the step."""
     listener(Event(step.title, "started", step.node))
     try:
         for kind, actions in groupby(step.actions, type):

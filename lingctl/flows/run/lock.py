@@ -84,9 +84,6 @@ def locked(
 
     Args:
         connection: to the primary; it is used from another thread too.
-        cluster: whose lock.
-        doing: the command, as others are told.
-        listener: hears of waiting.
         wait: seconds to wait for somebody else's change to end.
 
     Raises:
@@ -141,11 +138,7 @@ def held_by(node: str, holder: Holder) -> LockedError:
 
 
 def lock_status(connection: Connection, cluster: Cluster) -> Holder | None:
-    """Who holds the cluster's lock, or None.
-
-    Raises:
-        LingctlError: the primary cannot be asked.
-    """
+    """Who holds the cluster's lock, or None. Raises LingctlError: the primary cannot be asked."""
     return lock.show(connection, cluster.state_dir)
 
 

@@ -24,11 +24,7 @@ class Person(Protocol):
         """Take note of what is planned: also where nothing has to change, and nothing will be asked."""
 
     def agrees(self, proposal: Proposal[Any]) -> bool:
-        """Whether it may be done.
-
-        Raises:
-            LingctlError: nobody is there to ask.
-        """
+        """Whether it may be done. Raises LingctlError: nobody is there to ask."""
 
 
 def _always(proposal: Proposal[Any]) -> bool:
@@ -38,14 +34,10 @@ def _always(proposal: Proposal[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """Nobody is asked: the program that calls has decided.
+    """Nobody is asked: the program that calls has decided."""
 
-    Attributes:
-        listener: hears what is done; called from many threads.
-        decide: whether a plan may be carried out; without it every one may.
-    """
-
-    listener: Listener = ignore
+    listener: Listener = ignore  # hears what is done; called from many threads
+    # whether a plan may be carried out; without it every one may
     decide: Callable[[Proposal[Any]], bool] = _always
 
     def progress(self) -> AbstractContextManager[Listener]:

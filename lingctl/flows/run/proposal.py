@@ -20,57 +20,37 @@ Part = Callable[[Group, Listener], R | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal(Generic[R]):
-    """What is planned: how it is done, and what a person should know before they agree.
+    """What is planned: how it is done, and what a person should know before they agree."""
 
-    Attributes:
-        command: what others are told, and what the journal says.
-        question: what agreeing means.
-        plan: the steps.
-        run: does them, the cluster's lock being held; None where ``execute`` does.
-        locked: what follows while the lock is still held.
-        afterwards: what follows once it is given back.
-        unchanged: what is done instead of all these where nothing has to change.
-        seen: what is given back where nothing has to change, if no part of ``unchanged`` gives anything.
-        release: id of the recorded release that it goes back to; empty where it goes to none.
-        unfit: what was found wrong although nothing has to change.
-        heading: to be told first; may be empty.
-        findings: what checks found.
-        instead: what tells more than the plan's own table; empty where the table does.
-        changes_only: the table leaves out what is in place.
-        wanted: what the nodes are like where nothing has to change, in words after ``as``.
-        remarks: to be told last.
-    """
-
-    command: str
-    question: str
-    plan: Plan
+    command: str  # what others are told, and what the journal says
+    question: str  # what agreeing means
+    plan: Plan  # the steps
+    # does them, the cluster's lock being held; None where ``execute`` does
     run: Callable[[Group, Listener, Change], R | None] | None = None
-    locked: tuple[Part[R], ...] = ()
-    afterwards: tuple[Part[R], ...] = ()
-    unchanged: tuple[Part[R], ...] = ()
+    locked: tuple[Part[R], ...] = ()  # what follows while the lock is still held
+    afterwards: tuple[Part[R], ...] = ()  # what follows once it is given back
+    unchanged: tuple[Part[R], ...] = ()  # what is done instead of all these where nothing has to change
+    # what is given back where nothing has to change, if no part of ``unchanged`` gives anything
     seen: R | None = None
-    release: str = ""
-    unfit: LingctlError | None = None
-    heading: str = ""
-    findings: tuple[Finding, ...] = ()
-    instead: tuple[str, ...] = ()
-    changes_only: bool = False
+    release: str = ""  # id of the recorded release that it goes back to; empty where it goes to none
+    unfit: LingctlError | None = None  # what was found wrong although nothing has to change
+    heading: str = ""  # to be told first; may be empty
+    findings: tuple[Finding, ...] = ()  # what checks found
+    instead: tuple[str, ...] = ()  # what tells more than the plan's own table; empty where the table does
+    changes_only: bool = False  # the table leaves out what is in place
+    # what the nodes are like where nothing has to change, in words after ``as``
     wanted: str = "hosts.yaml asks"
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # to be told last
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[R]):
-    """What became of a proposal.
-
-    Attributes:
-        state: ``planned`` for a dry run, ``unchanged`` as nothing had to, ``declined``, ``changed``.
-        result: what its parts gave back, the last of them: a deploy's, the proof.
-    """
+    """What became of a proposal."""
 
     proposal: Proposal[R]
+    # ``planned`` for a dry run, ``unchanged`` as nothing had to, ``declined``, ``changed``
     state: Literal["planned", "unchanged", "declined", "changed"]
-    result: R | None = None
+    result: R | None = None  # what its parts gave back, the last of them: a deploy's, the proof
 
     @property
     def changed(self) -> bool:

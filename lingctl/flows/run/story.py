@@ -32,11 +32,8 @@ def carry_out(
     again before it is done. The lock is held from there on until ``Proposal.locked`` has ended.
 
     Args:
-        cluster: what is changed.
-        person: who wants it.
         look: looks at the nodes and plans; changes nothing there.
         quick: the look takes a second, and needs no progress.
-        dry_run: stop when the plan was shown.
         lock_wait: seconds to wait for somebody else's change to end.
 
     Raises:

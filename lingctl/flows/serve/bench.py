@@ -24,7 +24,7 @@ from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.remedies import remedy_for
+from lingctl.serving.smoke.remedies import remedy_for
 from lingctl.serving.trouble import ExchangeTrouble
 
 _ONE_AT_A_TIME = Pace(concurrency=1)
@@ -32,31 +32,18 @@ _ONE_AT_A_TIME = Pace(concurrency=1)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What load to put on.
+    """What load to put on."""
 
-    Attributes:
-        requests: how many, in each trial.
-        pace: closed or open loop.
-        kind: ``chat`` or ``base``.
-        input_tokens: length of made-up prompts; the service's own count steers it.
-        output_tokens: length of each answer; a dataset's rows may name their own.
-        dataset: prompts to use instead of made-up ones.
-        warmup: requests sent first and not measured.
-        timeout: seconds that one request may take.
-        seed: of prompts and arrivals.
-        limits: makes it a sweep over the concurrency, up to ``most_concurrency``.
-    """
-
-    requests: int = 100
-    pace: Pace = _ONE_AT_A_TIME
-    kind: ModelKind = "chat"
-    input_tokens: int = 256
-    output_tokens: int = 128
-    dataset: Path | None = None
-    warmup: int = 2
-    timeout: float = 600.0
-    seed: int = 0
-    limits: SweepLimits | None = None
+    requests: int = 100  # how many, in each trial
+    pace: Pace = _ONE_AT_A_TIME  # closed or open loop
+    kind: ModelKind = "chat"  # ``chat`` or ``base``
+    input_tokens: int = 256  # length of made-up prompts; the service's own count steers it
+    output_tokens: int = 128  # length of each answer; a dataset's rows may name their own
+    dataset: Path | None = None  # prompts to use instead of made-up ones
+    warmup: int = 2  # requests sent first and not measured
+    timeout: float = 600.0  # seconds that one request may take
+    seed: int = 0  # of prompts and arrivals
+    limits: SweepLimits | None = None  # makes it a sweep over the concurrency, up to ``most_concurrency``
     most_concurrency: int = 512
 
 

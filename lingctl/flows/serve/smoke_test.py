@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend import npu_smi
+from lingctl.ascend import devices, npu_map, npu_smi
+from lingctl.ascend.card_rows import card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
@@ -19,11 +20,15 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http import Limits
-from lingctl.serving.nodes import NodeSight, node_findings
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.smoke import SmokeOptions, SmokeReport, smoke_test
+from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport, smoke_test
+from lingctl.serving.smoke.nodes import NodeSight, node_findings
 
-_CARDS = Question("npus", npu_smi.table_command(), 60)
+_CARDS = (
+    Question("npus", npu_smi.table_command(), 60),
+    Question("chips", npu_map.map_command(), 30),
+    Question("dev", devices.dev_command(), 10),
+)
 
 
 def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
@@ -65,20 +70,22 @@ def look_at_nodes(group: Group, site: Site, logs: LogReader) -> list[NodeSight]:
 
 def _look(connection: Connection, site: Site, logs: LogReader) -> NodeSight:
     daemon = look_at_daemon(connection, site)
-    said = connection.run(probe_script([_CARDS], "read the cards' memory"), timeout=probe_timeout([_CARDS]))
-    table = npu_smi.read_table(read_answers(said.stdout).get(_CARDS.id))
-    devices = site.cards[connection.node]
+    said = connection.run(probe_script(_CARDS, "read the cards' memory"), timeout=probe_timeout(_CARDS))
+    answers = read_answers(said.stdout)
+    table = npu_smi.read_table(answers.get("npus"))
+    rows = card_rows(table, npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev")))
     return NodeSight(
         connection.node,
         daemon.alive,
         "" if daemon.alive else how_it_ended(daemon, logs),
-        {} if isinstance(table, Unread) else {device: _hbm_percent(table, device) for device in devices},
+        {}
+        if isinstance(table, Unread)
+        else {card: _hbm_percent(rows.chips.get(card)) for card in site.cards[connection.node]},
         f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
     )
 
 
-def _hbm_percent(table: npu_smi.NpuTable, device: int) -> float | None:
-    chip = next((chip for chip in table.chips if chip.card == device), None)
+def _hbm_percent(chip: npu_smi.Chip | None) -> float | None:
     if chip is None or chip.hbm_used_mb is None or not chip.hbm_total_mb:
         return None
     return 100 * chip.hbm_used_mb / chip.hbm_total_mb

@@ -50,7 +50,6 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
 
     Args:
         document: the file, as data.
-        profile: the version that is to read it.
         cluster: if given, the document is also compared with the model's native window, the ranks that the
             model can be cut into, and the cards that the containers see.
     """

@@ -37,29 +37,17 @@ MAX_TOKENS = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one field may be.
+    """What one field may be."""
 
-    Attributes:
-        section: part of the document.
-        name: key.
-        kind: JSON type; integers must be written without a fraction.
-        source: where this is known from.
-        low: smallest value, or None.
-        high: largest value, or None.
-        choices: the only values, or empty for any.
-        required: whether MindIE 3.0.0 refuses a file without it.
-        generations: which MindIE it is about.
-    """
-
-    section: ConfigSection
-    name: str
-    kind: FieldKind
-    source: str
-    low: int | None = None
-    high: int | None = None
-    choices: tuple[str | int, ...] = ()
-    required: bool = False
-    generations: tuple[int, ...] = ALL
+    section: ConfigSection  # part of the document
+    name: str  # key
+    kind: FieldKind  # JSON type; integers must be written without a fraction
+    source: str  # where this is known from
+    low: int | None = None  # smallest value, or None
+    high: int | None = None  # largest value, or None
+    choices: tuple[str | int, ...] = ()  # the only values, or empty for any
+    required: bool = False  # whether MindIE 3.0.0 refuses a file without it
+    generations: tuple[int, ...] = ALL  # which MindIE it is about
 
     @property
     def path(self) -> str:

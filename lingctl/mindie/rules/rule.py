@@ -20,25 +20,15 @@ CODE = "MindIE-LLM v3.0.0 src/config_manager/"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule over several fields.
+    """A rule over several fields."""
 
-    Attributes:
-        check: name of the finding.
-        says: the rule, for people.
-        source: where it is known from.
-        broken: yields what breaks it in a document, as texts of field and value.
-        remedy: what to change.
-        verdict: failure if MindIE refuses to start, warning if it starts and misbehaves.
-        generations: which MindIE it is about.
-    """
-
-    check: str
-    says: str
-    source: str
-    broken: Broken
-    remedy: str
-    verdict: Verdict
-    generations: tuple[int, ...]
+    check: str  # name of the finding
+    says: str  # the rule, for people
+    source: str  # where it is known from
+    broken: Broken  # yields what breaks it in a document, as texts of field and value
+    remedy: str  # what to change
+    verdict: Verdict  # failure if MindIE refuses to start, warning if it starts and misbehaves
+    generations: tuple[int, ...]  # which MindIE it is about
 
 
 def rule(

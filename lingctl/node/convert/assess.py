@@ -15,21 +15,13 @@ LEGACY = ".lingctl-convert.legacy"
 
 
 class Assessment(NamedTuple):
-    """What is to be done.
+    """What is to be done."""
 
-    Attributes:
-        state: ``needed``, ``done``, ``interrupted`` or ``blocked``.
-        reason: why, one sentence.
-        kept: shards that the receipt proves complete.
-        unproved: shards that look right but must be compared with the source.
-        foreign: files of weights that this conversion would not write.
-    """
-
-    state: str
-    reason: str
-    kept: Tuple[str, ...] = ()
-    unproved: Tuple[str, ...] = ()
-    foreign: Tuple[str, ...] = ()
+    state: str  # ``needed``, ``done``, ``interrupted`` or ``blocked``
+    reason: str  # why, one sentence
+    kept: Tuple[str, ...] = ()  # shards that the receipt proves complete
+    unproved: Tuple[str, ...] = ()  # shards that look right but must be compared with the source
+    foreign: Tuple[str, ...] = ()  # files of weights that this conversion would not write
 
 
 def assess(

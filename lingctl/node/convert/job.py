@@ -39,11 +39,7 @@ class Job(NamedTuple):
         return () if self.options.force else self.found.unproved
 
     def need_allowed(self) -> None:
-        """Refuse to overwrite another output unless told to.
-
-        Raises:
-            Trouble: other weights are there.
-        """
+        """Refuse to overwrite another output unless told to. Raises Trouble: other weights are there."""
         if self.found.state == "blocked" and not self.options.force:
             raise Trouble(
                 self.found.reason,

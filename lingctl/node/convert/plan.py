@@ -19,39 +19,24 @@ _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 
 
 class Item(NamedTuple):
-    """One tensor on its way: where it comes from and where it goes.
+    """One tensor on its way: where it comes from and where it goes."""
 
-    Attributes:
-        entry: its place in the shard.
-        tensor: its view of the storage.
-        record: where the storage is.
-        swapped: whether its bytes are big-endian.
-        covers: whether it is all of its record, so that copying it gives the record's CRC.
-    """
-
-    entry: Entry
-    tensor: Tensor
-    record: Record
-    swapped: bool
-    covers: bool
+    entry: Entry  # its place in the shard
+    tensor: Tensor  # its view of the storage
+    record: Record  # where the storage is
+    swapped: bool  # whether its bytes are big-endian
+    covers: bool  # whether it is all of its record, so that copying it gives the record's CRC
 
 
 class Shard(NamedTuple):
-    """One file of the output.
+    """One file of the output."""
 
-    Attributes:
-        name: of the file.
-        header: its first bytes.
-        items: tensors in the order of their bytes.
-        loose: records that no tensor covers whole, whose CRC is checked on its own, each in one shard.
-        size: bytes of the file.
-    """
-
-    name: str
-    header: bytes
-    items: Tuple[Item, ...]
+    name: str  # of the file
+    header: bytes  # its first bytes
+    items: Tuple[Item, ...]  # tensors in the order of their bytes
+    # records that no tensor covers whole, whose CRC is checked on its own, each in one shard
     loose: Tuple[Record, ...]
-    size: int
+    size: int  # bytes of the file
 
 
 class ConversionPlan(NamedTuple):
@@ -71,10 +56,9 @@ def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int
     """Divide the tensors of ``source``.
 
     Args:
-        source: what there is.
         largest: most bytes of tensors in one shard; a larger tensor gets a shard of its own.
-        layers_per_shard: layers 0 to N-1 in the first shard and so on, all that belongs to no layer in
-            the last one. Overrides ``largest``.
+        layers_per_shard: layers 0 to N-1 in the first shard and so on, all that belongs to no layer in the
+            last one. Overrides ``largest``.
     """
     named = [(name, tensor, file) for file in source.files for name, tensor in file.tensors.items()]
     groups = by_layers(named, layers_per_shard) if layers_per_shard else by_size(named, largest)

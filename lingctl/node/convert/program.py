@@ -38,11 +38,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
 
 
 def make_options(max_shard_size: str, layers_per_shard: object, *, verify: bool, force: bool) -> Options:
-    """Options from what was typed.
-
-    Raises:
-        Trouble: a size or a count that cannot be.
-    """
+    """Options from what was typed. Raises Trouble: a size or a count that cannot be."""
     if layers_per_shard is not None and (not isinstance(layers_per_shard, int) or layers_per_shard < 1):
         raise Trouble("--layers-per-shard must be at least 1", code="usage", exit_status=2)
     return Options(

@@ -16,17 +16,11 @@ _UNREAD = "not-read-back"
 
 
 class Receipt(NamedTuple):
-    """What an earlier run wrote down.
+    """What an earlier run wrote down."""
 
-    Attributes:
-        source: fingerprint of the input.
-        plan: digest of the input and the layout of the output.
-        shards: state of each complete shard, by name; see ``shard_state``.
-    """
-
-    source: str
-    plan: str
-    shards: Dict[str, str]
+    source: str  # fingerprint of the input
+    plan: str  # digest of the input and the layout of the output
+    shards: Dict[str, str]  # state of each complete shard, by name; see ``shard_state``
 
 
 class Ledger:

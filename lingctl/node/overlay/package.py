@@ -28,27 +28,17 @@ class TriedVersions:
 
 @dataclass(frozen=True)
 class Package:
-    """The overlay as shipped.
+    """The overlay as shipped."""
 
-    Attributes:
-        version: of the overlay.
-        files: content by name.
-        requires: names that must be found, by file of the tree; ``Weights.aliases`` is an attribute.
-        watched: stock files whose content the overlay was checked against.
-        stock: sha256 of watched files by release and path.
-        upstream: sha256 of the files of Ling's own patch, by path.
-        earlier: folder digests of earlier versions of the overlay, by version.
-        targets: what it was tried on.
-    """
-
-    version: str
-    files: Mapping[str, bytes]
+    version: str  # of the overlay
+    files: Mapping[str, bytes]  # content by name
+    # names that must be found, by file of the tree; ``Weights.aliases`` is an attribute
     requires: Mapping[str, Sequence[str]]
-    watched: Sequence[str]
-    stock: Mapping[str, Mapping[str, str]]
-    upstream: Mapping[str, str]
-    earlier: Mapping[str, str]
-    targets: Sequence[TriedVersions]
+    watched: Sequence[str]  # stock files whose content the overlay was checked against
+    stock: Mapping[str, Mapping[str, str]]  # sha256 of watched files by release and path
+    upstream: Mapping[str, str]  # sha256 of the files of Ling's own patch, by path
+    earlier: Mapping[str, str]  # folder digests of earlier versions of the overlay, by version
+    targets: Sequence[TriedVersions]  # what it was tried on
 
     @property
     def digests(self) -> Dict[str, str]:
@@ -72,11 +62,7 @@ def folder_digest(digests: Mapping[str, str]) -> str:
 
 
 def read_package(path: str) -> Package:
-    """The package in a file.
-
-    Raises:
-        Trouble: not there, or not one of ours.
-    """
+    """The package in a file. Raises Trouble: not there, or not one of ours."""
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)

@@ -21,19 +21,12 @@ ACTIONS = ("status", "diff", "apply", "verify", "revert")
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        root: the atb_llm package; looked for where it is None.
-        record: also give the digests of the stock files.
-        force: go on although something is not as it should be; a copy is kept.
-        allow_running: although MindIE runs from the tree.
-    """
-
-    root: Optional[str] = None
-    record: bool = False
-    force: bool = False
-    allow_running: bool = False
+    root: Optional[str] = None  # the atb_llm package; looked for where it is None
+    record: bool = False  # also give the digests of the stock files
+    force: bool = False  # go on although something is not as it should be; a copy is kept
+    allow_running: bool = False  # although MindIE runs from the tree
 
     def words(self) -> List[str]:
         """The same as arguments of the program."""
@@ -67,8 +60,6 @@ def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object
 
     Args:
         action: one of ``ACTIONS``.
-        options: what else was asked for.
-        package: the overlay as shipped.
 
     Raises:
         Trouble: it cannot be done.

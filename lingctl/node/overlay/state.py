@@ -21,64 +21,39 @@ PRISTINE_REMEDY = (
 
 @dataclass(frozen=True)
 class LingPatch:
-    """How much of Ling's own patch is in the tree.
+    """How much of Ling's own patch is in the tree."""
 
-    Attributes:
-        files: those that are the patch's, to the byte.
-        of: how many the patch has.
-        present: whether the patch is in; the one file that equals stock but for a header does not count.
-    """
-
-    files: List[str]
-    of: int
-    present: bool
+    files: List[str]  # those that are the patch's, to the byte
+    of: int  # how many the patch has
+    present: bool  # whether the patch is in; the one file that equals stock but for a header does not count
 
 
 @dataclass(frozen=True)
 class TreeState:
-    """What was found, as the program's answer has it.
+    """What was found, as the program's answer has it."""
 
-    Attributes:
-        state: ``absent``, ``applied``, ``outdated``, ``modified``, ``partial``, ``foreign``,
-            ``upstream-patched``, ``stock-drift`` or ``unsupported``.
-        good: whether the overlay is in place as shipped and nothing is wrong.
-        delivery: ``copy``, ``mount``, or nothing where there is no folder.
-        digest: of the overlay's folder.
-        overlay: version of the overlay that is in place, where known.
-        release: of the tree, where known.
-        tested: how far the overlay was tried on that.
-        missing: names that the overlay uses and the tree lacks.
-        drift: stock files that changed since the overlay was applied.
-        unknown_stock: watched files that no known release has.
-        problems: what makes the state one that needs attention.
-        notes: what is good to know.
-        interrupted: the change that was killed half-way, if one was.
-    """
-
+    # ``absent``, ``applied``, ``outdated``, ``modified``, ``partial``, ``foreign``, ``upstream-patched``,
+    # ``stock-drift`` or ``unsupported``
     state: str
-    good: bool
+    good: bool  # whether the overlay is in place as shipped and nothing is wrong
     root: str
-    delivery: str
-    digest: str
-    overlay: str
-    release: str
-    tested: str
+    delivery: str  # ``copy``, ``mount``, or nothing where there is no folder
+    digest: str  # of the overlay's folder
+    overlay: str  # version of the overlay that is in place, where known
+    release: str  # of the tree, where known
+    tested: str  # how far the overlay was tried on that
     versions: List[Evidence]
     upstream: LingPatch
-    missing: List[str]
-    drift: List[str]
-    unknown_stock: List[str]
-    problems: List[str]
-    notes: List[str]
-    interrupted: str
+    missing: List[str]  # names that the overlay uses and the tree lacks
+    drift: List[str]  # stock files that changed since the overlay was applied
+    unknown_stock: List[str]  # watched files that no known release has
+    problems: List[str]  # what makes the state one that needs attention
+    notes: List[str]  # what is good to know
+    interrupted: str  # the change that was killed half-way, if one was
 
 
 def look(tree: Tree, package: Package, store: Store) -> TreeState:
-    """Find out everything about a tree.
-
-    Raises:
-        Trouble: something in it can neither be read nor judged.
-    """
+    """Find out everything about a tree. Raises Trouble: something in it can neither be read nor judged."""
     receipt, journal, mount = store.receipt(), store.journal(), tree.mount()
     versions = versions_of(tree, package.stock)
     release = release_of(versions)

@@ -48,9 +48,6 @@ def replace_folder(
     """Replace the overlay's folder, or remove it, and record that.
 
     Args:
-        tree: the tree, locked.
-        store: its records.
-        operation: the word for messages.
         change: from ``new_id``.
         fill: makes the new folder at the path it is given; None to remove the old one only.
         after: sha256 of the new folder's files, None without one.

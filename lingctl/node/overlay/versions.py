@@ -21,26 +21,18 @@ _ENGINE_KEYS = ("ascend-mindie", "mindie", "mindie-llm", "ascend-mindie-llm")
 
 @dataclass(frozen=True)
 class Evidence:
-    """One source's word.
+    """One source's word."""
 
-    Attributes:
-        what: ``atb-models``, ``MindIE`` or ``CANN``.
-        version: as written there.
-        source: the file, or where else it was read.
-        weak: a default of the build may stand there.
-    """
-
-    what: str
-    version: str
-    source: str
-    weak: bool = False
+    what: str  # ``atb-models``, ``MindIE`` or ``CANN``
+    version: str  # as written there
+    source: str  # the file, or where else it was read
+    weak: bool = False  # a default of the build may stand there
 
 
 def versions_of(tree: Tree, stock: Mapping[str, Mapping[str, str]]) -> List[Evidence]:
     """Everything that tells a version of this tree, the most trusted first.
 
     Args:
-        tree: the tree.
         stock: sha256 of stock files by release, which decides where the others disagree.
     """
     matches = _by_fingerprint(tree, stock)

@@ -17,21 +17,14 @@ _ENTRY = ["/bin/bash"]
 
 @dataclass(frozen=True)
 class Image:
-    """One image.
+    """One image."""
 
-    Attributes:
-        id: digest, without ``sha256:``.
-        name: repository.
-        environment: ``NAME=value`` each.
-        command: what runs when nothing else is said.
-    """
-
-    id: str
-    name: str
+    id: str  # digest, without ``sha256:``
+    name: str  # repository
     tag: str
     architecture: str
-    environment: list[str]
-    command: list[str]
+    environment: list[str]  # ``NAME=value`` each
+    command: list[str]  # what runs when nothing else is said
     folder: Path
 
     @property

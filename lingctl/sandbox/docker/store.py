@@ -19,6 +19,7 @@ HOME = Path("/var/lib/docker")
 _CONTAINERS = HOME / "containers"
 # What docker says of a container that ran when its host went down.
 _LOST = 255
+_ABSENT = "Error response from daemon: No such container: {}"
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,11 @@ class Bind:
 
 @dataclass(frozen=True)
 class Run:
-    """How a container came to its present state.
+    """How a container came to its present state."""
 
-    Attributes:
-        status: ``created``, ``running`` or ``exited``.
-        pid: of its first process, as the node counts; 0 if none runs.
-        started_ticks: start time of that process, which tells it from a later one of the same pid.
-    """
-
-    status: str = "created"
-    pid: int = 0
-    started_ticks: str = ""
+    status: str = "created"  # ``created``, ``running`` or ``exited``
+    pid: int = 0  # of its first process, as the node counts; 0 if none runs
+    started_ticks: str = ""  # start time of that process, which tells it from a later one of the same pid
     exit_code: int = 0
     error: str = ""
     started_at: str = "0001-01-01T00:00:00Z"
@@ -65,34 +60,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Container:
-    """One container.
-
-    Attributes:
-        image: as the user wrote it.
-        image_id: digest, without ``sha256:``.
-        command: the words that run, the entry point first.
-        arguments: words after the image, or the image's own.
-        network: ``host``, ``none`` or ``bridge``.
-        shm_size: bytes.
-    """
+    """One container."""
 
     id: str
     name: str
-    image: str
-    image_id: str
+    image: str  # as the user wrote it
+    image_id: str  # digest, without ``sha256:``
     created: str
-    command: list[str]
-    arguments: list[str]
+    command: list[str]  # the words that run, the entry point first
+    arguments: list[str]  # words after the image, or the image's own
     entrypoint: list[str] | None
     environment: list[str]
     hostname: str
     labels: dict[str, str] = field(default_factory=dict)
-    network: str = "bridge"
+    network: str = "bridge"  # ``host``, ``none`` or ``bridge``
     ipc: str = "private"
     binds: list[Bind] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
     privileged: bool = False
-    shm_size: int = 67108864
+    shm_size: int = 67108864  # bytes
     init: bool = False
     directory: str = "/"
     terminal: bool = False
@@ -144,6 +130,18 @@ def container_named(name: str) -> Container | None:
         container for container in every if re.fullmatch("[0-9a-f]+", name) and container.id.startswith(name)
     ]
     return matching[0] if len(matching) == 1 else None
+
+
+def required(name: str, message: str = _ABSENT) -> Container:
+    """The container of a name.
+
+    Raises:
+        DockerError: there is none.
+    """
+    found = container_named(name)
+    if found is None:
+        raise DockerError(message.format(name), 1)
+    return found
 
 
 def save(container: Container) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import threading
@@ -14,27 +13,27 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lingctl.sandbox.engine import ending, last_words, legacy_end, start_lines, world
-from lingctl.sandbox.engine.bring_up import BringUp, EngineFailed, PythonFailed
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.ending import Fate
-from lingctl.sandbox.engine.follower import follow
-from lingctl.sandbox.engine.health import Health, first_interval
-from lingctl.sandbox.engine.listeners import ListenError, Listeners, open_listeners
-from lingctl.sandbox.engine.parallel import Aborted
-from lingctl.sandbox.engine.processes import DAEMON, PYTHON_FAILS, ended_children, name_process
-from lingctl.sandbox.engine.request_log import RequestLog
+from lingctl.sandbox.engine.end import ending, legacy_end
+from lingctl.sandbox.engine.end.ending import Fate
+from lingctl.sandbox.engine.http.listeners import ListenError, Listeners, open_listeners
+from lingctl.sandbox.engine.machine.processes import PYTHON_FAILS, ended_children
+from lingctl.sandbox.engine.machine.shared_memory import SharedMemory
+from lingctl.sandbox.engine.machine.site import this_site
+from lingctl.sandbox.engine.nodes import world
+from lingctl.sandbox.engine.nodes.follower import follow
+from lingctl.sandbox.engine.requests.health import Health, first_interval
+from lingctl.sandbox.engine.requests.scheduler import Scheduler
 from lingctl.sandbox.engine.requests.service import Service
-from lingctl.sandbox.engine.scheduler import Scheduler
-from lingctl.sandbox.engine.server_config import Refused
-from lingctl.sandbox.engine.shared_memory import SharedMemory
-from lingctl.sandbox.engine.site import this_site
-from lingctl.sandbox.engine.started import Started
-from lingctl.sandbox.engine.startup import Startup
-from lingctl.sandbox.engine.surroundings import missing_library
-from lingctl.sandbox.engine.tokenizer_pool import TokenizersFailed, start_tokenizers
+from lingctl.sandbox.engine.settings.parallel import Aborted
+from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.start.bring_up import BringUp, EngineFailed, PythonFailed
+from lingctl.sandbox.engine.start.started import Started
+from lingctl.sandbox.engine.start.startup import Startup
+from lingctl.sandbox.engine.start.tokenizer_pool import TokenizersFailed, start_tokenizers
+from lingctl.sandbox.engine.words import last_words, start_lines
+from lingctl.sandbox.engine.words.request_log import RequestLog
 
-_ARGUMENTS = ("--config-file", "--expert-parallel")
 _POLL_SECONDS = 0.05
 # The fault: the last lines before a SIGKILL are lost with the logger's thread (seen in about half the cases).
 CUT_SHORT = "console-cut-short"
@@ -257,45 +256,3 @@ class Daemon:
             self._memory,
             up=self._up,
         ).run(self._fate)
-
-
-def main(version: str, program: str) -> int:
-    """Run the daemon of a version as the program at that path; returns only where it cannot begin.
-
-    The first lines of 3.0.0 come before it asks for a process group of its own, which the kernel refuses to
-    the leader of a session: status 255 (seen on 3.0.0; a public file shows the same of 2.0.RC1). What 1.0.0
-    does is not known; it is not treated better.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    name_process(DAEMON)
-    home = Path(program).resolve().parent.parent
-    library = missing_library(version, home)
-    if library:
-        print(library, file=sys.stderr, flush=True)
-        return 127
-    console = Console(version, home)
-    if version != "1.0.0":
-        console.err(f"g_mainPid = {os.getpid()}")
-        console.loggers()
-        console.out("LogLevelDynamicHandler start")
-    try:
-        os.setpgid(0, 0)
-    except OSError as error:
-        text = f"[MIE04E01011C] [daemon] Failed to set process group. errno is {error.errno}"
-        console.server("ERROR", text, "llm_daemon.cpp:391")
-        return 255
-    options: dict[str, str] = {}
-    rest = sys.argv[1:]
-    while rest:
-        key = rest.pop(0)
-        if key not in _ARGUMENTS or not rest:
-            text = (
-                f"Missing value for key: {key}" if key in _ARGUMENTS else "Unrecognized command-line argument"
-            )
-            expected = f"[MIE04E01011C] [daemon] {text}, expect [{', '.join(_ARGUMENTS)}]"
-            console.server("ERROR", expected, "llm_daemon.cpp:369")
-            return 255
-        options[key] = rest.pop(0)
-    stated = options.get("--config-file") or os.environ.get("MIES_CONFIG_JSON_PATH")
-    daemon = Daemon(version, home, Path(stated) if stated else home / "conf/config.json", console)
-    return daemon.run()

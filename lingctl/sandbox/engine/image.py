@@ -194,7 +194,7 @@ def _third(tree: _Tree) -> None:
 
 def _service(tree: _Tree, home: str, version: str) -> None:
     launcher = (
-        f"#!{PYTHON}\nfrom lingctl.sandbox.engine.daemon import main\n\n"
+        f"#!{PYTHON}\nfrom lingctl.sandbox.engine.command import main\n\n"
         f'raise SystemExit(main("{version}", __file__))\n'
     )
     tree.file(f"{home}/bin/mindieservice_daemon", launcher, 0o550)

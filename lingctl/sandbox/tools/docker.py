@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lingctl.sandbox.docker.commands import main
+from lingctl.sandbox.docker.commands.command_line import main
 
 __all__ = ["main"]

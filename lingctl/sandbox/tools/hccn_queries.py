@@ -8,82 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from lingctl.sandbox.state import NODE_NAME, STATE, Card, ClusterState, NodeState, load_cluster
+from lingctl.sandbox.tools.hccn_texts import CERTIFICATE, COUNTERS, LLDP, OPTICS
 from lingctl.sandbox.tools.hccn_words import FAILED, UNSUPPORTED, Refusal
 
 Query = Callable[[NodeState, Card, list[str]], int]
 _DATE = "%a %b %e %H:%M:%S %Y"
-_COUNTERS = (
-    *(f"mac_{way}_mac_pause_num" for way in ("tx", "rx")),
-    *(
-        f"mac_{way}_pfc_{part}pkt_num"
-        for way in ("tx", "rx")
-        for part in ("", *(f"pri{priority}_" for priority in range(8)))
-    ),
-    *(
-        f"mac_{way}_{kind}_num"
-        for way in ("tx", "rx")
-        for kind in ("total_pkt", "total_oct", "bad_pkt", "bad_oct")
-    ),
-    "mac_rx_fcs_err_pkt_num",
-    *(f"roce_{way}_{kind}_pkt_num" for way in ("rx", "tx") for kind in ("rc", "all", "err")),
-    "roce_cqe_num",
-    "roce_rx_cnp_pkt_num",
-    "roce_tx_cnp_pkt_num",
-    "roce_unexpected_ack_num",
-    "roce_out_of_order_num",
-    "roce_verification_err_num",
-    "roce_qp_status_err_num",
-    "roce_new_pkt_rty_num",
-    "roce_ecn_db_num",
-    *(f"nic_{way}_all_{kind}_num" for way in ("tx", "rx") for kind in ("pkg", "oct")),
-)
-_OPTICS = """\
-optical info:
-present              : present
-temperature          : 41 C
-high power enable reg: enabled
-vendor name          : SANDBOX
-vendor part number   : QSFP56-200G-SR4
-vendor serial number : SB{serial:08d}
-vendor org unique id : 0xac 0x4a 0x0
-xsfp identifier      : QSFP+ or later
-xsfp wave length     : 850 nm
-manufact date code   : 2024.6.18
-Vcc                  : 3262.90 mV
-{powers}Vcc High Thres       : 3465.00 mV
-Vcc Low Thres        : 3135.00 mV
-Temp High Thres      : 70 C
-Temp Low Thres       : 0 C
-TxPower High Thres   : 3.5481 mW
-TxPower Low Thres    : 0.2818 mW
-RxPower High Thres   : 3.5481 mW
-RxPower Low Thres    : 0.1445 mW
-{biases}Tx Los Flag          : 0x0
-Rx Los Flag          : {lost}
-Tx LoL Flag          : 0x0
-Rx LoL Flag          : {lost}
-{ratios}"""
-# Form of the published hccn_tool (`hicann/driver`); names and dates are invented.
-_CERTIFICATE = """\
-dev_id:{card}, [pub cert] info:
-\t issuer[/C=CN/O=sandbox/CN=sandbox CA]
-\t start_time[Wed Jan  1 00:00:00 2025 GMT]
-\t end_time[Mon Jan  1 00:00:00 2035 GMT]
-\t tls expiration status[0](0:normal, 1:near expiration, 2:has expired)"""
-_LLDP = """\
-Chassis ID TLV
-\tMAC: 00:00:5e:00:53:{number:02x}
-Port ID TLV
-\tIfname: {port}
-System Description TLV
-\tVersatile Routing Platform Software
-VRP (R) software, Version 8.211 (sandbox)
-
-System Capabilities TLV
-\tEnabled capabilities: Bridge, Router
-Maximum Frame Size TLV
-\t9216
-End of LLDPDU TLV"""
 
 
 def _ip(node: NodeState, card: Card, rest: list[str]) -> int:
@@ -132,7 +61,7 @@ def _tls(node: NodeState, card: Card, rest: list[str]) -> int:
         f"dev_id:{card.id}, tls switch[{card.tls}](0:disable, 1:enable), tls preconfigured[1]"
         "(0:non-preset, 1:preset), tls alarm time threshold[60]days"
     )
-    print(_CERTIFICATE.format(card=card.id))
+    print(CERTIFICATE.format(card=card.id))
     return 0
 
 
@@ -140,7 +69,7 @@ def _lldp(node: NodeState, card: Card, rest: list[str]) -> int:
     if card.link == "UP" and card.lldp:
         number = int(re.sub(r"\D", "", node.name) or 1)
         port = f"400GE1/{number}/{card.id // 2 + 1}:{card.id % 2 + 1}"
-        print(_LLDP.format(number=number, port=port))
+        print(LLDP.format(number=number, port=port))
     return 0
 
 
@@ -188,7 +117,7 @@ def _stat(node: NodeState, card: Card, rest: list[str]) -> int:
     """Counters grow with time; those of trouble only where there is some."""
     print("packet statistics:")
     steady = int(time.time()) % 1_000_000
-    for name in _COUNTERS:
+    for name in COUNTERS:
         trouble = re.search("pause|pfc|bad|err|cnp|unexpected|out_of_order|rty|ecn", name)
         value = 0 if trouble else steady
         if card.errors and name == "roce_new_pkt_rty_num":
@@ -209,7 +138,7 @@ def _optical(node: NodeState, card: Card, rest: list[str]) -> int:
     )
     number = int(re.sub(r"\D", "", node.name) or 1)
     lost = "0xff" if card.link == "DOWN" else "0x0"
-    text = _OPTICS.format(
+    text = OPTICS.format(
         serial=number * 100 + card.id, powers=powers, biases=biases, ratios=ratios, lost=lost
     )
     print(text, end="")

@@ -45,11 +45,11 @@ def main(words: list[str]) -> int:
         )
         return 187
     if words == ["info"]:
-        return _table(node, cards)
+        return _table(node, [card for card in cards if card.available])
     if words == ["info", "-l"]:
-        return _list(cards)
+        return _list(node, [card for card in cards if card.available])
     if words == ["info", "-m"]:
-        return _mapping(cards)
+        return _mapping(node, cards)
     if words[:2] == ["info", "-t"] or (words[:1] == ["info"] and "-t" in words):
         return _query(node, cards, words[1:])
     print(_USAGE)
@@ -71,7 +71,8 @@ def _table(node: NodeState, cards: list[Card]) -> int:
     for card in cards:
         power, heat = f"{90 + card.id * 0.3:.1f}", 36 + card.id % 3
         used = f"{_used(card, workers):<5}/ {card.hbm_mb}"
-        print(f"| {card.id:<6}{_NAME:<20}| {card.health:<14}| {power:<12}{heat:<18}{'0    / 0':<21}|")
+        first = f"| {_number(node, card):<6}{_NAME:<20}| {card.health:<14}|"
+        print(f"{first} {power:<12}{heat:<18}{'0    / 0':<21}|")
         print(f"| {0:<26}| {card.bus:<14}| {0:<12}{'0    / 0':<18}{used:<21}|")
         print(_RULE)
     print(_PARTS)
@@ -83,26 +84,35 @@ def _table(node: NodeState, cards: list[Card]) -> int:
         own = [worker for worker in workers if worker.card == card.id]
         for worker in own:
             text = f"{'mindie_llm_bac':<25}| {_WORKER_MB:<24}|"
-            print(f"| {card.id:<8}{0:<18}| {worker.pid:<14}| {text}")
+            print(f"| {_number(node, card):<8}{0:<18}| {worker.pid:<14}| {text}")
         if not own:
-            line = f"No running processes found in NPU {card.id}"
+            line = f"No running processes found in NPU {_number(node, card)}"
             print(f"| {line:<95}|")
         print(_RULE)
     return 0
 
 
-def _list(cards: list[Card]) -> int:
+def _number(node: NodeState, card: Card) -> int:
+    """The NPU ID of a card: its physical id, or the slot that it is in."""
+    return 2 * (card.id + 1) if "slot-numbers" in node.faults else card.id
+
+
+def _list(node: NodeState, cards: list[Card]) -> int:
     print(f"\t{'Total Count':<30} : {len(cards)}\n")
     for card in cards:
-        print(f"\t{'NPU ID':<30} : {card.id}\n\t{'Chip Count':<30} : 1\n")
+        print(f"\t{'NPU ID':<30} : {_number(node, card)}\n\t{'Chip Count':<30} : 1\n")
     return 0
 
 
-def _mapping(cards: list[Card]) -> int:
+def _mapping(node: NodeState, cards: list[Card]) -> int:
+    if "map-fails" in node.faults:
+        print("dcmi module initialize failed. ret is -8005")
+        return 187
     print("\t" + "".join(f"{title:<31}" for title in ("NPU ID", "Chip ID", "Chip Logic ID", "Chip Name")))
     for logic, card in enumerate(cards):
-        print(f"\t{card.id:<31}{0:<31}{logic:<31}{_NAME}")
-        print(f"\t{card.id:<31}{1:<31}{'-':<31}{'Mcu':<30}")
+        npu = _number(node, card) if card.available else -1
+        print(f"\t{npu:<31}{0:<31}{logic:<31}{_NAME}")
+        print(f"\t{npu:<31}{1:<31}{'-':<31}{'Mcu':<30}")
     return 0
 
 
@@ -115,7 +125,7 @@ def _query(node: NodeState, cards: list[Card], words: list[str]) -> int:
     if query is None:
         print(f"npu-smi: info -t {kind} is not emulated, or not a type", file=sys.stderr)
         return 1
-    card = next((card for card in cards if str(card.id) == number), None)
+    card = next((card for card in cards if card.available and str(_number(node, card)) == number), None)
     if card is None:
         print(f"Invalid card id.\nError parameter of -i\n{_USAGE}")
         return 1
@@ -146,7 +156,7 @@ def _health(node: NodeState, card: Card) -> str:
 
 def _memory(node: NodeState, card: Card) -> str:
     return _lines(
-        ("NPU ID", card.id),
+        ("NPU ID", _number(node, card)),
         ("Chip Count", 1),
         ("DDR Capacity(MB)", 0),
         ("DDR Clock Speed(MHz)", 0),
@@ -160,7 +170,7 @@ def _memory(node: NodeState, card: Card) -> str:
 
 def _usages(node: NodeState, card: Card) -> str:
     return _lines(
-        ("NPU ID", card.id),
+        ("NPU ID", _number(node, card)),
         ("Chip Count", 1),
     ) + _lines(
         ("DDR Capacity(MB)", 0),
@@ -192,12 +202,12 @@ def _common(node: NodeState, card: Card) -> str:
         ("NPU Real-time Power(W)", 93.4),
     )
     mcu = _lines(("Chip Name", "mcu"), ("Temperature(C)", 38))
-    return "\n".join((_lines(("NPU ID", card.id), ("Chip Count", 1)), chip, mcu))
+    return "\n".join((_lines(("NPU ID", _number(node, card)), ("Chip Count", 1)), chip, mcu))
 
 
 def _board(node: NodeState, card: Card) -> str:
     return _lines(
-        ("NPU ID", card.id),
+        ("NPU ID", _number(node, card)),
         ("Software Version", node.driver),
         ("Firmware Version", "7.5.0.3.220"),
         ("Compatibility", "OK"),
@@ -229,11 +239,11 @@ def _hccs(node: NodeState, card: Card) -> str:
 
 
 def _temperature(node: NodeState, card: Card) -> str:
-    return _lines(("NPU ID", card.id), ("Temperature(C)", 36))
+    return _lines(("NPU ID", _number(node, card)), ("Temperature(C)", 36))
 
 
 def _power(node: NodeState, card: Card) -> str:
-    return _lines(("NPU ID", card.id), ("NPU Real-time Power(W)", 93.4))
+    return _lines(("NPU ID", _number(node, card)), ("NPU Real-time Power(W)", 93.4))
 
 
 _QUERIES: Mapping[str, Callable[[NodeState, Card], str]] = {

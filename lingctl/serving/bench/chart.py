@@ -40,9 +40,7 @@ def page(title: str, facts: Sequence[Sequence[object]], charts: Sequence[Chart])
     """A whole page.
 
     Args:
-        title: its heading.
         facts: a table's rows, the first being its head.
-        charts: shown below.
     """
     head, *rows = facts
     cells = "".join(f"<th>{_safe(cell)}</th>" for cell in head)

@@ -26,15 +26,10 @@ _SPARE_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How requests are sent: exactly one of the two is set.
+    """How requests are sent: exactly one of the two is set."""
 
-    Attributes:
-        concurrency: closed loop, so many requests open at any time.
-        rate: open loop, so many requests per second on average, at Poisson moments.
-    """
-
-    concurrency: int | None = None
-    rate: float | None = None
+    concurrency: int | None = None  # closed loop, so many requests open at any time
+    rate: float | None = None  # open loop, so many requests per second on average, at Poisson moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +43,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """A load that ran to its end.
+    """A load that ran to its end."""
 
-    Attributes:
-        outcomes: one for every request, in order.
-        cpu_seconds: processor time of this process meanwhile.
-        wall_seconds: of the whole load.
-    """
-
-    outcomes: tuple[RequestOutcome, ...]
-    cpu_seconds: float
-    wall_seconds: float
+    outcomes: tuple[RequestOutcome, ...]  # one for every request, in order
+    cpu_seconds: float  # processor time of this process meanwhile
+    wall_seconds: float  # of the whole load
 
 
 def run_load(

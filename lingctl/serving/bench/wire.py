@@ -18,19 +18,12 @@ class WireError(ValueError):
 
 @dataclass(slots=True)
 class ResponseReader:
-    """Feed bytes as they arrive, get the body's bytes.
+    """Feed bytes as they arrive, get the body's bytes."""
 
-    Attributes:
-        status: 0 until the head has arrived.
-        headers: lower-case names.
-        complete: whether the body's documented end was seen.
-        may_reuse: whether the connection may carry another request afterwards.
-    """
-
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    complete: bool = False
-    may_reuse: bool = True
+    status: int = 0  # 0 until the head has arrived
+    headers: dict[str, str] = field(default_factory=dict)  # lower-case names
+    complete: bool = False  # whether the body's documented end was seen
+    may_reuse: bool = True  # whether the connection may carry another request afterwards
     _rest: bytes = b""
     _chunked: bool = False
     # Bytes still to come of the body or chunk; -1: unknown, or a chunk's size line comes next.
@@ -38,11 +31,7 @@ class ResponseReader:
     _last_chunk: bool = False
 
     def feed(self, data: bytes) -> bytes:
-        """The part of the body that ``data`` brings.
-
-        Raises:
-            WireError: not HTTP.
-        """
+        """The part of the body that ``data`` brings. Raises WireError: not HTTP."""
         if not self.status:
             pending = self._read_head(self._rest + data)
             if pending is None:

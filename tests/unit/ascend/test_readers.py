@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingctl.ascend import conf, devices, hccn, host, npu_smi, ping, reach, signal, versions, vnic
+from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, ping, reach, signal, versions, vnic
 from lingctl.ascend.unread import Unread, close
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import healthy_card, healthy_node
@@ -31,7 +31,7 @@ READERS = [
     ping.read_hccs_ping,
     conf.read_conf,
     npu_smi.read_table,
-    npu_smi.read_map,
+    npu_map.read_map,
     npu_smi.read_pod,
     versions.read_version,
     devices.read_dev,

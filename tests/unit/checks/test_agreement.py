@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.checks.agreement import Same, judge_same
-from lingctl.checks.clocks import clock_findings
+from lingctl.checks.between.agreement import Same, judge_same
+from lingctl.checks.between.clocks import clock_findings
 from lingctl.checks.network import judge
 from lingctl.findings import Finding, Verdict
 from lingctl.remote.probe import Answer

@@ -106,7 +106,7 @@ def test_a_record_without_answers_passes_nothing() -> None:
 
 def _check_names() -> set[str]:
     """Every name that a check gives its findings, from the sources."""
-    text = "\n".join(path.read_text() for path in (PROJECT / "lingctl/checks").glob("*.py"))
+    text = "\n".join(path.read_text() for path in (PROJECT / "lingctl/checks").rglob("*.py"))
     text += (PROJECT / "lingctl/flows/network/check.py").read_text()
     names = set(re.findall(r'(?:Finding|unknown|Same)\(\s*"([a-z-]+)"', text))
     return names | {"shm", "disk"}

@@ -9,8 +9,8 @@ import pytest
 
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, mesh_findings
-from lingctl.checks.mesh_plan import Shot, plan_mesh
+from lingctl.checks.reach.mesh import Hit, mesh_findings
+from lingctl.checks.reach.mesh_plan import Shot, plan_mesh
 from lingctl.checks.scope import CardPlace
 from lingctl.findings import Verdict
 from lingctl.output.network import matrix

@@ -186,6 +186,7 @@ CASES = [
         "chips",
         said("NPU ID  Chip ID  Chip Logic ID  Chip Name\n0  0  0  910B3\n"),
         ("card-count", None, "unknown"),
+        *(("npu-health", card, "unknown") for card in (1, 2, 3)),
     ),
     _case(
         "image that the runtime does not tell of",

@@ -10,8 +10,8 @@ import pytest
 
 from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
-from lingctl.checks.mesh import Hit, mesh_findings
-from lingctl.checks.reachability import reach_findings
+from lingctl.checks.reach.mesh import Hit, mesh_findings
+from lingctl.checks.reach.reachability import reach_findings
 from lingctl.findings import Finding, Verdict, folded
 from tests.unit.checks.test_agreement import DRAWS
 from tests.unit.checks.test_mesh import _hits, _shots

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.checks.mesh_plan import plan_mesh, same_pod
+from lingctl.checks.reach.mesh_plan import plan_mesh, same_pod
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.files.inputs import saved_addresses

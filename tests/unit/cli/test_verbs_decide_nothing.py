@@ -10,7 +10,7 @@ import pytest
 
 import lingctl.cli
 
-MODULES = sorted(Path(lingctl.cli.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(lingctl.cli.__file__).parent.rglob("*.py"))
 # What opens the lock, writes the journal, makes or runs steps. A verb that reaches for these tells a story.
 MEANS = ("lingctl.flows.run.change", "lingctl.flows.run.execute", "lingctl.flows.run.story", "lingctl.plan")
 LOCK = {"locked", "Lock"}

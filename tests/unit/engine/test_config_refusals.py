@@ -8,8 +8,8 @@ import os
 import pytest
 
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.server_config import Refused
-from lingctl.sandbox.engine.startup import Startup
+from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.start.startup import Startup
 from lingctl.sandbox.engine.stock_config import stock_config
 
 OLD, NEW = "1.0.0", "3.0.0"

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from lingctl.sandbox.engine.environment_rules import environment_fault
-from lingctl.sandbox.engine.file_rules import model_path_fault, private_file_fault, weights_fault
+from lingctl.sandbox.engine.settings.environment_rules import environment_fault
+from lingctl.sandbox.engine.settings.file_rules import model_path_fault, private_file_fault, weights_fault
 
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="chown needs root")
 

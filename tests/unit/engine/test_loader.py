@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lingctl.sandbox import engine
-from lingctl.sandbox.engine.checkpoint import SIZES
-from lingctl.sandbox.engine.loader import load_model, route
-from lingctl.sandbox.engine.weights import LoadError
+from lingctl.sandbox.engine.model.loader import load_model, route
+from lingctl.sandbox.engine.model.weights import LoadError
+from lingctl.sandbox.engine.tiny_models.checkpoint import SIZES
 from tests.engine_node import tiny
 
 OVERLAY = Path(__file__).resolve().parents[3] / "atb_patches" / "bailing_moe"

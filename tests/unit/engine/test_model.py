@@ -7,16 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from lingctl.sandbox.engine.architecture import Architecture
-from lingctl.sandbox.engine.bfloat16 import rounded, to_bits
-from lingctl.sandbox.engine.checkpoint import SIZES, make_checkpoint, published_config, size_for
-from lingctl.sandbox.engine.lessons import chat_text, lessons
-from lingctl.sandbox.engine.model import Cache, Model
-from lingctl.sandbox.engine.placement import share_of, stock_heads
-from lingctl.sandbox.engine.sampling import Sampler, Sampling
-from lingctl.sandbox.engine.teaching import body
-from lingctl.sandbox.engine.text import Growing, NoTemplate, Text
-from lingctl.sandbox.engine.weights import Checkpoint, LoadError
+from lingctl.sandbox.engine.model.architecture import Architecture
+from lingctl.sandbox.engine.model.bfloat16 import rounded, to_bits
+from lingctl.sandbox.engine.model.model import Cache, Model
+from lingctl.sandbox.engine.model.placement import share_of, stock_heads
+from lingctl.sandbox.engine.model.sampling import Sampler, Sampling
+from lingctl.sandbox.engine.model.text import Growing, NoTemplate, Text
+from lingctl.sandbox.engine.model.weights import Checkpoint, LoadError
+from lingctl.sandbox.engine.tiny_models.checkpoint import SIZES, make_checkpoint, published_config, size_for
+from lingctl.sandbox.engine.tiny_models.lessons import chat_text, lessons
+from lingctl.sandbox.engine.tiny_models.teaching import body
 from tests.engine_node import tiny
 
 TOKENS = [5, 17, 900, 3, 44, 12, 7, 1000, 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.sandbox.engine.parallel import (
+from lingctl.sandbox.engine.settings.parallel import (
     Aborted,
     Place,
     check_plan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from lingctl.sandbox.engine.ports import Connection, connections, in_the_way
+from lingctl.sandbox.engine.http.ports import Connection, connections, in_the_way
 
 OWN = {"127.77.1.2"}
 LISTEN, ESTABLISHED, TIME_WAIT = 10, 1, 6

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.rank_table import VARIABLE, check_values, read_rank_table
-from lingctl.sandbox.engine.server_config import Refused
+from lingctl.sandbox.engine.settings.rank_table import VARIABLE, check_values, read_rank_table
+from lingctl.sandbox.engine.settings.sections import Refused
 
 OWN = "127.0.1.2"
 DEVICE_OF_THE_SECOND = ("server_list", 1, "device", 0)

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.card_rows import CardRows
+from lingctl.ascend.npu_smi import Chip
 from lingctl.flows.look import status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
-from lingctl.mindie.console import LOADED as SUCCESS
+from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness
 from lingctl.serving.http import HttpResponse
@@ -34,8 +35,8 @@ WELL = NodeStatus(
 )
 
 
-def table(*chips: Chip) -> NpuTable:
-    return NpuTable("23.0", "23.0", chips, (), True)
+def table(*chips: Chip) -> CardRows:
+    return CardRows({chip.npu: (chip.npu, 0) for chip in chips}, {chip.npu: chip for chip in chips})
 
 
 def chip(card: int, health: str = "OK", used: int | None = 50_000) -> Chip:
@@ -52,7 +53,7 @@ def test_what_could_not_be_read_is_never_taken_for_well(unknown: dict[str, None]
 
 
 def test_a_card_that_npu_smi_does_not_show_is_a_problem():
-    assert list(_card_problems(table(chip(0)), (0, 1))) == ["card 1: npu-smi does not show it"]
+    assert list(_card_problems(table(chip(0)), (0, 1))) == ["card 1: npu-smi does not list the card"]
     assert list(_card_problems(table(chip(0), chip(1, used=None)), (0, 1))) == [
         "card 1: its memory is unknown"
     ]

@@ -11,7 +11,7 @@ from lingctl.events import Event
 from lingctl.flows.change import watch_start
 from lingctl.flows.change.watch_start import death, need_living_daemons, wait_until_loaded
 from lingctl.flows.look.daemon import DaemonSight
-from lingctl.mindie.console import CONSOLE
+from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

@@ -10,10 +10,10 @@ from typing import Any
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie.config import config_document
 from lingctl.mindie.environment import daemon_environment, daemon_start
+from lingctl.mindie.files.config import config_document
+from lingctl.mindie.files.rank_table import RankTable
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
-from lingctl.mindie.rank_table import RankTable
 
 Document = dict[str, Any]
 VERSIONS = tuple(profile.version for profile in PROFILES)

@@ -214,7 +214,7 @@ def test_the_memory_that_npu_smi_shows_is_judged():
         for n in range(8)
     )
     cluster = make_cluster()
-    seen = replace(_no_facts(), npus=NpuTable("24.1", "24.1", chips))
+    seen = replace(_no_facts(), npus=NpuTable("24.1", "24.1", chips), dev=tuple(range(8)))
     assert [f.verdict for f in check_capacity(cluster, {"node1": seen})] == [Verdict.PASS]
     assert {f.verdict for f in check_capacity(cluster, {"node1": _no_facts()})} == {Verdict.UNKNOWN}
 

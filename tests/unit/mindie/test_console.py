@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lingctl.flows.look.logs import duration_seconds
-from lingctl.mindie.console import Lines, line_time
+from lingctl.mindie.logs.console import Lines, line_time
 
 EAST = timedelta(hours=8)
 

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.mindie.diagnosis import diagnose
-from lingctl.mindie.failures import catalogue, exit_meaning, explain, explain_waiting, first_errors, match
+from lingctl.mindie.logs.diagnosis import diagnose
+from lingctl.mindie.logs.failures import (
+    catalogue,
+    exit_meaning,
+    explain,
+    explain_waiting,
+    first_errors,
+    match,
+)
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 

@@ -16,7 +16,7 @@ import pytest
 
 from lingctl.flows.change.watch_start import death
 from lingctl.flows.look.daemon import DaemonSight
-from lingctl.mindie.console import CONSOLE
+from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command

@@ -17,17 +17,18 @@ from hypothesis import strategies as st
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
-from lingctl.mindie.config import config_document, render_config
+from lingctl.mindie.files.config import config_document, render_config
+from lingctl.mindie.files.rank_table import RankTable, prove
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rank_table import RankTable, prove
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.fields import FIELDS
 from lingctl.mindie.rules.rank_table import check_rank_table
-from lingctl.sandbox.engine import fields
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.rank_table import check_values, read_rank_table
-from lingctl.sandbox.engine.server_config import Refused, read_config
-from lingctl.sandbox.engine.value_rules import ValueRules
+from lingctl.sandbox.engine.settings import fields
+from lingctl.sandbox.engine.settings.rank_table import check_values, read_rank_table
+from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.settings.server_config import read_config
+from lingctl.sandbox.engine.settings.value_rules import ValueRules
 from tests.unit.mindie.samples import addresses_of, make_cluster, part, table_of
 
 # The same examples in every run: a new one is a find for whoever looks for it, not a surprise in CI.

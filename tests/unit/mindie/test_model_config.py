@@ -7,7 +7,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.catalogue import LITE, PLUS
 from lingctl.inventory.model_config import shape_of
-from lingctl.mindie.model_config import loadable_model_config
+from lingctl.mindie.files.model_config import loadable_model_config
 
 LITE_CONFIG = {
     "architectures": ["BailingMoeForCausalLM"],

@@ -9,8 +9,8 @@ import pytest
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
+from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
 from lingctl.mindie.profile import profile_for
-from lingctl.mindie.rank_table import RankTable, need_known_form, prove
 from lingctl.mindie.rules.rank_table import TABLE_RULES, check_rank_table
 from tests.unit.mindie.samples import addresses_of, make_cluster, table_of
 

@@ -12,10 +12,10 @@ import pytest
 from lingctl.engine.logs import Diagnosis, Explanation
 from lingctl.flows.change.watch_start import death
 from lingctl.flows.look.daemon import DaemonSight
-from lingctl.mindie.daemon_life import read_life
-from lingctl.mindie.diagnosis import diagnose, waits_for_ever
-from lingctl.mindie.failures import exit_meaning, explain, explain_waiting, first_errors
-from lingctl.mindie.log_lines import read_lines
+from lingctl.mindie.logs.daemon_life import read_life
+from lingctl.mindie.logs.diagnosis import diagnose, waits_for_ever
+from lingctl.mindie.logs.failures import exit_meaning, explain, explain_waiting, first_errors
+from lingctl.mindie.logs.log_lines import read_lines
 from tests.unit.release.conftest import cluster_of
 
 REAL = Path(__file__).parents[4] / "shared" / "samples" / "mindie-3.0.0"

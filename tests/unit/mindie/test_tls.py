@@ -11,8 +11,8 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.flows.look.node_states import look_of
 from lingctl.inventory.load import load_cluster
-from lingctl.mindie.config import config_document
 from lingctl.mindie.container import container_spec
+from lingctl.mindie.files.config import config_document
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.tls import certificate_files

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from lingctl.node import workers
-from lingctl.remote import quick_socket
+from lingctl.remote.ssh import quick_socket
 
 
 def _loaded_anew(module: ModuleType) -> ModuleType:

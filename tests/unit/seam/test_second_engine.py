@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lingctl import engines
-from lingctl.cli.render import render
+from lingctl.cli.files.render import render
 from lingctl.engine.capacity import capacity_findings
 from lingctl.engine.interface import Engine
 from lingctl.errors import ConfigurationError, EngineError

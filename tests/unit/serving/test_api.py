@@ -6,8 +6,8 @@ from lingctl.errors import UsageError
 from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Piece, Usage, parse_event, parse_object
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
-from lingctl.serving.nodes import NodeSight, node_findings
-from lingctl.serving.remedies import remedy_for
+from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.remedies import remedy_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from lingctl.findings import Verdict
-from lingctl.serving.judge import BASE_QUESTION, CHAT_QUESTION, judge_answer, question
-from lingctl.serving.scripts import language_of, loop_length, main_script
+from lingctl.serving.smoke.judge import BASE_QUESTION, CHAT_QUESTION, judge_answer, question
+from lingctl.serving.smoke.scripts import language_of, loop_length, main_script
 
 GOOD_CHAT = [
     "I am Ling, an assistant created by inclusionAI.",

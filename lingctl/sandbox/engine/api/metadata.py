@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lingctl.sandbox.engine.api.masking import masked_path
+from lingctl.sandbox.engine.model.warm_up import BLOCKS
 from lingctl.sandbox.engine.requests.errors import ApiError
 from lingctl.sandbox.engine.requests.service import Service
-from lingctl.sandbox.engine.warm_up import BLOCKS
 
 Document = dict[str, Any]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingctl.sandbox.engine.api import media
+from lingctl.sandbox.engine.model.text import NoTemplate, utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import NoTemplate, utf16_length
 
 MOST_TOKENS = 1024 * 1024
 

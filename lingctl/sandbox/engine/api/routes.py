@@ -17,11 +17,11 @@ from lingctl.sandbox.engine.api.forms.form import compact
 from lingctl.sandbox.engine.api.generation import MODEL_NAME, body_object, check_model
 from lingctl.sandbox.engine.api.prompts import encoded
 from lingctl.sandbox.engine.api.wire import Reply
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import ApiError, invalid
 from lingctl.sandbox.engine.requests.rounds import EngineTimeout
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 _TIMED = re.compile(r"/health/timed((?:-[0-9]+)?)", re.ASCII)
 _MODEL = re.compile(rf"/v2/models/{MODEL_NAME}(?:/(\w+))?", re.ASCII)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lingctl.sandbox.engine.model.sampling import Choice
+from lingctl.sandbox.engine.model.text import Growing, Text
 from lingctl.sandbox.engine.requests.rounds import Round
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.text import Growing, Text
 
 _REASONS = {
     "eos": "eos_token",
@@ -24,18 +24,12 @@ _REASONS = {
 
 @dataclass
 class Line:
-    """One sequence.
-
-    Attributes:
-        choices: its tokens.
-        finish: why it ended, empty while it goes on.
-        full: the whole text, once it has ended.
-    """
+    """One sequence."""
 
     growing: Growing
-    choices: list[Choice] = field(default_factory=list)
-    finish: str = ""
-    full: str = ""
+    choices: list[Choice] = field(default_factory=list)  # its tokens
+    finish: str = ""  # why it ended, empty while it goes on
+    full: str = ""  # the whole text, once it has ended
     so_far: str = ""
 
     @property
@@ -56,37 +50,23 @@ class Line:
 
 @dataclass
 class Moment:
-    """What a sequence has to show of one round.
+    """What a sequence has to show of one round."""
 
-    Attributes:
-        ids: the round's token ids.
-        piece: new text.
-        count: tokens so far.
-        start: place of the first token of the piece.
-        finish: why it ended with this, empty otherwise.
-    """
-
-    ids: list[int]
-    piece: str
-    count: int
-    start: int
-    finish: str = ""
+    ids: list[int]  # the round's token ids
+    piece: str  # new text
+    count: int  # tokens so far
+    start: int  # place of the first token of the piece
+    finish: str = ""  # why it ended with this, empty otherwise
     full: str = ""
 
 
 @dataclass
 class Frame:
-    """A round as it is shown.
+    """A round as it is shown."""
 
-    Attributes:
-        moments: of the sequences that had a token in it.
-        finishes: why each sequence of the request ended, as far as it has.
-        ready: for each moment that is still to be shown, whether it may be.
-    """
-
-    moments: dict[int, Moment]
-    finishes: dict[int, str]
-    ready: dict[int, bool]
+    moments: dict[int, Moment]  # of the sequences that had a token in it
+    finishes: dict[int, str]  # why each sequence of the request ended, as far as it has
+    ready: dict[int, bool]  # for each moment that is still to be shown, whether it may be
 
     @property
     def whole(self) -> bool:

@@ -41,16 +41,12 @@ class Malformed(Exception):
 
 @dataclass
 class Head:
-    """A request without its body.
-
-    Attributes:
-        path: decoded, without the query.
-        fields: header fields by their names in small letters, the first of each name.
-    """
+    """A request without its body."""
 
     method: str
-    path: str
+    path: str  # decoded, without the query
     version: str
+    # header fields by their names in small letters, the first of each name
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -68,19 +64,13 @@ class Head:
 
 @dataclass
 class Reply:
-    """An answer.
-
-    Attributes:
-        kind: Content-Type; None for an answer that no handler made.
-        said: how often the handler said ``Connection: close``.
-        routed: whether it has a RequestUUID.
-    """
+    """An answer."""
 
     status: int
     body: bytes = b""
-    kind: str | None = None
-    said: int = 0
-    routed: bool = True
+    kind: str | None = None  # Content-Type; None for an answer that no handler made
+    said: int = 0  # how often the handler said ``Connection: close``
+    routed: bool = True  # whether it has a RequestUUID
 
 
 class Fields:

@@ -6,43 +6,31 @@ import queue
 import time
 from dataclasses import dataclass
 
+from lingctl.sandbox.engine.model.sampling import Choice
 from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.scheduler import EngineLost, Request, StepFailed, Token
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.scheduler import EngineLost, Request, StepFailed, Token
-from lingctl.sandbox.engine.server_config import Section
+from lingctl.sandbox.engine.settings.sections import Section
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one sequence of a request gets in one round.
+    """What one sequence of a request gets in one round."""
 
-    Attributes:
-        sequence: its number, from 0.
-        finish: ``eos``, ``length``, ``stop_string`` or ``stop_token`` with its last token.
-        cut: UTF-16 units to take from the end of its text, because something stopped it.
-    """
-
-    sequence: int
+    sequence: int  # its number, from 0
     choice: Choice
-    finish: str = ""
-    cut: int = 0
+    finish: str = ""  # ``eos``, ``length``, ``stop_string`` or ``stop_token`` with its last token
+    cut: int = 0  # UTF-16 units to take from the end of its text, because something stopped it
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A token of each sequence that is not at its end.
-
-    Attributes:
-        last: whether all sequences are at their end with it.
-        micros: microseconds since the request, or since the round before.
-        batch: sequences in the engine's batch.
-    """
+    """A token of each sequence that is not at its end."""
 
     shares: tuple[Share, ...]
-    last: bool
-    micros: int = 0
-    batch: int = 1
+    last: bool  # whether all sequences are at their end with it
+    micros: int = 0  # microseconds since the request, or since the round before
+    batch: int = 1  # sequences in the engine's batch
 
     @property
     def millis(self) -> int:

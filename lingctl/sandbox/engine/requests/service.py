@@ -9,8 +9,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from lingctl.sandbox.engine.health import Health
+from lingctl.sandbox.engine.machine.site import Site, this_site
+from lingctl.sandbox.engine.model.sampling import Choice
+from lingctl.sandbox.engine.model.text import Text
 from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.health import Health
 from lingctl.sandbox.engine.requests.rounds import (
     BrokenStream,
     Clock,
@@ -19,14 +22,11 @@ from lingctl.sandbox.engine.requests.rounds import (
     Share,
     TokenTimes,
 )
+from lingctl.sandbox.engine.requests.scheduler import EngineLost, Request, Scheduler, Token
 from lingctl.sandbox.engine.requests.stopping import StopRule
 from lingctl.sandbox.engine.requests.tokenizers import TokenizerPool
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.sampling import Choice
-from lingctl.sandbox.engine.scheduler import EngineLost, Request, Scheduler, Token
-from lingctl.sandbox.engine.server_config import RawConfig
-from lingctl.sandbox.engine.site import Site, this_site
-from lingctl.sandbox.engine.text import Text
+from lingctl.sandbox.engine.settings.server_config import RawConfig
 
 # More than smoke-test allows a first token; less where the sandbox's time runs faster than usual.
 _SLOW_SECONDS = 12.0
@@ -49,31 +49,26 @@ def _no_daemon(lines: Sequence[str]) -> NoReturn:
 
 @dataclass
 class Service:
-    """What the HTTP side works on.
-
-    Attributes:
-        stopping: set when the engine is stopped, and by /stopService.
-        withdrawn: set by /stopService: what is asked for from then on is refused.
-        lost_nodes: addresses of slaves that are gone; of 1.0.0 only, 3.0.0 never fills its list.
-        worker_died: set to kill a worker, for the fault of that name.
-        health: what the health checker knows.
-        say_abnormal: writes what each poll of health leaves in the console while the service is abnormal.
-        log: called with each line that a request leaves in the log.
-        crash: called with the words of a request that ends the service; it does not come back.
-    """
+    """What the HTTP side works on."""
 
     raw: RawConfig
     version: str
     text: Text
     scheduler: Scheduler
     position_limit: int
+    # addresses of slaves that are gone; of 1.0.0 only, 3.0.0 never fills its list
     lost_nodes: list[str] = field(default_factory=list)
+    # set when the engine is stopped, and by /stopService
     stopping: threading.Event = field(default_factory=threading.Event)
+    # set by /stopService: what is asked for from then on is refused
     withdrawn: threading.Event = field(default_factory=threading.Event)
+    # set to kill a worker, for the fault of that name
     worker_died: threading.Event = field(default_factory=threading.Event)
-    health: Health = field(default_factory=Health)
+    health: Health = field(default_factory=Health)  # what the health checker knows
+    # writes what each poll of health leaves in the console while the service is abnormal
     say_abnormal: Callable[[], None] = lambda: None
-    log: Log = _no_log
+    log: Log = _no_log  # called with each line that a request leaves in the log
+    # called with the words of a request that ends the service; it does not come back
     crash: Callable[[Sequence[str]], NoReturn] = _no_daemon
     started: int = field(default_factory=lambda: int(time.time()))
 

@@ -6,8 +6,8 @@ seen on the real 3.0.0.
 
 from __future__ import annotations
 
+from lingctl.sandbox.engine.model.text import Growing, Text, utf16_length
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import Growing, Text, utf16_length
 
 
 class StopRule:

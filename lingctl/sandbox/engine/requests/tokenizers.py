@@ -14,8 +14,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from lingctl.sandbox.engine.machine.site import this_site
 from lingctl.sandbox.engine.requests.errors import invalid
-from lingctl.sandbox.engine.site import this_site
 
 # The real one gave up on 8 MiB; where between that and 18,000 tokens the border lies is not known.
 _NEVER_DONE_BYTES = 4 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lingctl.sandbox.engine.sampling import Sampling
+from lingctl.sandbox.engine.model.sampling import Sampling
 
 # Seconds that stand for no limit of the client's own.
 NO_TIMEOUT = 65535
@@ -13,31 +13,14 @@ NO_TIMEOUT = 65535
 
 @dataclass(slots=True)
 class Wish:
-    """One request for text.
+    """One request for text."""
 
-    Attributes:
-        request_id: the server's own number of the request.
-        text: the prompt as text; of a conversation, its messages as JSON.
-        tokens: the prompt's token ids.
-        limit: most new tokens.
-        seed: the client's, or the one that was drawn.
-        stop: strings that end the answer, None where the client named none.
-        stop_ids: token ids that end it.
-        include_stop: whether what ended it is part of the answer.
-        count: sequences to generate and to return.
-        beam: whether by beam search.
-        logprobs: alternatives to tell of with each token, None for no log probabilities at all.
-        skip_special: whether special tokens are left out of the text.
-        timeout: seconds that the client grants.
-        user_id: the client's name of a Triton request.
-    """
-
-    request_id: str
-    tokens: list[int] = field(default_factory=list)
-    text: str = ""
+    request_id: str  # the server's own number of the request
+    tokens: list[int] = field(default_factory=list)  # the prompt's token ids
+    text: str = ""  # the prompt as text; of a conversation, its messages as JSON
     stream: bool = False
-    limit: int = 20
-    seed: int = 0
+    limit: int = 20  # most new tokens
+    seed: int = 0  # the client's, or the one that was drawn
     do_sample: bool | None = None
     temperature: float | None = None
     top_k: int | None = None
@@ -45,22 +28,23 @@ class Wish:
     repetition_penalty: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    stop: list[str] | None = None
-    stop_ids: list[int] | None = None
-    include_stop: bool = False
+    stop: list[str] | None = None  # strings that end the answer, None where the client named none
+    stop_ids: list[int] | None = None  # token ids that end it
+    include_stop: bool = False  # whether what ended it is part of the answer
     n: int | None = None
     best_of: int | None = None
-    count: int = 1
-    beam: bool = False
+    count: int = 1  # sequences to generate and to return
+    beam: bool = False  # whether by beam search
+    # alternatives to tell of with each token, None for no log probabilities at all
     logprobs: int | None = None
-    skip_special: bool = True
+    skip_special: bool = True  # whether special tokens are left out of the text
     ignore_eos: bool = False
     details: bool = False
     decoder_input_details: bool = False
     return_full_text: bool = False
     truncate: int = 0
-    timeout: int = NO_TIMEOUT
-    user_id: str | None = None
+    timeout: int = NO_TIMEOUT  # seconds that the client grants
+    user_id: str | None = None  # the client's name of a Triton request
     output_name: str = ""
     thinking: bool | None = None
     tools: list[Any] | None = None

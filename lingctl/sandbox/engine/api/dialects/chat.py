@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import counts, parameters
+from lingctl.sandbox.engine.api import counts, limits, parameters
 from lingctl.sandbox.engine.api.dialects import chat_template, messages, response_format, tools
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded_chat
 from lingctl.sandbox.engine.requests.errors import invalid
@@ -49,10 +49,10 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
 def _read_parameters(body: Mapping[str, Any], service: Service, wish: Wish, vllm: bool) -> None:
     parameters.flag(body, wish, "ignore_eos")
     if vllm:
-        parameters.stop(body, wish)
+        limits.stop(body, wish)
     else:
-        parameters.stop(body, wish, longest=1024, counted=True)
-    parameters.stop_token_ids(body, wish)
+        limits.stop(body, wish, longest=1024, counted=True)
+    limits.stop_token_ids(body, wish)
     parameters.include_stop(body, wish)
     if vllm:
         parameters.temperature(body, wish, zero=True)
@@ -72,7 +72,7 @@ def _read_parameters(body: Mapping[str, Any], service: Service, wish: Wish, vllm
     counts.n(body, wish, service.raw.schedule)
     counts.beam_search(body, wish)
     parameters.chat_logprobs(body, wish)
-    parameters.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
+    limits.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
     parameters.flag(body, wish, "stream")
     if vllm:
         response_format.check(body)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import counts, parameters
+from lingctl.sandbox.engine.api import counts, limits, parameters
 from lingctl.sandbox.engine.api.dialects import response_format
 from lingctl.sandbox.engine.api.dialects.chat import checked_model
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS, encoded
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
@@ -24,9 +24,9 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
         raise invalid("Not found given model, please check modelName in config file.")
     _read_prompt(body.get("prompt"), service, wish)
     parameters.flag(body, wish, "ignore_eos")
-    parameters.stop(body, wish)
+    limits.stop(body, wish)
     parameters.include_stop(body, wish)
-    parameters.stop_token_ids(body, wish)
+    limits.stop_token_ids(body, wish)
     parameters.temperature(body, wish, zero=True)
     parameters.top_k(body, wish, minus_one=True)
     parameters.top_p(body, wish)
@@ -39,7 +39,7 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     counts.n(body, wish, service.raw.schedule)
     counts.beam_search(body, wish)
     parameters.completion_logprobs(body, wish)
-    parameters.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
+    limits.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
     parameters.flag(body, wish, "stream")
     response_format.check(body)
     counts.completions(wish)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import parameters
+from lingctl.sandbox.engine.api import fields, limits, parameters
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS, checked_length, counted, encoded, text_or_parts
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
@@ -19,7 +19,7 @@ from lingctl.sandbox.engine.requests.wish import Wish
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     """Check a request and fill the wish."""
     _read_prompt(body, service, wish)
-    rules = parameters.section(body)
+    rules = fields.section(body)
     parameters.temperature(rules, wish, zero=False)
     parameters.top_k(rules, wish)
     parameters.top_p(rules, wish, one=False)
@@ -29,8 +29,8 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
     parameters.priority(rules)
-    parameters.max_new_tokens(rules, wish)
-    parameters.timeout(rules, wish)
+    limits.max_new_tokens(rules, wish)
+    limits.timeout(rules, wish)
     parameters.flag(rules, wish, "details")
     parameters.flag(body, wish, "stream")
 

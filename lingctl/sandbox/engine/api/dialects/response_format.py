@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lingctl.sandbox.engine.api.parameters import Rules
+from lingctl.sandbox.engine.api.fields import Rules
 from lingctl.sandbox.engine.requests.errors import invalid
 
 _HEAD = "Parameter response_format"

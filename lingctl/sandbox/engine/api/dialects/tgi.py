@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import counts, parameters
+from lingctl.sandbox.engine.api import counts, fields, limits, parameters
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded, text_or_parts
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
@@ -28,8 +28,8 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     checked_length(wish.text, service, "Inputs length must be in (0, ", "], but got ")
     wish.tokens = encoded(wish.text, service)
     counted(wish.tokens, "Inputs token length")
-    rules = parameters.section(body)
-    parameters.stop(rules, wish, longest=1024, counted=True)
+    rules = fields.section(body)
+    limits.stop(rules, wish, longest=1024, counted=True)
     parameters.temperature(rules, wish, zero=False)
     parameters.top_k(rules, wish)
     parameters.top_p(rules, wish, one=False)
@@ -39,11 +39,11 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
     _check_adapter(rules)
-    parameters.max_new_tokens(rules, wish)
+    limits.max_new_tokens(rules, wish)
     parameters.flag(rules, wish, "details")
     parameters.flag(rules, wish, "decoder_input_details")
     parameters.flag(rules, wish, "return_full_text")
-    parameters.truncate(rules, wish)
+    limits.truncate(rules, wish)
     if wish.stream and wish.decoder_input_details:
         raise invalid("The decoder_input_details must not be true when stream is true.")
     counts.compatible(wish)
@@ -62,6 +62,6 @@ def wants_stream(body: Any) -> bool:
 
 
 def _check_adapter(rules: Mapping[str, Any]) -> None:
-    value = parameters.typed(rules, "adapter_id", "string")
+    value = fields.typed(rules, "adapter_id", "string")
     if value is not None and not _ADAPTER.fullmatch(value):
         raise invalid("The format of adapter_id is invalid.")

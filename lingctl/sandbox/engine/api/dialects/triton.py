@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import parameters
+from lingctl.sandbox.engine.api import fields, limits, parameters
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded, text_or_parts
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
@@ -31,7 +31,7 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     checked_length(wish.text, service, words, "], but the length of inputs is ")
     wish.tokens = encoded(wish.text, service)
     counted(wish.tokens, "text_input token length")
-    rules = parameters.section(body)
+    rules = fields.section(body)
     parameters.temperature(rules, wish, zero=False)
     parameters.top_k(rules, wish, zero=True)
     parameters.top_p(rules, wish)
@@ -41,15 +41,15 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
     parameters.priority(rules)
-    parameters.max_new_tokens(rules, wish)
+    limits.max_new_tokens(rules, wish)
     parameters.flag(rules, wish, "details")
     parameters.batch_size(rules)
-    parameters.timeout(rules, wish)
+    limits.timeout(rules, wish)
 
 
 def read_id(body: Mapping[str, Any], wish: Wish) -> None:
     """The client's name of the request."""
-    name = parameters.typed(body, "id", "string")
+    name = fields.typed(body, "id", "string")
     if name is not None:
         wish.user_id = checked_id(name)
 
@@ -68,5 +68,5 @@ def stopped_id(body: Mapping[str, Any]) -> str:
         raise invalid("Not found id.")
     if body["id"] is None:
         raise invalid("id must not be null.")
-    name: str = parameters.typed(body, "id", "string")
+    name: str = fields.typed(body, "id", "string")
     return checked_id(name)

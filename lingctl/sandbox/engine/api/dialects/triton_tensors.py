@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import parameters
+from lingctl.sandbox.engine.api import fields, limits, parameters
 from lingctl.sandbox.engine.api.dialects.triton import read_id
 from lingctl.sandbox.engine.api.json_text import kind
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS
@@ -32,7 +32,7 @@ def read(body: Mapping[str, Any], wish: Wish) -> None:
     wish.tokens = _checked_tensor(tensor)
     read_id(body, wish)
     wish.output_name = _checked_output(body.get("outputs"))
-    rules = parameters.section(tensor)
+    rules = fields.section(tensor)
     parameters.temperature(rules, wish, zero=False)
     parameters.top_k(rules, wish, zero=True)
     parameters.top_p(rules, wish)
@@ -41,8 +41,8 @@ def read(body: Mapping[str, Any], wish: Wish) -> None:
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
     parameters.priority(rules)
-    parameters.max_new_tokens(rules, wish)
-    parameters.timeout(rules, wish)
+    limits.max_new_tokens(rules, wish)
+    limits.timeout(rules, wish)
     parameters.flag(rules, wish, "details")
     parameters.batch_size(rules)
 

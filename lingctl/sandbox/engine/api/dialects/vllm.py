@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api import counts, parameters
+from lingctl.sandbox.engine.api import counts, limits, parameters
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded, text_or_parts
+from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
-from lingctl.sandbox.engine.text import utf16_length
 
 _LONGEST_MODEL = 256
 
@@ -27,8 +27,8 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     tail = ". This could be caused by invalid input format or empty content."
     counted(wish.tokens, "Messages token length", tail)
     parameters.flag(body, wish, "ignore_eos")
-    parameters.stop(body, wish)
-    parameters.stop_token_ids(body, wish)
+    limits.stop(body, wish)
+    limits.stop_token_ids(body, wish)
     parameters.include_stop(body, wish)
     parameters.temperature(body, wish, zero=True)
     parameters.top_k(body, wish, minus_one=True)
@@ -41,7 +41,7 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     counts.best_of(body, wish)
     counts.n(body, wish, service.raw.schedule)
     _check_model(body)
-    parameters.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
+    limits.max_tokens(body, wish, service.raw.schedule["maxIterTimes"])
     parameters.flag(body, wish, "stream")
     counts.vllm(wish)
     counts.compatible(wish)

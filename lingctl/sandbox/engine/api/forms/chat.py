@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lingctl.sandbox.engine.api.forms.form import Document, event
 from lingctl.sandbox.engine.api.forms.openai import OpenAi, optional, reason
 from lingctl.sandbox.engine.api.transcript import Line, Moment
-from lingctl.sandbox.engine.sampling import Choice
+from lingctl.sandbox.engine.model.sampling import Choice
 
 
 class Chat(OpenAi):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lingctl.sandbox.engine.api.forms.form import Document
 from lingctl.sandbox.engine.api.forms.openai import OpenAi, optional, reason
 from lingctl.sandbox.engine.api.transcript import Line, Moment
-from lingctl.sandbox.engine.sampling import Choice
+from lingctl.sandbox.engine.model.sampling import Choice
 
 
 class Completion(OpenAi):

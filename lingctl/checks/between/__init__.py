@@ -1,0 +1,1 @@
+"""What must agree between nodes: versions, clocks, files."""

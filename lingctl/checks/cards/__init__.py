@@ -1,0 +1,1 @@
+"""What is judged of cards: count, health, addresses, ports, super-pods."""

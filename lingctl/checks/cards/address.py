@@ -1,0 +1,90 @@
+"""Address and mask of one card.
+
+Source: the published hccn_tool (`hicann/driver`) for the reserved subnets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from lingctl.ascend.facts import CardFacts
+from lingctl.ascend.hccn import DeviceAddress, is_address
+from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.surroundings import Surroundings
+from lingctl.checks.remedies import set_address
+from lingctl.findings import Finding, Verdict
+
+# hccn_tool refuses these as addresses of a card: the cards' inner network uses them.
+_RESERVED = {
+    "A1": ("192.168.1.0/24", "192.168.2.0/24"),
+    "A2": ("192.168.1.0/24", "192.168.2.0/24"),
+    "A3": ("192.168.0.0/21",),
+}
+
+
+def judge_address(node: str, card: CardFacts, generation: str, around: Surroundings) -> Finding:
+    """Address and mask of the card."""
+    n, address = card.card, card.address
+    if isinstance(address, Unread):
+        return unknown("ip", address, node, n)
+    written = around.written.get((node, n), {})
+    seen = "" if address is None else f"{address.address} netmask {address.netmask}"
+    wrong = "no address is set" if address is None else _wrong_address(address, generation)
+    if wrong:
+        return Finding(
+            "ip",
+            Verdict.FAILURE,
+            wrong,
+            node,
+            n,
+            evidence=seen,
+            remedy=_set_address(n, address, written, generation),
+        )
+    if address is not None and not generation and (reserved := _reserved_somewhere(address)):
+        text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
+        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, evidence=seen)
+    return Finding("ip", Verdict.PASS, seen, node, n)
+
+
+def _set_address(
+    card: int, address: DeviceAddress | None, written: Mapping[str, str], generation: str
+) -> str:
+    """From hccn.conf if that is sound and not what is live; else nobody but the site knows."""
+    if {"address", "netmask"} <= set(written) and is_address(written["address"]):
+        kept = DeviceAddress(written["address"], written["netmask"])
+        if kept != address and not _wrong_address(kept, generation):
+            return f"as /etc/hccn.conf has it: {set_address(card, kept.address, kept.netmask)}"
+    return "set an address of the site's plan that no other card has, with hccn_tool's option -ip -s"
+
+
+def _wrong_address(address: DeviceAddress, generation: str) -> str:
+    network = address.network
+    if network is None:
+        return "the netmask is none: its ones are not contiguous"
+    ip = ipaddress.ip_address(address.address)
+    if (
+        network.version == 4
+        and network.prefixlen < 31
+        and ip in (network.network_address, network.broadcast_address)
+    ):
+        return "is the network or the broadcast address of its subnet"
+    for reserved in _RESERVED.get(generation, ()):
+        if ip.version == 4 and ip in ipaddress.ip_network(reserved):
+            return f"is in {reserved}, which the cards' inner network uses"
+    return ""
+
+
+def _reserved_somewhere(address: DeviceAddress) -> str:
+    """The reserved subnet of any generation that an address is in."""
+    ip = ipaddress.ip_address(address.address)
+    return next(
+        (
+            reserved
+            for subnets in _RESERVED.values()
+            for reserved in subnets
+            if ip.version == 4 and ip in ipaddress.ip_network(reserved)
+        ),
+        "",
+    )

@@ -1,0 +1,263 @@
+"""The RoCE port of one card: link, address, TLS, net_health, netdetect, gateway, neighbour, MTU.
+
+Sources: the published hccn_tool (`hicann/driver`) for states, reserved subnets and what a fix is called;
+DCMI's documents for the meaning of net_health's states; the HCCL guide for TLS.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from lingctl.ascend.facts import CardFacts
+from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
+from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.surroundings import Surroundings
+from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
+from lingctl.findings import Finding, Verdict
+
+UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)
+_HEALTH_WORDS = {
+    "Socket fail": "the card cannot open a socket for the probe",
+    "Receive timeout": "the netdetect address does not reply",
+    "Unreachable": "the netdetect address cannot be reached",
+    "Time exceeded": "sending the probe took too long",
+    "Fault": "the probe cannot be sent",
+    "Thread error": "the card's probe task is not running",
+}
+
+
+def unknown(
+    check: str, what: Unread, node: str, card: int | None = None, *, optional: bool = False
+) -> Finding:
+    """The finding for an answer that gives no fact.
+
+    Args:
+        optional: whether a driver or product may well lack this query.
+    """
+    absent = optional and what.reason in ("unsupported", "denied", "no-tool")
+    return Finding(
+        check,
+        Verdict.NOTE if absent else Verdict.UNKNOWN,
+        f"not judged: {what.text}",
+        node,
+        card,
+        evidence=what.quote,
+        remedy="" if absent else "ask again by hand, and if the answer is good, please report its text",
+    )
+
+
+def without_roce(generation: str, card: CardFacts) -> bool:
+    """Whether the card's RoCE plane is simply not set up, as is usual inside one A3 super-pod."""
+    return generation == "A3" and card.link == "DOWN" and card.address is None
+
+
+def judge_link(node: str, card: CardFacts) -> Finding:
+    """The port's carrier."""
+    n = card.card
+    if isinstance(card.link, Unread):
+        return unknown("link", card.link, node, n)
+    if card.link == "UP":
+        return Finding("link", Verdict.PASS, "up", node, n)
+    return Finding(
+        "link",
+        Verdict.FAILURE,
+        "the port is down",
+        node,
+        n,
+        evidence=f"hccn_tool -i {n} -link -g: link status: DOWN",
+        remedy=clauses(
+            tool(n, "-link -s up"),
+            f"if it stays down: {restore(n)}",
+            f"then look: {tool(n, '-optical -g')}",
+            tool(n, "-speed -g"),
+            "and at the switch port",
+        ),
+    )
+
+
+def judge_tls(node: str, card: CardFacts) -> Finding:
+    """The TLS switch of one card; whether all agree is judged over the cluster."""
+    tls = card.tls
+    if isinstance(tls, Unread):
+        return unknown("tls", tls, node, card.card)
+    fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
+    if tls.effective and tls.expired is None:
+        return _untold_certificates(node, card.card, tls)
+    if tls.effective and tls.expired:
+        return Finding(
+            "tls",
+            Verdict.FAILURE,
+            "TLS is on and a certificate has expired",
+            node,
+            card.card,
+            remedy=fix,
+        )
+    verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
+    return Finding("tls", verdict, _tls_words(tls), node, card.card)
+
+
+def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
+    """TLS is on, and it is not known whether its certificates are valid. Drivers that name no
+    ``preconfigured`` field do not tell; the others do."""
+    older = tls.preset is None and bool(tls.issuers)
+    return Finding(
+        "tls",
+        Verdict.NOTE if older else Verdict.UNKNOWN,
+        "on; not judged: the answer does not tell whether its certificates are valid",
+        node,
+        card,
+        remedy=f"compare each end_time with the date: {tool(card, '-tls -g')}",
+    )
+
+
+def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
+    """What the card's own probe to its netdetect address says. It says nothing about other servers."""
+    state, n = card.net_health, card.card
+    if isinstance(state, Unread):
+        return unknown("net-health", state, node, n)
+    seen = f"hccn_tool -i {n} -net_health -g: net health status: {state}"
+    if state == "Success":
+        return Finding("net-health", Verdict.PASS, "its netdetect address replies", node, n)
+    if card.netdetect == UNSET:
+        return Finding(
+            "net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, evidence=seen
+        )
+    if card.link == "DOWN" or card.address is None:
+        why = "the link is down" if card.link == "DOWN" else "no address is set"
+        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, evidence=seen)
+    if state in ("Init", "Detect ip set"):
+        return Finding(
+            "net-health",
+            Verdict.WARNING,
+            f"still {state!r} after several looks: the probe has not begun",
+            node,
+            n,
+            evidence=seen,
+            remedy=_set_netdetect(node, card, around),
+        )
+    if state == "Unknown":
+        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, evidence=seen)
+    asked = card.netdetect if isinstance(card.netdetect, str) else "not readable"
+    return Finding(
+        "net-health",
+        Verdict.FAILURE,
+        f"{state}: {_HEALTH_WORDS[state]}",
+        node,
+        n,
+        evidence=f"{seen}\nnetdetect: {asked}",
+        remedy=clauses(
+            f"if the target is wrong, {_set_netdetect(node, card, around)}",
+            f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
+            tool(n, "-arp -g"),
+        ),
+    )
+
+
+def _set_netdetect(node: str, card: CardFacts, around: Surroundings) -> str:
+    target = around.netdetect_for(node, card)
+    if target and target != card.netdetect:
+        return f"set it: {set_netdetect(card.card, target)}"
+    return "set the gateway of the card's subnet, or another card in it, as its netdetect address"
+
+
+def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding:
+    """The target of the card's own probe."""
+    target, n = card.netdetect, card.card
+    fix = _set_netdetect(node, card, around)
+    if isinstance(target, Unread):
+        return unknown("netdetect", target, node, n)
+    if target == UNSET:
+        return Finding(
+            "netdetect", Verdict.WARNING, "none is set, so net_health means nothing", node, n, remedy=fix
+        )
+    gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
+    if target == gateway or (network is not None and ipaddress.ip_address(target) in network):
+        return Finding("netdetect", Verdict.PASS, target, node, n)
+    if network is None:
+        return Finding("netdetect", Verdict.NOTE, f"{target}: not judged without an address", node, n)
+    return Finding(
+        "netdetect",
+        Verdict.WARNING,
+        f"{target} is neither the gateway nor in the card's subnet {network}",
+        node,
+        n,
+        remedy=fix,
+    )
+
+
+def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
+    """The card's default route."""
+    gateway, n = card.gateway, card.card
+    needed = (node, n) in around.across
+    right = around.gateway_for(node, card)
+    fix = (
+        set_gateway(n, right)
+        if right
+        else "set the gateway of the card's subnet: whoever runs the switch knows"
+    )
+    if isinstance(gateway, Unread):
+        return unknown("gateway", gateway, node, n)
+    if gateway is None:
+        if needed:
+            text = "none is set, and the cards of the cluster are in different subnets"
+            return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
+        if around.most_have_gateway:
+            text = "none is set, though most cards have one"
+            return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+        return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
+    network = card.address.network if isinstance(card.address, DeviceAddress) else None
+    if network is not None and ipaddress.ip_address(gateway.address) not in network:
+        text = f"{gateway.address} is not in the card's subnet {network}"
+        return Finding("gateway", Verdict.FAILURE if needed else Verdict.WARNING, text, node, n, remedy=fix)
+    if gateway.interface and gateway.interface != f"eth{n}":
+        text = f"{gateway.address} goes over {gateway.interface} instead of eth{n}"
+        return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+    if isinstance(card.address, Unread):
+        text = f"{gateway.address}: not judged, for the card's subnet is not known"
+        return Finding("gateway", Verdict.NOTE, text, node, n)
+    return Finding("gateway", Verdict.PASS, gateway.address, node, n)
+
+
+def judge_neighbour(node: str, card: CardFacts) -> Finding:
+    """Which switch port the card hears at the other end of its cable."""
+    heard, n = card.lldp, card.card
+    if isinstance(heard, Unread):
+        return unknown("lldp", heard, node, n, optional=True)
+    if isinstance(heard, Neighbour):
+        return Finding("lldp", Verdict.PASS, " ".join((heard.kind, heard.port)).strip(), node, n)
+    if card.link == "DOWN":
+        return Finding("lldp", Verdict.NOTE, "nothing is heard, because the link is down", node, n)
+    return Finding(
+        "lldp",
+        Verdict.WARNING,
+        "nothing is heard from the other end, though the link is up",
+        node,
+        n,
+        remedy="on the switch: lldp enable; split a 400GE port that carries two cards; the data plane does "
+        "not need it",
+    )
+
+
+def judge_mtu(node: str, card: CardFacts) -> Finding:
+    """The card's MTU against the largest frame that its switch port announces."""
+    mtu, n = card.mtu, card.card
+    if isinstance(mtu, Unread):
+        return unknown("mtu", mtu, node, n, optional=True)
+    largest = card.lldp.max_frame if isinstance(card.lldp, Neighbour) else None
+    if largest is not None and mtu > largest:
+        return Finding(
+            "mtu",
+            Verdict.WARNING,
+            f"{mtu} is more than the {largest} bytes that the switch port takes",
+            node,
+            n,
+            remedy=clauses(set_mtu(n, largest), "or raise the largest frame of the switch"),
+        )
+    return Finding("mtu", Verdict.PASS, str(mtu), node, n)
+
+
+def _tls_words(tls: Tls) -> str:
+    if tls.switch is None:
+        return "off: no certificate is installed"
+    return "on" if tls.switch else "off"

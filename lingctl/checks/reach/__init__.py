@@ -1,0 +1,1 @@
+"""Who reaches whom: cards over their own network, nodes over the hosts' network."""

@@ -1,0 +1,1 @@
+"""The verbs that change what runs, or look at what was changed."""

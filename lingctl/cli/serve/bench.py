@@ -1,0 +1,133 @@
+"""``lingctl bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption, NodesOption
+from lingctl.cli.serve.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
+
+if TYPE_CHECKING:
+    from lingctl.events import Listener
+    from lingctl.flows.serve.bench import BenchOptions
+    from lingctl.serving.bench.report import BenchReport
+    from lingctl.serving.bench.sweep import SweepLimits
+    from lingctl.serving.endpoint import TlsFiles
+
+
+def bench(
+    nodes: NodesOption = None,
+    url: UrlOption = "",
+    model: ModelOption = "",
+    kind: Annotated[KindChoice, typer.Option(help="Ask it as a chat or as a base model.")] = KindChoice.auto,
+    requests: Annotated[int, typer.Option(min=1, help="Requests to send; in a sweep, for each trial.")] = 100,
+    concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: requests open at a time.")] = 16,
+    rate: Annotated[float, typer.Option(min=0, help="Open loop: requests per second, Poisson.")] = 0.0,
+    input_len: Annotated[int, typer.Option(min=1, help="Tokens of each made-up prompt.")] = 256,
+    output_len: Annotated[int, typer.Option(min=1, help="Tokens of each answer.")] = 128,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Prompts: JSON Lines, ShareGPT JSON, or one a line.")
+    ] = None,
+    warmup: Annotated[int, typer.Option(min=0, help="Requests sent first and not measured.")] = 4,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one request may take.")] = 600.0,
+    seed: Annotated[int, typer.Option(help="Of made-up prompts and of arrivals.")] = 0,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Find the concurrency that keeps the limits.")
+    ] = False,
+    ttft_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TTFT p90, ms.")] = 0.0,
+    tpot_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TPOT p90, ms.")] = 0.0,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Sweep: highest concurrency to try.")] = 512,
+    plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how fast the service answers: TTFT, TPOT, ITL, end-to-end latency, tokens per second.
+
+    Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
+    """
+    from lingctl.flows.serve.bench import BenchOptions
+    from lingctl.output.progress import progress
+    from lingctl.serving.bench.load import Pace
+    from lingctl.serving.bench.plot import check_plot, write_plot
+    from lingctl.serving.endpoint import TlsFiles
+
+    if plot:
+        check_plot(plot)
+    options = BenchOptions(
+        requests=requests,
+        pace=Pace(rate=rate) if rate else Pace(concurrency=concurrency),
+        kind="base" if kind is KindChoice.base else "chat",
+        input_tokens=input_len,
+        output_tokens=output_len,
+        dataset=dataset,
+        warmup=warmup,
+        timeout=timeout,
+        seed=seed,
+        limits=_limits(ttft_limit, tpot_limit) if sweep else None,
+        most_concurrency=max_concurrency,
+    )
+    with progress() as listener:
+        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
+    if plot:
+        write_plot(plot, report)
+    _show(report, as_json)
+    raise typer.Exit(report.exit_status)
+
+
+def _limits(ttft: float, tpot: float) -> SweepLimits:
+    from lingctl.errors import UsageError
+    from lingctl.serving.bench.sweep import SweepLimits
+
+    if not ttft and not tpot:
+        remedy = "for example: --sweep --ttft-limit 2000 --tpot-limit 50"
+        raise UsageError("--sweep needs a limit to look for", remedy=remedy, code="sweep-limits")
+    return SweepLimits(ttft or None, tpot or None)
+
+
+def _run(
+    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: BenchOptions, listener: Listener
+) -> BenchReport:
+    from lingctl.cli.common import optional_cluster
+    from lingctl.errors import UsageError
+    from lingctl.flows.serve.bench import bench_cluster, bench_endpoint
+    from lingctl.remote.group import connect
+    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
+
+    if url and nodes:
+        raise UsageError(
+            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
+        )
+    cluster = None if url else optional_cluster(nodes)
+    if cluster is None:
+        return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
+    if model:
+        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
+        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
+    with connect(cluster, listener) as group:
+        return bench_cluster(group, cluster, options, listener, tls=tls)
+
+
+def _show(report: BenchReport, as_json: bool) -> None:
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+    from lingctl.output.terminal import answer, say
+    from lingctl.serving.bench.report import SWEEP_COLUMNS, TIME_COLUMNS, amounts, sweep_rows, time_rows
+
+    if as_json:
+        print_json("bench", report.as_json())
+        return
+    answer(f"{report.model} at {report.url}: {report.load}\n")
+    if report.trials:
+        print_table(SWEEP_COLUMNS, sweep_rows(report.trials), numbers=SWEEP_COLUMNS[:-1])
+        answer(f"\n{report.conclusion}")
+    else:
+        print_table(("ms", *TIME_COLUMNS[1:]), time_rows(report.metrics), numbers=TIME_COLUMNS[1:])
+        answer("")
+        print_table(("", " "), amounts(report.metrics))
+    for note in report.notes():
+        say(f"note: {note}", "yellow")

@@ -1,0 +1,124 @@
+"""``lingctl smoke-test``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lingctl.cli.common import JsonOption, NodesOption
+
+if TYPE_CHECKING:
+    from lingctl.events import Listener
+    from lingctl.serving.endpoint import TlsFiles
+    from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport
+
+
+class KindChoice(StrEnum):
+    """How a model is judged."""
+
+    auto = "auto"
+    chat = "chat"
+    base = "base"
+
+
+UrlOption = Annotated[
+    str, typer.Option("--url", help="Any OpenAI-compatible service instead of a cluster's.", metavar="URL")
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="Served name (--url only); default: the first listed.")
+]
+CaOption = Annotated[
+    Path | None, typer.Option("--ca", help="Authority that signed the service's certificate (HTTPS).")
+]
+CertOption = Annotated[
+    Path | None,
+    typer.Option("--cert", help="Certificate to show to the service; MindIE's HTTPS asks for one."),
+]
+KeyOption = Annotated[Path | None, typer.Option("--key", help="Its private key, if in another file.")]
+
+
+def smoke_test(
+    nodes: NodesOption = None,
+    url: UrlOption = "",
+    model: ModelOption = "",
+    kind: Annotated[
+        KindChoice, typer.Option(help="Judge it as a chat or as a base model.")
+    ] = KindChoice.auto,
+    prompt: Annotated[str, typer.Option(help="Ask this instead of the Ling README's question.")] = "",
+    expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
+    first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds of silence after which an answer counts as stuck.")
+    ] = 60.0,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the service answers: port, health, models, a greedy answer, streaming, errors, counts.
+
+    Without --nodes, --url and ./hosts.yaml it tests MindIE on this machine (http://127.0.0.1:1025).
+    An API key is taken from LINGCTL_API_KEY. Exit status: 0 good, 1 a rung failed, 3 warnings or unknowns,
+    4 not reachable.
+    """
+    from lingctl.output.progress import progress
+    from lingctl.serving.endpoint import TlsFiles
+    from lingctl.serving.smoke.ladder import SmokeOptions
+
+    options = SmokeOptions(
+        kind=kind.value,
+        prompt=prompt,
+        expect=expect,
+        first_token_limit=first_token_limit,
+        patience=patience,
+    )
+    with progress() as listener:
+        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
+    _show(report, as_json)
+    raise typer.Exit(report.exit_status)
+
+
+def _run(
+    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: SmokeOptions, listener: Listener
+) -> SmokeReport:
+    from lingctl.cli.common import optional_cluster
+    from lingctl.errors import UsageError
+    from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
+    from lingctl.remote.group import connect
+    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
+
+    if url and nodes:
+        raise UsageError(
+            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
+        )
+    cluster = None if url else optional_cluster(nodes)
+    if cluster is None:
+        endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
+        return smoke_test_endpoint(endpoint, options, listener)
+    if model:
+        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
+        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
+    with connect(cluster, listener) as group:
+        return smoke_test_cluster(group, cluster, options, listener, tls=tls)
+
+
+def _show(report: SmokeReport, as_json: bool) -> None:
+    from lingctl.output.documents import print_json
+    from lingctl.output.findings import print_findings, summary
+    from lingctl.output.tables import print_table
+    from lingctl.output.terminal import answer
+
+    if as_json:
+        print_json("smoke-test", report.as_json())
+        return
+    rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.told]
+    print_table(("rung", "where", "verdict", "what"), rows)
+    if report.wrong:
+        answer("")
+        print_findings(report.wrong)
+    if report.answer:
+        answer(f"\n{report.prompt}\n  -> {report.answer.strip()}")
+    answer(f"\n{report.model or 'the service'} at {report.url}: {summary(report.findings)}")

@@ -1,0 +1,1 @@
+"""How OpenSSH's client would log in: its patterns, its configuration files, and what comes of both."""

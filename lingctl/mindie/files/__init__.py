@@ -1,0 +1,1 @@
+"""The files that MindIE reads: its config.json, the model's config.json, the rank table."""

@@ -1,0 +1,155 @@
+"""The rank table: made from the cards' live addresses, and proved before anything starts.
+
+Format and limits: MindIE-LLM v3.0.0 src/config_manager/ranktable_config.cpp; every value is a string. The
+master is the server with rank "0"; the Ling README says the first in the list, so it is made both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.engine.templates import render
+from lingctl.errors import ConfigurationError
+from lingctl.findings import Finding, Verdict
+from lingctl.inventory.cluster import Addresses, Cluster
+from lingctl.mindie.json_text import read_json
+from lingctl.mindie.rules.rank_table import broken_rules
+
+# Cards whose nodes a table of version 1.0 does not join. Source: HCCL's documents of the rank table (1.2 with
+# super_pod_list for A3, 2.0 for 950); MindIE's of several nodes (Atlas 800I A2 only, not 300I Duo).
+_OTHER_FORMS = {
+    "A3": "A3 servers want version 1.2 with super_pod_list",
+    "950": "950 servers want version 2.0",
+    "310": "MindIE joins no nodes with 310P cards",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RankTable:
+    """A rank table, the same bytes for every node."""
+
+    text: str
+
+    @classmethod
+    def build(cls, cluster: Cluster, addresses: Addresses) -> RankTable:
+        """The rank table of a cluster.
+
+        Args:
+            addresses: live device address by node name and physical card id.
+
+        Raises:
+            ConfigurationError: a card has no address; a table without it would be worse than none.
+        """
+        servers = []
+        rank = 0
+        for node in cluster.nodes:
+            devices = []
+            for device in node.devices:
+                address = addresses.get(node.name, {}).get(device)
+                if not address:
+                    raise _no_address(node.name, device)
+                devices.append({"id": str(device), "address": address, "rank": str(rank)})
+                rank += 1
+            servers.append({"address": node.service_address, "devices": devices})
+        return cls(render("rank_table.json.j2", servers=servers))
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def need_known_form(generations: Mapping[str, str]) -> None:
+    """Refuse nodes whose cards want another form of rank table than ours, that of Atlas 800I A2.
+
+    Args:
+        generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+    Raises:
+        ConfigurationError: a node has such cards.
+    """
+    others = {node: _OTHER_FORMS[kind] for node, kind in generations.items() if kind in _OTHER_FORMS}
+    if others:
+        raise ConfigurationError(
+            "no rank table for these nodes can be made: lingctl writes version 1.0, for Atlas 800I A2",
+            where=", ".join(others),
+            evidence="\n".join(dict.fromkeys(others.values())),
+            remedy="deploy to one node, which needs no rank table, or to Atlas 800I A2 nodes",
+            code="rank-table-form",
+        )
+
+
+def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
+    """Whether a rank table is exactly what the cluster's live cards call for.
+
+    Every node there, ranks 0 to n-1 once and in order, addresses unique and equal to the live cards.
+    """
+    try:
+        document = read_json(text)
+    except ValueError as error:
+        return [_failure("rank-table", f"cannot be read: {error}", "")]
+    if not isinstance(document, dict):
+        return [_failure("rank-table", "it is not a JSON object", "")]
+    broken = broken_rules(document)
+    if broken:
+        return broken
+    servers: list[dict[str, Any]] = document["server_list"]
+    found = _servers(cluster, servers)
+    found += _devices(cluster, servers, addresses)
+    return found or [
+        Finding("rank-table", Verdict.PASS, f"{cluster.world_size} ranks on {len(servers)} nodes")
+    ]
+
+
+def _servers(cluster: Cluster, servers: list[dict[str, Any]]) -> list[Finding]:
+    wanted = [node.service_address for node in cluster.nodes]
+    listed = [str(server.get("container_ip")) for server in servers]
+    if wanted == listed:
+        return []
+    return [_failure("rank-table", f"it lists {', '.join(listed)}; hosts.yaml has {', '.join(wanted)}", "")]
+
+
+def _devices(cluster: Cluster, servers: list[dict[str, Any]], addresses: Addresses) -> list[Finding]:
+    found: list[Finding] = []
+    seen: dict[str, str] = {}
+    rank = 0
+    for node, server in zip(cluster.nodes, servers, strict=False):
+        for entry in server.get("device", []):
+            device, address = int(entry["device_id"]), str(entry["device_ip"])
+            live = addresses.get(node.name, {}).get(device)
+            if address != live:
+                found.append(
+                    _failure("rank-table", f"it says {address}, the card has {live}", node.name, device)
+                )
+            if address in seen:
+                found.append(
+                    _failure("rank-table", f"{address} is also {seen[address]}'s", node.name, device)
+                )
+            if str(entry["rank_id"]) != str(rank):
+                found.append(
+                    _failure("rank-table", f"rank {entry['rank_id']} where {rank} belongs", node.name, device)
+                )
+            seen[address] = f"{node.name} card {device}"
+            rank += 1
+    if rank != cluster.world_size:
+        found.append(
+            _failure("rank-table", f"it has {rank} ranks; hosts.yaml asks for {cluster.world_size}", "")
+        )
+    return found
+
+
+def _failure(check: str, message: str, node: str, device: int | None = None) -> Finding:
+    remedy = "lingctl render ranktable makes it anew from the live cards"
+    return Finding(check, Verdict.FAILURE, message, node, device, remedy=remedy)
+
+
+def _no_address(node: str, device: int) -> ConfigurationError:
+    return ConfigurationError(
+        "the card has no address, so no rank table can be made",
+        where=f"{node} card {device}",
+        remedy=f"on {node}: hccn_tool -i {device} -ip -s address A netmask M; then lingctl check-network",
+        code="rank-table-incomplete",
+    )

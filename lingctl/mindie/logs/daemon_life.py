@@ -1,0 +1,276 @@
+"""How far a daemon came, and how its end began, as its console tells. Pure.
+
+The milestones and the words of an end are those of MindIE-LLM 3.0.0: seen on the real server on a CPU, and
+read in its source (server/daemon/llm_daemon.cpp, server/endpoint/endpoint.cpp,
+server/tokenizer/infer_tokenizer.cpp, executor/executor.cpp). Older versions print other words; their
+consoles have no milestones here, or only the last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal
+
+from lingctl.mindie.logs.log_lines import LogLine
+
+
+class LifeStage(IntEnum):
+    """The last thing that a daemon is known to have reached."""
+
+    UNKNOWN = 0
+    BEGUN = 1
+    CONFIGURATION = 2  # it reads config.json, the rank table and the model's folder
+    ENGINE = 3  # these were taken; with several nodes it registers now
+    WORKERS = 4  # worker processes were started: they load the model
+    TOKENIZERS = 5  # the model is loaded; tokenizer processes are made
+    PORTS = 6  # tokenizers are there; the ports are next
+    SERVING = 7
+
+
+Tokenizers = Literal["none", "started", "imported", "ready"]
+EndKind = Literal["stopped", "signal", "worker-signal", "worker-status", "unsaid"]
+
+_MILESTONES: tuple[tuple[str, LifeStage], ...] = (
+    ("Daemon start success!", LifeStage.SERVING),
+    ("Start endpoint success", LifeStage.SERVING),
+    # These tell of a daemon that serves where the line of its success is cut away.
+    ("Request mindie server, method=", LifeStage.SERVING),
+    ("Receive request from ", LifeStage.SERVING),
+    ("Status changed from SERVICE_NORMAL", LifeStage.SERVING),
+    ("healthchecker init and start", LifeStage.PORTS),
+    ("Healthchecker instance created.", LifeStage.PORTS),
+    ("Finished to init tokenizer sub process size", LifeStage.PORTS),
+    ("LlmEngine init succeeds!", LifeStage.TOKENIZERS),
+    ("LLMRuntime thread start success!", LifeStage.TOKENIZERS),
+    ("Start dynamic config handler success.", LifeStage.TOKENIZERS),
+    ("[Start InferInstance] [success]", LifeStage.TOKENIZERS),
+    ("Init share memory done with size", LifeStage.TOKENIZERS),
+    ("Started tokenizer sub process with pid", LifeStage.TOKENIZERS),
+    ("Start tokenizer[", LifeStage.TOKENIZERS),
+    ("] Execute command: ", LifeStage.WORKERS),
+    ("LLMRuntime init success!", LifeStage.ENGINE),
+    ("Start to init GRPCCommunicator", LifeStage.ENGINE),
+    ("Executor instance init with rankIdx", LifeStage.ENGINE),
+    ("ConfigManager: Load Config from", LifeStage.CONFIGURATION),
+    ("g_mainPid = ", LifeStage.BEGUN),
+)
+_TOKENIZER = re.compile(r"\btokenizer-(\d+) (start|import ok|init ok)\.")
+_TOKENIZER_WORDS: dict[str, Tokenizers] = {"start": "started", "import ok": "imported", "init ok": "ready"}
+_TOKENIZER_STEPS: tuple[Tokenizers, ...] = ("none", "started", "imported", "ready")
+_STARTED_TOKENIZER = re.compile(r"Started tokenizer sub process with pid (\d+)")
+_EXIT_SIGNAL = re.compile(r"Received exit signal\[(\d+)\]")
+_CHILD = re.compile(
+    r"Process (\d+) (?:was (?:terminated|stopped) by signal (\d+)|exited normally with status (\d+))"
+    r"|Process (\d+) terminated with unknown status"
+)
+# What a daemon prints while it ends, without a word on why.
+_ENDING = (
+    "createdBy: daemon",
+    "Finalize engine ",
+    "Daemon is killing",
+    "now killing process group",
+    "Python process get signal:",
+)
+_TERMINATE = re.compile(r"terminate called after throwing an instance of '([^']*)'")
+_WHAT = re.compile(r"^\s*what\(\):\s*(.*)")
+_CORE_THREAD = re.compile(r"exception_type=(\w+), exception_message=(.*)")
+_PYTHON_ERROR = re.compile(
+    r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Iteration|Exit))(?:: (.*))?$"
+)
+_SHELL = re.compile(r"line \d+:\s+\d+ (Killed|Aborted|Segmentation fault|Terminated)\b")
+_SHELL_STATUS = {"Killed": "137", "Aborted": "134", "Segmentation fault": "139", "Terminated": "143"}
+_REQUEST = re.compile(r"(?:Request mindie server|Receive request from).*\bmethod=(\w+), uri is ([^\]\s]*)")
+# SIGCHLD and SIGPIPE do not end the daemon.
+_HARMLESS_SIGNALS = ("17", "13")
+_STOP_SIGNALS = ("15", "2")
+_TERM = "15"
+# How far what does not say why may stand before what does: a signal to the whole group reaches the workers
+# first, and threads of one process print within moments.
+_STOP_SECONDS = 1.0
+_THREADS_SECONDS = 0.1
+_LINES_BEHIND = 10
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the end began.
+
+    Attributes:
+        kind: asked for; a signal of the daemon's own; a worker killed by a signal; a worker that ended with a
+            status; or an end whose beginning the console lacks.
+        at: index of the line; what follows it only follows from it.
+        number: of the signal, or the status.
+    """
+
+    kind: EndKind
+    at: int
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """An exception that ended a process: a C++ one by ``terminate``, or a Python one of a worker.
+
+    Attributes:
+        at: index of the line that names it.
+        python: whether it is Python's.
+        name: its type.
+        message: its text, empty where it has none.
+    """
+
+    at: int
+    python: bool
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a console tells of its daemon.
+
+    Attributes:
+        stage: how far it came.
+        reached: index of the line that shows the stage.
+        served: index of its success line, or None.
+        end: how its end began, or None where the console shows no end.
+        thrown: exceptions that ended a process, before the end began.
+        status: its exit status as its shell told, or empty.
+        master: whether it took the first node's part with several nodes; None where it does not say.
+        tokenizers: the least that one of its tokenizer processes is known to have reached: ``none`` was
+            started, one is ``started``, all have their modules ``imported``, all are ``ready``.
+        last_request: method and path of the last request before the end, empty without one.
+    """
+
+    stage: LifeStage = LifeStage.UNKNOWN
+    reached: int = -1
+    served: int | None = None
+    end: End | None = None
+    thrown: tuple[Thrown, ...] = ()
+    status: str = ""
+    master: bool | None = None
+    tokenizers: Tokenizers = "none"
+    last_request: str = ""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found so far."""
+
+    ends: list[End] = field(default_factory=list)
+    thrown: list[Thrown] = field(default_factory=list)
+    tokenizers: dict[str, Tokenizers] = field(default_factory=dict)
+
+
+def read_life(lines: Sequence[LogLine]) -> Life:
+    """Read the whole console of one start."""
+    stage, reached, served, master, status = LifeStage.UNKNOWN, -1, None, None, ""
+    reading = _Reading()
+    requests: list[tuple[int, str]] = []
+    for at, line in enumerate(lines):
+        text = line.text
+        for words, milestone in _MILESTONES:
+            if words in text:
+                if milestone >= stage:
+                    stage, reached = milestone, at
+                if milestone is LifeStage.SERVING and served is None:
+                    served = at
+                break
+        if "GRPCCommunicator: Start to init as " in text:
+            master = "as Master" in text
+        if shell := _SHELL.search(text):
+            status = _SHELL_STATUS[shell[1]]
+        if request := _REQUEST.search(text):
+            requests.append((at, f"{request[1]} {request[2]}"))
+        _note_tokenizers(reading, text)
+        _note_thrown(reading, lines, at)
+        _note_end(reading, at, text)
+    end = _first(reading.ends, lines)
+    before = [what for at, what in requests if end is None or at < end.at]
+    return Life(
+        stage=stage,
+        reached=reached,
+        served=served,
+        end=end,
+        thrown=tuple(one for one in reading.thrown if _before(one, end, lines)),
+        status=status,
+        master=master,
+        tokenizers=min(reading.tokenizers.values(), key=_TOKENIZER_STEPS.index, default="none"),
+        last_request=before[-1] if before else "",
+    )
+
+
+def _note_tokenizers(reading: _Reading, text: str) -> None:
+    if "okenizer" not in text:
+        return
+    if said := _TOKENIZER.search(text):
+        reading.tokenizers[said[1]] = _TOKENIZER_WORDS[said[2]]
+    elif started := _STARTED_TOKENIZER.search(text):
+        reading.tokenizers.setdefault(started[1], "started")
+
+
+def _note_thrown(reading: _Reading, lines: Sequence[LogLine], at: int) -> None:
+    text = lines[at].text
+    if found := _TERMINATE.search(text):
+        # Threads print at once: the message may stand a few lines later.
+        what = next((w[1] for line in lines[at + 1 : at + 6] if (w := _WHAT.match(line.text))), "")
+        reading.thrown.append(Thrown(at, False, found[1], what))
+    elif (found := _CORE_THREAD.search(text)) or (found := _PYTHON_ERROR.match(text)):
+        reading.thrown.append(Thrown(at, True, found[1], (found[2] or "").strip()))
+
+
+def _note_end(reading: _Reading, at: int, text: str) -> None:
+    if signal := _EXIT_SIGNAL.search(text):
+        if signal[1] in _STOP_SIGNALS:
+            reading.ends.append(End("stopped", at, int(signal[1])))
+        elif signal[1] not in _HARMLESS_SIGNALS:
+            reading.ends.append(End("signal", at, int(signal[1])))
+    elif child := _CHILD.search(text):
+        number = child[2] or child[3] or "0"
+        if child[2] == _TERM:  # the daemon ends its group so: the reason stands before
+            reading.ends.append(End("unsaid", at))
+        elif child[3] != "0":
+            reading.ends.append(End("worker-signal" if child[2] else "worker-status", at, int(number)))
+    elif any(words in text for words in _ENDING):
+        reading.ends.append(End("unsaid", at))
+
+
+def _first(ends: Sequence[End], lines: Sequence[LogLine]) -> End | None:
+    """The beginning of the end: the first by time, since threads print out of order; and what says why before
+    what does not, where the latter may have overtaken it."""
+    if not ends:
+        return None
+
+    def moment(end: End) -> datetime:
+        return lines[end.at].time or datetime.min
+
+    ordered = sorted(ends, key=lambda end: (moment(end), end.at))
+    first, text = ordered[0], lines[ordered[0].at].text
+    if first.kind != "unsaid":
+        return first
+    for end in ordered:
+        late = (moment(end) - moment(first)).total_seconds()
+        overtaken = (
+            (end.kind == "stopped" and late <= _STOP_SECONDS)
+            or ("createdBy: daemon" in text and late <= _THREADS_SECONDS)
+            # A line of standard error has no time of its own and does not wait for the log.
+            or ("Daemon is killing" in text and 0 < end.at - first.at <= _LINES_BEHIND)
+        )
+        if end.kind != "unsaid" and overtaken:
+            return end
+    return first
+
+
+def _before(thrown: Thrown, end: End | None, lines: Sequence[LogLine]) -> bool:
+    """Whether it was thrown before the end began. What goes to standard error overtakes the log: an exception
+    that stands just behind the beginning of an end by a signal or a worker's death still belongs before it.
+    """
+    if end is None or thrown.at < end.at:
+        return True
+    if end.kind in ("stopped", "unsaid"):
+        return False
+    earlier, later = lines[end.at].time, lines[thrown.at].time
+    return thrown.at - end.at <= 3 and (earlier is None or later is None or later <= earlier)

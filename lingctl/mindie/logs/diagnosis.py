@@ -1,0 +1,192 @@
+"""Which node's trouble is the true cause, when several nodes have something to say. Pure.
+
+A rank that loses its peer reports HCCL errors of its own, often louder than the one that failed first;
+3.0.0's primary crashes at the first request after a follower is gone, and a daemon that waits for a dead
+one waits for ever (seen on two real nodes). So a known cause on any node outweighs a node that ended
+without a known one, and that outweighs network trouble, and that what a node waits for, and a stop that was
+asked for, and what only follows. Of equals the first in time is the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from types import MappingProxyType
+
+from lingctl.engine.logs import Diagnosis, Explanation
+from lingctl.mindie.logs.daemon_life import read_life
+from lingctl.mindie.logs.failure_catalogue import catalogue, named
+from lingctl.mindie.logs.failures import explain, explain_waiting, first_errors
+from lingctl.mindie.logs.log_lines import read_lines, seconds_between
+
+# What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
+_LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")
+_PART = re.compile(r"^.*GRPCCommunicator: Start to init as (Master|Slave).*$", re.MULTILINE)
+# Ends that a rank which no longer fits the others may have, for want of a better word of its own.
+_UNNAMED_ENDS = ("W2", "W3", "W5", "W6", "W7", "W8")
+# Consoles of one fault that every node meets: within this time none is the first.
+_TOGETHER_SECONDS = 5.0
+_EVIDENCE_LINES = 3
+
+
+class Weight(IntEnum):
+    """How much a node's words count against those of another."""
+
+    FOLLOWS = 0
+    STOPPED = 1
+    WAITS = 2
+    NETWORK = 3
+    UNEXPLAINED_END = 4
+    CAUSE = 5
+
+
+_WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.STOPPED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    weight: Weight
+    time: datetime
+    ended: bool
+    said: Diagnosis
+
+
+def diagnose(
+    logs: Mapping[str, str],
+    ended: Collection[str],
+    *,
+    statuses: Mapping[str, str] = MappingProxyType({}),
+    clocks: Mapping[str, float] = MappingProxyType({}),
+) -> Diagnosis | None:
+    """See ``LogReader.diagnose``."""
+    candidates = [
+        _later(one, -clocks.get(node, 0.0))
+        for node, text in logs.items()
+        if (one := _candidate(node, text, node in ended, statuses.get(node, ""))) is not None
+    ]
+    part = _wrong_part(logs)
+    if part is not None:
+        candidates = [part, *(one for one in candidates if one.said.node != part.said.node)]
+    if not candidates:
+        return None
+    best = _first_of_all(candidates)
+    differing = _differing_limits(logs, best)
+    also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
+    return replace(differing or best.said, also=tuple(also))
+
+
+def _aside(said: Diagnosis) -> str:
+    return f"{said.node}: {said.explanation.cause if said.explanation else 'ended without a known error'}"
+
+
+def _candidate(node: str, text: str, ended: bool, status: str) -> _Candidate | None:
+    """What the node has to say."""
+    explained = explain(text, status=status)
+    first = explained[0] if explained else None
+    if first is not None and first.kind in _WEIGHTS:
+        if (
+            first.kind == "stopped"
+            and (waiting := explain_waiting(text))
+            and read_life(read_lines(text)).served is None
+        ):
+            # It was stopped while it waited: the waiting is what went wrong.
+            return _told(node, waiting[0], Weight.WAITS, ended)
+        return _told(node, first, _WEIGHTS[first.kind], ended)
+    if ended:
+        errors = first_errors(text, _EVIDENCE_LINES)
+        evidence = "\n".join(errors) or "it printed nothing"
+        time = next((line.time for line in read_lines("\n".join(errors)) if line.time), None)
+        return _Candidate(
+            Weight.UNEXPLAINED_END, time or datetime.max, ended, Diagnosis(node, first, evidence)
+        )
+    if first is not None:
+        return _told(node, first, Weight.FOLLOWS, ended)
+    return None
+
+
+def _told(node: str, first: Explanation, weight: Weight, ended: bool) -> _Candidate:
+    return _Candidate(weight, first.time or datetime.max, ended, Diagnosis(node, first, first.line))
+
+
+def _later(one: _Candidate, seconds: float) -> _Candidate:
+    """The same, with its time moved to the first node's clock."""
+    if not seconds or one.time == datetime.max:
+        return one
+    return replace(one, time=one.time + timedelta(seconds=seconds))
+
+
+def _first_of_all(candidates: list[_Candidate]) -> _Candidate:
+    """The first among those that weigh most; the earlier in hosts.yaml where times do not tell."""
+    weight = max(one.weight for one in candidates)
+    heaviest = [one for one in candidates if one.weight == weight]
+    best = min(heaviest, key=lambda one: one.time)
+    same = [one for one in heaviest if _is_same(one, best)]
+    best = next((one for one in same if one.ended), best)
+    if weight is not Weight.NETWORK:
+        return best
+    # A node that was stopped before the trouble began is the reason of it.
+    stopped = [one for one in candidates if one.weight is Weight.STOPPED and one.time < best.time]
+    return min(stopped, key=lambda one: one.time, default=best)
+
+
+def _is_same(one: _Candidate, best: _Candidate) -> bool:
+    """Whether both say the same at nearly the same time: a fault that every node has."""
+    mine, other = one.said.explanation, best.said.explanation
+    if mine is None or other is None or mine.id != other.id:
+        return False
+    apart = seconds_between(best.time, one.time)
+    return apart is not None and apart <= _TOGETHER_SECONDS
+
+
+def waits_for_ever(logs: Mapping[str, str]) -> Diagnosis | None:
+    """What makes living daemons wait for ever, told at once: they do not end of it, and no patience helps.
+
+    Cheap enough to be asked at every look.
+
+    Args:
+        logs: as for ``diagnose``.
+    """
+    part = _wrong_part(logs)
+    if part is not None:
+        return part.said
+    for node, text in logs.items():
+        for failure in catalogue():
+            if failure.also_waiting and any(one in text for one in failure.signature):
+                found = next((one for one in explain_waiting(text) if one.id == failure.id), None)
+                if found is not None:
+                    return Diagnosis(node, found, found.line)
+    return None
+
+
+def _wrong_part(logs: Mapping[str, str]) -> _Candidate | None:
+    """A node that takes another part than its place in hosts.yaml: its rank table differs."""
+    if len(logs) < 2:
+        return None
+    for place, (node, text) in enumerate(logs.items()):
+        part = _PART.search(text)
+        if part is None or (part[1] == "Master") is (place == 0):
+            continue
+        failure = named("E24" if place else "E25")
+        line = read_lines(part[0])[0]
+        said = Explanation(failure.id, line.text, failure.cause, failure.remedy, failure.kind, time=line.time)
+        return _told(node, said, Weight.CAUSE, ended=False)
+    return None
+
+
+def _differing_limits(logs: Mapping[str, str], best: _Candidate) -> Diagnosis | None:
+    """The nodes were given other lengths, where the end has no better word."""
+    explanation = best.said.explanation
+    if explanation is not None and explanation.id not in _UNNAMED_ENDS:
+        return None
+    found = {node: limits[1] for node, text in logs.items() if (limits := _LIMITS.search(text))}
+    if len(set(found.values())) < 2:
+        return None
+    failure = named("A41")
+    detail = "; ".join(f"{node}: {limits}" for node, limits in found.items())
+    said = Explanation(
+        failure.id, best.said.evidence, failure.cause, failure.remedy, failure.kind, detail=detail
+    )
+    return Diagnosis(best.said.node, said, best.said.evidence)

@@ -1,0 +1,1 @@
+"""One node over SSH: the login, the host key, commands, forwarded ports."""

@@ -1,0 +1,130 @@
+"""Why a server did not let us in, each for what it is, with what to do about it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lingctl.errors import ConnectError
+from lingctl.inventory.ssh.target import SshTarget
+from lingctl.remote.ssh.login.authentication import RefusedError
+from lingctl.remote.ssh.login.login_keys import LoginKeys
+
+if TYPE_CHECKING:
+    from lingctl.remote.ssh.login.transport import Transport
+
+_Kind = Callable[[RefusedError, SshTarget], tuple[str, str, str]]
+"""What is wrong, what to do, and the code of it."""
+
+_KEYS = "publickey"
+_LISTS = {
+    "kex": ("key exchange", "KexAlgorithms"),
+    "host key": ("host key", "HostKeyAlgorithms"),
+    "ciphers": ("cipher", "Ciphers"),
+    "macs": ("MAC", "MACs"),
+}
+
+
+def refusal(
+    refused: RefusedError, keys: LoginKeys, target: SshTarget, last_words: str, node: str
+) -> ConnectError:
+    """The error of a login that was refused.
+
+    Args:
+        refused: how.
+        keys: what could be tried.
+        target: where.
+        last_words: of the server.
+        node: its name.
+    """
+    kind = _kind(refused, keys)
+    what, remedy, code = kind(refused, target)
+    lines = [f"tried {one}" for one in refused.tried]
+    lines += [f"accepted {one}" for one in refused.accepted if one not in refused.tried]
+    lines += [f"not tried: {one}" for one in refused.left]
+    lines += [*refused.troubles, *keys.unusable]
+    if refused.methods:
+        lines.append(f"it goes on with: {', '.join(refused.methods)}")
+    if last_words:
+        lines.append(f"it said: {last_words}")
+    return ConnectError(what, where=node, evidence="\n".join(lines), remedy=remedy, code=code)
+
+
+def _kind(refused: RefusedError, keys: LoginKeys) -> _Kind:
+    if refused.accepted:
+        return _second_factor
+    if refused.ended:
+        return _ended
+    if _KEYS not in refused.methods:
+        return _takes_no_keys
+    return _not_accepted if keys.found else _no_key
+
+
+def _second_factor(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    more = ", ".join(refused.methods) or "more"
+    return (
+        f"{target.user}@{target.host} accepts our key, and also asks for a second factor: {more}",
+        "lingctl logs in by keys alone; let the server take a key alone for this login from here: "
+        f"AuthenticationMethods publickey in its sshd_config, under Match User {target.user}",
+        "login-second-factor",
+    )
+
+
+def _ended(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    count = len(refused.tried)
+    return (
+        f"{target.user}@{target.host} ends the login after {count} key{'' if count == 1 else 's'}: "
+        "too many were offered (its MaxAuthTries)",
+        "name the right one, which is then the only one that is offered: ssh: {key: ~/.ssh/id_ed25519} "
+        "in hosts.yaml (ssh.key); of a key that only the agent holds, name the .pub file",
+        "login-too-many-keys",
+    )
+
+
+def _takes_no_keys(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    return (
+        f"{target.user}@{target.host} takes no keys at all, only {', '.join(refused.methods) or 'nothing'}",
+        "let it take keys: PubkeyAuthentication yes in its sshd_config, and AuthenticationMethods, if set, "
+        "with publickey; lingctl gives no password",
+        "login-takes-no-keys",
+    )
+
+
+def _no_key(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    named = "the keys that are named cannot be used" if target.keys else "no key to log in with"
+    return (
+        named,
+        "start an ssh-agent with a key in it, or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
+        "no-login-key",
+    )
+
+
+def _not_accepted(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    copy = ["ssh-copy-id", "-p", str(target.port), f"{target.user}@{target.host}"]
+    return (
+        f"{target.user}@{target.host} does not accept our key{'' if len(refused.tried) == 1 else 's'}",
+        shlex.join(copy),
+        "login-refused",
+    )
+
+
+def no_common_algorithm(text: str, transport: Transport, target: SshTarget, node: str) -> ConnectError:
+    """The error of a server that has nothing in common with what is offered."""
+    name, option = next(
+        (pair for word, pair in _LISTS.items() if word in text.lower()), ("algorithm", "Ciphers")
+    )
+    ours = {
+        "KexAlgorithms": transport.preferred_kex,
+        "HostKeyAlgorithms": transport.preferred_keys,
+        "Ciphers": transport.preferred_ciphers,
+        "MACs": transport.preferred_macs,
+    }[option]
+    return ConnectError(
+        f"no {name} in common with the SSH server",
+        where=node,
+        evidence=f"offered: {', '.join(ours)}\n{text}",
+        remedy=f"see what it has: {target.by_hand} -vv true 2>&1 | grep -A12 'peer server KEXINIT'; "
+        f"let it offer one of these ({option} in its sshd_config)",
+        code="no-common-algorithm",
+    )

@@ -1,0 +1,146 @@
+"""One node over SSH: a checked host key, key login, commands and small files, every wait bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import paramiko
+
+from lingctl.errors import ConnectError, NodeError
+from lingctl.inventory.ssh.target import SshTarget
+from lingctl.remote.command import Command, command
+from lingctl.remote.connection import Completed, OutputListener, nobody
+from lingctl.remote.putting import check_put, put_command
+from lingctl.remote.ssh.exchange import Exchange, NotRunError
+from lingctl.remote.ssh.forward import forward_port
+from lingctl.remote.ssh.login.login import log_in
+from lingctl.remote.ssh.watchdog import Watchdog
+from lingctl.remote.upload import WriteFile
+
+_watchdog = Watchdog()
+
+
+class SshConnection:
+    """A logged-in connection to one node.
+
+    At most four commands may run on it at a time: sshd's MaxSessions is 10, and a slot is freed late.
+    """
+
+    def __init__(self, node: str, target: SshTarget) -> None:
+        """Connect, check the host key and log in.
+
+        Raises:
+            ConnectError: any of that failed; the code tells which.
+        """
+        self._node = node
+        self._target = target
+        self._slots = threading.BoundedSemaphore(4)
+        self._transport = log_in(node, target)
+
+    @property
+    def node(self) -> str:
+        """Name of the node."""
+        return self._node
+
+    def run(
+        self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
+    ) -> Completed:
+        """See ``Connection.run``."""
+        return self._run(command, timeout, on_output, None)
+
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
+        """See ``Connection.put``."""
+        seconds = 60 + sum(len(file.content) for file in files) / 1_000_000
+        content = (block for file in files for block in file.blocks())
+        done = self._run(put_command(files), seconds, None, content)
+        check_put(done, files, placed, self._node)
+
+    def get(self, path: str) -> bytes:
+        """See ``Connection.get``."""
+        content = bytearray()
+        done = self.run(command("cat", path, title=f"read {path}"), on_output=content.extend)
+        if not done.ok:
+            raise NodeError(
+                f"cannot read {path}: {done.last_words(1).rpartition(': ')[2]}",
+                where=self._node,
+                evidence=done.last_words(),
+                code="read-failed",
+            )
+        return bytes(content)
+
+    @contextmanager
+    def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
+        """A local address whose connections come out on the node, to ``host:port``."""
+        with forward_port(self._transport, host, port) as address:
+            yield address
+
+    def close(self) -> None:
+        """See ``Connection.close``."""
+        self._transport.close()
+
+    def _run(
+        self,
+        command: Command,
+        timeout: float,
+        on_output: OutputListener | None,
+        content: Iterator[bytes] | None,
+    ) -> Completed:
+        title = command.title or command.text.splitlines()[0][:120]
+        # Whose turn has not come is not late: its time begins when it has a slot.
+        with self._slots, self._bounded(timeout + 5, title):
+            deadline = time.monotonic() + timeout
+            channel = self._open_channel()
+            try:
+                return Exchange(channel, command, on_output, content).finish(deadline)
+            except TimeoutError:
+                raise NodeError(
+                    f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
+                ) from None
+            except NotRunError as error:
+                raise NodeError(
+                    f"{title}: the login shell did not run it",
+                    where=self._node,
+                    evidence=str(error),
+                    remedy=f"try by hand: {self._target.by_hand} echo ok\n"
+                    "look at the user's shell and ~/.bashrc there, ForceCommand in its sshd_config, and "
+                    "command= in authorized_keys",
+                    code="not-run",
+                ) from error
+            finally:
+                channel.close()
+
+    @contextmanager
+    def _bounded(self, seconds: float, doing: str) -> Iterator[None]:
+        """Turn a lost or silent connection into one kind of error, and never wait for longer."""
+        silent = threading.Event()
+
+        def give_up() -> None:
+            silent.set()
+            self._transport.close()
+
+        try:
+            with _watchdog.guard(seconds, give_up):
+                yield
+        except (paramiko.SSHException, EOFError, ConnectionError) as error:
+            why = f"no answer for {seconds:g} s" if silent.is_set() else "the connection was lost"
+            raise ConnectError(
+                f"{doing}: {why}",
+                where=self._node,
+                evidence=str(error),
+                remedy=f"see whether the machine is up: ping {self._target.host}",
+                code="connection-lost",
+            ) from error
+
+    def _open_channel(self) -> paramiko.Channel:
+        for pause in (0.05, 0.2, 0.8, None):
+            try:
+                return self._transport.open_session(timeout=15)
+            except paramiko.ChannelException:
+                # sshd frees a session's slot a little after its end.
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")

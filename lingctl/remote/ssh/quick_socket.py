@@ -1,0 +1,57 @@
+"""A TCP socket tuned for SSH: small messages leave at once, and the time of the last answer is known.
+
+Without TCP_NODELAY and TCP_QUICKACK each command costs some 40 ms of waiting for delayed
+acknowledgements (measured: 56 commands on one node 2.8 s against 0.4 s).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+_USER_TIMEOUT_MS = 20_000
+# Linux alone has these two; None elsewhere, where commands are slower and end by their own time limits.
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+
+
+class QuickSocket(socket.socket):
+    """A connected TCP socket."""
+
+    heard_at: float = 0.0  # monotonic time at which the peer last said anything
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""
+        data = super().recv(size, flags)
+        self.heard_at = time.monotonic()
+        if _QUICKACK is not None:
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        return data
+
+    def close(self) -> None:
+        """Shut down first, so that a thread waiting in ``recv`` wakes up."""
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+        super().close()
+
+
+def connect(host: str, port: int, timeout: float) -> QuickSocket:
+    """Connect to the first address of ``host`` that answers.
+
+    Raises:
+        OSError: as ``socket.create_connection``.
+    """
+    plain = socket.create_connection((host, port), timeout=timeout)
+    quick = QuickSocket(plain.family, plain.type, plain.proto, plain.detach())
+    quick.settimeout(timeout)
+    quick.heard_at = time.monotonic()
+    for level, option, value in (
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, _USER_TIMEOUT, _USER_TIMEOUT_MS),
+    ):
+        if option is not None:
+            quick.setsockopt(level, option, value)
+    return quick

@@ -1,0 +1,1 @@
+"""HTTP listeners and their connections."""

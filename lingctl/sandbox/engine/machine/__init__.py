@@ -1,0 +1,1 @@
+"""What the daemon finds and takes on its machine: cards, processes, shared memory."""

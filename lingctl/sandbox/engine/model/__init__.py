@@ -1,0 +1,1 @@
+"""The model itself: from the checkpoint's tensors to the next token."""

@@ -1,0 +1,247 @@
+"""Reads config.json as the server does: sections and types first, structure next, values last."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.settings import nested_rules
+from lingctl.sandbox.engine.settings.fields import (
+    BACKEND,
+    DEPLOY,
+    EARLY_RANGES,
+    MODEL,
+    SCHEDULE,
+    SERVER,
+)
+from lingctl.sandbox.engine.settings.json_library import JsonError, flag, number, text
+from lingctl.sandbox.engine.settings.sections import (
+    Refused,
+    Section,
+    check_types,
+    failed,
+    read_document,
+    read_section,
+)
+
+_INSTANCE_TYPES = ("AssistantModel", "Standard", "StandardMock", "TargetModel")
+# Read without a look at their types, into a number that may not be a bool; with the code's own defaults.
+PARTIAL_PREFILLS = {
+    "maxNumPartialPrefills": 64,
+    "maxLongPartialPrefills": 8,
+    "longPrefillTokenThreshold": 1024,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawConfig:
+    """The sections of a config.json whose types are right."""
+
+    server: Section
+    backend: Section
+    deploy: Section
+    model: Section
+    schedule: Section
+
+    @property
+    def multi_node(self) -> bool:
+        """Whether a rank table is wanted."""
+        return bool(self.backend.get("multiNodesInferEnabled", False))
+
+
+def read_config(path: Path, version: str, console: Console) -> RawConfig:
+    """Read and check everything but values.
+
+    Raises:
+        Refused: the file, a section, a type or the structure is wrong.
+    """
+    try:
+        return _read_config(path, version, console)
+    except JsonError as error:
+        if version != "1.0.0":
+            console.out(f"JSON error in ConfigManager: {error}")
+        raise Refused(str(error)) from error
+
+
+def _read_config(path: Path, version: str, console: Console) -> RawConfig:
+    new = version != "1.0.0"
+    document = read_document(path, version, console)
+    server = read_section(document, "ServerConfig", SERVER, version, console)
+    _server_ranges(server, version, console)
+    _refuse_said(nested_rules.server_names(server) if new else (), "", version, console)
+    backend = read_section(document, "BackendConfig", BACKEND, version, console)
+    schedule, deploy = backend["ScheduleConfig"], backend["ModelDeployConfig"]
+    models = deploy.get("ModelConfig")
+    model = models[0] if isinstance(models, list) and models and isinstance(models[0], dict) else {}
+    _structure(RawConfig(server, backend, deploy, model, schedule), version, console)
+    if new:
+        _refuse_said(nested_rules.split_of_backend(backend), "", version, console)
+    check_types(schedule, "ScheduleConfig", SCHEDULE, version, console)
+    _refuse_said(nested_rules.split_of_schedule(schedule), "ScheduleConfig", version, console)
+    check_types(deploy, "ModelDeployConfig", DEPLOY, version, console)
+    for one in models:
+        check_types(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version, console)
+    _model(schedule, models, version, console)
+    if new:
+        _refuse_said(nested_rules.lora_modules(deploy, models), "", version, console)
+        _need_rank_table(backend, schedule, console)
+    if new and server.get("layerwiseDisaggregated"):
+        excluded = nested_rules.excluded_by_split(server, backend, schedule, models[0])
+        _refuse_said(excluded, "", version, console)
+    return RawConfig(server, backend, deploy, model, schedule)
+
+
+def _refuse_said(lines: Iterable[str], section: str, version: str, console: Console) -> None:
+    """Say what is wrong and refuse; without a section the code goes on reading and refuses at the end."""
+    said = list(lines)
+    for line in said:
+        console.out(line)
+    if said and section:
+        raise failed(section, version, console)
+    if said:
+        console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
+        raise Refused(said[0])
+
+
+def _need_rank_table(backend: Section, schedule: Section, console: Console) -> None:
+    """distributedEnable wants a rank table on one node too."""
+    several = backend["multiNodesInferEnabled"]
+    if several or not schedule.get("distributedEnable") or os.environ.get("RANK_TABLE_FILE"):
+        return
+    text = "please set a valid ranktable file path with RANK_TABLE_FILE environment."
+    console.out(f"Ranktable file is not exist, {text}")
+    console.out("Start to parse ranktable file")
+    console.out("Ranktable file path is invalid.")
+    console.out("ConfigManager init exception: init rank table config error.")
+    raise Refused("rank table")
+
+
+def between(name: str, value: Any, low: int, high: int) -> str:
+    """The range check's sentence, empty where the value is within."""
+    if value > high:
+        return f"{name} [{value}] is out of bound [{high}]"
+    return f"{name} [{value}] is less than [{low}]" if value < low else ""
+
+
+def _server_ranges(server: Section, version: str, console: Console) -> None:
+    """Ranges that are looked at while ServerConfig is read: failing here ends before the other sections."""
+    found = [
+        between(f"serverConfig.{name}", server[name], low, high)
+        for name, (low, high) in EARLY_RANGES.items()
+        if name in server
+    ]
+    health = server.get("HealthCheckConfig")
+    if isinstance(health, dict) and "npuUsageThreshold" in health:
+        value = number(health["npuUsageThreshold"]) % 2**32
+        found.append(between("serverConfig.HealthCheckConfig.npuUsageThreshold", value, 0, 100))
+    if "interCommPort" in server:
+        port = (number(server["interCommPort"]) + 2**31) % 2**32 - 2**31
+        found.append(between("serverConfig.interCommPort", port, 1024, 65535))
+    for line in filter(None, found):
+        console.out(line)
+    if any(found):
+        raise failed("ServerConfig", version, console)
+
+
+def _model(schedule: Section, models: Sequence[Section], version: str, console: Console) -> None:
+    """What is looked at while the models' entries are read."""
+    wrong = schedule["templateType"] == "Standard" and len(models) != 1
+    if wrong:
+        _say_model_rule(version, console, "There should be one modelParam for Standard templateType.")
+    for model in models:
+        if version != "1.0.0":
+            for name in ("dp", "sp", "cp"):
+                _parallel(name, model.get(name, 1), console)
+            nested_rules.plug_in(model)
+        kind = model.get("modelInstanceType", "Standard")
+        if isinstance(kind, str) and kind not in _INSTANCE_TYPES:
+            known = ",".join(_INSTANCE_TYPES)
+            console.out(f"Model instance type is invalid. supported values: [{known}]")
+            wrong = True
+    if wrong:
+        raise failed("ModelDeployConfig", version, console)
+
+
+def _parallel(name: str, value: object, console: Console) -> None:
+    """A parallel size, as text or number; anything else is not looked at."""
+    if isinstance(value, str):
+        leading = re.match(r"[ \t\n\v\f\r]*([+-]?[0-9]+)", value)
+        if not leading or len(leading[1]) > 20 or not -(2**31) <= int(leading[1]) < 2**31:
+            words = f"Value for {name} out of range, got {value}" if leading else ""
+            line = 104 if words else 101
+            text = words or f"Invalid value for {name}, which is {value}"
+            console.model("ERROR", text, f"model_deploy_config.cpp:{line}")
+            console.out("ConfigManager Init exception: stoi")
+            raise Refused(name)
+        value = int(leading[1])
+    if isinstance(value, int | float) and (int(value) + 2**31) % 2**32 - 2**31 <= 0:
+        console.model("ERROR", f"{name} cannot be smaller than 1.", "model_deploy_config.cpp:113")
+        console.out(f"ConfigManager init exception: {name} cannot be smaller than 1.")
+        raise Refused(name)
+
+
+def _structure(raw: RawConfig, version: str, console: Console) -> None:
+    ids = raw.backend["npuDeviceIds"]
+    for subset in ids:
+        fits = isinstance(subset, list) and all(
+            isinstance(i, int) and not isinstance(i, bool) for i in subset
+        )
+        if not fits:
+            console.out("Type of element in json array does not match integer")
+            raise failed("BackendConfig", version, console)
+        if any(i < 0 for i in subset):
+            console.err("Negative value is invalid for size_t.")
+            console.out("The value of element in json array for size_t is invalid.")
+            raise failed("BackendConfig", version, console)
+    if len(ids) != raw.backend["modelInstanceNumber"]:
+        console.out("The size of npuDeviceIds does not equal to modelInstanceNumber")
+        raise failed("BackendConfig", version, console)
+    # Published 1.0.0 configs for two nodes count all ranks here; 1.0.0's documents say it is ignored then.
+    if version == "1.0.0" and raw.multi_node:
+        return
+    if any(len(subset) != raw.model.get("worldSize") for subset in ids):
+        console.out("The size of npuDeviceIds (subset) does not equal to worldSize")
+        raise failed("BackendConfig", version, console)
+    if version != "1.0.0":
+        _kv_pool(raw.backend.get("kvPoolConfig", {}))
+        _inter_node_names(raw.backend, version, console)
+
+
+def _kv_pool(pool: Section) -> None:
+    for name in ("backend", "configPath"):
+        text(pool.get(name, ""))
+    flag(pool.get("asyncWrite", False))
+
+
+def _inter_node_names(backend: Section, version: str, console: Console) -> None:
+    """Names of the certificates between nodes: read whenever the switch is on, also on one node."""
+    if not backend["interNodeTLSEnabled"]:
+        return
+    names = ("interNodeTlsCert", "interNodeTlsPk", "interNodeTlsCaPath", "interNodeTlsCrlPath")
+    if any(name not in backend for name in names):
+        error = "[json.exception.type_error.302] type must be string, but is null"
+        console.out(f"Failed to init tls cfg. [BackendConfigManager::InitFromJson] {error}")
+        raise failed("BackendConfig", version, console)
+    for name, fewest in (("interNodeTlsCaFiles", 1), ("interNodeTlsCrlFiles", 0)):
+        files = backend.get(name, [])
+        if not all(isinstance(file, str) for file in files):
+            console.out("Type of element in json array does not match string")
+            console.out(f"{name} init error")
+        elif not fewest <= len(files) <= 3:
+            console.out(f"{name} size is invalid")
+        else:
+            continue
+        console.out("Failed to init tls cfg")
+        raise failed("BackendConfig", version, console)
+
+
+def _say_model_rule(version: str, console: Console, text: str) -> None:
+    if version == "1.0.0":
+        console.out(text)
+    else:
+        console.model("ERROR", text, "model_deploy_config.cpp:50")

@@ -1,0 +1,1 @@
+"""The making of tiny models that answer sensibly, and of the mistakes that people make with real ones."""

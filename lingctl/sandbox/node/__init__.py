@@ -1,0 +1,1 @@
+"""An emulated node: its first process, files, faults, SSH server and tools."""

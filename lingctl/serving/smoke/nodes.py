@@ -1,0 +1,100 @@
+"""The smoke test's findings about nodes: is every daemon alive, does every card hold its part. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lingctl.findings import Finding, Verdict
+
+# An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
+# Inference from npu-smi transcripts; not measured with a Ling model.
+LEAST_HBM_PERCENT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSight:
+    """What was seen on one node while the service answered."""
+
+    node: str  # its name
+    daemon_alive: bool | None  # whether MindIE's daemon runs; None if that could not be asked
+    evidence: str = ""  # exit status, last words, or why it could not be asked
+    # memory in use of each card by physical id; None where it could not be read
+    hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
+    hbm_unread: str = ""  # why no card's memory could be read; empty where the tool answered
+
+
+def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
+    """``daemon`` for each node, and of those that are not dead ``memory``: for each node whose
+    cards are full, else for each bad card."""
+    found: list[Finding] = []
+    for sight in sights:
+        found += [_daemon(sight), *_memory(sight)]
+    return found
+
+
+def _daemon(sight: NodeSight) -> Finding:
+    if sight.daemon_alive is None:
+        remedy = "see whether it can be reached: lingctl status"
+        return Finding(
+            "daemon",
+            Verdict.UNKNOWN,
+            "could not be asked",
+            sight.node,
+            None,
+            evidence=sight.evidence,
+            remedy=remedy,
+        )
+    if sight.daemon_alive:
+        return Finding("daemon", Verdict.PASS, "alive", sight.node)
+    remedy = f"read why: lingctl logs --node {sight.node}"
+    return Finding(
+        "daemon",
+        Verdict.FAILURE,
+        "the daemon is dead",
+        sight.node,
+        None,
+        evidence=sight.evidence,
+        remedy=remedy,
+    )
+
+
+def _memory(sight: NodeSight) -> list[Finding]:
+    if sight.daemon_alive is False:
+        return []  # its cards hold nothing because of that
+    if sight.hbm_unread:
+        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
+        return [
+            Finding(
+                "memory", Verdict.UNKNOWN, message, sight.node, None, evidence=sight.hbm_unread, remedy=remedy
+            )
+        ]
+    cards = sorted(sight.hbm_percent.items())
+    bad = [finding for card, percent in cards for finding in _card_memory(sight.node, card, percent)]
+    used = [percent for _, percent in cards if percent is not None]
+    if bad or not used:
+        return bad
+    least, most = round(min(used)), round(max(used))
+    share = f"{least}" if least == most else f"{least} to {most}"
+    return [Finding("memory", Verdict.PASS, f"{share} % in use on each of {len(used)} cards", sight.node)]
+
+
+def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
+    if percent is None:
+        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
+        return [Finding("memory", Verdict.UNKNOWN, message, node, card, remedy=remedy)]
+    if percent >= LEAST_HBM_PERCENT:
+        return []
+    evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
+    remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
+    return [
+        Finding(
+            "memory",
+            Verdict.FAILURE,
+            "the card's memory is nearly empty",
+            node,
+            card,
+            evidence=evidence,
+            remedy=remedy,
+        )
+    ]
