@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-# Two workers fill the machine; a library's own threads would only wait for each other. Read by numpy at import.
+# Two workers fill the machine: numpy's threads would only wait for each other. It reads this when imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A script's ``&`` and nohup have children ignore signals; what tests start would inherit that.
