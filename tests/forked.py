@@ -32,6 +32,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lingctl.sandbox.mounts import NEW_NET, join_namespace
+
 ROOT = Path(__file__).resolve().parents[1]
 LINGCTL = Path(sys.executable).with_name("lingctl")
 _LENGTH, _PID, _STATUS = struct.Struct("=I"), struct.Struct("=i"), struct.Struct("=i")
@@ -47,11 +49,14 @@ class Forked(subprocess.Popen[Any]):
     Args:
         words: ``LINGCTL`` or ``sys.executable, "-m", MODULE``, and the arguments.
         terminal: standard input is a terminal, which becomes the process's own.
+        network: file of a network namespace to run in.
         options: what ``Popen`` takes; folder, environment, streams and session are heeded.
     """
 
-    def __init__(self, words: Sequence[str | Path], *, terminal: bool = False, **options: Any) -> None:
-        self._own_terminal = terminal
+    def __init__(
+        self, words: Sequence[str | Path], *, terminal: bool = False, network: str = "", **options: Any
+    ) -> None:
+        self._own_terminal, self._network = terminal, network
         self._ended = -1
         super().__init__([os.fspath(word) for word in words], **options)
 
@@ -67,6 +72,7 @@ class Forked(subprocess.Popen[Any]):
             "environment": {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()},
             "session": start_new_session or self._own_terminal,
             "terminal": self._own_terminal,
+            "network": self._network,
         }
         streams = [
             given if given != -1 else number for number, given in enumerate((p2cread, c2pwrite, errwrite))
@@ -104,9 +110,10 @@ def start(*words: str | Path, **options: Any) -> subprocess.Popen[Any]:
 
 
 def started(words: Sequence[str | Path], *, terminal: bool = False, **options: Any) -> subprocess.Popen[Any]:
-    """``Forked``, or the interpreter itself where the environment asks for another one than ours."""
-    environment: Mapping[str, str] = os.environ if options.get("env") is None else options["env"]
-    if _for_start(environment) == _for_start(os.environ):
+    """``Forked``; started where it is another program, or the environment asks for another interpreter."""
+    program = [os.fspath(word) for word in words[:2]]
+    known = program[:1] == [os.fspath(LINGCTL)] or program == [sys.executable, "-m"]
+    if known and _is_ours(options.get("env") or {}):
         return Forked(words, terminal=terminal, **options)
     if terminal:
         options["preexec_fn"] = _take_terminal
@@ -140,8 +147,10 @@ def import_lingctl() -> None:
         importlib.import_module(name)
 
 
-def _for_start(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
+def _is_ours(environment: Mapping[str, str]) -> bool:
+    """Whether the interpreter would be the same with it."""
+    asked = (item for item in environment.items() if item[0].startswith(_READ_AT_START))
+    return all(os.environ.get(name) == value for name, value in asked)
 
 
 class _Server:
@@ -217,6 +226,8 @@ def _prepare(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, 4096)
+    if request["network"]:
+        join_namespace(request["network"], NEW_NET)
     if request["session"]:
         os.setsid()
     if request["terminal"]:
@@ -247,6 +258,8 @@ def _python_stream(descriptor: int) -> Any:
 def _take_terminal() -> None:
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> None:
@@ -277,7 +290,7 @@ def _end_as(program: Callable[[], None]) -> NoReturn:
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:
+            if stream is not None and not stream.closed:
                 stream.flush()
         except OSError:
             status = 120
