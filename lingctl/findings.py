@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
+from functools import partialmethod
 
 from lingctl.errors import ChecksFailed, LingctlError
 
@@ -49,6 +50,25 @@ class Finding:
     def as_json(self) -> dict[str, object]:
         """Plain data, with the verdict as its word."""
         return {**asdict(self), "verdict": self.verdict.word}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a check is about, for the Finding that is made of it: see ``Finding`` for the fields."""
+
+    check: str
+    node: str = ""
+    device: int | None = None
+
+    def finding(self, verdict: Verdict, message: str, *, evidence: str = "", remedy: str = "") -> Finding:
+        """The Finding of a verdict that was decided elsewhere."""
+        return Finding(self.check, verdict, message, self.node, self.device, evidence, remedy)
+
+    passes = partialmethod(finding, Verdict.PASS)
+    note = partialmethod(finding, Verdict.NOTE)
+    warning = partialmethod(finding, Verdict.WARNING)
+    unknown = partialmethod(finding, Verdict.UNKNOWN)
+    failure = partialmethod(finding, Verdict.FAILURE)
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:

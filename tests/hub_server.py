@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +37,10 @@ class Fault:
     kind: ``reset`` (RST after ``after`` bytes), ``short`` (the body ends early), ``truncated`` (the object is
     shorter than listed), ``flipped`` (one bit is wrong), ``empty``, ``status`` (an error with ``status``),
     ``slow`` (``rate`` bytes a second), ``held`` (after ``after`` bytes of a file it only trickles, until the
-    hub is ``opened``), ``no-range`` (ranges are ignored).
+    hub is ``opened``), ``no-range`` (ranges are ignored), ``page`` (a web page with ``status``), ``words``
+    (what is no JSON), ``elsewhere`` (sent on to the same at ``target``), ``endless`` (a body without an end),
+    ``drip`` (the same, a byte at a time).
+    The path of the list of files is ``<list>``.
     """
 
     kind: str
@@ -44,6 +50,7 @@ class Fault:
     status: int = 500
     rate: int = 0
     retry_after: int | None = None
+    target: str = ""
 
 
 @dataclass
@@ -109,10 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(404, {"Code": 404, "Message": "not found"})
 
     def _list(self, repository: str) -> None:
-        fault = self.hub.take("status", path="<list>")
-        if fault:
-            self._error(fault)
-        elif repository not in self.hub.files:
+        if self._faulty("<list>"):
+            return
+        if repository not in self.hub.files:
             self._json(404, {"Code": 10010205001, "Message": "record not found", "Success": False})
         else:
             entries = [
@@ -128,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"Code": 200, "Success": True, "Data": {"Files": entries}})
 
     def _hugging_face_list(self, repository: str) -> None:
+        if self._faulty("<list>"):
+            return
         if repository not in self.hub.files:
             self._json(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
             return
@@ -152,8 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in self.hub.files.get(repository, {}):
             self._json(404, {"Code": 404, "Message": f"no {path}", "Success": False})
             return
-        if fault := self.hub.take("status", path=path):
-            self._error(fault)
+        if self._faulty(path):
             return
         content = self.hub.files[repository][path]
         if self.command == "GET":
@@ -219,6 +226,38 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def _faulty(self, path: str) -> bool:
+        """Answer with a fault instead, if there is one of the whole answer."""
+        fault = self.hub.take("status", "page", "words", "elsewhere", "endless", "drip", path=path)
+        if fault is None:
+            return False
+        if fault.kind == "status":
+            self._error(fault)
+        elif fault.kind == "elsewhere":
+            self._reply(302, {"Location": fault.target + self.path, "Content-Length": "0"})
+        elif fault.kind in ("page", "words"):
+            page = fault.kind == "page"
+            body = b"<!DOCTYPE html><title>Please log in</title>" if page else b"hello"
+            kind = "text/html; charset=utf-8" if page else "application/json"
+            status = fault.status if page else 200
+            self._reply(status, {"Content-Type": kind, "Content-Length": str(len(body))})
+            self.wfile.write(body if self.command == "GET" else b"")
+        else:
+            self._pour(1 if fault.kind == "drip" else 1 << 20)
+        return True
+
+    def _pour(self, block: int) -> None:
+        headers = {"X-Repo-Commit": COMMIT, "ETag": '"1"'}
+        self._reply(200, {"Content-Type": "application/octet-stream", "Connection": "close", **headers})
+        self.close_connection = True
+        while self.command == "GET" and not self.hub.opened.is_set():
+            try:
+                self.wfile.write(b"[" * block)
+            except OSError:
+                return
+            if block == 1:
+                self.hub.opened.wait(0.1)
+
     def _error(self, fault: Fault) -> None:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         self._json(fault.status, {"Code": fault.status, "Message": "fault"}, headers)
@@ -245,24 +284,49 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(hub: Hub, address: str = "127.0.0.1") -> Iterator[Hub]:
+def serve(hub: Hub, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Serve while the block runs; ``hub.url`` tells where."""
     handler = type("Handler", (_Handler,), {"hub": hub})
-    with _running(_Server((address, 0), handler)) as url:
-        hub.url = url
+    server = _Server((address, 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with _running(server) as url:
+        hub.url = url.replace("http://", "https://") if tls else url
         yield hub
 
 
 @contextmanager
-def proxy(seen: list[str], address: str = "127.0.0.1") -> Iterator[str]:
-    """A forward proxy for plain HTTP while the block runs; every address asked for is noted."""
+def proxy(seen: list[str], address: str = "127.0.0.1", login: str = "") -> Iterator[str]:
+    """A forward proxy while the block runs; every address asked for is noted; it may want a login."""
 
     class Proxy(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-        def do_GET(self) -> None:
+        def _let_in(self) -> bool:
             seen.append(self.path)
+            wanted = f"Basic {b64encode(login.encode()).decode()}"
+            if not login or self.headers.get("Proxy-Authorization") == wanted:
+                return True
+            self.send_response(407)
+            self.send_header("Proxy-Authenticate", 'Basic realm="proxy"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return False
+
+        def do_CONNECT(self) -> None:
+            if not self._let_in():
+                return
+            host, _, port = self.path.rpartition(":")
+            self.send_response(200)
+            self.end_headers()
+            self.close_connection = True
+            with socket.create_connection((host, int(port)), 10) as there:
+                _carry(self.connection, there)
+
+        def do_GET(self) -> None:
+            if not self._let_in():
+                return
             with urlopen(self.path, timeout=10) as answer:
                 body = answer.read()
                 self.send_response(answer.status)
@@ -272,6 +336,19 @@ def proxy(seen: list[str], address: str = "127.0.0.1") -> Iterator[str]:
 
     with _running(_Server((address, 0), Proxy)) as url:
         yield url
+
+
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until one side ends."""
+    while True:
+        ready, _, _ = select.select([one, other], [], [], 30)
+        if not ready:
+            return
+        for end in ready:
+            block = end.recv(65536)
+            if not block:
+                return
+            (other if end is one else one).sendall(block)
 
 
 @contextmanager

@@ -16,25 +16,18 @@ from lingctl.remote.probe import Answer
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One chip in the table of ``npu-smi info``.
+    """One chip in the table of ``npu-smi info``."""
 
-    Attributes:
-        npu: the NPU id, by which npu-smi is asked; ``card_rows`` tells which card of /dev it is.
-        chip: number within the package.
-        physical: physical id, where the table has one (A3).
-        logic: number of the chip among those that the driver found, where the table has one (310P).
-        health: ``OK``, ``Warning``, ``Alarm``, ``Critical`` or what else it says.
-        hbm_used_mb, hbm_total_mb: memory; None on products without HBM.
-    """
-
-    npu: int
-    chip: int
-    physical: int | None
+    npu: int  # the NPU id, by which npu-smi is asked; ``card_rows`` tells which card of /dev it is
+    chip: int  # number within the package
+    physical: int | None  # physical id, where the table has one (A3)
     name: str
-    health: str
+    health: str  # ``OK``, ``Warning``, ``Alarm``, ``Critical`` or what else it says
     bus: str
+    # hbm_used_mb, hbm_total_mb: memory; None on products without HBM
     hbm_used_mb: int | None = None
     hbm_total_mb: int | None = None
+    # number of the chip among those that the driver found, where the table has one (310P)
     logic: int | None = None
 
 
@@ -51,22 +44,15 @@ class CardProcess:
 
 @dataclass(frozen=True, slots=True)
 class NpuTable:
-    """``npu-smi info``.
+    """``npu-smi info``."""
 
-    Attributes:
-        tool: version of npu-smi; may differ from the driver's.
-        driver: version of the driver.
-        chips: those that are listed; with ``whole`` false there may be more.
-        installed: false where the tool warns that the driver package is not completely installed.
-        whole: whether the table is there to its end: of every chip that is listed it tells the processes too.
-            Old drivers print no processes; their table cannot be told from one that was cut.
-    """
-
-    tool: str
-    driver: str
-    chips: tuple[Chip, ...]
+    tool: str  # version of npu-smi; may differ from the driver's
+    driver: str  # version of the driver
+    chips: tuple[Chip, ...]  # those that are listed; with ``whole`` false there may be more
     processes: tuple[CardProcess, ...] = ()
-    installed: bool = True
+    installed: bool = True  # false where the tool warns that the driver package is not completely installed
+    # whether the table is there to its end: of every chip that is listed it tells the processes too. Old
+    # drivers print no processes; their table cannot be told from one that was cut.
     whole: bool = False
 
 

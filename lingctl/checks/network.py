@@ -20,7 +20,7 @@ from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.reachability import reach_findings
 from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 # Inside one server nothing needs the cards' RoCE ports: HCCS carries it.
 ROCE_CHECKS = frozenset(
@@ -82,14 +82,12 @@ def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
 
 
 def _node(facts: NodeFacts, scope: Scope, around: Surroundings) -> Iterator[Finding]:
+    of = Subject("ssh", facts.node)
     yield (
-        Finding("ssh", Verdict.PASS, "answers", facts.node)
+        of.passes("answers")
         if facts.complete
-        else Finding(
-            "ssh",
-            Verdict.UNKNOWN,
+        else of.unknown(
             "the node was lost before it had answered everything",
-            facts.node,
             remedy="run it again; if it happens again, look at the node's own log: journalctl -u sshd",
         )
     )
@@ -130,17 +128,14 @@ def _card(facts: NodeFacts, card: CardFacts, around: Surroundings) -> Iterator[F
 
 def _no_conf(facts: NodeFacts, conf: Unread) -> Finding:
     if "No such file" not in conf.quote:
-        return roce.unknown("hccn-conf", conf, facts.node)
+        return roce.not_read(Subject("hccn-conf", facts.node), conf)
     write = [
         set_address(card, seen.address.address, seen.address.netmask)
         for card, seen in facts.cards.items()
         if isinstance(seen.address, DeviceAddress)
     ]
-    return Finding(
-        "hccn-conf",
-        Verdict.FAILURE,
+    return Subject("hccn-conf", facts.node).failure(
         "/etc/hccn.conf is not there: the cards' settings are lost at the next reboot",
-        facts.node,
         evidence=conf.quote,
         remedy=f"set them again, which writes it: {clauses(*write)}"
         if write

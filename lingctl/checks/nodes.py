@@ -16,9 +16,9 @@ from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service
-from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.roce import not_read
 from lingctl.checks.scope import Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 ROOT_INFO = "/etc/hccl_rootinfo.json"
 _SHM = "/dev/shm"  # noqa: S108  (its name, no file is made)
@@ -41,50 +41,37 @@ def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
 def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     node, driver, firmware = facts.node, facts.driver, facts.firmware
     table = facts.npus
+    of = Subject("driver", node)
     if isinstance(table, NpuTable) and not table.installed:
-        yield Finding(
-            "driver",
-            Verdict.FAILURE,
+        yield of.failure(
             "npu-smi says that the driver package is not completely installed",
-            node,
             remedy="install the driver again, then reboot; /etc/ascend_install.info must say "
             "Driver_Install_Status=complete",
         )
     by_tool = table.driver if isinstance(table, NpuTable) else ""
     named = driver.version if isinstance(driver, Version) else by_tool
     if scope.driver and is_older(named, scope.driver):
-        yield Finding(
-            "driver",
-            Verdict.WARNING,
+        yield of.warning(
             f"{named} is older than {scope.driver}, which the image's CANN wants",
-            node,
             remedy=f"install driver and firmware of {scope.driver} or later, then reboot",
         )
     elif isinstance(driver, Version):
-        yield Finding("driver", Verdict.PASS, driver.version, node)
+        yield of.passes(driver.version)
     elif isinstance(table, NpuTable):
-        yield Finding("driver", Verdict.NOTE, f"{table.driver}, by npu-smi alone", node)
+        yield of.note(f"{table.driver}, by npu-smi alone")
     elif "No such file" in driver.quote:
         text = "no driver is installed, or not below /usr/local/Ascend"
-        yield Finding(
-            "driver",
-            Verdict.FAILURE,
-            text,
-            node,
-            None,
-            evidence=driver.quote,
-            remedy="install driver and firmware",
+        yield Subject("driver", node, None).failure(
+            text, evidence=driver.quote, remedy="install driver and firmware"
         )
     else:
-        yield unknown("driver", driver, node)
+        yield not_read(of, driver)
+    of_firmware = Subject("firmware", node)
     if isinstance(firmware, Unread):
-        yield Finding("firmware", Verdict.NOTE, f"not judged: {firmware.text}", node)
+        yield of_firmware.note(f"not judged: {firmware.text}")
     elif isinstance(driver, Version) and fits_firmware(driver, firmware) is False:
-        yield Finding(
-            "firmware",
-            Verdict.FAILURE,
+        yield of_firmware.failure(
             f"{firmware.version} is not a firmware that driver {driver.version} works with",
-            node,
             evidence=f"the driver asks for {' to '.join(driver.firmware or ())}",
             remedy="install driver and firmware of one release (driver first, then firmware, then reboot)",
         )
@@ -95,15 +82,16 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             if told
             else f"{firmware.version}; not judged: the driver names no firmware it wants"
         )
-        yield Finding("firmware", Verdict.PASS if told else Verdict.NOTE, text, node)
+        yield of_firmware.finding(Verdict.PASS if told else Verdict.NOTE, text)
 
 
 def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     node, listeners = facts.node, facts.listeners
     if not (scope.ports or scope.shared_ports):
         return
+    of = Subject("port", node)
     if isinstance(listeners, Unread):
-        yield unknown("port", listeners, node)
+        yield not_read(of, listeners)
         return
     address = scope.node(node).address
     free = []
@@ -115,23 +103,21 @@ def _ports(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
             needed = purpose in scope.shared_ports or node == scope.primary.name
             yield _taken(facts, scope, taken, purpose, needed=needed)
     if free:
-        yield Finding("port", Verdict.PASS, f"free: {', '.join(map(str, free))}", node)
+        yield of.passes(f"free: {', '.join(map(str, free))}")
 
 
 def _taken(facts: NodeFacts, scope: Scope, taken: ListeningSocket, purpose: str, *, needed: bool) -> Finding:
     own = own_service(facts, scope)
+    of = Subject("port", facts.node)
     if own:
-        text = f"{taken.port} ({purpose}) is in use by this cluster's service"
-        return Finding("port", Verdict.PASS, text, facts.node)
+        return of.passes(f"{taken.port} ({purpose}) is in use by this cluster's service")
     text = f"{taken.port} ({purpose}) is taken" + ("" if needed else ", though only the primary needs it")
     verdict = Verdict.FAILURE if needed else Verdict.WARNING
     if own is None:
         text, verdict = f"{text}; it is not known whether by this cluster's service", Verdict.UNKNOWN
-    return Finding(
-        "port",
+    return of.finding(
         verdict,
         text,
-        facts.node,
         evidence=f"listening on {taken.address}:{taken.port} {taken.process}".strip(),
         remedy=f"see what it is: ss -ltnp 'sport = :{taken.port}'; stop it, or take another port "
         "(serving: in hosts.yaml)",
@@ -140,17 +126,16 @@ def _taken(facts: NodeFacts, scope: Scope, taken: ListeningSocket, purpose: str,
 
 def _memory(facts: NodeFacts) -> Iterator[Finding]:
     memory = facts.memory
+    of = Subject("memory", facts.node)
     if isinstance(memory, Unread):
-        yield unknown("memory", memory, facts.node)
+        yield not_read(of, memory)
         return
     total, available = memory
     said = f"{available / _GIB:.0f} of {total / _GIB:.0f} GiB available"
     scarce = available < _GIB
-    yield Finding(
-        "memory",
+    yield of.finding(
         Verdict.WARNING if scarce else Verdict.PASS,
         said,
-        facts.node,
         remedy="stop what uses it: ps aux --sort=-rss | head" if scarce else "",
     )
 
@@ -158,7 +143,7 @@ def _memory(facts: NodeFacts) -> Iterator[Finding]:
 def disk_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     """Free space of every path that needs some."""
     if isinstance(facts.disks, Unread):
-        yield unknown("disk", facts.disks, facts.node)
+        yield not_read(Subject("disk", facts.node), facts.disks)
         return
     for disk in facts.disks:
         yield _disk(facts.node, disk)
@@ -187,69 +172,61 @@ def _disk(node: str, disk: Disk) -> Finding:
 
 def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     program = scope.runtime.program
+    of = Subject("runtime", facts.node)
     if isinstance(facts.runtime, Unread):
         if facts.runtime.reason in ("empty", "not-understood", "not-asked"):
-            yield unknown("runtime", facts.runtime, facts.node)
+            yield not_read(of, facts.runtime)
             return
-        yield Finding(
-            "runtime",
+        yield of.finding(
             Verdict.WARNING if scope.image else Verdict.NOTE,
             f"{program} does not answer: {facts.runtime.text}",
-            facts.node,
             evidence=facts.runtime.quote,
             remedy=scope.runtime.down,
         )
         return
-    yield Finding("runtime", Verdict.PASS, f"{program} {facts.runtime}", facts.node)
+    yield of.passes(f"{program} {facts.runtime}")
     if not scope.image:
         return
+    of_image = Subject("image", facts.node)
     if isinstance(facts.image, Unread):
-        yield unknown("image", facts.image, facts.node)
+        yield not_read(of_image, facts.image)
     elif facts.image is None:
         image = shlex.quote(scope.image)
-        yield Finding(
-            "image",
-            Verdict.NOTE,
+        yield of_image.note(
             f"{scope.image} is not there yet; deploy needs it",
-            facts.node,
             remedy=f"{program} pull {image}; or, without a network, bring it from a machine that has it: "
             f"{program} save {image} | ssh {scope.node(facts.node).address or facts.node} {program} load",
         )
     else:
-        yield Finding("image", Verdict.PASS, facts.image, facts.node)
+        yield of_image.passes(facts.image)
 
 
 def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     node, paths = facts.node, facts.paths
+    of = Subject("mount", node)
     if isinstance(paths, Unread):
-        yield unknown("mount", paths, node)
+        yield not_read(of, paths)
         return
     # hccn.conf has a check of its own, and the root info is better absent.
     wanted = [path for path in scope.node(node).paths if path not in (CONF, ROOT_INFO)]
     absent = [path for path in wanted if paths.get(path) is False]
     untold = [path for path in wanted if path not in paths]
     for path in untold:
-        text = f"not judged: {path} cannot be looked at"
-        yield Finding("mount", Verdict.UNKNOWN, text, node, remedy=f"ls -ld {path}; dmesg | tail")
+        yield of.unknown(f"not judged: {path} cannot be looked at", remedy=f"ls -ld {path}; dmesg | tail")
     for path in absent:
         device = path.startswith("/dev/")
-        yield Finding(
-            "mount",
+        yield of.finding(
             Verdict.FAILURE if device else Verdict.WARNING,
             f"{path} is not there, and the container is given it",
-            node,
             remedy="install the driver again, which makes the device files"
             if device
             else f"install what it belongs to; {scope.runtime.absent_mount}",
         )
     if wanted and not absent and not untold:
-        yield Finding("mount", Verdict.PASS, f"all {len(wanted)} are there", node)
+        yield of.passes(f"all {len(wanted)} are there")
     if paths.get(ROOT_INFO) and facts.generation != "950":
-        yield Finding(
-            "root-info",
-            Verdict.WARNING,
+        yield Subject("root-info", node).warning(
             f"{ROOT_INFO} is there: ascend-docker-runtime mounts it, and a stale one ends a start (EI0014)",
-            node,
             remedy=f"if nothing of yours made it: mv {ROOT_INFO} {ROOT_INFO}.old",
         )
 
@@ -257,16 +234,12 @@ def _paths(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
 def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     if not scope.multi_node:
         return
+    of = Subject("firewall", facts.node)
     if isinstance(facts.firewall, Unread):
-        yield Finding("firewall", Verdict.NOTE, f"not judged: {facts.firewall.text}", facts.node)
+        yield of.note(f"not judged: {facts.firewall.text}")
     elif facts.firewall:
         ports = ", ".join(map(str, {**scope.ports, **scope.shared_ports}.values()))
-        yield Finding(
-            "firewall",
-            Verdict.NOTE,
-            f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}",
-            facts.node,
-        )
+        yield of.note(f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}")
 
 
 def _amount(count: int) -> str:

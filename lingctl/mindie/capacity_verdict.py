@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.engine.capacity import BLOCK_TOKENS, Estimate, Load
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.capacity import estimate, smallest_fit
@@ -34,19 +34,16 @@ def usual_load(ranks: int) -> Load:
 
 def judge(shape: Shape, found: Estimate, load: Load) -> Finding:
     """The verdict on an estimate; "does not fit" says by how much and what would."""
+    of = Subject("capacity")
     if load.sequence > found.window:
-        return Finding(
-            "capacity",
-            Verdict.FAILURE,
+        return of.failure(
             f"sequences of {load.sequence} tokens are beyond the model's native window, {found.window}; "
             "MindIE does not extend it (no YaRN for this model)",
             evidence=found.sum_in_words,
             remedy=f"set serving.max_seq_len to at most {found.window}",
         )
     if found.fits:
-        return Finding(
-            "capacity",
-            Verdict.PASS,
+        return of.passes(
             f"it fits {_cards(found.ranks)}: {found.token_budget} tokens of KV cache, "
             f"{found.requests} requests of {found.needed_tokens} tokens at the same time",
             evidence=found.sum_in_words,
@@ -60,13 +57,7 @@ def judge(shape: Shape, found: Estimate, load: Load) -> Finding:
             f"one request of {found.needed_tokens} tokens needs {found.needed_blocks} blocks, "
             f"{found.blocks} fit: MindIE would refuse to start"
         )
-    return Finding(
-        "capacity",
-        Verdict.FAILURE,
-        what,
-        evidence=found.sum_in_words,
-        remedy="; ".join(_remedies(shape, found, load)),
-    )
+    return of.failure(what, evidence=found.sum_in_words, remedy="; ".join(_remedies(shape, found, load)))
 
 
 def _cards(number: int) -> str:

@@ -18,44 +18,27 @@ _SITE = "/usr/local/lib/python3.11/site-packages"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one MindIE version wants.
+    """What one MindIE version wants."""
 
-    Attributes:
-        version: as in hosts.yaml.
-        templates: folder below ``templates/`` with its config.json.j2.
-        checked_against: what this profile's facts rest on.
-        image: container image.
-        atb_llm: folder of the Python package that the overlay is added to.
-        set_env: vendor scripts to source, in order.
-        directory: where the daemon is started.
-        daemon: the words that start it; ``{config}`` stands for the rendered config.json.
-        installed_config: where config.json has to be copied, or empty if it is passed by path.
-        rank_table_variable: the name that this version reads the rank table's path from.
-        world_size: whether ``worldSize`` counts the ranks of all nodes or of one.
-        log_places: where it writes logs, in the container.
-        home: install folder of the server, which relative paths in config.json start from.
-        certificate_mode: highest mode of certificates that it takes; keys are always 0600.
-        driver: the oldest line of drivers (HDK) that it works with.
-        libraries: folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there.
-    """
-
-    version: str
-    templates: str
-    checked_against: str
-    image: str
-    atb_llm: str
-    set_env: tuple[str, ...]
-    directory: str
-    daemon: tuple[str, ...]
-    installed_config: str
+    version: str  # as in hosts.yaml
+    templates: str  # folder below ``templates/`` with its config.json.j2
+    checked_against: str  # what this profile's facts rest on
+    image: str  # container image
+    atb_llm: str  # folder of the Python package that the overlay is added to
+    set_env: tuple[str, ...]  # vendor scripts to source, in order
+    directory: str  # where the daemon is started
+    daemon: tuple[str, ...]  # the words that start it; ``{config}`` stands for the rendered config.json
+    installed_config: str  # where config.json has to be copied, or empty if it is passed by path
+    # the name that this version reads the rank table's path from
     rank_table_variable: Literal["RANKTABLEFILE", "RANK_TABLE_FILE"]
-    world_size: Literal["all", "node"]
-    log_places: tuple[str, ...]
-    home: str = _SERVICE
+    world_size: Literal["all", "node"]  # whether ``worldSize`` counts the ranks of all nodes or of one
+    log_places: tuple[str, ...]  # where it writes logs, in the container
+    home: str = _SERVICE  # install folder of the server, which relative paths in config.json start from
     # "400 or 600" in the documents of 1.0.0 to 2.3; 3.0.0's code allows 0640.
-    certificate_mode: int = 0o600
+    certificate_mode: int = 0o600  # highest mode of certificates that it takes; keys are always 0600
     # 1.0.0 comes with CANN 8.0.0, for HDK 24.1.0 (the Ling README); msprechecker wants 24.1 for later ones.
-    driver: str = "24.1"
+    driver: str = "24.1"  # the oldest line of drivers (HDK) that it works with
+    # folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there
     libraries: tuple[str, ...] = ()
 
     @property

@@ -8,81 +8,37 @@ from pathlib import PurePosixPath
 from lingctl.inventory.cluster import Cluster
 
 
+class _Below:
+    """A path below the root of a layout, as text."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, layout: Layout, kind: type[Layout]) -> str:
+        return str(layout.root / self._path)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Paths below ``/var/lib/lingctl/<cluster>``."""
 
     root: PurePosixPath
 
-    @property
-    def release(self) -> str:
-        """Folder of the rendered files."""
-        return str(self.root / "release")
-
-    @property
-    def environment(self) -> str:
-        """Variables of the daemon."""
-        return str(self.root / "release" / "environment.sh")
-
-    @property
-    def start(self) -> str:
-        """Script that runs the daemon."""
-        return str(self.root / "release" / "start.sh")
-
-    @property
-    def overlay(self) -> str:
-        """Folder of what is added to the engine's own code."""
-        return str(self.root / "overlay" / "bailing_moe")
-
-    @property
-    def run(self) -> str:
-        """Folder of what the running daemon leaves."""
-        return str(self.root / "run")
-
-    @property
-    def console(self) -> str:
-        """What the daemon printed."""
-        return str(self.root / "run" / "console.log")
-
-    @property
-    def pid(self) -> str:
-        """The daemon's process id, in the container."""
-        return str(self.root / "run" / "daemon.pid")
-
-    @property
-    def exit_status(self) -> str:
-        """How the daemon ended."""
-        return str(self.root / "run" / "daemon.exit")
-
-    @property
-    def started(self) -> str:
-        """Digest of the release that the daemon was started with, and when its process started."""
-        return str(self.root / "run" / "started")
-
-    @property
-    def last_started(self) -> str:
-        """What ``started`` was before the daemon was stopped on request."""
-        return str(self.root / "run" / "last-started")
-
-    @property
-    def audit(self) -> str:
-        """One line for every change; see ``release.journal``."""
-        return str(self.root / "audit.log")
-
-    @property
-    def releases(self) -> str:
-        """Folder of the recorded releases."""
-        return str(self.root / "releases")
-
-    @property
-    def jobs(self) -> str:
-        """Folder of long steps that outlive the connection."""
-        return str(self.root / "jobs")
-
-    @property
-    def program(self) -> str:
-        """lingctl's node program."""
-        return str(self.root / "node.pyz")
+    release = _Below("release")  # folder of the rendered files
+    environment = _Below("release/environment.sh")  # variables of the daemon
+    start = _Below("release/start.sh")  # script that runs the daemon
+    overlay = _Below("overlay/bailing_moe")  # folder of what is added to the engine's own code
+    run = _Below("run")  # folder of what the running daemon leaves
+    console = _Below("run/console.log")  # what the daemon printed
+    pid = _Below("run/daemon.pid")  # the daemon's process id, in the container
+    exit_status = _Below("run/daemon.exit")  # how the daemon ended
+    # digest of the release that the daemon was started with, and when its process started
+    started = _Below("run/started")
+    last_started = _Below("run/last-started")  # what ``started`` was before the daemon was stopped on request
+    audit = _Below("audit.log")  # one line for every change; see ``release.journal``
+    releases = _Below("releases")  # folder of the recorded releases
+    jobs = _Below("jobs")  # folder of long steps that outlive the connection
+    program = _Below("node.pyz")  # lingctl's node program
 
 
 def layout_of(cluster: Cluster) -> Layout:

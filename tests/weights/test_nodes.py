@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from lingctl.release.journal import read_journal, unfinished
-from tests.hub_server import Fault, Hub
+from tests.hub_server import Fault, Hub, serve
 
 from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
+from .private_authority import COMMON_NAME, make_authority
 from .ssh_nodes import MODELS, SshNode, SshNodes, running, why_not
 
 _subnets = count(70 + os.getpid() % 50)
@@ -123,6 +124,23 @@ def test_the_only_node_with_a_way_out_fetches_for_all(lingctl: Lingctl, hub: Hub
     assert ran.status == 0, ran.stderr
     _all_right(pair)
     assert hub.served[LARGE] == len(contents()[LARGE])
+
+
+def test_the_authority_of_hosts_yaml_counts_on_the_nodes(
+    lingctl: Lingctl, pair: SshNodes, tmp_path: Path
+) -> None:
+    authority, tls = make_authority(tmp_path)
+    with serve(Hub(files={REPOSITORY: contents()}), tls=tls) as private:
+        lingctl.environment["MODELSCOPE_ENDPOINT"] = private.url
+        lingctl.environment["MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS"] = "1"
+        refused = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--json")
+        assert (refused.status, refused.document["code"]) == (1, "hub-certificate")
+        assert COMMON_NAME in refused.document["what"]
+        with Path(pair.hosts).open("a") as hosts:
+            hosts.write(f"hub:\n  ca: {authority}\n")
+        ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--json")
+        assert ran.status == 0, ran.stderr
+    _all_right(pair)
 
 
 def test_it_outlives_lingctl_and_a_second_run_follows_it(lingctl: Lingctl, hub: Hub, pair: SshNodes) -> None:

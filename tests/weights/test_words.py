@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from pathlib import Path
 
@@ -10,14 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingctl.cli.weights.download import download as verb
 from lingctl.errors import ConfigurationError, UsageError
+from lingctl.flows.weights import download as flow
+from lingctl.flows.weights.authorities import authorities_text
+from lingctl.flows.weights.fetched import Fetched
+from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.settings import hub_settings
 from lingctl.flows.weights.wanted import wanted_model, weights_source
 from lingctl.node.fetch.check import check
+from lingctl.node.fetch.hubs.causes import without_logins
+from lingctl.node.fetch.hubs.certificate import issuer
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream, load, parse
 from lingctl.node.trouble import Trouble
+
+from .private_authority import make_authority
 
 SHA = "ab" * 32
 
@@ -46,14 +56,14 @@ def test_names_of_sources(tmp_path: Path) -> None:
 
 def test_settings_come_from_options_else_from_the_hubs_own_variables() -> None:
     environment = {"MODELSCOPE_DOMAIN": "mirror.example", "MODELSCOPE_API_TOKEN": "secret"}
-    settings = hub_settings("modelscope", "", "", environment)
+    settings = hub_settings("modelscope", environment)
     assert (settings.endpoint, settings.token) == ("https://mirror.example", "secret")
-    assert hub_settings("modelscope", "http://a:1/", "", environment).endpoint == "http://a:1"
-    assert hub_settings("huggingface", "", "", environment).token == ""
+    assert hub_settings("modelscope", environment, endpoint="http://a:1/").endpoint == "http://a:1"
+    assert hub_settings("huggingface", environment).token == ""
     assert "secret" not in repr(settings)
     for proxy in ("proxy:3128", "http://", "http://h:99999", "ftp://h"):
         with pytest.raises(UsageError) as caught:
-            hub_settings("modelscope", "", proxy, {})
+            hub_settings("modelscope", {}, proxy=proxy)
         assert "secret" not in str(caught.value)
 
 
@@ -140,3 +150,75 @@ def test_staged_parts_count_as_here(tmp_path: Path) -> None:
     file = ListedFile("a", 100, SHA)
     assert place.staged_bytes(file) == 17
     assert place.space_needed((file,)) == 83
+
+
+def _who_fetches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, DownloadOptions]]:
+    asked: list[tuple[str, DownloadOptions]] = []
+
+    def fetch(where: str, options: DownloadOptions) -> Fetched:
+        asked.append((where, options))
+        return Fetched(options.folder, 1, 1, 1, 1, (), (), "ab", "cd", 1.0)
+
+    monkeypatch.setattr(flow, "download_here", lambda options, _: fetch("here", options))
+    monkeypatch.setattr(
+        flow,
+        "download_everywhere",
+        lambda cluster, options, *_, **__: {name: fetch(name, options) for name in cluster.node_names},
+    )
+    return asked
+
+
+def test_hosts_yaml_of_the_folder_counts_as_for_every_other_verb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = _who_fetches(monkeypatch)
+    authority, _ = make_authority(tmp_path)
+    verb("Ling-lite")
+    hosts = f"name: demo\nmodel: Ling-lite\nnodes:\n  - address: 127.0.0.1\nhub:\n  ca: {authority.name}\n"
+    Path("hosts.yaml").write_text(hosts)
+    verb("Ling-lite")
+    assert "onto 127.0.0.1: /root/models/Ling_lite" in capsys.readouterr().err
+    verb("Ling-lite", here=True)
+    assert [(where, options.folder) for where, options in asked] == [
+        ("here", "Ling_lite"),
+        ("127.0.0.1", "/root/models/Ling_lite"),
+        ("here", "Ling_lite"),
+    ]
+    # The authorities of hosts.yaml count for both.
+    pem = authority.read_text().strip()
+    assert [options.settings.ca for _, options in asked] == ["", pem, pem]
+    with pytest.raises(UsageError) as caught:
+        verb("Ling-lite", to="./here")
+    assert "--here" in caught.value.remedy
+
+
+def test_files_of_authorities_may_be_pem_or_der_and_what_is_none_is_named(tmp_path: Path) -> None:
+    authority, _ = make_authority(tmp_path)
+    pem = authority.read_text()
+    binary = tmp_path / "authority.cer"
+    binary.write_bytes(ssl.PEM_cert_to_DER_cert(pem))
+    for path in (authority, binary):
+        text = authorities_text([str(path)])
+        assert ssl.PEM_cert_to_DER_cert(text) == binary.read_bytes()
+    broken = tmp_path / "broken.pem"
+    for content in (b"", b"<html>", b"\x30\x03abc", pem[:200].encode() + b"\n-----END CERTIFICATE-----\n"):
+        broken.write_bytes(content)
+        with pytest.raises(ConfigurationError) as caught:
+            authorities_text([str(broken)])
+        assert caught.value.code == "hub-ca-file"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        authorities_text([str(tmp_path / "nothing")])
+
+
+@given(st.binary(max_size=400))
+def test_no_certificate_makes_the_reader_of_issuers_fall_over(content: bytes) -> None:
+    assert isinstance(issuer(content), str)
+
+
+def test_what_is_told_of_a_failure_holds_no_login() -> None:
+    for text in ("http://user:pass@proxy:1/", "x://a:b@c", "HTTPS_PROXY=https://someone:pass@host"):
+        assert "pass" not in without_logins(text, [])
+        assert ":b@" not in without_logins(text, [])
+    assert without_logins("token abc in it", ["abc"]) == "token *** in it"
+    assert without_logins("http://host/path@1", []) == "http://host/path@1"

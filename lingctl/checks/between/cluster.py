@@ -22,7 +22,7 @@ from lingctl.checks.between.same_files import same_file_findings
 from lingctl.checks.cards.super_pod import pod_findings
 from lingctl.checks.remedies import clauses, set_address, set_mtu, set_tls
 from lingctl.checks.scope import Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 
 def cluster_findings(facts: Mapping[str, NodeFacts], scope: Scope) -> Iterator[Finding]:
@@ -255,12 +255,13 @@ def _equal_on_nodes(nodes: Sequence[NodeFacts], scope: Scope) -> Iterator[Findin
 def _hostnames(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     names = Counter(facts.hostname for facts in nodes if isinstance(facts.hostname, str))
     for facts in nodes:
+        of = Subject("hostname", facts.node)
         if isinstance(facts.hostname, Unread):
-            yield Finding("hostname", Verdict.NOTE, f"not judged: {facts.hostname.text}", facts.node)
+            yield of.note(f"not judged: {facts.hostname.text}")
         elif names[facts.hostname] > 1:
             text = f"the host name {facts.hostname} is another node's too"
             remedy = f"hostnamectl set-hostname {shlex.quote(facts.node)}"
-            yield Finding("hostname", Verdict.WARNING, text, facts.node, remedy=remedy)
+            yield of.warning(text, remedy=remedy)
 
 
 def _cards(

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.hccn import DeviceAddress, is_address
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.roce import not_read
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import set_address
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject
 
 # hccn_tool refuses these as addresses of a card: the cards' inner network uses them.
 _RESERVED = {
@@ -27,25 +27,18 @@ _RESERVED = {
 def judge_address(node: str, card: CardFacts, generation: str, around: Surroundings) -> Finding:
     """Address and mask of the card."""
     n, address = card.card, card.address
+    of = Subject("ip", node, n)
     if isinstance(address, Unread):
-        return unknown("ip", address, node, n)
+        return not_read(of, address)
     written = around.written.get((node, n), {})
     seen = "" if address is None else f"{address.address} netmask {address.netmask}"
     wrong = "no address is set" if address is None else _wrong_address(address, generation)
     if wrong:
-        return Finding(
-            "ip",
-            Verdict.FAILURE,
-            wrong,
-            node,
-            n,
-            evidence=seen,
-            remedy=_set_address(n, address, written, generation),
-        )
+        return of.failure(wrong, evidence=seen, remedy=_set_address(n, address, written, generation))
     if address is not None and not generation and (reserved := _reserved_somewhere(address)):
         text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
-        return Finding("ip", Verdict.UNKNOWN, f"{text}is not known", node, n, evidence=seen)
-    return Finding("ip", Verdict.PASS, seen, node, n)
+        return of.unknown(f"{text}is not known", evidence=seen)
+    return of.passes(seen)
 
 
 def _set_address(

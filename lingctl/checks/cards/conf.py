@@ -14,7 +14,7 @@ from lingctl.ascend.hccn import DeviceAddress, Gateway, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import UNSET
 from lingctl.checks.remedies import clauses, restore, settings
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 
 def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[Finding]:
@@ -24,28 +24,24 @@ def conf_findings(node: str, card: CardFacts, conf: Conf | Unread) -> Iterator[F
         return
     written = conf.get(n, {})
     live = _live(card)
+    of = Subject("hccn-conf", node, n)
     if not written:
         if live:
             text = "/etc/hccn.conf has nothing for this card: its settings are lost at the next reboot"
-            yield Finding(
-                "hccn-conf", Verdict.WARNING, text, node, n, remedy=clauses(*settings(n, live, live))
-            )
+            yield of.warning(text, remedy=clauses(*settings(n, live, live)))
         return
     differ = {key: value for key, value in live.items() if written.get(key, value) != value}
     lost = {key for key in ("address", "netmask") if key in live and key not in written}
     for key, value in differ.items():
-        yield Finding(
-            "hccn-conf",
+        yield of.finding(
             Verdict.FAILURE if key in ("address", "netmask") else Verdict.WARNING,
             f"{key} is {value} on the card, but {written[key]} in /etc/hccn.conf",
-            node,
-            n,
             evidence=f"{key}_{n}={written[key]}",
             remedy=_either(card, live, key),
         )
     if lost:
         text = f"/etc/hccn.conf lacks {' and '.join(sorted(lost))}: lost at the next reboot"
-        yield Finding("hccn-conf", Verdict.WARNING, text, node, n, remedy=clauses(*settings(n, live, lost)))
+        yield of.warning(text, remedy=clauses(*settings(n, live, lost)))
     if not differ and not lost:
         yield _alike(node, card)
 
@@ -67,10 +63,10 @@ def _alike(node: str, card: CardFacts) -> Finding:
     """Nothing differs of what is known; it passes only where everything that matters is."""
     known = {"address": card.address, "gateway": card.gateway, "netdetect": card.netdetect, "TLS": card.tls}
     silent = [name for name, value in known.items() if isinstance(value, Unread)]
+    of = Subject("hccn-conf", node, card.card)
     if silent:
-        text = f"not judged: the card does not tell its {', '.join(silent)}"
-        return Finding("hccn-conf", Verdict.NOTE, text, node, card.card)
-    return Finding("hccn-conf", Verdict.PASS, "as live", node, card.card)
+        return of.note(f"not judged: the card does not tell its {', '.join(silent)}")
+    return of.passes("as live")
 
 
 def _live(card: CardFacts) -> dict[str, str]:

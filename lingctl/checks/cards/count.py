@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 _TOOL_REMEDIES = {
     "no-tool": "see whether it is there: ls -l /usr/local/Ascend/driver/tools/hccn_tool; "
@@ -30,19 +30,18 @@ def judge_tool(facts: NodeFacts) -> Finding:
     links = [card.link for card in facts.cards.values()]
     refused = [link for link in links if isinstance(link, Unread)]
     reasons = {link.reason for link in refused}
+    of = Subject("hccn-tool", facts.node)
     if not links:
-        return Finding("hccn-tool", Verdict.NOTE, "not judged: no card to ask about", facts.node)
+        return of.note("not judged: no card to ask about")
     if len(refused) < len(links):
-        return Finding("hccn-tool", Verdict.PASS, "answers", facts.node)
+        return of.passes("answers")
     if not reasons <= set(_TOOL_REMEDIES):
-        return Finding("hccn-tool", Verdict.NOTE, "not judged: no card answers it", facts.node)
+        return of.note("not judged: no card answers it")
     first = refused[0]
     verdict = Verdict.FAILURE if first.reason in ("no-tool", "no-library") else Verdict.UNKNOWN
-    return Finding(
-        "hccn-tool",
+    return of.finding(
         verdict,
         f"hccn_tool gives no answer for any card: {first.text}",
-        facts.node,
         evidence=first.quote,
         remedy=_TOOL_REMEDIES[first.reason],
     )
@@ -58,42 +57,29 @@ def answers(card: CardFacts) -> bool:
 def judge_card(facts: NodeFacts, card: CardFacts) -> Finding:
     """Whether one card answers."""
     node, link = facts.node, card.link
+    of = Subject("card", node, card.card)
     if isinstance(link, Unread) and link.reason == "no-device":
-        return Finding(
-            "card",
-            Verdict.FAILURE,
+        return of.failure(
             "the driver knows no such card: it is not there, or has dropped off the bus",
-            node,
-            card.card,
             evidence=link.quote,
             remedy="compare: ls /dev/davinci*; npu-smi info -m; lspci -d '19e5:'; then reset the card or "
             "power-cycle the node",
         )
     if isinstance(link, Unread) and link.reason == "timed-out":
-        return Finding(
-            "card",
-            Verdict.FAILURE,
+        return of.failure(
             "does not answer: the card is not ready or not healthy, and would block for minutes",
-            node,
-            card.card,
             evidence=link.quote or f"hccn_tool -i {card.card} -link -g: {link.text}",
             remedy=_reset(facts, card.card),
         )
     if isinstance(link, Unread) and not answers(card):
-        return Finding(
-            "card",
-            Verdict.UNKNOWN,
+        return of.unknown(
             link.text,
-            node,
-            card.card,
             evidence=link.quote,
             remedy="another program may be using hccn_tool: wait for it, then check again",
         )
     if isinstance(link, Unread):
-        return Finding(
-            "card", Verdict.NOTE, "is asked; the answer about its link is no answer", node, card.card
-        )
-    return Finding("card", Verdict.PASS, "answers", node, card.card)
+        return of.note("is asked; the answer about its link is no answer")
+    return of.passes("answers")
 
 
 def _reset(facts: NodeFacts, card: int) -> str:
@@ -110,26 +96,20 @@ def _reset(facts: NodeFacts, card: int) -> str:
 def count_findings(facts: NodeFacts) -> Iterator[Finding]:
     """The number of cards by /dev, by PCI and by npu-smi; a difference is a card that has dropped."""
     node = facts.node
+    of = Subject("card-count", node)
     if isinstance(facts.dev, Unread):
-        yield Finding("card-count", Verdict.UNKNOWN, facts.dev.text, node, evidence=facts.dev.quote)
+        yield of.unknown(facts.dev.text, evidence=facts.dev.quote)
         return
     if not facts.dev:
-        yield Finding(
-            "card-count",
-            Verdict.FAILURE,
+        yield of.failure(
             "there is no NPU card: /dev has no davinci device",
-            node,
             remedy="install the driver; see whether the server has cards at all: lspci -d '19e5:'",
         )
         return
     for card in facts.cards:
         if card not in facts.dev:
-            yield Finding(
-                "card-count",
-                Verdict.FAILURE,
+            yield Subject("card-count", node, card).failure(
                 f"/dev/davinci{card} is not there",
-                node,
-                card,
                 evidence=f"cards in /dev: {_ids(facts.dev)}",
                 remedy="name only cards that exist (devices: in hosts.yaml); or find out why this one has "
                 "dropped: dmesg | grep -i davinci",
@@ -144,22 +124,19 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
         why = why or f"the PCI bus: {facts.pci.text}"
     said = ", ".join(f"{source}: {count}" for source, count in counts.items())
     if len(set(counts.values())) > 1:
-        yield Finding(
-            "card-count",
-            Verdict.FAILURE,
+        yield of.failure(
             "the number of cards differs by where it is counted: a card has dropped",
-            node,
             evidence=said,
             remedy="find the missing one: lspci -d '19e5:'; npu-smi info -m; then reset it or power-cycle "
             "the node",
         )
     elif why:
         evidence = "\n".join(part for part in (said, quoted) if part)
-        yield Finding("card-count", Verdict.UNKNOWN, f"not judged: {why}", node, evidence=evidence)
+        yield of.unknown(f"not judged: {why}", evidence=evidence)
     elif len(counts) == 1:
-        yield Finding("card-count", Verdict.NOTE, f"counted by /dev alone: {len(facts.dev)}", node)
+        yield of.note(f"counted by /dev alone: {len(facts.dev)}")
     else:
-        yield Finding("card-count", Verdict.PASS, said, node)
+        yield of.passes(said)
 
 
 def _by_tool(facts: NodeFacts) -> tuple[int | None, str, str]:

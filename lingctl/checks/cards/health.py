@@ -11,9 +11,9 @@ from lingctl.ascend.card_rows import CardRows
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.roce import not_read
 from lingctl.checks.scope import Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 # An idle A2 card of 64 GB shows 2.7 to 3.4 GB in use, by the driver itself (users' reports).
 _IDLE_SHARE = 0.15
@@ -23,11 +23,11 @@ def card_health_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     """What npu-smi says of the cards' health and memory."""
     node, table = facts.node, facts.npus
     if isinstance(table, Unread):
+        of = Subject("npu-health", node)
         if table.reason == "no-tool":
-            text = "not judged: npu-smi is not there"
-            yield Finding("npu-health", Verdict.UNKNOWN, text, node, remedy="install the driver's tools")
+            yield of.unknown("not judged: npu-smi is not there", remedy="install the driver's tools")
         else:
-            yield unknown("npu-health", table, node)
+            yield not_read(of, table)
         return
     there = set(facts.cards) if isinstance(facts.dev, Unread) else set(facts.dev) & set(facts.cards)
     rows = facts.rows
@@ -36,12 +36,8 @@ def card_health_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
         chip = rows.chips.get(card)
         if chip is None:
             cut = "" if table.whole or card not in rows.places else ", or its table was cut"
-            yield Finding(
-                "npu-health",
-                Verdict.UNKNOWN,
+            yield Subject("npu-health", node, card).unknown(
                 f"not judged: {rows.why(card)}{cut}",
-                node,
-                card,
                 evidence=rows.evidence,
                 remedy="npu-smi info; npu-smi info -m",
             )
@@ -80,18 +76,16 @@ def _health(node: str, card: int, chip: Chip) -> Finding:
 def _hbm(facts: NodeFacts, scope: Scope, table: NpuTable, card: int, chip: Chip) -> Finding:
     used, total = chip.hbm_used_mb or 0, chip.hbm_total_mb or 1
     said = f"{used} of {total} MB in use"
+    of = Subject("hbm", facts.node, card)
     if used <= _IDLE_SHARE * total:
-        return Finding("hbm", Verdict.PASS, said, facts.node, card)
+        return of.passes(said)
     own = own_service(facts, scope)
     if own:
-        return Finding("hbm", Verdict.PASS, f"{said}, by this cluster's service", facts.node, card)
+        return of.passes(f"{said}, by this cluster's service")
     holders = [p for p in table.processes if (p.npu, p.chip) == (chip.npu, chip.chip)]
-    return Finding(
-        "hbm",
+    return of.finding(
         Verdict.UNKNOWN if own is None else Verdict.WARNING,
         f"{said}, and {'it is not known whether by' if own is None else 'not by'} this cluster's service",
-        facts.node,
-        card,
         evidence="\n".join(f"{p.name} (pid {p.pid}): {p.memory_mb} MB" for p in holders),
         remedy="see what uses the card: npu-smi info; then stop it",
     )

@@ -13,7 +13,7 @@ from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 UNSET = "0.0.0.0"  # noqa: S104  (how hccn_tool prints "none", not a bind)
 _HEALTH_WORDS = {
@@ -26,24 +26,12 @@ _HEALTH_WORDS = {
 }
 
 
-def unknown(
-    check: str, what: Unread, node: str, card: int | None = None, *, optional: bool = False
-) -> Finding:
-    """The finding for an answer that gives no fact.
-
-    Args:
-        optional: whether a driver or product may well lack this query.
-    """
-    absent = optional and what.reason in ("unsupported", "denied", "no-tool")
-    return Finding(
-        check,
-        Verdict.NOTE if absent else Verdict.UNKNOWN,
-        f"not judged: {what.text}",
-        node,
-        card,
-        evidence=what.quote,
-        remedy="" if absent else "ask again by hand, and if the answer is good, please report its text",
-    )
+def not_read(of: Subject, what: Unread, *, optional: bool = False) -> Finding:
+    """The finding for an answer that gives no fact; ``optional``: a driver or product may lack the query."""
+    if optional and what.reason in ("unsupported", "denied", "no-tool"):
+        return of.note(f"not judged: {what.text}", evidence=what.quote)
+    remedy = "ask again by hand, and if the answer is good, please report its text"
+    return of.unknown(f"not judged: {what.text}", evidence=what.quote, remedy=remedy)
 
 
 def without_roce(generation: str, card: CardFacts) -> bool:
@@ -54,16 +42,13 @@ def without_roce(generation: str, card: CardFacts) -> bool:
 def judge_link(node: str, card: CardFacts) -> Finding:
     """The port's carrier."""
     n = card.card
+    of = Subject("link", node, n)
     if isinstance(card.link, Unread):
-        return unknown("link", card.link, node, n)
+        return not_read(of, card.link)
     if card.link == "UP":
-        return Finding("link", Verdict.PASS, "up", node, n)
-    return Finding(
-        "link",
-        Verdict.FAILURE,
+        return of.passes("up")
+    return of.failure(
         "the port is down",
-        node,
-        n,
         evidence=f"hccn_tool -i {n} -link -g: link status: DOWN",
         remedy=clauses(
             tool(n, "-link -s up"),
@@ -78,34 +63,25 @@ def judge_link(node: str, card: CardFacts) -> Finding:
 def judge_tls(node: str, card: CardFacts) -> Finding:
     """The TLS switch of one card; whether all agree is judged over the cluster."""
     tls = card.tls
+    of = Subject("tls", node, card.card)
     if isinstance(tls, Unread):
-        return unknown("tls", tls, node, card.card)
+        return not_read(of, tls)
     fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
     if tls.effective and tls.expired is None:
         return _untold_certificates(node, card.card, tls)
     if tls.effective and tls.expired:
-        return Finding(
-            "tls",
-            Verdict.FAILURE,
-            "TLS is on and a certificate has expired",
-            node,
-            card.card,
-            remedy=fix,
-        )
+        return of.failure("TLS is on and a certificate has expired", remedy=fix)
     verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
-    return Finding("tls", verdict, _tls_words(tls), node, card.card)
+    return of.finding(verdict, _tls_words(tls))
 
 
 def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
     """TLS is on, and it is not known whether its certificates are valid. Drivers that name no
     ``preconfigured`` field do not tell; the others do."""
     older = tls.preset is None and bool(tls.issuers)
-    return Finding(
-        "tls",
+    return Subject("tls", node, card).finding(
         Verdict.NOTE if older else Verdict.UNKNOWN,
         "on; not judged: the answer does not tell whether its certificates are valid",
-        node,
-        card,
         remedy=f"compare each end_time with the date: {tool(card, '-tls -g')}",
     )
 
@@ -113,37 +89,28 @@ def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
 def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
     """What the card's own probe to its netdetect address says. It says nothing about other servers."""
     state, n = card.net_health, card.card
+    of = Subject("net-health", node, n)
     if isinstance(state, Unread):
-        return unknown("net-health", state, node, n)
+        return not_read(of, state)
     seen = f"hccn_tool -i {n} -net_health -g: net health status: {state}"
     if state == "Success":
-        return Finding("net-health", Verdict.PASS, "its netdetect address replies", node, n)
+        return of.passes("its netdetect address replies")
     if card.netdetect == UNSET:
-        return Finding(
-            "net-health", Verdict.NOTE, "not judged: no netdetect address is set", node, n, evidence=seen
-        )
+        return of.note("not judged: no netdetect address is set", evidence=seen)
     if card.link == "DOWN" or card.address is None:
         why = "the link is down" if card.link == "DOWN" else "no address is set"
-        return Finding("net-health", Verdict.NOTE, f"{state}, because {why}", node, n, evidence=seen)
+        return of.note(f"{state}, because {why}", evidence=seen)
     if state in ("Init", "Detect ip set"):
-        return Finding(
-            "net-health",
-            Verdict.WARNING,
+        return of.warning(
             f"still {state!r} after several looks: the probe has not begun",
-            node,
-            n,
             evidence=seen,
             remedy=_set_netdetect(node, card, around),
         )
     if state == "Unknown":
-        return Finding("net-health", Verdict.UNKNOWN, "the tool does not know", node, n, evidence=seen)
+        return of.unknown("the tool does not know", evidence=seen)
     asked = card.netdetect if isinstance(card.netdetect, str) else "not readable"
-    return Finding(
-        "net-health",
-        Verdict.FAILURE,
+    return of.failure(
         f"{state}: {_HEALTH_WORDS[state]}",
-        node,
-        n,
         evidence=f"{seen}\nnetdetect: {asked}",
         remedy=clauses(
             f"if the target is wrong, {_set_netdetect(node, card, around)}",
@@ -164,26 +131,18 @@ def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding
     """The target of the card's own probe."""
     target, n = card.netdetect, card.card
     fix = _set_netdetect(node, card, around)
+    of = Subject("netdetect", node, n)
     if isinstance(target, Unread):
-        return unknown("netdetect", target, node, n)
+        return not_read(of, target)
     if target == UNSET:
-        return Finding(
-            "netdetect", Verdict.WARNING, "none is set, so net_health means nothing", node, n, remedy=fix
-        )
+        return of.warning("none is set, so net_health means nothing", remedy=fix)
     gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
     network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if target == gateway or (network is not None and ipaddress.ip_address(target) in network):
-        return Finding("netdetect", Verdict.PASS, target, node, n)
+        return of.passes(target)
     if network is None:
-        return Finding("netdetect", Verdict.NOTE, f"{target}: not judged without an address", node, n)
-    return Finding(
-        "netdetect",
-        Verdict.WARNING,
-        f"{target} is neither the gateway nor in the card's subnet {network}",
-        node,
-        n,
-        remedy=fix,
-    )
+        return of.note(f"{target}: not judged without an address")
+    return of.warning(f"{target} is neither the gateway nor in the card's subnet {network}", remedy=fix)
 
 
 def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
@@ -196,44 +155,39 @@ def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
         if right
         else "set the gateway of the card's subnet: whoever runs the switch knows"
     )
+    of = Subject("gateway", node, n)
     if isinstance(gateway, Unread):
-        return unknown("gateway", gateway, node, n)
+        return not_read(of, gateway)
     if gateway is None:
         if needed:
             text = "none is set, and the cards of the cluster are in different subnets"
-            return Finding("gateway", Verdict.FAILURE, text, node, n, remedy=fix)
+            return of.failure(text, remedy=fix)
         if around.most_have_gateway:
-            text = "none is set, though most cards have one"
-            return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
-        return Finding("gateway", Verdict.NOTE, "none is set; inside one subnet none is needed", node, n)
+            return of.warning("none is set, though most cards have one", remedy=fix)
+        return of.note("none is set; inside one subnet none is needed")
     network = card.address.network if isinstance(card.address, DeviceAddress) else None
     if network is not None and ipaddress.ip_address(gateway.address) not in network:
         text = f"{gateway.address} is not in the card's subnet {network}"
-        return Finding("gateway", Verdict.FAILURE if needed else Verdict.WARNING, text, node, n, remedy=fix)
+        return of.finding(Verdict.FAILURE if needed else Verdict.WARNING, text, remedy=fix)
     if gateway.interface and gateway.interface != f"eth{n}":
-        text = f"{gateway.address} goes over {gateway.interface} instead of eth{n}"
-        return Finding("gateway", Verdict.WARNING, text, node, n, remedy=fix)
+        return of.warning(f"{gateway.address} goes over {gateway.interface} instead of eth{n}", remedy=fix)
     if isinstance(card.address, Unread):
-        text = f"{gateway.address}: not judged, for the card's subnet is not known"
-        return Finding("gateway", Verdict.NOTE, text, node, n)
-    return Finding("gateway", Verdict.PASS, gateway.address, node, n)
+        return of.note(f"{gateway.address}: not judged, for the card's subnet is not known")
+    return of.passes(gateway.address)
 
 
 def judge_neighbour(node: str, card: CardFacts) -> Finding:
     """Which switch port the card hears at the other end of its cable."""
     heard, n = card.lldp, card.card
+    of = Subject("lldp", node, n)
     if isinstance(heard, Unread):
-        return unknown("lldp", heard, node, n, optional=True)
+        return not_read(of, heard, optional=True)
     if isinstance(heard, Neighbour):
-        return Finding("lldp", Verdict.PASS, " ".join((heard.kind, heard.port)).strip(), node, n)
+        return of.passes(" ".join((heard.kind, heard.port)).strip())
     if card.link == "DOWN":
-        return Finding("lldp", Verdict.NOTE, "nothing is heard, because the link is down", node, n)
-    return Finding(
-        "lldp",
-        Verdict.WARNING,
+        return of.note("nothing is heard, because the link is down")
+    return of.warning(
         "nothing is heard from the other end, though the link is up",
-        node,
-        n,
         remedy="on the switch: lldp enable; split a 400GE port that carries two cards; the data plane does "
         "not need it",
     )
@@ -242,19 +196,16 @@ def judge_neighbour(node: str, card: CardFacts) -> Finding:
 def judge_mtu(node: str, card: CardFacts) -> Finding:
     """The card's MTU against the largest frame that its switch port announces."""
     mtu, n = card.mtu, card.card
+    of = Subject("mtu", node, n)
     if isinstance(mtu, Unread):
-        return unknown("mtu", mtu, node, n, optional=True)
+        return not_read(of, mtu, optional=True)
     largest = card.lldp.max_frame if isinstance(card.lldp, Neighbour) else None
     if largest is not None and mtu > largest:
-        return Finding(
-            "mtu",
-            Verdict.WARNING,
+        return of.warning(
             f"{mtu} is more than the {largest} bytes that the switch port takes",
-            node,
-            n,
             remedy=clauses(set_mtu(n, largest), "or raise the largest frame of the switch"),
         )
-    return Finding("mtu", Verdict.PASS, str(mtu), node, n)
+    return of.passes(str(mtu))
 
 
 def _tls_words(tls: Tls) -> str:

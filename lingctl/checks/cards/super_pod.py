@@ -13,8 +13,8 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.vnic import Vnic, pod_address
-from lingctl.checks.cards.roce import unknown
-from lingctl.findings import Finding, Verdict
+from lingctl.checks.cards.roce import not_read
+from lingctl.findings import Finding, Subject, Verdict
 
 _REMEDY = "set the server's place in the super-pod anew (BMC, or the Computing Toolkit), then restart it"
 
@@ -29,11 +29,8 @@ def pod_findings(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         places = {seen.place for seen in facts.pod.values() if isinstance(seen.place, PodPlace)}
         own = {(place.pod, place.server) for place in places}
         if len(own) > 1:
-            yield Finding(
-                "super-pod",
-                Verdict.FAILURE,
+            yield Subject("super-pod", facts.node).failure(
                 "its dies name different super-pods or servers",
-                facts.node,
                 evidence=", ".join(f"pod {pod} server {server}" for pod, server in sorted(own)),
                 remedy=_REMEDY,
             )
@@ -62,41 +59,39 @@ def _dies(facts: NodeFacts) -> Iterator[Finding]:
     for card, seen in facts.pod.items():
         place, inner = seen.place, seen.vnic
         if isinstance(place, Unread):
-            yield unknown("super-pod", place, facts.node, card, optional=True)
+            yield not_read(Subject("super-pod", facts.node, card), place, optional=True)
         else:
             yield _place(facts.node, card, place)
         if isinstance(inner, Unread):
-            yield unknown("vnic", inner, facts.node, card)
+            yield not_read(Subject("vnic", facts.node, card), inner)
         else:
             yield _vnic(facts, card, inner, place)
 
 
 def _place(node: str, card: int, place: PodPlace) -> Finding:
     server, _, _, device = place.decoded
+    of = Subject("super-pod", node, card)
     if (server, device) != (place.server, card):
-        return Finding(
-            "super-pod",
-            Verdict.FAILURE,
+        return of.failure(
             f"SDID {place.sdid} belongs to server {server} device {device}, and not to server "
             f"{place.server} device {card}",
-            node,
-            card,
             remedy=_REMEDY,
         )
-    return Finding("super-pod", Verdict.PASS, f"SDID {place.sdid}", node, card)
+    return of.passes(f"SDID {place.sdid}")
 
 
 def _vnic(facts: NodeFacts, card: int, inner: Vnic, place: PodPlace | Unread) -> Finding:
     node = facts.node
+    of = Subject("vnic", node, card)
     if inner.link != "UP":
         ids = facts.rows.places.get(card)
         health = "npu-smi info" if ids is None else f"npu-smi info -t health -i {ids[0]} -c {ids[1]}"
         text = "the card's inner network is down"
         remedy = f"look at the card's health: {health}; then reset it"
-        return Finding("vnic", Verdict.FAILURE, text, node, card, remedy=remedy)
+        return of.failure(text, remedy=remedy)
     if isinstance(place, PodPlace):
         wanted = pod_address(place.server, place.decoded[2], card)
         if inner.address != wanted:
             text = f"{inner.address} is not the address of its place in the super-pod, {wanted}"
-            return Finding("vnic", Verdict.FAILURE, text, node, card, remedy=_REMEDY)
-    return Finding("vnic", Verdict.PASS, inner.address, node, card)
+            return of.failure(text, remedy=_REMEDY)
+    return of.passes(inner.address)

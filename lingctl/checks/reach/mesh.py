@@ -12,7 +12,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
 from lingctl.checks.scope import CardPlace, Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 _MOST_NAMED = 6
 
@@ -126,22 +126,16 @@ def _answered(bad: Sequence[Hit]) -> str:
 
 
 def _partly(place: CardPlace, tried: int, bad: Sequence[Hit]) -> Finding:
+    of = Subject("ping", *place)
     if not bad:
-        return Finding("ping", Verdict.PASS, f"{tried} pings from and to it answered", *place)
+        return of.passes(f"{tried} pings from and to it answered")
     names = [f"{hit.shot.target[0]} card {hit.shot.target[1]}" for hit in bad]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     whom = f"{', '.join(names[:_MOST_NAMED])}{more}"
     text = f"{'gets no answer' if _silent(bad) else 'gets no full answer'} from {whom}"
     if not any(isinstance(hit.ping, Ping) for hit in bad):
         text = f"its pings to {whom} have no result that can be read"
-    return Finding(
-        "ping",
-        _verdict(bad),
-        text,
-        *place,
-        evidence=_evidence(bad),
-        remedy=_remedy(place, bad),
-    )
+    return of.finding(_verdict(bad), text, evidence=_evidence(bad), remedy=_remedy(place, bad))
 
 
 def _verdict(bad: Sequence[Hit]) -> Verdict:

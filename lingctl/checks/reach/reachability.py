@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.roce import not_read
 from lingctl.checks.scope import Scope
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject
 
 Targets = dict[tuple[str, int], str]
 _WORDS = {
@@ -35,8 +35,9 @@ def reach_findings(
     targets = targets_of(scope, node)
     if not targets:
         return
+    of = Subject("reach", node)
     if isinstance(reached, Unread):
-        yield unknown("reach", reached, node, optional=True)
+        yield not_read(of, reached, optional=True)
         return
     bad: dict[str, list[tuple[int, str]]] = {}
     untold: dict[str, list[int]] = {}
@@ -50,16 +51,12 @@ def reach_findings(
         address = scope.node(other).address
         said = "; ".join(f"port {port}: {_WORDS[how]}" for port, how in tried)
         opened = "; ".join(f"firewall-cmd --add-port={port}/tcp" for port, _ in tried)
-        yield Finding(
-            "reach",
-            Verdict.FAILURE,
+        yield of.failure(
             f"cannot reach {other} at {address}: {said}",
-            node,
             remedy=f"look at the route: ip route get {address}; or open the ports on {other}, and in its "
             f"security group: {opened}",
         )
     for other, ports in untold.items():
-        text = f"not judged: nothing was said of {other}, port {', '.join(map(str, ports))}"
-        yield Finding("reach", Verdict.UNKNOWN, text, node)
+        yield of.unknown(f"not judged: nothing was said of {other}, port {', '.join(map(str, ports))}")
     if not bad and not untold:
-        yield Finding("reach", Verdict.PASS, f"{len({*targets.values()})} nodes on every port", node)
+        yield of.passes(f"{len({*targets.values()})} nodes on every port")

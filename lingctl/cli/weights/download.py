@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, LockWaitOption, required_cluster
+from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, optional_cluster
 
 if TYPE_CHECKING:
     from lingctl.flows.weights.fetched import Fetched
@@ -44,19 +43,18 @@ def download(
     stop: Annotated[
         bool, typer.Option("--stop", help="End the downloads that run in the background on the nodes.")
     ] = False,
-    nodes: Annotated[
-        Path | None,
-        typer.Option(
-            "--nodes", envvar="LINGCTL_NODES", help="Onto the nodes of this hosts.yaml, not this machine."
-        ),
-    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="Onto this machine, though there is a hosts.yaml.")
+    ] = False,
+    nodes: NodesOption = None,
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Download weights, verify every byte against the hub's list, and set modes as MindIE demands.
 
-    A second run fetches only what is missing. On nodes the work goes on in the background when the connection
-    ends; without --source it is fetched once and spread from node to node.
+    Onto every node of hosts.yaml, as every other command; onto this machine with --here, or where there is
+    no hosts.yaml. A second run fetches only what is missing. On nodes the work goes on in the background when
+    the connection ends; without --source it is fetched once and spread from node to node.
     """
     import os
 
@@ -64,7 +62,8 @@ def download(
     from lingctl.flows.weights.settings import hub_settings
     from lingctl.flows.weights.wanted import HubName, folder_on_nodes, wanted_model, weights_source
 
-    cluster = required_cluster(nodes) if nodes else None
+    found = optional_cluster(nodes)
+    cluster = None if here else found
     if stop and cluster is None:
         raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
     wanted = wanted_model(model)
@@ -73,7 +72,9 @@ def download(
     options = DownloadOptions(
         model=wanted,
         source=chosen,
-        settings=hub_settings(hub, endpoint, proxy, os.environ),
+        settings=hub_settings(
+            hub, os.environ, endpoint=endpoint, proxy=proxy, authorities=found.hub.ca if found else ()
+        ),
         folder=folder_on_nodes(cluster, wanted, to) if cluster else to or wanted.folder,
         revision=revision,
         recheck=recheck,
@@ -122,8 +123,10 @@ def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, a
     from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer
+    from lingctl.output.terminal import answer, say
 
+    names = ", ".join(cluster.node_names)
+    say(f"onto {names}: {options.folder} (--here for this machine)")
     done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
     digest = next(iter(done.values())).digest
     if as_json:

@@ -8,9 +8,9 @@ from lingctl.ascend.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
-from lingctl.checks.cards.roce import unknown
+from lingctl.checks.cards.roce import not_read
 from lingctl.events import Listener
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
@@ -115,8 +115,9 @@ def _set(card: int, value: int) -> Command:
 
 
 def _judge(node: str, card: int, tls: Tls | Unread, value: int) -> Finding:
+    of = Subject("tls", node, card)
     if isinstance(tls, Unread):
-        return unknown("tls", tls, node, card)
+        return not_read(of, tls)
     if tls.effective != value:
-        return Finding("tls", Verdict.FAILURE, f"the switch is {tls.effective} and not {value}", node, card)
-    return Finding("tls", Verdict.PASS, f"the switch is {value}", node, card)
+        return of.failure(f"the switch is {tls.effective} and not {value}")
+    return of.passes(f"the switch is {value}")

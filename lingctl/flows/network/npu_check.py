@@ -9,7 +9,7 @@ from typing import Literal
 from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, exit_status_of
+from lingctl.findings import Finding, Subject, Verdict, exit_status_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.program.answers import as_document
@@ -201,11 +201,9 @@ def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions
 def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
     found, expected = answer.found, answer.expected
     count = Verdict.PASS if found >= expected else Verdict.FAILURE
-    yield Finding(
-        "npu-count",
+    yield Subject("npu-count", node).finding(
         count,
         f"{found} of {expected} cards are seen",
-        node,
         remedy="" if count is Verdict.PASS else "npu-smi info; give the missing cards to the container",
     )
     for card in answer.cards:
@@ -215,26 +213,21 @@ def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
 
 
 def _product(node: str, card: CardAnswer) -> Finding:
+    of = Subject("npu-product", node, card.card)
     if card.product == "good":
-        text = f"bf16 product off by {card.product_error:.1e}"
-        return Finding("npu-product", Verdict.PASS, text, node, card.card)
+        return of.passes(f"bf16 product off by {card.product_error:.1e}")
     if card.product == "wrong":
         text = f"computes wrongly: a bf16 product is off by {card.product_error:.1e}"
-        return Finding(
-            "npu-product", Verdict.FAILURE, text, node, card.card, remedy="npu-smi info; replace the card"
-        )
+        return of.failure(text, remedy="npu-smi info; replace the card")
     return _failed("npu-product", "the card did not compute", node, card)
 
 
 def _reduced(node: str, card: CardAnswer) -> Finding:
+    of = Subject("npu-all-reduce", node, card.card)
     if card.reduced == "good":
-        text = f"all-reduce in {card.seconds} s"
-        return Finding("npu-all-reduce", Verdict.PASS, text, node, card.card)
+        return of.passes(f"all-reduce in {card.seconds} s")
     if card.reduced == "wrong":
-        text = "the all-reduce gave a wrong sum"
-        return Finding(
-            "npu-all-reduce", Verdict.FAILURE, text, node, card.card, remedy="lingctl check-network"
-        )
+        return of.failure("the all-reduce gave a wrong sum", remedy="lingctl check-network")
     return _failed("npu-all-reduce", "the all-reduce failed", node, card)
 
 

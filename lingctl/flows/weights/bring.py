@@ -64,7 +64,7 @@ def _download(
     options = DownloadOptions(
         model=wanted_model(wanted.repository),
         source=WeightsSource("node" if whole else "any"),
-        settings=hub_settings("modelscope", "", "", os.environ),
+        settings=hub_settings("modelscope", os.environ, authorities=cluster.hub.ca),
         folder=wanted.folder,
     )
     download_on_nodes(group, cluster, options, listener)

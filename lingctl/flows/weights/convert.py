@@ -13,19 +13,12 @@ from lingctl.program.translate import telling, troubles_as_errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertOptions:
-    """What the user may choose.
+    """What the user may choose."""
 
-    Attributes:
-        max_shard_size: most bytes of a file of the output, as typed (``5GB``).
-        layers_per_shard: cut by layers instead of by size.
-        verify: read the output back and compare it with the source.
-        force: overwrite another output.
-    """
-
-    max_shard_size: str = "5GB"
-    layers_per_shard: int | None = None
-    verify: bool = True
-    force: bool = False
+    max_shard_size: str = "5GB"  # most bytes of a file of the output, as typed (``5GB``)
+    layers_per_shard: int | None = None  # cut by layers instead of by size
+    verify: bool = True  # read the output back and compare it with the source
+    force: bool = False  # overwrite another output
 
 
 def convert_weights(
@@ -38,7 +31,6 @@ def convert_weights(
         source: folder of the checkpoint, or its file.
         target: folder of the output; the source's name with ``_safetensor`` if not given.
         options: what the user chose.
-        listener: hears of progress.
 
     Raises:
         UsageError: there is nothing to convert, or the options make no sense.

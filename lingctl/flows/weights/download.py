@@ -35,6 +35,7 @@ def download_here(options: DownloadOptions, listener: Listener) -> Fetched:
         endpoint=settings.endpoint,
         proxy=settings.proxy,
         token=settings.token,
+        ca=settings.ca,
         python=sys.executable,
         recheck=options.recheck,
     )

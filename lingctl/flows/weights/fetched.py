@@ -59,13 +59,7 @@ class StoppedProgram:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A folder that is filled and proved.
-
-    Attributes:
-        kept: files that a deploy rewrote, left as they are.
-        digest: of the weights.
-        companions_digest: of what lies beside them.
-    """
+    """A folder that is filled and proved."""
 
     folder: str
     files: int
@@ -73,7 +67,7 @@ class Fetched:
     fetched_files: int
     fetched_bytes: int
     replaced: tuple[str, ...]
-    kept: tuple[str, ...]
-    digest: str
-    companions_digest: str
+    kept: tuple[str, ...]  # files that a deploy rewrote, left as they are
+    digest: str  # of the weights
+    companions_digest: str  # of what lies beside them
     seconds: float

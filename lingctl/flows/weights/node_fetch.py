@@ -33,7 +33,6 @@ class NodeFetch:
         """Look at the node, and push what it lacks: lingctl's program and ModelScope's client.
 
         Args:
-            connection: to the node.
             cluster: whose node.
             folder: of the weights there.
             hub: whose client is needed there, if one is.
@@ -50,11 +49,7 @@ class NodeFetch:
         self._program = prepare(connection, layout_of(cluster).program, files=client, module=module)
 
     def client_python(self, hub: str) -> str:
-        """The interpreter that can run a hub's client.
-
-        Raises:
-            NodeError: there is none.
-        """
+        """The interpreter that can run a hub's client. Raises NodeError: there is none."""
         pythons = self._program.pythons
         if hub == "huggingface":
             found = [python.path for python in pythons if python.has_module]

@@ -10,22 +10,12 @@ from lingctl.flows.weights.wanted import WantedModel, WeightsSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadOptions:
-    """What the user may choose.
+    """What the user may choose."""
 
-    Attributes:
-        model: which weights.
-        source: where they come from.
-        settings: of the hub.
-        folder: where they go, here or on every node.
-        revision: branch, tag or commit; empty for the hub's default.
-        recheck: read again what was verified before.
-        port: that nodes give files on; 0 for any.
-    """
-
-    model: WantedModel
-    source: WeightsSource
-    settings: HubSettings
-    folder: str
-    revision: str = ""
-    recheck: bool = False
-    port: int = 0
+    model: WantedModel  # which weights
+    source: WeightsSource  # where they come from
+    settings: HubSettings  # of the hub
+    folder: str  # where they go, here or on every node
+    revision: str = ""  # branch, tag or commit; empty for the hub's default
+    recheck: bool = False  # read again what was verified before
+    port: int = 0  # that nodes give files on; 0 for any

@@ -1,4 +1,7 @@
-"""How to reach a hub: mirror, proxy, token. Options win over the environment; tokens are never options."""
+"""How to reach a hub: mirror, proxy, token, authorities.
+
+Options win over the environment; tokens are never options.
+"""
 
 from __future__ import annotations
 
@@ -7,46 +10,54 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lingctl.errors import UsageError
+from lingctl.flows.weights.authorities import authorities_text
 from lingctl.flows.weights.wanted import HubName
 
 # The variables that the hubs' own clients read.
-_ENDPOINTS = {"modelscope": ("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN"), "huggingface": ("HF_ENDPOINT",)}
+_ENDPOINTS = {
+    "modelscope": ("LINGCTL_ENDPOINT", "MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN"),
+    "huggingface": ("LINGCTL_ENDPOINT", "HF_ENDPOINT"),
+}
 _TOKENS = {"modelscope": ("MODELSCOPE_API_TOKEN",), "huggingface": ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")}
 
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """How to reach one hub.
+    """How to reach one hub."""
 
-    Attributes:
-        hub: which.
-        endpoint: of a mirror; empty for the hub's own.
-        proxy: for HTTP and HTTPS; empty for what the environment of the machine says.
-        token: empty for none.
-    """
-
-    hub: HubName
-    endpoint: str = ""
-    proxy: str = ""
-    token: str = ""
+    hub: HubName  # which
+    endpoint: str = ""  # of a mirror; empty for the hub's own
+    proxy: str = ""  # for HTTP and HTTPS; empty for what the environment of the machine says
+    token: str = ""  # empty for none
+    ca: str = ""  # authorities that are believed beside the usual ones, PEM
 
     def __repr__(self) -> str:
         # A token must not reach a log, and a proxy's address may hold a password.
         return f"HubSettings({self.hub!r}, endpoint={self.endpoint!r})"
 
 
-def hub_settings(hub: HubName, endpoint: str, proxy: str, environment: Mapping[str, str]) -> HubSettings:
+def hub_settings(
+    hub: HubName,
+    environment: Mapping[str, str],
+    *,
+    endpoint: str = "",
+    proxy: str = "",
+    authorities: tuple[str, ...] = (),
+) -> HubSettings:
     """The settings of a hub.
 
     Args:
         hub: which.
+        environment: where the hubs' own variables are looked up, and lingctl's.
         endpoint: as given on the command line, or empty.
         proxy: the same.
-        environment: where the hubs' own variables are looked up.
+        authorities: files of certificates; see ``hub.ca`` in hosts.yaml.
 
     Raises:
         UsageError: an address that is none.
+        ConfigurationError: a file of authorities that is none.
     """
+    proxy = proxy or environment.get("LINGCTL_PROXY", "")
     from_environment = next((environment[v] for v in _ENDPOINTS[hub] if environment.get(v)), "")
     chosen = endpoint or from_environment
     if chosen and "://" not in chosen:
@@ -54,7 +65,7 @@ def hub_settings(hub: HubName, endpoint: str, proxy: str, environment: Mapping[s
     _need_address(chosen, "--endpoint")
     _need_address(proxy, "--proxy")
     token = next((environment[v] for v in _TOKENS[hub] if environment.get(v)), "")
-    return HubSettings(hub, chosen.rstrip("/"), proxy, token)
+    return HubSettings(hub, chosen.rstrip("/"), proxy, token, authorities_text(authorities))
 
 
 def _need_address(text: str, option: str) -> None:

@@ -37,11 +37,7 @@ def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[s
 
 
 def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
-    """What is wanted, and who can get it.
-
-    Raises:
-        LingctlError: nobody can.
-    """
+    """What is wanted, and who can get it. Raises LingctlError: nobody can."""
     if options.source.kind == "node":
         return _on_nodes(nodes, group)
     if options.source.kind == "folder":
@@ -61,6 +57,7 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
             endpoint=settings.endpoint,
             proxy=settings.proxy,
             token=settings.token,
+            ca=settings.ca,
             python=node.client_python(settings.hub),
             library=node.library if settings.hub == "modelscope" else "",
             recheck=options.recheck,

@@ -19,33 +19,22 @@ HUBS: tuple[HubName, ...] = ("modelscope", "huggingface")
 
 @dataclass(frozen=True, slots=True)
 class WantedModel:
-    """A repository on a hub.
+    """A repository on a hub."""
 
-    Attributes:
-        name: of the catalogue, or the repository's own.
-        repository: ``owner/name``.
-        folder: name of the folder it gets; MindIE refuses paths with other than ``A-Za-z0-9_./-``.
-    """
-
-    name: str
-    repository: str
-    folder: str
+    name: str  # of the catalogue, or the repository's own
+    repository: str  # ``owner/name``
+    folder: str  # name of the folder it gets; MindIE refuses paths with other than ``A-Za-z0-9_./-``
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """Where weights come from.
+    """Where weights come from."""
 
-    Attributes:
-        kind: a hub, ``node`` (nodes that have them), ``folder`` (here, or on ``node``), or ``any`` (fetched
-            once from ModelScope, then spread from node to node).
-        folder: the folder, for that kind.
-        node: the node that has the folder; empty for this machine.
-    """
-
+    # a hub, ``node`` (nodes that have them), ``folder`` (here, or on ``node``), or ``any`` (fetched once from
+    # ModelScope, then spread from node to node)
     kind: Literal["modelscope", "huggingface", "node", "folder", "any"]
-    folder: str = ""
-    node: str = ""
+    folder: str = ""  # the folder, for that kind
+    node: str = ""  # the node that has the folder; empty for this machine
 
 
 def wanted_model(text: str) -> WantedModel:
@@ -115,7 +104,8 @@ def folder_on_nodes(cluster: Cluster, model: WantedModel, to: str | None) -> str
     if not _FOLDER.match(to):
         raise UsageError(
             f"--to {to!r} cannot be a folder of weights on a node",
-            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others",
+            remedy="write an absolute path of A-Z a-z 0-9 _ . / -: MindIE refuses others;\n"
+            "for a folder of this machine: --here",
             code="folder-wrong",
         )
     return to.rstrip("/")

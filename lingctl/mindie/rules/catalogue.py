@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.mindie.rules import layerwise, lengths, model, node, optional, parallel, schedule, tls
+from lingctl.mindie.rules.config import layerwise, lengths, model, node, optional, parallel, schedule, tls
 from lingctl.mindie.rules.rule import Rule
 
 # In this order files are judged and the reference page is written.

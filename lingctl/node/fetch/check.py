@@ -7,6 +7,7 @@ import os
 from typing import Optional, Tuple
 
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile
+from lingctl.node.fetch.stand_in import is_pointer, stand_in, start_of
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
@@ -15,6 +16,8 @@ _BLOCK = 4 << 20
 def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
     """What is wrong with the bytes at ``path``, if anything is, and their SHA-256.
 
+    A Git-LFS pointer in the place of weights is wrong even where the source lists it: it was published so.
+
     Args:
         path: of the file.
         file: as listed.
@@ -22,15 +25,17 @@ def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[
     """
     size = os.path.getsize(path)
     if size == 0 and file.size > 0:
-        return _problem(file, "nothing was read: it is empty", HASH_OF_NOTHING), HASH_OF_NOTHING
+        return _nothing(file), HASH_OF_NOTHING
     if size != file.size:
-        return _problem(file, f"it has {size} bytes", ""), ""
+        return _problem(file, f"it has {size} bytes", stand_in(path, size)), ""
     needs_git = bool(file.git) and not file.sha256
     sha256, git = (digest, "") if digest and not needs_git else digests_of(path, size, git=needs_git)
     if file.sha256 and sha256 != file.sha256:
-        return _problem(file, f"its SHA-256 is {sha256}", sha256), sha256
+        return _problem(file, f"its SHA-256 is {sha256}", stand_in(path, size)), sha256
     if file.git and not file.sha256 and git != file.git:
-        return _problem(file, f"its git id is {git}", git), sha256
+        return _problem(file, f"its git id is {git}", stand_in(path, size)), sha256
+    if is_pointer(start_of(path), size):
+        return _pointer(file), sha256
     return None, sha256
 
 
@@ -49,14 +54,33 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
                 blob.update(buffer[:count])
 
 
-def _problem(file: ListedFile, found: str, digest: str) -> Trouble:
-    listed = f"{file.size} bytes, {file.sha256 or file.git}"
-    nothing = digest == HASH_OF_NOTHING
+def _problem(file: ListedFile, found: str, instead: str) -> Trouble:
+    what = f": it is {instead}" if instead else ""
     return Trouble(
-        f"{file.path} arrived as other bytes than the source lists",
-        evidence=f"listed: {listed}\narrived: {found}",
-        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes"
-        if not nothing
-        else "the source delivers nothing for this file: try another one (--source), or later",
-        code="wrong-bytes" if not nothing else "hash-of-nothing",
+        f"{file.path} arrived as other bytes than the source lists{what}",
+        evidence=f"listed: {_listed(file)}\narrived: {found}",
+        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes",
+        code="wrong-bytes",
     )
+
+
+def _nothing(file: ListedFile) -> Trouble:
+    return Trouble(
+        f"{file.path} arrived as other bytes than the source lists: nothing at all",
+        evidence=f"listed: {_listed(file)}\narrived: nothing was read: it is empty",
+        remedy="the source delivers nothing for this file: try another one (--source), or later",
+        code="hash-of-nothing",
+    )
+
+
+def _pointer(file: ListedFile) -> Trouble:
+    return Trouble(
+        f"{file.path} is a Git-LFS pointer at the source too: the file itself was never put there",
+        evidence=f"listed: {_listed(file)}",
+        remedy="on a disk: git lfs pull in that folder; on a hub: another --revision, --endpoint or --source",
+        code="lfs-pointer",
+    )
+
+
+def _listed(file: ListedFile) -> str:
+    return f"{file.size} bytes, {file.sha256 or file.git}"

@@ -54,11 +54,7 @@ class FolderSource:
 
 
 def visible_files(folder: str) -> List[str]:
-    """Relative paths of all files but hidden ones.
-
-    Raises:
-        Trouble: no such folder.
-    """
+    """Relative paths of all files but hidden ones. Raises Trouble: no such folder."""
     if not os.path.isdir(folder):
         raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
     found = []

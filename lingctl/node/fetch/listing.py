@@ -18,19 +18,12 @@ _OWN = re.compile(rf"^({re.escape(HIDDEN)}(/|$)|\.lingctl-)")
 
 
 class ListedFile(NamedTuple):
-    """One file as the source lists it.
+    """One file as the source lists it."""
 
-    Attributes:
-        path: relative, with ``/``.
-        size: bytes.
-        sha256: of its content; empty where the source gives a git id instead.
-        git: git's id of the content (SHA-1), as Hugging Face lists small files.
-    """
-
-    path: str
-    size: int
-    sha256: str
-    git: str = ""
+    path: str  # relative, with ``/``
+    size: int  # bytes
+    sha256: str  # of its content; empty where the source gives a git id instead
+    git: str = ""  # git's id of the content (SHA-1), as Hugging Face lists small files
 
     def as_json(self) -> Dict[str, object]:
         """Plain data."""

@@ -8,60 +8,39 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.node.files import write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
-_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host")
+_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host", "ca")
 
 
 class Upstream(NamedTuple):
-    """A machine that has the files, or is getting them.
+    """A machine that has the files, or is getting them."""
 
-    Attributes:
-        name: in its certificate.
-        host: address.
-        port: TCP.
-    """
-
-    name: str
-    host: str
-    port: int
+    name: str  # in its certificate
+    host: str  # address
+    port: int  # TCP
 
 
 class Request(NamedTuple):
-    """One download into one folder.
+    """One download into one folder."""
 
-    Attributes:
-        source: ``modelscope``, ``huggingface`` or ``folder``; ``peer`` and ``push`` between machines.
-        repository: ``owner/name`` on a hub; the path of a folder.
-        revision: branch, tag or commit; empty for the hub's default.
-        endpoint: address of a mirror; empty for the hub's own.
-        proxy: for HTTP and HTTPS; empty for none but what the environment says.
-        token: of the hub; empty for none.
-        python: interpreter that runs the hub's client; empty for the one that runs this.
-        library: archive that holds the client; empty where the interpreter has it installed.
-        files: the listing, where it is known already.
-        recheck: read again what was verified before.
-        upstreams: where to get the files from, best first (``peer``).
-        name: this machine's, in its certificate.
-        host: address to give the files on to others; empty for not.
-        port: TCP, for the same; 0 for any.
-    """
-
-    source: str
-    repository: str
-    revision: str = ""
-    endpoint: str = ""
-    proxy: str = ""
-    token: str = ""
-    python: str = ""
-    library: str = ""
-    files: Optional[Tuple[ListedFile, ...]] = None
-    recheck: bool = False
-    upstreams: Tuple[Upstream, ...] = ()
-    name: str = ""
-    host: str = ""
-    port: int = 0
+    source: str  # ``modelscope``, ``huggingface`` or ``folder``; ``peer`` and ``push`` between machines
+    repository: str  # ``owner/name`` on a hub; the path of a folder
+    revision: str = ""  # branch, tag or commit; empty for the hub's default
+    endpoint: str = ""  # address of a mirror; empty for the hub's own
+    proxy: str = ""  # for HTTP and HTTPS; empty for none but what the environment says
+    token: str = ""  # of the hub; empty for none
+    python: str = ""  # interpreter that runs the hub's client; empty for the one that runs this
+    library: str = ""  # archive that holds the client; empty where the interpreter has it installed
+    files: Optional[Tuple[ListedFile, ...]] = None  # the listing, where it is known already
+    recheck: bool = False  # read again what was verified before
+    upstreams: Tuple[Upstream, ...] = ()  # where to get the files from, best first (``peer``)
+    name: str = ""  # this machine's, in its certificate
+    host: str = ""  # address to give the files on to others; empty for not
+    port: int = 0  # TCP, for the same; 0 for any
+    ca: str = ""  # authorities that are believed beside the usual ones, PEM; empty for none
 
     def as_json(self) -> Dict[str, object]:
         """Plain data, the inverse of ``parse``."""
@@ -74,11 +53,7 @@ class Request(NamedTuple):
 
 
 def parse(data: object, where: str) -> Request:
-    """A request from plain data.
-
-    Raises:
-        Trouble: it is not one.
-    """
+    """A request from plain data. Raises Trouble: it is not one."""
     if not isinstance(data, Mapping):
         raise Trouble("the request is not a mapping", where=where, code="usage", exit_status=2)
     files = data.get("files")
@@ -105,7 +80,7 @@ def load(path: str, *, keep: bool = False) -> Request:
     """
     try:
         with open(path, "rb") as file:
-            data = json.load(file)
+            data = foreign_json(file.read())
     except FileNotFoundError:
         raise Trouble("nothing was asked for here", where=path, code="usage", exit_status=2) from None
     except ValueError as error:

@@ -15,28 +15,19 @@ OnArrival = Callable[[ListedFile, Optional[str]], None]
 
 
 class NotFetched(NamedTuple):
-    """One file, or with an empty path the whole source, that did not come.
+    """One file, or with an empty path the whole source, that did not come."""
 
-    Attributes:
-        path: of the file.
-        trouble: why.
-        again: whether another try may help.
-    """
-
-    path: str
-    trouble: Trouble
-    again: bool
+    path: str  # of the file
+    trouble: Trouble  # why
+    again: bool  # whether another try may help
+    after: float = 0.0  # seconds that the source asks to wait before it
 
 
 class Source(Protocol):
     """Where files come from."""
 
     def listing(self) -> Tuple[ListedFile, ...]:
-        """What it holds.
-
-        Raises:
-            Trouble: it cannot be reached, or its list cannot be trusted.
-        """
+        """What it holds. Raises Trouble: it cannot be reached, or its list cannot be trusted."""
 
     def fetch(
         self, files: Tuple[ListedFile, ...], place: Place, progress: OnProgress, arrived: OnArrival

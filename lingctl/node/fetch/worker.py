@@ -23,16 +23,16 @@ from lingctl.node.weights.modes import set_modes
 # Tries without a single new byte until a download is given up, and seconds before the second try.
 _FRUITLESS_TRIES = 3
 _PAUSE = 2.0
+# Bytes that make a try fruitful though no file was finished: who drips is given up as who is silent.
+_FRUIT = 64 << 10
+# Seconds that a source may ask us to wait; beyond that the user is told when to come again.
+_LONGEST_WAIT = 300.0
 # Left free on the disk, for logs and whatever else lives there.
 _RESERVE = 256 << 20
 
 
 def source_of(request: Request, place: Place) -> Source:
-    """The source that a request means.
-
-    Raises:
-        Trouble: there is none of that name, or it cannot work here.
-    """
+    """The source that a request means. Raises Trouble: there is none of that name, or it cannot work here."""
     if request.source in ("modelscope", "huggingface"):
         return HubSource(request, place)
     if request.source == "folder":
@@ -134,17 +134,19 @@ class _Download:
         meter = _Meter(total, total - total_size(missing), self._report)
         fruitless = 0
         while missing:
-            before = meter.most
+            before, begun = meter.most, missing
             failures = self._fetch_round(missing, meter)
             missing = tuple(file for file in missing if file not in self._fetched)
             if not missing:
                 break
-            final = [failure for failure in failures if not failure.again]
-            fruitless = fruitless + 1 if meter.most <= before else 0
+            wait = max((failure.after for failure in failures), default=0.0)
+            final = [failure for failure in failures if not failure.again or failure.after > _LONGEST_WAIT]
+            fruitful = len(missing) < len(begun) or meter.most >= before + _FRUIT
+            fruitless = 0 if fruitful else fruitless + 1
             if final or fruitless >= tries:
                 raise _summary(final or failures, missing, self._place)
             self._report({"event": "note", "text": f"trying again: {failures[0].trouble.what}"})
-            time.sleep(min(60.0, pause * 2**fruitless))
+            time.sleep(max(wait, min(60.0, pause * 2**fruitless)))
 
     def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Meter) -> List[NotFetched]:
         for file in missing:

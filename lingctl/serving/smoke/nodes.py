@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 
 # An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
 # Inference from npu-smi transcripts; not measured with a Ling model.
@@ -34,29 +34,14 @@ def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
 
 
 def _daemon(sight: NodeSight) -> Finding:
+    of = Subject("daemon", sight.node)
     if sight.daemon_alive is None:
         remedy = "see whether it can be reached: lingctl status"
-        return Finding(
-            "daemon",
-            Verdict.UNKNOWN,
-            "could not be asked",
-            sight.node,
-            None,
-            evidence=sight.evidence,
-            remedy=remedy,
-        )
+        return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
     if sight.daemon_alive:
         return Finding("daemon", Verdict.PASS, "alive", sight.node)
     remedy = f"read why: lingctl logs --node {sight.node}"
-    return Finding(
-        "daemon",
-        Verdict.FAILURE,
-        "the daemon is dead",
-        sight.node,
-        None,
-        evidence=sight.evidence,
-        remedy=remedy,
-    )
+    return of.failure("the daemon is dead", evidence=sight.evidence, remedy=remedy)
 
 
 def _memory(sight: NodeSight) -> list[Finding]:
@@ -80,21 +65,12 @@ def _memory(sight: NodeSight) -> list[Finding]:
 
 
 def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
+    of = Subject("memory", node, card)
     if percent is None:
         message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [Finding("memory", Verdict.UNKNOWN, message, node, card, remedy=remedy)]
+        return [of.unknown(message, remedy=remedy)]
     if percent >= LEAST_HBM_PERCENT:
         return []
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
     remedy = f"the card holds no weights: is its rank up? lingctl logs --node {node}"
-    return [
-        Finding(
-            "memory",
-            Verdict.FAILURE,
-            "the card's memory is nearly empty",
-            node,
-            card,
-            evidence=evidence,
-            remedy=remedy,
-        )
-    ]
+    return [of.failure("the card's memory is nearly empty", evidence=evidence, remedy=remedy)]

@@ -1,16 +1,20 @@
-"""What both hub clients share: the request, the events, and errors in words that the parent knows."""
+"""What both hub clients share: the request, what they trust, the bounds of a list, and the events."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import resource
 import sys
 import threading
 import time
 from typing import Any, Dict, Mapping
 
+from lingctl.node.fetch.hubs.trust import trust
+
 _say_lock = threading.Lock()
+# The longest honest lists take 200 MB; one without an end must not take the machine's memory.
+_LIST_MEMORY = 1 << 30
 
 
 def read_request() -> Dict[str, Any]:
@@ -18,6 +22,17 @@ def read_request() -> Dict[str, Any]:
     request = json.loads(sys.stdin.buffer.readline())
     assert isinstance(request, dict)
     return request
+
+
+def prepare(verb: str, request: Mapping[str, Any]) -> None:
+    """What has to stand before a hub's library is imported: whom it trusts, and how much a list may take.
+
+    Raises:
+        Trouble: a variable names a file of authorities that cannot be read.
+    """
+    trust(str(request["trust"]), str(request["ca"]))
+    if verb == "list":
+        resource.setrlimit(resource.RLIMIT_DATA, (_LIST_MEMORY, _LIST_MEMORY))
 
 
 def end_with_parent() -> None:
@@ -61,61 +76,3 @@ class Counter:
     def end(self) -> None:
         """All of it is here, or it failed."""
         say({"event": "progress", "path": self._path, "done": self._done})
-
-
-# Names of the libraries' own exceptions, first match wins: (name, code, whether another try may help).
-_KNOWN = (
-    ("FileSizeMismatchError", "wrong-bytes", True),
-    ("FileIntegrityError", "wrong-bytes", True),
-    ("AuthenticationError", "hub-refused", False),
-    ("PermissionDeniedError", "hub-refused", False),
-    ("GatedRepoError", "hub-refused", False),
-    ("LocalEntryNotFoundError", "hub-unreachable", True),
-    ("NotExistError", "hub-not-found", False),
-    ("RepositoryNotFoundError", "hub-not-found", False),
-    ("RevisionNotFoundError", "hub-not-found", False),
-    ("EntryNotFoundError", "hub-not-found", False),
-    ("RateLimitError", "hub-busy", True),
-    ("ServerError", "hub-server-error", True),
-    ("_DownloadTooSlowError", "hub-too-slow", True),
-    ("NetworkError", "hub-unreachable", True),
-    ("RequestTimeoutError", "hub-unreachable", True),
-    ("OfflineModeIsEnabled", "hub-unreachable", False),
-    ("ImportError", "client-missing", False),
-)
-_BY_STATUS = {401: "hub-refused", 403: "hub-refused", 404: "hub-not-found", 429: "hub-busy"}
-
-
-def classify(error: BaseException) -> Dict[str, object]:
-    """An exception of a hub library as ``code``, ``what`` and ``again``."""
-    said = str(error) or type(error).__name__
-    return {"what": said[:800], **_verdict(error)}
-
-
-def _verdict(error: BaseException) -> Dict[str, object]:
-    chain = [error]
-    while chain[-1].__cause__ is not None and len(chain) < 8:
-        chain.append(chain[-1].__cause__)
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT):
-            return {"code": "disk-full", "again": False}
-    for status in map(_status, chain):
-        if status in _BY_STATUS:
-            return {"code": _BY_STATUS[status], "again": status == 429}
-        if status >= 500:
-            return {"code": "hub-server-error", "again": True}
-    for one in chain:
-        names = {base.__name__ for base in type(one).__mro__}
-        for name, code, again in _KNOWN:
-            if name in names:
-                return {"code": code, "again": again}
-        if names & {"ConnectionError", "TransportError", "Timeout", "TimeoutError"}:
-            return {"code": "hub-unreachable", "again": True}
-    return {"code": "hub-error", "again": False}
-
-
-def _status(error: BaseException) -> int:
-    status = getattr(error, "status_code", None) or getattr(
-        getattr(error, "response", None), "status_code", None
-    )
-    return status if isinstance(status, int) else 0

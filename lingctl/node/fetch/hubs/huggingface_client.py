@@ -8,7 +8,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping
 
-from lingctl.node.fetch.hubs.client_side import Counter, classify, end_with_parent, read_request, say
+from lingctl.node.fetch.hubs.answers_seen import SeenAnswers
+from lingctl.node.fetch.hubs.causes import event_of
+from lingctl.node.fetch.hubs.client_side import Counter, end_with_parent, prepare, read_request, say
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -26,16 +28,19 @@ def main() -> int:
         os.environ["HF_ENDPOINT"] = str(request["endpoint"])
         # Mirrors speak HTTP only.
         os.environ["HF_HUB_DISABLE_XET"] = "1"
+    seen = SeenAnswers()
     try:
+        prepare(verb, request)
         from huggingface_hub import HfApi
 
+        seen.watch()
         api = HfApi(endpoint=request["endpoint"] or None, token=request["token"] or None)
         if verb == "list":
             say({"event": "files", "files": _listing(api, request)})
             return 0
-        return _fetch(api, request)
-    except Exception as error:  # Whatever the library raises: the parent has the words for it.
-        say({"event": "failed", "path": "", **classify(error)})
+        return _fetch(api, request, seen)
+    except Exception as error:  # Whatever the library raises is told to the parent.
+        say(event_of(error, seen, request))
         return 1
 
 
@@ -52,7 +57,7 @@ def _listing(api: HfApi, request: Mapping[str, Any]) -> List[Dict[str, object]]:
     ]
 
 
-def _fetch(api: HfApi, request: Mapping[str, Any]) -> int:
+def _fetch(api: HfApi, request: Mapping[str, Any], seen: SeenAnswers) -> int:
     def one(file: Mapping[str, Any]) -> bool:
         counter = Counter(file["path"], file["size"])
         try:
@@ -64,7 +69,7 @@ def _fetch(api: HfApi, request: Mapping[str, Any]) -> int:
                 tqdm_class=_counting(counter),
             )
         except Exception as error:  # As above; the other files go on.
-            say({"event": "failed", "path": file["path"], **classify(error)})
+            say(event_of(error, seen, request, file["path"]))
             return False
         say({"event": "arrived", "path": file["path"]})
         return True

@@ -11,7 +11,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping
 
-from lingctl.node.fetch.hubs.client_side import Counter, classify, end_with_parent, read_request, say
+from lingctl.node.fetch.hubs.answers_seen import SeenAnswers
+from lingctl.node.fetch.hubs.causes import event_of
+from lingctl.node.fetch.hubs.client_side import Counter, end_with_parent, prepare, read_request, say
 
 if TYPE_CHECKING:
     from modelscope_hub import HubApi
@@ -31,22 +33,23 @@ def main() -> int:
     # Behind a closed firewall each try takes as long as a connection may: three tell enough.
     os.environ.setdefault("MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS", "3")
     os.environ["MODELSCOPE_CACHE"] = str(request["cache"])
+    seen = SeenAnswers()
     try:
-        api = _connect(request)
+        prepare(verb, request)
+        api = _connect(request, seen)
         if verb == "list":
             say({"event": "files", "files": _listing(api, request)})
             return 0
-        return _fetch(api, request)
-    except (
-        Exception
-    ) as error:  # Whatever the library raises is told to the parent, which has the words for it.
-        say({"event": "failed", "path": "", **classify(error)})
+        return _fetch(api, request, seen)
+    except Exception as error:  # Whatever the library raises is told to the parent.
+        say(event_of(error, seen, request))
         return 1
 
 
-def _connect(request: Mapping[str, Any]) -> HubApi:
+def _connect(request: Mapping[str, Any], seen: SeenAnswers) -> HubApi:
     from modelscope_hub import HubApi
 
+    seen.watch()
     token = request["token"] or None
     if request["endpoint"]:
         return HubApi(token=token, endpoint=request["endpoint"])
@@ -66,7 +69,7 @@ def _listing(api: HubApi, request: Mapping[str, Any]) -> List[Dict[str, object]]
     ]
 
 
-def _fetch(api: HubApi, request: Mapping[str, Any]) -> int:
+def _fetch(api: HubApi, request: Mapping[str, Any], seen: SeenAnswers) -> int:
     def one(file: Mapping[str, Any]) -> bool:
         entry = {"Path": file["path"], "Size": file["size"], "Sha256": file["sha256"], "Type": "blob"}
         try:
@@ -81,7 +84,7 @@ def _fetch(api: HubApi, request: Mapping[str, Any]) -> int:
             )
         except Exception as error:  # As above; the other files go on.
             inner = next(iter(getattr(error, "failed_files", {}).values()), error)
-            say({"event": "failed", "path": file["path"], **classify(inner)})
+            say(event_of(inner, seen, request, file["path"]))
             return False
         say({"event": "arrived", "path": file["path"]})
         return True

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from lingctl.node.fetch.hubs.words import OF_SETTINGS, WORDS, offline_setting
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 _CLIENTS = {
@@ -19,6 +23,16 @@ _CLIENTS = {
     "huggingface": "lingctl.node.fetch.hubs.huggingface_client",
 }
 _HUBS = {"modelscope": "https://www.modelscope.cn", "huggingface": "https://huggingface.co"}
+# A list of files comes within seconds. Neither client has a limit for one whose bytes drip.
+_LIST_SECONDS = 150.0
+# A client that brings less than so many bytes in so long is waited for in vain. ModelScope's has a limit of
+# its own, and reads large files for their sums before it tells of them.
+_STALL_SECONDS = {"modelscope": 7200.0, "huggingface": 300.0}
+_STALL_BYTES = 256 << 10
+# Hugging Face's client notices only at the end that a file is longer than listed.
+_TOO_MUCH = 64 << 20
+# Of an event: a list of 100,000 files is 20 MB.
+_LONGEST_LINE = 64 << 20
 
 
 class HubSource:
@@ -27,15 +41,20 @@ class HubSource:
     def __init__(self, request: Request, place: Place) -> None:
         self._request = request
         self._place = place
-        self._where = f"{request.endpoint or _HUBS[request.source]} {request.repository}"
+        self._home = request.endpoint or _HUBS[request.source]
+        self._where = f"{self._home} {request.repository}"
 
     def listing(self) -> Tuple[ListedFile, ...]:
         """See ``Source.listing``."""
-        for event in self._run("list", ()):
-            if event.get("event") == "files":
-                return read_listing(event.get("files"), self._where)
-            if event.get("event") == "failed":
-                raise self._trouble(event)
+        with self._client("list", ()) as client:
+            client.wait_at_most(_LIST_SECONDS)
+            for event in client.events():
+                if event.get("event") == "files":
+                    return read_listing(event.get("files"), self._where)
+                if event.get("event") == "failed":
+                    raise self._trouble(event)
+        if client.ran_out:
+            raise self._trouble({"code": "hub-list-endless"})
         raise self._silence()
 
     def fetch(
@@ -45,26 +64,51 @@ class HubSource:
         by_path = {file.path: file for file in files}
         failures: Dict[str, NotFetched] = {}
         arrivals = set()
-        for event in self._run("fetch", files):
-            path, kind = str(event.get("path", "")), event.get("event")
-            if kind == "progress":
-                progress(path, int(str(event.get("done", 0))))
-            elif kind == "arrived" and path in by_path:
-                arrivals.add(path)
-                arrived(by_path[path], None)
-            elif kind == "failed":
-                failures[path] = NotFetched(path, self._trouble(event), event.get("again") is True)
-        if not failures and len(arrivals) < len(files):
+        pace = _Pace()
+        with self._client("fetch", files) as client:
+            client.wait_at_most(_STALL_SECONDS[self._request.source])
+            for event in client.events():
+                path, kind = str(event.get("path", "")), event.get("event")
+                if kind == "progress" and path in by_path:
+                    done = int(str(event.get("done", 0)))
+                    progress(path, done)
+                    if self._request.source == "huggingface" and done > by_path[path].size + _TOO_MUCH:
+                        failures[path] = self._not_fetched({"path": path, "code": "hub-too-much"})
+                        break
+                    if pace.goes_on(path, done):
+                        client.wait_at_most(_STALL_SECONDS[self._request.source])
+                elif kind == "arrived" and path in by_path:
+                    arrivals.add(path)
+                    arrived(by_path[path], None)
+                elif kind == "failed":
+                    failures[path] = self._not_fetched(event)
+        if client.ran_out:
+            failures[""] = self._not_fetched({"code": "hub-too-slow", "again": True})
+        elif not failures and len(arrivals) < len(files):
             failures[""] = NotFetched("", self._silence(), True)
         return list(failures.values())
 
-    def _run(self, verb: str, files: Tuple[ListedFile, ...]) -> Iterator[Dict[str, object]]:
-        """Events of the client. It ends when we do: its standard input closes then."""
+    @contextlib.contextmanager
+    def _client(self, verb: str, files: Tuple[ListedFile, ...]) -> Iterator[_Client]:
+        """The client while the block runs. It ends when we do: its standard input closes then.
+
+        Raises:
+            Trouble: this machine is told to ask no hub.
+        """
         request = self._request
+        offline = offline_setting(request.source, os.environ)
+        if offline:
+            raise self._trouble(
+                {"code": "hub-offline", "what": f"{offline} is set: this machine is told to ask no hub"}
+            )
         asked = {
-            **{name: getattr(request, name) for name in ("repository", "revision", "endpoint", "token")},
+            **{
+                name: getattr(request, name) for name in ("repository", "revision", "endpoint", "token", "ca")
+            },
+            "home": self._home,
             "folder": self._place.staging,
             "cache": self._place.inside("cache"),
+            "trust": self._place.inside("authorities.pem"),
             "files": [file.as_json() for file in files],
         }
         with open(self._place.inside("log"), "ab") as log:
@@ -75,19 +119,12 @@ class HubSource:
                 stderr=log,
                 env=self._environment(),
             )
-        assert process.stdin and process.stdout
+        client = _Client(process)
         try:
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
-            process.stdin.flush()
-            for line in process.stdout:
-                event = _event(line)
-                if event is not None:
-                    yield event
-        except BrokenPipeError:
-            return  # it died at once; the caller finds that nothing came
+            client.ask(asked)
+            yield client
         finally:
-            process.kill()
-            process.wait()
+            client.end()
 
     def _environment(self) -> Dict[str, str]:
         paths = [_own_root(), self._request.library, os.environ.get("PYTHONPATH", "")]
@@ -97,14 +134,24 @@ class HubSource:
                 extra[name] = self._request.proxy
         return {**os.environ, **extra}
 
+    def _not_fetched(self, event: Dict[str, object]) -> NotFetched:
+        after = event.get("after")
+        wait = float(after) if isinstance(after, (int, float)) else 0.0
+        return NotFetched(str(event.get("path", "")), self._trouble(event), event.get("again") is True, wait)
+
     def _trouble(self, event: Dict[str, object]) -> Trouble:
-        said, code = str(event.get("what", "")), str(event.get("code", "hub-error"))
+        said, code = str(event.get("evidence", "")), str(event.get("code", "hub-error"))
         if HASH_OF_NOTHING[:16] in said:
             code = "hash-of-nothing"
-        what, remedy = _WORDS.get(code, _WORDS["hub-error"])
-        path = str(event.get("path", ""))
+        usual, remedy = WORDS.get(code, WORDS["hub-error"])
+        path, what = str(event.get("path", "")), str(event.get("what") or "") or usual
         return Trouble(
-            f"{path}: {what}" if path else what, where=self._where, evidence=said, remedy=remedy, code=code
+            f"{path}: {what}" if path else what,
+            where=self._where,
+            evidence=said,
+            remedy=remedy,
+            code=code,
+            exit_status=2 if code in OF_SETTINGS else 1,
         )
 
     def _silence(self) -> Trouble:
@@ -117,12 +164,79 @@ class HubSource:
         )
 
 
+class _Client:
+    """The process of a client: its events, and the time by which it has to say more.
+
+    Attributes:
+        ran_out: it was ended because that time passed.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._timer: Optional[threading.Timer] = None
+        self.ran_out = False
+
+    def ask(self, request: Dict[str, object]) -> None:
+        """Hand over what is wanted."""
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it died at once; the caller finds that nothing came
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def wait_at_most(self, seconds: float) -> None:
+        """End the client when so long passes until the next call of this."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, self._run_out)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def events(self) -> Iterator[Dict[str, object]]:
+        """What it tells, until it ends."""
+        assert self._process.stdout
+        while line := self._process.stdout.readline(_LONGEST_LINE):
+            event = _event(line)
+            if event is not None:
+                yield event
+
+    def end(self) -> None:
+        """End it, if it has not."""
+        if self._timer:
+            self._timer.cancel()
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+    def _run_out(self) -> None:
+        self.ran_out = True
+        self._process.kill()
+
+
+class _Pace:
+    """Whether enough bytes came since this was last true."""
+
+    def __init__(self) -> None:
+        self._done: Dict[str, int] = {}
+        self._before = 0
+
+    def goes_on(self, path: str, done: int) -> bool:
+        """``done`` bytes of a file are here."""
+        self._done[path] = done
+        total = sum(self._done.values())
+        enough = total >= self._before + _STALL_BYTES
+        self._before = total if enough else self._before
+        return enough
+
+
 def _event(line: bytes) -> Optional[Dict[str, object]]:
     """An event of the client; None for its libraries' words, and for those of one that was killed."""
     if not line.startswith(b'{"event"'):
         return None
     try:
-        event = json.loads(line)
+        event = foreign_json(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
@@ -134,37 +248,3 @@ def _own_root() -> str:
     for _ in __name__.split("."):
         root = os.path.dirname(root)
     return root
-
-
-_WORDS = {
-    "hub-unreachable": (
-        "the hub cannot be reached",
-        "is there a way out? name a proxy (--proxy http://HOST:PORT) or a mirror (--endpoint URL),\n"
-        "or get the weights from another machine or a disk: --source node, --source DIR",
-    ),
-    "hub-not-found": (
-        "the hub has no such repository, revision or file",
-        "check the name and --revision; a private one needs MODELSCOPE_API_TOKEN or HF_TOKEN",
-    ),
-    "hub-refused": (
-        "the hub refuses access",
-        "set MODELSCOPE_API_TOKEN (or HF_TOKEN) to a token that may read it",
-    ),
-    "hub-busy": ("the hub asks for patience (429)", "run it again later: what is complete is kept"),
-    "hub-server-error": ("the hub has an error of its own", "run it again later: what is complete is kept"),
-    "hub-too-slow": ("the hub delivers too slowly", "run it again: what has arrived is kept"),
-    "wrong-bytes": (
-        "it arrived as other bytes than the hub lists",
-        "run it again; if it stays so, a proxy or the hub itself changes the bytes",
-    ),
-    "hash-of-nothing": (
-        "nothing of it arrived: its SHA-256 is that of an empty file",
-        "the hub delivers nothing for this file: try another one (--source), or later",
-    ),
-    "client-missing": (
-        "this machine's Python lacks the hub's client",
-        "pip install huggingface_hub there, or take --source modelscope, which needs nothing there",
-    ),
-    "disk-full": ("the disk is full", "free some space and run it again: what is complete is kept"),
-    "hub-error": ("the hub's client failed", "run it again; what is complete is kept"),
-}

@@ -30,11 +30,7 @@ class FileServer:
     def __init__(
         self, place: Place, files: Tuple[ListedFile, ...], tls: ssl.SSLContext, host: str, port: int
     ) -> None:
-        """Listen.
-
-        Raises:
-            Trouble: the address is not this machine's, or the port is taken.
-        """
+        """Listen. Raises Trouble: the address is not this machine's, or the port is taken."""
         self._giver = Giver(place, files)
         self._tls = tls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -143,11 +143,7 @@ class _Taker:
         self.at = ""
 
     def take_all(self, channel: Channel) -> None:
-        """Until no file waits.
-
-        Raises:
-            OSError: the connection broke, or the disk refused.
-        """
+        """Until no file waits. Raises OSError: the connection broke, or the disk refused."""
         while True:
             try:
                 file = self._waiting.get_nowait()

@@ -1,0 +1,38 @@
+"""The authorities of hosts.yaml (``hub.ca``) as one text that goes to where the hub is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lingctl.errors import ConfigurationError
+from lingctl.node.fetch.hubs.trust import pem_of
+
+# A bundle of all public authorities is 300 KB.
+_MOST_BYTES = 4 << 20
+
+
+def authorities_text(paths: Iterable[str]) -> str:
+    """The certificates of the files, PEM; files may be PEM or DER.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or holds no certificate.
+    """
+    return "\n".join(_of_file(path) for path in paths)
+
+
+def _of_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES)
+        return "\n".join(pem.decode() for pem in pem_of(content))
+    except OSError as error:
+        what = f"the file of authorities cannot be read: {error.strerror}"
+    except ValueError as error:
+        what = f"this is no file of authorities: {error}"
+    raise ConfigurationError(
+        what,
+        where=path,
+        remedy="name a PEM or DER file of the authority's certificate in hosts.yaml: hub: {ca: FILE}",
+        code="hub-ca-file",
+    )

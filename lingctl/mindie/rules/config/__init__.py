@@ -1,0 +1,1 @@
+"""Rules over several fields of config.json, by what the fields are about."""
