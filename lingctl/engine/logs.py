@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -11,7 +11,9 @@ from typing import Literal, Protocol
 FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
 ]  # as mindie/logs/failures.toml explains
-Confidence = Literal["certain", "likely"]
+Confidence = Literal["certain", "likely", "unknown"]
+# What is said where nothing known explains an end; the first error lines stand below it.
+NOTHING_KNOWN = "nothing known explains it; these are its first error lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,20 @@ class Explanation:
     card: int | None = None  # the card that the line names, by the id that the process sees, if it does
     # what other lines add: the pair of cards, the TLS switches, an exception's words and place
     detail: str = ""
-    # ``certain`` where a line says it, ``likely`` where it is told from what is missing
+    # ``certain`` where the engine itself says it; ``likely`` where another program does, or where it is told
+    # from what is missing; ``unknown`` where the line only follows from another one
     confidence: Confidence = "certain"
     # when the line was printed, as far as the log tells
     time: datetime | None = field(default=None, compare=False)
+    # whether the line may have been survived: what is not goes before it
+    doubtful: bool = False
+
+    @property
+    def words(self) -> str:
+        """The cause, and how sure that is: said in these words wherever a cause is told."""
+        if self.confidence == "unknown":
+            return f"{self.cause}; {NOTHING_KNOWN}"
+        return f"{self.cause} ({self.confidence})"
 
     @property
     def place(self) -> str:
@@ -46,8 +58,28 @@ class Diagnosis:
 
     node: str  # its name
     explanation: Explanation | None  # what its log means, or None for an error that is not known
-    evidence: str  # the quoted lines
+    evidence: str  # the quoted lines, three at most
     also: tuple[str, ...] = ()  # what the other nodes report, one line each
+
+    @property
+    def words(self) -> str:
+        """The cause and how sure that is, or that nothing known explains it."""
+        return self.explanation.words if self.explanation is not None else NOTHING_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMeaning:
+    """What a code, an exit status or one of our own ids says by itself."""
+
+    code: str  # as it is written
+    family: str  # whose it is; empty where that is not known
+    meaning: str = ""  # in one clause, or empty where only the family is known
+    remedy: str = ""  # empty where nothing is known, or nothing is to be done
+    # how much it says about the true cause of a failed start; None where that is not known
+    kind: FailureKind | None = None
+    rows: tuple[str, ...] = ()  # ids of the catalogue's rows that a line with it shows
+    source: str = ""  # where it is said
+    seen: str = ""  # how far it was checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +116,20 @@ class LogReader(Protocol):
     def exit_meaning(self, status: str) -> str:
         """What an exit status means, empty where it says nothing."""
 
+    def look_up(self, word: str) -> CodeMeaning | None:
+        """What a code, an exit status or an id of the catalogue means; None for what is none of these.
+
+        Args:
+            word: as it was typed: in any case, with or without brackets.
+        """
+
+    def first_of_each(self, lines: Iterable[str]) -> str:
+        """What of a long log is worth reading: the first lines of each kind that may tell, with those around.
+
+        Args:
+            lines: of one log, in order.
+        """
+
     def diagnose(
         self,
         logs: Mapping[str, str],
@@ -95,9 +141,12 @@ class LogReader(Protocol):
         """Which node's trouble is the true cause; None where none has ended and none reports anything known.
 
         Args:
-            logs: the text of every node's console and error logs, by node, the primary first.
+            logs: the text of every node's console and error logs, by node, the primary first; a form feed at
+                the beginning of a line begins another log.
+            ended: nodes whose daemon is gone.
             statuses: how these ended, by node, as far as it is known.
-            clocks: seconds by which a node's clock is ahead of the first one's, as far as it is known.
+            clocks: seconds by which the clock that stamps a node's lines is ahead of the first one's, as far
+                as it is known; a node that is not named is judged by the offsets that its lines tell.
         """
 
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:

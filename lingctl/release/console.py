@@ -1,24 +1,31 @@
-"""What stands in a daemon's console before the end that is watched: the first errors of a start. Pure.
+"""What stands in a daemon's console before the end that is watched, and by which clock it was stamped. Pure.
 
 Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the line that says why.
 """
 
 from __future__ import annotations
 
+import re
+
 from lingctl.assets import shell
 from lingctl.engine.logs import Console
 from lingctl.release.layout import Layout
+from lingctl.release.site import Site
 from lingctl.remote.command import Command, script
+from lingctl.remote.runtime import runtime_script
 
 # As many bytes as ``watch_command`` brings from the end.
 WATCHED_BYTES = 40_000
 _MOST_BYTES = 60_000
-# Each with the line before it, for its time.
 _EARLIER = shell("daemon/earlier")
+# The container's clock stamps the lines; its zone may differ from the host's.
+_CLOCK = '"$runtime" exec "$1" date "+%s.%N %z" 2>/dev/null || date "+%s.%N %z"'
+_CLOCK_ANSWER = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([+-])([0-9]{2})([0-9]{2})")
 
 
 def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
-    """Ask for the error lines of the console before its watched end; nothing where that is all of it."""
+    """Ask for what may tell in the console before its watched end, the first of each kind with the lines
+    around it; nothing where the watched end is all."""
     return script(
         _EARLIER,
         layout.console,
@@ -28,3 +35,17 @@ def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
         look_for.telling,
         title="read the console's first errors",
     )
+
+
+def console_clock_command(site: Site) -> Command:
+    """Ask the clock that stamps the lines of a daemon's console."""
+    return runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
+
+
+def read_console_clock(answer: str) -> float | None:
+    """What that clock shows, as seconds since 1970 by its own zone; None where it did not tell."""
+    found = _CLOCK_ANSWER.search(answer)
+    if found is None:
+        return None
+    ahead = int(found[3]) * 3600 + int(found[4]) * 60
+    return float(found[1]) + (ahead if found[2] == "+" else -ahead)

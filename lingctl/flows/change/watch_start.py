@@ -12,6 +12,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.change.stop_rest import Stopped, stop_rest
+from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.daemon import DaemonSight, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.console import earlier_errors_command
@@ -65,7 +66,7 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
         sights = group.all(lambda connection: look_at_daemon(connection, site))
         earlier = _said(group, earlier_errors_command(site.layout, engine.console))
         others = _said(group, errors_command(site, engine.about.log_places))
-        error = death(cluster, sights, others, earlier)
+        error = death(cluster, sights, others, earlier, clocks_apart(group, site))
     else:
         stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})
         if stuck is None:
@@ -82,21 +83,24 @@ def death(
     sights: Mapping[str, DaemonSight],
     logs: Mapping[str, str],
     earlier: Mapping[str, str] = MappingProxyType({}),
+    clocks: Mapping[str, float] = MappingProxyType({}),
 ) -> LingctlError:
     """The error for a group of which a daemon is gone.
 
     Args:
         logs: error lines of every node's other logs.
-        earlier: error lines of every node's console before its end.
+        earlier: what may tell of every node's console before its end.
+        clocks: seconds by which what stamps each node's lines is ahead of the first node's, as far as known.
     """
     ended = [name for name, sight in sights.items() if not sight.alive]
     texts = {
-        name: "\n".join((earlier.get(name, ""), sights[name].console, logs.get(name, "")))
+        # A form feed begins another log, whose first lines are not those of the console's last moment.
+        name: "\n".join((earlier.get(name, ""), sights[name].console, f"\f{logs.get(name, '')}"))
         for name in sorted(sights, key=cluster.node_names.index)
     }
     statuses = {name: sights[name].exit_status for name in ended}
     engine = engine_of(cluster)
-    found = engine.logs.diagnose(texts, ended, statuses=statuses)
+    found = engine.logs.diagnose(texts, ended, statuses=statuses, clocks=clocks)
     if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
             "a daemon ended and was started again by somebody else",
@@ -141,15 +145,8 @@ def _ended_how(ended: bool, status: str) -> str:
 
 
 def _cause(logs: LogReader, found: Diagnosis, status: str) -> str:
-    if found.explanation is not None:
-        likely = "most likely " if found.explanation.confidence == "likely" else ""
-        return f"{likely}{found.explanation.cause}"
-    meaning = logs.exit_meaning(status)
-    return (
-        f"{meaning}; its log shows no error that is known"
-        if meaning
-        else "its log shows no error that is known"
-    )
+    meaning = "" if found.explanation is not None else logs.exit_meaning(status)
+    return f"{meaning}; {found.words}" if meaning else found.words
 
 
 def _where(found: Diagnosis) -> str:

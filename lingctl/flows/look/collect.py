@@ -185,7 +185,7 @@ def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:
 
 
 def _explained(reader: LogReader, log: str, status: str) -> tuple[str, ...]:
-    found = [f"{one.id} {one.cause}: {one.line}" for one in reader.explain(log, status=status)[:5]]
+    found = [f"{one.id} {one.words}: {one.line}" for one in reader.explain(log, status=status)[:5]]
     return tuple(found or [f"not known: {line}" for line in reader.first_errors(log, 3) if "ERROR" in line])
 
 

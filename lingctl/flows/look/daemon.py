@@ -33,6 +33,6 @@ def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
 def how_it_ended(sight: DaemonSight, logs: LogReader) -> str:
     """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
     told = logs.explain(sight.console, status=sight.exit_status)
-    cause = told[0].cause if told else logs.exit_meaning(sight.exit_status)
+    cause = told[0].words if told else logs.exit_meaning(sight.exit_status)
     how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
     return f"{how}: {cause}" if cause else how

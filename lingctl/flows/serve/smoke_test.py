@@ -22,8 +22,9 @@ from lingctl.remote.probe import Question, probe_script, probe_timeout, read_ans
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http import Limits
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 _CARDS = (
     Question("npus", npu_smi.table_command(), 60),

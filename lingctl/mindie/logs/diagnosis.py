@@ -19,8 +19,9 @@ from types import MappingProxyType
 from lingctl.engine.logs import Diagnosis, Explanation
 from lingctl.mindie.logs.daemon_life import read_life
 from lingctl.mindie.logs.failure_catalogue import catalogue, named
-from lingctl.mindie.logs.failures import explain, explain_waiting, first_errors
-from lingctl.mindie.logs.log_lines import read_lines, seconds_between
+from lingctl.mindie.logs.failures import explain, explain_waiting
+from lingctl.mindie.logs.first_errors import first_errors
+from lingctl.mindie.logs.log_lines import offset_of, read_lines, seconds_between
 
 # What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
 _LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")
@@ -62,8 +63,9 @@ def diagnose(
     clocks: Mapping[str, float] = MappingProxyType({}),
 ) -> Diagnosis | None:
     """See ``LogReader.diagnose``."""
+    ahead = _ahead(logs, clocks)
     candidates = [
-        _later(one, -clocks.get(node, 0.0))
+        _later(one, -ahead.get(node, 0.0))
         for node, text in logs.items()
         if (one := _candidate(node, text, node in ended, statuses.get(node, ""))) is not None
     ]
@@ -76,6 +78,17 @@ def diagnose(
     differing = _differing_limits(logs, best)
     also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
     return replace(differing or best.said, also=tuple(also))
+
+
+def _ahead(logs: Mapping[str, str], clocks: Mapping[str, float]) -> dict[str, float]:
+    """Seconds by which what stamps a node's lines is ahead of the first node's: as it was measured, else as
+    the offsets from UTC in the lines tell."""
+    offsets = {node: offset for node, text in logs.items() if (offset := offset_of(text)) is not None}
+    first = offsets.get(next(iter(logs), ""))
+    told = (
+        {} if first is None else {node: (offset - first).total_seconds() for node, offset in offsets.items()}
+    )
+    return {**told, **clocks}
 
 
 def _aside(said: Diagnosis) -> str:
@@ -111,6 +124,18 @@ def _told(node: str, first: Explanation, weight: Weight, ended: bool) -> _Candid
     return _Candidate(weight, first.time or datetime.max, ended, Diagnosis(node, first, first.line))
 
 
+def _weighed(one: _Candidate, lost: datetime) -> Weight:
+    """How much a node's words count, given when network trouble began: what comes behind it and is not
+    certain most often follows from it."""
+    if one.time == datetime.max or one.time <= lost + timedelta(seconds=_TOGETHER_SECONDS):
+        return one.weight
+    explanation = one.said.explanation
+    certain = explanation is not None and explanation.confidence == "certain"
+    if one.weight is Weight.UNEXPLAINED_END or (one.weight is Weight.CAUSE and not certain):
+        return Weight.NETWORK
+    return one.weight
+
+
 def _later(one: _Candidate, seconds: float) -> _Candidate:
     """The same, with its time moved to the first node's clock."""
     if not seconds or one.time == datetime.max:
@@ -120,8 +145,10 @@ def _later(one: _Candidate, seconds: float) -> _Candidate:
 
 def _first_of_all(candidates: list[_Candidate]) -> _Candidate:
     """The first among those that weigh most; the earlier in hosts.yaml where times do not tell."""
-    weight = max(one.weight for one in candidates)
-    heaviest = [one for one in candidates if one.weight == weight]
+    lost = min((one.time for one in candidates if one.weight is Weight.NETWORK), default=datetime.max)
+    weights = {id(one): _weighed(one, lost) if lost != datetime.max else one.weight for one in candidates}
+    weight = max(weights.values())
+    heaviest = [one for one in candidates if weights[id(one)] == weight]
     best = min(heaviest, key=lambda one: one.time)
     same = [one for one in heaviest if _is_same(one, best)]
     best = next((one for one in same if one.ended), best)

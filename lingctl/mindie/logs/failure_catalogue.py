@@ -1,4 +1,8 @@
-"""The catalogue of known failures, ``failures.toml`` beside this file, which names its sources."""
+"""The catalogue of known failures, ``failures.toml`` beside this file, which names its sources.
+
+A line shows a failure by words, or by a code: MindIE's, or one of CANN, HCCL, the driver or torch_npu. Codes
+that no row names are failures of their own, with their vendor's meaning (``lingctl.engine.vendor_codes``).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,24 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-from lingctl.engine.logs import FailureKind
+from lingctl.engine.logs import Confidence, FailureKind
+from lingctl.engine.vendor_codes import codes_in, vendor_code
 
 # Where a statement comes from.
 Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
+_MINDIE_CODE = re.compile(r"(?<![A-Za-z0-9])MIE0[0-9][A-Z][0-9A-F]{6}(?![A-Za-z0-9])")
+# Of what one line shows, what says most.
+_TELLING: tuple[FailureKind, ...] = (
+    "harmless",
+    "request",
+    "waiting",
+    "cause",
+    "stopped",
+    "network",
+    "consequence",
+)
+# What the engine itself refuses is certain; other groups are other programs' words, unless a row says more.
+_OWN_GROUPS = "ABCDFGRSW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +40,52 @@ class Failure:
 
     Attributes:
         id: stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices,
-            G the node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows.
+            G the node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a
+            vendor's code.
         signature: texts of which one appears in the line.
-        pattern: a regular expression instead of those, or None.
+        pattern: a regular expression beside those, or None.
+        codes: codes beside those.
         kind: how much the line says about the true cause, as ``failures.toml`` explains.
         cause: what is wrong.
         remedy: what to do.
+        confidence: how sure a line that shows it makes the cause.
         until: a later line with one of these texts says that the waiting is over.
         also_waiting: whether the daemon does not end of it, and waits for ever.
         ends: whether it may end a daemon; what it survives is never the cause of its end.
-        seen: where the statement comes from.
+        seen: how far the statement was checked.
+        source: where it stands.
     """
 
     id: str
     signature: tuple[str, ...]
     pattern: re.Pattern[str] | None
+    codes: tuple[str, ...]
     kind: FailureKind
     cause: str
     remedy: str
+    confidence: Confidence = "certain"
     until: tuple[str, ...] = ()
     also_waiting: bool = False
     ends: bool = True
     seen: Seen = "documents"
+    source: str = ""
 
     @property
     def inferred(self) -> bool:
         """Whether no line shows it: it is told from how far a daemon came and how it ended."""
-        return not self.signature and self.pattern is None
+        return not self.signature and self.pattern is None and not self.codes
 
-    def matches(self, line: str) -> bool:
-        """Whether the line shows this failure."""
-        if self.pattern is not None:
-            return self.pattern.search(line) is not None
-        return any(text in line for text in self.signature)
+    def says(self, line: str) -> bool:
+        """Whether the line's words show this failure; its codes are another matter."""
+        if any(text in line for text in self.signature):
+            return True
+        return self.pattern is not None and self.pattern.search(line) is not None
+
+    def place(self, line: str) -> int:
+        """Where in the line it shows; 0 where that is not known."""
+        if self.pattern is not None and (found := self.pattern.search(line)):
+            return found.start()
+        return max((line.find(one) for one in (*self.signature, *self.codes)), default=0)
 
 
 @cache
@@ -68,11 +99,39 @@ def catalogue() -> tuple[Failure, ...]:
 
 @lru_cache(maxsize=4096)  # every reader of a log asks again
 def match(line: str) -> Failure | None:
-    """The failure that a line shows, if it shows a known one."""
+    """The failure that a line shows, if it shows a known one: by its words, or by a code that says more."""
+    by_words = next((failure for failure in catalogue() if failure.says(line)), None)
+    found = [by_words, *(failure_of(code) for code in all_codes_in(line))]
+    known = (failure for failure in found if failure is not None)
+    return min(known, key=lambda failure: _TELLING.index(failure.kind), default=None)
+
+
+def all_codes_in(line: str) -> list[str]:
+    """MindIE's codes and those of Ascend's other software in a line."""
+    own = _MINDIE_CODE.findall(line)
+    return [*own, *codes_in(line)]
+
+
+@cache
+def failure_of(code: str) -> Failure | None:
+    """The failure that a code shows by itself; None where the code is not known."""
     for failure in catalogue():
-        if failure.matches(line):
+        if code in failure.codes:
             return failure
-    return None
+    known = vendor_code(code)
+    if known is None:
+        return None
+    return Failure(
+        id=code,
+        signature=(),
+        pattern=None,
+        codes=(code,),
+        kind=known.kind,
+        cause=known.meaning,
+        remedy=known.remedy,
+        confidence="unknown" if known.kind == "consequence" else "likely",
+        source=known.source,
+    )
 
 
 @cache
@@ -83,15 +142,27 @@ def named(name: str) -> Failure:
 
 def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> Failure:
     remedy = str(row["remedy"])
+    kind: FailureKind = row.get("kind", "cause")
     return Failure(
         id=name,
         signature=tuple(row.get("signature", ())),
         pattern=re.compile(row["pattern"]) if "pattern" in row else None,
-        kind=row.get("kind", "cause"),
+        codes=tuple(row.get("codes", ())),
+        kind=kind,
         cause=row["cause"],
         remedy=remedies[remedy[1:]] if remedy.startswith("@") else remedy,
+        confidence=row.get("confidence", _usual_confidence(name, kind)),
         until=tuple(row.get("until", ())),
         also_waiting=row.get("also_waiting", False),
         ends=row.get("ends", True),
         seen=row.get("seen", "documents"),
+        source=row["source"],
     )
+
+
+def _usual_confidence(name: str, kind: FailureKind) -> Confidence:
+    if kind == "consequence":
+        return "unknown"
+    if kind in ("network", "waiting"):
+        return "likely"
+    return "certain" if name[0] in _OWN_GROUPS else "likely"

@@ -47,7 +47,7 @@ def test_the_cause_may_stand_in_another_log_than_the_console():
 def test_an_unknown_death_shows_its_first_errors_and_what_the_status_means():
     error = death(CLUSTER, {"node1": gone("a\n[ERROR] odd\nb"), "node2": DaemonSight(True, "", "")}, {})
     assert (error.where, error.evidence, error.code) == ("node1", "[ERROR] odd", "daemon-died")
-    assert "killed" in error.what and "no error that is known" in error.what
+    assert "killed" in error.what and "nothing known explains it" in error.what
 
 
 def test_a_cause_on_a_node_that_still_runs_is_found():
@@ -160,6 +160,7 @@ def test_the_first_errors_of_a_long_console_are_read_before_its_end(tmp_path: Pa
         layout_of(CLUSTER).console, str(console)
     )
     said = LocalConnection("node1").run(Command(command)).stdout.splitlines()
-    assert said == ["[2026-11-28 02:00:00.000001] [1] [1] [llm] [INFO] loading", MEMORY]
+    loading = "[2026-11-28 02:00:00.000001] [1] [1] [llm] [INFO] loading"
+    assert said == [loading, MEMORY, "nothing to see", "nothing to see"]
     console.write_bytes(b"[ERROR] x\n" * (WATCHED_BYTES // 10))
     assert LocalConnection("node1").run(Command(command)).stdout == ""

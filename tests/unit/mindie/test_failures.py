@@ -12,9 +12,9 @@ from lingctl.mindie.logs.failures import (
     exit_meaning,
     explain,
     explain_waiting,
-    first_errors,
     match,
 )
+from lingctl.mindie.logs.first_errors import first_errors
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 
@@ -251,6 +251,38 @@ LINES = [
     ("G3", "touch: cannot touch 'x': Read-only file system"),
     ("G4", "Unable to find image 'mindie:9' locally"),
     ("G5", "permission denied while trying to connect to the Docker daemon socket"),
+    ("B35", "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)"),
+    ("B36", "ValueError: Tokenizer class BailingTokenizer does not exist or is not currently imported."),
+    ("B37", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x4096 and 2048x16)"),
+    ("B38", "OSError: Error no file named model.safetensors found in directory /models/Ling_lite."),
+    ("B39", "libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libtvm.so)"),
+    ("B40", "AssertionError: Torch not compiled with CUDA enabled"),
+    ("C1", "[MIE05E000005] torch_npu ran dry"),
+    ("C6", "Call rtMalloc fail, purpose: page caching, type = 2, size:3221291008, device_id:0"),
+    ("C12", "bash: fork: 无法分配内存"),
+    ("D1", "bind(): 地址已在使用"),
+    ("E10", "[HeartbeatAbnormal][ROCE CQE ERROR]cqe error status[12]"),
+    ("E33", "[Rank 1] Watchdog caught collective operation timeout: WorkHCCL(SeqNum=196) ran for 3600185 ms"),
+    (
+        "E34",
+        "Cluster Exception Location[IP/ID]:[127.10.0.1/1], ExceptionType:[Heartbeat Lost Occurred], Possible",
+    ),
+    ("E35", "rtStreamSynchronize execute failed, reason=[link error]"),
+    ("E36", "HCCL: reason=[suspect remote error]"),
+    ("F23", "rtStreamSynchronize execute failed, reason=[vector core exception]"),
+    ("F23", "The extend info: errcode: The DDR address of the MTE instruction is out of range."),
+    ("F18", "rtStreamSynchronizeWithTimeout execute failed, reason=[aicpu timeout]"),
+    ("G7", "ls: cannot access '/models': Stale file handle"),
+    ("G8", "OSError: [Errno 24] Too many open files: '/models/x'"),
+    ("G9", "connect to 192.0.2.12:1120: No route to host"),
+    ("G10", "socket.gaierror: [Errno -2] Name or service not known"),
+    ("G11", "docker: Bind for 0.0.0.0:1025 failed: port is already allocated."),
+    ("G12", 'docker: invalid mount config for type "bind"'),
+    ("G13", "Get https://registry/v2/: x509: certificate signed by unknown authority"),
+    ("G14", "PermissionError: [Errno 13] 权限不够: '/models'"),
+    ("G15", "FileNotFoundError: [Errno 2] No such file or directory: '/models/x.json'"),
+    ("Z6", "RuntimeError: Engine core initialization failed. See root cause above."),
+    ("Z7", "RuntimeError: FORCE STOP."),
     ("Z1", "ERR: Daemon wait pid with 4601 exit, Please check the service log or python log."),
     ("Z2", "ERR: Failed to init endpoint! Please check the service log or console output."),
 ]
@@ -269,7 +301,7 @@ REQUESTS = {
     "D11": "Environment variable MIES_SERVICE_MONITOR_MODE is not set.",
 }
 HARMLESS = {
-    "H1": "exception: [json.exception.out_of_range.403] key 'LogConfig' not found",
+    "H1": "DynamicConfigHandler exception: [json.exception.out_of_range.403] key 'x' not found",
     "H2": "[executor.cpp:723] Receive wrong message type: 0. You can ignore this warning if you are shutting "
     "down engine.",
     "H4": "The type of configName speculationGamma should be integer, but is string, use default value.",
@@ -297,7 +329,8 @@ def test_no_row_of_the_catalogue_is_left_untested():
 
 def test_every_row_is_whole():
     for failure in catalogue():
-        assert failure.inferred or bool(failure.signature) != (failure.pattern is not None), failure.id
+        assert not (failure.signature and failure.pattern), failure.id
+        assert failure.source, failure.id
         assert failure.cause, failure.id
         assert failure.kind == "harmless" or (failure.remedy and "@" not in failure.remedy), failure.id
 
@@ -383,7 +416,7 @@ def test_a_slave_s_tries_are_no_error_until_it_gives_up():
 
 def test_unknown_errors_show_their_first_lines():
     log = "starting\n[ERROR] never seen before\nTraceback (most recent call last):\nKeyError: 'x'\nthe end"
-    assert first_errors(log, 2) == ["[ERROR] never seen before", "Traceback (most recent call last):"]
+    assert first_errors(log, 2) == ["[ERROR] never seen before", "KeyError: 'x'"]
     assert first_errors("a\nb\nc", 2) == ["b", "c"]
 
 

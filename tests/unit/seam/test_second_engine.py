@@ -181,7 +181,7 @@ def test_its_death_is_told_in_its_own_words(cluster, monkeypatch):
         wait_until_loaded(Group({node.node: node for node in nodes}), cluster, ignore)
     error = told.value
     assert (error.code, error.where) == ("toy-T1", "node2")
-    assert error.what == "the Toy daemon ended (exit status 0): the cards are in use"
+    assert error.what == "the Toy daemon ended (exit status 0): the cards are in use (certain)"
 
 
 @pytest.mark.parametrize(("kind", "path"), [("chat", "/v1/chat/completions"), ("base", "/v1/completions")])

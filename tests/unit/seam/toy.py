@@ -3,7 +3,7 @@ port, no word of success on a node that answers no HTTP, and weights read in eit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
 from lingctl.engine.container import ContainerSpec, container_of
 from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, WantedFile
 from lingctl.engine.interface import About, Http
-from lingctl.engine.logs import Console, Diagnosis, Explanation, LogReader
+from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
@@ -40,6 +40,12 @@ class ToyLogs:
 
     def exit_meaning(self, status: str) -> str:
         return "an end that says nothing" if status == "0" else ""
+
+    def look_up(self, word: str) -> CodeMeaning | None:
+        return None
+
+    def first_of_each(self, lines: Iterable[str]) -> str:
+        return "\n".join(lines)
 
     def diagnose(
         self,

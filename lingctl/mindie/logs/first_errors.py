@@ -1,0 +1,90 @@
+"""The lines of a log that are worth quoting where nothing known explains it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from lingctl.mindie.logs.daemon_life import Life, read_life
+from lingctl.mindie.logs.failure_catalogue import match
+from lingctl.mindie.logs.log_lines import LogLine, read_lines
+from lingctl.mindie.logs.relevance import follows_the_end, is_of_a_request
+
+LONGEST_LINE = 200
+_ERROR_LINE = re.compile(
+    r"\[ERROR\]|\bERROR\b|\bERR:|(?:^|[\s:\])])[\w.]*(?:Error|Exception)\b.*:|\(?\bE[A-Z1-9]\d{4}\b\)?:|\bFATAL\b"
+    r"|core dumped|核心已转储|terminate called|^\S*\[error\]|\[error\]"
+)
+_TRACEBACK = "Traceback (most recent call last)"
+_FRAME = re.compile(r'^\W*(?:\[rank\d+\]:)?\s*(?:File ".*", line \d+|\^+|~+)')
+_EXCEPTION = re.compile(
+    r"^(?:\[?rank ?\d+\]?:?\s*)?[\w.]*(?:Error|Exception|Interrupt|Exit|Failure)\b(?::|$)"
+)
+_HEAD = re.compile(r"^(?:\([^()]*\)\s*)*(?:[A-Z]+ [\d: -]+\[[^\]]*\] ?)?")
+_CUT = "..."
+
+
+def first_errors(text: str, limit: int = 5) -> list[str]:
+    """The lines that look like errors, for what is not known: the first of a start, the last before the end
+    of a daemon that served. The last lines of all where none does. No two of them say the same."""
+    lines = read_lines(text)
+    life = read_life(lines)
+    shown = list(dict.fromkeys(_errors(lines, life)))
+    if not shown:
+        ordinary = [shortened(line.text) for line in lines if not _is_noise(line, life)]
+        return ordinary[-limit:]
+    return shown[-limit:] if life.served is not None and life.end is not None else shown[:limit]
+
+
+def shortened(text: str, place: int = 0) -> str:
+    """A line cut to what matters: what stands at ``place`` is in it."""
+    text = text.strip()
+    if len(text) <= LONGEST_LINE:
+        return text
+    room = LONGEST_LINE - len(_CUT)
+    if place <= room - 60:
+        return text[:room] + _CUT
+    start = min(max(0, place - 60), len(text) - room)
+    ending = _CUT if start + room < len(text) else ""
+    return _CUT + text[start : start + room - len(_CUT) * bool(ending)] + ending
+
+
+def _errors(lines: Sequence[LogLine], life: Life) -> Iterator[str]:
+    for at, line in enumerate(lines):
+        if _TRACEBACK in line.text:
+            named = _exception_of(lines, at)
+            if named is not None and not _says_nothing(named, life) and not follows_the_end(lines, at, life):
+                yield shortened(named.text)
+        elif _ERROR_LINE.search(line.said) and not _says_nothing(line, life) and not _of_a_traceback(line):
+            if follows_the_end(lines, at, life):
+                continue
+            yield shortened(line.text)
+
+
+def _exception_of(lines: Sequence[LogLine], at: int) -> LogLine | None:
+    """The line that names the exception of the traceback that begins at an index."""
+    for line in lines[at + 1 : at + 200]:
+        if _TRACEBACK in line.text:
+            return None
+        if _EXCEPTION.match(_HEAD.sub("", line.text).strip()):
+            return line
+    return None
+
+
+def _of_a_traceback(line: LogLine) -> bool:
+    said = _HEAD.sub("", line.text)
+    return _FRAME.match(said) is not None or not said.strip()
+
+
+def _says_nothing(line: LogLine, life: Life) -> bool:
+    if line.level in ("warning", "information") or _is_noise(line, life):
+        return True
+    failure = match(line.said)
+    return failure is not None and failure.kind == "waiting"
+
+
+def _is_noise(line: LogLine, life: Life) -> bool:
+    if is_of_a_request(line, life):
+        return True
+    failure = match(line.said)
+    return failure is not None and failure.kind in ("harmless", "request")
