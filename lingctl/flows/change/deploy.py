@@ -37,7 +37,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
-from lingctl.serving.smoke.ladder import SmokeReport
+from lingctl.serving.smoke.report import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)

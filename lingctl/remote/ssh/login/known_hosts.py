@@ -99,6 +99,21 @@ def read_known_hosts(files: Iterable[str]) -> KnownHosts:
     return KnownHosts(tuple(lines))
 
 
+def revoked_keys(path: Path) -> set[bytes]:
+    """The public keys of a file, one a line.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is something else.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {
+        base64.b64decode(line.split()[1], validate=True)
+        for line in lines
+        if line.strip() and not line.lstrip().startswith("#")
+    }
+
+
 @functools.lru_cache(maxsize=16)
 def _read(path: Path, _changed: int, _size: int, _inode: int) -> tuple[KnownKey, ...]:
     """Once for all nodes of a run, as long as the file is the same."""
