@@ -6,7 +6,6 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -100,15 +99,9 @@ def _global_options(
         os.environ["LINGCTL_DEBUG"] = "1"
 
 
-def register_verbs(words: Sequence[str] = ()) -> None:
-    """Add the verb that was typed, or every verb: a function as a command, a sub-application as a group.
-
-    Reading the options of all verbs takes longer than many of them run.
-    """
-    typed = next((word for word in words if not word.startswith("-")), "")
+def register_verbs() -> None:
+    """Add every verb: a function as a command, a sub-application as a group."""
     for verb, (place, meaning) in VERBS.items():
-        if verb != typed and typed in VERBS:
-            continue
         module = importlib.import_module(f"lingctl.cli.{place}")
         group = getattr(module, "app", None)
         if group is None:
@@ -166,7 +159,7 @@ def _lost(trouble: OSError) -> LingctlError:
 def _run() -> int:
     """The exit status of what was typed; every error is told."""
     try:
-        register_verbs(sys.argv[1:])
+        register_verbs()
         app()
     except SystemExit as end:
         # Typer turns Ctrl-C into a status before anybody else hears of it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import conversation, show, words
+from lingctl.output.terminal import conversation, harmless
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 
@@ -21,9 +23,9 @@ def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.ya
     if differences:
         for step in plan.changes:
             if step.difference:
-                show(words(f"\n{step.node}: {step.title}", "bold"), out=out)
+                out.print(Text(f"\n{step.node}: {step.title}", style="bold"), soft_wrap=True)
                 _print_difference(step.difference)
-    show(words(outcome(plan, wanted), "bold"), out=out)
+    out.print(Text(outcome(plan, wanted), style="bold"), soft_wrap=True)
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
@@ -91,4 +93,4 @@ def _print_difference(text: str) -> None:
     out = conversation()
     for line in text.splitlines():
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        show(words(f"  {line}", style), out=out)
+        out.print(Text(f"  {harmless(line)}", style=style), soft_wrap=True)

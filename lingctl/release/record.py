@@ -18,7 +18,6 @@ from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
-from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import Layout, layout_of
 from lingctl.release.state import NodeState
@@ -142,7 +141,7 @@ def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
 def read_head(node: str, line: str) -> dict[str, Any]:
     """The description in a record's first line. Raises NodeError: it is not one."""
     try:
-        head = foreign_json(line)
+        head = json.loads(line)
         if isinstance(head, dict) and "id" in head:
             return head
     except ValueError:
@@ -157,7 +156,7 @@ def read_record(node: str, text: str) -> Release:
     first, _, second = text.partition("\n")
     head = read_head(node, first)
     try:
-        body = foreign_json(second)
+        body = json.loads(second)
         container: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in body["container"].items()

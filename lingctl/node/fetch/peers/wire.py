@@ -13,7 +13,6 @@ import ssl
 import struct
 from typing import Dict, Optional
 
-from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 BLOCK = 1 << 20
@@ -87,7 +86,7 @@ class Channel:
                 return None
             line += byte
         try:
-            content = foreign_json(line)
+            content = json.loads(line)
         except ValueError:
             raise ConnectionError("a request is not JSON") from None
         if not isinstance(content, dict):

@@ -1,1 +1,0 @@
-"""What a card is asked, by hccn_tool and by npu-smi."""
