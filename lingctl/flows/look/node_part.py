@@ -81,5 +81,5 @@ class NodeLogs:
 
     @property
     def text(self) -> str:
-        """The console, then the others."""
-        return "\n".join((self._console, *self._others))
+        """The console, then the others, with a form feed before each: a log's lines belong together."""
+        return "\n\f".join((self._console, *self._others))
