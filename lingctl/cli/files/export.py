@@ -38,8 +38,8 @@ def kubernetes(
     from lingctl.engines import engine_of
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
+    from lingctl.flows.files.kubernetes import manifests
     from lingctl.output.terminal import answer_file, say
-    from lingctl.release.kubernetes import manifests
 
     cluster = required_cluster(nodes)
     if cluster.multi_node and facts is None:
