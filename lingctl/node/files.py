@@ -131,6 +131,23 @@ def open_regular(path: str) -> int:
     return descriptor
 
 
+def read_small(path: str, most: int) -> bytes:
+    """All of a small file, whatever size it claims to have.
+
+    Raises:
+        Trouble: no regular file, or larger than ``most`` bytes.
+        OSError: it cannot be read.
+    """
+    data = b""
+    with opened(path) as descriptor:
+        while len(data) <= most:
+            block = os.read(descriptor, most + 1 - len(data))
+            if not block:
+                return data
+            data += block
+    raise Trouble(f"larger than {most} bytes", where=path, code="file-too-large")
+
+
 def kind_of(path: str) -> str:
     """``folder``, ``file``, ``other`` or ``absent``: what cannot be looked at is none of them.
 

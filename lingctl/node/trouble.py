@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Union
+from typing import Dict, Sequence, Union
 
 # Of each part of a message: names in it may be a stranger's, and of any length.
 _LONGEST = 2_000
@@ -15,6 +15,12 @@ def shown(name: object) -> str:
     cut = text[:_LONGEST_SHOWN]
     plain = cut if cut.isprintable() else repr(cut)[1:-1]
     return plain if len(text) <= _LONGEST_SHOWN else f"{plain}... ({len(text)} characters)"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first five of many names, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(shown(name) for name in names[:5]) + more
 
 
 def _cut(text: str) -> str:

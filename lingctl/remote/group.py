@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener, ignore
-from lingctl.inventory.ssh.target import target_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.side_by_side import side_by_side
 
@@ -121,11 +119,12 @@ def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
 
 def connect_node(cluster: Cluster, node: Node) -> SshConnection:
     """A connection to one node. Raises ConnectError: it cannot be reached, or does not let us in."""
+    from lingctl.inventory.ssh.resolve import resolve
+    from lingctl.remote.ssh.login.this_machine import this_machine
     from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
     with _handshakes:
-        agent = os.environ.get("SSH_AUTH_SOCK", "")
-        return SshConnection(node.name, target_of(node.address, cluster.ssh_of(node), agent))
+        return SshConnection(node.name, resolve(node.address, cluster.ssh_of(node), this_machine()))
 
 
 def _connect_all(cluster: Cluster, listener: Listener) -> Group:

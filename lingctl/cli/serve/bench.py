@@ -40,6 +40,10 @@ def bench(
     ttft_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TTFT p90, ms.")] = 0.0,
     tpot_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TPOT p90, ms.")] = 0.0,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Sweep: highest concurrency to try.")] = 512,
+    goodput: Annotated[
+        list[str] | None,
+        typer.Option(help="Count requests that keep a limit in ms: ttft:500, tpot:50, e2el:9000."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -52,6 +56,7 @@ def bench(
     """
     from lingctl.flows.serve.bench import BenchOptions
     from lingctl.output.progress import progress
+    from lingctl.serving.bench.goal import read_goal
     from lingctl.serving.bench.load import Pace
     from lingctl.serving.bench.plot import check_plot, write_plot
     from lingctl.serving.endpoint import TlsFiles
@@ -61,7 +66,7 @@ def bench(
     options = BenchOptions(
         requests=requests,
         pace=Pace(rate=rate) if rate else Pace(concurrency=concurrency),
-        kind="base" if kind is KindChoice.base else "chat",
+        kind=kind.value,
         input_tokens=input_len,
         output_tokens=output_len,
         dataset=dataset,
@@ -70,6 +75,7 @@ def bench(
         seed=seed,
         limits=_limits(ttft_limit, tpot_limit) if sweep else None,
         most_concurrency=max_concurrency,
+        goal=read_goal(goodput or ()),
     )
     with progress() as listener:
         report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)

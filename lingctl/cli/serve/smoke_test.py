@@ -13,7 +13,7 @@ from lingctl.cli.common import JsonOption, NodesOption
 if TYPE_CHECKING:
     from lingctl.events import Listener
     from lingctl.serving.endpoint import TlsFiles
-    from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport
+    from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 
 class KindChoice(StrEnum):
@@ -66,7 +66,7 @@ def smoke_test(
     """
     from lingctl.output.progress import progress
     from lingctl.serving.endpoint import TlsFiles
-    from lingctl.serving.smoke.ladder import SmokeOptions
+    from lingctl.serving.smoke.report import SmokeOptions
 
     options = SmokeOptions(
         kind=kind.value,

@@ -14,12 +14,17 @@ _USER_TIMEOUT_MS = 20_000
 # Linux alone has these two; None elsewhere, where commands are slower and end by their own time limits.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class QuickSocket(socket.socket):
-    """A connected TCP socket."""
+    """A connected socket.
 
-    heard_at: float = 0.0  # monotonic time at which the peer last said anything
+    Attributes:
+        heard_at: monotonic time at which the peer last said anything.
+    """
+
+    heard_at: float = 0.0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""
@@ -37,13 +42,25 @@ class QuickSocket(socket.socket):
         super().close()
 
 
-def connect(host: str, port: int, timeout: float) -> QuickSocket:
+def connect(host: str, port: int, timeout: float, *, family: str = "", source: str = "") -> QuickSocket:
     """Connect to the first address of ``host`` that answers.
+
+    Args:
+        host: name or address.
+        port: of TCP.
+        timeout: seconds for each address.
+        family: ``inet`` or ``inet6``, or nothing for both.
+        source: own address, or nothing for what the system takes.
 
     Raises:
         OSError: as ``socket.create_connection``.
     """
-    plain = socket.create_connection((host, port), timeout=timeout)
+    if family:
+        wanted = socket.getaddrinfo(host, port, _FAMILIES[family], socket.SOCK_STREAM)
+        host = str(wanted[0][4][0])
+    plain = socket.create_connection(
+        (host, port), timeout=timeout, source_address=(source, 0) if source else None
+    )
     quick = QuickSocket(plain.family, plain.type, plain.proto, plain.detach())
     quick.settimeout(timeout)
     quick.heard_at = time.monotonic()

@@ -109,6 +109,7 @@ def test_the_starter_is_valid(model: str):
 # What the starter shows is an example, not the default, of these.
 EXAMPLES = {
     ("ssh", "key"),
+    ("ssh", "config"),
     ("container", "image"),
     *(("serving", name) for name in Serving.model_fields if name.startswith(("max_", "npu_"))),
 }
@@ -166,3 +167,30 @@ def test_init_takes_host_names_and_addresses_that_yaml_would_misread():
     assert "- address: host1.example" in starter_hosts(
         name="ling", model="Ling-lite", mindie="3.0.0", nodes=["host1.example"]
     )
+
+
+ALIASES = """\
+Host first
+    HostName 10.0.0.1
+Host second
+    HostName second.example.org
+"""
+
+
+def aliased(tmp_path: Path, address: str) -> str:
+    (tmp_path / "config").write_text(ALIASES)
+    ssh = f"ssh: {{config: '{tmp_path}/config'}}"
+    return f"name: demo\nmodel: Ling-plus\n{ssh}\nnodes:\n  - address: {address}\n"
+
+
+def test_an_alias_of_ssh_stands_for_the_address_that_it_has_there(tmp_path: Path):
+    cluster = read(aliased(tmp_path, "first"))
+    assert (cluster.primary.address, cluster.primary.service_address) == ("first", "10.0.0.1")
+    assert "service_address" not in cluster.primary.model_fields_set
+
+
+@pytest.mark.parametrize("address", ["second", "third"])
+def test_an_alias_without_an_address_wants_a_service_address(tmp_path: Path, address: str):
+    assert "service_address" in mistake(aliased(tmp_path, address)).what
+    given = aliased(tmp_path, address) + "    service_address: 10.0.0.3\n"
+    assert read(given).primary.service_address == "10.0.0.3"

@@ -9,7 +9,7 @@ from pathlib import Path
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.certificates import HostCertificate, host_certificate
-from lingctl.remote.ssh.login.known_hosts import AUTHORITY, KnownHosts, KnownKey
+from lingctl.remote.ssh.login.known_hosts import AUTHORITY, KnownHosts, KnownKey, revoked_keys
 from lingctl.remote.ssh.login.wire import CERTIFICATE, fingerprint, is_certificate
 
 
@@ -42,12 +42,14 @@ def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str
         key = certificate.key if certificate else shown
         if certificate:
             _check_revoked(known, target, (shown, key, certificate.authority), node)
+            _check_revoked_keys(target, (key, certificate.authority), node)
             note = _why_not_by_authority(known, target, certificate)
             if not note:
                 return
     else:
         key = shown
     _check_revoked(known, target, (key,), node)
+    _check_revoked_keys(target, (key,), node)
     lines = known.first_known(target.names[:1])
     if any(line.blob == key for line in lines):
         return
@@ -85,6 +87,32 @@ def _check_revoked(known: KnownHosts, target: SshTarget, keys: tuple[bytes, ...]
             remedy="do not log in there; who revoked the key in that file knows why",
             code="host-key-revoked",
         )
+
+
+def _check_revoked_keys(target: SshTarget, keys: tuple[bytes, ...], node: str) -> None:
+    """``RevokedHostKeys``: as in OpenSSH, a list that cannot be read lets nobody pass."""
+    if not target.revoked_keys:
+        return
+    try:
+        revoked = revoked_keys(Path(target.revoked_keys))
+    except (OSError, ValueError) as error:
+        raise ConnectError(
+            f"cannot read the list of revoked host keys {target.revoked_keys}",
+            where=node,
+            evidence=str(error),
+            remedy="let it be a file of public keys, one a line (a binary list is not read), or take "
+            "RevokedHostKeys out of ~/.ssh/config",
+            code="revoked-keys-unreadable",
+        ) from error
+    for key in keys:
+        if key in revoked:
+            raise ConnectError(
+                f"its host key is in {target.revoked_keys}",
+                where=node,
+                evidence=fingerprint(key),
+                remedy="do not log in there; who put the key into that file knows why",
+                code="host-key-revoked",
+            )
 
 
 def _unknown(target: SshTarget, others: list[KnownKey], offered: str, node: str) -> ConnectError:

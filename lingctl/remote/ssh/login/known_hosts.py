@@ -77,11 +77,7 @@ class KnownHosts:
 
 
 def read_known_hosts(files: Iterable[str]) -> KnownHosts:
-    """Read files; those that do not exist are empty.
-
-    Raises:
-        ConnectError: one cannot be read.
-    """
+    """Read files; those that do not exist are empty. Raises ConnectError: one cannot be read."""
     lines: list[KnownKey] = []
     for file in files:
         path = Path(file).expanduser()
@@ -97,6 +93,21 @@ def read_known_hosts(files: Iterable[str]) -> KnownHosts:
                 code="known-hosts-unreadable",
             ) from error
     return KnownHosts(tuple(lines))
+
+
+def revoked_keys(path: Path) -> set[bytes]:
+    """The public keys of a file, one a line.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is something else.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {
+        base64.b64decode(line.split()[1], validate=True)
+        for line in lines
+        if line.strip() and not line.lstrip().startswith("#")
+    }
 
 
 @functools.lru_cache(maxsize=16)

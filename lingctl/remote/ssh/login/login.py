@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
-import socket
 import time
 
 import paramiko
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
-from lingctl.remote.ssh import quick_socket
 from lingctl.remote.ssh.login.algorithms import offer_to
 from lingctl.remote.ssh.login.authentication import Authentication, RefusedError
 from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.jump_hosts import JumpHosts
 from lingctl.remote.ssh.login.known_hosts import read_known_hosts
 from lingctl.remote.ssh.login.login_keys import find_login_keys
+from lingctl.remote.ssh.login.proxy_command import ProxyCommand
 from lingctl.remote.ssh.login.refusals import no_common_algorithm, refusal
+from lingctl.remote.ssh.login.roads import open_road, proxy_ended
 from lingctl.remote.ssh.login.transport import Transport
 from lingctl.remote.ssh.watchdog import Watchdog
 
@@ -35,7 +36,10 @@ def log_in(node: str, target: SshTarget) -> Transport:
     Raises:
         ConnectError: it could not be reached, is not who it should be, or did not let us in.
     """
-    return _Login(node, target).connect()
+    try:
+        return _Login(node, target).connect()
+    except ConnectError as error:
+        raise _with_origin(error, target) from error
 
 
 class _Login:
@@ -65,7 +69,7 @@ class _Login:
         target = self._target
         known = read_known_hosts((*target.known_hosts, *target.global_known_hosts))
         offer = offer_to(target, known_kinds(known, target))
-        sock = self._open_socket()
+        sock = open_road(self._node, target, _jump_hosts)
         transport = Transport(sock, offer)
         try:
             begun = time.monotonic()
@@ -101,35 +105,9 @@ class _Login:
                 code="login-broken",
             ) from error
 
-    def _open_socket(self) -> quick_socket.QuickSocket:
-        host, port = self._target.host, self._target.port
-        try:
-            return quick_socket.connect(host, port, self._target.connect_timeout)
-        except socket.gaierror as error:
-            raise ConnectError(
-                f"{host!r} is not a known name",
-                where=self._node,
-                evidence=str(error),
-                remedy="correct the node's address in hosts.yaml, or give the name to DNS or /etc/hosts",
-                code="unknown-host",
-            ) from error
-        except TimeoutError as error:
-            raise ConnectError(
-                f"{host} port {port} does not answer within {self._target.connect_timeout} s",
-                where=self._node,
-                remedy=f"see whether it is up and no firewall is between: ping {host}; nc -vz {host} {port}",
-                code="connect-timeout",
-            ) from error
-        except OSError as error:
-            raise ConnectError(
-                f"cannot connect to {host} port {port}: {error.strerror or error}",
-                where=self._node,
-                remedy=f"see whether its SSH server runs and the address is right: nc -vz {host} {port}",
-                code="unreachable",
-            ) from error
-
     def _handshake_error(self, error: Exception, seconds: float, transport: Transport) -> Exception:
-        text = transport.last_words or str(error)
+        # A program that the connection goes through knows best why it ended.
+        text = transport.last_words or getattr(transport.sock, "last_words", "") or str(error)
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return no_common_algorithm(text, transport, self._target, self._node)
         if seconds > _SILENT_SECONDS:
@@ -140,6 +118,8 @@ class _Login:
                 remedy=f"it hangs, or something else listens there; try by hand: {self._target.by_hand} true",
                 code="ssh-silent",
             )
+        if isinstance(transport.sock, ProxyCommand) and isinstance(error, EOFError | paramiko.SSHException):
+            return proxy_ended(text, self._target, self._node)
         if "banner" in text or isinstance(error, EOFError | ConnectionError):
             return _ServerBusyError(text)
         return ConnectError(
@@ -149,6 +129,19 @@ class _Login:
             remedy=f"try by hand: {self._target.by_hand} -v true",
             code="handshake-failed",
         )
+
+
+def _with_origin(error: ConnectError, target: SshTarget) -> ConnectError:
+    """The error, with the lines of ssh's configuration that counted."""
+    origin = [f"{place}: {keyword} {value}" for keyword, value, place in target.taken]
+    lines = [error.evidence, *(line for line in (*origin, *target.notes) if line not in error.evidence)]
+    evidence = "\n".join(line for line in lines if line)
+    return ConnectError(
+        error.what, where=error.where, evidence=evidence, remedy=error.remedy, code=error.code
+    )
+
+
+_jump_hosts = JumpHosts(log_in)
 
 
 class _ServerBusyError(Exception):

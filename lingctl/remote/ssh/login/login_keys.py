@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.ssh.target import SshTarget
+from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
 from lingctl.remote.ssh.login.agent import Agent, AgentError, AgentKey, AgentSilentError
 from lingctl.remote.ssh.login.key_files import (
     PASSPHRASE_VARIABLE,
@@ -24,14 +24,6 @@ from lingctl.remote.ssh.login.key_files import (
     public_part,
 )
 from lingctl.remote.ssh.login.wire import certified_key, fingerprint, is_certificate, kind_of
-
-USUAL_FILES = (
-    "~/.ssh/id_rsa",
-    "~/.ssh/id_ecdsa",
-    "~/.ssh/id_ecdsa_sk",
-    "~/.ssh/id_ed25519",
-    "~/.ssh/id_ed25519_sk",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +75,7 @@ def find_login_keys(target: SshTarget, node: str) -> LoginKeys:
     Raises:
         ConnectError: the key that hosts.yaml names cannot be used, or the agent does not answer.
     """
-    files = [_look(Path(name).expanduser()) for name in target.keys or USUAL_FILES]
+    files = [_look(Path(name).expanduser()) for name in target.keys or USUAL_KEYS if name not in NO_KEY_FILES]
     # Where all that may be tried can be read here, nobody waits for an agent.
     settled = target.identities_only and all(file.sign for file in files) and bool(files)
     held = [] if settled or not target.agent else _held(target.agent, node)

@@ -1,0 +1,295 @@
+"""Which lines of OpenSSH's configuration hold for a host: ``Host``, ``Match``, ``Include``; first value wins.
+
+paramiko has a reader too, which passes over ``Include``, takes criteria that it does not know for matching,
+and does not tell which line a value is of. ``ssh -G`` tells all but the line, costs a process for each node,
+and is not on every machine; the tests hold this reader to it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import ipaddress
+import os
+import shlex
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lingctl.errors import ConfigurationError
+from lingctl.inventory.ssh.lines import ConfigLine, read_lines
+from lingctl.inventory.ssh.machine import Machine
+from lingctl.inventory.ssh.patterns import listed
+from lingctl.inventory.ssh.tokens import at_home, expand
+
+# Each line of these adds; of all others the first counts.
+_ADDING = ("identityfile", "certificatefile")
+# Their value is the rest of the line as it is written.
+_RAW = ("proxycommand", "proxyjump", "knownhostscommand", "localcommand", "remotecommand")
+_OTHER_NAMES = {
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+    "hostbasedkeytypes": "hostbasedacceptedalgorithms",
+    "globalknownhostsfile2": "globalknownhostsfile",
+    "userknownhostsfile2": "userknownhostsfile",
+}
+_PROXIES = ("proxyjump", "proxycommand")
+_DEEPEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SaidSetting:
+    """A value and where it is from.
+
+    Attributes:
+        words: without quotes.
+        place: file and line; nothing for what hosts.yaml says.
+    """
+
+    words: tuple[str, ...]
+    place: str = ""
+
+    @property
+    def text(self) -> str:
+        """The words with blanks between them."""
+        return " ".join(self.words)
+
+
+@dataclass(slots=True)
+class HostSettings:
+    """What holds for one host.
+
+    Attributes:
+        host: the name to connect to.
+        single: by keyword in lower case, what is said once.
+        adding: by keyword, what every line adds.
+    """
+
+    host: str
+    single: dict[str, SaidSetting] = field(default_factory=dict)
+    adding: dict[str, list[SaidSetting]] = field(default_factory=dict)
+
+    def text(self, keyword: str) -> str:
+        """A value, or nothing where none is set; a value of one word with blanks between several."""
+        found = self.single.get(keyword)
+        return found.text if found else ""
+
+    def is_on(self, keyword: str) -> bool:
+        """Whether a switch is set to yes."""
+        return self.text(keyword).lower() in ("yes", "true")
+
+
+def settings_for(
+    asked: str, files: Sequence[Path], preset: Mapping[str, str], around: Machine
+) -> HostSettings:
+    """What the files say of a host.
+
+    Args:
+        asked: the name as one would give it to ssh.
+        files: in order.
+        preset: what is decided already, as by an option of ssh, by keyword.
+        around: this machine.
+
+    Raises:
+        ConfigurationError: a file says something that cannot be.
+    """
+    reading = _Reading(asked, preset, around)
+    reading.read(files)
+    host = reading.host
+    canonical = _canonical(host, reading.found, around)
+    if canonical or reading.asks_again:
+        reading.again(canonical or host)
+        reading.read(files)
+    reading.found.host = reading.host
+    return reading.found
+
+
+class _Reading:
+    def __init__(self, asked: str, preset: Mapping[str, str], around: Machine) -> None:
+        self.found = HostSettings(
+            asked, {keyword: SaidSetting((value,)) for keyword, value in preset.items()}
+        )
+        self.asks_again = False
+        self._asked = asked
+        self._known_as = asked
+        self._around = around
+        self._last = False
+
+    @property
+    def host(self) -> str:
+        """The name to connect to, as far as is known: ``HostName``, with what was asked for in it."""
+        if self._last:
+            return self._known_as
+        said = self.found.single.get("hostname")
+        if said is None:
+            return self._asked.lower()
+        return expand(said.text, {"h": self._asked}, said.place).lower()
+
+    def again(self, host: str) -> None:
+        """From now on it is the second time, with the name that the first found."""
+        self._known_as, self._last = host, True
+
+    def read(self, files: Sequence[Path]) -> None:
+        for file in files:
+            if file == self._around.user_config:
+                _check_owner(file)
+            # As OpenSSH: what a file of the user's includes is looked for in ~/.ssh.
+            own = file != self._around.system_config
+            self._walk(file, True, 0, self._around.home / ".ssh" if own else file.parent)
+
+    def _walk(self, file: Path, counts: bool, depth: int, folder: Path) -> None:
+        """Take the lines of a file that count; none does where it is included for other hosts."""
+        if depth > _DEEPEST:
+            raise ConfigurationError(
+                "files of ssh's configuration include each other too deeply",
+                where=str(file),
+                remedy="take the Include out that leads back; or ssh: {config: none} in hosts.yaml",
+                code="ssh-config",
+            )
+        active = counts
+        for line in read_lines(file):
+            if line.keyword == "host":
+                active = counts and listed(self._known_as, line.words)
+            elif line.keyword == "match":
+                active = counts and self._matches(line)
+            elif line.keyword == "include":
+                for path in self._included(line, folder):
+                    self._walk(path, active, depth + 1, folder)
+            elif active:
+                self._take(line)
+
+    def _included(self, line: ConfigLine, folder: Path) -> list[Path]:
+        patterns = [folder / at_home(word, self._around) for word in line.words]
+        return [Path(name) for pattern in patterns for name in sorted(glob.glob(str(pattern)))]  # noqa: PTH207  (absolute)
+
+    def _take(self, line: ConfigLine) -> None:
+        keyword = _OTHER_NAMES.get(line.keyword, line.keyword)
+        raw = keyword in _RAW
+        words = (line.rest,) if raw else tuple(line.words)
+        if not words:
+            raise line.error("nothing behind the keyword")
+        setting = SaidSetting(words, line.place)
+        if keyword in _ADDING:
+            if keyword in self.found.single:
+                return  # decided beforehand
+            known = self.found.adding.setdefault(keyword, [])
+            if setting.words not in [one.words for one in known]:
+                known.append(setting)
+            return
+        # Of these two, the first excludes the other.
+        if keyword in _PROXIES and any(one in self.found.single for one in _PROXIES):
+            return
+        self.found.single.setdefault(keyword, setting)
+
+    def _matches(self, line: ConfigLine) -> bool:
+        words, holds, count = line.words, True, 0
+        while words:
+            criterion = words.pop(0).lower()
+            negated, criterion = criterion.startswith("!"), criterion.removeprefix("!")
+            count += 1
+            if criterion == "all":
+                if words or count > 2:
+                    raise line.error("'all' stands alone, or behind canonical or final")
+                return holds and not negated
+            if criterion in ("canonical", "final"):
+                # Only a line that asks for it brings the second reading about.
+                self.asks_again = self.asks_again or criterion == "final"
+                holds = holds and self._last != negated
+                continue
+            if not words:
+                raise line.error(f"nothing behind {criterion}")
+            argument = words.pop(0)
+            # A command is not run where it could not change the answer.
+            holds = holds and self._meets(criterion, argument, line) != negated
+        if not count:
+            raise line.error("no criterion")
+        return holds
+
+    def _meets(self, criterion: str, argument: str, line: ConfigLine) -> bool:
+        around, patterns = self._around, argument.split(",")
+        if criterion == "host":
+            return listed(self.host, [pattern.lower() for pattern in patterns])
+        if criterion == "originalhost":
+            return listed(self._asked.lower(), [pattern.lower() for pattern in patterns])
+        if criterion == "user":
+            return listed(self.found.text("user") or around.user, patterns)
+        if criterion == "localuser":
+            return listed(around.user, patterns)
+        if criterion == "tagged":
+            return listed(self.found.text("tag"), patterns)
+        if criterion == "exec":
+            return around.succeeds(expand(argument, self.tokens, line.place))
+        raise line.error(f"lingctl does not know the criterion {criterion}")
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """What tokens stand for, as far as is known."""
+        return tokens_of(self._asked, self.host, self.found, self._around)
+
+
+def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> dict[str, str]:
+    """What each token of ssh_config stands for.
+
+    Args:
+        asked: the name as it was given.
+        host: the name to connect to.
+        found: what is set.
+        around: this machine.
+    """
+    user, port = found.text("user") or around.user, found.text("port") or "22"
+    jump = found.text("proxyjump")
+    jump = "" if jump == "none" else jump
+    whole = hashlib.sha1(f"{around.host}{host}{port}{user}".encode()).hexdigest()  # noqa: S324  (a file's name)
+    return {
+        "C": whole,
+        "L": around.host.partition(".")[0],
+        "d": str(around.home),
+        "h": host,
+        "i": str(os.getuid()),
+        "j": jump,
+        "k": found.text("hostkeyalias") or asked,
+        "l": around.host,
+        "n": asked,
+        "p": port,
+        "r": user,
+        "u": around.user,
+    }
+
+
+def _canonical(host: str, found: HostSettings, around: Machine) -> str:
+    """The full name that ``CanonicalizeHostname`` makes of a short one, or nothing."""
+    how = found.text("canonicalizehostname").lower()
+    proxied = any(found.text(one) not in ("", "none") for one in _PROXIES)
+    if how not in ("yes", "true", "always") or (proxied and how != "always"):
+        return ""
+    dots = found.text("canonicalizemaxdots") or "1"
+    if host.endswith(".") or _is_address(host):
+        return host.rstrip(".")
+    if host.count(".") <= (int(dots) if dots.isdecimal() else 1):
+        for domain in found.text("canonicaldomains").split():
+            if domain != "none" and around.resolves(f"{host}.{domain}"):
+                return f"{host}.{domain}".lower()
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_owner(file: Path) -> None:
+    """As OpenSSH: what names commands to run must not be writable by others."""
+    try:
+        seen = file.stat()
+    except OSError:
+        return
+    if seen.st_uid not in (0, os.getuid()) or seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigurationError(
+            f"others may write {file}, which names commands that are run",
+            where=str(file),
+            remedy=f"chmod go-w {shlex.quote(str(file))}; ls -l {shlex.quote(str(file))}",
+            code="ssh-config-open",
+        )

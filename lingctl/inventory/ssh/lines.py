@@ -1,0 +1,121 @@
+"""The lines of an ssh_config file: keyword, words, and where they stand (ssh_config(5))."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lingctl.errors import ConfigurationError
+
+_KEYWORD = re.compile(r"([^\s=]+)(?:\s*=\s*|\s+)(.*)", re.DOTALL)
+# A word in quotes may have blanks; a backslash stands before a quote, a blank or itself.
+_BLANKS = " \t\f\r\n"
+
+
+class ConfigLine(NamedTuple):
+    """One line that is not empty.
+
+    Attributes:
+        keyword: in lower case.
+        rest: all behind it, as written.
+        file: path.
+        number: of the line, from 1.
+    """
+
+    keyword: str
+    rest: str
+    file: str
+    number: int
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+        return f"{self.file}:{self.number}"
+
+    @property
+    def words(self) -> list[str]:
+        """The words behind the keyword, without quotes, up to a comment.
+
+        Raises:
+            ConfigurationError: a quote is not closed.
+        """
+        try:
+            return list(_words(self.rest))
+        except ValueError as error:
+            raise self.error(str(error)) from error
+
+    def error(self, what: str) -> ConfigurationError:
+        """What is wrong with the line."""
+        return ConfigurationError(
+            what,
+            where=self.place,
+            evidence=f"{self.keyword} {self.rest}",
+            remedy="correct that line, or take another file: ssh: {config: FILE} in hosts.yaml, or none: "
+            "ssh: {config: none}",
+            code="ssh-config",
+        )
+
+
+def read_lines(path: Path) -> tuple[ConfigLine, ...]:
+    """The lines of a file; a file that does not exist has none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        seen = path.stat()
+        return _read(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {path}: {error.strerror}",
+            remedy="correct the file's mode, or do without it: ssh: {config: none} in hosts.yaml",
+            code="ssh-config-unreadable",
+        ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, _changed: int, _size: int, _inode: int) -> tuple[ConfigLine, ...]:
+    """Once for all nodes of a run, as long as the file is the same."""
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return tuple(_parsed(text, str(path)))
+
+
+def _parsed(text: str, file: str) -> Iterator[ConfigLine]:
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip(_BLANKS)
+        if not line or line.startswith("#"):
+            continue
+        found = _KEYWORD.fullmatch(line)
+        if found is None:
+            raise ConfigLine(line, "", file, number).error("nothing behind the keyword")
+        yield ConfigLine(found[1].lower(), found[2], file, number)
+
+
+def _words(text: str) -> Iterator[str]:
+    at = 0
+    while True:
+        while at < len(text) and text[at] in _BLANKS:
+            at += 1
+        if at >= len(text) or text[at] == "#":
+            return
+        word, quote = "", ""
+        while at < len(text) and (quote or text[at] not in _BLANKS):
+            letter, after = text[at], text[at + 1 : at + 2]
+            if letter == "\\" and after and (after in "\"'\\" or (after == " " and not quote)):
+                word += after
+                at += 1
+            elif quote and letter == quote:
+                quote = ""
+            elif not quote and letter in "\"'":
+                quote = letter
+            else:
+                word += letter
+            at += 1
+        if quote:
+            raise ValueError("a quote is not closed")
+        yield word
