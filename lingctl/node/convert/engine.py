@@ -167,7 +167,5 @@ def _notes_on(source: Checkpoint) -> List[str]:
         names = [name for name in source.left_out if name not in holding]
         notes.append(f"{others} entries hold no tensors and were left out: {some(names)}")
     if all(name.startswith("module.") for file in source.files for name in file.tensors):
-        notes.append(
-            "all names begin with 'module.', as those of a wrapped model do; they are kept as they are"
-        )
+        notes.append("all names begin with 'module.', as those of a wrapped model do: kept as they are")
     return notes
