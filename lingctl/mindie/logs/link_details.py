@@ -18,9 +18,11 @@ _SWITCH = re.compile(r"\b(ENABLE|DISABLE|UNKNOWN)\b", re.IGNORECASE)
 _CQE = re.compile(r"deviceIp\[([^]]+)\]\}, remoteIP\{.*deviceIp\[([^]]+)\]")
 _TLS = re.compile(r"enabled tls:\s*(.*?); rankList for disabled tls:\s*(.*?);")
 _BLAMED = re.compile(
-    r"Cluster Exception Location\[IP/ID\]:\s*\[([^]/]+)/(\d+)\].*?ExceptionType:\s*\[([^]]+)\]"
+    r"Cluster Exception Location\[IP/ID\]: ?\[([^]/]+)/(\d+)\].{0,200}?ExceptionType: ?\[([^]]+)\]"
 )
-_RESULT = re.compile(r"\bhccl\w* ?(?:function error|\().*\berror code is (\d{1,2})\b", re.IGNORECASE)
+_RESULT = re.compile(
+    r"\bhccl\w{0,40} ?(?:function error|\().{0,200}\berror code is (\d{1,2})\b", re.IGNORECASE
+)
 _RESULTS = {
     1: "an invalid parameter",
     2: "a null pointer",
@@ -45,6 +47,7 @@ _RESULTS = {
     24: "memory ran out",
 }
 _NEAR = 40
+_LONGEST = 1000
 
 
 def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
@@ -55,7 +58,7 @@ def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
         at: index of the line that shows the failure.
         with_pair: whether a row of HCCL's table near it belongs to it.
     """
-    line = lines[at] if 0 <= at < len(lines) else ""
+    line = lines[at][:_LONGEST] if 0 <= at < len(lines) else ""
     if tls := _TLS.search(line):
         return f"on: {tls[1] or 'none'}; off: {tls[2] or 'none'}"
     if cqe := _CQE.search(line):
@@ -65,7 +68,8 @@ def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
         return f"HCCL's result {number}: {_RESULTS[number]}" if number in _RESULTS else ""
     if not with_pair:
         return ""
-    nearest = (*lines[at : at + _NEAR], *reversed(lines[max(0, at - _NEAR) : at]))
+    around = (*lines[at : at + _NEAR], *reversed(lines[max(0, at - _NEAR) : at]))
+    nearest = [near[:_LONGEST] for near in around]
     for near in nearest:
         if blamed := _BLAMED.search(near):
             return f"HCCL names rank {blamed[2]} ({blamed[1]}) as the first: {blamed[3]}"

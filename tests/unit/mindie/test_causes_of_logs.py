@@ -8,6 +8,8 @@ Each is read as deploy reads it. Addresses are documentation values; the forms o
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lingctl.engine.logs import Diagnosis
@@ -313,3 +315,27 @@ def test_a_colleague_s_evidence_is_three_lines_at_most_and_cut_to_what_matters()
     found = said(long)
     assert cause(found) == "C1"
     assert "out of memory" in found.evidence and len(found.evidence) <= 200
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "x",
+        "a.a.",
+        "[",
+        " ",
+        "( ",
+        "/a/b.so:",
+        "E1",
+        "hccl(",
+        "shm semaphore ",
+        "Request mindie server ",
+        "Aa_Error",
+    ],
+)
+def test_a_line_of_twenty_thousand_characters_takes_no_time(piece: str):
+    line = (piece * 20_000)[:20_000]
+    began = time.process_time()
+    found = said(f"{line} {OOM}\n" * 3)
+    assert cause(found) == "C1"
+    assert time.process_time() - began < 5

@@ -257,7 +257,7 @@ LINES = [
     ("B38", "OSError: Error no file named model.safetensors found in directory /models/Ling_lite."),
     (
         "B41",
-        "NPU function error: at_npu::native::AclSetCompileopt(aclCompileOpt::ACL_PRECISION_MODE, mode), error",
+        "NPU function error: at_npu::native::AclSetCompileopt(aclCompileOpt::ACL_PRECISION_MODE, mode)",
     ),
     ("Z8", "RuntimeError: Execute fail, enable log: export ASDOPS_LOG_LEVEL=ERROR"),
     ("Z8", "[rank2]:[E905 06:51:44.673826892 compiler_depend.ts:429] SelfAttentionOperation setup failed!"),
