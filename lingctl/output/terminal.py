@@ -76,3 +76,15 @@ def answer(text: str) -> None:
 def say(text: str, style: str = "") -> None:
     """Print one line of conversation."""
     conversation().print(Text(harmless(text), style=style), soft_wrap=True)
+
+
+def answer_part(text: str) -> None:
+    """Print some of an answer that comes piece by piece, at once."""
+    out = answers()
+    out.print(Text(harmless(text)) if out.is_terminal else text, end="", soft_wrap=True)
+    sys.stdout.flush()
+
+
+def say_part(text: str, style: str = "") -> None:
+    """Print some of the conversation, without ending the line."""
+    conversation().print(Text(harmless(text), style=style), end="", soft_wrap=True)
