@@ -16,7 +16,7 @@ demo: $(VENV)/demo.stamp
 # How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
 
 # Unit tests on Python 3.11 to 3.14, the node program on 3.9 to 3.14; what is not on this machine is named.
@@ -83,7 +83,7 @@ load: $(VENV)/test.stamp
 
 # All faults on nodes with a real SSH server and a real Docker engine; `make test` runs the quick ones.
 cluster: $(VENV)/test.stamp system-packages
-	LINGCTL_CLUSTER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
+	LINGCTL_CLUSTER=full $(BIN)/python -m pytest tests/cluster
 
 # The overlay's change of a tree, killed before each of its steps; make test tries every third.
 kills: $(VENV)/test.stamp

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import DeviceAddress
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks.between.cluster import cluster_findings

@@ -6,7 +6,7 @@ import sys
 
 from lingctl.errors import UsageError
 from lingctl.output.terminal import answer_part, conversation, interactive, say, say_part
-from lingctl.serving.chat import Part, PartKind
+from lingctl.serving.chat import ReplyPart, ReplyPartKind
 
 
 class ChatTerminal:
@@ -14,7 +14,7 @@ class ChatTerminal:
 
     def __init__(self, *, raw: bool = False) -> None:
         self._raw = raw  # all that the model says is the answer, and nothing of ours stands in it
-        self._kind: PartKind | None = None
+        self._kind: ReplyPartKind | None = None
         self._at_line_start = True
 
     @property
@@ -31,7 +31,7 @@ class ChatTerminal:
             lines.append(_line("... "))
         return "\n".join(lines)
 
-    def part(self, part: Part) -> None:
+    def part(self, part: ReplyPart) -> None:
         """Show it."""
         if part.kind != self._kind:
             self.end()
@@ -100,7 +100,7 @@ class Silent:
         """There is none."""
         raise EOFError
 
-    def part(self, part: Part) -> None:
+    def part(self, part: ReplyPart) -> None:
         """Pass over it."""
 
     def end(self) -> None:

@@ -179,6 +179,8 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     make_image(layout.images, request.mindie)
     listener(Event("image", "done", text=f"MindIE {request.mindie}"))
     listener(Event("checkpoint", "started"))
+    # Matrices this small only make numpy's threads wait for each other; it reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 
     ranks = request.nodes * request.devices

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from lingctl.node.foreign_json import foreign_json
 from lingctl.serving.trouble import ExchangeTrouble
 
 Data = Mapping[str, object]
@@ -69,8 +70,8 @@ class Piece:
 def parse_object(payload: bytes) -> Data | ExchangeTrouble:
     """A JSON object, or a Trouble. Half a character, as services that cut texts by tokens send, is kept."""
     try:
-        data = json.loads(payload.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError) as error:
+        data = foreign_json(payload.decode("utf-8", "surrogateescape"))
+    except ValueError as error:
         return _malformed(f"not JSON ({error})", payload)
     return data if isinstance(data, dict) else _malformed("not a JSON object", payload)
 

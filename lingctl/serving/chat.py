@@ -14,7 +14,7 @@ from lingctl.serving.concessions import agreed
 from lingctl.serving.faults import fault_of
 from lingctl.serving.trouble import ExchangeTrouble
 
-PartKind = Literal["answer", "thought", "call"]
+ReplyPartKind = Literal["answer", "thought", "call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class ChatOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReplyPart:
     """Some text of an answer, the moment it came."""
 
-    kind: PartKind
+    kind: ReplyPartKind
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """An answer, whole or as far as it came. Seconds are from the question on."""
 
     text: str = ""
@@ -95,7 +95,7 @@ class Conversation:
         self.client = client
         self.options = options
         self.turns: tuple[Turn, ...] = ()
-        self.last = Answer()
+        self.last = Reply()
         self._dialect = dialect
 
     @property
@@ -112,7 +112,7 @@ class Conversation:
         """Begin anew."""
         self.turns = ()
 
-    def ask(self, question: str) -> Generator[Part, None, None]:
+    def ask(self, question: str) -> Generator[ReplyPart, None, None]:
         """The answer as it comes; ``last`` is what became of it, also where the reader stops early."""
         parts = self._once(question)
         first = next(parts, None)
@@ -150,7 +150,7 @@ class Conversation:
             return event.piece if isinstance(event.piece, ExchangeTrouble) else None
         return None
 
-    def _once(self, question: str) -> Iterator[Part]:
+    def _once(self, question: str) -> Iterator[ReplyPart]:
         hearing = _Hearing(time.perf_counter())
         try:
             for event in self.client.stream(self._dialect, self._ask(question)):
@@ -169,7 +169,7 @@ class Conversation:
 
 
 class _Hearing:
-    """An answer that is being heard."""
+    """A reply that is being heard."""
 
     def __init__(self, started: float) -> None:
         self.trouble: ExchangeTrouble | None = None
@@ -179,9 +179,13 @@ class _Hearing:
         self._finish = ""
         self._usage: Usage | None = None
         self._events = 0
-        self._joiners: dict[PartKind, Joiner] = {"thought": Joiner(), "answer": Joiner(), "call": Joiner()}
+        self._joiners: dict[ReplyPartKind, Joiner] = {
+            "thought": Joiner(),
+            "answer": Joiner(),
+            "call": Joiner(),
+        }
 
-    def take(self, piece: Piece, at: float) -> Iterator[Part]:
+    def take(self, piece: Piece, at: float) -> Iterator[ReplyPart]:
         told = self._joiners["answer"].told
         # In /infer the last token's text comes in the whole of the last event only.
         late = piece.whole[len(told) :] if piece.whole and piece.whole.startswith(told) else ""
@@ -191,19 +195,23 @@ class _Hearing:
         self._finish = piece.finish_reason or self._finish
         self._usage = piece.usage or self._usage
         text = piece.text or late
-        said_by: dict[PartKind, str] = {"thought": piece.reasoning, "answer": text, "call": piece.tool_call}
+        said_by: dict[ReplyPartKind, str] = {
+            "thought": piece.reasoning,
+            "answer": text,
+            "call": piece.tool_call,
+        }
         for kind, said in said_by.items():
-            if said and (ready := self._joiners[kind].feed(said)):
-                yield Part(kind, ready)
+            if said and (ready := joiner.feed(said)):
+                yield ReplyPart(kind, ready)
 
-    def rest(self) -> Iterator[Part]:
+    def rest(self) -> Iterator[ReplyPart]:
         """Halves of characters that stayed halves."""
         for kind, joiner in self._joiners.items():
             if left := joiner.end():
-                yield Part(kind, left)
+                yield ReplyPart(kind, left)
 
-    def answer(self, now: float) -> Answer:
-        return Answer(
+    def answer(self, now: float) -> Reply:
+        return Reply(
             text=self._joiners["answer"].told,
             thoughts=self._joiners["thought"].told,
             call=self._joiners["call"].told,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.node.foreign_json import foreign_json
+
 TroubleKind = Literal["name", "refused", "unreachable", "timeout", "closed", "tls", "http", "malformed"]
 
 _EVIDENCE_CHARS = 400
@@ -58,8 +60,8 @@ def http_trouble(status: int, body: bytes, location: str = "") -> ExchangeTroubl
 def _error_of(body: bytes) -> tuple[str, str]:
     plain = body.decode("utf-8", "replace").strip()[:_EVIDENCE_CHARS]
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
+        data = foreign_json(body)
+    except ValueError:
         return plain, ""
     if not isinstance(data, dict):
         return plain, ""

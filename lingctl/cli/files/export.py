@@ -37,8 +37,8 @@ def kubernetes(
 
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
-    from lingctl.output.terminal import say
-    from lingctl.release.kubernetes import manifests
+    from lingctl.flows.files.kubernetes import manifests
+    from lingctl.output.terminal import answer_file, say
 
     cluster = required_cluster(nodes)
     if cluster.multi_node and facts is None:
@@ -52,4 +52,4 @@ def kubernetes(
     for note in known.notes:
         say(note)
     objects = manifests(cluster, known.addresses, known.weights, namespace)
-    print(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), end="")
+    answer_file(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))

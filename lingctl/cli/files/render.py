@@ -132,7 +132,7 @@ def _print(
     as_json: bool,
 ) -> None:
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.terminal import answer, answer_file, say
 
     if as_json:
         print_json(
@@ -153,7 +153,7 @@ def _print(
         if not to_folder:
             if len(files) > 1:
                 answer(f"==> {file.node}: {file.path or file.name} <==")
-            answer(file.content.decode().rstrip("\n"))
+            answer_file(file.content.decode())
 
 
 def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.runtime import Runtime
+from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Plan, Stage, Step, plan_of
 from lingctl.release.planning import deploy_steps, file_step
 from lingctl.release.record import Recorded, read_record, recorded, running
@@ -189,7 +189,7 @@ def _model_config_step(state: NodeState, release: Release) -> Step:
     path = _config_path(release)
     title = "put the model's config.json back"
     try:
-        same = json.loads(state.files[path].content) == dict(release.model_config)
+        same = foreign_json(state.files[path].content) == dict(release.model_config)
     except ValueError:
         same = False
     if same:

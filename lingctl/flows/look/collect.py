@@ -147,7 +147,7 @@ def _pack(
                         status = text.decode("utf-8", "replace").strip()
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
-            explained[name] = _explained(engine_of(cluster).logs, "\n".join((console, *logs)), status)
+            explained[name] = _explained(engine_of(cluster).logs, "\n\f".join((console, *logs)), status)
         if report is not None:
             save_answers(report, scratch / "answers")
             for saved in sorted((scratch / "answers").iterdir()):

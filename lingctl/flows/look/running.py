@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend import hccn
+from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
 from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Addresses

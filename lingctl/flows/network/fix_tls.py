@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.cards.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell

@@ -20,11 +20,14 @@ from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions
 from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.inventory.given_file import read_given
+from lingctl.node.foreign_json import foreign_json
 
 # Form 1 has no mark of its own: lists in it may lack the line that says where they end.
 _VERSION = 2
 _FORMS = (1, _VERSION)
 _INDEX = "scope.json"
+_MOST_BYTES = 64 << 20  # a node of sixteen cards, pinged by a thousand others, answers a third of that
 _SCOPE = TypeAdapter(Scope)
 _RECORD = TypeAdapter(NodeAnswers)
 
@@ -139,7 +142,7 @@ def _write(path: Path, content: object) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = foreign_json(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
             "no such file",
@@ -147,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
             remedy="name a folder that --save wrote",
             code="answers-missing",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"cannot be read: {error}", where=str(path), code="answers-unreadable"
         ) from error

@@ -17,7 +17,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
 from lingctl.serving.api import ModelKind, dialect_for
-from lingctl.serving.chat import Answer, ChatOptions, Conversation, Part
+from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
 from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.faults import fault_of
@@ -48,7 +48,7 @@ class Talker(Protocol):
     def question(self, figures: str) -> str:
         """The next line; ``figures`` is what the last answer took. Raises EOFError: there is none."""
 
-    def part(self, part: Part) -> None:
+    def part(self, part: ReplyPart) -> None:
         """Show some of the answer."""
 
     def end(self) -> None:
@@ -119,7 +119,7 @@ def failure(endpoint: Endpoint, trouble: ExchangeTrouble) -> ConnectError | Engi
     return kind(what, where=endpoint.service_url, evidence=str(trouble), remedy=remedy, code="no-answer")
 
 
-def ask(conversation: Conversation, question: str, talker: Talker) -> Answer:
+def ask(conversation: Conversation, question: str, talker: Talker) -> Reply:
     """One question.
 
     Raises:
@@ -209,7 +209,7 @@ def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
         talker.note(remark)
 
 
-def _remark(answer: Answer) -> str:
+def _remark(answer: Reply) -> str:
     """What a reader must know of an answer that came."""
     if answer.thoughts and not (answer.text or answer.call):
         return "it ended while the model still thought: raise --max-tokens"

@@ -11,7 +11,7 @@ from lingctl.flows.run.change import noted_change
 from lingctl.flows.run.person import Person
 from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.options import DownloadOptions
-from lingctl.flows.weights.spread import download_on_nodes, stop_on_nodes
+from lingctl.flows.weights.spread.spread import download_on_nodes, stop_on_nodes
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download

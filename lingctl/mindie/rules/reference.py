@@ -55,9 +55,10 @@ def rule_reference() -> str:
     )
     parts += ["## Fields that 3.0.0 no longer reads", "", "A note, no fault.", ""]
     parts += [", ".join(f"`{PATHS[section]}.{name}`" for section, name in REMOVED_IN_3), ""]
-    parts += ["## Rank table", "", "All are failures, for every version.", ""]
+    parts += ["## Rank table", "", "For every version; a warning is what MindIE itself does not look at.", ""]
     parts += _table(
-        ("rule", "says", "source"), [(rule.check, rule.says, rule.source) for rule in TABLE_RULES]
+        ("rule", "says", "verdict", "source"),
+        [(rule.check, rule.says, rule.verdict.word, rule.source) for rule in TABLE_RULES],
     )
     return "\n".join(parts).rstrip() + "\n"
 
