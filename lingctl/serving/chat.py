@@ -195,13 +195,9 @@ class _Hearing:
         self._finish = piece.finish_reason or self._finish
         self._usage = piece.usage or self._usage
         text = piece.text or late
-        said_by: dict[ReplyPartKind, str] = {
-            "thought": piece.reasoning,
-            "answer": text,
-            "call": piece.tool_call,
-        }
-        for kind, said in said_by.items():
-            if said and (ready := joiner.feed(said)):
+        said_by = {"thought": piece.reasoning, "answer": text, "call": piece.tool_call}
+        for kind, joiner in self._joiners.items():
+            if said_by[kind] and (ready := joiner.feed(said_by[kind])):
                 yield ReplyPart(kind, ready)
 
     def rest(self) -> Iterator[ReplyPart]:
