@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix lint check-types system-packages reference clean
-.PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
+.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -16,7 +16,7 @@ demo: $(VENV)/demo.stamp
 # How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
 
 # Unit tests on Python 3.11 to 3.14, the node program on 3.9 to 3.14; what is not on this machine is named.
@@ -62,6 +62,10 @@ $(VENV)/test.stamp: pyproject.toml requirements-test.txt requirements-unit.txt |
 clean:
 	rm -rf $(VENV) .venv-matrix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
+# Our reader of safetensors headers beside the library's own, over many generated headers; make test tries 4,000.
+headers: $(VENV)/test.stamp
+	LINGCTL_HEADERS=60000 LINGCTL_HEADERS_SEED=$$$$ $(BIN)/python -m pytest -s tests/node/test_headers.py -k generated
+
 # Longer runs; their figures go into docs/performance.md.
 bench-convert: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/convert.py
@@ -83,7 +87,7 @@ load: $(VENV)/test.stamp
 
 # All faults on nodes with a real SSH server and a real Docker engine; `make test` runs the quick ones.
 cluster: $(VENV)/test.stamp system-packages
-	LINGCTL_CLUSTER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
+	LINGCTL_CLUSTER=full $(BIN)/python -m pytest tests/cluster
 
 # The overlay's change of a tree, killed before each of its steps; make test tries every third.
 kills: $(VENV)/test.stamp

@@ -76,7 +76,7 @@ def run_lingctl(url, count, concurrency):
     failed = [outcome.error_text for outcome in load.outcomes if not outcome.ok]
     assert not failed, failed[:3]
     return Run(
-        {outcome.index: list(outcome.text_at) for outcome in load.outcomes},
+        {outcome.index: list(outcome.token_at) for outcome in load.outcomes},
         min(outcome.sent_at for outcome in load.outcomes),
         max(outcome.ended_at for outcome in load.outcomes),
         load.cpu_seconds,

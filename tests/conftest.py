@@ -1,8 +1,12 @@
-"""For all tests: the same signals, however the run was started."""
+"""For all tests: the same signals, however the run was started, and one thread for whoever computes."""
 
 from __future__ import annotations
 
+import os
 import signal
+
+# Two workers fill the machine: numpy's threads would only wait for each other. It reads this when imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A script's ``&`` and nohup have children ignore signals; what tests start would inherit that.
 for _number, _action in (

@@ -5,6 +5,7 @@ A case's ``wants`` and ``never`` are regular expressions on all that was printed
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import os
@@ -22,6 +23,18 @@ from typing import Any, NoReturn
 FIELD = Path(__file__).resolve().parents[2] / "shared" / "field"
 Case = dict[str, Any]
 
+# What the commands import late, so that each fork need not.
+_LATE = (
+    "lingctl.cli.app",
+    "lingctl.engines",
+    "lingctl.flows.files.judge",
+    "lingctl.flows.files.render",
+    "lingctl.flows.network.saved",
+    "lingctl.output.documents",
+    "lingctl.output.findings",
+    "lingctl.output.network",
+    "lingctl.output.tables",
+)
 # Nothing that a terminal obeys: C0 but tab and line ends, DEL, C1, marks of direction.
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -54,6 +67,8 @@ class Ran:
 
 def lingctl(*words: str | Path) -> Ran:
     """Run the command line as it is typed, in a fork of this process: no second is spent on its start."""
+    for name in _LATE:
+        importlib.import_module(name)
     begun = time.monotonic()
     with tempfile.TemporaryFile() as said:
         sys.stdout.flush()

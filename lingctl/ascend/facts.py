@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
-from lingctl.ascend.card_rows import CardRows, card_rows
+from lingctl.ascend import conf, devices, host, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
+from lingctl.ascend.cards.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
+from lingctl.ascend import conf, devices, host, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
 from lingctl.ascend.facts import CardFacts, NodeFacts, PodFacts
 from lingctl.ascend.unread import Unread
 from lingctl.inventory.runtime import DOCKER, Runtime

@@ -9,10 +9,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, ListeningSocket
-from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service

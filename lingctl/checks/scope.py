@@ -36,6 +36,7 @@ class Scope:
     image: str = ""  # the container image
     runtime: Runtime = DOCKER  # what would run it
     service: str = ""  # shell text that tells whether this cluster's daemon runs on a node
+    remarks: tuple[str, ...] = ()  # what is to be known of the engine's version, each in words
     driver: str = ""  # the oldest line of drivers that the image's CANN works with; empty where none is known
 
     @property

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -35,6 +36,8 @@ VERBS = {
     "npu-check": ("network.npu_check", "Compute on every card, add up over all of them."),
     "deploy": ("change.deploy", "Bring every node to what hosts.yaml asks; prove it."),
     "smoke-test": ("serve.smoke_test", "Prove that the service answers."),
+    "chat": ("serve.chat", "Talk to the service."),
+    "ask": ("serve.ask", "Ask it one question, for scripts and pipes."),
     "bench": ("serve.bench", "Measure how fast it answers."),
     "status": ("look.status", "Show what runs where."),
     "logs": ("look.logs", "Print what MindIE prints on every node."),
@@ -42,6 +45,7 @@ VERBS = {
     "restart": ("change.restart", "Stop it and start it again as it is."),
     "releases": ("change.releases", "List what was deployed, and when."),
     "rollback": ("change.rollback", "Go back to an earlier release."),
+    "explain": ("look.explain", "Tell what a code means, or why a log ended."),
     "collect": ("look.collect", "Pack the evidence of a failure."),
     "export": ("files.export", "Write the service for Kubernetes."),
     "audit": ("look.audit", "Show every change made on the nodes."),
@@ -99,9 +103,15 @@ def _global_options(
         os.environ["LINGCTL_DEBUG"] = "1"
 
 
-def register_verbs() -> None:
-    """Add every verb: a function as a command, a sub-application as a group."""
+def register_verbs(words: Sequence[str] = ()) -> None:
+    """Add the verb that was typed, or every verb: a function as a command, a sub-application as a group.
+
+    Reading the options of all verbs takes longer than many of them run.
+    """
+    typed = next((word for word in words if not word.startswith("-")), "")
     for verb, (place, meaning) in VERBS.items():
+        if verb != typed and typed in VERBS:
+            continue
         module = importlib.import_module(f"lingctl.cli.{place}")
         group = getattr(module, "app", None)
         if group is None:
@@ -159,7 +169,7 @@ def _lost(trouble: OSError) -> LingctlError:
 def _run() -> int:
     """The exit status of what was typed; every error is told."""
     try:
-        register_verbs()
+        register_verbs(sys.argv[1:])
         app()
     except SystemExit as end:
         # Typer turns Ctrl-C into a status before anybody else hears of it.

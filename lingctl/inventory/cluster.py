@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, field_validator, model_validator
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory import forms
 from lingctl.inventory.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import (
@@ -27,7 +28,7 @@ from lingctl.inventory.sections import (
 Addresses = Mapping[str, Mapping[int, str]]
 """Live address of every card, by node name and physical id; a card that has none is left out."""
 
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 class Cluster(Section):
@@ -35,9 +36,7 @@ class Cluster(Section):
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
-    mindie: str = Field(
-        "1.0.0", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="MindIE version, in quotes."
-    )
+    mindie: str = Field("1.0.0", pattern=forms.VERSION, description="MindIE version, in quotes.")
     nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
@@ -53,7 +52,7 @@ class Cluster(Section):
     @field_validator("name")
     @classmethod
     def _is_name(cls, value: str) -> str:
-        if not _NAME.match(value):
+        if not _NAME.fullmatch(value):
             raise ValueError("must be 1 to 40 lower-case letters, digits and dashes")
         return value
 

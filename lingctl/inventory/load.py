@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.forms import IN_WORDS, FormError
 from lingctl.inventory.ssh.aliases import with_service_addresses
+from lingctl.inventory.unknown_keys import model_at, what_instead
 from lingctl.inventory.yaml_source import FieldPath, YamlSource, read_yaml
 
 # Settings that may also come from the environment; flags and these win over the file.
@@ -94,52 +93,28 @@ def _words(detail: ErrorDetails, path: FieldPath) -> tuple[str, str]:
     kind, value = detail["type"], detail["input"]
     inner = (detail.get("ctx") or {}).get("error")
     if kind == "extra_forbidden":
-        return f"unknown key {name!r}", _did_you_mean(path)
+        return f"unknown key {name!r}", what_instead(path)
     if kind == "missing":
         return f"{name!r} is missing", "add it; see a complete example with: lingctl init --show"
     if isinstance(inner, ValueError) and isinstance(inner.__cause__, ConfigurationError):
         return inner.__cause__.what, inner.__cause__.remedy
+    if isinstance(inner, FormError):
+        return f"{name}: {inner.what}", inner.remedy
     if kind == "value_error" and not path:
         return str(inner), "correct the value"
     if kind == "value_error":
         return f"{name}: {inner}", "correct the value"
+    pattern = (detail.get("ctx") or {}).get("pattern")
+    if pattern in IN_WORDS:
+        return f"{name}: {value!r} is not valid", IN_WORDS[pattern]
     return f"{name}: {value!r} is not valid: {_lower(detail['msg'])}", _field_hint(path)
-
-
-def _did_you_mean(path: FieldPath) -> str:
-    known = sorted(_known_keys(path[:-1]))
-    near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
-
-
-def _known_keys(path: FieldPath) -> set[str]:
-    model = _model_at(path)
-    return set(model.model_fields) if model else set()
 
 
 def _field_hint(path: FieldPath) -> str:
     named = [part for part in path if isinstance(part, str)]
-    model = _model_at(path[: path.index(named[-1])]) if named else None
+    model = model_at(path[: path.index(named[-1])]) if named else None
     field = model.model_fields.get(named[-1]) if model and named else None
     return f"{named[-1]}: {field.description}" if field and field.description else "correct the value"
-
-
-def _model_at(path: FieldPath) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = Cluster
-    for part in path:
-        if isinstance(part, int) or model is None:
-            continue
-        field = model.model_fields.get(part)
-        model = next(_models_in(field.annotation), None) if field else None
-    return model
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif typing.get_origin(annotation) in (tuple, list, typing.Union, types.UnionType, typing.Annotated):
-        for inner in typing.get_args(annotation):
-            yield from _models_in(inner)
 
 
 def _lower(message: str) -> str:

@@ -6,16 +6,15 @@ Schema and the documentation of each field.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lingctl.inventory import forms
+
 Port = Annotated[int, Field(ge=1024, le=65535)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")]
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?$")
+AbsolutePath = Annotated[str, Field(pattern=forms.PATH)]
 
 
 def _one_or_more(value: object) -> object:
@@ -28,10 +27,22 @@ def _same_as_address(validated: dict[str, Any]) -> str:
     return str(validated["address"])
 
 
+def _named_by_address(validated: dict[str, Any]) -> str:
+    return forms.name_of_host(str(validated["address"]))
+
+
 class Section(BaseModel):
     """Base of every part of hosts.yaml: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_plain(cls, value: object) -> object:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                forms.need_plain(text)
+        return value
 
 
 class Ssh(Section):
@@ -42,7 +53,7 @@ class Ssh(Section):
 
     user: str = Field(
         "root",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$",
+        pattern=forms.LOGIN_NAME,
         description="Login name; left out: User of ~/.ssh/config, else root.",
     )
     port: int = Field(
@@ -82,23 +93,29 @@ class Container(Section):
     )
     image: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
+        pattern=forms.IMAGE,
         description="Image; default: the one of the MindIE version.",
     )
     name: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        pattern=forms.CONTAINER_NAME,
         description="Container name; default: lingctl-<cluster name>.",
     )
     privileged: bool = Field(False, description="Run with --privileged instead of naming each device.")
     shm_size: str | None = Field(
         None,
-        pattern=r"^[0-9]+[kmgKMG]?$",
+        pattern=forms.SIZE,
         description="Shared memory of the container; default: 2g, twice the least that MindIE needs.",
     )
     extra_mounts: tuple[str, ...] = Field(
         (), description="More mounts, as docker and podman write them: /host:/container[:ro]."
     )
+
+    @field_validator("extra_mounts")
+    @classmethod
+    def _are_mounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        forms.need_mounts(value)
+        return value
 
 
 class Paths(Section):
@@ -119,7 +136,7 @@ class Serving(Section):
 
     served_name: str = Field(
         "bailing_moe",
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?$",
+        pattern=forms.SERVED_NAME,
         description="The model's name in the HTTP API.",
     )
     port: Port = Field(1025, description="HTTP port on the first node.")
@@ -221,7 +238,7 @@ class Https(Certificates):
 class NodeSsh(Section):
     """Login details of one node, where they differ."""
 
-    user: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+    user: str | None = Field(None, pattern=forms.LOGIN_NAME)
     port: int | None = Field(None, ge=1, le=65535)
     key: str | None = None
     sudo: bool | None = None
@@ -232,8 +249,8 @@ class Node(Section):
 
     address: str = Field(description="Address to log in to, or a Host of ~/.ssh/config.")
     name: str = Field(
-        default_factory=_same_as_address,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
+        default_factory=_named_by_address,
+        pattern=forms.NODE_NAME,
         description="Short name in messages; default: the address.",
     )
     service_address: str = Field(
@@ -248,19 +265,12 @@ class Node(Section):
     @field_validator("address")
     @classmethod
     def _is_host(cls, value: str) -> str:
-        if not _HOST.match(value):
-            raise ValueError("is not a host name, an address or a Host of ~/.ssh/config")
-        return value
+        return forms.need_host(value)
 
     @field_validator("service_address")
     @classmethod
     def _is_ip(cls, value: str) -> str:
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError as error:
-            raise ValueError(
-                f"{value!r} is not an IP address, which MindIE needs: give the node a service_address"
-            ) from error
+        return forms.need_service_address(value)
 
     @field_validator("devices")
     @classmethod

@@ -13,10 +13,15 @@ from pathlib import Path
 import yaml
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.given_file import read_given
 
 FieldPath = tuple[str | int, ...]
 
 _DEEPEST = 20
+# A thousand nodes with every setting of their own are a quarter of each.
+_MOST_BYTES = 1 << 20
+_MOST_VALUES = 50_000
+_READABLE = "it must be a file of UTF-8 text that you may read"
 _BOOLEANS = {"true", "false"}
 _OCTAL = re.compile(r"^[-+]?0[0-7_]+$")
 _SEXAGESIMAL = re.compile(r"^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$")
@@ -46,7 +51,9 @@ class YamlSource:
         """
         self.name = name
         self._positions: dict[FieldPath, Position] = {}
+        self._values = self._characters = 0
         try:
+            self._need_shallow(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -69,7 +76,22 @@ class YamlSource:
                 return f"{self.name}:{position.line}:{position.column}"
         return self.name
 
+    def _need_shallow(self, text: str) -> None:
+        """Refuse what is nested deeper than Python follows, before anything follows it."""
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                mark = event.start_mark
+                raise ConfigurationError(
+                    "is nested too deeply",
+                    where=f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name,
+                    remedy="close the brackets, or mend the indentation, before that place",
+                    code="hosts-nested",
+                )
+
     def _value(self, node: yaml.Node, path: FieldPath) -> object:
+        self._count(node, path)
         self._positions.setdefault(path, Position(node.start_mark.line + 1, node.start_mark.column + 1))
         if len(path) > _DEEPEST:
             raise self._error(
@@ -84,9 +106,25 @@ class YamlSource:
             return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, path)
 
+    def _count(self, node: yaml.Node, path: FieldPath) -> None:
+        """Refuse what aliases blow up, while it is small."""
+        self._values += 1
+        if isinstance(node, yaml.ScalarNode):
+            self._characters += len(str(node.value))
+        if self._values > _MOST_VALUES or self._characters > 4 * _MOST_BYTES:
+            raise self._error(
+                path[:1],
+                f"stands for more than {_MOST_VALUES} values, or {4 * _MOST_BYTES >> 20} MiB of text",
+                "write the values out, or use fewer aliases (*)",
+                "hosts-too-many-values",
+            )
+
     def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
         values: dict[str, object] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(path, "has a key that is no word", "write KEY: VALUE", "hosts-key")
+            self._count(key_node, path)
             key = str(key_node.value)
             here = (*path, key)
             if key in values:
@@ -98,6 +136,8 @@ class YamlSource:
 
     def _scalar(self, node: yaml.Node, path: FieldPath) -> object:
         text = str(node.value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise self._error(path, "holds half a character", "write the whole character", "hosts-value")
         if getattr(node, "style", None) or node.tag == "tag:yaml.org,2002:str":
             return text
         trap = _trap(node.tag, text)
@@ -120,7 +160,7 @@ class YamlSource:
 def read_yaml(path: Path) -> YamlSource:
     """Read a YAML file. Raises ConfigurationError: it is missing, unreadable or not YAML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_given(path, _MOST_BYTES, code="hosts-unreadable", remedy=_READABLE).decode("utf-8")
     except FileNotFoundError as error:
         raise ConfigurationError(
             "there is no such file",
@@ -128,12 +168,9 @@ def read_yaml(path: Path) -> YamlSource:
             remedy="write one with: lingctl init\nor name yours with: --nodes FILE",
             code="hosts-missing",
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigurationError(
-            f"cannot be read: {error}",
-            where=str(path),
-            remedy="it must be a file of UTF-8 text that you may read",
-            code="hosts-unreadable",
+            f"cannot be read: {error}", where=str(path), remedy=_READABLE, code="hosts-unreadable"
         ) from error
     return YamlSource(text, str(path))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
 import os
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from datetime import timedelta
 from typing import IO, Any, Dict, List, Mapping, Optional
 
 from lingctl.node.daemons import running_daemons
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -189,7 +189,7 @@ def _answer(card: int, worker: _Worker, deadline: float) -> Dict[str, object]:
     said = worker.last_words()
     for line in reversed(said.splitlines()):
         try:
-            event = json.loads(line)
+            event = foreign_json(line)
         except ValueError:
             continue
         if isinstance(event, dict) and event.get("event") == "result":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
+
+from lingctl.output.harmless import json_text
+from lingctl.output.terminal import answer_file
 
 DOCUMENT_VERSION = 1
 
@@ -15,6 +16,5 @@ def document(kind: str, content: Mapping[str, object]) -> dict[str, object]:
 
 
 def print_json(kind: str, content: Mapping[str, object]) -> None:
-    """Print one document and nothing else."""
-    json.dump(document(kind, content), sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    """Print one document and nothing else; all of it, or, where it cannot be made, nothing."""
+    answer_file(json_text(document(kind, content)))

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from lingctl.errors import LingctlError
 from lingctl.output.documents import print_json
-from lingctl.output.terminal import conversation, harmless
+from lingctl.output.harmless import shortened
+from lingctl.output.terminal import conversation, show, words
+
+# Characters of each part, and lines of the evidence: an error is read on one screen.
+_MOST_SAID = 4_000
+_MOST_OF_A_LINE = 500
+_MOST_LINES = 12
+_MOST_EVIDENCE = 20_000
 
 
 def print_error(error: LingctlError) -> None:
     """Print an error in its three parts to standard error."""
     out = conversation()
     where = f"{error.where}: " if error.where else ""
-    what = harmless(f"{where}{error.what}")
-    out.print(Text.assemble(("error: ", "bold red"), what, (f"  ({error.code})", "dim")), soft_wrap=True)
-    for line in error.evidence.strip().splitlines()[-12:]:
-        out.print(Text(f"     | {harmless(line)}", style="dim"), soft_wrap=True)
-    if error.remedy:
-        for number, line in enumerate(error.remedy.splitlines()):
-            out.print(Text(f"{'fix: ' if number == 0 else '     ':>7}{harmless(line)}"), soft_wrap=True)
+    what = words(f"{where}{error.what}", most=_MOST_SAID)
+    show(words("error: ", "bold red"), what, words(f"  ({error.code})", "dim"), out=out)
+    for line in _end(error.evidence).splitlines()[-_MOST_LINES:]:
+        show(words("     | ", "dim"), words(line, "dim", _MOST_OF_A_LINE), out=out)
+    for number, line in enumerate(shortened(error.remedy, _MOST_SAID).splitlines()):
+        show(words(f"{'fix: ' if number == 0 else '     ':>7}"), words(line), out=out)
+
+
+def _end(evidence: str) -> str:
+    """The end of what shows it, where the cause of a long text most often is."""
+    evidence = evidence.strip()
+    left_out = len(evidence) - _MOST_EVIDENCE
+    return (
+        f"({left_out:,} characters before this)\n{evidence[-_MOST_EVIDENCE:]}" if left_out > 0 else evidence
+    )
 
 
 def print_error_document(error: LingctlError) -> None:
@@ -28,10 +41,10 @@ def print_error_document(error: LingctlError) -> None:
         "error",
         {
             "code": error.code,
-            "what": error.what,
-            "where": error.where,
-            "evidence": error.evidence,
-            "remedy": error.remedy,
+            "what": shortened(error.what, _MOST_SAID),
+            "where": shortened(error.where, _MOST_SAID),
+            "evidence": _end(error.evidence),
+            "remedy": shortened(error.remedy, _MOST_SAID),
             "exit_status": error.exit_status,
         },
     )

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from lingctl.findings import Finding, Verdict, folded, worst_first
-from lingctl.output.terminal import STYLES, answers, harmless
+from lingctl.output.terminal import STYLES, answers, show, words
+
+_MOST_EVIDENCE = 20_000
+_MOST_OF_A_LINE = 500
 
 
 def print_findings(
@@ -43,10 +45,10 @@ def _count(verdict: Verdict, number: int) -> str:
 
 def _print_one(finding: Finding, out: Console) -> None:
     word = finding.verdict.word
-    head = Text.assemble((f"{word:8}", STYLES[word]), f" {finding.check}")
     where = f" [{finding.where}]" if finding.where else ""
-    out.print(Text.assemble(head, (where, "bold"), harmless(f": {finding.message}")), soft_wrap=True)
-    for line in finding.evidence.strip().splitlines()[:6]:
-        out.print(Text(f"           | {harmless(line)}", style="dim"), soft_wrap=True)
+    head = (words(f"{word:8}", STYLES[word]), words(f" {finding.check}"), words(where, "bold"))
+    show(*head, words(f": {finding.message}"), out=out)
+    for line in finding.evidence.strip()[:_MOST_EVIDENCE].splitlines()[:6]:
+        show(words(f"           | {line}", "dim", _MOST_OF_A_LINE), out=out)
     if finding.remedy:
-        out.print(Text(f"           fix: {harmless(finding.remedy)}"), soft_wrap=True)
+        show(words(f"           fix: {finding.remedy}"), out=out)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import conversation, harmless
+from lingctl.output.terminal import conversation, show, words
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 
@@ -23,9 +21,9 @@ def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.ya
     if differences:
         for step in plan.changes:
             if step.difference:
-                out.print(Text(f"\n{step.node}: {step.title}", style="bold"), soft_wrap=True)
+                show(words(f"\n{step.node}: {step.title}", "bold"), out=out)
                 _print_difference(step.difference)
-    out.print(Text(outcome(plan, wanted), style="bold"), soft_wrap=True)
+    show(words(outcome(plan, wanted), "bold"), out=out)
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
@@ -93,4 +91,4 @@ def _print_difference(text: str) -> None:
     out = conversation()
     for line in text.splitlines():
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        out.print(Text(f"  {harmless(line)}", style=style), soft_wrap=True)
+        show(words(f"  {line}", style), out=out)

@@ -22,7 +22,8 @@ from rich.text import Text
 
 from lingctl import interrupts
 from lingctl.events import Event, Listener
-from lingctl.output.terminal import conversation, harmless, redraws
+from lingctl.output.harmless import harmless
+from lingctl.output.terminal import conversation, redraws, show, words
 
 _MARKS = {
     "started": ("…", "cyan"),
@@ -33,6 +34,7 @@ _MARKS = {
     "note": ("·", "dim"),
 }
 _FRAME_SECONDS = 0.12
+_MOST_OF_A_LINE = 1_000
 _SAY_AGAIN_SECONDS = 10
 _STILL_ENDING = Event(
     "still ending:", "note", text=f"what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s"
@@ -83,7 +85,7 @@ def line(event: Event) -> str:
         "progress": "…",
     }
     parts = [f"{node}{event.task}", words[event.state], event.text or _amount(event)]
-    return harmless(" ".join(part for part in parts if part))
+    return harmless(" ".join(part for part in parts if part), _MOST_OF_A_LINE)
 
 
 class _Teller(ABC):
@@ -145,7 +147,7 @@ class _Lines(_Teller):
             if goes_on and now - said_at < _SAY_AGAIN_SECONDS:
                 continue
             self._last[key] = (event.state, now)
-            self._console.print(Text(line(event)), soft_wrap=True)
+            show(words(line(event)), out=self._console)
 
     def _finish(self, whole: bool) -> None:
         """Nothing is left: each line stands."""
@@ -157,7 +159,7 @@ class _Board(_Teller):
     def __init__(self, console: Console) -> None:
         self._under_way: dict[tuple[str, str], Event] = {}
         self._live = Live(
-            Text(),
+            words(""),
             console=console,
             auto_refresh=False,
             # Standard output is an answer, and may be a file; what a library prints to standard error is
@@ -182,7 +184,7 @@ class _Board(_Teller):
             return
         with self._console:  # one write for both: nobody sees the table twice
             if ended:
-                self._console.print(Text("\n").join(ended), soft_wrap=True)
+                show(words("\n").join(ended), out=self._console)
             self._live.update(_table(list(self._under_way.values()), self._console.height), refresh=True)
 
     def _finish(self, whole: bool) -> None:
@@ -195,12 +197,12 @@ class _Board(_Teller):
 def _ended(event: Event) -> Text:
     mark, style = _MARKS[event.state]
     if event.state == "note":
-        return Text(f"{mark} {line(event)}", style=style)
-    told = Text(mark, style=style)
+        return words(f"{mark} {line(event)}", style)
+    told = words(mark, style)
     detail = "" if event.state == "failed" else "dim"
     for part, look in ((event.node, "bold"), (event.task, ""), (event.text, detail)):
         if part:
-            told.append(f" {harmless(part)}", style=look)
+            told.append(words(f" {part}", look, _MOST_OF_A_LINE))
     return told
 
 
@@ -215,13 +217,13 @@ def _table(events: list[Event], height: int) -> Table:
     for event in fit:
         mark, style = _MARKS[event.state]
         table.add_row(
-            Text(mark, style=style),
-            Text(harmless(event.node), style="bold"),
-            Text(harmless(event.task)),
-            Text(harmless(event.text or _amount(event)).replace("\n", " "), style="dim"),
+            words(mark, style),
+            words(event.node, "bold", _MOST_OF_A_LINE),
+            words(event.task, "", _MOST_OF_A_LINE),
+            words((event.text or _amount(event)).replace("\n", " "), "dim", _MOST_OF_A_LINE),
         )
     if len(fit) < len(events):
-        table.add_row("", "", Text(f"and {len(events) - len(fit)} more"), "")
+        table.add_row("", "", words(f"and {len(events) - len(fit)} more"), "")
     return table
 
 

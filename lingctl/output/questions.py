@@ -6,7 +6,7 @@ import shlex
 import sys
 
 from lingctl.errors import UsageError
-from lingctl.output.terminal import conversation, interactive
+from lingctl.output.terminal import conversation, interactive, words
 
 
 def confirm(question: str, *, yes: bool) -> bool:
@@ -27,7 +27,7 @@ def confirm(question: str, *, yes: bool) -> bool:
             code="needs-consent",
         )
     out = conversation()
-    out.print(f"{question} [y/N] ", end="")
+    out.print(words(f"{question} [y/N] "), end="")
     said = ""
     try:
         said = sys.stdin.readline()

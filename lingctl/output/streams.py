@@ -15,9 +15,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from lingctl import interrupts
+from lingctl.output.harmless import written_out
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -144,6 +145,33 @@ class _Buffer(io.BufferedWriter):
 def _text(raw: _Tolerant, before: TextIO | None, *, line_buffering: bool) -> TextIO:
     # A file name or a mark that the terminal's character set lacks must not end a deploy.
     encoding = before.encoding if before is not None else "utf-8"
-    return io.TextIOWrapper(
-        _Buffer(raw), encoding=encoding, errors="backslashreplace", line_buffering=line_buffering
-    )
+    return _Shown(_Buffer(raw), encoding=encoding, errors="backslashreplace", line_buffering=line_buffering)
+
+
+class _Shown(io.TextIOWrapper):
+    """Whatever prints, be it a library or a traceback: what a terminal would obey is written out."""
+
+    def write(self, text: str) -> int:
+        """See ``io.TextIOBase.write``."""
+        super().write(written_out(text))
+        return len(text)
+
+
+class _Obeyed:
+    """The same stream for the one printer that makes foreign text harmless itself, and adds styles to it."""
+
+    def __init__(self, stream: _Shown) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write it as it is."""
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def obeyed(stream: IO[str]) -> IO[str]:
+    """A stream that escape sequences pass; for ``output.terminal`` alone."""
+    stream = getattr(stream, "rich_proxied_file", stream)
+    return cast("IO[str]", _Obeyed(stream)) if isinstance(stream, _Shown) else stream

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lingctl.output.terminal import STYLES, answers, harmless
+from lingctl.output.terminal import STYLES, answers, words
+
+_MOST_OF_A_CELL = 1_000
 
 
 def print_table(
@@ -26,7 +28,7 @@ def print_table(
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in columns:
-        table.add_column(Text(title), justify="right" if title in numbers else "left", overflow="fold")
+        table.add_column(words(title), justify="right" if title in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     out = console or answers()
@@ -42,4 +44,4 @@ def print_table(
 
 def _cell(value: object) -> Text:
     text = "" if value is None else str(value)
-    return Text(harmless(text), style=STYLES.get(text, ""))
+    return words(text, STYLES.get(text, ""), _MOST_OF_A_CELL)

@@ -6,22 +6,35 @@ Colour and box drawing appear on a terminal only, and never where NO_COLOR or TE
 from __future__ import annotations
 
 import os
-import re
 import sys
+from collections.abc import Iterable
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from lingctl.output.harmless import MOST, harmless, written_out
+from lingctl.output.streams import obeyed
 
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000
 _DUMB = ("dumb", "unknown")
-# What a terminal obeys instead of showing it: C0 but tab and newline, DEL, and C1.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# A line of a log may be a whole traceback or request.
+MOST_OF_AN_ANSWER = 100_000
 
 
 class _Steady(Console):
-    """Leaves the cursor alone: so nothing has to be put back, however the process ends."""
+    """Prints what it is given, and obeys nothing in it; only styles of ours become escape sequences.
+
+    It leaves the cursor alone: so nothing has to be put back, however the process ends.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """See ``Console.render``: all that is printed passes here, before styles are added to it."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else written_out(segment.text)
+            yield segment if text is segment.text else Segment(text, segment.style)
 
     def show_cursor(self, show: bool = True) -> bool:
         """Do nothing."""
@@ -32,7 +45,7 @@ def _console(stream: IO[str]) -> Console:
     terminal = stream.isatty()
     plain = not terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in _DUMB
     return _Steady(
-        file=stream,
+        file=obeyed(stream),
         force_terminal=terminal,
         color_system=None if plain else "auto",
         width=None if terminal else _PIPE_WIDTH,
@@ -62,17 +75,37 @@ def redraws(console: Console) -> bool:
     return console.is_terminal and os.environ.get("TERM") not in _DUMB
 
 
-def harmless(text: str) -> str:
-    """Foreign text as a terminal may be given it: control characters are shown, not obeyed."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r\n", "\n"))
+def words(text: str, style: str = "", most: int = MOST) -> Text:
+    """A text from anywhere as it may be shown, in a style. Every text that is printed comes through here."""
+    return Text(harmless(text, most), style=style)
 
 
-def answer(text: str) -> None:
-    """Print one line of the answer: as it is in a pipe, harmless on a terminal."""
-    out = answers()
-    out.print(Text(harmless(text)) if out.is_terminal else text, soft_wrap=True)
+def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
+    """Print one line of parts, by default to standard output."""
+    (out or answers()).print(Text.assemble(*parts), soft_wrap=True, end=end)
+
+
+def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:
+    """Print one line of the answer."""
+    show(words(text, most=most))
+
+
+def answer_file(text: str) -> None:
+    """Print a file that was asked for, whole, such as one that can be sent on to another program."""
+    sys.stdout.write(written_out(text if text.endswith("\n") else f"{text}\n"))
 
 
 def say(text: str, style: str = "") -> None:
     """Print one line of conversation."""
-    conversation().print(Text(harmless(text), style=style), soft_wrap=True)
+    show(words(text, style), out=conversation())
+
+
+def answer_part(text: str) -> None:
+    """Print some of an answer that comes piece by piece, at once."""
+    show(words(text), out=answers(), end="")
+    sys.stdout.flush()
+
+
+def say_part(text: str, style: str = "") -> None:
+    """Print some of the conversation, without ending the line."""
+    show(words(text, style), out=conversation(), end="")

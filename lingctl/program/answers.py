@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lingctl.node.foreign_json import foreign_json
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -89,7 +91,7 @@ def _event(line: bytes) -> Said | None:
     if not line.lstrip().startswith(b"{"):
         return None
     try:
-        event = json.loads(line)
+        event = foreign_json(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and "event" in event else None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lingctl.node.foreign_json import foreign_json
 from lingctl.remote.command import Command, script
 
 _SHOW = """
@@ -17,6 +18,9 @@ test ! -e "$1" || [ -r "$1" ] || exit 1
 cat "$1.1" "$1" 2>/dev/null | tail -n "$2"
 """
 Result = Literal["begun", "done", "failed", "interrupted"]
+
+# What ``read_journal`` calls a line that is no entry.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,33 @@ def journal_command(path: str, lines: int) -> Command:
 
 
 def read_journal(text: str) -> list[dict[str, Any]]:
-    """The entries of an audit log; lines that were cut short are passed over."""
+    """The entries of an audit log. A line that is none, such as one cut short, is an entry ``unreadable``."""
     entries: list[dict[str, Any]] = []
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "event" in entry and "run" in entry:
-            entries.append(entry)
+    for line in filter(None, text.split("\n")):
+        entry = _entry(line)
+        if entry is None:
+            time = entries[-1].get("time", "") if entries else ""
+            what = f"a line of {len(line)} characters cannot be read: {line[:60]}"
+            entry = {"time": time, "event": UNREADABLE, "run": "", "what": what}
+        entries.append(entry)
     return entries
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = foreign_json(line)
+    except ValueError:
+        return None
+    if not isinstance(entry, dict) or not {"event", "run"} <= entry.keys():
+        return None
+    steps = entry.pop("steps", None)
+    plain = all(isinstance(value, str) for value in entry.values())
+    if not plain or (entry["event"] == "step" and "step" not in entry):
+        return None
+    if steps is None:
+        return entry
+    whole = isinstance(steps, list) and all(isinstance(title, str) for title in steps)
+    return {**entry, "steps": steps} if whole else None
 
 
 def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:

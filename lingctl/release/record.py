@@ -18,6 +18,7 @@ from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import Layout, layout_of
 from lingctl.release.state import NodeState
@@ -141,7 +142,7 @@ def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
 def read_head(node: str, line: str) -> dict[str, Any]:
     """The description in a record's first line. Raises NodeError: it is not one."""
     try:
-        head = json.loads(line)
+        head = foreign_json(line)
         if isinstance(head, dict) and "id" in head:
             return head
     except ValueError:
@@ -156,7 +157,7 @@ def read_record(node: str, text: str) -> Release:
     first, _, second = text.partition("\n")
     head = read_head(node, first)
     try:
-        body = json.loads(second)
+        body = foreign_json(second)
         container: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in body["container"].items()

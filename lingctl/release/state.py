@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.ascend.host import is_absent
 from lingctl.assets import shell
 from lingctl.errors import NodeError
+from lingctl.node.foreign_json import foreign_json
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.site import Site
@@ -225,7 +225,7 @@ def _container(node: str, answer: Answer) -> ContainerState | None:
     if answer.exit_status != 0:
         return None
     try:
-        described = json.loads(answer.stdout)[0]
+        described = foreign_json(answer.stdout)[0]
         labels = described["Config"].get("Labels") or {}
         return ContainerState(
             described["State"]["Status"], labels.get("lingctl.spec", ""), described["Config"].get("Image", "")

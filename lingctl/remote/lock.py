@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lingctl.assets import shell
 from lingctl.errors import NodeError
+from lingctl.node.foreign_json import foreign_json
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 
@@ -31,6 +32,8 @@ _SHOW = shell("lock/show")
 _TAKE_OVER = shell("lock/take_over")
 _BEAT = '[ -e "$1/lock/$2" ] && touch -c "$1/lock/$2"'
 _RELEASE = 'rm -f "$1/lock/$2" && { rmdir "$1/lock" 2>/dev/null || true; }'
+
+_LONGEST_RECORD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,15 @@ def _holder(said: str) -> Holder:
     if word != "held":
         raise ValueError(head)
     quiet = int(seconds)
+    if len(record) > _LONGEST_RECORD:
+        raise ValueError("a record of the lock is not so long")
     try:
-        return Holder(token=token, quiet=quiet, **json.loads(record))
-    except (ValueError, TypeError):
+        told = foreign_json(record)
+        texts = {name: told[name] for name in ("who", "command", "since", "machine", "process_start")}
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("a word of the record is none")
+        return Holder(token=token, quiet=quiet, pid=int(told["pid"]), **texts)
+    except (ValueError, TypeError, LookupError, OverflowError):
         # Being written just now, or cut short by a full disk: its silence still tells whether it is gone.
         return Holder(token, "unknown", "a change", "an unknown time", "", 0, "", quiet)
 

@@ -2,45 +2,73 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.serving.api import Ask, Dialect, Piece, Usage, parse_event, parse_object
+from lingctl.serving.answers import Piece, Usage, parse_object
+from lingctl.serving.api import Ask, Dialect, parse_event, without
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import words_in_stream
-from lingctl.serving.http import Chunk, Head, HostPort, HttpRequest, HttpResponse, Limits, exchange, stream
+from lingctl.serving.http import (
+    Chunk,
+    Head,
+    HostPort,
+    HttpRequest,
+    HttpResponse,
+    Limits,
+    exchange,
+    json_bytes,
+    stream,
+)
 from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
-_QUICK = Limits(idle=10, total=10)
+_QUICK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Text that was generated, with what the service says about it."""
+    """Text that was generated, with what the service says about it.
+
+    Attributes:
+        reasoning: what the model thought before it answered.
+        tool_call: functions that it calls.
+    """
 
     text: str
     finish_reason: str
     usage: Usage | None
     seconds: float
+    reasoning: str = ""
+    tool_call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event of a stream."""
+    """One event of a stream.
 
-    at: float  # time of arrival, seconds of ``time.perf_counter``
-    piece: Piece | ExchangeTrouble  # what it holds, or the Trouble that ended the stream
-    done: bool = False  # the stream's documented end
+    Attributes:
+        at: time of arrival, seconds of ``time.perf_counter``.
+        piece: what it holds, or the Trouble that ended the stream.
+        done: the stream's documented end.
+    """
+
+    at: float
+    piece: Piece | ExchangeTrouble
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The models that a service lists."""
+    """The models that a service lists.
 
-    names: tuple[str, ...]  # their ids
-    owner: str  # ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
+    Attributes:
+        names: their ids.
+        owner: ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
+    """
+
+    names: tuple[str, ...]
+    owner: str
 
     @property
     def of_mindie(self) -> bool:
@@ -50,12 +78,19 @@ class ModelList:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Talks to one endpoint."""
+    """Talks to one endpoint.
 
-    endpoint: Endpoint  # the service
-    # for places reached through a tunnel, the local end of it
+    Attributes:
+        endpoint: the service.
+        routes: for places reached through a tunnel, the local end of it.
+        limits: time limits of a generation.
+        left_out: fields of a request that this service refuses.
+    """
+
+    endpoint: Endpoint
     routes: Mapping[HostPort, HostPort] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)  # time limits of a generation
+    limits: Limits = field(default_factory=Limits)
+    left_out: frozenset[str] = frozenset()
 
     def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
         """Ask for text and wait for all of it."""
@@ -66,19 +101,25 @@ class Client:
         piece = data if isinstance(data, ExchangeTrouble) else dialect.read(data)
         if isinstance(piece, ExchangeTrouble):
             return piece
-        return Generation(piece.text, piece.finish_reason, piece.usage, answer.seconds)
+        return Generation(
+            piece.text, piece.finish_reason, piece.usage, answer.seconds, piece.reasoning, piece.tool_call
+        )
 
     def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
         """Ask for text event by event; the last event is done or a Trouble."""
-        parts = stream(self._request("POST", dialect.path, dialect.body(self._model, ask, True)), self.limits)
+        parts = stream(self._request("POST", dialect.path, self.body(dialect, ask, stream=True)), self.limits)
         head = next(parts)
         if isinstance(head, Head) and head.status == 200:
             yield from _events(dialect, head, parts)
         elif isinstance(head, Head):
             body = b"".join(part.data for part in parts if isinstance(part, Chunk))
-            yield StreamEvent(head.at, http_trouble(head.status, body))
+            yield StreamEvent(head.at, http_trouble(head.status, body, head.headers.get("location", "")))
         elif isinstance(head, ExchangeTrouble):
             yield StreamEvent(0.0, head)
+
+    def body(self, dialect: Dialect, ask: Ask, *, stream: bool) -> dict[str, object]:
+        """A request, without the fields that this service refuses."""
+        return without(self.left_out, dialect.body(self._model, ask, stream))
 
     def post(self, path: str, body: Mapping[str, object]) -> HttpResponse | ExchangeTrouble:
         """Post anything; the answer of any status."""
@@ -86,7 +127,7 @@ class Client:
 
     def models(self) -> ModelList | ExchangeTrouble:
         """``GET /v1/models``."""
-        answer = exchange(self._request("GET", "/v1/models"), _QUICK)
+        answer = exchange(self._request("GET", "/v1/models"), self._quick)
         data = _object_of(answer)
         if isinstance(data, ExchangeTrouble):
             return data
@@ -99,15 +140,22 @@ class Client:
 
     def health(self, path: str = "/v2/health/ready") -> HttpResponse | ExchangeTrouble:
         """MindIE's management listener: ``/v2/health/ready`` or ``/v2/health/live``; any status."""
-        return exchange(self._request("GET", path, base=self.endpoint.management_url), _QUICK)
+        return exchange(self._request("GET", path, base=self.endpoint.management_url), self._quick)
 
     def service_health(self) -> HttpResponse | ExchangeTrouble:
         """``GET /health`` of the service itself, as vLLM has it; any status."""
-        return exchange(self._request("GET", "/health"), _QUICK)
+        return exchange(self._request("GET", "/health"), self._quick)
 
     def info(self) -> Mapping[str, object] | ExchangeTrouble:
         """``GET /info`` of MindIE's management listener."""
-        return _object_of(exchange(self._request("GET", "/info", base=self.endpoint.management_url), _QUICK))
+        return _object_of(
+            exchange(self._request("GET", "/info", base=self.endpoint.management_url), self._quick)
+        )
+
+    @property
+    def _quick(self) -> Limits:
+        """For what is answered at once: health, and the list of models."""
+        return Limits(idle=min(_QUICK_SECONDS, self.limits.idle), total=_QUICK_SECONDS)
 
     @property
     def _model(self) -> str:
@@ -115,7 +163,7 @@ class Client:
 
     def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> HttpResponse | ExchangeTrouble:
         return _ok(
-            exchange(self._request("POST", dialect.path, dialect.body(self._model, ask, False)), limits)
+            exchange(self._request("POST", dialect.path, self.body(dialect, ask, stream=False)), limits)
         )
 
     def _request(
@@ -126,8 +174,8 @@ class Client:
         return HttpRequest(
             address,
             method,
-            path,
-            body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            self.endpoint.path_of(path),
+            body=None if body is None else json_bytes(body),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             route=self.routes.get(address.place),
             tls=self.endpoint.tls,
@@ -138,7 +186,7 @@ def _events(
     dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | ExchangeTrouble]
 ) -> Iterator[StreamEvent]:
     content_type = head.headers.get("content-type", "")
-    if not content_type.startswith("text/event-stream"):
+    if not content_type.lower().startswith("text/event-stream"):
         yield StreamEvent(
             head.at, ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream")
         )
@@ -162,27 +210,33 @@ def _events(
             if isinstance(piece, ExchangeTrouble):
                 return
             finished = finished or piece.last
-    trouble = flaw_of_end(dialect, parser, finished)
-    yield StreamEvent(at, trouble or Piece(), not trouble)
+    for piece in last_pieces(dialect, parser, finished):
+        yield StreamEvent(at, piece)
+        if isinstance(piece, ExchangeTrouble):
+            return
+    yield StreamEvent(at, Piece(), done=True)
 
 
-def flaw_of_end(dialect: Dialect, parser: SseParser, finished: bool) -> ExchangeTrouble | None:
-    """What is wrong with a stream whose connection told of its proper end.
+def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator[Piece | ExchangeTrouble]:
+    """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
+
+    Most have ``[DONE]`` behind the event that ends generation; some services leave it out.
 
     Args:
         finished: whether an event said that generation ended.
     """
     if parser.words():
-        return words_in_stream(parser.words())
+        yield words_in_stream(parser.words())
+        return
     try:
-        parser.close()
+        pieces = [parse_event(dialect, payload) for payload in parser.close()]
     except MalformedStream as error:
-        return ExchangeTrouble("closed", str(error))
-    if not finished:
-        return ExchangeTrouble("closed", "the stream ends before an event said that generation did")
-    if dialect.ends_with_done and not parser.done:
-        return ExchangeTrouble("closed", "the stream ends without [DONE]")
-    return None
+        yield ExchangeTrouble("closed", str(error))
+        return
+    yield from pieces
+    finished = finished or any(isinstance(piece, Piece) and piece.last for piece in pieces)
+    if not finished and not any(isinstance(piece, ExchangeTrouble) for piece in pieces):
+        yield ExchangeTrouble("closed", "the stream ends before an event said that generation did")
 
 
 def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] | ExchangeTrouble:
@@ -192,5 +246,5 @@ def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] |
 
 def _ok(answer: HttpResponse | ExchangeTrouble) -> HttpResponse | ExchangeTrouble:
     if isinstance(answer, HttpResponse) and answer.status != 200:
-        return http_trouble(answer.status, answer.body)
+        return http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
     return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,10 @@ API_KEY_VARIABLE = "LINGCTL_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:1025"
 # Where the Ling files put MindIE's management listener on a single machine.
 DEFAULT_MANAGEMENT_URL = "http://127.0.0.2:1026"
+
+
+_ASKED_AT = re.compile(r"/(chat/completions|completions|models)$")
+_VERSION = re.compile(r"(?<=[^/])/(v[0-9]{1,2})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,16 @@ class Address:
 class TlsFiles:
     """Files for HTTPS. MindIE answers no client without a certificate of an authority that it knows
     (source: MindIE-LLM 3.0.0 src/server/endpoint/http_wrapper/http_ssl.cpp).
+
+    Attributes:
+        ca: authority that signed the service's certificate; the system's own where None.
+        certificate: the client's, to show to the service.
+        key: its private key; in the certificate's file where None.
     """
 
-    ca: Path | None = None  # authority that signed the service's certificate; the system's own where None
-    certificate: Path | None = None  # the client's, to show to the service
-    key: Path | None = None  # its private key; in the certificate's file where None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
     def check(self) -> None:
         """See that the files are there. Raises UsageError: one is not, or a key has no certificate."""
@@ -66,16 +76,30 @@ NO_TLS_FILES = TlsFiles()
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A service."""
+    """A service.
 
-    service_url: str  # base URL of the inference API, without ``/v1``
-    # base URL of MindIE's health API; empty for a service that is not known to be MindIE, and is asked as
-    # OpenAI-compatible ones are
+    Attributes:
+        service_url: base URL of the inference API, without its version.
+        management_url: base URL of MindIE's health API; empty for a service that is not known to be MindIE,
+            and is asked as OpenAI-compatible ones are.
+        served_name: the model's name in requests; empty to take the first one listed.
+        api_key: sent as a bearer token; from the environment only, never shown.
+        tls: files for HTTPS.
+        version: the API's, in its paths; ``v1`` but for a few gateways.
+        deployed: whether lingctl deployed it, and hosts.yaml describes it.
+    """
+
+    service_url: str
     management_url: str = ""
-    served_name: str = ""  # the model's name in requests; empty to take the first one listed
-    # sent as a bearer token; from the environment only, never shown
+    served_name: str = ""
     api_key: str = field(default="", repr=False)
-    tls: TlsFiles = NO_TLS_FILES  # files for HTTPS
+    tls: TlsFiles = NO_TLS_FILES
+    version: str = "v1"
+    deployed: bool = False
+
+    def path_of(self, path: str) -> str:
+        """A path of the OpenAI API, as this service has it."""
+        return f"/{self.version}{path.removeprefix('/v1')}" if path.startswith("/v1/") else path
 
     def with_name(self, served_name: str) -> Endpoint:
         """The same service, with the name of its model."""
@@ -104,6 +128,7 @@ def endpoint_of(
         served_name=cluster.serving.served_name,
         api_key=_api_key(environment),
         tls=tls,
+        deployed=True,
     )
 
 
@@ -114,16 +139,21 @@ def endpoint_at(
     tls: TlsFiles = NO_TLS_FILES,
     environment: Mapping[str, str] | None = None,
 ) -> Endpoint:
-    """The endpoint of any OpenAI-compatible service; a trailing ``/v1`` may be given or not.
+    """The endpoint of any OpenAI-compatible service.
+
+    A base path is kept, a trailing ``/v1`` may be given or not, and so may a whole path to ask at.
 
     Raises:
         UsageError: not an http(s) URL, a TLS file that is not there, or a key that cannot be sent.
     """
-    base = url.rstrip("/").removesuffix("/v1")
+    base = _ASKED_AT.sub("", url.rstrip("/"))
+    versioned = _VERSION.search(base)
+    base = base[: versioned.start()] if versioned else base
     address_of(base)
     tls.check()
     management = DEFAULT_MANAGEMENT_URL if base == DEFAULT_URL else ""
-    return Endpoint(base, management, served_name, _api_key(environment), tls)
+    version = versioned[1] if versioned else "v1"
+    return Endpoint(base, management, served_name, _api_key(environment), tls, version)
 
 
 def address_of(url: str) -> Address:

@@ -22,6 +22,7 @@ Fault = Literal[
     "length",
     "key",
     "path",
+    "redirect",
     "request",
     "tokenizers",
     "busy",
@@ -34,12 +35,13 @@ Fault = Literal[
     "service",
     "connection",
 ]
-"""``model`` (name not served), ``length`` (prompt too long), ``key``, ``path`` (not there) and ``request``
-(a field is refused) are the request's own; ``tokenizers`` (none is free), ``busy``, ``stopping``, ``timeout``
-(the engine brought no token in time), ``abnormal`` (what health says of itself), ``lost-node``, ``engine``
-(it failed), ``proxy`` and ``service`` (any other 5xx) are not; ``connection`` is no answer at all."""
+"""``model`` (name not served), ``length`` (prompt too long), ``key``, ``path`` (not there), ``redirect``
+(it is elsewhere) and ``request`` (a field is refused) are the request's own; ``tokenizers`` (none is free),
+``busy``, ``stopping``, ``timeout`` (the engine brought no token in time), ``abnormal`` (what health says of
+itself), ``lost-node``, ``engine`` (it failed), ``proxy`` and ``service`` (any other 5xx) are not;
+``connection`` is no answer at all."""
 
-_OF_THE_REQUEST = frozenset({"model", "length", "key", "path", "request"})
+_OF_THE_REQUEST = frozenset({"model", "length", "key", "path", "redirect", "request"})
 
 _WORDS: tuple[tuple[str, Fault], ...] = (
     (r"callback timeout", "timeout"),
@@ -83,6 +85,8 @@ def fault_of(trouble: ExchangeTrouble) -> Fault:
         return "stopping"
     if trouble.status in _STATUSES:
         return _STATUSES[trouble.status]
+    if 300 <= trouble.status < 400:
+        return "redirect"
     return "request" if 400 <= trouble.status < 500 else "service"
 
 

@@ -7,13 +7,17 @@ cluster addresses with error pages), needs no heavy import, and hands out bytes 
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
+from lingctl.serving.paced import PacedResponse, Pacer, unpacker_for
 from lingctl.serving.trouble import ExchangeTrouble
 
 HostPort = tuple[str, int]
@@ -23,11 +27,19 @@ LARGEST_ANSWER = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds."""
+    """Time limits in seconds.
 
-    connect: float = 5.0  # for the connection and the TLS handshake, each
-    idle: float = 60.0  # longest silence of the service, its first byte included
-    total: float = 300.0  # for the whole exchange
+    Attributes:
+        connect: for the connection and the TLS handshake, each.
+        idle: longest time without the answer going on: until its head is whole, between two parts of its
+            body, and until its end. Bytes that belong to none of these (interim answers, a head that drips,
+            trailers) do not count.
+        total: for the whole exchange.
+    """
+
+    connect: float = 5.0
+    idle: float = 60.0
+    total: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,8 @@ def exchange(request: HttpRequest, limits: Limits) -> HttpResponse | ExchangeTro
 
 def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | ExchangeTrouble]:
     """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
-    ends_at = time.perf_counter() + limits.total
-    connection = _Connection(request, limits.connect)
+    pace = Pacer(limits.idle, limits.total)
+    connection = _Connection(request, limits.connect, pace)
     try:
         connection.connect()
     except OSError as error:
@@ -100,29 +112,12 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         connection.request(
             request.method, request.address.prefix + request.path, request.body, _headers(request)
         )
-        # http.client forgets the socket once the answer is the last one; the time limits still need it.
-        raw = connection.sock
-        _allow(raw, limits, ends_at)
+        pace.goes_on()
         response = connection.getresponse()
         heard = True
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
-        received = 0
-        # From Python 3.13 on it closes itself, and its socket, with the last byte.
-        while not response.isclosed():
-            _allow(raw, limits, ends_at)
-            data = response.read1(65536)
-            if not data:
-                break
-            received += len(data)
-            if received > LARGEST_ANSWER:
-                yield ExchangeTrouble(
-                    "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
-                )
-                return
-            yield Chunk(data, time.perf_counter())
-        if response.length:
-            yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
+        yield from _body(response, names.get("content-encoding", ""), pace)
     except (OSError, http.client.HTTPException) as error:
         trouble = _trouble(error, limits)
         # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
@@ -134,11 +129,43 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         connection.close()
 
 
+def _body(
+    response: http.client.HTTPResponse, encoding: str, pace: Pacer
+) -> Iterator[Chunk | ExchangeTrouble]:
+    unpacker = unpacker_for(encoding)
+    received = 0
+    pace.goes_on()
+    # From Python 3.13 on it closes itself, and its socket, with the last byte.
+    while not response.isclosed():
+        packed = response.read1(65536)
+        if not packed:
+            break
+        pace.goes_on()
+        at = time.perf_counter()
+        try:
+            for data in unpacker.unpack(packed):
+                received += len(data)
+                if received > LARGEST_ANSWER:
+                    yield ExchangeTrouble(
+                        "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
+                    )
+                    return
+                yield Chunk(data, at)
+        except zlib.error as error:
+            yield ExchangeTrouble(
+                "malformed", f"it is not what Content-Encoding says: {error}", response.status
+            )
+            return
+    if response.length:
+        yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
+
+
 class _Connection(http.client.HTTPConnection):
     """Connects along a route while Host header and certificate stay those of the address."""
 
-    def __init__(self, request: HttpRequest, connect_limit: float) -> None:
+    def __init__(self, request: HttpRequest, connect_limit: float, pace: Pacer) -> None:
         super().__init__(request.address.host, request.address.port, timeout=connect_limit)
+        self.response_class = partial(PacedResponse, pace=pace)  # type: ignore[assignment]  # makes one
         self._request = request
 
     def connect(self) -> None:
@@ -175,18 +202,19 @@ def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
         return False
 
 
+def json_bytes(data: Mapping[str, object]) -> bytes:
+    """JSON as it is sent. Half a character, which a service may have in its model's name, is escaped."""
+    try:
+        return json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(data).encode()
+
+
 def _headers(request: HttpRequest) -> dict[str, str]:
     json_body = {"Content-Type": "application/json"} if request.body is not None else {}
     # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
     # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
     return {"Accept-Encoding": "identity", **json_body, **request.headers}
-
-
-def _allow(raw: socket.socket, limits: Limits, ends_at: float) -> None:
-    remaining = ends_at - time.perf_counter()
-    if remaining <= 0:
-        raise TimeoutError
-    raw.settimeout(min(limits.idle, remaining))
 
 
 def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
@@ -201,7 +229,8 @@ def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> Exch
             return ExchangeTrouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
         case TimeoutError():
             return ExchangeTrouble(
-                "timeout", f"no answer in time (limits: {limits.idle:g} s silent, {limits.total:g} s in all)"
+                "timeout",
+                f"no answer in time (limits: {limits.idle:g} s without going on, {limits.total:g} s in all)",
             )
         case socket.gaierror():
             return ExchangeTrouble("name", error.strerror or str(error))

@@ -1,17 +1,24 @@
-"""Server-sent events, read strictly: what is not the documented form is reported, never skipped.
+"""Server-sent events: read as their standard says, while what is no event is reported and never skipped.
 
+A line ends at LF, CR or CRLF, an event at an empty line; comments and empty data keep a connection alive.
 MindIE sends ``data: {json}`` followed by an empty line, and on Triton paths ``data:{json}`` without the
-space (3.0.0: seen).
+space (3.0.0: seen). Gateways and other engines leave out the empty line behind ``[DONE]``, or put blanks
+there. Source: WHATWG HTML, "Server-sent events".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 DONE = b"[DONE]"
 # MindIE's last event holds the whole text: some hundred kilobytes at most.
 LARGEST_EVENT = 4 << 20
-_OTHER_FIELDS = (b"event:", b"id:", b"retry:")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A field that is not known is passed over; what has another form are words, such as MindIE's
+# "Engine callback timeout: ...".
+_FIELD = re.compile(rb"(?!(?:https?|error|warning|fatal|exception):)[a-z][a-z_-]{0,31}:")
+_BARE_FIELDS = (b"data", b"event", b"id", b"retry")
 
 
 class MalformedStream(ValueError):
@@ -24,67 +31,92 @@ class SseParser:
 
     done: bool = False  # whether ``[DONE]`` was seen; no event may follow it
     _rest: bytes = b""
+    _data: list[bytes] = field(default_factory=list)
+    _held: int = 0
+    _begun: bool = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Payloads of the events that ``data`` completes, without ``[DONE]``.
+        """Payloads of the events that ``data`` completes, without ``[DONE]`` and without empty ones.
 
         Raises:
-            MalformedStream: a line has no known field, an event follows ``[DONE]`` or does not end.
+            MalformedStream: a line has no field, an event follows ``[DONE]`` or does not end.
         """
         pending = self._rest + data if self._rest else data
+        if not self._begun:
+            if _BYTE_ORDER_MARK.startswith(pending):
+                self._rest = pending
+                return []
+            pending, self._begun = pending.removeprefix(_BYTE_ORDER_MARK), True
         if b"\r" in pending:
             pending = _unix_lines(pending)
-        *blocks, self._rest = pending.split(b"\n\n")
-        if len(self._rest) > LARGEST_EVENT:
-            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(self._rest)}")
-        payloads = []
-        for block in blocks:
-            payload = _payload(block)
-            if payload is None:
-                continue
-            if self.done:
-                raise MalformedStream(f"an event after [DONE]: {_quote(payload)}")
-            if payload == DONE:
-                self.done = True
-            else:
-                payloads.append(payload)
+        *lines, self._rest = pending.split(b"\n")
+        if self._held + len(self._rest) > LARGEST_EVENT:
+            start = self._data[0] if self._data else self._rest
+            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(start)}")
+        payloads: list[bytes] = []
+        for line in lines:
+            self._take(line, payloads)
         return payloads
 
     def words(self) -> str:
         """Plain text at the end, in the place of an event; empty for none. MindIE tells a time-out so."""
         line = self._rest.strip()
-        fields = (b"data:", b":", *_OTHER_FIELDS)
-        torn = any(field.startswith(line) or line.startswith(field) for field in fields)
-        return "" if not line or torn else line.decode("utf-8", "replace")
+        torn = line.startswith((b"data:", b":")) or any(one.startswith(line) for one in _BARE_FIELDS)
+        return "" if not line or torn or _FIELD.match(line) else line.decode("utf-8", "replace")
 
-    def close(self) -> None:
-        """The stream is over.
+    def close(self) -> list[bytes]:
+        """The stream is over; the payload of an event that lacks only its empty line.
 
         Raises:
             MalformedStream: it ended inside an event.
         """
-        if self._rest.strip():
-            raise MalformedStream(f"the stream ends inside an event: {_quote(self._rest)}")
+        rest, self._rest = self._rest.strip(), b""
+        payloads: list[bytes] = []
+        if rest and not rest.startswith(b":"):
+            if not rest.startswith(b"data:") or not _looks_whole(rest[5:].strip()):
+                raise MalformedStream(f"the stream ends inside an event: {_quote(rest)}")
+            self._take(rest, payloads)
+        self._end_event(payloads)
+        return payloads
 
-
-def _payload(block: bytes) -> bytes | None:
-    """Data of one event; None if it carries none (comments, keep-alive)."""
-    if block.startswith(b"data:") and b"\n" not in block:
-        return block[6:] if block.startswith(b"data: ") else block[5:]
-    data = []
-    for line in block.split(b"\n"):
+    def _take(self, line: bytes, payloads: list[bytes]) -> None:
         if line.startswith(b"data:"):
-            data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-        elif line and not line.startswith((b":", *_OTHER_FIELDS)):
+            data = line[6:] if line.startswith(b"data: ") else line[5:]
+            self._data.append(data)
+            self._held += len(data)
+            if data.strip() == DONE:
+                # It ends the stream, whether or not an empty line comes behind it.
+                self._end_event(payloads)
+        elif not line:
+            self._end_event(payloads)
+        elif not line.startswith(b":") and not _FIELD.match(line) and line not in _BARE_FIELDS:
             raise MalformedStream(f"a line that is no event field: {_quote(line)}")
-    return b"\n".join(data) if data else None
+
+    def _end_event(self, payloads: list[bytes]) -> None:
+        if not self._data:
+            return
+        payload = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        self._data, self._held = [], 0
+        said = payload.strip()
+        if not said:
+            return
+        if self.done and said != DONE:
+            raise MalformedStream(f"an event after [DONE]: {_quote(payload)}")
+        if said == DONE:
+            self.done = True
+        else:
+            payloads.append(payload)
+
+
+def _looks_whole(payload: bytes) -> bool:
+    return payload == DONE or (payload.startswith(b"{") and payload.endswith(b"}"))
 
 
 def _unix_lines(data: bytes) -> bytes:
     # A carriage return at the very end may be half of a CRLF: it stays until the rest arrives.
     held = data.endswith(b"\r")
     body = data[:-1] if held else data
-    return body.replace(b"\r\n", b"\n") + (b"\r" if held else b"")
+    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + (b"\r" if held else b"")
 
 
 def _quote(data: bytes) -> str:

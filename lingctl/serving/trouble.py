@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.node.foreign_json import foreign_json
+
 TroubleKind = Literal["name", "refused", "unreachable", "timeout", "closed", "tls", "http", "malformed"]
 
 _EVIDENCE_CHARS = 400
@@ -42,22 +44,24 @@ class ExchangeTrouble:
         return self.kind in ("name", "refused", "unreachable")
 
 
-def http_trouble(status: int, body: bytes) -> ExchangeTrouble:
-    """The error that a body describes, in any dialect.
+def http_trouble(status: int, body: bytes, location: str = "") -> ExchangeTrouble:
+    """The error that a body describes, in any dialect, or where a redirection leads.
 
     MindIE writes ``{"error": text, "error_type": name}`` (some versions ``type`` or ``message``; source:
     MindIE-LLM v3.0.0 src/server/endpoint and MindIE-Motor's documents), OpenAI-compatible servers
     ``{"error": {"message", "type"}}``, vLLM also ``{"message", "type"}``, FastAPI ``{"detail"}``.
     """
     text, error_type = _error_of(body)
+    if location and 300 <= status < 400:
+        text = f"it redirects to {location[:_EVIDENCE_CHARS]}"
     return ExchangeTrouble("http", text or _EMPTY_BODY, status, error_type)
 
 
 def _error_of(body: bytes) -> tuple[str, str]:
     plain = body.decode("utf-8", "replace").strip()[:_EVIDENCE_CHARS]
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
+        data = foreign_json(body)
+    except ValueError:
         return plain, ""
     if not isinstance(data, dict):
         return plain, ""
@@ -68,9 +72,11 @@ def error_fields(data: Mapping[str, object]) -> tuple[str, str] | None:
     """Error text and type in a JSON object, or None if it describes no error."""
     inner = data.get("error")
     if isinstance(inner, dict):
-        return str(inner.get("message") or inner), str(inner.get("type") or inner.get("code") or "")
-    text = inner or data.get("message") or data.get("detail")
+        text, kind = inner.get("message") or inner, inner.get("type") or inner.get("code")
+    else:
+        text = inner or data.get("message") or data.get("detail")
+        kind = data.get("error_type") or data.get("type")
     if not text:
         return None
     written = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-    return written[:_EVIDENCE_CHARS], str(data.get("error_type") or data.get("type") or "")
+    return written[:_EVIDENCE_CHARS], str(kind or "")[:_EVIDENCE_CHARS]

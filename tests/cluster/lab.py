@@ -27,6 +27,7 @@ from lingctl.sandbox.interpreter import places
 from lingctl.sandbox.keys import make_key
 from lingctl.sandbox.node.host_files import write_host_files
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
+from tests import forked
 from tests.cluster.lab_node import DOCKERD
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,9 +267,9 @@ class Lab:
         """Start lingctl in the lab's network."""
         assert self._client is not None
         environment = {**os.environ, "LINGCTL_NODES": str(hosts or self.hosts), "NO_COLOR": "1"}
-        enter = ["nsenter", f"--net=/proc/{self._client.pid}/ns/net", sys.executable, "-m", "lingctl", *words]
-        return subprocess.Popen(
-            enter,
+        return forked.start(
+            *words,
+            network=f"/proc/{self._client.pid}/ns/net",
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -63,7 +63,7 @@ def send(url, count=20, pace=None, dialect=CHAT, patience=None, tls=None):
 def test_a_closed_loop_keeps_so_many_open():
     with fast_server(tokens=5, step_ms=5) as url:
         load = send(url, 60, Pace(concurrency=6))
-    assert all(outcome.ok and len(outcome.text_at) == 5 for outcome in load.outcomes)
+    assert all(outcome.ok and len(outcome.token_at) == 5 for outcome in load.outcomes)
     edges = [(o.sent_at, 1) for o in load.outcomes] + [(o.ended_at, -1) for o in load.outcomes]
     open_at_once = itertools.accumulate(change for _, change in sorted(edges))
     assert max(open_at_once) == 6
@@ -100,7 +100,7 @@ def test_the_clock_shows_what_the_server_did():
     delays = [
         arrived - left
         for outcome in load.outcomes
-        for arrived, left in zip(outcome.text_at, stamps[str(outcome.index)], strict=True)
+        for arrived, left in zip(outcome.token_at, stamps[str(outcome.index)], strict=True)
     ]
     assert min(delays) > 0
     assert statistics.median(delays) < 0.002
@@ -113,7 +113,6 @@ ERRORS = {
     "closes": "closed",
     "truncated-stream": "truncated",
     "half-event": "truncated",
-    "no-done": "truncated",
     "error-in-stream": "error-in-stream",
     "timeout-in-stream": "timeout",
     "no-response-in-stream": "error-in-stream",
@@ -166,8 +165,8 @@ def test_infer_streams_are_measured_too(details, fault):
         assert (outcome.ok, outcome.counted) == (True, details)
         counted = pieces if fault else pieces + 1
         assert outcome.output_tokens == (counted if details else words)
-        assert len(outcome.text_at) == words
-        assert outcome.text_at[-1] <= outcome.last_token_at == outcome.finished_at
+        assert len(outcome.token_at) == words
+        assert outcome.token_at[-1] <= outcome.last_token_at == outcome.finished_at
 
 
 def test_https(tmp_path):

@@ -28,7 +28,8 @@ from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http import HttpResponse, Limits
 from lingctl.serving.readiness import decide, settled_health
-from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.sse import SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
@@ -123,8 +124,8 @@ def test_every_recorded_stream_is_counted_rightly(name, torn):
     for outcome in load(as_recorded(name), Ask(""), RealServer(torn=torn)):
         assert outcome.error == ""
         assert outcome.output_tokens == told.tokens
-        assert len(outcome.text_at) == told.with_text
-        assert outcome.text_at[-1] <= outcome.last_token_at == outcome.finished_at
+        assert len(outcome.token_at) == told.with_text
+        assert outcome.token_at[-1] <= outcome.last_token_at == outcome.finished_at
 
 
 @pytest.mark.parametrize("name", ["x chat who stream", "x comp stream logprobs", "x infer stream chinese"])

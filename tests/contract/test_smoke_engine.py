@@ -11,7 +11,8 @@ from lingctl.findings import Verdict
 from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
-from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.engine_node import EngineNode, address, copied, edit_json, join_world, rename_tensors, tiny
 from tests.serving_server import make_certificate
 

@@ -13,7 +13,8 @@ from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint, TlsFiles
 from lingctl.serving.http import Limits
 from lingctl.serving.reach import client_for
-from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.serving_server import Serving, make_certificate, serve
 
 # Long enough for a busy machine; where a test waits for the silence to end, it is shorter.
@@ -77,7 +78,6 @@ FAULTS = {
     "timeout-in-stream": "stream",
     "no-response-in-stream": "stream",
     "garbage-in-stream": "stream",
-    "no-done": "stream",
     "bad-request-500": "bad-request",
     "bad-request-200": "bad-request",
     "bad-request-kills": "bad-request",

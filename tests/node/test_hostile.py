@@ -312,11 +312,11 @@ def test_memory_stays_flat_as_the_file_grows(tmp_path: Path, pyz: Path) -> None:
 DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "truncated": (lambda data: data[: len(data) // 2], "no zip end record", "cut off"),
     "one byte short": (lambda data: data[:-1], "no zip end record", ""),
-    "empty": (lambda data: b"", "not a zip file", ""),
-    "an HTML page": (lambda data: b"<html>404</html>", "not a zip file", ""),
+    "empty": (lambda data: b"", "is empty", ""),
+    "an HTML page": (lambda data: b"<html>404</html>", "is a page of HTML", ""),
     "a git LFS pointer": (
         lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "not a zip file",
+        "is a Git LFS pointer",
         "",
     ),
     "front missing": (lambda data: data[1000:], "", ""),

@@ -132,18 +132,18 @@ BAD_INDEXES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a file missing": (forget_file, "names 1 files that are missing", "pytorch_model-00002-of-00003.bin"),
     "a tensor unlisted": (
         lambda folder: rewrite(folder, lambda where: where.pop("model.norm.weight")),
-        "1 tensors in it that the index does not list",
+        "1 tensors are not where the index says",
         "model.norm.weight",
     ),
     "a tensor too many": (
         lambda folder: rewrite(folder, lambda where: where.update(ghost="pytorch_model-00001-of-00003.bin")),
-        "1 tensors of the index are in no file",
+        "1 tensors of the index are not in the file that it names",
         "ghost",
     ),
     "a tensor elsewhere": (
         lambda folder: rewrite(folder, swap_files),
-        "tensors in it that the index does not list",
-        "",
+        "2 tensors of the index are not in the file that it names",
+        "there is model.norm.weight (in",
     ),
     "a path upwards": (
         lambda folder: rewrite(folder, lambda where: where.update(ghost="../secret.bin")),

@@ -1,11 +1,9 @@
-"""A live sandbox for tests: the installed command, the nodes over SSH, faults that heal by themselves."""
+"""A live sandbox for tests: the command line, the nodes over SSH, faults that heal by themselves."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ from typing import Any
 
 import paramiko
 
-LINGCTL = Path(sys.executable).with_name("lingctl")
+from tests import forked
+
 TIME_SCALE = 0.005
 
 
@@ -45,17 +44,9 @@ def lingctl(
     stdin: str = "",
     timeout: float = 600,
 ) -> Result:
-    """Run the installed command, without a terminal and without the caller's LINGCTL_* settings."""
+    """Run lingctl, without a terminal and without the caller's LINGCTL_* settings."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LINGCTL_")}
-    done = subprocess.run(
-        [LINGCTL, *map(str, words)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**inherited, "OMP_NUM_THREADS": "1", **(environment or {})},
-        timeout=timeout,
-    )
+    done = forked.run(*words, stdin=stdin, cwd=cwd, env={**inherited, **(environment or {})}, timeout=timeout)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -81,7 +72,7 @@ class Live:
         return str(cluster["address"])
 
     def lingctl(self, *words: str | Path, **options: Any) -> Result:
-        """The installed command with this cluster's hosts.yaml as LINGCTL_NODES."""
+        """Lingctl with this cluster's hosts.yaml as LINGCTL_NODES."""
         environment = {"LINGCTL_NODES": str(self.hosts), **options.pop("environment", {})}
         return lingctl(*words, environment=environment, **options)
 

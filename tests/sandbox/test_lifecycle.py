@@ -14,7 +14,8 @@ import pytest
 
 from lingctl.sandbox.faults import FAULTS
 from lingctl.sandbox.lifecycle import break_node, running
-from tests.sandbox.live import LINGCTL, Live, lingctl, sandbox
+from tests.forked import LINGCTL
+from tests.sandbox.live import Live, lingctl, sandbox
 
 pytestmark = pytest.mark.sandbox
 

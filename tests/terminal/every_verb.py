@@ -6,16 +6,14 @@ exit status, and what arrived on each stream that can be read. The imports are d
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import pkgutil
 import sys
 import tempfile
 from collections.abc import Callable
 
-import lingctl
 from lingctl.cli import app as cli
+from tests.forked import import_lingctl
 
 
 def _closed(*descriptors: int) -> None:
@@ -94,16 +92,7 @@ def _python_stream(descriptor: int):
     return open(descriptor, "w" if descriptor else "r", closefd=False)
 
 
-def _import_all() -> None:
-    """What the verbs import when they run: once, and not in every child."""
-    for module in pkgutil.walk_packages(lingctl.__path__, "lingctl."):
-        if module.name.split(".")[1] in ("cli", "flows", "output", "remote", "serving", "inventory"):
-            importlib.import_module(module.name)
-
-
 if __name__ == "__main__":
-    _import_all()
-    cli.register_verbs()
-    cli.register_verbs = lambda: None  # type: ignore[assignment]
+    import_lingctl()
     for mode, *words in json.load(sys.stdin):
         print(json.dumps(run(mode, words)), flush=True)

@@ -7,9 +7,7 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pyte
+
+from tests import forked
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
@@ -69,15 +69,15 @@ class Terminal:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LINGCTL_")}
         for name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"):
             inherited.pop(name, None)
-        self.process = subprocess.Popen(
+        self.process = forked.started(
             list(map(str, words)),
             stdin=slave,
             stdout=slave,
             stderr=slave,
             cwd=cwd,
-            env={**inherited, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1", **(environment or {})},
-            # The terminal is its own, so that Ctrl-C and a hang-up reach it as they do from a shell.
-            preexec_fn=_own_terminal,
+            env={**inherited, "TERM": "xterm-256color", **(environment or {})},
+            # It is its own, so that Ctrl-C and a hang-up reach it as they do from a shell.
+            terminal=True,
         )
         os.close(slave)
 
@@ -172,10 +172,3 @@ def left_in_order(shown: Terminal) -> None:
     assert not any("\x1b" in line or "Traceback" in line for line in screen.whole), str(shown)
     used = [number for number, line in enumerate(screen.display) if line.strip()]
     assert not used or max(used) < screen.cursor.y, f"text below the cursor:\n{shown}"
-
-
-def _own_terminal() -> None:
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_DFL)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.forked import LINGCTL
 from tests.hub_server import Fault, Hub, serve
-from tests.sandbox.live import LINGCTL, Live
+from tests.sandbox.live import Live
 from tests.terminal.screen import CTRL_C, CTRL_D, Terminal, left_in_order, terminal
 
 pytestmark = pytest.mark.sandbox

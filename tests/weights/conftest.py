@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.hub_server import Hub, serve
 
 REPOSITORY = "someone/Tiny-Ling"
@@ -57,8 +57,8 @@ class Lingctl:
     environment: dict[str, str]
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lingctl", *map(str, words)],
+        return forked.start(
+            *words,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

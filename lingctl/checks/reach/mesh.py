@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool

@@ -26,13 +26,13 @@ def init(
     from lingctl.errors import UsageError
     from lingctl.flows.run.whole_file import no_room, write_file
     from lingctl.inventory.starter import starter_hosts
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.terminal import answer_file, say
 
     nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
     engine_at(mindie)
     text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes)
     if show:
-        answer(text.rstrip())
+        answer_file(text)
         return
     if output.exists() and not force:
         raise UsageError(

@@ -18,6 +18,7 @@ def audit(
     from lingctl.flows.look.audit import audit_entries
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
+    from lingctl.release.journal import UNREADABLE
     from lingctl.remote.group import connect
 
     cluster = required_cluster(nodes)
@@ -28,9 +29,8 @@ def audit(
         return
     rows = []
     for entry in entries:
-        what = {"begin": f"begins: {entry.get('command')}", "end": "ends"}.get(
-            entry["event"], entry.get("step", "")
-        )
+        usual = {"begin": f"begins: {entry.get('command')}", "end": "ends", UNREADABLE: "(unreadable)"}
+        what = usual.get(entry["event"], entry.get("step", ""))
         rows.append(
             (
                 entry.get("time", ""),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
-from lingctl.cli.serve.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
+from lingctl.cli.serve.target import (
+    CaOption,
+    CertOption,
+    KeyOption,
+    KindChoice,
+    KindOption,
+    ModelOption,
+    UrlOption,
+)
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
@@ -22,7 +30,7 @@ def bench(
     nodes: NodesOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: Annotated[KindChoice, typer.Option(help="Ask it as a chat or as a base model.")] = KindChoice.auto,
+    kind: KindOption = KindChoice.auto,
     requests: Annotated[int, typer.Option(min=1, help="Requests to send; in a sweep, for each trial.")] = 100,
     concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: requests open at a time.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Open loop: requests per second, Poisson.")] = 0.0,
@@ -40,6 +48,10 @@ def bench(
     ttft_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TTFT p90, ms.")] = 0.0,
     tpot_limit: Annotated[float, typer.Option(min=0, help="Sweep: limit of TPOT p90, ms.")] = 0.0,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Sweep: highest concurrency to try.")] = 512,
+    goodput: Annotated[
+        list[str] | None,
+        typer.Option(help="Count requests that keep a limit in ms: ttft:500, tpot:50, e2el:9000."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -52,6 +64,7 @@ def bench(
     """
     from lingctl.flows.serve.bench import BenchOptions
     from lingctl.output.progress import progress
+    from lingctl.serving.bench.goal import read_goal
     from lingctl.serving.bench.load import Pace
     from lingctl.serving.bench.plot import check_plot, write_plot
     from lingctl.serving.endpoint import TlsFiles
@@ -61,7 +74,7 @@ def bench(
     options = BenchOptions(
         requests=requests,
         pace=Pace(rate=rate) if rate else Pace(concurrency=concurrency),
-        kind="base" if kind is KindChoice.base else "chat",
+        kind=kind.value,
         input_tokens=input_len,
         output_tokens=output_len,
         dataset=dataset,
@@ -70,6 +83,7 @@ def bench(
         seed=seed,
         limits=_limits(ttft_limit, tpot_limit) if sweep else None,
         most_concurrency=max_concurrency,
+        goal=read_goal(goodput or ()),
     )
     with progress() as listener:
         report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
@@ -92,22 +106,14 @@ def _limits(ttft: float, tpot: float) -> SweepLimits:
 def _run(
     nodes: Path | None, url: str, model: str, tls: TlsFiles, options: BenchOptions, listener: Listener
 ) -> BenchReport:
-    from lingctl.cli.common import optional_cluster
-    from lingctl.errors import UsageError
+    from lingctl.cli.serve.target import chosen_cluster
     from lingctl.flows.serve.bench import bench_cluster, bench_endpoint
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
-    if url and nodes:
-        raise UsageError(
-            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
-        )
-    cluster = None if url else optional_cluster(nodes)
+    cluster = chosen_cluster(nodes, url, model)
     if cluster is None:
         return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
-    if model:
-        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
-        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     with connect(cluster, listener) as group:
         return bench_cluster(group, cluster, options, listener, tls=tls)
 

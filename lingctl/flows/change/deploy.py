@@ -37,7 +37,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_steps import Program, WeightsPlan, weights_plan
 from lingctl.remote.group import Group
-from lingctl.serving.smoke.ladder import SmokeReport
+from lingctl.serving.smoke.report import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def deploy(
             unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
-            remarks=(UNSEEN,) if deployment.glanced else (),
+            remarks=(*engine_of(cluster).remarks(cluster), *((UNSEEN,) if deployment.glanced else ())),
         )
 
     return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)

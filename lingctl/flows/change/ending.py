@@ -12,7 +12,7 @@ from lingctl.flows.run.change import settle
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.state import NodeState
 from lingctl.remote.group import Group
-from lingctl.serving.smoke.ladder import SmokeReport
+from lingctl.serving.smoke.report import SmokeReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from lingctl.remote.group import Group
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import probe_of, wait_until_ready
-from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport
+from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 
 def wait_until_serving(group: Group, cluster: Cluster, listener: Listener) -> None:

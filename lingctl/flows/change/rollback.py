@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.runtime import Runtime
+from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Plan, Stage, Step, plan_of
 from lingctl.release.planning import deploy_steps, file_step
 from lingctl.release.record import Recorded, read_record, recorded, running
@@ -29,7 +29,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.serving.smoke.ladder import SmokeReport
+from lingctl.serving.smoke.report import SmokeReport
 
 _COMMAND = "lingctl rollback"
 
@@ -63,7 +63,6 @@ def rollback(
     Raises:
         UsageError: there is no such release, or it is not whole.
         ChecksFailed: the service answers, but wrongly.
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be reached or lacks what the release needs, or a step failed.
     """
 
@@ -189,7 +188,7 @@ def _model_config_step(state: NodeState, release: Release) -> Step:
     path = _config_path(release)
     title = "put the model's config.json back"
     try:
-        same = json.loads(state.files[path].content) == dict(release.model_config)
+        same = foreign_json(state.files[path].content) == dict(release.model_config)
     except ValueError:
         same = False
     if same:

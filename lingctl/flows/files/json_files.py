@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.given_file import read_given
 from lingctl.mindie.rules.check import parse_document
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON file as MindIE reads it. Raises ConfigurationError: it is not there, or not JSON."""
     try:
-        text = path.read_bytes().decode()
-    except OSError as error:
+        # MindIE itself refuses more than 10 MB.
+        text = read_given(path, 10 << 20, code="file-unreadable").decode()
+    except FileNotFoundError as error:
         raise ConfigurationError(
-            f"cannot be read: {error.strerror}", where=str(path), code="file-unreadable"
+            "cannot be read: there is no such file", where=str(path), code="file-unreadable"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError("is not UTF-8 text", where=str(path), code="config-json") from error

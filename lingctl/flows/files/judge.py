@@ -16,6 +16,40 @@ from lingctl.mindie.profile import PROFILES, Profile, profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.rank_table import check_rank_table
 
+# Files that people take for one of ours, by keys that no other has: what they are, and what to do.
+_OTHER_KINDS: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
+    (
+        frozenset({"OtherParam", "WorkFlowParam", "ModelDeployParam"}),
+        (
+            "is a config.json of a MindIE before 1.0.0 (1.0.RC1 or RC2): the versions that lingctl deploys "
+            "do not read that form",
+            "write one of today's form: lingctl render config",
+        ),
+    ),
+    (
+        frozenset({"BackendConfig", "ModelDeployConfig", "ScheduleConfig"}),
+        ("is a part of MindIE's config.json", "give the whole file, with ServerConfig and BackendConfig"),
+    ),
+    (
+        frozenset({"group_list", "group_count", "para_plane_nic_name"}),
+        (
+            "is a rank table of HCCL's older form (group_list), which MindIE does not read",
+            "write one of the form with server_list: lingctl render ranktable",
+        ),
+    ),
+    (
+        frozenset({"rank_list", "rank_count", "level_list"}),
+        (
+            "is a rank table of version 2.0 (Atlas 950), which lingctl does not know",
+            "for Atlas 800I A2: lingctl render ranktable",
+        ),
+    ),
+    (
+        frozenset({"weight_map"}),
+        ("is the index of a checkpoint's weights", "check the weights: lingctl verify-weights"),
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -33,6 +67,7 @@ class Judgement:
         """Plain data."""
         return {
             "mindie": self.profile.version,
+            "rules_of": self.profile.rules_of,
             "checked_against": self.profile.checked_against,
             "accepted": self.accepted,
             "findings": [finding.as_json() for finding in self.findings],
@@ -57,6 +92,9 @@ def check_file(path: Path, version: str = "", cluster: Cluster | None = None) ->
         ]
     if {"architectures", "model_type"} & document.keys():
         return "model config", [Judgement(profile, tuple(_check_model(document))) for profile in profiles[:1]]
+    other = next((what for keys, what in _OTHER_KINDS if keys & document.keys()), None)
+    if other:
+        raise ConfigurationError(other[0], where=str(path), remedy=other[1], code="file-of-another-kind")
     raise ConfigurationError(
         "neither MindIE's config.json, nor a rank table, nor a model's config.json",
         where=str(path),

@@ -30,6 +30,7 @@ tail -c "$3" "$2" | tail -n +2 | tail -n "$1"
 case $1 in +*) echo "only the last $(($3 / 1000000)) MB; what is kept is in $2 there" >&2;; esac
 """
 _MOST_BYTES = 48_000_000
+_LONGEST_LINE = 64 << 10
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
 _FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
@@ -77,11 +78,7 @@ def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineL
 
 
 def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
-    """The wanted lines and all that come, until interrupted.
-
-    Raises:
-        LingctlError: a node cannot be reached.
-    """
+    """The wanted lines and all that come, until interrupted."""
     site, lock, lines_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.lines_of
 
     def follow(connection: Connection) -> None:
@@ -123,13 +120,26 @@ def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:
 
 
 class _Splitter:
-    """Cuts a stream of bytes into lines."""
+    """Cuts a stream of bytes into lines. Of a line without an end its beginning is told, and its length."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
-        self._rest = b""
+        self._line = bytearray()
+        self._left_out = 0
 
     def __call__(self, part: bytes) -> None:
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        for line in lines:
-            self._on_line(line.decode("utf-8", "replace"))
+        first, *others = part.split(b"\n")
+        self._add(first)
+        for piece in others:
+            self._end()
+            self._add(piece)
+
+    def _add(self, piece: bytes) -> None:
+        room = _LONGEST_LINE - len(self._line)
+        self._line += piece[:room]
+        self._left_out += max(0, len(piece) - room)
+
+    def _end(self) -> None:
+        cut = f" ... ({self._left_out:,} more bytes)" if self._left_out else ""
+        self._on_line(self._line.decode("utf-8", "replace") + cut)
+        self._line, self._left_out = bytearray(), 0

@@ -142,6 +142,7 @@ def scope_of(cluster: Cluster) -> Scope:
         runtime=site.runtime,
         service=look_command(site).text,
         driver=engine.about.driver,
+        remarks=engine.remarks(cluster),
     )
 
 

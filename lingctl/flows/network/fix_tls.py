@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.cards.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
@@ -37,7 +37,6 @@ def fix_tls(
         With what was found of every card at the end.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be asked, or a switch cannot be set.
     """
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.questions import (
     NodeRequest,
     card_questions,

@@ -20,17 +20,36 @@ from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions
 from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.inventory.given_file import read_given
+from lingctl.node.foreign_json import foreign_json
 
 # Form 1 has no mark of its own: lists in it may lack the line that says where they end.
 _VERSION = 2
 _FORMS = (1, _VERSION)
 _INDEX = "scope.json"
+_MOST_BYTES = 64 << 20  # a node of sixteen cards, pinged by a thousand others, answers a third of that
 _SCOPE = TypeAdapter(Scope)
 _RECORD = TypeAdapter(NodeAnswers)
 
 
+def answer_files(report: NetworkReport) -> dict[str, bytes]:
+    """Every raw answer of a check, as files: their names and contents."""
+    index = {
+        "document": "check-network-answers",
+        "version": _VERSION,
+        "scope": asdict(report.scope),
+        "lost": [finding.as_json() for finding in report.lost.values()],
+        "unreachable": list(report.unreachable),
+    }
+    records = {_file(name): asdict(record) for name, record in report.records.items()}
+    return {
+        name: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        for name, content in {**records, _INDEX: index}.items()
+    }
+
+
 def save_answers(report: NetworkReport, folder: Path) -> None:
-    """Write every raw answer of a check.
+    """Write ``answer_files`` into a folder.
 
     Raises:
         ConfigurationError: the folder holds something else, or cannot be written.
@@ -40,18 +59,10 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
         raise ConfigurationError(
             "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
         )
-    index = {
-        "document": "check-network-answers",
-        "version": _VERSION,
-        "scope": asdict(report.scope),
-        "lost": [finding.as_json() for finding in report.lost.values()],
-        "unreachable": list(report.unreachable),
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, record in report.records.items():
-            _write(folder / _file(name), asdict(record))
-        _write(folder / _INDEX, index)
+        for name, content in answer_files(report).items():
+            write_file(folder / name, content)
     except OSError as error:
         raise no_room(error, folder) or ConfigurationError(
             f"cannot write: {error.strerror}", where=str(folder)
@@ -133,13 +144,9 @@ def _finding(data: Mapping[str, Any]) -> Finding:
     return Finding(**{**data, "verdict": Verdict[str(data["verdict"]).upper()]})
 
 
-def _write(path: Path, content: object) -> None:
-    write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = foreign_json(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
             "no such file",
@@ -147,7 +154,7 @@ def _read(path: Path) -> dict[str, Any]:
             remedy="name a folder that --save wrote",
             code="answers-missing",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"cannot be read: {error}", where=str(path), code="answers-unreadable"
         ) from error

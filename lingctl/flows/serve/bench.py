@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Literal
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
@@ -15,16 +16,20 @@ from lingctl.release.site import site_of
 from lingctl.remote.group import Group
 from lingctl.serving.api import Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.bench.connection import Target
+from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import Metrics, measure
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
-from lingctl.serving.client import Client, Generation, ModelList
+from lingctl.serving.client import Client, ModelList
+from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http import tls_context
+from lingctl.serving.kinds import cannot_chat, kind_by_name
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.smoke.remedies import remedy_for
+from lingctl.serving.remedies import advice_for
+from lingctl.serving.smoke.streamed import gather
 from lingctl.serving.trouble import ExchangeTrouble
 
 _ONE_AT_A_TIME = Pace(concurrency=1)
@@ -32,19 +37,35 @@ _ONE_AT_A_TIME = Pace(concurrency=1)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What load to put on."""
+    """What load to put on.
 
-    requests: int = 100  # how many, in each trial
-    pace: Pace = _ONE_AT_A_TIME  # closed or open loop
-    kind: ModelKind = "chat"  # ``chat`` or ``base``
-    input_tokens: int = 256  # length of made-up prompts; the service's own count steers it
-    output_tokens: int = 128  # length of each answer; a dataset's rows may name their own
-    dataset: Path | None = None  # prompts to use instead of made-up ones
-    warmup: int = 2  # requests sent first and not measured
-    timeout: float = 600.0  # seconds that one request may take
-    seed: int = 0  # of prompts and arrivals
-    limits: SweepLimits | None = None  # makes it a sweep over the concurrency, up to ``most_concurrency``
+    Attributes:
+        requests: how many, in each trial.
+        pace: closed or open loop.
+        kind: ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat,
+            for a base model.
+        input_tokens: length of made-up prompts; the service's own count steers it.
+        output_tokens: length of each answer; a dataset's rows may name their own.
+        dataset: prompts to use instead of made-up ones.
+        warmup: requests sent first and not measured.
+        timeout: seconds that one request may take.
+        seed: of prompts and arrivals.
+        limits: makes it a sweep over the concurrency, up to ``most_concurrency``.
+        goal: what a request must keep to count as a good one.
+    """
+
+    requests: int = 100
+    pace: Pace = _ONE_AT_A_TIME
+    kind: ModelKind | Literal["auto"] = "auto"
+    input_tokens: int = 256
+    output_tokens: int = 128
+    dataset: Path | None = None
+    warmup: int = 2
+    timeout: float = 600.0
+    seed: int = 0
+    limits: SweepLimits | None = None
     most_concurrency: int = 512
+    goal: Goal = NO_GOAL
 
 
 def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener) -> BenchReport:
@@ -85,14 +106,18 @@ def bench_cluster(
 
 
 def _bench(client: Client, options: BenchOptions, listener: Listener) -> BenchReport:
-    client, dialect = _named(client, options.kind)
-    prompts = _prompts_for(client, dialect, options, listener)
-    load = _Loads(client, dialect, options, prompts, listener)
+    prompts = read_dataset(options.dataset) if options.dataset else None
+    client, dialect = _known(client, options.kind, prompts[0] if prompts else Prompt("Hi"))
+    client = agreed(client, lambda client: _refusal(client, dialect, options))
+    asked = (
+        cycle(prompts) if prompts else made_up(_words_for(client, dialect, options, listener), options.seed)
+    )
+    load = _Loads(client, dialect, options, asked, listener)
     load.send("warm-up", options.warmup, Pace(concurrency=max(1, options.warmup)))
     if options.limits:
         return load.sweep(options.limits)
     result = load.send("bench", options.requests, options.pace)
-    return load.report(_words(options.pace), measure(result), result)
+    return load.report(_words(options.pace), measure(result, options.goal), result)
 
 
 class _Loads:
@@ -116,7 +141,8 @@ class _Loads:
         self._tunnelled = address.place in client.routes
         tls = tls_context(endpoint.tls) if address.scheme == "https" else None
         place = resolve(client.routes.get(address.place, address.place))
-        self._target = Target(address, place, dialect, endpoint.api_key, tls)
+        path = endpoint.path_of(dialect.path)
+        self._target = Target(address, place, dialect, endpoint.api_key, tls, path)
 
     def send(self, task: str, total: int, pace: Pace) -> LoadResult:
         """Put one load on, telling the listener now and then."""
@@ -144,7 +170,7 @@ class _Loads:
             # Fewer requests than a few rounds of each slot would only show the first burst.
             count = max(self._options.requests, 4 * concurrency)
             results[concurrency] = self.send(f"concurrency {concurrency}", count, Pace(concurrency))
-            return measure(results[concurrency])
+            return measure(results[concurrency], self._options.goal)
 
         trials = sweep(trial, limits, self._options.most_concurrency)
         shown = best(trials) or trials[0]
@@ -155,45 +181,66 @@ class _Loads:
         """What to show."""
         endpoint = self._client.endpoint
         return BenchReport(
-            endpoint.service_url, endpoint.served_name, words, self._tunnelled, metrics, result.outcomes
+            endpoint.service_url,
+            endpoint.served_name,
+            words,
+            self._tunnelled,
+            metrics,
+            result.outcomes,
+            costs=tuple(costs(self._client.left_out)),
         )
 
     def _body(self, prompt: Prompt) -> dict[str, object]:
-        # Answers of one length make runs comparable; a dataset is asked as it is.
-        made_up_prompt = self._options.dataset is None
-        tokens = prompt.max_tokens or self._options.output_tokens
-        # /infer counts its tokens only where details are asked for.
-        ask = Ask(prompt.text, max_tokens=tokens, ignore_eos=made_up_prompt, details=True)
-        return self._dialect.body(self._client.endpoint.served_name, ask, True)
+        return self._client.body(self._dialect, _ask(prompt, self._options), stream=True)
 
 
-def _named(client: Client, kind: ModelKind) -> tuple[Client, Dialect]:
+def _ask(prompt: Prompt, options: BenchOptions) -> Ask:
+    """A request of the load.
+
+    Answers of one length make runs comparable; a dataset is asked as it is. MindIE's ``/infer`` counts its
+    tokens only where details are asked for.
+    """
+    tokens = prompt.max_tokens or options.output_tokens
+    return Ask(prompt.text, max_tokens=tokens, ignore_eos=options.dataset is None, details=True)
+
+
+def _refusal(client: Client, dialect: Dialect, options: BenchOptions) -> ExchangeTrouble | None:
+    """What the service says to a short request of the load's form; None if it answers."""
+    ask = replace(_ask(Prompt("Hi"), options), max_tokens=2)
+    return gather(client.stream(dialect, ask)).trouble
+
+
+def _known(client: Client, kind: ModelKind | Literal["auto"], prompt: Prompt) -> tuple[Client, Dialect]:
     """The client with its model's name known, and how to ask.
 
     Raises:
         ConnectError: nothing answers.
-        EngineError: the models cannot be listed and no name is given.
+        EngineError: the models cannot be listed and no name is given, or no request is answered.
     """
     listed = client.models()
     if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
-        raise _no_answer(listed)
+        raise _no_answer(client, listed)
     mindie = bool(client.endpoint.management_url)
     if isinstance(listed, ModelList):
         mindie = mindie or listed.of_mindie
         name = client.endpoint.served_name or listed.names[0]
         client = replace(client, endpoint=client.endpoint.with_name(name))
-    return client, dialect_for(kind, mindie=mindie)
+    sure = kind_by_name(client.endpoint.served_name) if kind == "auto" else kind
+    dialect = dialect_for(sure, mindie=mindie)
+    trouble = _unanswered(client, dialect, prompt)
+    if kind == "auto" and sure == "chat" and trouble and cannot_chat(trouble):
+        dialect = dialect_for("base", mindie=mindie)
+        trouble = _unanswered(client, dialect, prompt)
+    if trouble:
+        client = agreed(client, lambda client: _unanswered(client, dialect, prompt))
+        if not client.left_out:
+            raise _no_answer(client, trouble)
+    return client, dialect
 
 
-def _prompts_for(
-    client: Client, dialect: Dialect, options: BenchOptions, listener: Listener
-) -> Iterator[Prompt]:
-    """Prompts without end: the dataset over and over, or made-up ones that never repeat."""
-    if options.dataset:
-        prompts = read_dataset(options.dataset)
-        _first_answer(client, dialect, prompts[0])
-        return cycle(prompts)
-    return made_up(_words_for(client, dialect, options, listener), options.seed)
+def _unanswered(client: Client, dialect: Dialect, prompt: Prompt) -> ExchangeTrouble | None:
+    answer = client.generate(dialect, Ask(prompt.text, max_tokens=2))
+    return answer if isinstance(answer, ExchangeTrouble) else None
 
 
 def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener: Listener) -> int:
@@ -213,20 +260,15 @@ def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener
 
 
 def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int:
-    answer = _first_answer(client, dialect, next(made_up(words, seed)))
+    answer = client.generate(dialect, Ask(next(made_up(words, seed)).text, max_tokens=2))
+    if isinstance(answer, ExchangeTrouble):
+        raise _no_answer(client, answer)
     return (answer.usage.prompt or 0) if answer.usage else 0
 
 
-def _first_answer(client: Client, dialect: Dialect, prompt: Prompt) -> Generation:
-    answer = client.generate(dialect, Ask(prompt.text, max_tokens=2))
-    if isinstance(answer, ExchangeTrouble):
-        raise _no_answer(answer)
-    return answer
-
-
-def _no_answer(trouble: ExchangeTrouble) -> ConnectError | EngineError:
+def _no_answer(client: Client, trouble: ExchangeTrouble) -> ConnectError | EngineError:
     kind = ConnectError if trouble.no_service else EngineError
-    remedy = f"{remedy_for(trouble)}\nfind out which step fails: lingctl smoke-test"
+    remedy = f"{advice_for(client.endpoint).remedy(trouble)}\nfind out which step fails: lingctl smoke-test"
     return kind(
         "the service does not answer a single request",
         evidence=str(trouble),

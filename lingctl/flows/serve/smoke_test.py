@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend import devices, npu_map, npu_smi
-from lingctl.ascend.card_rows import card_rows
+from lingctl.ascend import devices
+from lingctl.ascend.cards import npu_map, npu_smi
+from lingctl.ascend.cards.card_rows import card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
@@ -21,8 +22,9 @@ from lingctl.remote.probe import Question, probe_script, probe_timeout, read_ans
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http import Limits
 from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.smoke.ladder import SmokeOptions, SmokeReport, smoke_test
+from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 _CARDS = (
     Question("npus", npu_smi.table_command(), 60),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from pydantic import ValidationError
+
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.machine import here
 from lingctl.inventory.ssh.resolve import host_name
@@ -38,7 +40,10 @@ def with_service_addresses(data: dict[str, object]) -> tuple[dict[str, object], 
 def _config_of(data: dict[str, object]) -> Ssh:
     ssh = data.get("ssh")
     config = ssh.get("config") if isinstance(ssh, dict) else None
-    return Ssh(config=config) if isinstance(config, str) and config else Ssh()
+    try:
+        return Ssh(config=config) if isinstance(config, str) and config else Ssh()
+    except ValidationError:
+        return Ssh()  # what is wrong with it is told when the whole document is read
 
 
 def _is_address(text: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lingctl.engine.templates import render
@@ -95,7 +95,7 @@ def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
         return [_failure("rank-table", "it is not a JSON object", "")]
     broken = broken_rules(document)
     if broken:
-        return broken
+        return [replace(one, verdict=Verdict.FAILURE) for one in broken]
     servers: list[dict[str, Any]] = document["server_list"]
     found = _servers(cluster, servers)
     found += _devices(cluster, servers, addresses)

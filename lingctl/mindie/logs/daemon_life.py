@@ -81,8 +81,18 @@ _CORE_THREAD = re.compile(r"exception_type=(\w+), exception_message=(.*)")
 _PYTHON_ERROR = re.compile(
     r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Iteration|Exit))(?:: (.*))?$"
 )
-_SHELL = re.compile(r"line \d+:\s+\d+ (Killed|Aborted|Segmentation fault|Terminated)\b")
-_SHELL_STATUS = {"Killed": "137", "Aborted": "134", "Segmentation fault": "139", "Terminated": "143"}
+# The shell's words for an end, also a Chinese one's.
+_SHELL_STATUS = {
+    "Killed": "137",
+    "Aborted": "134",
+    "Segmentation fault": "139",
+    "Terminated": "143",
+    "已杀死": "137",
+    "已放弃": "134",
+    "段错误": "139",
+    "已终止": "143",
+}
+_SHELL = re.compile(rf"(?:line|行) ?\d+: +\d+ ({'|'.join(_SHELL_STATUS)})")
 _REQUEST = re.compile(r"(?:Request mindie server|Receive request from).*\bmethod=(\w+), uri is ([^\]\s]*)")
 # SIGCHLD and SIGPIPE do not end the daemon.
 _HARMLESS_SIGNALS = ("17", "13")

@@ -30,7 +30,7 @@ _ORDINARY = re.compile(
 )
 # What ends the reading of the configuration without a word of its own.
 _WORDLESS = ("Checking Config Failed", "from JSON.", "rank table config error.")
-_MEANINGS = {
+STATUS_MEANINGS = {
     "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or "
     "serving), and after a crash by a request; its log tells which",
     "135": "it ended with a bus error: most often /dev/shm is full",
@@ -62,7 +62,7 @@ def exit_meaning(status: str) -> str:
 
     Source: MindIE-LLM 3.0.0, seen (134, 137, 255) and read.
     """
-    return _MEANINGS.get(str(status), "")
+    return STATUS_MEANINGS.get(str(status), "")
 
 
 def ending_of(

@@ -59,6 +59,8 @@ _HINT = re.compile(
 _TRACEBACK = "Traceback (most recent call last)"
 # What begins another log within a text, where several are read as one: it has no line before it.
 ANOTHER_LOG = "\f"
+# Another log may be of an earlier run. Its clock may stand in another zone, so a day's difference is needed.
+_EARLIER_RUN = timedelta(hours=15)
 # A level stands in the first part of a line, before its message.
 _HEAD = 160
 
@@ -95,17 +97,22 @@ def _lines(text: str) -> Iterator[LogLine]:
     full = _FULL.search(text)
     year = int(full[1]) if full else _SOME_YEAR
     before: datetime | None = None
+    began: datetime | None = None
+    first = True
     last: Level = ""
     doubtful = False
     for part in _END.split(text):
         if part.startswith(ANOTHER_LOG):
-            before, last, doubtful = None, "", False
+            before, last, doubtful, first = None, "", False, False
             part = part.lstrip(ANOTHER_LOG)
         if not part.strip():
             continue
         head = part[:_HEAD]
         own = _time(head, year)
         before = own or before
+        began = began or (before if first else None)
+        if not first and began is not None and before is not None and before < began - _EARLIER_RUN:
+            continue
         level = _level(head)
         if level or own is not None:
             doubtful, last = False, level

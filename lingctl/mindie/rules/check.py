@@ -18,7 +18,7 @@ from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES
 from lingctl.mindie.rules.config.parallel import ranks
 from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, ConfigSection, Field
-from lingctl.mindie.rules.rule import Parts
+from lingctl.mindie.rules.rule import Breach, Parts
 
 _MAX_BYTES = 10 * 1024 * 1024
 _OPTIONAL_SECTIONS: frozenset[ConfigSection] = frozenset({"", "LogConfig"})
@@ -85,12 +85,13 @@ def _check_rules(parts: Parts, generation: int) -> Iterator[Finding]:
     for rule in RULES:
         if generation in rule.generations:
             for broken in rule.broken(parts):
+                text, remedy = broken if isinstance(broken, Breach) else (broken, rule.remedy)
                 yield Finding(
                     rule.check,
                     rule.verdict,
-                    f"{rule.says}: {broken}",
+                    f"{rule.says}: {text}",
                     evidence=f"rule from {rule.source}",
-                    remedy=rule.remedy,
+                    remedy=remedy,
                 )
 
 

@@ -10,7 +10,7 @@ from lingctl.mindie.rules.catalogue import RULES
 from lingctl.mindie.rules.fields import FIELDS, PATHS, REMOVED_IN_3, Field
 from lingctl.mindie.rules.rank_table import TABLE_RULES
 
-_VERSIONS = {1: "1.0.0", 2: "2.0 - 2.3", 3: "3.0.0"}
+_VERSIONS = {1: "1.0.0", 2: "2.0 - 2.3", 3: "3.0.0, 3.1.0"}
 _INTRODUCTION = """\
 # Rules of config.json and rank_table.json
 
@@ -55,9 +55,10 @@ def rule_reference() -> str:
     )
     parts += ["## Fields that 3.0.0 no longer reads", "", "A note, no fault.", ""]
     parts += [", ".join(f"`{PATHS[section]}.{name}`" for section, name in REMOVED_IN_3), ""]
-    parts += ["## Rank table", "", "All are failures, for every version.", ""]
+    parts += ["## Rank table", "", "For every version; a warning is what MindIE itself does not look at.", ""]
     parts += _table(
-        ("rule", "says", "source"), [(rule.check, rule.says, rule.source) for rule in TABLE_RULES]
+        ("rule", "says", "verdict", "source"),
+        [(rule.check, rule.says, rule.verdict.word, rule.source) for rule in TABLE_RULES],
     )
     return "\n".join(parts).rstrip() + "\n"
 

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lingctl.findings import Verdict
 
 Parts = dict[str, dict[str, Any]]
-Broken = Callable[[Parts], Iterator[str]]
+
+
+class Breach(NamedTuple):
+    """What breaks a rule, where the value itself says what to write."""
+
+    text: str
+    remedy: str
+
+
+Broken = Callable[[Parts], Iterator[str | Breach]]
 
 ALL = (1, 2, 3)
 CODE = "MindIE-LLM v3.0.0 src/config_manager/"
@@ -25,7 +34,7 @@ class Rule:
     check: str  # name of the finding
     says: str  # the rule, for people
     source: str  # where it is known from
-    broken: Broken  # yields what breaks it in a document, as texts of field and value
+    broken: Broken  # yields what breaks it in a document, as texts of field and value, perhaps with a remedy
     remedy: str  # what to change
     verdict: Verdict  # failure if MindIE refuses to start, warning if it starts and misbehaves
     generations: tuple[int, ...]  # which MindIE it is about

@@ -8,7 +8,7 @@ from typing import Iterator, List, Sequence
 
 from lingctl.node.checkpoint.companions import copy_companions
 from lingctl.node.checkpoint.folder import Checkpoint
-from lingctl.node.checkpoint.safetensors import INDEX
+from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.convert import unpack
 from lingctl.node.convert.assess import LEGACY, SCRATCH
 from lingctl.node.convert.job import Job

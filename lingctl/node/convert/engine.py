@@ -10,19 +10,21 @@ from typing import Dict, Iterator, List, Sequence
 from lingctl.node.checkpoint.folder import (
     Checkpoint,
     CheckpointFiles,
-    checkpoint_files,
     legacy_files,
     read_checkpoint,
+    refuse_other,
 )
+from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.convert import unpack
 from lingctl.node.convert.assess import LEGACY
 from lingctl.node.convert.carry_out import carry_out
 from lingctl.node.convert.job import Job, Options, plan_job
 from lingctl.node.convert.workplace import forget_lock, remove, workplace
-from lingctl.node.files import system_trouble
+from lingctl.node.files import kind_of, system_trouble
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.contents import Contents, contents_of, misfits
+from lingctl.node.weights.expected import Held
 
 
 def default_target(source: str) -> str:
@@ -39,16 +41,17 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
     """
     begin = time.monotonic()
     try:
-        layout = checkpoint_files(source)
-        if not layout.names:
-            return _nothing_to_do(layout)
+        found = _found(source)
+        layout = found.layout
+        if layout is None:
+            return _nothing_to_do(source, found)
         _check_target(layout, target)
-        if not legacy_files(layout):
+        if found.checkpoint:
             # Before anything is touched: most second runs end here.
-            job = plan_job(read_checkpoint(layout), target, options)
+            job = plan_job(found.checkpoint, target, options)
             if job.found.state == "done":
                 forget_lock(target)
-                return _summary(job, "unchanged", [], time.monotonic() - begin)
+                return _summary(job, found, "unchanged", [], time.monotonic() - begin)
             job.need_allowed()
         with workplace(target), _readable(layout, target) as readable:
             job = plan_job(readable, target, options)
@@ -56,23 +59,58 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
             differing = carry_out(job, report)
     except OSError as error:
         raise system_trouble(error) from error
-    return _summary(job, "converted", differing, time.monotonic() - begin)
+    return _summary(job, found, "converted", differing, time.monotonic() - begin)
 
 
-def _nothing_to_do(layout: CheckpointFiles) -> Dict[str, object]:
-    """A folder of safetensors: whole, or an error says what is missing."""
-    contents = contents_of(layout.folder)
-    if contents.problems:
-        raise contents.problems[0]
+def _found(source: str) -> Contents:
+    """What there is to convert, whole as far as one can see.
+
+    Raises:
+        Trouble: nothing, or it is damaged.
+        OSError: it cannot be read.
+    """
+    kind = kind_of(source)
+    if kind in ("file", "other"):
+        return _one_file(source)
+    found = contents_of(source)
+    unknown = [trouble for trouble in found.unknown if trouble.code != "legacy-format"]
+    for trouble in (*found.problems, *unknown):
+        raise trouble
+    return found
+
+
+def _one_file(path: str) -> Contents:
+    """A file that was named: its content decides, whatever it is called."""
+    folder, name = os.path.split(os.path.abspath(path))
+    refuse_other(path)
+    if name.endswith(".safetensors"):
+        entries, begin = read_header(path)
+        size = os.path.getsize(path) - begin
+        tensors = {entry.name: Held(name, entry.dtype, entry.shape) for entry in entries}
+        return Contents("safetensors", (name,), tensors, size, ())
+    layout = CheckpointFiles(folder, (name,), {})
+    checkpoint = None if legacy_files(layout) else read_checkpoint(layout)
+    return Contents("bin", (name,), {}, os.path.getsize(path), (), layout=layout, checkpoint=checkpoint)
+
+
+def _nothing_to_do(source: str, found: Contents) -> Dict[str, object]:
+    """Safetensors already: whole and the model of their config.json, or an error says what is wrong."""
+    for trouble in misfits(source, found):
+        raise trouble
     return {
         "state": "not-needed",
         "reason": "already safetensors; headers and index agree",
-        "folder": layout.folder,
-        "shards": len(contents.files),
-        "tensors": len(contents.tensors),
-        "bytes": contents.size,
-        "notes": list(contents.notes),
+        "folder": source,
+        "shards": len(found.files),
+        "tensors": len(found.tensors),
+        "bytes": found.size,
+        "notes": _notes(found),
     }
+
+
+def _notes(found: Contents) -> List[str]:
+    """What is odd beside the weights."""
+    return [*found.notes, *(f"{trouble}" for trouble in found.companions)]
 
 
 def _check_target(layout: CheckpointFiles, target: str) -> None:
@@ -117,7 +155,9 @@ def _readable(layout: CheckpointFiles, target: str) -> Iterator[Checkpoint]:
         remove(scratch)
 
 
-def _summary(job: Job, state: str, differing: Sequence[str], seconds: float) -> Dict[str, object]:
+def _summary(
+    job: Job, found: Contents, state: str, differing: Sequence[str], seconds: float
+) -> Dict[str, object]:
     unchecked = [os.path.basename(file.path) for file in job.source.files if not file.checked]
     notes: List[str] = []
     if unchecked:
@@ -126,6 +166,7 @@ def _summary(job: Job, state: str, differing: Sequence[str], seconds: float) -> 
     if job.source.left_out:
         names = ", ".join(job.source.left_out[:5])
         notes.append(f"{len(job.source.left_out)} entries are no weights and were left out: {names}")
+    notes += _notes(found)
     notes += [f"{name} differs from the source's and was left as it is" for name in differing]
     return {
         "state": state,

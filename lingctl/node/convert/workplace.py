@@ -9,7 +9,8 @@ import os
 import shutil
 from typing import Iterator, List, Sequence
 
-from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT
+from lingctl.node.checkpoint.index import INDEX
+from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.convert.assess import LEGACY, SCRATCH
 from lingctl.node.convert.plan import Shard
 from lingctl.node.files import FOLDER_MODE, part_name

@@ -13,6 +13,7 @@ from typing import Dict, List, Mapping
 
 from lingctl.node.fetch.place import Place
 from lingctl.node.files import write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -42,7 +43,7 @@ class StatusFile:
         """The last event; empty when there is none."""
         try:
             with open(self._path, "rb") as file:
-                event = json.load(file)
+                event = foreign_json(file.read())
         except (FileNotFoundError, ValueError):
             return {}
         return event if isinstance(event, dict) else {}

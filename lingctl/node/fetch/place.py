@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.listing import HIDDEN, ListedFile
 from lingctl.node.files import FILE_MODE, FOLDER_MODE, file_state, sync_folder, write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
@@ -220,7 +221,7 @@ class Place:
         manifest = read_manifest(self.folder) or {}
         try:
             with open(self.inside("verified.json"), "rb") as file:
-                noted = {path: FileSum(**entry) for path, entry in json.load(file).items()}
+                noted = {path: FileSum(**entry) for path, entry in foreign_json(file.read()).items()}
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return manifest  # nothing is noted, or the note is damaged: files are read again
         return {**manifest, **noted}

@@ -15,6 +15,7 @@ from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, listing_json, load
 from lingctl.node.fetch.worker import fill, look, source_of
 from lingctl.node.files import write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -139,7 +140,7 @@ def _read_port(path: str) -> Optional[int]:
     """The port in a file; None while it is not there, or cannot be read as one."""
     try:
         with open(path, "rb") as file:
-            return int(json.load(file)["port"])
+            return int(foreign_json(file.read())["port"])
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 

@@ -8,6 +8,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.node.files import write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
@@ -79,7 +80,7 @@ def load(path: str, *, keep: bool = False) -> Request:
     """
     try:
         with open(path, "rb") as file:
-            data = json.load(file)
+            data = foreign_json(file.read())
     except FileNotFoundError:
         raise Trouble("nothing was asked for here", where=path, code="usage", exit_status=2) from None
     except ValueError as error:

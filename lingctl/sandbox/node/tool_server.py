@@ -1,4 +1,4 @@
-"""Runs a node's short tools in processes that are forked, not started: a call then costs a tenth of its time.
+"""Runs a node's tools in processes that are forked, not started: a call then costs a tenth of its time.
 
 A check of the network asks hccn_tool some hundred times, and a Python that starts anew and reads its modules
 needs 100 ms of a processor each time. So the command on a node is a small client
@@ -6,8 +6,8 @@ needs 100 ms of a processor each time. So the command on a node is a small clien
 a process that does the work, and ends as that process does. What is killed is ended: when the client goes
 away, so does its process.
 
-Called from elsewhere (a container sees other files), or for what may run long, the client is told to do the
-work itself, as it does where there is no server.
+Called from elsewhere (a container sees other files), or where it needs the caller's terminal or signals, the
+client is told to do the work itself, as it does where there is no server.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from lingctl.sandbox.mounts import die_with_parent
 
 TAKEN, REFUSED = b"y", b"n"
 _TOOLS = ("hccn_tool", "npu_smi", "docker")
-# The others of docker keep streams open, or start what outlives them.
-_SHORT = frozenset({"version", "info", "inspect", "image", "images", "ps"})
 _LENGTH = struct.Struct("=I")
 _FDS = struct.Struct("=3i")
 _PEER = struct.Struct("=3i")
@@ -92,7 +90,7 @@ def _take(listener: socket.socket, ready: selectors.BaseSelector, modules: Mappi
     try:
         request = _read(client, streams)
         peer, user, group = _PEER.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-        if not (_short(request.words) and _sees_the_same(peer)):
+        if not (_needs_no_more(request.words, streams) and _sees_the_same(peer)):
             client.sendall(REFUSED)
             client.close()
             return
@@ -124,8 +122,12 @@ def _read(client: socket.socket, streams: list[int]) -> _Request:
     return _Request(*marshal.loads(text))  # of a program of ours, on a node that is ours
 
 
-def _short(words: Sequence[str]) -> bool:
-    return words[0] != "docker" or (len(words) > 1 and words[1] in _SHORT)
+def _needs_no_more(words: Sequence[str], streams: Sequence[int]) -> bool:
+    """Whether the streams alone will do: no terminal to be the master of, no signals to be passed on."""
+    if words[0] != "docker":
+        return True
+    attached = "run" in words[1:3] and not {"-d", "--detach"}.intersection(words)
+    return not attached and not os.isatty(streams[0])
 
 
 def _sees_the_same(pid: int) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
+import zlib
 from dataclasses import dataclass, field
 
+from lingctl.serving.answers import Piece
 from lingctl.serving.api import Dialect, parse_event
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
-from lingctl.serving.client import flaw_of_end
+from lingctl.serving.client import last_pieces
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import HostPort
+from lingctl.serving.http import HostPort, json_bytes
+from lingctl.serving.paced import Unpacker, unpacker_for
 from lingctl.serving.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
@@ -36,21 +38,32 @@ def error_kind(trouble: ExchangeTrouble) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to send."""
+    """Where and how to send.
 
-    address: Address  # of the service; gives Host header and certificate name
-    place: HostPort  # what to connect to, already resolved
-    dialect: Dialect  # how to ask
-    key: str = field(default="", repr=False)  # bearer token, or empty
-    tls: ssl.SSLContext | None = None  # context for HTTPS, or None
+    Attributes:
+        address: of the service; gives Host header and certificate name.
+        place: what to connect to, already resolved.
+        dialect: how to ask.
+        key: bearer token, or empty.
+        tls: context for HTTPS, or None.
+        path: where to post, if not at the dialect's usual path.
+    """
+
+    address: Address
+    place: HostPort
+    dialect: Dialect
+    key: str = field(default="", repr=False)
+    tls: ssl.SSLContext | None = None
+    path: str = ""
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""
-        payload = json.dumps(body, ensure_ascii=False).encode()
+        payload = json_bytes(body)
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
+        path = self.address.prefix + (self.path or self.dialect.path)
         head = (
-            f"POST {self.address.prefix}{self.dialect.path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\n"
             f"Accept: text/event-stream\r\nContent-Type: application/json\r\n{key}"
             f"Content-Length: {len(payload)}\r\n\r\n"
         )
@@ -77,10 +90,12 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._outcome = RequestOutcome(-1)
         self._reader = ResponseReader()
         self._events = SseParser()
+        self._unpacker: Unpacker | None = None
         self._finished = False
         self._told = 0
         self._error_body = b""
-        self.heard_at = 0.0
+        self._heard_at = 0.0
+        self.went_on_at = 0.0
 
     @property
     def reusable(self) -> bool:
@@ -91,9 +106,9 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
-        self._finished, self._told, self._error_body = False, 0, b""
+        self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
         self._ended = self._loop.create_future()
-        self.heard_at = _now()
+        self._heard_at = self.went_on_at = _now()
         ended = self._ended
         self._transport.write(request)
         return ended
@@ -120,7 +135,7 @@ class StreamConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """See asyncio.BufferedProtocol."""
         at = _now()
-        self.heard_at = at
+        self._heard_at = at
         if not self._unread:
             self._loop.call_soon(self._read)
         self._unread.append((at, bytes(self._buffer[:nbytes])))
@@ -147,44 +162,60 @@ class StreamConnection(asyncio.BufferedProtocol):
                 self.close()
                 return
             try:
+                headed = self._reader.status
                 body = self._reader.feed(data)
+                # Bytes that are no part of the answer do not keep it alive.
+                if body or self._reader.status != headed:
+                    self.went_on_at = at
                 if body:
                     self._take(body, at)
-            except (WireError, MalformedStream) as error:
+            except (WireError, MalformedStream, zlib.error) as error:
                 self._end("malformed", str(error))
                 return
             if self._reader.complete and self._ended is not None:
                 self._conclude()
 
-    def _take(self, body: bytes, at: float) -> None:
-        if self._reader.status != 200:
-            # Enough for the service's own words.
-            self._error_body = (self._error_body + body)[:_LONGEST_ERROR]
-            return
+    def _take(self, packed: bytes, at: float) -> None:
+        if self._unpacker is None:
+            self._unpacker = unpacker_for(self._reader.headers.get("content-encoding", ""))
+        for body in self._unpacker.unpack(packed):
+            if self._reader.status != 200:
+                # Enough for the service's own words.
+                self._error_body = (self._error_body + body)[:_LONGEST_ERROR]
+                continue
+            for payload in self._events.feed(body):
+                if not self._understand(parse_event(self._dialect, payload), at):
+                    return
+
+    def _understand(self, piece: Piece | ExchangeTrouble, at: float) -> bool:
+        """Note what an event brings; False if it ended the request."""
+        if isinstance(piece, ExchangeTrouble):
+            self._fail(piece)
+            return False
         outcome = self._outcome
-        for payload in self._events.feed(body):
-            piece = parse_event(self._dialect, payload)
-            if isinstance(piece, ExchangeTrouble):
-                self._fail(piece)
-                return
-            # In /infer the last token's text comes in the whole of the last event only.
-            if piece.text or (piece.whole and len(piece.whole) > self._told):
-                outcome.text_at.append(at)
-            self._told += len(piece.text)
-            if piece.usage:
-                outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion
-                outcome.counted = True
-            if piece.last:
-                self._finished, outcome.finished_at = True, at
+        # In /infer the last token's text comes in the whole of the last event only.
+        answered = piece.text or piece.tool_call or (piece.whole and len(piece.whole) > self._told)
+        if answered or piece.reasoning:
+            outcome.token_at.append(at)
+        if answered and not outcome.answer_at:
+            outcome.answer_at = at
+        self._told += len(piece.text)
+        if piece.usage:
+            outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion
+            outcome.counted = True
+        if piece.last:
+            self._finished, outcome.finished_at = True, at
+        return True
 
     def _conclude(self) -> None:
         if self._reader.status != 200:
-            self._fail(http_trouble(self._reader.status, self._error_body), keep=True)
+            location = self._reader.headers.get("location", "")
+            self._fail(http_trouble(self._reader.status, self._error_body, location), keep=True)
             return
-        trouble = flaw_of_end(self._dialect, self._events, self._finished)
-        if trouble:
-            self._fail(trouble)
-        elif not self._outcome.text_at:
+        at = self._heard_at
+        if not all(self._understand(p, at) for p in last_pieces(self._dialect, self._events, self._finished)):
+            return
+        if not self._outcome.token_at:
             self._end("no-text", "the stream holds no text")
         else:
             self._end(keep=True)
@@ -196,9 +227,9 @@ class StreamConnection(asyncio.BufferedProtocol):
         outcome, ended = self._outcome, self._ended
         if ended is None:
             return
-        outcome.error, outcome.error_text, outcome.ended_at = error, text, self.heard_at
+        outcome.error, outcome.error_text, outcome.ended_at = error, text, self._heard_at
         if not outcome.counted:
-            outcome.output_tokens = len(outcome.text_at)
+            outcome.output_tokens = len(outcome.token_at)
         self._ended = None
         if not keep or not self._reader.may_reuse:
             self.close()

@@ -149,7 +149,7 @@ class _Load:
         reused = self._take_idle()
         connection = reused or await self._connect()
         await self._carry(connection, request, outcome)
-        if reused and outcome.error == "closed" and not outcome.text_at:
+        if reused and outcome.error == "closed" and not outcome.token_at:
             # The service closed a kept connection just as it was used again: HTTP allows that any time.
             outcome.error = outcome.error_text = ""
             connection = await self._connect()
@@ -186,8 +186,8 @@ class _Load:
             await asyncio.sleep(min(1.0, self._patience.idle / 4, self._patience.total / 4))
             now = _now()
             for connection, outcome in list(self._busy.items()):
-                if now - connection.heard_at > self._patience.idle:
-                    connection.give_up("timeout", f"silent for {self._patience.idle:g} s")
+                if now - connection.went_on_at > self._patience.idle:
+                    connection.give_up("timeout", f"did not go on for {self._patience.idle:g} s")
                 elif now - outcome.sent_at > self._patience.total:
                     connection.give_up("timeout", f"not ended after {self._patience.total:g} s")
 

@@ -1,8 +1,10 @@
 """From outcomes to numbers, by the definitions that vLLM's and AISBench's load tests use. Pure.
 
-TTFT: from sending a request to its first event with text. TPOT: (end-to-end - TTFT) / (output tokens - 1).
-ITL: gaps between events with text. End-to-end: from sending to the last event that stands for a token: the
-last with text, or the one that ends generation, which stands for the end-of-text token. Percentiles
+TTFT: from sending a request to its first event with tokens of any kind: of the answer, or of what a reasoning
+model thinks before it. First answer token: to the first event with the answer's own text, or with a call of a
+function. TPOT: (end-to-end - TTFT) / (output tokens - 1).
+ITL: gaps between events with tokens. End-to-end: from sending to the last event that stands for a token: the
+last with tokens, or the one that ends generation, which stands for the end-of-text token. Percentiles
 interpolate linearly. Rates divide by the time from the first request sent to the last answer's end.
 Concurrency: the sum of all end-to-end times, divided by that time.
 Source: vllm/benchmarks of vLLM, AISBench's description of its results. Where they let an event without text
@@ -12,12 +14,12 @@ Source: vllm/benchmarks of vLLM, AISBench's description of its results. Where th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
+from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.load import LoadResult
-from lingctl.serving.bench.outcome import RequestOutcome
 
 _BUSY_CLIENT = 0.9
 
@@ -36,22 +38,39 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of one load."""
+    """Of one load.
 
-    requests: int  # sent in all
-    completed: int  # answered in full
-    errors: dict[str, int]  # number of failed requests by kind
-    seconds: float  # from the first request sent to the last answer's end
+    Attributes:
+        requests: sent in all.
+        completed: answered in full.
+        errors: number of failed requests by kind.
+        seconds: from the first request sent to the last answer's end.
+        counted: whether all token counts are the service's own; else events with tokens are counted.
+        answer: time to the first token of the answer itself, of those that came to one.
+        only_thought: answered requests that ended while the model still thought.
+        good: answered requests that kept the goal; None where there is none.
+        lag: how late requests were sent (open loop), the client's own doing.
+        client_busy: share of one processor that the client used; near 1 it measures itself.
+        concurrency: requests open at a time, on average.
+    """
+
+    requests: int
+    completed: int
+    errors: dict[str, int]
+    seconds: float
     input_tokens: int
     output_tokens: int
-    counted: bool  # whether all token counts are the service's own; else events with text are counted
+    counted: bool
     ttft: Distribution
+    answer: Distribution
+    only_thought: int
     tpot: Distribution
     itl: Distribution
     end_to_end: Distribution
-    lag: Distribution  # how late requests were sent (open loop), the client's own doing
-    client_busy: float  # share of one processor that the client used; near 1 it measures itself
-    concurrency: float  # requests open at a time, on average
+    lag: Distribution
+    client_busy: float
+    concurrency: float
+    good: int | None = None
 
     @property
     def failed(self) -> int:
@@ -74,6 +93,11 @@ class Metrics:
         return self._per_second(self.output_tokens)
 
     @property
+    def goodput(self) -> float | None:
+        """Good requests per second; None where no goal was set."""
+        return None if self.good is None else self._per_second(self.good)
+
+    @property
     def measures_itself(self) -> bool:
         """Whether the client was so busy that its own delays are in the numbers."""
         return self.client_busy > _BUSY_CLIENT
@@ -92,13 +116,14 @@ class Metrics:
             "input_tokens_per_second": self.input_rate,
             "output_tokens_per_second": self.output_rate,
             "total_tokens_per_second": self.total_rate,
+            "good_requests_per_second": self.goodput,
         }
 
     def _per_second(self, amount: float) -> float:
         return amount / self.seconds if self.seconds > 0 else 0.0
 
 
-def measure(load: LoadResult) -> Metrics:
+def measure(load: LoadResult, goal: Goal = NO_GOAL) -> Metrics:
     """The numbers of a load; failed requests count as errors and in nothing else."""
     good = [outcome for outcome in load.outcomes if outcome.ok]
     started = min((outcome.sent_at for outcome in load.outcomes), default=0.0)
@@ -112,13 +137,16 @@ def measure(load: LoadResult) -> Metrics:
         input_tokens=sum(outcome.prompt_tokens for outcome in good),
         output_tokens=sum(outcome.output_tokens for outcome in good),
         counted=all(outcome.counted for outcome in good),
-        ttft=distribution(outcome.text_at[0] - outcome.sent_at for outcome in good),
-        tpot=distribution(_tpot(good)),
-        itl=distribution(b - a for outcome in good for a, b in pairwise(outcome.text_at)),
+        ttft=distribution(outcome.token_at[0] - outcome.sent_at for outcome in good),
+        answer=distribution(outcome.answer_at - outcome.sent_at for outcome in good if outcome.answer_at),
+        only_thought=sum(outcome.only_thought for outcome in good),
+        tpot=distribution(tpot for outcome in good if (tpot := outcome.tpot) is not None),
+        itl=distribution(b - a for outcome in good for a, b in pairwise(outcome.token_at)),
         end_to_end=distribution(whole),
         lag=distribution(max(0.0, outcome.sent_at - outcome.due_at) for outcome in good),
         client_busy=load.cpu_seconds / load.wall_seconds if load.wall_seconds else 0.0,
         concurrency=sum(whole) / (ended - started) if ended > started else 0.0,
+        good=None if goal == NO_GOAL else sum(goal.kept_by(outcome) for outcome in good),
     )
 
 
@@ -137,9 +165,3 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     below = int(position)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-
-
-def _tpot(outcomes: Iterable[RequestOutcome]) -> Iterator[float]:
-    for outcome in outcomes:
-        if outcome.output_tokens > 1:
-            yield (outcome.last_token_at - outcome.text_at[0]) / (outcome.output_tokens - 1)

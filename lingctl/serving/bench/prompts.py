@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
+from lingctl.node.foreign_json import foreign_json
 
 _COMMON = (
     "river stone window garden letter music bridge winter market simple number quiet forest silver "
@@ -71,14 +72,14 @@ def _prompts(path: Path, text: str) -> Iterator[Prompt]:
 def _rows(path: Path, text: str) -> Iterator[tuple[int, object]]:
     if text.lstrip().startswith("["):
         try:
-            yield from enumerate(json.loads(text), 1)
+            yield from enumerate(foreign_json(text), 1)
         except ValueError as error:
             raise _unusable(path, f"is not JSON: {error}") from error
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, foreign_json(line)
             except ValueError as error:
                 raise _unusable(path, f"line {number} is not JSON: {error}") from error
 

@@ -17,15 +17,27 @@ _CURVE = tuple(range(101))
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """What a benchmark found."""
+    """What a benchmark found.
 
-    url: str  # base URL of the service
-    model: str  # name that was asked for
-    load: str  # the load in words, e.g. ``closed loop, 64 at a time``.
-    tunnelled: bool  # whether it went through SSH, whose delays are then in the numbers
-    metrics: Metrics  # of the load; of the best trial in a sweep (of the first if none kept the limits)
-    outcomes: tuple[RequestOutcome, ...]  # of the same load
-    trials: tuple[Trial, ...] = ()  # of a sweep, in the order of concurrency; empty otherwise
+    Attributes:
+        url: base URL of the service.
+        model: name that was asked for.
+        load: the load in words, e.g. ``closed loop, 64 at a time``.
+        tunnelled: whether it went through SSH, whose delays are then in the numbers.
+        metrics: of the load; of the best trial in a sweep (of the first if none kept the limits).
+        outcomes: of the same load.
+        trials: of a sweep, in the order of concurrency; empty otherwise.
+        costs: what it costs that the service refuses fields of the requests.
+    """
+
+    url: str
+    model: str
+    load: str
+    tunnelled: bool
+    metrics: Metrics
+    outcomes: tuple[RequestOutcome, ...]
+    trials: tuple[Trial, ...] = ()
+    costs: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -38,13 +50,16 @@ class BenchReport:
 
     def notes(self) -> list[str]:
         """What a reader must know before believing the numbers."""
-        notes = []
+        notes = list(self.costs)
         if self.tunnelled:
             notes.append("measured through an SSH tunnel: its delays are in the numbers")
         if self.metrics.measures_itself:
             notes.append("the client used a whole processor: it measured itself too; lower the load")
         if not self.metrics.counted:
-            notes.append("the service counts no tokens in streams: events with text are counted instead")
+            notes.append("the service counts no tokens in streams: events with tokens are counted instead")
+        if self.metrics.only_thought:
+            thought = f"{self.metrics.only_thought} of {self.metrics.completed} answers"
+            notes.append(f"{thought} ended while the model still thought: they never came to an answer")
         first = {outcome.error: outcome.error_text for outcome in reversed(self.outcomes) if outcome.error}
         return notes + [f"{kind}: {text}" for kind, text in first.items()]
 
@@ -97,6 +112,7 @@ def amounts(metrics: Metrics) -> list[tuple[str, str]]:
         ),
         ("duration", f"{metrics.seconds:.2f} s"),
         ("requests/s", f"{metrics.request_rate:.2f}"),
+        *((("good requests/s", f"{metrics.goodput:.2f}"),) if metrics.goodput is not None else ()),
         ("input tokens/s", f"{metrics.input_rate:.1f}"),
         ("output tokens/s", f"{metrics.output_rate:.1f}"),
         ("concurrency", f"{metrics.concurrency:.1f}"),
@@ -106,8 +122,10 @@ def amounts(metrics: Metrics) -> list[tuple[str, str]]:
 
 def time_rows(metrics: Metrics) -> list[tuple[str, ...]]:
     """One row per kind of time, in milliseconds."""
+    thinks = metrics.only_thought or metrics.answer != metrics.ttft
     named = (
         ("TTFT", metrics.ttft),
+        *((("first answer token", metrics.answer),) if thinks else ()),
         ("TPOT", metrics.tpot),
         ("ITL", metrics.itl),
         ("end to end", metrics.end_to_end),
@@ -140,12 +158,12 @@ def _load_charts(outcomes: Sequence[RequestOutcome]) -> list[Chart]:
     good = [outcome for outcome in outcomes if outcome.ok]
     if not good:
         return []
-    first = _curve([1000 * (outcome.text_at[0] - outcome.sent_at) for outcome in good])
+    first = _curve([1000 * (outcome.token_at[0] - outcome.sent_at) for outcome in good])
     whole = _curve([1000 * (outcome.last_token_at - outcome.sent_at) for outcome in good])
     latency = Chart(
         "Latency by percentile", "percentile", "ms", [Line("TTFT", first), Line("end to end", whole)]
     )
-    return [latency, Chart("Events with text over time", "s", "per s", [Line("events", _over_time(good))])]
+    return [latency, Chart("Events with tokens over time", "s", "per s", [Line("events", _over_time(good))])]
 
 
 def _curve(values: list[float]) -> list[tuple[float, float]]:
@@ -154,7 +172,7 @@ def _curve(values: list[float]) -> list[tuple[float, float]]:
 
 
 def _over_time(outcomes: Sequence[RequestOutcome], buckets: int = 60) -> list[tuple[float, float]]:
-    moments = [at for outcome in outcomes for at in outcome.text_at]
+    moments = [at for outcome in outcomes for at in outcome.token_at]
     start = min(outcome.sent_at for outcome in outcomes)
     width = max((max(moments) - start) / buckets, 1e-9)
     counts = [0] * (buckets + 1)

@@ -28,7 +28,8 @@ class ResponseReader:
     _chunked: bool = False
     # Bytes still to come of the body or chunk; -1: unknown, or a chunk's size line comes next.
     _left: int = -1
-    _last_chunk: bool = False
+    _in_trailers: bool = False
+    _trailers: int = 0
 
     def feed(self, data: bytes) -> bytes:
         """The part of the body that ``data`` brings. Raises WireError: not HTTP."""
@@ -105,18 +106,28 @@ class ResponseReader:
                     break
                 at += _LINE_END
                 self._left = -1
-                self.complete = self._last_chunk
             else:
                 line = data.find(b"\r\n", at)
                 if line < 0:
                     if end - at > _LONGEST_HEAD:
                         raise WireError("a chunk's size does not end")
                     break
-                self._left = _size(data[at:line])
-                self._last_chunk = self._left == 0
+                self._read_line(data[at:line])
                 at = line + _LINE_END
         self._rest = data[at:]
         return body[0] if len(body) == 1 else b"".join(body)
+
+    def _read_line(self, line: bytes) -> None:
+        """A chunk's size, or a line behind the last chunk: trailers, and the empty line that ends them."""
+        if not self._in_trailers:
+            size = _size(line)
+            self._in_trailers = size == 0
+            self._left = size or -1
+            return
+        self.complete = not line
+        self._trailers += len(line)
+        if self._trailers > _LONGEST_HEAD:
+            raise WireError("the trailers do not end")
 
 
 def _size(line: bytes) -> int:

@@ -3,122 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from lingctl.events import Event, Listener, ignore
-from lingctl.findings import Finding, Verdict, worst
-from lingctl.serving.api import INFER, Ask, Dialect, ModelKind, dialect_for
+from lingctl.findings import Finding, Verdict
+from lingctl.serving.api import INFER, Ask, Dialect, dialect_for
 from lingctl.serving.client import Client, Generation, ModelList
+from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import address_of
+from lingctl.serving.faults import of_the_request
 from lingctl.serving.http import HttpResponse, speaks_tls
+from lingctl.serving.kinds import cannot_chat, kind_by_name
 from lingctl.serving.readiness import settled_health
+from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke import rungs
 from lingctl.serving.smoke.judge import judge_answer, question
-from lingctl.serving.smoke.streamed import gather
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions, SmokeReport
+from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.trouble import ExchangeTrouble
 
-KindChoice = Literal["chat", "base", "auto"]
-
-RUNGS = (
-    "port",
-    "tls",
-    "health",
-    "models",
-    "generate",
-    "answer",
-    "finish",
-    "tokens",
-    "repeat",
-    "stream",
-    "first-token",
-    "bad-request",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SmokeOptions:
-    """What to ask."""
-
-    # ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model
-    kind: KindChoice = "auto"
-    prompt: str = ""  # the user's own; empty for the Ling README's
-    expect: str = ""  # text that the answer must hold
-    first_token_limit: float = 10.0  # seconds that the first token may take
-    patience: float = 60.0  # seconds of silence after which an answer counts as stuck
-
-    def of_kind(self, kind: ModelKind) -> SmokeOptions:
-        """The same options with the kind known."""
-        return replace(self, kind=kind)
-
-
-@dataclass(frozen=True, slots=True)
-class SmokeReport:
-    """How far up the ladder the service got."""
-
-    findings: tuple[Finding, ...]  # one per rung, in the ladder's order, then those about the nodes
-    url: str  # base URL of the service
-    model: str  # name that was asked for
-    kind: ModelKind  # ``chat`` or ``base``, as judged
-    prompt: str  # what was asked
-    answer: str  # what the model said, empty if nothing
-    seconds: float  # how long all of it took
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of the findings."""
-        return worst(self.findings)
-
-    @property
-    def exit_status(self) -> int:
-        """0 good, 1 a rung failed, 3 warnings or unknowns, 4 not reachable."""
-        return rungs.exit_status(self.findings)
-
-    @property
-    def told(self) -> tuple[Finding, ...]:
-        """The findings as they are shown: a dead daemon first, rungs that were not reached in one line."""
-        dead = [f for f in self.findings if f.check == "daemon" and f.verdict is Verdict.FAILURE]
-        others = [f for f in self.findings if f not in dead]
-        unreached = {
-            f.message: [g for g in others if g.message == f.message] for f in others if _unreached(f)
-        }
-        lines = [*dead]
-        for finding in others:
-            alike = unreached.get(finding.message)
-            if alike is None:
-                lines.append(finding)
-            elif finding is alike[0]:
-                lines.append(replace(finding, check=", ".join(f.check for f in alike)))
-        return tuple(lines)
-
-    @property
-    def wrong(self) -> tuple[Finding, ...]:
-        """What is to be mended: where a daemon is dead, that alone and not what HTTP says of it."""
-        bad = tuple(f for f in self.told if f.verdict > Verdict.NOTE and not _unreached(f))
-        dead = any(f.check == "daemon" and f.verdict is Verdict.FAILURE for f in bad)
-        return tuple(f for f in bad if not dead or f.check not in RUNGS)
-
-    def with_findings(self, more: Sequence[Finding]) -> SmokeReport:
-        """The same report with findings about the nodes added."""
-        return replace(self, findings=(*self.findings, *more))
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data."""
-        return {
-            "verdict": self.verdict.word,
-            "url": self.url,
-            "model": self.model,
-            "kind": self.kind,
-            "prompt": self.prompt,
-            "answer": self.answer,
-            "seconds": round(self.seconds, 3),
-            "findings": [finding.as_json() for finding in self.findings],
-        }
-
-
-def _unreached(finding: Finding) -> bool:
-    return finding.verdict is Verdict.UNKNOWN and finding.message.startswith(rungs.NOT_REACHED)
+# For a model that thinks first.
+_TOKENS_TO_THINK = 4096
 
 
 def smoke_test(
@@ -150,6 +55,8 @@ class _Climb:
         )
         self._answer = ""
         self._mindie = bool(client.endpoint.management_url)
+        self._advice = advice_for(client.endpoint)
+        self._max_tokens = self._question.max_tokens
 
     def run(self) -> SmokeReport:
         started = time.perf_counter()
@@ -175,10 +82,12 @@ class _Climb:
         """Port, TLS, health, models; False where there is no use in asking for text."""
         listed = self._client.models()
         contact = self._contact(listed)
-        if not self._add(rungs.port(contact)) or not self._add(rungs.tls(contact)):
+        if not self._add(rungs.port(contact, self._advice)) or not self._add(
+            rungs.tls(contact, self._advice)
+        ):
             return False
         self._add(self._health())
-        if not self._add(rungs.models(listed, self._client.endpoint.served_name)):
+        if not self._add(rungs.models(listed, self._client.endpoint.served_name, self._advice)):
             return False
         if isinstance(listed, ModelList):
             self._take_name(listed)
@@ -198,38 +107,69 @@ class _Climb:
 
     def _health(self) -> Finding:
         if self._mindie:
-            return rungs.health(settled_health(self._client.health), own_listener=True)
-        return rungs.health(self._client.service_health(), own_listener=False)
+            return rungs.health(settled_health(self._client.health), self._advice, own_listener=True)
+        return rungs.health(self._client.service_health(), self._advice, own_listener=False)
 
     def _take_name(self, listed: ModelList) -> None:
         name = self._client.endpoint.served_name or listed.names[0]
         self._client = replace(self._client, endpoint=self._client.endpoint.with_name(name))
         self._mindie = self._mindie or listed.of_mindie
-        if self._options.kind == "auto" and "base" in name.lower():
+        if self._options.kind == "auto" and kind_by_name(name) == "base":
             self._become_base()
 
     def _become_base(self) -> None:
         self._question = question("base", self._options.prompt, self._options.expect)
 
     def _talk(self) -> None:
-        first = self._generate()
-        if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and _cannot_chat(first):
-            self._become_base()
-            first = self._generate()
-        if not self._add(rungs.generate(first)) or isinstance(first, ExchangeTrouble):
+        first = self._first_answer()
+        notes = costs(self._client.left_out)
+        if not self._add(rungs.generate(first, self._advice, notes)) or isinstance(first, ExchangeTrouble):
             return
         self._answer = first.text
-        self._add(rungs.answer(self._question, first.text, judge_answer(self._question, first.text)))
+        flaws = judge_answer(self._question, first.text)
+        self._add(rungs.answer(self._question, first, flaws, self._advice))
         counted = first if self._dialect is not INFER else self._generate(details=True)
-        self._add(rungs.finish(counted, self._question.max_tokens))
-        self._add(rungs.tokens(counted, self._question.max_tokens))
+        self._add(rungs.finish(counted, self._max_tokens, self._advice))
+        self._add(rungs.tokens(counted, self._max_tokens, self._advice))
         second = self._generate()
-        same = self._add(rungs.repeat(first.text, second)) and isinstance(second, Generation)
-        streamed = gather(self._client.stream(self._dialect, self._ask(details=True)))
+        same = self._add(rungs.repeat(first.text, second, self._advice)) and isinstance(second, Generation)
+        streamed = self._stream()
         repeatable = same and isinstance(second, Generation) and second.text == first.text
-        self._add(rungs.stream(streamed, first.text, repeatable=repeatable))
-        self._add(rungs.first_token(streamed, self._options.first_token_limit))
-        self._add(rungs.bad_request(self._wrong_request(), self._generate(max_tokens=1)))
+        self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable))
+        self._add(rungs.first_token(streamed, self._options.first_token_limit, self._advice))
+        refused = self._wrong_request()
+        self._add(rungs.bad_request(refused, self._generate(max_tokens=1), self._advice))
+
+    def _first_answer(self) -> Generation | ExchangeTrouble:
+        """The first answer, asked for again where the service only refuses how it was asked for."""
+        first = self._generate()
+        if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and cannot_chat(first):
+            self._become_base()
+            first = self._generate()
+        if isinstance(first, ExchangeTrouble):
+            self._client = agreed(self._client, self._refusal)
+            first = self._generate() if self._client.left_out else first
+        if isinstance(first, Generation) and first.reasoning and not first.text.strip():
+            # It thinks before it answers, and thoughts are longer than answers.
+            self._max_tokens = _TOKENS_TO_THINK
+            first = self._generate()
+        return first
+
+    def _refusal(self, client: Client) -> ExchangeTrouble | None:
+        answer = client.generate(self._dialect, self._ask())
+        return answer if isinstance(answer, ExchangeTrouble) else None
+
+    def _stream(self) -> Streamed:
+        """The answer as a stream, without a field that the service refuses."""
+        ask = self._ask(details=True)
+        streamed = gather(self._client.stream(self._dialect, ask))
+        if streamed.trouble and of_the_request(streamed.trouble):
+            brief = replace(ask, max_tokens=1)
+            self._client = agreed(
+                self._client, lambda client: gather(client.stream(self._dialect, brief)).trouble
+            )
+            streamed = gather(self._client.stream(self._dialect, ask))
+        return streamed
 
     @property
     def _dialect(self) -> Dialect:
@@ -237,7 +177,7 @@ class _Climb:
 
     def _ask(self, details: bool = False, max_tokens: int = 0) -> Ask:
         asked = self._question
-        return Ask(asked.prompt, asked.system, max_tokens or asked.max_tokens, details=details)
+        return Ask(asked.prompt, asked.system, max_tokens or self._max_tokens, details=details)
 
     def _generate(self, details: bool = False, max_tokens: int = 0) -> Generation | ExchangeTrouble:
         return self._client.generate(self._dialect, self._ask(details, max_tokens))
@@ -247,7 +187,7 @@ class _Climb:
 
         Never a wrong ``stop``: a number in it ends the whole service of MindIE 3.0.0 (seen).
         """
-        whole = self._dialect.body(self._client.endpoint.served_name, self._ask(), False)
+        whole = self._client.body(self._dialect, self._ask(), stream=False)
         missing = ("messages", "prompt", "inputs")
         return self._client.post(self._dialect.path, {k: v for k, v in whole.items() if k not in missing})
 
@@ -257,10 +197,3 @@ class _Climb:
         self._findings.append(finding)
         self._listener(Event(finding.check, "done" if good else "failed", text=finding.message))
         return good
-
-
-def _cannot_chat(trouble: ExchangeTrouble) -> bool:
-    text = trouble.text.lower()
-    return (
-        "chat template" in text or "chat_template" in text or (trouble.status == 404 and "model" not in text)
-    )

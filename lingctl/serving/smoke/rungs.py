@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.findings import Finding, Subject, Verdict, worst
-from lingctl.serving.api import Usage
+from lingctl.findings import Finding, Verdict, worst
+from lingctl.serving.answers import Usage
 from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.http import HttpResponse
+from lingctl.serving.remedies import Advice
 from lingctl.serving.smoke.judge import Flaw, SmokeQuestion
-from lingctl.serving.smoke.remedies import remedy_for
 from lingctl.serving.smoke.streamed import Streamed, bare
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
@@ -28,22 +29,32 @@ _TOLD: dict[Fault, str] = {
     "engine": "the engine failed",
     "lost-node": "the primary says that it has lost a node",
     "abnormal": "the service calls itself unhealthy",
+    "key": "the service wants an API key, or does not take the one that was sent",
+    "redirect": "the service is elsewhere",
 }
+_OF_HEALTH = ("abnormal", "stopping", "lost-node", "engine", "busy", "tokenizers", "timeout", "service")
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What the first exchange with the service showed."""
+    """What the first exchange with the service showed.
 
-    address: Address  # where it went
-    # why there was no HTTP answer, or None if there was one of any status
+    Attributes:
+        address: where it went.
+        trouble: why there was no HTTP answer, or None if there was one of any status.
+        tunnelled: whether it went through SSH.
+        with_key: whether an API key is sent.
+        tls_there: whether a TLS handshake is answered where plain HTTP is not.
+    """
+
+    address: Address
     trouble: ExchangeTrouble | None = None
-    tunnelled: bool = False  # whether it went through SSH
-    with_key: bool = False  # whether an API key is sent
-    tls_there: bool = False  # whether a TLS handshake is answered where plain HTTP is not
+    tunnelled: bool = False
+    with_key: bool = False
+    tls_there: bool = False
 
 
-def port(contact: Contact) -> Finding:
+def port(contact: Contact, advice: Advice) -> Finding:
     """Whether something listens."""
     host, number = contact.address.place
     way = " (over SSH)" if contact.tunnelled else ""
@@ -53,14 +64,14 @@ def port(contact: Contact) -> Finding:
     if not trouble or not shut:
         return _passed("port", f"{host}:{number} is open{way}")
     missing = ExchangeTrouble("refused", "closed on the node") if contact.tunnelled else trouble
-    return _failed("port", f"{host}:{number} does not answer{way}", str(missing), remedy_for(missing))
+    return _failed("port", f"{host}:{number} does not answer{way}", str(missing), advice.remedy(missing))
 
 
-def tls(contact: Contact) -> Finding:
+def tls(contact: Contact, advice: Advice) -> Finding:
     """Whether the connection is of the kind asked for, and safe."""
     trouble, secure = contact.trouble, contact.address.scheme == "https"
     if trouble and trouble.kind == "tls":
-        return _failed("tls", "the TLS handshake fails", trouble.text, remedy_for(trouble))
+        return _failed("tls", "the TLS handshake fails", trouble.text, advice.remedy(trouble))
     if secure:
         return _passed("tls", "the certificate is good")
     if contact.tls_there:
@@ -72,91 +83,110 @@ def tls(contact: Contact) -> Finding:
     return _passed("tls", "plain HTTP, as configured")
 
 
-def health(answer: HttpResponse | ExchangeTrouble | None, *, own_listener: bool) -> Finding:
+def health(answer: HttpResponse | ExchangeTrouble | None, advice: Advice, *, own_listener: bool) -> Finding:
     """What the service says of its own health. In MindIE 3.0.0 it does not say that a node is lost (seen).
 
     Args:
         answer: of MindIE's management listener, or of ``/health`` elsewhere; None if it was not asked.
+        advice: for that sort of service.
         own_listener: whether it was MindIE's.
     """
-    of = Subject("health")
     if answer is None:
-        return of.note("no management address is known, so health was not asked")
+        return Finding("health", Verdict.NOTE, "no management address is known, so health was not asked")
     if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
-        return of.unknown("health could not be asked", evidence=str(answer), remedy=remedy)
-    if answer.status == 200:
+        return Finding(
+            "health", Verdict.UNKNOWN, "health could not be asked", evidence=str(answer), remedy=remedy
+        )
+    if answer.status in (200, 204):
         return _passed("health", "healthy")
-    if not own_listener and answer.status in (404, 405):
-        return of.note("this service offers no /health")
-    trouble = http_trouble(answer.status, answer.body)
+    if not own_listener and answer.status in (404, 405, 501):
+        return Finding("health", Verdict.NOTE, "this service offers no /health")
+    trouble = http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+    if not own_listener and fault_of(trouble) not in _OF_HEALTH:
+        # A refusal is no word about the service's health.
+        what = _why(trouble, "health cannot be asked there")
+        return Finding("health", Verdict.UNKNOWN, what, evidence=str(trouble), remedy=advice.remedy(trouble))
     if fault_of(trouble) == "busy":
-        remedy = remedy_for(trouble)
-        return of.warning(_TOLD["busy"], evidence=trouble.text, remedy=remedy)
+        remedy = advice.remedy(trouble)
+        return Finding("health", Verdict.WARNING, _TOLD["busy"], evidence=trouble.text, remedy=remedy)
     # Which node is lost stands beside the message.
     said = answer.body.decode("utf-8", "replace")[:_SHOWN]
     evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
-    return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, remedy_for(trouble))
+    return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, advice.remedy(trouble))
 
 
-def models(listed: ModelList | ExchangeTrouble, served_name: str) -> Finding:
+def models(listed: ModelList | ExchangeTrouble, served_name: str, advice: Advice) -> Finding:
     """Whether the model that will be asked for is listed."""
     if isinstance(listed, ExchangeTrouble):
         if listed.status in (404, 405):
             return Finding("models", Verdict.NOTE, "this service lists no models", evidence=str(listed))
-        return _failed("models", "the list of models cannot be read", str(listed), remedy_for(listed))
+        what = _why(listed, "the list of models cannot be read")
+        return _failed("models", what, str(listed), advice.remedy(listed))
     names = ", ".join(listed.names)
     if served_name and served_name not in listed.names:
-        remedy = f"set serving.served_name or --model to one of: {names}"
+        remedy = advice.name.format(names=names)
         return _failed("models", f"{served_name!r} is not listed", names, remedy)
     return _passed("models", f"{served_name or listed.names[0]!r} is listed")
 
 
-def generate(first: Generation | ExchangeTrouble) -> Finding:
+def generate(first: Generation | ExchangeTrouble, advice: Advice, notes: Sequence[str] = ()) -> Finding:
     """Whether a greedy request is answered."""
     if isinstance(first, ExchangeTrouble):
         what = _why(first, "the request was not answered")
-        return _failed("generate", what, str(first), remedy_for(first))
-    return _passed("generate", f"answered in {first.seconds:.1f} s")
+        return _failed("generate", what, str(first), advice.remedy(first))
+    if not notes:
+        return _passed("generate", f"answered in {first.seconds:.1f} s")
+    return Finding("generate", Verdict.NOTE, "; ".join([f"answered in {first.seconds:.1f} s", *notes]))
 
 
-def answer(asked: SmokeQuestion, text: str, flaws: list[Flaw]) -> Finding:
+def answer(asked: SmokeQuestion, told: Generation, flaws: list[Flaw], advice: Advice) -> Finding:
     """Whether the answer is one."""
+    text = told.text
+    if told.tool_call and not text.strip():
+        return Finding(
+            "answer", Verdict.WARNING, "it calls a function in place of an answer", told.tool_call[:_SHOWN]
+        )
+    if told.reasoning and not text.strip():
+        remedy = "ask something that needs less thought (--prompt), or switch its thinking off"
+        return Finding(
+            "answer",
+            Verdict.WARNING,
+            f"it still thought after {told.usage.completion if told.usage else asked.max_tokens} tokens: no "
+            "answer to judge",
+            evidence=told.reasoning[:_SHOWN],
+            remedy=remedy,
+        )
     if not flaws:
         return _passed("answer", f"reads as {'an answer' if asked.kind == 'chat' else 'a continuation'}")
-    remedy = (
-        "check the weights and how they were converted (lingctl verify-weights), then the overlay "
-        "(lingctl patch) and that every node runs the same release"
-    )
     verdict = max(flaw.verdict for flaw in flaws)
     message = "; ".join(flaw.text for flaw in flaws)
-    return Finding("answer", verdict, message, evidence=text[:_SHOWN], remedy=remedy)
+    return Finding("answer", verdict, message, evidence=text[:_SHOWN], remedy=advice.bad_answer)
 
 
-def finish(result: Generation | ExchangeTrouble, max_tokens: int) -> Finding:
+def finish(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
     """Whether generation ended for a documented reason."""
     if isinstance(result, ExchangeTrouble):
-        return _failed("finish", "the finish reason could not be asked", str(result), remedy_for(result))
+        return _failed("finish", "the finish reason could not be asked", str(result), advice.remedy(result))
     reason = result.finish_reason
     if reason not in _KNOWN_ENDS:
         said = repr(reason) if reason else "none"
-        return _failed("finish", "the finish reason is not a documented one", said, "read: lingctl logs")
+        return _failed("finish", "the finish reason is not a documented one", said, advice.odd_end)
     made = result.usage.completion if result.usage else None
     if reason == "length" and made is not None and made < max_tokens:
         message = f"it stopped for length after {made} of {max_tokens} tokens"
-        remedy = "raise serving.max_output_tokens or serving.max_seq_len"
-        return Finding("finish", Verdict.WARNING, message, evidence=reason, remedy=remedy)
+        return Finding("finish", Verdict.WARNING, message, evidence=reason, remedy=advice.cut_short)
     meaning = "the token limit" if reason == "length" else "the end token"
     return _passed("finish", f"stopped at {meaning} ({reason})")
 
 
-def tokens(result: Generation | ExchangeTrouble, max_tokens: int) -> Finding:
+def tokens(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
     """Whether the service counts its tokens, and rightly so."""
     if isinstance(result, ExchangeTrouble):
-        return _failed("tokens", "the counts could not be asked", str(result), remedy_for(result))
+        return _failed("tokens", "the counts could not be asked", str(result), advice.remedy(result))
     usage = result.usage
     if usage is None:
-        return _failed("tokens", "the answer counts no tokens", "no usage", "check the MindIE version")
+        return _failed("tokens", "the answer counts no tokens", "no usage", advice.usual)
     wrong = _miscount(usage, max_tokens)
     if wrong:
         return _failed("tokens", wrong, str(usage), "report it to the service's maker, with this answer")
@@ -164,40 +194,44 @@ def tokens(result: Generation | ExchangeTrouble, max_tokens: int) -> Finding:
     return _passed("tokens", f"{went_in}{usage.completion} out")
 
 
-def stream(streamed: Streamed, unstreamed: str, *, repeatable: bool) -> Finding:
+def stream(streamed: Streamed, unstreamed: Generation, advice: Advice, *, repeatable: bool) -> Finding:
     """Whether streaming is well-formed and says the same."""
     trouble = streamed.trouble
     if trouble:
         after = f"after {streamed.events} events: {trouble}"
-        return _failed("stream", _why(trouble, "the stream broke"), after, remedy_for(trouble))
-    if not streamed.text:
-        return _failed("stream", "the stream holds no text", f"{streamed.events} events", "lingctl logs")
-    if bare(streamed.text) == bare(unstreamed):
+        return _failed("stream", _why(trouble, "the stream broke"), after, advice.remedy(trouble))
+    if not (streamed.text or streamed.reasoning or streamed.tool_call):
+        return _failed("stream", "the stream holds no text", f"{streamed.events} events", advice.usual)
+    if bare(streamed.text) == bare(unstreamed.text):
         return _passed("stream", f"{streamed.events} well-formed events, same text as unstreamed")
     if not repeatable:
         return Finding("stream", Verdict.NOTE, "well-formed; not compared, as answers differ anyway")
     remedy = "report it to the service's maker, with both texts"
     return _failed(
-        "stream", "streamed and unstreamed text differ", difference(unstreamed, streamed.text), remedy
+        "stream", "streamed and unstreamed text differ", difference(unstreamed.text, streamed.text), remedy
     )
 
 
-def first_token(streamed: Streamed, limit: float) -> Finding:
+def first_token(streamed: Streamed, limit: float, advice: Advice) -> Finding:
     """Whether the first token came within ``limit`` seconds."""
     seconds = streamed.first_token_seconds
     if seconds is None:
         return not_reached("first-token", "stream")
     if seconds > limit:
-        remedy = "look for other load, swapped-out weights or a slow link: lingctl check-network"
-        return _failed("first-token", f"the first token took {seconds:.1f} s", f"limit: {limit:g} s", remedy)
-    return _passed("first-token", f"after {seconds:.2f} s")
+        late = f"the first token took {seconds:.1f} s"
+        return _failed("first-token", late, f"limit: {limit:g} s", advice.slow)
+    answered = streamed.answer_seconds
+    if not streamed.reasoning:
+        return _passed("first-token", f"after {seconds:.2f} s")
+    after = "it came to none" if answered is None else f"after {answered:.2f} s"
+    return _passed("first-token", f"after {seconds:.2f} s, a thought; the answer's first: {after}")
 
 
-def repeat(first: str, second: Generation | ExchangeTrouble) -> Finding:
+def repeat(first: str, second: Generation | ExchangeTrouble, advice: Advice) -> Finding:
     """Whether the same greedy request brings the same answer."""
     if isinstance(second, ExchangeTrouble):
         what = _why(second, "the second request was not answered")
-        return _failed("repeat", what, str(second), remedy_for(second))
+        return _failed("repeat", what, str(second), advice.remedy(second))
     if second.text == first:
         return _passed("repeat", "the same answer twice")
     return Finding(
@@ -205,23 +239,29 @@ def repeat(first: str, second: Generation | ExchangeTrouble) -> Finding:
         Verdict.WARNING,
         "the same greedy request was answered differently",
         evidence=difference(first, second.text),
-        remedy="reduction order may differ from run to run; set HCCL_DETERMINISTIC=true to make it the same",
+        remedy=advice.differs,
     )
 
 
-def bad_request(answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble) -> Finding:
-    """Whether a wrong request is refused politely, and the service lives on."""
+def bad_request(
+    answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble, advice: Advice
+) -> Finding:
+    """Whether a wrong request is refused politely, and the service lives on.
+
+    Args:
+        advice: for that sort of service.
+    """
     if isinstance(answer, ExchangeTrouble):
-        return _failed("bad-request", "a wrong request got no answer", str(answer), remedy_for(answer))
+        return _failed("bad-request", "a wrong request got no answer", str(answer), advice.remedy(answer))
     trouble = http_trouble(answer.status, answer.body)
     if fault_of(trouble) in _TOLD:
-        return _failed("bad-request", _TOLD[fault_of(trouble)], str(trouble), remedy_for(trouble))
+        return _failed("bad-request", _TOLD[fault_of(trouble)], str(trouble), advice.remedy(trouble))
     if answer.status < 400 or answer.status >= 500:
         remedy = "MindIE documents 422, OpenAI 400; report it to the service's maker"
         return _failed("bad-request", "a wrong request is not refused as documented", str(trouble), remedy)
     if isinstance(after, ExchangeTrouble):
         return _failed(
-            "bad-request", "the service is gone after a wrong request", str(after), remedy_for(after)
+            "bad-request", "the service is gone after a wrong request", str(after), advice.remedy(after)
         )
     return _passed("bad-request", f"refused with {answer.status}, and alive after it")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lingctl.serving.api import Usage
+from lingctl.serving.answers import Usage, joined
 from lingctl.serving.client import StreamEvent
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -15,24 +15,42 @@ _DROPPED = {code: None for code in (*range(0x20), 0x7F) if chr(code) not in "\t\
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What a stream brought."""
+    """What a stream brought.
 
-    text: str  # all pieces put together
-    finish_reason: str  # why it ended, empty if it did not say
-    usage: Usage | None  # token counts, where told
-    events: int  # number of events that held something
-    # from the request to the first event with text, that of the whole if no other came; None if none came
+    Attributes:
+        text: all pieces put together.
+        finish_reason: why it ended, empty if it did not say.
+        usage: token counts, where told.
+        events: number of events that held something.
+        first_token_seconds: from the request to the first event with tokens of any kind, that of the whole if
+            no other came; None if none came.
+        trouble: what broke it, or None.
+        reasoning: what the model thought, put together.
+        tool_call: the functions that it calls.
+        answer_seconds: from the request to the first event with text of the answer or a call; None if none.
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+    events: int
     first_token_seconds: float | None
-    trouble: ExchangeTrouble | None  # what broke it, or None
+    trouble: ExchangeTrouble | None
+    reasoning: str = ""
+    tool_call: str = ""
+    answer_seconds: float | None = None
 
 
 def gather(events: Iterable[StreamEvent]) -> Streamed:
     """Run a stream to its end. Call it right where the request is sent: its clock starts here."""
     started = time.perf_counter()
     texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[str] = []
     finish, whole, count = "", None, 0
     usage: Usage | None = None
     first: float | None = None
+    answered: float | None = None
     trouble: ExchangeTrouble | None = None
     for event in events:
         if isinstance(event.piece, ExchangeTrouble):
@@ -42,18 +60,32 @@ def gather(events: Iterable[StreamEvent]) -> Streamed:
             break
         count += 1
         piece = event.piece
-        if (piece.text or piece.whole) and first is None:
+        if (piece.has_tokens or piece.whole) and first is None:
             first = event.at - started
+        if (piece.text or piece.tool_call or piece.whole) and answered is None:
+            answered = event.at - started
         texts.append(piece.text)
+        thoughts.append(piece.reasoning)
+        calls.append(piece.tool_call)
         finish = piece.finish_reason or finish
         usage = piece.usage or usage
         whole = piece.whole if piece.whole is not None else whole
-    text = "".join(texts)
+    text = joined(texts)
     if trouble is None and whole is not None and not begins_alike(whole, text):
         trouble = ExchangeTrouble(
             "malformed", "the full text in the last event does not begin with the pieces"
         )
-    return Streamed(text if whole is None else whole, finish, usage, count, first, trouble)
+    return Streamed(
+        text if whole is None else whole,
+        finish,
+        usage,
+        count,
+        first,
+        trouble,
+        joined(thoughts),
+        joined(calls),
+        answered,
+    )
 
 
 def begins_alike(whole: str, pieces: str) -> bool:

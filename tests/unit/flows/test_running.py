@@ -20,7 +20,7 @@ from lingctl.remote.command import Command
 from lingctl.remote.group import Group
 from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint
-from lingctl.serving.smoke.ladder import RUNGS, SmokeOptions
+from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.serving_server import Serving, serve
 from tests.unit.release.conftest import cluster_of
 

@@ -57,7 +57,7 @@ BREAKS = {
         _devices_with("x", []),
         lambda table: table.update(server_list=[None, None]),
     ],
-    "ranktable-version": [lambda t: t.update(version="1.2")],
+    "ranktable-version": [lambda t: t.update(version="1.1"), lambda t: t.pop("version")],
     "ranktable-status": [lambda t: t.pop("status")],
     "ranktable-strings": [
         lambda t: t.update(server_count=2),
@@ -85,9 +85,9 @@ BREAKS = {
     ],
     "ranktable-device-ip": [
         _device(0, device_ip="0.0.0.0"),
-        _device(0, device_ip="192.168.10.100"),
         _device(0, device_ip="192.168.1"),
     ],
+    "ranktable-device-ip-once": [_device(0, device_ip="192.168.10.100")],
     "ranktable-rank": [_device(0, rank_id="9"), _device(0, rank_id="512"), _device(0, rank_id="08")],
     "ranktable-master": [_swap_servers],
 }
@@ -104,7 +104,42 @@ def test_every_broken_rule_is_caught_by_name(check, index):
     BREAKS[check][index](table)
     found = check_rank_table(table, V3)
     assert check in {f.check for f in found}
-    assert all(f.verdict is Verdict.FAILURE and f.evidence and f.remedy for f in found)
+    assert all(f.evidence and f.remedy for f in found)
+    wanted = {rule.check: rule.verdict for rule in TABLE_RULES}
+    assert all(f.verdict is wanted[f.check] for f in found)
+
+
+def test_a_version_that_mindie_does_not_look_at_is_a_note():
+    table = {**copy.deepcopy(table_of(TWO)), "version": "1.2"}
+    assert [f.verdict for f in check_rank_table(table, V3)] == [Verdict.PASS, Verdict.NOTE]
+
+
+def _of_one_machine(**changes):
+    table = copy.deepcopy(table_of(TWO))
+    del table["server_list"][1]
+    table["server_count"] = "1"
+    for device in table["server_list"][0]["device"]:
+        device.update(changes)
+    return table
+
+
+def test_a_table_of_one_machine_is_not_refused_but_needless():
+    table = _of_one_machine()
+    del table["server_list"][0]["container_ip"]
+    for device in table["server_list"][0]["device"]:
+        del device["device_ip"]
+    found = check_rank_table(table, V3)
+    assert [f.verdict for f in found] == [Verdict.PASS, Verdict.NOTE]
+    assert "needs no rank table" in found[1].message
+
+
+def test_what_is_wrong_in_a_table_of_one_machine_is_still_told():
+    checks = {f.check for f in check_rank_table(_of_one_machine(rank_id="3"), V3)}
+    assert {"ranktable-rank", "ranktable-master"} <= checks
+    count = {**_of_one_machine(), "server_count": 1}
+    assert "ranktable-strings" in {f.check for f in check_rank_table(count, V3)}
+    empty = {**_of_one_machine(), "server_list": []}
+    assert any(f.verdict is Verdict.FAILURE for f in check_rank_table(empty, V3))
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 4, 60])

@@ -55,3 +55,19 @@ def test_a_line_that_was_cut_short_is_passed_over():
     cut = step_line(RUN, NOW, "write config.json", "done")[:30]
     found = read("not json", "[1]", BEGIN, cut)
     assert found is not None and found.done == ()
+
+
+def test_lines_that_are_no_entries_are_named_and_change_nothing() -> None:
+    begin = begin_line(RUN, "t1", ["a"])
+    bad = ["[" * 100_000, "[1]", "null", '{"event": ["begin"], "run": "x"}', '{"event": "step", "run": "x"}']
+    bad += [
+        '{"event": "begin", "run": "x", "steps": 5}',
+        '{"event": "end", "run": "x", "result": {}}',
+        begin[:-9],
+    ]
+    entries = read_journal("\n".join([begin, *bad]))
+    assert [entry["event"] for entry in entries] == ["begin", *["unreadable"] * len(bad)]
+    assert all(len(str(entry)) < 300 for entry in entries)
+    left = unfinished(entries)
+    assert left is not None
+    assert left.left == ("a",)

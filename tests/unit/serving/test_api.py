@@ -3,11 +3,12 @@ import json
 import pytest
 
 from lingctl.errors import UsageError
-from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Piece, Usage, parse_event, parse_object
+from lingctl.serving.answers import Piece, Usage, parse_object
+from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, parse_event
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
+from lingctl.serving.remedies import CLUSTER
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
-from lingctl.serving.smoke.remedies import remedy_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 
@@ -21,7 +22,8 @@ def test_vllm_last_chunk_holds_only_usage():
 
 
 def test_reasoning_chunks_have_no_content():
-    assert event(CHAT, {"choices": [{"delta": {"reasoning_content": "hm", "content": None}}]}) == Piece()
+    found = event(CHAT, {"choices": [{"delta": {"reasoning_content": "hm", "content": None}}]})
+    assert found == Piece(reasoning="hm")
 
 
 def test_infer_last_event():
@@ -43,7 +45,7 @@ def test_other_shapes_are_malformed(data):
 def test_an_error_inside_a_stream_is_told():
     found = event(COMPLETIONS, {"error": "Engine callback timeout", "error_type": "Incomplete Generation"})
     assert found == ExchangeTrouble("http", "Engine callback timeout", 0, "Incomplete Generation")
-    assert "gave up" in remedy_for(found)
+    assert "gave up" in CLUSTER.remedy(found)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_words_in_the_place_of_an_event(words, kind, text):
 def test_an_error_is_judged_by_its_words_before_its_status(status, text, fault, own):
     trouble = http_trouble(status, json.dumps({"error": text}).encode() if text else b"")
     assert (fault_of(trouble), of_the_request(trouble)) == (fault, own)
-    assert remedy_for(trouble)
+    assert CLUSTER.remedy(trouble)
 
 
 def test_not_json_is_told():

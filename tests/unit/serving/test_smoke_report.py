@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lingctl.findings import Finding, Verdict
-from lingctl.serving.smoke.ladder import SmokeReport
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.report import SmokeReport
 
 CAUSE = "the daemon ended (exit status 134): a worker process was killed by signal 9"
 PORT = Finding("port", Verdict.FAILURE, "nothing listens", remedy="lingctl status")

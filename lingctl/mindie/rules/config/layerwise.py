@@ -51,7 +51,7 @@ def _rank_table(parts: Parts) -> Iterator[str]:
     "config-layerwise-types",
     "inside layerwiseDisaggregated switches are true or false, the control port 1024 to 65535",
     source=f"{CODE}backend_config.cpp, schedule_config.cpp",
-    remedy="remove layerwiseDisaggregated: Ling is not served that way",
+    remedy="remove layerwiseDisaggregated, unless you mean to serve over edge and cloud",
     generations=(3,),
 )
 def _switches(parts: Parts) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _switches(parts: Parts) -> Iterator[str]:
     "config-layerwise-lists",
     "with layerwiseDisaggregated its addresses are texts and its ports whole numbers",
     source=f"{CODE}server_config.cpp",
-    remedy="set layerwiseDisaggregated to false: Ling is not served that way",
+    remedy="set layerwiseDisaggregated to false, unless you mean to serve over edge and cloud",
     generations=(3,),
 )
 def _lists(parts: Parts) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _excluded(parts: Parts) -> Iterator[str]:
     "config-layerwise-role",
     "layerwiseDisaggregatedRoleType is master or slave where layerwiseDisaggregated is on",
     source=f"{CODE}server_config.cpp",
-    remedy="set layerwiseDisaggregated to false: Ling is not served that way",
+    remedy="set layerwiseDisaggregated to false, unless you mean to serve over edge and cloud",
     verdict=Verdict.WARNING,
     generations=(3,),
 )

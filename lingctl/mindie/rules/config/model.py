@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lingctl.mindie.rules.rule import CODE, Parts, models, rule
+from lingctl.mindie.rules.rule import CODE, Breach, Parts, models, rule
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?")
 _BACKEND_NAME = re.compile(r"[a-z]+(_[a-z]+)*")
@@ -40,13 +40,22 @@ def _backend_name(parts: Parts) -> Iterator[str]:
     "config-model-name",
     "modelName has 1 to 256 of A-Z a-z 0-9 _ . - and begins and ends with a letter or digit",
     source=f"{CODE}model_deploy_config.cpp",
-    remedy="use bailing_moe",
+    remedy="use a name of these characters",
 )
-def _model_name(parts: Parts) -> Iterator[str]:
+def _model_name(parts: Parts) -> Iterator[Breach]:
     for where, model in models(parts):
         value = model.get("modelName")
         if isinstance(value, str) and not is_name(value):
-            yield f"{where}modelName is {value!r}"
+            near = _near_name(value) or _near_name(str(model.get("modelWeightPath")))
+            remedy = f"use {near}" if near else "use a name of these characters, without / or blanks"
+            yield Breach(f"{where}modelName is {value!r}", remedy)
+
+
+def _near_name(text: str) -> str:
+    """The last part of a name or path, with what a model's name may have; empty where nothing is left."""
+    last = text.rstrip("/ ").rpartition("/")[2]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", last)[:256].strip("_.-")
+    return name if is_name(name) else ""
 
 
 @rule(

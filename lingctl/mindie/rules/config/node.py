@@ -7,7 +7,7 @@ from typing import Any
 
 from lingctl.findings import Verdict
 from lingctl.mindie.rules.address import address_of
-from lingctl.mindie.rules.rule import CODE, Parts, rule, several
+from lingctl.mindie.rules.rule import CODE, Breach, Parts, rule, several
 
 _DEFAULT_INTER_NODE_PORT = 1120
 
@@ -61,12 +61,16 @@ def _ports(parts: Parts) -> Iterator[str]:
     "config-device-lists",
     "npuDeviceIds is a list of lists of card numbers",
     source=f"{CODE}param_checker.cpp",
-    remedy="write it as [[0, 1, 2, 3]]",
+    remedy="write a list of cards in a list, such as [[0, 1]]",
 )
-def _id_shape(parts: Parts) -> Iterator[str]:
+def _id_shape(parts: Parts) -> Iterator[str | Breach]:
     value = parts["BackendConfig"].get("npuDeviceIds")
-    for subset in value if isinstance(value, list) else []:
-        if not isinstance(subset, list) or any(type(one) is not int or one < 0 for one in subset):
+    listed = value if isinstance(value, list) else []
+    flat = bool(listed) and all(type(one) is int and one >= 0 for one in listed)
+    for subset in listed:
+        if flat:
+            yield Breach(f"npuDeviceIds holds {subset!r}", f"write it as [{value!r}]")
+        elif not isinstance(subset, list) or any(type(one) is not int or one < 0 for one in subset):
             yield f"npuDeviceIds holds {subset!r}"
 
 

@@ -112,7 +112,7 @@ def _lora(parts: Parts) -> Iterator[str]:
     "config-parallel-size",
     "dp, sp and cp are at least 1",
     source=f"{CODE}model_deploy_config.cpp",
-    remedy="leave them out: the overlay serves tensor parallelism only",
+    remedy="leave them out, or use 1",
     generations=(3,),
 )
 def _sizes(parts: Parts) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _sizes(parts: Parts) -> Iterator[str]:
     "config-plugin-params",
     "in plugin_params plugin_type is a text, and num_speculative_tokens of mtp a number",
     source=f"{CODE}model_deploy_config.cpp",
-    remedy="leave plugin_params out: Ling is served without plug-ins",
+    remedy="leave plugin_params out, or correct it",
     generations=(3,),
 )
 def _plugin_params(parts: Parts) -> Iterator[str]:

@@ -15,6 +15,7 @@ from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 _CLIENTS = {
@@ -235,8 +236,8 @@ def _event(line: bytes) -> Optional[Dict[str, object]]:
     if not line.startswith(b'{"event"'):
         return None
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        event = foreign_json(line)
+    except ValueError:
         return None
     return event if isinstance(event, dict) else None
 

@@ -13,6 +13,7 @@ import ssl
 import struct
 from typing import Dict, Optional
 
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 BLOCK = 1 << 20
@@ -86,7 +87,7 @@ class Channel:
                 return None
             line += byte
         try:
-            content = json.loads(line)
+            content = foreign_json(line)
         except ValueError:
             raise ConnectionError("a request is not JSON") from None
         if not isinstance(content, dict):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from lingctl.errors import LingctlError
-from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.fetched import ListeningPort
 from lingctl.flows.weights.node_fetch import NodeFetch
+from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.serve import Giver
 from lingctl.node.fetch.peers.source import CONNECTIONS
