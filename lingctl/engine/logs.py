@@ -143,7 +143,6 @@ class LogReader(Protocol):
         Args:
             logs: the text of every node's console and error logs, by node, the primary first; a form feed at
                 the beginning of a line begins another log.
-            ended: nodes whose daemon is gone.
             statuses: how these ended, by node, as far as it is known.
             clocks: seconds by which the clock that stamps a node's lines is ahead of the first one's, as far
                 as it is known; a node that is not named is judged by the offsets that its lines tell.

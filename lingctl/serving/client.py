@@ -223,8 +223,6 @@ def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator
     Most have ``[DONE]`` behind the event that ends generation; some services leave it out.
 
     Args:
-        dialect: how it was asked.
-        parser: which has read all of it.
         finished: whether an event said that generation ended.
     """
     if parser.words():

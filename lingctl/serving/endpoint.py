@@ -63,11 +63,7 @@ class TlsFiles:
     key: Path | None = None
 
     def check(self) -> None:
-        """See that the files are there.
-
-        Raises:
-            UsageError: one is not, or a key has no certificate.
-        """
+        """See that the files are there. Raises UsageError: one is not, or a key has no certificate."""
         for option, path in (("--ca", self.ca), ("--cert", self.certificate), ("--key", self.key)):
             if path is not None and not path.is_file():
                 raise UsageError(f"no such file: {path}", where=option, code="tls-file-missing")

@@ -70,7 +70,7 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
 
 
 def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
-    """The state of every node. Raises LingctlError: a node could not be asked."""
+    """The state of every node."""
     return group.all(lambda connection: node_state(connection, look, programs[connection.node]))
 
 

@@ -40,7 +40,6 @@ def need_container_nowhere_else(group: Group, site: Site) -> None:
 
     Raises:
         NodeError: it does on some node, or may.
-        LingctlError: a node cannot be asked.
     """
     name, ours = site.container, site.runtime.program
 

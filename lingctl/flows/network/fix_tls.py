@@ -37,7 +37,6 @@ def fix_tls(
         With what was found of every card at the end.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be asked, or a switch cannot be set.
     """
 

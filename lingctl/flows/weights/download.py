@@ -50,7 +50,6 @@ def download_everywhere(
     """``download_on_nodes`` as a change of its own: under the cluster's lock, and written down.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node could not be reached, lacks space, or did not get what it should.
     """
     title = f"download {options.model.name} into {options.folder}"
@@ -61,12 +60,7 @@ def download_everywhere(
 def stop_downloads(
     cluster: Cluster, folder: str, person: Person, *, lock_wait: float = 0.0
 ) -> dict[str, bool]:
-    """``stop_on_nodes`` as a change of its own: nobody ends what another's deploy waits for.
-
-    Raises:
-        LockedError: somebody else is changing this cluster.
-        LingctlError: a node could not be reached.
-    """
+    """``stop_on_nodes`` as a change of its own: nobody ends what another's deploy waits for."""
     title = f"end the download into {folder}"
     with _noted(cluster, person, "lingctl download --stop", title, lock_wait) as (group, _):
         return stop_on_nodes(group, cluster, folder)

@@ -36,39 +36,24 @@ _OWN_GROUPS = "ABCDFGRSW"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A known failure.
+    """A known failure."""
 
-    Attributes:
-        id: stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices,
-            G the node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a
-            vendor's code.
-        signature: texts of which one appears in the line.
-        pattern: a regular expression beside those, or None.
-        codes: codes beside those.
-        kind: how much the line says about the true cause, as ``failures.toml`` explains.
-        cause: what is wrong.
-        remedy: what to do.
-        confidence: how sure a line that shows it makes the cause.
-        until: a later line with one of these texts says that the waiting is over.
-        also_waiting: whether the daemon does not end of it, and waits for ever.
-        ends: whether it may end a daemon; what it survives is never the cause of its end.
-        seen: how far the statement was checked.
-        source: where it stands.
-    """
-
+    # stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices, G the
+    # node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a vendor's
+    # code
     id: str
-    signature: tuple[str, ...]
-    pattern: re.Pattern[str] | None
-    codes: tuple[str, ...]
-    kind: FailureKind
-    cause: str
-    remedy: str
-    confidence: Confidence = "certain"
-    until: tuple[str, ...] = ()
-    also_waiting: bool = False
-    ends: bool = True
-    seen: Seen = "documents"
-    source: str = ""
+    signature: tuple[str, ...]  # texts of which one appears in the line
+    pattern: re.Pattern[str] | None  # a regular expression beside those, or None
+    codes: tuple[str, ...]  # codes beside those
+    kind: FailureKind  # how much the line says about the true cause, as ``failures.toml`` explains
+    cause: str  # what is wrong
+    remedy: str  # what to do
+    confidence: Confidence = "certain"  # how sure a line that shows it makes the cause
+    until: tuple[str, ...] = ()  # a later line with one of these texts says that the waiting is over
+    also_waiting: bool = False  # whether the daemon does not end of it, and waits for ever
+    ends: bool = True  # whether it may end a daemon; what it survives is never the cause of its end
+    seen: Seen = "documents"  # how far the statement was checked
+    source: str = ""  # where it stands
 
     @property
     def inferred(self) -> bool:

@@ -29,23 +29,14 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 
 
 class Member(NamedTuple):
-    """One member of the archive.
+    """One member of the archive."""
 
-    Attributes:
-        name: as in the directory.
-        method: 0 stored, 8 deflated.
-        crc: CRC-32 of the uncompressed bytes.
-        packed: bytes in the file.
-        size: bytes uncompressed.
-        header: offset of the local header.
-    """
-
-    name: str
-    method: int
-    crc: int
-    packed: int
-    size: int
-    header: int
+    name: str  # as in the directory
+    method: int  # 0 stored, 8 deflated
+    crc: int  # CRC-32 of the uncompressed bytes
+    packed: int  # bytes in the file
+    size: int  # bytes uncompressed
+    header: int  # offset of the local header
 
 
 class Directory(NamedTuple):

@@ -249,8 +249,6 @@ def bad_request(
     """Whether a wrong request is refused politely, and the service lives on.
 
     Args:
-        answer: to a request without its compulsory fields.
-        after: a good request's answer, asked for afterwards.
         advice: for that sort of service.
     """
     if isinstance(answer, ExchangeTrouble):

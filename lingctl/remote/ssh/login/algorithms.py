@@ -64,21 +64,13 @@ SIGNATURES_ON_REQUEST = ("ssh-rsa",)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names in the order of preference.
+    """Names in the order of preference."""
 
-    Attributes:
-        kex: key exchanges.
-        ciphers: for both directions.
-        macs: likewise.
-        host_keys: how the server may prove who it is.
-        login_keys: how we may.
-    """
-
-    kex: tuple[str, ...]
-    ciphers: tuple[str, ...]
-    macs: tuple[str, ...]
-    host_keys: tuple[str, ...]
-    login_keys: tuple[str, ...]
+    kex: tuple[str, ...]  # key exchanges
+    ciphers: tuple[str, ...]  # for both directions
+    macs: tuple[str, ...]  # likewise
+    host_keys: tuple[str, ...]  # how the server may prove who it is
+    login_keys: tuple[str, ...]  # how we may
 
 
 def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:

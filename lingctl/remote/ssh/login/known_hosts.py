@@ -77,11 +77,7 @@ class KnownHosts:
 
 
 def read_known_hosts(files: Iterable[str]) -> KnownHosts:
-    """Read files; those that do not exist are empty.
-
-    Raises:
-        ConnectError: one cannot be read.
-    """
+    """Read files; those that do not exist are empty. Raises ConnectError: one cannot be read."""
     lines: list[KnownKey] = []
     for file in files:
         path = Path(file).expanduser()
