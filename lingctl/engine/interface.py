@@ -145,6 +145,10 @@ class Engine(Protocol):
     def encryption(self, cluster: Cluster) -> Encryption:
         """What is encrypted, and the certificates that takes."""
 
+    def remarks(self, cluster: Cluster) -> tuple[str, ...]:
+        """What to know of the version: rules taken over from another, an image that says another."""
+        ...
+
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
         """Every value that a release rests on, in the order of hosts.yaml.
 

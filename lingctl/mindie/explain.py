@@ -34,6 +34,8 @@ def _cluster_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, 
     version = f"MindIE {profile.version}"
     yield Shown("", "model", cluster.model, "hosts.yaml")
     yield Shown("", "mindie", profile.version, given(cluster, "mindie", "mindie"))
+    if profile.taken_from:
+        yield Shown("", "rules of", profile.taken_from, "nearest earlier version of its line")
     yield Shown("", "checked against", profile.checked_against, version)
     image = given(cluster.container, "image", "container.image") if cluster.container.image else version
     yield Shown("", "container.image", cluster.container.image or profile.image, image)

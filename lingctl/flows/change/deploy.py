@@ -109,7 +109,7 @@ def deploy(
             unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
-            remarks=(UNSEEN,) if deployment.glanced else (),
+            remarks=(*engine_of(cluster).remarks(cluster), *((UNSEEN,) if deployment.glanced else ())),
         )
 
     return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)
