@@ -30,6 +30,7 @@ class Scope:
     ports: Mapping[str, int] = field(default_factory=dict)
     shared_ports: Mapping[str, int] = field(default_factory=dict)  # ports that it needs on every node
     disks: tuple[str, ...] = ()  # paths that need free space
+    writes: tuple[str, ...] = ()  # paths that deploy writes
     # what must be the same on all nodes, as {path: what it is}
     digests: Mapping[str, str] = field(default_factory=dict)
     image: str = ""  # the container image

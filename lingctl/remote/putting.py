@@ -20,6 +20,7 @@ from lingctl.remote.upload import WriteFile
 
 _IN_PLACE = "in place"
 _PUT = shell("change/put")
+_FORBIDDEN = re.compile("Permission denied|Operation not permitted")
 _FULL = re.compile("No space left on device|quota exceeded", re.IGNORECASE)
 
 
@@ -85,6 +86,8 @@ def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> Node
         remedy = f"make room there ({look} {disk.mount if disk else folder}), then run the same command again"
     else:
         remedy = f"look at free space and permissions: df -h {folder}; ls -ld {folder}"
+        if _FORBIDDEN.search(why):
+            remedy += "; where the login name is not root: sudo: true under ssh in hosts.yaml"
     return NodeError(
         f"cannot write {path}: {short}",
         where=node,

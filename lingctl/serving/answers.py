@@ -22,6 +22,8 @@ from lingctl.serving.trouble import ExchangeTrouble
 Data = Mapping[str, object]
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_HALVES = "".join(map(chr, range(0xD800, 0xE000)))
+_LONGEST_CHARACTER = 8
 _MOST_TOKENS = 1 << 40
 
 
@@ -86,6 +88,33 @@ def joined(pieces: Iterable[str]) -> str:
         "\ufffd" if "\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" else c for c in text
     )
     return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+class Joiner:
+    """Joins pieces as they come: half a character at the end is held back until its other half is there."""
+
+    def __init__(self) -> None:
+        self.told = ""
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown now."""
+        text = self._held + piece
+        whole = len(text.rstrip(_HALVES))
+        self._held = text[whole:]
+        if len(self._held) > _LONGEST_CHARACTER:
+            whole, self._held = len(text), ""
+        return self._tell(text[:whole])
+
+    def end(self) -> str:
+        """What is left."""
+        left, self._held = self._held, ""
+        return self._tell(left)
+
+    def _tell(self, pieces: str) -> str:
+        text = joined([pieces])
+        self.told += text
+        return text
 
 
 def read_chat(data: Data) -> Piece | ExchangeTrouble:

@@ -57,6 +57,7 @@ def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
         cards=node.cards,
         disks=scope.disks,
         paths=node.paths,
+        writes=scope.writes,
         digests=tuple(scope.digests),
         image=scope.image,
         runtime=scope.runtime,

@@ -51,6 +51,7 @@ class SshTarget:
         algorithms: what is offered.
         jump: the server through which it is reached, or none.
         proxy_command: shell text of a program through which it is reached, or nothing.
+        sudo: whether commands run by ``sudo -n``.
         typed: the login as one would type it, where that is more than user, port and host.
         taken: keyword, value and place of each line of ssh's configuration that counts here.
         notes: what is said there and not followed.
@@ -74,6 +75,7 @@ class SshTarget:
     algorithms: Algorithms = Algorithms()
     jump: SshTarget | None = None
     proxy_command: str = ""
+    sudo: bool = False
     typed: str = ""
     taken: tuple[tuple[str, str, str], ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)

@@ -6,6 +6,7 @@ import os
 import re
 from typing import Dict, NamedTuple, Optional
 
+from lingctl.node.checkpoint.identify import HEAD, other_than_text
 from lingctl.node.checkpoint.json_text import JsonText
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, shown
@@ -39,6 +40,12 @@ def read_index(path: str) -> IndexFile:
     """
     where = os.path.basename(path)
     with opened(path) as descriptor:
+        head = os.pread(descriptor, HEAD, 0)
+        other = other_than_text(head, os.fstat(descriptor).st_size)
+        if other:
+            raise Trouble(
+                other.what, where=where, evidence=other.evidence, remedy=other.remedy, code=other.code
+            )
         if os.fstat(descriptor).st_size > _LARGEST:
             raise _malformed(where, f"more than {_LARGEST} bytes")
         try:

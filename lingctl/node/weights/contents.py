@@ -15,6 +15,7 @@ from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble, shown
 from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held
 from lingctl.node.weights.judgement import (
+    NO_FILE,
     Aside,
     FolderEvidence,
     WeightSet,
@@ -182,6 +183,8 @@ def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> List[T
             continue
         what, line = "", ""
         try:
+            if one.kind != "file":
+                raise Trouble(NO_FILE[one.kind], where=name)
             twice = [tensor for tensor in _names_of(folder, name) if tensor in taken.tensors]
         except Trouble as trouble:
             what, line, twice = "is none of these weights and cannot be read", str(trouble), []

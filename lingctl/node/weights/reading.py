@@ -162,10 +162,9 @@ class _Safetensors:
         for name in self._unlisted:
             del self._tensors[name]
         if self._unlisted:
-            names = some(list(self._unlisted))
-            self._notes.append(f"{len(self._unlisted)} tensors that {INDEX} does not list: {names}")
+            self._notes.append(_unlisted_note(INDEX, self._unlisted))
         said = self._chosen.total_size
-        if said is not None and said != self._size and not self._problems:
+        if said is not None and said != self._size and not self._problems and not self._unlisted:
             # Loaders ignore it, and published files have it wrong at times.
             self._notes.append(f"{INDEX} gives a total_size of {said}, the tensors have {self._size} bytes")
 
@@ -174,6 +173,11 @@ class _Safetensors:
         self._problems.append(
             Trouble(what, where=INDEX, evidence=evidence, remedy=remedy, code="index-differs")
         )
+
+
+def _unlisted_note(index: str, unlisted: Mapping[str, Held]) -> str:
+    names = some([f"{name} ({held.file})" for name, held in unlisted.items()])
+    return f"left out: {len(unlisted)} tensors that {index} does not list for their file: {names}"
 
 
 def _torch(folder: str, chosen: WeightSet) -> Reading:
@@ -196,11 +200,7 @@ def _torch(folder: str, chosen: WeightSet) -> Reading:
             held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
             tensors[name] = held
     unlisted = {one.name: Held(one.file, one.dtype, one.shape) for one in checkpoint.unlisted}
-    notes = (
-        [f"{len(unlisted)} tensors that {TORCH_INDEX} does not list: {some(list(unlisted))}"]
-        if unlisted
-        else []
-    )
+    notes = [_unlisted_note(TORCH_INDEX, unlisted)] if unlisted else []
     size = _bytes(folder, chosen.files)
     return Reading(chosen, tensors, size, (), (), unlisted, tuple(notes), checkpoint)
 

@@ -124,7 +124,8 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
             remedy="download it again",
             code="model-config-missing",
         )
-        return _Found((missing, *contents.companions))
+        named = any(trouble.where == "config.json" for trouble in contents.companions)
+        return _Found(contents.companions if named else (missing, *contents.companions))
     return _Found((*contents.companions, *misfits(folder, contents)), contents.fit.notes)
 
 
