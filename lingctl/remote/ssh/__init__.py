@@ -1,7 +1,7 @@
 """Nodes over SSH, by paramiko.
 
-Paramiko imports ``invoke`` where it finds it, for ``Match exec`` of an ssh_config, which nothing here reads. It
-takes half of the time of the whole import: a YAML reader, asyncio, unittest. So it does not find it.
+Paramiko imports ``invoke`` where it finds it, for ``Match exec`` of an ssh_config, which it reads for nobody
+here. That takes half of the time of the whole import: a YAML reader, asyncio, unittest. So it is not found.
 """
 
 from __future__ import annotations
