@@ -74,6 +74,7 @@ def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
             if node.name in seen.reached:
                 findings += reach_findings(scope, node.name, seen.reached[node.name])
     findings += cluster_findings(seen.facts, scope)
+    findings += [Finding("engine-version", Verdict.NOTE, remark) for remark in scope.remarks]
     if seen.hits is not None and scope.multi_node:
         findings += mesh_findings(scope, seen.facts, seen.hits, seen.left_out)
     if not scope.multi_node:

@@ -40,11 +40,7 @@ _INSIDE = shell("collect/inside")
 
 
 def gather_command(site: Site, node: str, places: Iterable[str]) -> Command:
-    """Write a gzipped tar of everything that may explain a failure to standard output; changes nothing.
-
-    Args:
-        places: of the engine's own logs, in the container.
-    """
+    """Write a tar of all that may explain a failure to standard output; ``places``: the engine's logs."""
     return runtime_script(
         site.runtime,
         _GATHER,

@@ -6,6 +6,7 @@ import os
 import re
 from typing import Dict, NamedTuple, Optional
 
+from lingctl.node.checkpoint.identify import HEAD, other_than_text
 from lingctl.node.checkpoint.json_text import JsonText
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, shown
@@ -19,15 +20,10 @@ _USUAL = re.compile(r'"([^"\\\x00-\x1f]{1,1000})"[ \t\n\r]*:[ \t\n\r]*"([^"\\\x0
 
 
 class IndexFile(NamedTuple):
-    """What an index says.
+    """What an index says."""
 
-    Attributes:
-        weight_map: tensor name to file name.
-        total_size: bytes of all tensors; None where it does not say. Loaders ignore it.
-    """
-
-    weight_map: Dict[str, str]
-    total_size: Optional[int]
+    weight_map: Dict[str, str]  # tensor name to file name
+    total_size: Optional[int]  # bytes of all tensors; None where it does not say. Loaders ignore it.
 
 
 def read_index(path: str) -> IndexFile:
@@ -39,6 +35,12 @@ def read_index(path: str) -> IndexFile:
     """
     where = os.path.basename(path)
     with opened(path) as descriptor:
+        head = os.pread(descriptor, HEAD, 0)
+        other = other_than_text(head, os.fstat(descriptor).st_size)
+        if other:
+            raise Trouble(
+                other.what, where=where, evidence=other.evidence, remedy=other.remedy, code=other.code
+            )
         if os.fstat(descriptor).st_size > _LARGEST:
             raise _malformed(where, f"more than {_LARGEST} bytes")
         try:

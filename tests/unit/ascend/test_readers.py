@@ -48,6 +48,7 @@ READERS = [
     host.read_image,
     host.read_service,
     host.read_firewall,
+    host.read_rights,
     reach.read_reach,
 ]
 HEALTHY = [answer.stdout for answer in (*healthy_card(1, 0).values(), *healthy_node(1).values())]
