@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix lint check-types system-packages reference clean
-.PHONY: bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
+.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -61,6 +61,10 @@ $(VENV)/test.stamp: pyproject.toml requirements-test.txt requirements-unit.txt |
 
 clean:
 	rm -rf $(VENV) .venv-matrix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Our reader of safetensors headers beside the library's own, over many generated headers; make test tries 4,000.
+headers: $(VENV)/test.stamp
+	LINGCTL_HEADERS=60000 LINGCTL_HEADERS_SEED=$$$$ $(BIN)/python -m pytest -s tests/node/test_headers.py -k generated
 
 # Longer runs; their figures go into docs/performance.md.
 bench-convert: $(VENV)/test.stamp

@@ -1,4 +1,4 @@
-"""Writes what the code itself can tell: hosts.schema.json, commands.md and mindie-rules.md of docs/reference.
+"""Writes what the code can tell into docs/reference: a schema, and the pages of commands, rules and failures.
 
 ``make reference`` runs it; a test compares its output with the files, so that they cannot grow old.
 """
@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from lingctl.cli.app import EPILOG, app, register_verbs
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.logs.catalogue_page import catalogue_page
 from lingctl.mindie.rules.reference import rule_reference
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -22,7 +23,12 @@ REFERENCE = Path(__file__).parent / "reference"
 
 def documents() -> Mapping[str, str]:
     """Text of every generated file, by name."""
-    return {"hosts.schema.json": _schema(), "commands.md": _commands(), "mindie-rules.md": rule_reference()}
+    return {
+        "hosts.schema.json": _schema(),
+        "commands.md": _commands(),
+        "mindie-rules.md": rule_reference(),
+        "failures.md": catalogue_page(),
+    }
 
 
 def _schema() -> str:

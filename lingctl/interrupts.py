@@ -112,6 +112,23 @@ def deferred() -> Iterator[None]:
 
 
 @contextmanager
+def of_a_part() -> Iterator[None]:
+    """Ctrl-C ends what the block does and not the command: it raises a plain KeyboardInterrupt there.
+
+    Other signals end the command as ever. To be used by the main thread.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before != _hear:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def endless() -> Iterator[Callable[[], None]]:
     """For work that goes on until somebody has enough of it.
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
-from lingctl.ascend.card_rows import CardRows, card_rows
+from lingctl.ascend import conf, devices, host, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
+from lingctl.ascend.cards.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 
 
@@ -63,6 +64,7 @@ class NodeFacts:
     paths: Mapping[str, bool] | Unread  # whether each is there; one that cannot be looked at is left out
     digests: Mapping[str, str] | Unread  # sha256 by path, or ``absent``; one that cannot be read is left out
     firewall: tuple[str, ...] | Unread
+    rights: host.Rights | Unread  # of the login, on what deploy writes
     hostname: str | Unread
     pod: Mapping[int, PodFacts] = field(default_factory=dict)  # of an A3, by physical id
     complete: bool = True  # whether every question was answered

@@ -15,6 +15,7 @@ from lingctl.remote.probe import Answer
 _DISKS = shell("ask/disks")
 _PATHS = shell("ask/paths")
 _DIGESTS = shell("ask/digests")
+_RIGHTS = shell("ask/rights")
 _FIREWALL = """
 for unit in firewalld ufw nftables; do
   state=$(systemctl is-active "$unit" 2>/dev/null)
@@ -46,6 +47,15 @@ class Disk:
     free: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the login may do there."""
+
+    user: str
+    is_root: bool
+    may_write: Mapping[str, bool]  # by path
+
+
 def clock_command() -> Command:
     """Seconds since 1970."""
     return command("date", "+%s.%N")
@@ -69,6 +79,11 @@ def disks_command(paths: Sequence[str]) -> Command:
 def paths_command(paths: Sequence[str]) -> Command:
     """Which of these exist."""
     return closing(_PATHS, *paths)
+
+
+def rights_command(paths: Sequence[str]) -> Command:
+    """Who is logged in, and which of these may be written or made."""
+    return closing(_RIGHTS, *paths)
 
 
 def digests_command(paths: Sequence[str]) -> Command:
@@ -159,6 +174,19 @@ def read_paths(answer: Answer | None) -> Mapping[str, bool] | Unread:
         if word != "unknown":
             found[path] = word == "there"
     return found
+
+
+def read_rights(answer: Answer | None) -> Rights | Unread:
+    """Who is logged in, and what may not be written."""
+    seen = closed(answer)
+    if isinstance(seen, Unread):
+        return seen
+    first, *lines = seen.stdout.splitlines() or [""]
+    who = re.fullmatch(r"user ([0-9]+) (\S+)", first)
+    if who is None or not all(re.fullmatch(r"may(-not)? /.*", line) for line in lines):
+        return unread(seen)
+    may = {path: word == "may" for word, _, path in (line.partition(" ") for line in lines)}
+    return Rights(who[2], who[1] == "0", may)
 
 
 def read_digests(answer: Answer | None) -> Mapping[str, str] | Unread:

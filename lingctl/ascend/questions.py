@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, signal, versions, vnic
+from lingctl.ascend import conf, devices, host, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
 from lingctl.ascend.facts import CardFacts, NodeFacts, PodFacts
 from lingctl.ascend.unread import Unread
 from lingctl.inventory.runtime import DOCKER, Runtime
@@ -26,6 +27,7 @@ class NodeRequest:
     cards: tuple[int, ...]  # physical ids
     disks: tuple[str, ...] = ()  # paths whose free space matters
     paths: tuple[str, ...] = ()  # files and folders that the container needs from the host
+    writes: tuple[str, ...] = ()  # paths that deploy writes
     digests: tuple[str, ...] = ()  # files and folders that must be the same on all nodes
     image: str = ""  # the container image
     runtime: Runtime = DOCKER  # what would run it
@@ -66,6 +68,7 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("paths", host.paths_command(request.paths)),
         Question("digests", host.digests_command(request.digests), 60),
         Question("firewall", host.firewall_command()),
+        Question("rights", host.rights_command(request.writes)),
         Question("hostname", host.hostname_command()),
         Question("runtime", version_command(request.runtime), 20, "runtime"),
     ]
@@ -114,14 +117,7 @@ def pod_questions(facts: NodeFacts) -> list[Question]:
 def read_facts(
     node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
 ) -> NodeFacts:
-    """What the answers say.
-
-    Args:
-        node: name of the node.
-        request: what it was asked.
-        answers: of the probe.
-        asked_at, heard_at: our clock when the question for the clock was sent, and its answer heard.
-    """
+    """What the answers say; the clock was asked for and heard at these times of ours."""
     return NodeFacts(
         node=node,
         cards={card: _card(card, answers) for card in request.cards},
@@ -142,6 +138,7 @@ def read_facts(
         paths=host.read_paths(answers.get("paths")),
         digests=host.read_digests(answers.get("digests")),
         firewall=host.read_firewall(answers.get("firewall")),
+        rights=host.read_rights(answers.get("rights")),
         hostname=host.read_word(answers.get("hostname")),
         pod=_pod(request.cards, answers),
         complete=answers.complete,

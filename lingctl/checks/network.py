@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import DeviceAddress
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
 from lingctl.checks.between.cluster import cluster_findings
@@ -74,6 +74,7 @@ def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
             if node.name in seen.reached:
                 findings += reach_findings(scope, node.name, seen.reached[node.name])
     findings += cluster_findings(seen.facts, scope)
+    findings += [Finding("engine-version", Verdict.NOTE, remark) for remark in scope.remarks]
     if seen.hits is not None and scope.multi_node:
         findings += mesh_findings(scope, seen.facts, seen.hits, seen.left_out)
     if not scope.multi_node:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, ListeningSocket
-from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service
@@ -36,6 +36,7 @@ def node_findings(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     yield from _runtime(facts, scope)
     yield from _paths(facts, scope)
     yield from _firewall(facts, scope)
+    yield from _rights(facts, scope)
 
 
 def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
@@ -240,6 +241,32 @@ def _firewall(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     elif facts.firewall:
         ports = ", ".join(map(str, {**scope.ports, **scope.shared_ports}.values()))
         yield of.note(f"{', '.join(facts.firewall)} runs; HCCL needs TCP 60000-60031 and the service {ports}")
+
+
+def _rights(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
+    if not scope.writes:
+        return
+    of, rights = Subject("rights", facts.node), facts.rights
+    if isinstance(rights, Unread):
+        yield not_read(of, rights)
+        return
+    untold = [path for path in scope.writes if path not in rights.may_write]
+    denied = [path for path in scope.writes if rights.may_write.get(path) is False]
+    if untold:
+        text = f"not judged: it is not told whether {rights.user} may write {' and '.join(untold)}"
+        yield of.unknown(text, remedy=shlex.join(["ls", "-ld", *untold]))
+    elif denied:
+        made = shlex.join(["install", "-d", "-o", rights.user, *denied])
+        yield of.failure(
+            f"{rights.user} may not write {' and '.join(denied)}, which deploy does",
+            remedy=f"set sudo to true under ssh in hosts.yaml, or log in as root; or as root there: {made}",
+        )
+    elif rights.is_root:
+        yield of.passes(f"{rights.user} may do everything")
+    else:
+        yield of.note(
+            f"{rights.user} may write what deploy writes; what asks the cards may need root, or sudo: true"
+        )
 
 
 def _amount(count: int) -> str:

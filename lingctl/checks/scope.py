@@ -30,11 +30,13 @@ class Scope:
     ports: Mapping[str, int] = field(default_factory=dict)
     shared_ports: Mapping[str, int] = field(default_factory=dict)  # ports that it needs on every node
     disks: tuple[str, ...] = ()  # paths that need free space
+    writes: tuple[str, ...] = ()  # paths that deploy writes
     # what must be the same on all nodes, as {path: what it is}
     digests: Mapping[str, str] = field(default_factory=dict)
     image: str = ""  # the container image
     runtime: Runtime = DOCKER  # what would run it
     service: str = ""  # shell text that tells whether this cluster's daemon runs on a node
+    remarks: tuple[str, ...] = ()  # what is to be known of the engine's version, each in words
     driver: str = ""  # the oldest line of drivers that the image's CANN works with; empty where none is known
 
     @property

@@ -126,14 +126,7 @@ class Engine(Protocol):
         """
 
     def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join.
-
-        Args:
-            generations: of each node's cards, by node; empty where the PCI bus does not tell.
-
-        Raises:
-            ConfigurationError: a node has such cards.
-        """
+        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.
@@ -144,6 +137,10 @@ class Engine(Protocol):
 
     def encryption(self, cluster: Cluster) -> Encryption:
         """What is encrypted, and the certificates that takes."""
+
+    def remarks(self, cluster: Cluster) -> tuple[str, ...]:
+        """What to know of the version: rules taken over from another, an image that says another."""
+        ...
 
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
         """Every value that a release rests on, in the order of hosts.yaml.

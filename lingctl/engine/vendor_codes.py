@@ -26,7 +26,7 @@ _NUMBERED = re.compile(
 )
 _GENERAL = "9999"
 # torch_npu: ERR, two digits of the module, three of the error (torch_npu/utils/_error_code.py).
-_TORCH_SOURCE = "torch_npu/utils/_error_code.py of Ascend/pytorch (GitHub)"
+_TORCH_SOURCE = "https://github.com/Ascend/pytorch/blob/HEAD/torch_npu/utils/_error_code.py"
 _TORCH_MODULES = {
     "00": "torch_npu",
     "01": "torch_npu's operators",

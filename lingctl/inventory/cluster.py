@@ -81,11 +81,12 @@ class Cluster(Section):
 
     @model_validator(mode="after")
     def _runtime_may_use_cards(self) -> Cluster:
-        others = [node.name for node in self.nodes if self.ssh_of(node).user != "root"]
+        logins = {node.name: self.ssh_of(node) for node in self.nodes}
+        others = [name for name, ssh in logins.items() if ssh.user != "root" and not ssh.sudo]
         if self.runtime.as_root and others:
             raise ValueError(
                 f"runtime: {self.runtime.program} gives cards to root's containers alone, so the login name "
-                f"must be root (here not so: {', '.join(others)})"
+                f"must be root, or ssh.sudo true (here not so: {', '.join(others)})"
             )
         return self
 

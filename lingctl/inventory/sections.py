@@ -72,6 +72,10 @@ class Ssh(Section):
     connect_timeout: int = Field(
         5, ge=1, le=300, description="Seconds to wait for a connection; left out: ConnectTimeout, else 5."
     )
+    sudo: bool = Field(
+        False,
+        description="Run everything on the nodes by `sudo -n`, which must not ask for a password there.",
+    )
     config: str | None = Field(
         None,
         min_length=1,
@@ -84,7 +88,8 @@ class Container(Section):
     """The container that MindIE runs in."""
 
     runtime: Literal["docker", "podman"] = Field(
-        "docker", description="Program that runs it on the nodes; podman needs root as the login name."
+        "docker",
+        description="Program that runs it on the nodes; podman needs root as login name, or sudo.",
     )
     image: str | None = Field(
         None,
@@ -236,6 +241,7 @@ class NodeSsh(Section):
     user: str | None = Field(None, pattern=forms.LOGIN_NAME)
     port: int | None = Field(None, ge=1, le=65535)
     key: str | None = None
+    sudo: bool | None = None
 
 
 class Node(Section):

@@ -25,6 +25,7 @@ from lingctl.mindie.logs import log_reader
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
+from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
@@ -116,6 +117,10 @@ class MindIE:
     def encryption(self, cluster: Cluster) -> Encryption:
         """See ``Engine``."""
         return encryption(cluster, self.profile)
+
+    def remarks(self, cluster: Cluster) -> tuple[str, ...]:
+        """See ``Engine``."""
+        return tuple(version_remarks(cluster, self.profile))
 
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
         """See ``Engine``."""

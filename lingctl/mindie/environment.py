@@ -106,7 +106,7 @@ def _visible_devices(cluster: Cluster, node: Node) -> dict[str, str]:
 
 
 def _logging(profile: Profile) -> dict[str, str]:
-    if profile.version.startswith("1."):
+    if profile.generation == 1:
         return {
             "MINDIE_LLM_LOG_TO_STDOUT": "1",
             "MINDIE_LLM_PYTHON_LOG_TO_STDOUT": "1",

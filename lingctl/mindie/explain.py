@@ -16,12 +16,7 @@ from lingctl.mindie.tls import encryption_words
 
 
 def shown_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str]) -> list[Shown]:
-    """Every value that matters to MindIE, in the order of hosts.yaml.
-
-    Args:
-        overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to ``flag
-            --mindie``.
-    """
+    """Every value that matters to MindIE; ``overrides`` tells, by name, what set it beside hosts.yaml."""
     return [*_cluster_values(cluster, profile, overrides), *_node_values(cluster, profile)]
 
 
@@ -34,6 +29,8 @@ def _cluster_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, 
     version = f"MindIE {profile.version}"
     yield Shown("", "model", cluster.model, "hosts.yaml")
     yield Shown("", "mindie", profile.version, given(cluster, "mindie", "mindie"))
+    if profile.taken_from:
+        yield Shown("", "rules of", profile.taken_from, "nearest earlier version of its line")
     yield Shown("", "checked against", profile.checked_against, version)
     image = given(cluster.container, "image", "container.image") if cluster.container.image else version
     yield Shown("", "container.image", cluster.container.image or profile.image, image)

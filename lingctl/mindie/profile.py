@@ -5,11 +5,11 @@ Nothing here was run on hardware. What each profile rests on stands in ``checked
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lingctl.errors import ConfigurationError
+from lingctl.mindie.versions import MindIEVersion, read_version
 
 _IMAGE = "swr.cn-south-1.myhuaweicloud.com/ascendhub/mindie:{}-800I-A2-py311-openeuler24.03-lts"
 _SERVICE = "/usr/local/Ascend/mindie/latest/mindie-service"
@@ -40,11 +40,24 @@ class Profile:
     driver: str = "24.1"  # the oldest line of drivers (HDK) that it works with
     # folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there
     libraries: tuple[str, ...] = ()
+    taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
+
+    @property
+    def place(self) -> MindIEVersion:
+        """Its place in the order of versions."""
+        place = read_version(self.version)
+        assert place is not None
+        return place
+
+    @property
+    def rules_of(self) -> str:
+        """The version whose rules these are."""
+        return self.taken_from or self.version
 
     @property
     def generation(self) -> int:
         """1, 2 or 3: versions of one generation share their rules."""
-        return int(self.version.split(".")[0])
+        return self.place.line
 
 
 _V1 = Profile(
@@ -103,24 +116,90 @@ def _second_generation(version: str, variable: Literal["RANKTABLEFILE", "RANK_TA
     )
 
 
+# Its release notes (gitcode.com/Ascend/MindIE-LLM, docs/zh/release_notes.md): CANN 9.0.1, and not 8.5;
+# config.json's backendType takes "torch" for another backend; nothing that lingctl writes changes; the engine
+# is maintained and no longer extended. CANN 9.0 goes with HDK 25.0 and later (CANN's own notes).
+_V3_1 = replace(
+    _V3,
+    version="3.1.0",
+    checked_against="the release notes of MindIE LLM 3.1.0 alone; all else is taken over as in 3.0.0",
+    image=_IMAGE.format("3.1.0"),
+    driver="25.0",
+    taken_from="3.0.0",
+)
+# Its logs are where 1.0.0 has them, and where later ones do (users' reports).
+_T3 = replace(
+    _second_generation("2.0.T3", "RANKTABLEFILE"),
+    checked_against="a public deployment tool written for it, and users' reports",
+    log_places=(f"{_SERVICE}/logs", "/root/mindie/log/debug"),
+)
+
+# In the order of versions.
 PROFILES: tuple[Profile, ...] = (
     _V1,
+    _T3,
     _second_generation("2.0.RC1", "RANKTABLEFILE"),
     _second_generation("2.1.RC2", "RANK_TABLE_FILE"),
     _second_generation("2.2.RC1", "RANK_TABLE_FILE"),
     _second_generation("2.3.0", "RANK_TABLE_FILE"),
     _V3,
+    _V3_1,
 )
 
 
 def profile_for(version: str) -> Profile:
-    """The profile of a version. Raises ConfigurationError: there is none; names those there are."""
-    by_version = {profile.version.lower(): profile for profile in PROFILES}
-    if version.lower() in by_version:
-        return by_version[version.lower()]
-    known = ", ".join(profile.version for profile in PROFILES)
-    near = difflib.get_close_matches(version.lower(), by_version, n=1)
-    hint = f"did you mean {by_version[near[0]].version}? " if near else ""
-    raise ConfigurationError(
-        f"there is no profile for MindIE {version!r}", remedy=f"{hint}known: {known}", code="unknown-mindie"
+    """The profile of a version: its own, or that of the nearest earlier version of its line.
+
+    Raises:
+        ConfigurationError: it is no version, or nothing earlier of its line is known.
+    """
+    asked = read_version(version)
+    if asked is None:
+        raise ConfigurationError(
+            f"{version[:40]!r} is no version of MindIE",
+            remedy=f"write it as 1.0.0, 2.0.RC2, 2.0.T3.1 or 3.0.0b2 are written; {_known()}",
+            code="unknown-mindie",
+        )
+    for profile in PROFILES:
+        if profile.place == asked:
+            return profile
+    earlier = [profile for profile in PROFILES if profile.place < asked]
+    if not earlier:
+        oldest = PROFILES[0].version
+        raise ConfigurationError(
+            f"MindIE {version} is older than {oldest}, the oldest that lingctl deploys, and has other files",
+            remedy=f'take an image of {oldest} or later: mindie: "{oldest}", and container.image; {_known()}',
+            code="mindie-too-old",
+        )
+    if earlier[-1].place.line != asked.line:
+        raise _first_of_its_line(version, asked, earlier[-1])
+    return _taken_over(earlier[-1], version)
+
+
+def _taken_over(profile: Profile, version: str) -> Profile:
+    """A profile for a version that nobody looked at."""
+    return replace(
+        profile,
+        version=version,
+        image=_IMAGE.format(version),
+        taken_from=profile.version,
+        checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
     )
+
+
+def _first_of_its_line(version: str, asked: MindIEVersion, earlier: Profile) -> ConfigurationError:
+    later = next((one for one in PROFILES if one.place.line == asked.line), None)
+    why = f"the first of its line that it knows is {later.version}" if later else "it knows none of its line"
+    what = f"lingctl has no rules for MindIE {version}: {why}, and {earlier.version} before it follows others"
+    either = f', or those of what it became, mindie: "{later.version}"' if later else ""
+    image = f"container.image may name your image of {version} all the same"
+    return ConfigurationError(
+        what,
+        remedy=f'take the rules of the nearest earlier one, mindie: "{earlier.version}"{either}; {image}; '
+        f"{_known()}",
+        code="unknown-mindie",
+    )
+
+
+def _known() -> str:
+    return f"known: {', '.join(profile.version for profile in PROFILES)}"

@@ -66,7 +66,7 @@ def https_fields(cluster: Cluster, profile: Profile) -> dict[str, object]:
     folder, names = f"{_IN_INSTALL}/https/", _authority_names(cluster.https)
     fields: dict[str, object] = {"httpsEnabled": True, "tlsCaPath": folder}
     # The metrics listener has its own since 2.1.
-    metrics = () if profile.version.startswith(("1.", "2.0")) else ("metricsTls",)
+    metrics = () if profile.rules_of.startswith(("1.", "2.0")) else ("metricsTls",)
     for listener in ("tls", "managementTls", *metrics):
         fields |= {
             f"{listener}CaFile": names,

@@ -102,6 +102,52 @@ def free_space(path: str) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """The file, open for reading; see ``open_regular``."""
+    descriptor = open_regular(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: str) -> int:
+    """A descriptor of the file, for reading.
+
+    Raises:
+        Trouble: no regular file: a pipe would be waited for, and a device has no end.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Trouble(
+            "is no regular file",
+            where=path,
+            remedy="give a file with its content in it, no pipe, device or folder",
+            code="no-regular-file",
+        )
+    return descriptor
+
+
+def read_small(path: str, most: int) -> bytes:
+    """All of a small file, whatever size it claims to have.
+
+    Raises:
+        Trouble: no regular file, or larger than ``most`` bytes.
+        OSError: it cannot be read.
+    """
+    data = b""
+    with opened(path) as descriptor:
+        while len(data) <= most:
+            block = os.read(descriptor, most + 1 - len(data))
+            if not block:
+                return data
+            data += block
+    raise Trouble(f"larger than {most} bytes", where=path, code="file-too-large")
+
+
 def kind_of(path: str) -> str:
     """``folder``, ``file``, ``other`` or ``absent``: what cannot be looked at is none of them.
 

@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Dict, Union
+from typing import Dict, Sequence, Union
+
+# Of each part of a message: names in it may be a stranger's, and of any length.
+_LONGEST = 2_000
+_LONGEST_SHOWN = 200
+
+
+def shown(name: object) -> str:
+    """A name that a stranger chose, for a message: cut, and without what a terminal would obey."""
+    text = name if isinstance(name, str) else type(name).__name__ if _is_container(name) else str(name)
+    cut = text[:_LONGEST_SHOWN]
+    plain = cut if cut.isprintable() else repr(cut)[1:-1]
+    return plain if len(text) <= _LONGEST_SHOWN else f"{plain}... ({len(text)} characters)"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first five of many names, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(shown(name) for name in names[:5]) + more
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+def _is_container(value: object) -> bool:
+    """Whether its text could be without end, or is that of no name."""
+    return not isinstance(value, (str, int, float, bool, type(None)))
 
 
 class Trouble(Exception):
@@ -28,9 +55,9 @@ class Trouble(Exception):
         exit_status: int = 1,
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.where = where
-        self.evidence = evidence
+        self.what = _cut(what)
+        self.where = _cut(where)
+        self.evidence = _cut(evidence)
         self.remedy = remedy
         self.code = code
         self.exit_status = exit_status

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import as_json
-from lingctl.ascend.ping import Ping
 from lingctl.checks.reach.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.network.check import NetworkReport
@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "pod": ("vnic", "super-pod"),
     "host": (
         *("driver", "firmware", "driver-same", "firmware-same", "port", "memory", "disk", "shm"),
-        *("clock", "hostname", "mount", "root-info", "firewall"),
+        *("clock", "hostname", "mount", "root-info", "firewall", "rights"),
     ),
     "image": ("runtime", "image", "image-same", "same-files"),
     "reach": ("reach",),

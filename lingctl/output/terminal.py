@@ -80,9 +80,9 @@ def words(text: str, style: str = "", most: int = MOST) -> Text:
     return Text(harmless(text, most), style=style)
 
 
-def show(*parts: Text, out: Console | None = None) -> None:
+def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
     """Print one line of parts, by default to standard output."""
-    (out or answers()).print(Text.assemble(*parts), soft_wrap=True)
+    (out or answers()).print(Text.assemble(*parts), soft_wrap=True, end=end)
 
 
 def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:
@@ -98,3 +98,14 @@ def answer_file(text: str) -> None:
 def say(text: str, style: str = "") -> None:
     """Print one line of conversation."""
     show(words(text, style), out=conversation())
+
+
+def answer_part(text: str) -> None:
+    """Print some of an answer that comes piece by piece, at once."""
+    show(words(text), out=answers(), end="")
+    sys.stdout.flush()
+
+
+def say_part(text: str, style: str = "") -> None:
+    """Print some of the conversation, without ending the line."""
+    show(words(text, style), out=conversation(), end="")

@@ -7,6 +7,8 @@ a mark on each stream first, in the same request, and what came before the mark 
 
 from __future__ import annotations
 
+import shlex
+
 from lingctl.remote.connection import OutputListener
 
 OUT, ERR = b"\x1elingctl out\n", b"\x1elingctl err\n"
@@ -19,9 +21,13 @@ _MOST_HEARD = 256 * 1024
 _MOST_NOISE = 4096
 
 
-def framed(text: str) -> str:
-    """The shell text, with its marks before it."""
-    return _PRINT_MARKS + text
+def framed(text: str, *, sudo: bool = False) -> str:
+    """The shell text, with its marks before it; by ``sudo`` both, so that its complaints are no answer."""
+    if not sudo:
+        return _PRINT_MARKS + text
+    # What sudo says is read, so it has to be in English.
+    by_sudo = ["env", "LC_ALL=C", "sudo", "-n", "--", "sh", "-c"]
+    return shlex.join([*by_sudo, f"unset LC_ALL; {_PRINT_MARKS}{text}"])
 
 
 class Kept:

@@ -20,6 +20,7 @@ from lingctl.remote.upload import WriteFile
 
 _IN_PLACE = "in place"
 _PUT = shell("change/put")
+_FORBIDDEN = re.compile("Permission denied|Operation not permitted")
 _FULL = re.compile("No space left on device|quota exceeded", re.IGNORECASE)
 
 
@@ -46,14 +47,7 @@ def put_command(files: Sequence[WriteFile]) -> Command:
 def check_put(
     done: Completed, files: Sequence[WriteFile], placed: Callable[[WriteFile], None], node: str
 ) -> None:
-    """Believe that files are in place only when their node says so.
-
-    Args:
-        placed: hears of each that is in place.
-
-    Raises:
-        NodeError: one is not; names the disk and what to do.
-    """
+    """Believe, or raise NodeError, that files are in place only when their node says so."""
     lines = done.stdout.splitlines()
     count = min(lines.count(_IN_PLACE), len(files))
     for file in files[:count]:
@@ -68,11 +62,7 @@ def check_put(
 
 
 def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> NodeError:
-    """The error of a file that could not be written.
-
-    Args:
-        disk: of its folder, if that is known.
-    """
+    """The error of a file that could not be written, with its disk where that is known."""
     folder = str(PurePosixPath(path).parent)
     full, short, look = _FULL.search(why), _short(why), "df -h"
     if full:
@@ -85,6 +75,8 @@ def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> Node
         remedy = f"make room there ({look} {disk.mount if disk else folder}), then run the same command again"
     else:
         remedy = f"look at free space and permissions: df -h {folder}; ls -ld {folder}"
+        if _FORBIDDEN.search(why):
+            remedy += "; where the login name is not root: sudo: true under ssh in hosts.yaml"
     return NodeError(
         f"cannot write {path}: {short}",
         where=node,

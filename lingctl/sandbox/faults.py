@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from lingctl.errors import UsageError
+from lingctl.sandbox.engine.words import failures
 from lingctl.sandbox.state import Card, NodeState, update_card
 
 Change = Callable[[NodeState, Card, str], dict[str, object]]
@@ -43,6 +44,8 @@ def _stale(node: NodeState, card: Card, value: str) -> dict[str, object]:
 def _flaps(node: NodeState, card: Card, value: str) -> dict[str, object]:
     return {"flaps": int(value or 3)}
 
+
+_PRINTS = f"NAME or FILE: {', '.join(failures.NAMED)}"
 
 FAULTS: tuple[Fault, ...] = (
     _cards("link-down", "the card's link is DOWN", lambda n, c, v: {"link": "DOWN"}),
@@ -91,6 +94,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("disk-full", "the disks below the two paths are full", "models or state (both)"),
     Fault("port-taken", "another program listens there", "PORT[,PORT...] (1025)"),
     Fault("daemon-dies-loading", "the MindIE daemon runs out of memory while it loads"),
+    Fault(failures.FAULT, "the MindIE daemon prints words of a real failure, and dies loading", _PRINTS),
     Fault("daemon-dies-serving", "the MindIE daemon dies at the next request"),
     Fault("tokenizer-cannot-start", "a tokenizer process of MindIE 3.0.0 lacks a module, and says nothing"),
     Fault("console-cut-short", "a MindIE 3.0.0 daemon that refuses to start loses its last lines"),
@@ -107,6 +111,12 @@ _DEFAULTS = {
     "busy": "1",
     "driver-differs": "23.0.7",
     "port-taken": "1025",
+    failures.FAULT: next(iter(failures.NAMED)),
+}
+# Faults whose detail is one of a few words.
+_WORDS: Mapping[str, Collection[str]] = {
+    "disk-full": ("", "models", "state"),
+    failures.FAULT: (failures.FILE, *failures.NAMED),
 }
 
 
@@ -198,7 +208,7 @@ def _check_detail(node: NodeState, fault: Fault, detail: str) -> None:
             int(detail)
         elif fault.name == "port-taken":
             _ = [int(part) for part in detail.split(",")]
-        elif fault.name == "disk-full" and detail not in ("", "models", "state"):
+        elif detail not in _WORDS.get(fault.name, (detail,)):
             raise ValueError(detail)
     except ValueError:
         raise UsageError(

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from lingctl.errors import SandboxError, UsageError
 from lingctl.events import Event, Listener, ignore
+from lingctl.sandbox.engine.words import failures
 from lingctl.sandbox.faults import broken, healed
 from lingctl.sandbox.interpreter import PACKAGE
 from lingctl.sandbox.layout import KEEPER, MAX_NODES, Layout
@@ -117,8 +118,26 @@ def break_node(directory: Path, name: str, fault: str) -> None:
     """
     state, layout = running(directory), Layout(directory.resolve())
     _known_node(state, name)
+    fault = _with_file(name, fault, layout)
     update_node(name, lambda node: broken(node, fault), layout.state)
     _await_agent(layout, name)
+
+
+def _with_file(node: str, fault: str, layout: Layout) -> str:
+    """The fault, where its detail is a file to be printed: that is put where the node's daemon sees it."""
+    kind, _, detail = fault.partition("=")
+    if kind != failures.FAULT or not detail or detail in failures.NAMED:
+        return fault
+    try:
+        content = Path(detail).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{detail} is neither a failure's name nor a file that can be read: {error.strerror}",
+            where=fault,
+            remedy=f"names: {', '.join(failures.NAMED)}",
+        ) from error
+    failures.file_of(node, layout.state).write_bytes(content)
+    return f"{kind}={failures.FILE}"
 
 
 def heal(directory: Path, name: str | None = None, fault: str | None = None) -> list[tuple[str, str]]:

@@ -22,6 +22,8 @@ from lingctl.serving.trouble import ExchangeTrouble
 Data = Mapping[str, object]
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_HALVES = "".join(map(chr, range(0xD800, 0xE000)))
+_LONGEST_CHARACTER = 8
 _MOST_TOKENS = 1 << 40
 
 
@@ -39,25 +41,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one answer or one stream event holds.
+    """What one answer or one stream event holds."""
 
-    Attributes:
-        text: generated text (of this event only, in a stream): the answer, or the refusal in its place.
-        reasoning: what a reasoning model thinks before it answers.
-        tool_call: names and arguments of the functions that it calls.
-        finish_reason: why generation ended, empty while it goes on.
-        usage: token counts, where told.
-        whole: the full text, which some last stream events repeat.
-        last: whether generation ends with it.
-    """
-
+    # generated text (of this event only, in a stream): the answer, or the refusal in its place
     text: str = ""
-    finish_reason: str = ""
-    usage: Usage | None = None
-    whole: str | None = None
-    last: bool = False
-    reasoning: str = ""
-    tool_call: str = ""
+    finish_reason: str = ""  # why generation ended, empty while it goes on
+    usage: Usage | None = None  # token counts, where told
+    whole: str | None = None  # the full text, which some last stream events repeat
+    last: bool = False  # whether generation ends with it
+    reasoning: str = ""  # what a reasoning model thinks before it answers
+    tool_call: str = ""  # names and arguments of the functions that it calls
 
     @property
     def has_tokens(self) -> bool:
@@ -86,6 +79,33 @@ def joined(pieces: Iterable[str]) -> str:
         "\ufffd" if "\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" else c for c in text
     )
     return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+class Joiner:
+    """Joins pieces as they come: half a character at the end is held back until its other half is there."""
+
+    def __init__(self) -> None:
+        self.told = ""
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown now."""
+        text = self._held + piece
+        whole = len(text.rstrip(_HALVES))
+        self._held = text[whole:]
+        if len(self._held) > _LONGEST_CHARACTER:
+            whole, self._held = len(text), ""
+        return self._tell(text[:whole])
+
+    def end(self) -> str:
+        """What is left."""
+        left, self._held = self._held, ""
+        return self._tell(left)
+
+    def _tell(self, pieces: str) -> str:
+        text = joined([pieces])
+        self.told += text
+        return text
 
 
 def read_chat(data: Data) -> Piece | ExchangeTrouble:

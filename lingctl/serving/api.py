@@ -30,44 +30,28 @@ Turn = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for text, in no particular dialect.
+    """One request for text, in no particular dialect."""
 
-    Attributes:
-        prompt: the user's text.
-        system: system message (chat only; empty for none).
-        max_tokens: most tokens to generate.
-        temperature: 0 for greedy decoding.
-        ignore_eos: go on after the end token (load tests only; not every service knows it, MindIE's
-            ``/infer`` does not).
-        details: ask ``/infer`` for its counts too.
-        before: earlier turns of the conversation (chat only).
-    """
-
-    prompt: str
-    system: str = ""
+    prompt: str  # the user's text
+    system: str = ""  # system message (chat only; empty for none)
+    # earlier turns of the conversation (chat only)
     before: tuple[Turn, ...] = field(default=(), kw_only=True)
-    max_tokens: int = 100
-    temperature: float = 0.0
+    max_tokens: int | None = 100  # most tokens to generate; the service's own default where None
+    temperature: float | None = 0.0  # 0 for greedy decoding; the service's own default where None
+    # go on after the end token (load tests only; not every service knows it, MindIE's ``/infer`` does not)
     ignore_eos: bool = False
-    details: bool = False
+    details: bool = False  # ask ``/infer`` for its counts too
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to ask.
-
-    Attributes:
-        path: where to post.
-        body: the request as JSON data.
-        read: the answer's Piece, or a Trouble if it has another form.
-        read_event: the same for one stream event.
-    """
+    """One way to ask."""
 
     name: str
-    path: str
-    body: Callable[[str, Ask, bool], dict[str, object]]
-    read: Callable[[Data], Piece | ExchangeTrouble]
-    read_event: Callable[[Data], Piece | ExchangeTrouble]
+    path: str  # where to post
+    body: Callable[[str, Ask, bool], dict[str, object]]  # the request as JSON data
+    read: Callable[[Data], Piece | ExchangeTrouble]  # the answer's Piece, or a Trouble if it has another form
+    read_event: Callable[[Data], Piece | ExchangeTrouble]  # the same for one stream event
 
 
 def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
@@ -92,12 +76,11 @@ def _completions_body(model: str, ask: Ask, stream: bool) -> dict[str, object]:
 
 
 def _openai(model: str, ask: Ask, stream: bool) -> dict[str, object]:
-    body: dict[str, object] = {
-        "model": model,
-        "max_tokens": ask.max_tokens,
-        "temperature": ask.temperature,
-        "stream": stream,
-    }
+    body: dict[str, object] = {"model": model, "stream": stream}
+    if ask.max_tokens is not None:
+        body["max_tokens"] = ask.max_tokens
+    if ask.temperature is not None:
+        body["temperature"] = ask.temperature
     if stream:
         # MindIE sends usage in the last chunk unasked; vLLM only when asked.
         body["stream_options"] = {"include_usage": True}
@@ -115,11 +98,11 @@ def without(fields: Collection[str], body: dict[str, object]) -> dict[str, objec
 def _infer_body(model: str, ask: Ask, stream: bool) -> dict[str, object]:
     # /infer refuses temperature 0, so the README asks for greedy decoding by do_sample.
     greedy = ask.temperature == 0
-    parameters: dict[str, object] = {
-        "temperature": 1 if greedy else ask.temperature,
-        "max_new_tokens": ask.max_tokens,
-        "do_sample": not greedy,
-    }
+    parameters: dict[str, object] = {"do_sample": not greedy}
+    if ask.temperature is not None:
+        parameters["temperature"] = 1 if greedy else ask.temperature
+    if ask.max_tokens is not None:
+        parameters["max_new_tokens"] = ask.max_tokens
     if ask.details:
         parameters["details"] = True
     return {"inputs": ask.prompt, "stream": stream, "parameters": parameters}

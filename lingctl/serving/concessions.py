@@ -30,7 +30,6 @@ def agreed(client: Client, ask: Callable[[Client], ExchangeTrouble | None]) -> C
     """The client with those fields left out that the service refuses; as it was where that does not help.
 
     Args:
-        client: of the service.
         ask: one request of the kind that is to be made; None if it was answered.
     """
     first = ask(client)

@@ -32,11 +32,7 @@ class Pacer:
         self._between = 0
 
     def remaining(self) -> float:
-        """Seconds that the next read may take.
-
-        Raises:
-            TimeoutError: none are left.
-        """
+        """Seconds that the next read may take. Raises TimeoutError: none are left."""
         seconds = min(self._silent_at, self._ends_at) - time.perf_counter()
         if seconds <= 0:
             raise TimeoutError

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lingctl.ascend import npu_smi, ping
+from lingctl.ascend.cards import npu_smi, ping
 from lingctl.ascend.unread import Unread, close
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.remote.probe import Answer

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.ascend import conf, devices, hccn, npu_map, npu_smi, ping, signal, versions, vnic
-from lingctl.ascend.card_rows import card_rows
+from lingctl.ascend import conf, devices, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, ping, signal, vnic
+from lingctl.ascend.cards.card_rows import card_rows
 from lingctl.ascend.unread import Unread, close, refusal
 from lingctl.remote.probe import Answer
 

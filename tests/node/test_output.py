@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from lingctl.node.checkpoint.dtypes import BY_NAME
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.pickles.stand_ins import Storage, Tensor
-from lingctl.node.checkpoint.torch_file import Record, TorchFile
+from lingctl.node.checkpoint.record import Record
+from lingctl.node.checkpoint.torch_file import TorchFile
 from lingctl.node.convert.engine import default_target
 from lingctl.node.convert.plan import plan_shards
 from lingctl.node.convert.program import parse_size
@@ -132,18 +133,18 @@ BAD_INDEXES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a file missing": (forget_file, "names 1 files that are missing", "pytorch_model-00002-of-00003.bin"),
     "a tensor unlisted": (
         lambda folder: rewrite(folder, lambda where: where.pop("model.norm.weight")),
-        "1 tensors in it that the index does not list",
+        "1 tensors are not where the index says",
         "model.norm.weight",
     ),
     "a tensor too many": (
         lambda folder: rewrite(folder, lambda where: where.update(ghost="pytorch_model-00001-of-00003.bin")),
-        "1 tensors of the index are in no file",
+        "1 tensors of the index are not in the file that it names",
         "ghost",
     ),
     "a tensor elsewhere": (
         lambda folder: rewrite(folder, swap_files),
-        "tensors in it that the index does not list",
-        "",
+        "2 tensors of the index are not in the file that it names",
+        "there is model.norm.weight (in",
     ),
     "a path upwards": (
         lambda folder: rewrite(folder, lambda where: where.update(ghost="../secret.bin")),
@@ -325,12 +326,12 @@ def test_large_models_are_cut_into_an_even_number_of_like_files(
 ) -> None:
     """Nothing is written: 33.6 GB are planned here."""
     size = megabytes * 1_000_000
-    storage = Storage("0", BY_NAME["uint8"], size)
+    storage = Storage("0", BY_NAME["uint8"], size, 0, size)
     tensor = Tensor(storage, storage.dtype, 0, (size,), (1,))
     held = {f"w{number}": tensor for number in range(tensors)}
     record = Record("a.bin", "a/data/0", 0, size, 0, 1)
-    file = TorchFile("a.bin", held, {"0": record}, (), False, True, "fingerprint", "state")
-    plan = plan_shards(Checkpoint("a", (file,), "fingerprint", ()), parse_size(largest), None)
+    file = TorchFile("a.bin", held, {"0": record}, "", (), (), False, True, "fingerprint", "state")
+    plan = plan_shards(Checkpoint("a", (file,), "fingerprint", (), ()), parse_size(largest), None)
     assert len(plan.shards) == files
     assert sum(len(shard.items) for shard in plan.shards) == tensors
     sizes = [shard.size for shard in plan.shards]

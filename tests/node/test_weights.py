@@ -206,7 +206,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
     ),
     "cut off": (lambda folder: os.truncate(first_shard(folder), 100_000), "size its header gives", True),
     "cut off in the header": (lambda folder: os.truncate(first_shard(folder), 500), "cut off", True),
-    "empty file": (lambda folder: os.truncate(first_shard(folder), 0), "no safetensors header", True),
+    "empty file": (lambda folder: os.truncate(first_shard(folder), 0), "is empty", True),
     "longer than its header says": (
         lambda folder: first_shard(folder).open("ab").write(b"more"),
         "size its header gives",
@@ -229,7 +229,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
     ),
     "a negative offset": (
         lambda folder: edit_header(first_shard(folder), lambda h: h[GATE].update(data_offsets=[-2, 131070])),
-        "cannot be",
+        f"tensor '{GATE}': -2",
         True,
     ),
     "a tensor in two files": (
@@ -272,10 +272,36 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
     ),
     "a number that is none": (
         lambda folder: edit_config(folder, num_experts="many"),
-        "num_experts is 'many'",
+        'num_experts is "many"',
         False,
     ),
     "absurd numbers": (lambda folder: edit_config(folder, num_hidden_layers=10**9), "make no sense", False),
+    "a tied head": (
+        lambda folder: [edit_config(folder, tie_word_embeddings=True), drop(folder, "lm_head.weight")],
+        "tie_word_embeddings is true, which the overlay cannot compute",
+        False,
+    ),
+    "a tied head that is stored": (
+        lambda folder: edit_config(folder, tie_word_embeddings=True),
+        "tie_word_embeddings is true",
+        False,
+    ),
+    "biases": (lambda folder: edit_config(folder, use_qkv_bias=True), "use_qkv_bias is true", False),
+    "one expert a token, normalised": (
+        lambda folder: edit_config(folder, num_experts_per_tok=1),
+        "one expert a token with norm_topk_prob (true)",
+        False,
+    ),
+    "one expert a token, normalised because nothing is said": (
+        lambda folder: edit_config(folder, num_experts_per_tok=1, norm_topk_prob="gone"),
+        "as it is left out",
+        False,
+    ),
+    "more experts a token than there are": (
+        lambda folder: edit_config(folder, num_experts_per_tok=65),
+        "65 experts a token, of 64",
+        False,
+    ),
     "no config": (lambda folder: (folder / "config.json").unlink(), "missing, or no JSON", False),
     "config no JSON": (
         lambda folder: (folder / "config.json").write_text("[1]"),
@@ -323,14 +349,13 @@ HARMLESS: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "",
     ),
+    "one expert a token, not normalised": (
+        lambda folder: edit_config(folder, num_experts_per_tok=1, norm_topk_prob=False),
+        "",
+    ),
     "head_dim 0": (lambda folder: edit_config(folder, head_dim=0), ""),
     "head_dim null": (lambda folder: edit_config(folder, head_dim=None), ""),
     "another type": (lambda folder: edit_config(folder, torch_dtype="float16"), "403 tensors are BF16"),
-    "tied head": (
-        lambda folder: [edit_config(folder, tie_word_embeddings=True), drop(folder, "lm_head.weight")],
-        "",
-    ),
-    "tied head that is stored": (lambda folder: edit_config(folder, tie_word_embeddings=True), ""),
     "a tensor nobody reads": (
         lambda folder: add(folder, "model.layers.0.attention.rotary_emb.inv_freq", torch.zeros(8)),
         "1 tensors that",

@@ -211,6 +211,32 @@ def test_a_fault_is_named_on_its_node_and_nothing_is_called_done(stopped, fault)
         assert stopped.lingctl("stop", "--yes").status == 0
 
 
+def test_a_printed_failure_is_told_by_its_cause_on_one_node_and_on_two(stopped, tmp_path):
+    log = tmp_path / "posted.log"
+    log.write_bytes(
+        "2025-06-12 08:05:01,000 模型加载中\r\n".encode("gbk")
+        + b"2025-06-12 08:05:02,000 [ERROR] \x1b[31mRuntimeError: NPU out of memory. Tried to allocate "
+        + b"1.89 GiB (NPU 7)"
+        + b"\x1b[0m\r\n"
+        + b"[rank1]: EI0006: [PID: 77] 2025-06-12-08:07:20.444.436 Getting socket times out\n" * 4000
+    )
+    with (
+        stopped.broken("node1", "daemon-prints=hccl-timeout"),
+        stopped.broken("node2", f"daemon-prints={log}"),
+    ):
+        result = stopped.lingctl("deploy", "--yes")
+        assert result.status == 1, result.said
+        assert "error: node2, card 7: " in result.stderr
+        assert "a card's memory is full (certain)  (mindie-C1)" in result.stderr
+        assert "node1: two cards did not reach each other in time" in result.stderr
+    with stopped.broken("node2", "daemon-prints=unknown"):
+        result = stopped.lingctl("restart", "--yes")
+        assert result.status == 1, result.said
+        assert "error: node2: " in result.stderr and "nothing known explains it" in result.stderr
+        assert "KeyError: 'rope_type'" in result.stderr
+    assert stopped.lingctl("stop", "--yes").status == 0
+
+
 def test_warnings_of_the_check_are_shown_above_the_plan(stopped):
     with stopped.broken("node1", "lldp-empty=4"):
         plan = stopped.lingctl("deploy", "--dry-run", "--json")

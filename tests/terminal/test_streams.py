@@ -28,6 +28,7 @@ WORDS = {
     "bench": ["--url", "http://127.0.0.1:9"],
     "patch": ["status"],
     "lock": ["status"],
+    "explain": ["EI0006"],
     "export": ["kubernetes"],
     "sandbox": ["faults"],
     "check-network": ["--from", "/nowhere"],

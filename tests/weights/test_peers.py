@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.flows.weights.certificates import Authority
-from lingctl.flows.weights.chains import chains, givers, upstreams
+from lingctl.flows.weights.spread.certificates import Authority
+from lingctl.flows.weights.spread.chains import chains, givers, upstreams
 from lingctl.node.fetch import worker
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers import serve, wire

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from lingctl.flows.weights.certificates import Authority
+from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.program import pack as node_program
 from tests.pythons import node_python
 

@@ -11,9 +11,9 @@ import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
+from lingctl.ascend.cards.hccn import DeviceAddress, Neighbour, Tls
+from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import DeviceAddress, Neighbour, Tls
-from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.between.agreement import NodeOrCard, Same, judge_same, majority, words

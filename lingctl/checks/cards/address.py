@@ -8,8 +8,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
+from lingctl.ascend.cards.hccn import DeviceAddress, is_address
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import DeviceAddress, is_address
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import not_read
 from lingctl.checks.cards.surroundings import Surroundings

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Tls
 from lingctl.ascend.conf import Conf
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import DeviceAddress, Gateway, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import UNSET
 from lingctl.checks.remedies import clauses, restore, settings

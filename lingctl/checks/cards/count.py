@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.npu_smi import NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.findings import Finding, Subject, Verdict
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingctl.ascend.card_rows import CardRows
+from lingctl.ascend.cards.card_rows import CardRows
+from lingctl.ascend.cards.npu_smi import Chip, NpuTable
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import not_read
 from lingctl.checks.scope import Scope

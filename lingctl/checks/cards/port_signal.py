@@ -5,8 +5,8 @@ Sources: MindCluster's rules for flaps and optics, HDK's documents for the count
 
 from __future__ import annotations
 
+from lingctl.ascend.cards.signal import LOSS
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.signal import LOSS
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import not_read
 from lingctl.findings import Finding, Subject, Verdict

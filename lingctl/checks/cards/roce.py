@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool

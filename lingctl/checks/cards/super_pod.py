@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from lingctl.ascend.cards.npu_smi import PodPlace
+from lingctl.ascend.cards.vnic import Vnic, pod_address
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.npu_smi import PodPlace
 from lingctl.ascend.unread import Unread
-from lingctl.ascend.vnic import Vnic, pod_address
 from lingctl.checks.cards.roce import not_read
 from lingctl.findings import Finding, Subject, Verdict
 

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lingctl.ascend.cards.hccn import DeviceAddress, Gateway
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import DeviceAddress, Gateway
 from lingctl.ascend.unread import Unread
 from lingctl.checks.scope import CardPlace
 

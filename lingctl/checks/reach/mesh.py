@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
@@ -34,11 +34,7 @@ class Hit:
 def mesh_findings(
     scope: Scope, facts: Mapping[str, NodeFacts], hits: Sequence[Hit], left_out: int
 ) -> Iterator[Finding]:
-    """What the pings say.
-
-    Args:
-        left_out: pings that the time limit cut.
-    """
+    """What the pings say; ``left_out`` were cut by the time limit."""
     tried: Counter[CardPlace] = Counter()
     failed: dict[CardPlace, list[Hit]] = defaultdict(list)
     for hit in hits:

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lingctl.ascend.cards.hccn import DeviceAddress, Gateway
+from lingctl.ascend.cards.npu_smi import PodPlace
+from lingctl.ascend.cards.vnic import Vnic
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.hccn import DeviceAddress, Gateway
-from lingctl.ascend.npu_smi import PodPlace
-from lingctl.ascend.vnic import Vnic
 from lingctl.checks.scope import CardPlace, Scope
 
 Mode = Literal["off", "rotation", "full"]

@@ -35,10 +35,11 @@ def kubernetes(
     """
     import yaml
 
+    from lingctl.engines import engine_of
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
+    from lingctl.flows.files.kubernetes import manifests
     from lingctl.output.terminal import answer_file, say
-    from lingctl.release.kubernetes import manifests
 
     cluster = required_cluster(nodes)
     if cluster.multi_node and facts is None:
@@ -49,7 +50,7 @@ def kubernetes(
     known = (
         from_saved_facts(facts, cluster, None, weights) if facts else known_offline(cluster, None, weights)
     )
-    for note in known.notes:
+    for note in (*engine_of(cluster).remarks(cluster), *known.notes):
         say(note)
     objects = manifests(cluster, known.addresses, known.weights, namespace)
     answer_file(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))

@@ -66,6 +66,8 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that MindIE would refuse the file.
     """
+    from dataclasses import replace
+
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
     from lingctl.output.terminal import say
@@ -76,19 +78,27 @@ def render(
     cluster = required_cluster(nodes)
     if mindie:
         cluster = cluster.model_copy(update={"mindie": mindie})
-    engine = engine_of(cluster).about
+    engine = engine_of(cluster)
     if show:
         _show(cluster, {"mindie": "flag --mindie"} if mindie else {}, as_json)
         return
     part = RenderPart((what or What.all).value)
     known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, part, known)
-    for note in known.notes if part is not RenderPart.ranktable else ():
+    remarks = engine.remarks(cluster)
+    for note in (*remarks, *(known.notes if part is not RenderPart.ranktable else ())):
         say(note)
     if output is not None:
         write_files(files, output)
         say(f"Wrote {len(files)} files to {output}.")
-    _print(cluster, engine, files, known, to_folder=output is not None, as_json=as_json)
+    _print(
+        cluster,
+        engine.about,
+        files,
+        replace(known, notes=(*remarks, *known.notes)),
+        to_folder=output is not None,
+        as_json=as_json,
+    )
 
 
 def _known(
@@ -195,7 +205,8 @@ def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
     else:
         for one in judgements:
             # A model's config is read by the overlay, which is the same for every version.
-            judge = "The overlay" if kind == "model config" else f"MindIE {one.profile.version}"
+            taken = f" (by the rules of {one.profile.taken_from})" if one.profile.taken_from else ""
+            judge = "The overlay" if kind == "model config" else f"MindIE {one.profile.version}{taken}"
             verdict = "accepts" if one.accepted else "refuses"
             answer(f"{judge} {verdict} this {kind}: {summary(one.findings)}")
             print_findings(one.findings)

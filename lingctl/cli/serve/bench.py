@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
-from lingctl.cli.serve.smoke_test import CaOption, CertOption, KeyOption, KindChoice, ModelOption, UrlOption
+from lingctl.cli.serve.target import (
+    CaOption,
+    CertOption,
+    KeyOption,
+    KindChoice,
+    KindOption,
+    ModelOption,
+    UrlOption,
+)
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
@@ -22,7 +30,7 @@ def bench(
     nodes: NodesOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: Annotated[KindChoice, typer.Option(help="Ask it as a chat or as a base model.")] = KindChoice.auto,
+    kind: KindOption = KindChoice.auto,
     requests: Annotated[int, typer.Option(min=1, help="Requests to send; in a sweep, for each trial.")] = 100,
     concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: requests open at a time.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Open loop: requests per second, Poisson.")] = 0.0,
@@ -98,22 +106,14 @@ def _limits(ttft: float, tpot: float) -> SweepLimits:
 def _run(
     nodes: Path | None, url: str, model: str, tls: TlsFiles, options: BenchOptions, listener: Listener
 ) -> BenchReport:
-    from lingctl.cli.common import optional_cluster
-    from lingctl.errors import UsageError
+    from lingctl.cli.serve.target import chosen_cluster
     from lingctl.flows.serve.bench import bench_cluster, bench_endpoint
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
-    if url and nodes:
-        raise UsageError(
-            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
-        )
-    cluster = None if url else optional_cluster(nodes)
+    cluster = chosen_cluster(nodes, url, model)
     if cluster is None:
         return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
-    if model:
-        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
-        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     with connect(cluster, listener) as group:
         return bench_cluster(group, cluster, options, listener, tls=tls)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
+from lingctl.cli.serve.target import (
+    CaOption,
+    CertOption,
+    KeyOption,
+    KindChoice,
+    KindOption,
+    ModelOption,
+    PatienceOption,
+    UrlOption,
+)
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
@@ -16,43 +25,15 @@ if TYPE_CHECKING:
     from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 
-class KindChoice(StrEnum):
-    """How a model is judged."""
-
-    auto = "auto"
-    chat = "chat"
-    base = "base"
-
-
-UrlOption = Annotated[
-    str, typer.Option("--url", help="Any OpenAI-compatible service instead of a cluster's.", metavar="URL")
-]
-ModelOption = Annotated[
-    str, typer.Option("--model", help="Served name (--url only); default: the first listed.")
-]
-CaOption = Annotated[
-    Path | None, typer.Option("--ca", help="Authority that signed the service's certificate (HTTPS).")
-]
-CertOption = Annotated[
-    Path | None,
-    typer.Option("--cert", help="Certificate to show to the service; MindIE's HTTPS asks for one."),
-]
-KeyOption = Annotated[Path | None, typer.Option("--key", help="Its private key, if in another file.")]
-
-
 def smoke_test(
     nodes: NodesOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: Annotated[
-        KindChoice, typer.Option(help="Judge it as a chat or as a base model.")
-    ] = KindChoice.auto,
+    kind: KindOption = KindChoice.auto,
     prompt: Annotated[str, typer.Option(help="Ask this instead of the Ling README's question.")] = "",
     expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
     first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
-    patience: Annotated[
-        float, typer.Option(min=1, help="Seconds of silence after which an answer counts as stuck.")
-    ] = 60.0,
+    patience: PatienceOption = 60.0,
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
@@ -84,23 +65,15 @@ def smoke_test(
 def _run(
     nodes: Path | None, url: str, model: str, tls: TlsFiles, options: SmokeOptions, listener: Listener
 ) -> SmokeReport:
-    from lingctl.cli.common import optional_cluster
-    from lingctl.errors import UsageError
+    from lingctl.cli.serve.target import chosen_cluster
     from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
-    if url and nodes:
-        raise UsageError(
-            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
-        )
-    cluster = None if url else optional_cluster(nodes)
+    cluster = chosen_cluster(nodes, url, model)
     if cluster is None:
         endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
         return smoke_test_endpoint(endpoint, options, listener)
-    if model:
-        remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
-        raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     with connect(cluster, listener) as group:
         return smoke_test_cluster(group, cluster, options, listener, tls=tls)
 

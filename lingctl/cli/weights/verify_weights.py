@@ -39,7 +39,7 @@ def verify_weights(
         raise typer.Exit(report.exit_status)
     print_findings(report.findings, above=Verdict.PASS)
     found = report.verified
-    word = "damaged" if found.problems else "sound"
+    word = "not known" if found.state == "unknown" else found.state
     read = "every byte read" if full else "headers only; --full reads every byte"
     files = "1 file" if found.files == 1 else f"{found.files} files"
     answer(

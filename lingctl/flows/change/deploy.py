@@ -89,8 +89,6 @@ def deploy(
 
     Raises:
         ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
-        LockedError: somebody else is changing this cluster.
-        LingctlError: a node cannot be reached, or a step failed.
     """
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
@@ -109,7 +107,7 @@ def deploy(
             unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
-            remarks=(UNSEEN,) if deployment.glanced else (),
+            remarks=(*engine_of(cluster).remarks(cluster), *((UNSEEN,) if deployment.glanced else ())),
         )
 
     return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)

@@ -76,7 +76,7 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
 
 
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
-    """The state of every node without its weights. Raises LingctlError: a node cannot be asked."""
+    """The state of every node without its weights."""
     return group.all(lambda connection: node_state(connection, look))
 
 
@@ -91,9 +91,6 @@ def note_proved(group: Group, cluster: Cluster) -> str:
 
     Returns:
         The release's id, or empty when it is not recorded on every node.
-
-    Raises:
-        LingctlError: a node cannot be asked.
     """
     look = look_of(cluster)
     now = running(quick_states(group, look))

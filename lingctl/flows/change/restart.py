@@ -29,7 +29,6 @@ def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outc
     """Stop all daemons, start them again with the files that are there, and wait until they answer.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: there is nothing to start again, a node cannot be reached, or a daemon did not start.
     """
 
@@ -50,7 +49,6 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
     Raises:
         UsageError: nothing was deployed on a node, so there is nothing to start again.
         NodeError: the container runtime does not answer on a node, or the container runs under another.
-        LingctlError: a node cannot be asked.
     """
     look = look_of(cluster)
     site = look.site

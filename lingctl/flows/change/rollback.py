@@ -63,7 +63,6 @@ def rollback(
     Raises:
         UsageError: there is no such release, or it is not whole.
         ChecksFailed: the service answers, but wrongly.
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be reached or lacks what the release needs, or a step failed.
     """
 

@@ -26,7 +26,6 @@ def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome
     """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be reached, or a daemon did not end.
     """
 

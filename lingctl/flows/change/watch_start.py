@@ -57,7 +57,6 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
     Raises:
         EngineError: one has ended, or none will ever be ready; says which failed first, what its last words
             mean, and what became of the others.
-        ConnectError: a node was lost.
     """
     site, engine = site_of(cluster), engine_of(cluster)
     sights = group.all(lambda connection: look_at_daemon(connection, site))

@@ -67,6 +67,7 @@ class Judgement:
         """Plain data."""
         return {
             "mindie": self.profile.version,
+            "rules_of": self.profile.rules_of,
             "checked_against": self.profile.checked_against,
             "accepted": self.accepted,
             "findings": [finding.as_json() for finding in self.findings],

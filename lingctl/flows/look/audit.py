@@ -11,11 +11,7 @@ from lingctl.remote.group import Group
 
 
 def audit_entries(group: Group, cluster: Cluster, lines: int) -> list[dict[str, Any]]:
-    """The last entries of every node's audit log, oldest first, each with its ``node``.
-
-    Raises:
-        LingctlError: a node cannot be asked.
-    """
+    """The last entries of every node's audit log, oldest first, each with its ``node``."""
     show = journal_command(layout_of(cluster).audit, lines)
     logs = group.all(lambda connection: connection.run(show, timeout=30).checked(connection.node).stdout)
     entries = [{"node": node, **entry} for node, text in logs.items() for entry in read_journal(text)]

@@ -17,7 +17,6 @@ def clocks_apart(group: Group, site: Site) -> dict[str, float]:
     """Seconds by which each node's clock is ahead of the first node's, zones included.
 
     Args:
-        group: connections to the nodes.
         site: whose consoles.
 
     Returns:

@@ -7,21 +7,21 @@ import io
 import json
 import tarfile
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import BinaryIO
 
 from lingctl import __version__
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
+from lingctl.flows.look.node_part import GatheredPart, NodeLogs, contents_in_words, unnamed_part
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
-from lingctl.flows.network.saved import save_answers
+from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import no_room, whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.evidence import GZIP, gather_command, unpacked, without_secrets
@@ -32,6 +32,13 @@ from lingctl.remote.group import Group
 
 _SECONDS = 900.0
 _TASK = "gather the evidence"
+# Of one node, packed: an honest one sends some tens of MB.
+MOST_SENT = 512 << 20
+_TOO_MUCH = f"it sends more than {MOST_SENT >> 20} MB"
+
+
+class _TooMuchError(Exception):
+    """A node does not stop sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +55,40 @@ def collect(
 ) -> PackedEvidence:
     """Pack the evidence of all nodes that can be asked into ``target``; changes nothing on them.
 
+    What a node sent, which still holds its secrets, is in files without a name: they end with this process,
+    however it ends.
+
     Args:
         target: the file to write, ending in .tar.gz.
+        listener: hears progress, and what will be packed before it is.
         check: also ask what check-network asks, without pings between cards.
 
     Raises:
         LingctlError: nothing could be gathered, or the file cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="lingctl-collect-") as scratch:
-        site, places = site_of(cluster), engine_of(cluster).about.log_places
+    site, places = site_of(cluster), engine_of(cluster).about.log_places
+    with ExitStack() as parts_end:
 
-        def gather(connection: Connection) -> Path:
+        def gather(connection: Connection) -> GatheredPart:
             command = gather_command(site, connection.node, places)
-            return _gather(connection, command, Path(scratch), listener)
+            part = parts_end.enter_context(unnamed_part())
+            return GatheredPart(part, _gather(connection, command, part, listener))
 
-        parts = group.map(gather)
-        gathered = {name: part for name, part in parts.items() if isinstance(part, Path)}
+        outcomes = group.map(gather)
+        gathered = {name: part for name, part in outcomes.items() if isinstance(part, GatheredPart)}
         missing = {
             name: f"nothing could be gathered: {error.what}"
-            for name, error in parts.items()
+            for name, error in outcomes.items()
             if isinstance(error, LingctlError)
         }
         report = None
         if check:
             with suppress(LingctlError):
                 report = check_network(group, cluster, CheckOptions(mesh="off"), listener)
+        for name, part in gathered.items():
+            listener(Event(_TASK, "note", name, f"to be packed: {contents_in_words(name, part)}"))
         try:
-            return _pack(cluster, hosts, target, gathered, missing, report, Path(scratch))
+            return _pack(cluster, hosts, target, gathered, missing, report)
         except OSError as error:
             raise no_room(error, target) or NodeError(
                 f"cannot write {target}: {error.strerror}", where="this machine", code="write-failed"
@@ -86,95 +100,81 @@ def default_name(cluster: Cluster) -> str:
     return f"lingctl-{cluster.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
 
 
-def _gather(connection: Connection, command: Command, scratch: Path, listener: Listener) -> Path:
+def _gather(connection: Connection, command: Command, file: BinaryIO, listener: Listener) -> str:
+    """Receive what a node sends; why it is not all of it, or nothing."""
     listener(Event(_TASK, "started", connection.node))
-    part = scratch / f"{connection.node}.part"
-    lock, size = threading.Lock(), 0
-    with part.open("wb") as file:
+    size = 0
 
-        def keep(data: bytes) -> None:
-            nonlocal size
-            with lock:
-                size += len(data)
-                file.write(data)
-                listener(Event(_TASK, "progress", connection.node, done=size))
+    def keep(data: bytes) -> None:
+        nonlocal size
+        size += len(data)
+        if size > MOST_SENT:
+            raise _TooMuchError
+        file.write(data)
+        listener(Event(_TASK, "progress", connection.node, done=size))
 
-        try:
-            connection.run(command, timeout=_SECONDS, on_output=keep).checked(connection.node)
-            file.flush()
-        except LingctlError as error:
-            listener(Event(_TASK, "failed", connection.node, error.what))
-            raise
-        except OSError as error:  # of this machine's own disk; a connection's is none
-            raise no_room(error, part) or NodeError(
-                f"cannot write {part}: {error.strerror}", where="this machine", code="write-failed"
-            ) from error
+    try:
+        connection.run(command, timeout=_SECONDS, on_output=keep).checked(connection.node)
+        file.flush()
+    except _TooMuchError:
+        listener(Event(_TASK, "failed", connection.node, _TOO_MUCH))
+        return _TOO_MUCH
+    except LingctlError as error:
+        listener(Event(_TASK, "failed", connection.node, error.what))
+        raise
+    except OSError as error:  # of this machine's own disk; a connection's is none
+        raise no_room(error, Path(tempfile.gettempdir())) or NodeError(
+            f"cannot write what it sends: {error.strerror}", where="this machine", code="write-failed"
+        ) from error
     listener(Event(_TASK, "done", connection.node))
-    return part
+    return ""
 
 
 def _pack(
     cluster: Cluster,
     hosts: Path,
     target: Path,
-    gathered: Mapping[str, Path],
+    gathered: Mapping[str, GatheredPart],
     missing: Mapping[str, str],
     report: NetworkReport | None,
-    scratch: Path,
 ) -> PackedEvidence:
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
     missing = dict(missing)
     left_out: dict[str, str] = {}
+    reader = engine_of(cluster).logs
     with whole_file(target, 0o600) as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
         for name, part in gathered.items():
-            logs: list[str] = []
-            console, status = "", ""
+            logs = NodeLogs()
             try:
-                for member, content in _members(name, part):
-                    try:
-                        text = without_secrets(unpacked(content))
-                    except ValueError as error:
-                        left_out[f"{name}/{member}"] = str(error)
+                for member in part.members(name):
+                    place = f"{name}/{member.path}"
+                    if member.left_out:
+                        left_out[place] = member.left_out
+                    if member.left_out and not member.content:
                         continue
-                    again = gzip.compress(text) if content.startswith(GZIP) else text
-                    _add(bundle, top / name / member, again)
-                    if member.name.startswith("worker-"):
-                        console = text.decode("utf-8", "replace")
-                    elif member.parts[0] == "process_log":
-                        logs.append(text.decode("utf-8", "replace"))
-                    elif member == PurePosixPath("lingctl/daemon.exit"):
-                        status = text.decode("utf-8", "replace").strip()
+                    try:
+                        text = without_secrets(unpacked(member.content))
+                    except ValueError as error:
+                        left_out[place] = str(error)
+                        continue
+                    again = gzip.compress(text) if member.content.startswith(GZIP) else text
+                    _add(bundle, top / name / member.path, again)
+                    logs.take(member.path, text)
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
-            explained[name] = _explained(engine_of(cluster).logs, "\n".join((console, *logs)), status)
+            if part.trouble:
+                missing[name] = f"only a part could be gathered: {part.trouble}"
+            explained[name] = _explained(reader, logs.text, logs.status)
         if report is not None:
-            save_answers(report, scratch / "answers")
-            for saved in sorted((scratch / "answers").iterdir()):
-                _add(bundle, top / "check-network" / saved.name, without_secrets(saved.read_bytes()))
-            findings = [finding.as_json() for finding in report.findings]
-            _add(bundle, top / "check-network" / "findings.json", json.dumps(findings, indent=1).encode())
+            for saved, content in answer_files(report).items():
+                _add(bundle, top / "check-network" / saved, without_secrets(content))
+            findings = json.dumps([finding.as_json() for finding in report.findings], indent=1)
+            _add(bundle, top / "check-network" / "findings.json", without_secrets(findings.encode()))
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
         _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
     return PackedEvidence(target, missing, explained)
-
-
-def _members(node: str, part: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Regular files only, by their place below the node's folder: nothing may point out of it."""
-    try:
-        with tarfile.open(part, "r:gz") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if not member.isfile() or path.is_absolute() or ".." in path.parts:
-                    continue
-                content: IO[bytes] | None = archive.extractfile(member)
-                if content is not None:
-                    yield path, content.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise NodeError(
-            "what the node sent is not whole", where=node, evidence=str(error), code="evidence-damaged"
-        ) from error
 
 
 def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:

@@ -78,11 +78,7 @@ def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineL
 
 
 def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
-    """The wanted lines and all that come, until interrupted.
-
-    Raises:
-        LingctlError: a node cannot be reached.
-    """
+    """The wanted lines and all that come, until interrupted."""
     site, lock, lines_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.lines_of
 
     def follow(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend import hccn
+from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
 from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Addresses
@@ -21,7 +21,7 @@ from lingctl.remote.probe import probe_script, probe_timeout, read_answers
 
 
 def all_daemons_run(group: Group, site: Site) -> bool:
-    """Whether every node's daemon is alive. Raises LingctlError: a node cannot be asked."""
+    """Whether every node's daemon is alive."""
 
     return all(group.all(lambda connection: _runs(connection, site)).values())
 
@@ -47,11 +47,7 @@ def _why_not(seen: bool | LingctlError) -> str:
 
 
 def live_addresses(group: Group, site: Site) -> Addresses:
-    """The device addresses, from the cards themselves; a card that has none or does not say is left out.
-
-    Raises:
-        LingctlError: a node cannot be asked.
-    """
+    """The device addresses, from the cards themselves; a card that has none or does not say is left out."""
 
     def ask(connection: Connection) -> dict[int, str]:
         cards = site.cards[connection.node]

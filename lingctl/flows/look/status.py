@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from lingctl.ascend import devices, host, npu_map, npu_smi
-from lingctl.ascend.card_rows import CardRows, card_rows
+from lingctl.ascend import devices, host
+from lingctl.ascend.cards import npu_map, npu_smi
+from lingctl.ascend.cards.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of

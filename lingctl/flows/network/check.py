@@ -136,11 +136,13 @@ def scope_of(cluster: Cluster) -> Scope:
         ports=engine.http.ports(serving),
         shared_ports={"inter-node": serving.inter_node_port} if cluster.multi_node else {},
         disks=(cluster.paths.models, cluster.paths.state, _SHM),
+        writes=(cluster.paths.models, cluster.paths.state),
         digests={**weights, **sampling, **overlay},
         image=cluster.container.image or engine.about.image,
         runtime=site.runtime,
         service=look_command(site).text,
         driver=engine.about.driver,
+        remarks=engine.remarks(cluster),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend.hccn import TOOL, Tls, read_tls
+from lingctl.ascend.cards.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
@@ -37,7 +37,6 @@ def fix_tls(
         With what was found of every card at the end.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node cannot be asked, or a switch cannot be set.
     """
 
@@ -81,12 +80,7 @@ def look_at_switches(group: Group, cluster: Cluster) -> Switches:
 
 
 def plan_tls(switches: Switches, value: int) -> Plan:
-    """A step for each card that says what its switch is; the others are left alone.
-
-    Args:
-        switches: by node and card.
-        value: 0 or 1.
-    """
+    """A step for each card that says what its switch is; the others are left alone."""
     return plan_of(
         _step(node, card, tls, value)
         for node, cards in switches.items()

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.questions import (
     NodeRequest,
     card_questions,
@@ -57,6 +57,7 @@ def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
         cards=node.cards,
         disks=scope.disks,
         paths=node.paths,
+        writes=scope.writes,
         digests=tuple(scope.digests),
         image=scope.image,
         runtime=scope.runtime,
@@ -124,11 +125,7 @@ def ask_more(
     seconds: float,
     listener: Listener,
 ) -> dict[str, NodeAnswers]:
-    """The second part: the mesh, and what was still settling. Keeps what came before a loss.
-
-    Args:
-        seconds: time limit of the mesh.
-    """
+    """The mesh, for so many seconds, and what was settling. Keeps what came before a loss."""
     records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
     shots = plan_mesh(scope, facts, mode)

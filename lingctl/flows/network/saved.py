@@ -32,8 +32,24 @@ _SCOPE = TypeAdapter(Scope)
 _RECORD = TypeAdapter(NodeAnswers)
 
 
+def answer_files(report: NetworkReport) -> dict[str, bytes]:
+    """Every raw answer of a check, as files: their names and contents."""
+    index = {
+        "document": "check-network-answers",
+        "version": _VERSION,
+        "scope": asdict(report.scope),
+        "lost": [finding.as_json() for finding in report.lost.values()],
+        "unreachable": list(report.unreachable),
+    }
+    records = {_file(name): asdict(record) for name, record in report.records.items()}
+    return {
+        name: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        for name, content in {**records, _INDEX: index}.items()
+    }
+
+
 def save_answers(report: NetworkReport, folder: Path) -> None:
-    """Write every raw answer of a check.
+    """Write ``answer_files`` into a folder.
 
     Raises:
         ConfigurationError: the folder holds something else, or cannot be written.
@@ -43,18 +59,10 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
         raise ConfigurationError(
             "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
         )
-    index = {
-        "document": "check-network-answers",
-        "version": _VERSION,
-        "scope": asdict(report.scope),
-        "lost": [finding.as_json() for finding in report.lost.values()],
-        "unreachable": list(report.unreachable),
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, record in report.records.items():
-            _write(folder / _file(name), asdict(record))
-        _write(folder / _INDEX, index)
+        for name, content in answer_files(report).items():
+            write_file(folder / name, content)
     except OSError as error:
         raise no_room(error, folder) or ConfigurationError(
             f"cannot write: {error.strerror}", where=str(folder)
@@ -134,10 +142,6 @@ def _file(node: str) -> str:
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     return Finding(**{**data, "verdict": Verdict[str(data["verdict"]).upper()]})
-
-
-def _write(path: Path, content: object) -> None:
-    write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -85,10 +85,6 @@ def changing(
     Args:
         command: as others are told, e.g. ``lingctl deploy``.
         wait: seconds to wait for somebody else's change to end.
-
-    Raises:
-        LockedError: somebody else is changing this cluster.
-        LingctlError: whatever the block raises.
     """
     connection = connect_node(cluster, cluster.primary)
     try:
@@ -115,10 +111,6 @@ def noted_change(
 
     Args:
         title: what the lines say is done.
-
-    Raises:
-        LockedError: somebody else is changing this cluster.
-        LingctlError: whatever the block raises.
     """
     with changing(group, cluster, command, listener, wait=wait) as change:
 

@@ -88,7 +88,6 @@ def locked(
 
     Raises:
         LockedError: somebody holds it; says who, and what to type.
-        LingctlError: the primary cannot be asked, which is another matter.
     """
     mine = lock.me(doing)
     deadline = time.monotonic() + wait
@@ -138,14 +137,10 @@ def held_by(node: str, holder: Holder) -> LockedError:
 
 
 def lock_status(connection: Connection, cluster: Cluster) -> Holder | None:
-    """Who holds the cluster's lock, or None. Raises LingctlError: the primary cannot be asked."""
+    """Who holds the cluster's lock, or None."""
     return lock.show(connection, cluster.state_dir)
 
 
 def lock_release(connection: Connection, cluster: Cluster, holder: Holder) -> None:
-    """Take the lock from ``holder``. If that lingctl is still at work, it stops before its next stage.
-
-    Raises:
-        LingctlError: the primary cannot be asked.
-    """
+    """Take the lock from ``holder``. If that lingctl is still at work, it stops before its next stage."""
     lock.release(connection, cluster.state_dir, holder.token)

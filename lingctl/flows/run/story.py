@@ -35,10 +35,6 @@ def carry_out(
         look: looks at the nodes and plans; changes nothing there.
         quick: the look takes a second, and needs no progress.
         lock_wait: seconds to wait for somebody else's change to end.
-
-    Raises:
-        LockedError: somebody else is changing this cluster.
-        LingctlError: whatever the look or the change ran into.
     """
     with ExitStack() as connections:
         with nullcontext(ignore) if quick else person.progress() as listener:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingctl.ascend import devices, npu_map, npu_smi
-from lingctl.ascend.card_rows import card_rows
+from lingctl.ascend import devices
+from lingctl.ascend.cards import npu_map, npu_smi
+from lingctl.ascend.cards.card_rows import card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of

@@ -11,7 +11,7 @@ from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.settings import hub_settings
-from lingctl.flows.weights.spread import download_on_nodes
+from lingctl.flows.weights.spread.spread import download_on_nodes
 from lingctl.flows.weights.wanted import WeightsSource, wanted_model
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Download, Plan, Stage, Step

@@ -11,7 +11,7 @@ from lingctl.flows.run.change import noted_change
 from lingctl.flows.run.person import Person
 from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.options import DownloadOptions
-from lingctl.flows.weights.spread import download_on_nodes, stop_on_nodes
+from lingctl.flows.weights.spread.spread import download_on_nodes, stop_on_nodes
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
@@ -50,7 +50,6 @@ def download_everywhere(
     """``download_on_nodes`` as a change of its own: under the cluster's lock, and written down.
 
     Raises:
-        LockedError: somebody else is changing this cluster.
         LingctlError: a node could not be reached, lacks space, or did not get what it should.
     """
     title = f"download {options.model.name} into {options.folder}"
@@ -61,12 +60,7 @@ def download_everywhere(
 def stop_downloads(
     cluster: Cluster, folder: str, person: Person, *, lock_wait: float = 0.0
 ) -> dict[str, bool]:
-    """``stop_on_nodes`` as a change of its own: nobody ends what another's deploy waits for.
-
-    Raises:
-        LockedError: somebody else is changing this cluster.
-        LingctlError: a node could not be reached.
-    """
+    """``stop_on_nodes`` as a change of its own: nobody ends what another's deploy waits for."""
     title = f"end the download into {folder}"
     with _noted(cluster, person, "lingctl download --stop", title, lock_wait) as (group, _):
         return stop_on_nodes(group, cluster, folder)

@@ -38,7 +38,6 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
 
     Args:
         folder: of the weights.
-        listener: hears of progress.
         full: read every byte.
         manifest: first sum what has not been summed yet and keep the sums beside the weights.
 
@@ -53,6 +52,7 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
         verified = verify(str(folder), full, report)
         wrong = wrong_modes(str(folder))
     findings = [_problem(problem) for problem in verified.problems]
+    findings += [_unknown(trouble) for trouble in verified.unknown]
     findings += [Finding("weights", Verdict.NOTE, note) for note in verified.notes]
     if wrong and verified.form == "safetensors":
         findings.append(_modes(folder, wrong))
@@ -62,6 +62,12 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
 def _problem(problem: Trouble) -> Finding:
     return Finding(
         problem.code, Verdict.FAILURE, str(problem), evidence=problem.evidence, remedy=problem.remedy
+    )
+
+
+def _unknown(trouble: Trouble) -> Finding:
+    return Finding(
+        trouble.code, Verdict.UNKNOWN, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy
     )
 
 

@@ -162,6 +162,7 @@ class _Resolver:
             ),
             jump=self._jump(found, tokens, hops),
             proxy_command=self._proxy_command(found, tokens),
+            sudo=self._ssh.sudo and node,
             typed=self._typed(asked, preset, found) if node else "",
             taken=tuple(_taken(found)),
             notes=tuple(_notes(found)),

@@ -17,7 +17,7 @@ from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, failure_of
 
 _MINDIE = re.compile(r"MIE(\d\d)([A-Z])([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})")
 _MINDIE_SOURCE = (
-    "src/utils/log/logger_def.h of Ascend/MindIE-LLM (GitHub); "
+    "https://github.com/Ascend/MindIE-LLM/blob/HEAD/src/utils/log/logger_def.h; "
     "https://www.hiascend.com/document/detail/zh/mindie/21RC1/ref/errorcodereference/mindie_log_0201.html"
 )
 _PARTS = {

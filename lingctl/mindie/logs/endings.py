@@ -30,7 +30,7 @@ _ORDINARY = re.compile(
 )
 # What ends the reading of the configuration without a word of its own.
 _WORDLESS = ("Checking Config Failed", "from JSON.", "rank table config error.")
-_MEANINGS = {
+STATUS_MEANINGS = {
     "134": "it aborted: so ends 3.0.0 after a requested stop, after the death of a worker (loading or "
     "serving), and after a crash by a request; its log tells which",
     "135": "it ended with a bus error: most often /dev/shm is full",
@@ -44,17 +44,11 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an end means.
+    """What an end means."""
 
-    Attributes:
-        id: of the catalogue.
-        at: index of the line that shows it best, or -1.
-        detail: the exception's words, the last request.
-    """
-
-    id: str
-    at: int
-    detail: str = ""
+    id: str  # of the catalogue
+    at: int  # index of the line that shows it best, or -1
+    detail: str = ""  # the exception's words, the last request
 
 
 def exit_meaning(status: str) -> str:
@@ -62,7 +56,7 @@ def exit_meaning(status: str) -> str:
 
     Source: MindIE-LLM 3.0.0, seen (134, 137, 255) and read.
     """
-    return _MEANINGS.get(str(status), "")
+    return STATUS_MEANINGS.get(str(status), "")
 
 
 def ending_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -19,6 +19,7 @@ from lingctl.engine.vendor_codes import codes_in, vendor_code
 
 # Where a statement comes from.
 Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
+_PIECE, _OVERLAP = 1500, 300
 _MINDIE_CODE = re.compile(r"(?<![A-Za-z0-9])MIE0[0-9][A-Z][0-9A-F]{6}(?![A-Za-z0-9])")
 # Of what one line shows, what says most.
 _TELLING: tuple[FailureKind, ...] = (
@@ -36,39 +37,24 @@ _OWN_GROUPS = "ABCDFGRSW"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A known failure.
+    """A known failure."""
 
-    Attributes:
-        id: stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices,
-            G the node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a
-            vendor's code.
-        signature: texts of which one appears in the line.
-        pattern: a regular expression beside those, or None.
-        codes: codes beside those.
-        kind: how much the line says about the true cause, as ``failures.toml`` explains.
-        cause: what is wrong.
-        remedy: what to do.
-        confidence: how sure a line that shows it makes the cause.
-        until: a later line with one of these texts says that the waiting is over.
-        also_waiting: whether the daemon does not end of it, and waits for ever.
-        ends: whether it may end a daemon; what it survives is never the cause of its end.
-        seen: how far the statement was checked.
-        source: where it stands.
-    """
-
+    # stable name: A configuration, B files and model, C memory, D ports, E several nodes, F devices, G the
+    # node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a vendor's
+    # code
     id: str
-    signature: tuple[str, ...]
-    pattern: re.Pattern[str] | None
-    codes: tuple[str, ...]
-    kind: FailureKind
-    cause: str
-    remedy: str
-    confidence: Confidence = "certain"
-    until: tuple[str, ...] = ()
-    also_waiting: bool = False
-    ends: bool = True
-    seen: Seen = "documents"
-    source: str = ""
+    signature: tuple[str, ...]  # texts of which one appears in the line
+    pattern: re.Pattern[str] | None  # a regular expression beside those, or None
+    codes: tuple[str, ...]  # codes beside those
+    kind: FailureKind  # how much the line says about the true cause, as ``failures.toml`` explains
+    cause: str  # what is wrong
+    remedy: str  # what to do
+    confidence: Confidence = "certain"  # how sure a line that shows it makes the cause
+    until: tuple[str, ...] = ()  # a later line with one of these texts says that the waiting is over
+    also_waiting: bool = False  # whether the daemon does not end of it, and waits for ever
+    ends: bool = True  # whether it may end a daemon; what it survives is never the cause of its end
+    seen: Seen = "documents"  # how far the statement was checked
+    source: str = ""  # where it stands
 
     @property
     def inferred(self) -> bool:
@@ -100,10 +86,23 @@ def catalogue() -> tuple[Failure, ...]:
 @lru_cache(maxsize=4096)  # every reader of a log asks again
 def match(line: str) -> Failure | None:
     """The failure that a line shows, if it shows a known one: by its words, or by a code that says more."""
-    by_words = next((failure for failure in catalogue() if failure.says(line)), None)
-    found = [by_words, *(failure_of(code) for code in all_codes_in(line))]
-    known = (failure for failure in found if failure is not None)
-    return min(known, key=lambda failure: _TELLING.index(failure.kind), default=None)
+    shown = [failure for part in _parts(line) for failure in _shown(part)]
+    return min(shown, key=lambda failure: _TELLING.index(failure.kind), default=None)
+
+
+def _shown(part: str) -> Iterator[Failure]:
+    by_words = next((failure for failure in catalogue() if failure.says(part)), None)
+    if by_words is not None:
+        yield by_words
+    for code in all_codes_in(part):
+        if (by_code := failure_of(code)) is not None:
+            yield by_code
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A line in pieces that overlap: what shows a failure is short, and no expression has to see more."""
+    for start in range(0, max(len(line), 1), _PIECE):
+        yield line[start : start + _PIECE + _OVERLAP]
 
 
 def all_codes_in(line: str) -> list[str]:

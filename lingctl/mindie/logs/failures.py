@@ -36,6 +36,7 @@ _CARD = re.compile(
 # cause.
 _BURST_SECONDS = 300.0
 _LEVELS_OF_CAUSES = ("error", "")
+_KILLED, _START_FAILED = "W10", "Z2"
 _ORDER: tuple[FailureKind, ...] = ("cause", "network", "stopped", "consequence")
 
 
@@ -117,7 +118,8 @@ def _with_ending(
         return [*stuck, end]
     if any(one.kind in ("cause", "network") for one in told):
         return told
-    return [end, *told]
+    # Killed from outside it was not, if it says itself that its start failed.
+    return told if end.id == _KILLED and any(one.id == _START_FAILED for one in told) else [end, *told]
 
 
 def _ranked(known: list[Explanation]) -> list[Explanation]:

@@ -59,30 +59,25 @@ _HINT = re.compile(
 _TRACEBACK = "Traceback (most recent call last)"
 # What begins another log within a text, where several are read as one: it has no line before it.
 ANOTHER_LOG = "\f"
+# Another log may be of an earlier run. Its clock may stand in another zone, so a day's difference is needed.
+_EARLIER_RUN = timedelta(hours=15)
 # A level stands in the first part of a line, before its message.
 _HEAD = 160
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line.
+    """One line."""
 
-    Attributes:
-        text: as it was printed, without colours and zero bytes.
-        time: when it was printed; a line without a time of its own has that of the line before it. None where
-            no line before it has one.
-        level: how serious its printer takes it, empty where it does not say.
-        source: name of the file that printed it, empty where the line does not say.
-        said: the text without a vendor's list of possible causes and advice; empty where it is nothing else.
-        doubtful: whether it belongs to an exception that was printed right behind a warning, and so was
-            perhaps survived.
-    """
-
-    text: str
+    text: str  # as it was printed, without colours and zero bytes
+    # when it was printed; a line without a time of its own has that of the line before it. None where no line
+    # before it has one.
     time: datetime | None
-    level: Level
-    source: str
+    level: Level  # how serious its printer takes it, empty where it does not say
+    source: str  # name of the file that printed it, empty where the line does not say
+    # the text without a vendor's list of possible causes and advice; empty where it is nothing else
     said: str = ""
+    # whether it belongs to an exception that was printed right behind a warning, and so was perhaps survived
     doubtful: bool = False
 
 
@@ -95,17 +90,22 @@ def _lines(text: str) -> Iterator[LogLine]:
     full = _FULL.search(text)
     year = int(full[1]) if full else _SOME_YEAR
     before: datetime | None = None
+    began: datetime | None = None
+    first = True
     last: Level = ""
     doubtful = False
     for part in _END.split(text):
         if part.startswith(ANOTHER_LOG):
-            before, last, doubtful = None, "", False
+            before, last, doubtful, first = None, "", False, False
             part = part.lstrip(ANOTHER_LOG)
         if not part.strip():
             continue
         head = part[:_HEAD]
         own = _time(head, year)
         before = own or before
+        began = began or (before if first else None)
+        if not first and began is not None and before is not None and before < began - _EARLIER_RUN:
+            continue
         level = _level(head)
         if level or own is not None:
             doubtful, last = False, level

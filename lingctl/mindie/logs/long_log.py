@@ -25,10 +25,10 @@ def first_of_each(lines: Iterable[str]) -> str:
     behind = size = 0
     for line in lines:
         line = line[:_LONGEST_LINE]
-        if _REQUESTS.search(line):
-            continue
         new = False
         if _TELLING.search(line):
+            if _REQUESTS.search(line):
+                continue
             key = _DIGITS.sub("#", line[:_LONGEST_KEY])
             new = key not in seen
             seen.add(key)

@@ -10,7 +10,7 @@ from lingctl.mindie.rules.catalogue import RULES
 from lingctl.mindie.rules.fields import FIELDS, PATHS, REMOVED_IN_3, Field
 from lingctl.mindie.rules.rank_table import TABLE_RULES
 
-_VERSIONS = {1: "1.0.0", 2: "2.0 - 2.3", 3: "3.0.0"}
+_VERSIONS = {1: "1.0.0", 2: "2.0 - 2.3", 3: "3.0.0, 3.1.0"}
 _INTRODUCTION = """\
 # Rules of config.json and rank_table.json
 

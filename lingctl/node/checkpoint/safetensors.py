@@ -1,26 +1,53 @@
-"""The safetensors format: headers written and read, an index verified. Standard library only.
+"""The safetensors format: headers written, and read as its own library reads them. Standard library only.
 
-Source: the format's description in the safetensors project, checked against safetensors 0.5 to 0.8:
-8 bytes little-endian header length, JSON header of at most 100,000,000 bytes, data without holes.
+Source: the format's description in the safetensors project, and what the library (0.8) does with thousands of
+generated headers (tests/node/test_headers.py). Where we are stricter stands in docs/how-to/weights.md.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+import re
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import SAFETENSORS_BITS
-from lingctl.node.trouble import Trouble
+from lingctl.node.checkpoint.json_text import BeyondLimits, JsonText
+from lingctl.node.files import opened
+from lingctl.node.trouble import Trouble, shown
 
-INDEX = "model.safetensors.index.json"
 # What a conversion keeps beside them; where it is without an index, it was not finished.
 RECEIPT = ".lingctl-convert.json"
-# The format allows 100 MB. This is room for 30,000 tensors in one file (Ling-plus has 17,603 in all), and
-# little memory for a hostile one: JSON grows thirtyfold when it is read.
-LARGEST_HEADER = 4_000_000
-_LARGEST_INDEX = 4_000_000
+LARGEST_HEADER = 100_000_000
+# numpy has no more, and no kernel takes as many.
+_MOST_DIMENSIONS = 64
+# Room in memory for the tensors of one file: 80,000 of usual names. Ling-plus has 17,603 in all.
+_MOST_HELD = 24_000_000
+_EACH_HELD = 200
+_LARGEST_SIZE = 2**64 - 1
 _ALIGNMENT = 64
+_METADATA = "__metadata__"
+_DTYPES = {name: name for name in SAFETENSORS_BITS}
+_USUAL_WRITER = "save it again with the safetensors library, in more and smaller files"
+
+_COUNT = r"(?:0|[1-9][0-9]{0,18})"
+# A tensor as all known writers put it, for speed; one that looks otherwise is read value by value.
+_USUAL = re.compile(
+    r"[ \t\n\r]*".join(
+        (
+            r'(?!"__metadata__")"([^"\\\x00-\x1f]{0,1000})"',
+            r':|\{|"dtype"|:|"([A-Z0-9_]{1,20})"'.replace("|", r"[ \t\n\r]*"),
+            r',|"shape"|:|\['.replace("|", r"[ \t\n\r]*"),
+            rf"((?:{_COUNT}(?:[ \t\n\r]*,[ \t\n\r]*{_COUNT}){{0,63}})?)",
+            r'\]|,|"data_offsets"|:|\['.replace("|", r"[ \t\n\r]*"),
+            f"({_COUNT})",
+            ",",
+            f"({_COUNT})",
+            r"\]",
+            r"\}",
+        )
+    )
+)
 
 
 class Entry(NamedTuple):
@@ -35,14 +62,10 @@ class Entry(NamedTuple):
 
 def encode_header(entries: Sequence[Entry]) -> bytes:
     """Length and JSON, padded with spaces so that the data begin at a multiple of 64 bytes."""
-    header: Dict[str, object] = {"__metadata__": {"format": "pt"}}
-    for entry in entries:
-        header[entry.name] = {
-            "dtype": entry.dtype,
-            "shape": list(entry.shape),
-            "data_offsets": [entry.start, entry.end],
-        }
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    # Piece by piece: as one object, the header of 20,000 tensors takes ten times its length.
+    pieces = [f'{{"{_METADATA}":{{"format":"pt"}}']
+    pieces += map(_encoded, entries)
+    text = (",".join(pieces) + "}").encode()
     text += b" " * (-(len(text) + 8) % _ALIGNMENT)
     if len(text) > LARGEST_HEADER:
         raise Trouble(
@@ -54,36 +77,41 @@ def encode_header(entries: Sequence[Entry]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
+def _encoded(entry: Entry) -> str:
+    name = json.dumps(entry.name, ensure_ascii=False)
+    shape = ",".join(map(str, entry.shape))
+    return f'{name}:{{"dtype":"{entry.dtype}","shape":[{shape}],"data_offsets":[{entry.start},{entry.end}]}}'
+
+
 def read_header(path: str) -> Tuple[List[Entry], int]:
     """The tensors of a file in the order of their data, and where the data begin.
 
     Raises:
-        Trouble: cut off, or a header that contradicts itself or the file's size.
+        Trouble: cut off, a header that contradicts itself or the file's size, or no regular file.
+        OSError: it cannot be read.
     """
     where = os.path.basename(path)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(8), "little")
+    with opened(path) as descriptor:
+        size = os.fstat(descriptor).st_size
+        length = int.from_bytes(os.read(descriptor, 8), "little")
         if size < 10 or length > size - 8:
             raise _bad(where, "no safetensors header, or a file cut off", f"{size} bytes, header of {length}")
         if length > LARGEST_HEADER:
-            raise _bad(where, f"a header of {length} bytes is more than a model needs", f"{size} bytes")
+            what = f"a header of {length} bytes, where the format allows {LARGEST_HEADER}"
+            raise _bad(where, what, f"{size} bytes")
         try:
-            header = json.loads(file.read(length).decode(), object_pairs_hook=no_duplicates)
-            header.pop("__metadata__", None)
-            entries = sorted(
-                (_entry(name, value) for name, value in header.items()), key=lambda e: (e.start, e.end)
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            entries = parse_header(_first(descriptor, length))
+        except BeyondLimits as error:
+            raise Trouble(
+                f"its header is not looked into: {error}",
+                where=where,
+                remedy=_USUAL_WRITER,
+                code="beyond-limits",
+            ) from None
+        except ValueError as error:
             raise _bad(where, f"malformed header: {error}", "") from None
     begin = 8 + length
-    end = 0
-    for entry in entries:
-        if entry.start != end:
-            raise _bad(
-                where, f"tensor {entry.name!r} does not begin where the one before it ends", str(entry)
-            )
-        end = entry.end
+    end = entries[-1].end if entries else 0
     if begin + end != size:
         raise _bad(
             where, "the file does not have the size its header gives", f"{size} bytes, {begin + end} wanted"
@@ -91,67 +119,150 @@ def read_header(path: str) -> Tuple[List[Entry], int]:
     return entries, begin
 
 
-def read_json(path: str) -> object:
-    """A small JSON file; the same key twice is an error.
+def parse_header(read: Callable[[int], bytes]) -> List[Entry]:
+    """The tensors that a header tells of, in the order of their data, which lie behind one another.
+
+    Args:
+        read: gives at most so many of its next bytes, and none at its end.
 
     Raises:
-        Trouble: too large, or not JSON.
+        ValueError: it is none, or tells of more than a model has.
     """
-    where = os.path.basename(path)
-    if os.path.getsize(path) > _LARGEST_INDEX:
-        raise Trouble(f"more than {_LARGEST_INDEX} bytes", where=where, code="index-malformed")
-    with open(path, "rb") as file:
-        try:
-            return json.loads(file.read().decode(), object_pairs_hook=no_duplicates)
-        except (ValueError, RecursionError) as error:
-            raise Trouble(
-                f"not valid JSON: {error}", where=where, remedy="download it again", code="index-malformed"
-            ) from None
+    text = JsonText(read)
+    found: Dict[str, Entry] = {}
+    shapes: Dict[Tuple[int, ...], Tuple[int, ...]] = {}
+    held = 0
+    metadata = False
+    for _ in text.members():
+        entry = _usual(text)
+        if entry is None:
+            name = text.key()
+            if name == _METADATA:
+                if metadata:
+                    raise ValueError(f"{_METADATA} is there twice")
+                metadata = True
+                _pass_metadata(text)
+                continue
+            try:
+                entry = _entry(name, text)
+            except BeyondLimits:
+                raise
+            except ValueError as error:
+                raise ValueError(f"tensor '{shown(name)}': {error}") from None
+        if entry.name in found:
+            raise ValueError(f"the key '{shown(entry.name)}' is there twice")
+        # Most tensors of a model share their shape with others.
+        held += _EACH_HELD + len(entry.name) * (1 if entry.name.isascii() else 4)
+        held += 0 if entry.shape in shapes else 50 * len(entry.shape)
+        found[entry.name] = entry._replace(shape=shapes.setdefault(entry.shape, entry.shape))
+        if held > _MOST_HELD:
+            raise BeyondLimits(f"more than {len(found)} tensors, more than a model has in one file")
+    text.end()
+    entries = sorted(found.values(), key=lambda entry: (entry.start, entry.end))
+    _check_places(entries)
+    return entries
 
 
-def read_weight_map(path: str) -> Dict[str, str]:
-    """The ``weight_map`` of an index: tensor name to file name, both checked to be plain.
-
-    Raises:
-        Trouble: no such map, or a file name that leaves the folder.
-    """
-    where = os.path.basename(path)
-    content = read_json(path)
-    weight_map = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise Trouble("no weight_map in it", where=where, remedy="download it again", code="index-malformed")
-    for name, file in weight_map.items():
-        if not isinstance(file, str) or file in ("", ".", "..") or "/" in file or "\0" in file:
-            raise Trouble(f"tensor {name!r} is said to be in {file!r}", where=where, code="index-malformed")
-    return weight_map
-
-
-def no_duplicates(pairs: Sequence[Tuple[str, object]]) -> Dict[str, object]:
-    """For ``json.loads``: the same key twice is an error, where JSON lets the last win."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return found
+def _check_places(entries: Sequence[Entry]) -> None:
+    end = 0
+    for entry in entries:
+        if entry.start != end or entry.end < end:
+            raise ValueError(
+                f"tensor '{shown(entry.name)}' does not begin where the one before it ends: its bytes are "
+                f"{entry.start} to {entry.end}, the one before it ends at {end}"
+            )
+        end = entry.end
+        count = 1
+        for size in entry.shape:
+            count *= size
+            if count > _LARGEST_SIZE:
+                break
+        bits = count * SAFETENSORS_BITS[entry.dtype]
+        if bits > _LARGEST_SIZE or bits != (entry.end - entry.start) * 8:
+            raise ValueError(
+                f"tensor '{shown(entry.name)}': {entry.end - entry.start} bytes do not hold shape "
+                f"{list(entry.shape)} of {entry.dtype}"
+            )
 
 
-def _entry(name: str, value: Dict[str, object]) -> Entry:
-    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not (isinstance(dtype, str) and isinstance(shape, list) and isinstance(offsets, list)):
-        raise ValueError(f"tensor {name!r} lacks dtype, shape or data_offsets")
-    numbers = [*shape, *offsets]
-    if len(offsets) != 2 or not all(type(number) is int and number >= 0 for number in numbers):
-        raise ValueError(f"tensor {name!r} has a shape or offsets that cannot be")
-    if dtype not in SAFETENSORS_BITS:
-        raise ValueError(f"tensor {name!r} has the unknown element type {dtype!r}")
-    count = 1
-    for size in shape:
-        count *= size
-    start, end = offsets
-    if (end - start) * 8 != count * SAFETENSORS_BITS[dtype]:
-        raise ValueError(f"tensor {name!r}: {end - start} bytes do not hold shape {shape} of {dtype}")
-    return Entry(name, dtype, tuple(shape), start, end)
+def _usual(text: JsonText) -> Optional[Entry]:
+    found = text.match(_USUAL)
+    if found is None:
+        return None
+    name, dtype, sizes, start, end = found.groups()
+    try:
+        dtype = _known(dtype)
+    except ValueError as error:
+        raise ValueError(f"tensor '{shown(name)}': {error}") from None
+    shape = tuple(map(int, sizes.split(","))) if sizes else ()
+    return Entry(name, dtype, shape, int(start), int(end))
+
+
+def _entry(name: str, text: JsonText) -> Entry:
+    dtype = ""
+    shape: Tuple[int, ...] = ()
+    offsets: Tuple[int, ...] = ()
+    seen: List[str] = []
+    for _ in text.members():
+        field = text.key()
+        if field in seen:
+            raise ValueError(f"{field} is there twice")
+        if field == "dtype":
+            dtype = _known(text.string())
+        elif field == "shape":
+            shape = _counts(text, _MOST_DIMENSIONS, BeyondLimits(f"over 64 dimensions: '{shown(name)}'"))
+        elif field == "data_offsets":
+            offsets = _counts(text, 2, ValueError("more than two data_offsets"))
+        else:
+            # The library passes over what it does not know, also twice.
+            text.pass_value()
+            continue
+        seen.append(field)
+    if len(seen) != 3 or len(offsets) != 2:
+        raise ValueError("lacks dtype, shape or data_offsets")
+    return Entry(name, dtype, shape, *offsets)
+
+
+def _known(dtype: str) -> str:
+    """The element type, as one string for all tensors of it."""
+    known = _DTYPES.get(dtype)
+    if known is None:
+        raise ValueError(f"the unknown element type '{shown(dtype)}'")
+    return known
+
+
+def _counts(text: JsonText, most: int, too_many: ValueError) -> Tuple[int, ...]:
+    found: List[int] = []
+    for _ in text.items():
+        if len(found) == most:
+            raise too_many
+        found.append(text.count())
+    return tuple(found)
+
+
+def _pass_metadata(text: JsonText) -> None:
+    """An object whose values are strings, or null."""
+    if text.null():
+        return
+    for _ in text.members():
+        text.pass_string()
+        text.colon()
+        text.pass_string()
+
+
+def _first(descriptor: int, length: int) -> Callable[[int], bytes]:
+    """Reads no further than ``length`` bytes."""
+    left = length
+
+    def read(most: int) -> bytes:
+        nonlocal left
+        data = os.read(descriptor, min(most, left))
+        left -= len(data)
+        if not data and left:
+            raise ValueError("the file ends in its header")
+        return data
+
+    return read
 
 
 def _bad(where: str, what: str, evidence: str) -> Trouble:

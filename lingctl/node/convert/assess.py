@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Tuple
 
-from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT
+from lingctl.node.checkpoint.index import INDEX
+from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.convert.plan import ConversionPlan, Shard
 from lingctl.node.convert.receipt import is_proved, read_receipt
 from lingctl.node.files import part_name
 
 SCRATCH = ".lingctl-convert.scratch"
-LEGACY = ".lingctl-convert.legacy"
 
 
 class Assessment(NamedTuple):

@@ -8,10 +8,11 @@ import threading
 from typing import Dict, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.safetensors import RECEIPT
-from lingctl.node.files import file_state, write_whole
+from lingctl.node.files import file_state, read_small, write_whole
+from lingctl.node.trouble import Trouble
 
 _VERSION = 1
-_LARGEST = 4_000_000
+_LARGEST = 1_200_000
 _UNREAD = "not-read-back"
 
 
@@ -61,15 +62,12 @@ def read_receipt(folder: str) -> Optional[Receipt]:
     """The receipt in ``folder``; None where there is none or it cannot be read as one."""
     path = os.path.join(folder, RECEIPT)
     try:
-        if os.path.getsize(path) > _LARGEST:
-            return None
-        with open(path, "rb") as file:
-            content = json.loads(file.read())
+        content = json.loads(read_small(path, _LARGEST))
         if content["version"] != _VERSION:
             return None
         shards = {str(name): str(state) for name, state in content["shards"].items()}
         return Receipt(str(content["source"]), str(content["plan"]), shards)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

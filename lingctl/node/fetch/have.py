@@ -6,7 +6,7 @@ from typing import Dict
 
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.contents import contents_of, misfits
 from lingctl.node.weights.manifest import make_manifest, read_manifest
 
 
@@ -17,8 +17,9 @@ def whole_folder(folder: str, report: Report) -> Dict[str, object]:
         Trouble: there is none, or it is damaged.
     """
     contents = contents_of(folder)
-    if contents.problems:
-        raise contents.problems[0]
+    lacking = misfits(folder, contents) if contents.fit.missing else ()
+    for trouble in (*contents.problems, *contents.unknown, *contents.companions, *lacking):
+        raise trouble
     made = make_manifest(folder, report)
     manifest = read_manifest(folder)
     if manifest is None:

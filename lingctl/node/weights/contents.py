@@ -1,31 +1,33 @@
-"""The tensors that a folder says it holds, from headers and pickles alone. Quick: no tensor is read."""
+"""What a folder holds: read as far as judging it needs, and judged. Quick: no tensor is read."""
 
 from __future__ import annotations
 
 import os
-import re
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.folder import (
-    SINGLE,
-    TORCH_INDEX,
-    checkpoint_files,
-    legacy_files,
-    read_checkpoint,
+    Checkpoint,
 )
-from lingctl.node.checkpoint.safetensors import INDEX, RECEIPT, read_header, read_json, read_weight_map
+from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
+from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.files import kind_of
-from lingctl.node.trouble import Trouble
-
-_OF_MANY = re.compile(r"-of-0*(\d+)\.safetensors$")
-
-
-class Held(NamedTuple):
-    """One tensor: its file, and its element type and shape as safetensors writes them."""
-
-    file: str
-    dtype: str
-    shape: Tuple[int, ...]
+from lingctl.node.trouble import Trouble, shown
+from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held
+from lingctl.node.weights.judgement import (
+    NO_FILE,
+    Aside,
+    FolderEvidence,
+    WeightSet,
+    aside_notes,
+    companions_that_are_none,
+    is_adapter,
+    left_aside,
+    no_weights,
+    sets_of,
+)
+from lingctl.node.weights.model_config import read_config
+from lingctl.node.weights.present import look_at
+from lingctl.node.weights.reading import Reading, read_set
 
 
 class Contents(NamedTuple):
@@ -36,8 +38,13 @@ class Contents(NamedTuple):
         files: names of the files of weights.
         tensors: by name.
         size: bytes of all tensors.
-        problems: why it is not whole; empty when it is.
+        problems: why the weights are not whole; empty when they are.
+        companions: tokenizer, configuration or code that is something else than its name says.
+        unknown: what could not be looked into; neither whole nor damaged.
+        fit: what comparing with config.json gave; not compared where there are problems.
+        aside: names of weights that are not taken, with the reason.
         notes: what is odd but harmless.
+        checkpoint: what was read of a PyTorch checkpoint that has no problems.
     """
 
     form: str
@@ -45,7 +52,12 @@ class Contents(NamedTuple):
     tensors: Dict[str, Held]
     size: int
     problems: Tuple[Trouble, ...]
-    notes: Tuple[str, ...]
+    companions: Tuple[Trouble, ...] = ()
+    unknown: Tuple[Trouble, ...] = ()
+    fit: ConfigFit = NOT_COMPARED
+    aside: Tuple[Aside, ...] = ()
+    notes: Tuple[str, ...] = ()
+    checkpoint: Optional[Checkpoint] = None
 
 
 def contents_of(folder: str) -> Contents:
@@ -54,148 +66,135 @@ def contents_of(folder: str) -> Contents:
     Raises:
         OSError: a file or the folder cannot be read at all: that is no absence.
     """
-    kind = kind_of(folder)
-    present = sorted(os.listdir(folder)) if kind == "folder" else []
-    if any(name.endswith(".safetensors") for name in present) or INDEX in present:
-        return _Safetensors(folder, present).contents()
-    if SINGLE in present or TORCH_INDEX in present or any(name.endswith(".bin") for name in present):
-        return _torch(folder)
-    what = "no weights in it" if kind == "folder" else "no such folder"
-    return Contents("none", (), {}, 0, (Trouble(what, where=folder, code="no-weights"),), ())
-
-
-class _Safetensors:
-    """Reads a folder of safetensors: first what the index lists, then what is there beside it."""
-
-    def __init__(self, folder: str, present: List[str]) -> None:
-        self._folder = folder
-        self._files = [name for name in present if name.endswith(".safetensors")]
-        self._has_index = INDEX in present
-        self._converting = RECEIPT in present
-        self._tensors: Dict[str, Held] = {}
-        self._size = 0
-        self._problems: List[Trouble] = []
-        self._notes: List[str] = []
-
-    def contents(self) -> Contents:
-        if self._has_index:
-            self._indexed()
-        else:
-            self._without_index()
-        return Contents(
-            form="safetensors",
-            files=tuple(self._files),
-            tensors=self._tensors,
-            size=self._size,
-            problems=tuple(self._problems),
-            notes=tuple(self._notes),
+    if kind_of(folder) != "folder":
+        missing = Trouble(
+            "no such folder",
+            where=folder,
+            remedy="give the folder of the weights",
+            code="no-weights",
+            exit_status=2,
         )
+        return Contents("none", (), {}, 0, (missing,))
+    evidence = _evidence(folder)
+    config, _ = read_config(folder)
+    sets = sets_of(evidence)
+    readings: List[Reading] = []
+    for one in sets:
+        readings.append(read_set(folder, one, config))
+        if readings[-1].sound:
+            break
+    return _judged(folder, evidence, sets, readings)
 
-    def _without_index(self) -> None:
-        many = [name for name in self._files if int((_OF_MANY.findall(name) or ["1"])[0]) > 1]
-        if self._converting:
-            self._problem("the conversion into it was not finished", "", "convert again: it goes on", INDEX)
-        elif many or len(self._files) > 1:
-            what = f"{len(self._files)} files of safetensors but no {INDEX}"
-            remedy = "download it: without it nobody can tell whether a file is missing"
-            self._problem(what, "", remedy, self._folder, "index-missing")
-        for name in self._files:
-            self._take(name)
 
-    def _indexed(self) -> None:
-        try:
-            weight_map = read_weight_map(os.path.join(self._folder, INDEX))
-        except Trouble as trouble:
-            self._problems.append(trouble)
-            return
-        listed = sorted(set(weight_map.values()))
-        missing = [name for name in listed if name not in self._files]
-        if missing:
-            what = f"the index names {len(missing)} files that are missing"
-            self._problem(what, _some(missing), "finish the download", INDEX, "file-missing")
-        broken = set(missing)
-        for name in listed:
-            if name not in broken and not self._take(name):
-                broken.add(name)
-        self._compare(weight_map, broken)
-        self._notes += self._total_note()
-        for name in sorted(set(self._files) - set(listed)):
-            if self._take(name):
-                self._notes.append(f"{name} is not in the index")
-
-    def _compare(self, weight_map: Dict[str, str], broken: Set[str]) -> None:
-        lost = [name for name, file in weight_map.items() if file not in broken and name not in self._tensors]
-        if lost:
-            what = f"{len(lost)} tensors of the index are in no file"
-            self._problem(what, _some(lost), "download index and files again", INDEX, "index-differs")
-        astray = [f"{name} ({held.file})" for name, held in self._tensors.items() if name not in weight_map]
-        astray += [
-            f"{name} ({held.file}, not {weight_map[name]})"
-            for name, held in self._tensors.items()
-            if name in weight_map and weight_map[name] != held.file
-        ]
-        if astray:
-            what = f"{len(astray)} tensors are not where the index says"
-            self._problem(what, _some(astray), "download index and files again", INDEX, "index-differs")
-
-    def _take(self, name: str) -> bool:
-        """Add the tensors of one file; false when its header is damaged."""
-        path = os.path.join(self._folder, name)
-        if kind_of(path) != "file":
-            self._problem("is no file", "", "download it again", name, "file-missing")
-            return False
-        try:
-            entries = read_header(path)[0]
-        except Trouble as trouble:
-            self._problems.append(trouble)
-            return False
-        twice = [entry.name for entry in entries if entry.name in self._tensors]
-        if twice:
-            first = f"{twice[0]} is in {self._tensors[twice[0]].file} too"
-            self._problem(
-                f"{len(twice)} tensors are in two files", first, "remove the file", name, "tensor-twice"
+def misfits(folder: str, contents: Contents) -> Tuple[Trouble, ...]:
+    """Why the weights are not the model that config.json describes, or are none that could be served."""
+    fit = contents.fit
+    found: List[Trouble] = []
+    if fit.missing:
+        names = ", ".join(fit.missing_names)
+        more = fit.missing - len(fit.missing_names)
+        found.append(
+            Trouble(
+                f"{fit.missing} tensors are missing that config.json calls for",
+                where=folder,
+                evidence=f"{names} and {more} more" if more else names,
+                remedy="config.json and weights are not of one model, or a file of the weights is missing",
+                code="tensors-missing",
             )
-        for entry in entries:
-            self._tensors.setdefault(entry.name, Held(name, entry.dtype, entry.shape))
-            self._size += entry.end - entry.start
-        return True
-
-    def _total_note(self) -> List[str]:
-        """Loaders ignore ``total_size``, and published files have it wrong at times: a note, no failure."""
-        content = read_json(os.path.join(self._folder, INDEX))
-        metadata = content.get("metadata") if isinstance(content, dict) else None
-        said = metadata.get("total_size") if isinstance(metadata, dict) else None
-        if said is None or said == self._size or self._problems:
-            return []
-        return [f"{INDEX} gives a total_size of {said}, the tensors have {self._size} bytes"]
-
-    def _problem(
-        self, what: str, evidence: str, remedy: str, where: str, code: str = "conversion-unfinished"
-    ) -> None:
-        self._problems.append(Trouble(what, where=where, evidence=evidence, remedy=remedy, code=code))
+        )
+    remedy = "take config.json and weights from one place, as they were published"
+    found += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
+    return tuple(found)
 
 
-def _torch(folder: str) -> Contents:
-    problems: List[Trouble] = []
-    notes: List[str] = []
-    tensors: Dict[str, Held] = {}
-    names: Tuple[str, ...] = ()
+def _evidence(folder: str) -> FolderEvidence:
+    indexes: Dict[str, IndexFile] = {}
+    broken: Dict[str, Trouble] = {}
+    seen = look_at(folder)
+    for name in (INDEX, TORCH_INDEX):
+        if any(one.name == name and one.kind != "absent" for one in seen):
+            try:
+                indexes[name] = read_index(os.path.join(folder, name))
+            except Trouble as trouble:
+                broken[name] = trouble
+    evidence = FolderEvidence(seen, indexes, broken)
+    return evidence._replace(adapters=tuple(name for name in evidence.unlisted if _is_adapter(folder, name)))
+
+
+def _is_adapter(folder: str, name: str) -> bool:
     try:
-        layout = checkpoint_files(folder)
-        names = layout.names
-        legacy = legacy_files(layout)
-        if legacy:
-            notes.append(f"legacy format of torch before 1.6, not looked into: {', '.join(legacy)}")
-        for file in () if legacy else read_checkpoint(layout).files:
-            for key, tensor in file.tensors.items():
-                held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
-                tensors[key] = held
-    except Trouble as trouble:
-        problems.append(trouble)
-    size = sum(os.path.getsize(os.path.join(folder, name)) for name in names)
-    return Contents("bin", names, tensors, size, tuple(problems), tuple(notes))
+        return is_adapter(_names_of(folder, name))
+    except Trouble:
+        return False
 
 
-def _some(names: List[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+def _names_of(folder: str, name: str) -> List[str]:
+    return [entry.name for entry in read_header(os.path.join(folder, name))[0]]
+
+
+def _judged(
+    folder: str, evidence: FolderEvidence, sets: Tuple[WeightSet, ...], readings: List[Reading]
+) -> Contents:
+    """The reading that is sound, else one that is whole, else the likeliest."""
+    companions = companions_that_are_none(evidence.seen)
+    if not readings:
+        aside = left_aside(evidence, None, ())
+        nothing = Contents("none", (), {}, 0, (no_weights(evidence, folder),), companions)
+        return nothing._replace(aside=aside, notes=tuple(aside_notes(aside)))
+    whole = [reading for reading in readings if reading.whole]
+    sound = [reading for reading in whole if reading.sound]
+    taken = (sound or whole or readings)[0]
+    aside = left_aside(evidence, taken.chosen, [one for one in sets if one is not taken.chosen])
+    notes = [*taken.notes, *aside_notes(aside)]
+    for reading in readings:
+        if reading is not taken and reading.problems:
+            notes.append(f"not taken: {reading.problems[0]}")
+    problems: List[Trouble] = list(taken.problems)
+    if taken.chosen.form == "safetensors" and not problems:
+        problems += _in_the_way(folder, evidence, taken)
+    return Contents(
+        form=taken.chosen.form,
+        files=taken.chosen.files,
+        tensors=taken.tensors,
+        size=taken.size,
+        problems=tuple(problems),
+        companions=companions,
+        unknown=taken.unknown,
+        fit=taken.fit,
+        aside=aside,
+        notes=tuple(notes),
+        checkpoint=taken.checkpoint,
+    )
+
+
+def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> List[Trouble]:
+    """Files beside the weights that MindIE ends at: it opens every ``*.safetensors`` but hidden ones.
+
+    Source: atb_llm/utils/hub.py and weights.py of MindIE-LLM 3.0.0.
+    """
+    found: List[Trouble] = []
+    for one in evidence.seen:
+        name = one.name
+        if not name.endswith(".safetensors") or name.startswith(".") or name in taken.chosen.files:
+            continue
+        what, line = "", ""
+        try:
+            if one.kind != "file":
+                raise Trouble(NO_FILE[one.kind], where=name)
+            twice = [tensor for tensor in _names_of(folder, name) if tensor in taken.tensors]
+        except Trouble as trouble:
+            what, line, twice = "is none of these weights and cannot be read", str(trouble), []
+        if twice:
+            what = f"{len(twice)} tensors are in two files"
+            line = f"{shown(twice[0])} is in {taken.tensors[twice[0]].file} too"
+        if what:
+            found.append(
+                Trouble(
+                    what,
+                    where=name,
+                    evidence=line,
+                    remedy="move it to another folder: MindIE opens every *.safetensors here and ends at it",
+                    code="tensor-twice" if twice else "weights-in-the-way",
+                )
+            )
+    return found

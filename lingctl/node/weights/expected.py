@@ -6,17 +6,39 @@ key and value blocks one below the other, one wide MLP for all shared experts.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from lingctl.node.weights.contents import Held
+from lingctl.node.trouble import shown
 
 ARCHITECTURE = "BailingMoeForCausalLM"
-_MOST_TENSORS = 1_000_000
-_LAYER = re.compile(r"^model\.layers\.(\d+)\.(?:mlp\.experts\.(\d+)\.)?")
+_MOST_TENSORS = 400_000
+_SHOWN = 5
+_LAYER = re.compile(r"^model\.layers\.(\d{1,9})\.(?:mlp\.experts\.(\d{1,9})\.)?")
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+# Values that the overlay computes; it refuses others when it loads. Source: its own refusals
+# (atb_patches/bailing_moe/config_bailing_moe.py).
+_ONLY: Dict[str, Tuple[object, ...]] = {
+    "tie_word_embeddings": (False,),
+    "use_bias": (False,),
+    "use_qkv_bias": (False,),
+    "hidden_act": ("silu",),
+    "norm_softmax": (False,),
+    "score_function": ("softmax",),
+    "n_group": (1, 0),
+    "topk_group": (1, 0),
+}
 # Other spellings in published configs.
 _ALIASES = {"num_experts": "n_routed_experts", "num_shared_experts": "n_shared_experts"}
+
+
+class Held(NamedTuple):
+    """One tensor: its file, and its element type and shape as safetensors writes them."""
+
+    file: str
+    dtype: str
+    shape: Tuple[int, ...]
 
 
 class Shapes(NamedTuple):
@@ -27,17 +49,16 @@ class Shapes(NamedTuple):
 
 
 class ConfigFit(NamedTuple):
-    """What comparing gave: each line names tensors or keys of config.json.
+    """What comparing gave: each line names tensors or keys of config.json."""
 
-    Attributes:
-        missing: names of tensors that must be there and are not.
-        problems: why the weights cannot be served with this config.
-        notes: what a deploy mends, or what is harmless.
-    """
+    compared: bool  # whether config.json is of a family that is judged here
+    missing: int  # how many tensors must be there and are not
+    missing_names: Tuple[str, ...]  # the first of them
+    problems: Tuple[str, ...]  # why the weights cannot be served with this config
+    notes: Tuple[str, ...]  # what a deploy mends, or what is harmless
 
-    missing: Tuple[str, ...]
-    problems: Tuple[str, ...]
-    notes: Tuple[str, ...]
+
+NOT_COMPARED = ConfigFit(False, 0, (), (), ())
 
 
 def layer_shapes(tensors: Mapping[str, Held]) -> Shapes:
@@ -55,17 +76,20 @@ def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFi
     architectures = config.get("architectures")
     name = architectures[0] if isinstance(architectures, list) and architectures else None
     if name != ARCHITECTURE:
-        return ConfigFit((), (), (f"config.json is of {name or 'no architecture'}: tensors not compared",))
+        family = shown(name) if isinstance(name, str) and name else "no architecture"
+        return NOT_COMPARED._replace(notes=(f"config.json is of {family}: tensors not compared",))
     try:
         numbers = _Numbers(config)
         width, notes = _head_width(numbers, layer_shapes(tensors))
-        wanted = _wanted(numbers, width)
     except ValueError as error:
-        return ConfigFit((), (f"config.json: {error}",), ())
-    missing = tuple(key for key in wanted if key not in tensors)
-    problems = _wrong_shapes(wanted, tensors) + _beyond(numbers, wanted, tensors)
-    notes += _unknown(numbers, wanted, tensors) + _dtypes(config, tensors)
-    return ConfigFit(missing, tuple(problems), tuple(notes))
+        return ConfigFit(True, 0, (), (f"config.json: {error}",), ())
+    compared = _compare(numbers, width, tensors)
+    problems = _not_computed(config, numbers) + _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
+    unused = [name for name in compared.unknown if not _computes(name)]
+    if unused:
+        notes.append(f"{len(unused)} tensors that the model does not use, such as {shown(unused[0])}")
+    notes += _dtypes(config, tensors)
+    return ConfigFit(True, compared.missing, compared.missing_names, tuple(problems), tuple(notes))
 
 
 class _Numbers:
@@ -85,9 +109,9 @@ class _Numbers:
         self.dense_width = self._number("intermediate_size", 0)
         self.vocabulary = self._number("vocab_size")
         self.tied = config.get("tie_word_embeddings") is True
-        self.qkv_bias = config.get("use_qkv_bias") is True
-        self.bias = config.get("use_bias") is True
-        if not self.heads or not self.kv_heads or self.layers * (self.experts * 3 + 8) > _MOST_TENSORS:
+        self.experts_per_token = self._number("num_experts_per_tok", 0)
+        few = min(self.layers, self.hidden, self.heads, self.kv_heads, self.vocabulary)
+        if not few or self.layers * (self.experts * 3 + 8) > _MOST_TENSORS:
             raise ValueError("its numbers of heads, layers or experts make no sense")
 
     def _number(self, key: str, default: Optional[int] = None) -> int:
@@ -96,8 +120,8 @@ class _Numbers:
             value = self._config.get(_ALIASES.get(key, ""))
         if value is None:
             value = default
-        if type(value) is not int or value < 0:
-            raise ValueError(f"{key} is {value!r}, not a number of things")
+        if type(value) is not int or not 0 <= value < 2**40:
+            raise ValueError(f"{key} is {_as_json(value)}, not a number of things")
         return value
 
 
@@ -119,40 +143,65 @@ def _head_width(numbers: _Numbers, shapes: Shapes) -> Tuple[int, List[str]]:
     return width, [f"config.json means heads of width {stated}, the weights have {width}; deploy states it"]
 
 
-def _wanted(numbers: _Numbers, width: int) -> Dict[str, Tuple[int, ...]]:
+class _Compared(NamedTuple):
+    """What is missing, tensors of another shape than config.json means, and names it knows nothing of."""
+
+    missing: int
+    missing_names: Tuple[str, ...]
+    wrong: Tuple[Tuple[str, Tuple[int, ...], Tuple[int, ...]], ...]
+    unknown: Tuple[str, ...]
+
+
+def _compare(numbers: _Numbers, width: int, tensors: Mapping[str, Held]) -> _Compared:
+    missing = 0
+    first: List[str] = []
+    wrong: List[Tuple[str, Tuple[int, ...], Tuple[int, ...]]] = []
+    known: Set[str] = set()
+    for name, shape in _wanted(numbers, width):
+        held = tensors.get(name)
+        if held is None:
+            missing += 1
+            first += [name] if len(first) < _SHOWN else []
+            continue
+        known.add(name)
+        if held.shape != shape:
+            wrong.append((name, held.shape, shape))
+    if numbers.tied:
+        # A tied head that is stored all the same is no surprise.
+        known.add("lm_head.weight")
+    unknown = tuple(name for name in tensors if name not in known)
+    return _Compared(missing, tuple(first), tuple(wrong), unknown)
+
+
+def _wanted(numbers: _Numbers, width: int) -> Iterator[Tuple[str, Tuple[int, ...]]]:
+    """Names and shapes one after the other: there may be many, and no more than the weights have are kept."""
     hidden = numbers.hidden
-    wanted: Dict[str, Tuple[int, ...]] = {"model.word_embeddings.weight": (numbers.vocabulary, hidden)}
+    yield "model.word_embeddings.weight", (numbers.vocabulary, hidden)
     for layer in range(numbers.layers):
         start = f"model.layers.{layer}."
-        wanted.update(_attention(numbers, width, start))
+        yield from _attention(numbers, width, start).items()
         if layer < numbers.dense_layers:
-            wanted.update(_mlp(f"{start}mlp.", hidden, numbers.dense_width))
+            yield from _mlp(f"{start}mlp.", hidden, numbers.dense_width).items()
             continue
-        wanted[f"{start}mlp.gate.weight"] = (numbers.experts, hidden)
+        yield f"{start}mlp.gate.weight", (numbers.experts, hidden)
         for expert in range(numbers.experts):
-            wanted.update(_mlp(f"{start}mlp.experts.{expert}.", hidden, numbers.expert_width))
+            yield from _mlp(f"{start}mlp.experts.{expert}.", hidden, numbers.expert_width).items()
         if numbers.shared:
             shared = numbers.shared * numbers.expert_width
-            wanted.update(_mlp(f"{start}mlp.shared_experts.", hidden, shared))
-    wanted["model.norm.weight"] = (hidden,)
+            yield from _mlp(f"{start}mlp.shared_experts.", hidden, shared).items()
+    yield "model.norm.weight", (hidden,)
     if not numbers.tied:
-        wanted["lm_head.weight"] = (numbers.vocabulary, hidden)
-    return wanted
+        yield "lm_head.weight", (numbers.vocabulary, hidden)
 
 
 def _attention(numbers: _Numbers, width: int, start: str) -> Dict[str, Tuple[int, ...]]:
     rows = (numbers.heads + 2 * numbers.kv_heads) * width
-    found: Dict[str, Tuple[int, ...]] = {
+    return {
         f"{start}input_layernorm.weight": (numbers.hidden,),
         f"{start}attention.query_key_value.weight": (rows, numbers.hidden),
         f"{start}attention.dense.weight": (numbers.hidden, numbers.heads * width),
         f"{start}post_attention_layernorm.weight": (numbers.hidden,),
     }
-    if numbers.qkv_bias:
-        found[f"{start}attention.query_key_value.bias"] = (rows,)
-    if numbers.bias:
-        found[f"{start}attention.dense.bias"] = (numbers.hidden,)
-    return found
 
 
 def _mlp(start: str, hidden: int, width: int) -> Dict[str, Tuple[int, ...]]:
@@ -163,45 +212,73 @@ def _mlp(start: str, hidden: int, width: int) -> Dict[str, Tuple[int, ...]]:
     }
 
 
-def _wrong_shapes(wanted: Mapping[str, Tuple[int, ...]], tensors: Mapping[str, Held]) -> List[str]:
+def _wrong_shapes(compared: _Compared) -> List[str]:
     wrong = [
-        f"{name} is {list(tensors[name].shape)}, config.json means {list(shape)}"
-        for name, shape in wanted.items()
-        if name in tensors and tensors[name].shape != shape
+        f"{name} is {list(shape)}, config.json means {list(wanted)}"
+        for name, shape, wanted in compared.wrong[:_SHOWN]
     ]
-    return wrong[:5] + ([f"{len(wrong) - 5} more tensors of another shape"] if len(wrong) > 5 else [])
+    more = len(compared.wrong) - _SHOWN
+    return wrong + ([f"{more} more tensors of another shape"] if more > 0 else [])
 
 
-def _beyond(
-    numbers: _Numbers, wanted: Mapping[str, Tuple[int, ...]], tensors: Mapping[str, Held]
-) -> List[str]:
-    """Layers or experts that config.json does not count would silently be left out of the model."""
-    layers, experts = set(), set()
-    for name in tensors:
+def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
+    """Layers, experts or weights that config.json does not count would silently be left out of the model."""
+    layers, experts, others = set(), set(), []
+    for name in unknown:
         found = _LAYER.match(name)
-        if found and name not in wanted:
-            if int(found.group(1)) >= numbers.layers:
-                layers.add(int(found.group(1)))
-            elif found.group(2) and int(found.group(2)) >= numbers.experts:
-                experts.add(int(found.group(2)))
+        if found and int(found.group(1)) >= numbers.layers:
+            layers.add(int(found.group(1)))
+        elif found and found.group(2) and int(found.group(2)) >= numbers.experts:
+            experts.add(int(found.group(2)))
+        elif _computes(name):
+            others.append(name)
     problems = []
     if layers:
         problems.append(f"the weights have layer {max(layers)}, config.json only {numbers.layers} layers")
     if experts:
         problems.append(f"the weights have expert {max(experts)}, config.json only {numbers.experts} experts")
+    if others:
+        problems.append(
+            f"the weights have {len(others)} tensors that config.json knows nothing of, such as "
+            f"{shown(others[0])}: the model would be computed without them"
+        )
     return problems
 
 
-def _unknown(
-    numbers: _Numbers, wanted: Mapping[str, Tuple[int, ...]], tensors: Mapping[str, Held]
-) -> List[str]:
-    """A tied head that is stored all the same is no surprise; the rest is told."""
-    unknown = [
-        name for name in tensors if name not in wanted and not (numbers.tied and name == "lm_head.weight")
-    ]
-    if not unknown:
-        return []
-    return [f"{len(unknown)} tensors that the model does not use, such as {unknown[0]}"]
+def _computes(name: str) -> bool:
+    """Whether a tensor that config.json does not call for is a weight of a layer: without it the layer would
+    compute something else. What is no weight, such as inv_freq, is a loader's own."""
+    found = _LAYER.match(name)
+    return bool(found) and name.endswith(("weight", "bias"))
+
+
+def _not_computed(config: Mapping[str, object], numbers: _Numbers) -> List[str]:
+    """What would be served wrongly, whatever the tensors: the overlay has no other graph."""
+    problems = []
+    if numbers.experts_per_token == 1 and config.get("norm_topk_prob") is not False:
+        said = _as_json(config["norm_topk_prob"]) if "norm_topk_prob" in config else "true, as it is left out"
+        problems.append(
+            "config.json asks for one expert a token with norm_topk_prob "
+            f"({said}), which the overlay cannot compute"
+        )
+    if numbers.experts_per_token > numbers.experts:
+        problems.append(
+            f"config.json asks for {numbers.experts_per_token} experts a token, of {numbers.experts} in all"
+        )
+    for key, usual in _ONLY.items():
+        value = config.get(key)
+        if value is not None and value not in usual:
+            problems.append(
+                f"config.json: {key} is {_as_json(value)}, which the overlay cannot compute; "
+                f"in every Ling model it is {_as_json(usual[0])}"
+            )
+    if config.get("quantization_config") or config.get("quantize"):
+        problems.append("config.json is of quantised weights, which the overlay cannot compute")
+    return problems
+
+
+def _as_json(value: object) -> str:
+    return shown(json.dumps(value))
 
 
 def _dtypes(config: Mapping[str, object], tensors: Mapping[str, Held]) -> List[str]:

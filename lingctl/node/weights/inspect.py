@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional
 
 from lingctl.node.files import kind_of
-from lingctl.node.weights.contents import Contents, contents_of
-from lingctl.node.weights.expected import ConfigFit, judge, layer_shapes
+from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.expected import layer_shapes
 from lingctl.node.weights.manifest import current_manifest, digest_of
+from lingctl.node.weights.model_config import read_config
 from lingctl.node.weights.modes import wrong_modes
-
-_LARGEST_CONFIG = 1_000_000
 
 
 def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
@@ -35,8 +33,10 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
     """
     contents = contents_of(folder)
     config, text = read_config(folder)
-    verdict = _verdict(contents, config)
-    problems = [str(problem) for problem in contents.problems] + _missing(verdict)
+    fit = contents.fit
+    lacking = [f"{fit.missing} tensors are missing, such as {fit.missing_names[0]}"] if fit.missing else []
+    troubles = (*contents.problems, *contents.unknown, *contents.companions)
+    problems = [str(trouble) for trouble in troubles] + lacking
     shapes = layer_shapes(contents.tensors)
     manifest = current_manifest(folder) if contents.files else None
     wrong = wrong_modes(folder, user) if kind_of(folder) == "folder" else ()
@@ -51,36 +51,10 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "config": config,
         "config_text": text,
         "has_backup": kind_of(os.path.join(folder, "config.json.bak")) != "absent",
-        "contradictions": list(verdict.problems),
+        "contradictions": list(fit.problems),
         "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
         "files": len(contents.files),
         "tensors": len(contents.tensors),
         "bytes": contents.size,
         "digest": digest_of(manifest) if manifest else "",
     }
-
-
-def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
-    """config.json as an object and as text; None where it is missing, too large or no JSON object."""
-    path = os.path.join(folder, "config.json")
-    if kind_of(path) != "file" or os.path.getsize(path) > _LARGEST_CONFIG:
-        return None, ""
-    with open(path, "rb") as file:
-        text = file.read().decode("utf-8", "replace")
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError):
-        return None, text
-    return (config if isinstance(config, dict) else None), text
-
-
-def _verdict(contents: Contents, config: Optional[Dict[str, object]]) -> ConfigFit:
-    if config is None or contents.problems or not contents.tensors:
-        return ConfigFit((), (), ())
-    return judge(config, contents.tensors)
-
-
-def _missing(verdict: ConfigFit) -> List[str]:
-    """Tensors that config.json calls for: the download may not be whole."""
-    missing = verdict.missing
-    return [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []

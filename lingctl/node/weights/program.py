@@ -30,11 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
-    """Do what was asked; the description is the result.
-
-    Raises:
-        Trouble: it cannot be done.
-    """
+    """Do what was asked; the description is the result. Raises Trouble: it cannot be done."""
     folder = arguments.folder
     try:
         if arguments.action == "inspect":

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import checkpoint_files, legacy_files, read_checkpoint
+from lingctl.node.checkpoint.folder import Checkpoint
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import TensorReader, damaged
-from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import Contents, contents_of
-from lingctl.node.weights.expected import judge
-from lingctl.node.weights.inspect import read_config
+from lingctl.node.weights.contents import Contents, contents_of, misfits
 from lingctl.node.weights.manifest import Manifest, current_manifest, digest_of, read_manifest, sum_files
+from lingctl.node.weights.model_config import read_config
 from lingctl.node.workers import Workers
 
 _NO_MANIFEST = "no manifest to compare with: every byte could be read, but not whether it is the right one"
@@ -31,6 +30,7 @@ class Verified(NamedTuple):
         full: whether every byte was read.
         digest: of the weights (see ``manifest.digest_of``); empty where it is not known.
         problems: why the folder is not sound; empty when it is.
+        unknown: what could not be looked into: then it is neither sound nor damaged.
         notes: what is odd but harmless, and what could not be checked.
     """
 
@@ -42,13 +42,19 @@ class Verified(NamedTuple):
     full: bool
     digest: str
     problems: Tuple[Trouble, ...]
+    unknown: Tuple[Trouble, ...]
     notes: Tuple[str, ...]
 
+    @property
+    def state(self) -> str:
+        """``sound``, ``damaged``, or ``unknown`` where something could not be looked into."""
+        return "damaged" if self.problems else "unknown" if self.unknown else "sound"
+
     def as_document(self) -> Dict[str, object]:
-        """Plain data; ``state`` is ``sound`` or ``damaged``."""
+        """Plain data."""
         return {
             "folder": self.folder,
-            "state": "damaged" if self.problems else "sound",
+            "state": self.state,
             "form": self.form,
             "files": self.files,
             "tensors": self.tensors,
@@ -56,6 +62,7 @@ class Verified(NamedTuple):
             "full": self.full,
             "digest": self.digest,
             "problems": [_as_document(problem) for problem in self.problems],
+            "unknown": [_as_document(trouble) for trouble in self.unknown],
             "notes": list(self.notes),
         }
 
@@ -81,14 +88,12 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
     """
     contents = contents_of(folder)
     if contents.form == "none":
-        first = contents.problems[0]
-        first.remedy, first.exit_status = "give the folder of the weights", 2
-        raise first
+        raise contents.problems[0]
     manifest = read_manifest(folder)
     found = [_Found(contents.problems, contents.notes), _compare_config(folder, contents)]
     if full:
-        if contents.form == "bin" and not contents.problems:
-            found.append(_Found(_damaged_records(folder, report)))
+        if contents.checkpoint:
+            found.append(_Found(_damaged_records(contents.checkpoint, report)))
         sums: Optional[Manifest] = _sums(folder, contents, manifest, report)
         found.append(_changed(folder, manifest or {}, sums or {}))
         if manifest is None:
@@ -105,6 +110,7 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
         full=full,
         digest=digest_of(sums) if sums else "",
         problems=tuple(problem for part in found for problem in part.problems),
+        unknown=contents.unknown,
         notes=tuple(note for part in found for note in part.notes),
     )
 
@@ -118,34 +124,14 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
             remedy="download it again",
             code="model-config-missing",
         )
-        return _Found((missing,))
-    # Files that could not be read leave gaps that say nothing about the model.
-    if contents.problems or not contents.tensors:
-        return _Found()
-    fit = judge(config, contents.tensors)
-    problems: List[Trouble] = []
-    if fit.missing:
-        more = f" and {len(fit.missing) - 5} more" if len(fit.missing) > 5 else ""
-        problems.append(
-            Trouble(
-                f"{len(fit.missing)} tensors are missing that config.json calls for",
-                where=folder,
-                evidence=", ".join(fit.missing[:5]) + more,
-                remedy="config.json and weights are not of one model, or the download is not whole",
-                code="tensors-missing",
-            )
-        )
-    remedy = "config.json and weights are not of one model: download both again"
-    problems += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
-    return _Found(tuple(problems), fit.notes)
+        named = any(trouble.where == "config.json" for trouble in contents.companions)
+        return _Found(contents.companions if named else (missing, *contents.companions))
+    return _Found((*contents.companions, *misfits(folder, contents)), contents.fit.notes)
 
 
-def _damaged_records(folder: str, report: Report) -> Tuple[Trouble, ...]:
+def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
-    layout = checkpoint_files(folder)
-    if legacy_files(layout):
-        return ()
-    files = [file for file in read_checkpoint(layout).files if file.checked]
+    files = [file for file in checkpoint.files if file.checked]
     records = [record for file in files for record in file.records.values() if not record.packed]
     owners = {
         (tensor_file.path, tensor_file.records[tensor.storage.key].member): name

@@ -38,6 +38,8 @@ class Exchange:
         command: Command,
         listener: OutputListener | None,
         content: Iterator[bytes] | None = None,
+        *,
+        sudo: bool = False,
     ) -> None:
         """Start the command.
 
@@ -47,6 +49,7 @@ class Exchange:
             listener: gets standard output as it comes.
             content: standard input; nothing is sent to a command that did not begin, for something else
                 would read it.
+            sudo: whether it runs by ``sudo``.
         """
         self._channel = channel
         self._content = content
@@ -58,7 +61,7 @@ class Exchange:
         self._out = Stream(OUT, listener)
         self._err = Stream(ERR, heard=listener is not None)
         self._begun = self._asked = time.monotonic()
-        channel.exec_command(framed(command.text))
+        channel.exec_command(framed(command.text, sudo=sudo))
 
     def finish(self, deadline: float) -> Completed:
         """Read to the end.

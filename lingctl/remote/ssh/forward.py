@@ -11,6 +11,11 @@ from contextlib import contextmanager
 
 import paramiko
 
+from lingctl.errors import ConnectError
+
+_PROHIBITED = 1
+_NO_SERVICE = ("127.0.0.1", 9)
+
 
 @contextmanager
 def forward_port(transport: paramiko.Transport, host: str, port: int) -> Iterator[tuple[str, int]]:
@@ -30,6 +35,33 @@ def forward_port(transport: paramiko.Transport, host: str, port: int) -> Iterato
         finally:
             ended.set()
             thread.join(2)
+
+
+def refuse_forbidden(transport: paramiko.Transport, host: str, port: int, node: str) -> None:
+    """Tell a server that forwards nothing from a service that does not answer.
+
+    A port of no service is asked about first: the service itself hears of it only where the answer is no.
+
+    Raises:
+        ConnectError: the server does not forward there.
+    """
+    said = ""
+    for place in (_NO_SERVICE, (host, port)):
+        try:
+            transport.open_channel("direct-tcpip", place, ("127.0.0.1", 0), timeout=15).close()
+            return
+        except paramiko.ChannelException as error:
+            if error.code != _PROHIBITED:
+                return
+            said = error.text
+    raise ConnectError(
+        f"the SSH server forwards no connection to {host} port {port}",
+        where=node,
+        evidence=said,
+        remedy="let it: AllowTcpForwarding yes in its sshd_config (and PermitOpen for that port); or open "
+        "the port to this machine, which then needs no tunnel",
+        code="forward-forbidden",
+    )
 
 
 def _accept(

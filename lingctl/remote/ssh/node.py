@@ -15,8 +15,10 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
 from lingctl.remote.ssh.exchange import Exchange, NotRunError
-from lingctl.remote.ssh.forward import forward_port
+from lingctl.remote.ssh.forward import forward_port, refuse_forbidden
 from lingctl.remote.ssh.login.login import log_in
+from lingctl.remote.ssh.not_run import not_run
+from lingctl.remote.ssh.sessions import Sessions
 from lingctl.remote.ssh.watchdog import Watchdog
 from lingctl.remote.upload import WriteFile
 
@@ -26,7 +28,7 @@ _watchdog = Watchdog()
 class SshConnection:
     """A logged-in connection to one node.
 
-    At most four commands may run on it at a time: sshd's MaxSessions is 10, and a slot is freed late.
+    At most four commands run at a time: sshd's MaxSessions is 10, and a slot is freed late.
     """
 
     def __init__(self, node: str, target: SshTarget) -> None:
@@ -38,7 +40,7 @@ class SshConnection:
         self._node = node
         self._target = target
         self._slots = threading.BoundedSemaphore(4)
-        self._transport = log_in(node, target)
+        self._sessions = Sessions(node, lambda: log_in(node, target))
 
     @property
     def node(self) -> str:
@@ -74,12 +76,14 @@ class SshConnection:
     @contextmanager
     def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
         """A local address whose connections come out on the node, to ``host:port``."""
-        with forward_port(self._transport, host, port) as address:
+        transport = self._sessions.transport()
+        refuse_forbidden(transport, host, port, self._node)
+        with forward_port(transport, host, port) as address:
             yield address
 
     def close(self) -> None:
         """See ``Connection.close``."""
-        self._transport.close()
+        self._sessions.close()
 
     def _run(
         self,
@@ -92,25 +96,18 @@ class SshConnection:
         # Whose turn has not come is not late: its time begins when it has a slot.
         with self._slots, self._bounded(timeout + 5, title):
             deadline = time.monotonic() + timeout
-            channel = self._open_channel()
-            try:
-                return Exchange(channel, command, on_output, content).finish(deadline)
-            except TimeoutError:
-                raise NodeError(
-                    f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
-                ) from None
-            except NotRunError as error:
-                raise NodeError(
-                    f"{title}: the login shell did not run it",
-                    where=self._node,
-                    evidence=str(error),
-                    remedy=f"try by hand: {self._target.by_hand} echo ok\n"
-                    "look at the user's shell and ~/.bashrc there, ForceCommand in its sshd_config, and "
-                    "command= in authorized_keys",
-                    code="not-run",
-                ) from error
-            finally:
-                channel.close()
+            with self._sessions.session() as channel:
+                try:
+                    exchange = Exchange(channel, command, on_output, content, sudo=self._target.sudo)
+                    return exchange.finish(deadline)
+                except TimeoutError:
+                    raise NodeError(
+                        f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
+                    ) from None
+                except NotRunError as error:
+                    raise not_run(title, str(error), self._target, self._node) from error
+                finally:
+                    channel.close()
 
     @contextmanager
     def _bounded(self, seconds: float, doing: str) -> Iterator[None]:
@@ -119,7 +116,7 @@ class SshConnection:
 
         def give_up() -> None:
             silent.set()
-            self._transport.close()
+            self._sessions.hang_up()
 
         try:
             with _watchdog.guard(seconds, give_up):
@@ -133,14 +130,3 @@ class SshConnection:
                 remedy=f"see whether the machine is up: ping {self._target.host}",
                 code="connection-lost",
             ) from error
-
-    def _open_channel(self) -> paramiko.Channel:
-        for pause in (0.05, 0.2, 0.8, None):
-            try:
-                return self._transport.open_session(timeout=15)
-            except paramiko.ChannelException:
-                # sshd frees a session's slot a little after its end.
-                if pause is None:
-                    raise
-                time.sleep(pause)
-        raise AssertionError("unreachable")

@@ -36,9 +36,6 @@ def smoke_test(
     """Climb the ladder; a rung that everything above stands on leaves those above unknown.
 
     Args:
-        client: of the service.
-        options: what to ask.
-        listener: told each rung's verdict.
         without_asking: why no text may be asked for; empty where it may.
     """
     return _Climb(client, options or SmokeOptions(), listener, without_asking).run()

@@ -490,6 +490,60 @@ def proxy_command_that_fails(world: World) -> str:
     return "proxy-command"
 
 
+# -- servers with limits
+
+
+@case
+def server_with_one_session(world: World) -> str:
+    """`MaxSessions 1`: several commands at a time take several connections"""
+    return only(world, "MaxSessions 1")
+
+
+@case
+def server_without_sessions(world: World) -> str:
+    """`MaxSessions 0`: told"""
+    only(world, "MaxSessions 0")
+    return "no-session"
+
+
+@case
+def server_with_few_starts(world: World) -> str:
+    """`MaxStartups 2:50:3`, with many logins at once: those that are dropped come again"""
+    return only(world, "MaxStartups 2:50:3")
+
+
+@case
+def server_that_ends_idle_connections(world: World) -> str:
+    """`UnusedConnectionTimeout 1s`: connected anew for the next command"""
+    return only(world, "UnusedConnectionTimeout 1s")
+
+
+@case
+def server_that_asks_whether_we_live(world: World) -> str:
+    """`ClientAliveInterval 1`, `ClientAliveCountMax 1`, with a command that is silent for longer"""
+    return only(world, "ClientAliveInterval 1", "ClientAliveCountMax 1")
+
+
+@case
+def server_without_forwarding(world: World) -> str:
+    """`AllowTcpForwarding no`: logged in to; what needs a tunnel (`smoke-test`, `push`) names it"""
+    return only(world, "AllowTcpForwarding no")
+
+
+@case
+def server_with_a_forced_command(world: World) -> str:
+    """`ForceCommand`, or `command=` in authorized_keys, that runs something else: told, with what it said"""
+    only(world, "ForceCommand echo 'this account is not available'")
+    return "not-run"
+
+
+@case
+def server_for_files_only(world: World) -> str:
+    """`ForceCommand internal-sftp`: told"""
+    only(world, "ForceCommand internal-sftp", "Subsystem sftp internal-sftp")
+    return "not-run"
+
+
 # -- ssh_config
 
 

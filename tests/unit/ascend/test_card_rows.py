@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.ascend.card_rows import card_rows
-from lingctl.ascend.npu_map import MappedChip, read_map
-from lingctl.ascend.npu_smi import Chip, NpuTable, read_table
+from lingctl.ascend.cards.card_rows import card_rows
+from lingctl.ascend.cards.npu_map import MappedChip, read_map
+from lingctl.ascend.cards.npu_smi import Chip, NpuTable, read_table
 from lingctl.ascend.unread import Unread
 from lingctl.remote.probe import Answer
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingctl.ascend import conf, devices, hccn, host, npu_map, npu_smi, ping, reach, signal, versions, vnic
+from lingctl.ascend import conf, devices, host, reach, versions
+from lingctl.ascend.cards import hccn, npu_map, npu_smi, ping, signal, vnic
 from lingctl.ascend.unread import Unread, close
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import healthy_card, healthy_node
@@ -47,6 +48,7 @@ READERS = [
     host.read_image,
     host.read_service,
     host.read_firewall,
+    host.read_rights,
     reach.read_reach,
 ]
 HEALTHY = [answer.stdout for answer in (*healthy_card(1, 0).values(), *healthy_node(1).values())]

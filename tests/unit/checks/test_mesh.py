@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from lingctl.ascend.ping import Ping
+from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.mesh_plan import Shot, plan_mesh

@@ -54,6 +54,18 @@ FLAPS = (
     "[devid 1]    Mon Mar  3 08:00:00 2025    LINK UP\n"
 )
 CASES = [
+    *(
+        _case(f"rights: {name}", "rights", listed(text), ("rights", None, verdict))
+        for name, text, verdict in (
+            (
+                "a folder that may not be written",
+                "user 7 ops\nmay /root/models\nmay-not /var/lib/lingctl\n",
+                "failure",
+            ),
+            ("a path that is not told", "user 7 ops\nmay /root/models\n", "unknown"),
+            ("an odd line", "user 7 ops\nmaybe /root/models\n", "unknown"),
+        )
+    ),
     _case("link down", "card:1:link", said("link status: DOWN\n"), ("link", 1, "failure")),
     _case("garbled link", "card:1:link", said("1ink stat us: UF\n"), ("link", 1, "unknown")),
     _case("two answers", "card:1:link", said("link status: UP\nlink status: UP\n"), ("link", 1, "unknown")),

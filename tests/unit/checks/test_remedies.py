@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lingctl.ascend.ping import Ping
+from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.reachability import reach_findings

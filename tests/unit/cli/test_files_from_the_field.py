@@ -10,11 +10,16 @@ import pytest
 from tests.field import FIELD, Case, Ran, cases, judge, lingctl, maker
 
 FILES = FIELD / "files"
-FIELD_CASES = [case for case in cases("files") if "mindie-" not in case["name"]]
+FIELD_CASES = cases("files")
 HEAD = "name: demo\nmodel: Ling-lite\n"
 GOOD = HEAD + "nodes: [{address: 192.0.2.11}]\n"
 NODE = HEAD + "nodes: [{address: %s, service_address: 192.0.2.11}]\n"
 MOUNTS = GOOD + "container: {extra_mounts: [%s]}\n"
+
+
+# The cases were written when such a version was refused; now it takes the nearest earlier one's rules, with a
+# word. Only where its line has nothing earlier is it refused.
+TAKEN_OVER = ("mindie-2.0.RC2", "mindie-2.0", "mindie-3.1.0")
 
 
 def _run(case: Case, folder: Path) -> Ran:
@@ -33,6 +38,8 @@ def _run(case: Case, folder: Path) -> Ran:
 def test_a_file_from_the_field_gets_its_verdict(case: Case, tmp_path: Path) -> None:
     # The command is a fork of this process, whose memory counts too.
     wanted = {**case, "seconds": 20, "memory_mb": 400}
+    if case["name"] in TAKEN_OVER:
+        wanted["rc"] = [0]
     assert not judge(wanted, _run(case, tmp_path))
 
 
@@ -58,7 +65,7 @@ def _hosts(text: str, folder: Path, *what: str) -> Ran:
         (MOUNTS % '"/a:/b", "/c:/b/"', "two mounts have the target /b"),
         (GOOD + 'ssh: {key: "/root/id\\n"}\n', "line end"),
         (GOOD + 'https: {cert: c, key: "k\\x07", ca: [a]}\n', r"\\x07"),
-        (HEAD + 'nodes: [{address: node1}]\nssh: {config: "a\\nb"}\n', "line end"),
+        (HEAD + 'nodes: [{address: node1}]\nssh: {config: "a\\nb"}\n', "service_address.*more"),
         (GOOD + 'ssh: {key: ""}\n', "is empty.*leave the key out"),
         (GOOD + "paths: {models: /data/模型}\n", "fix:.*letters, digits"),
         (GOOD + "serving: {served_name: Ling/lite}\n", "fix: 1 to 256 letters, digits"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.ascend.hccn import Tls
+from lingctl.ascend.cards.hccn import Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError, ConnectError

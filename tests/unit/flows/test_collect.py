@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.collect import _members, _pack
+from lingctl.flows.look import node_archive
+from lingctl.flows.look.collect import _pack
+from lingctl.flows.look.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.node_part import GatheredPart, contents_in_words
 from tests.unit.release.conftest import cluster_of
 
 
@@ -39,7 +42,15 @@ def test_only_regular_files_below_the_node_s_folder_pass(tmp_path: Path):
         entry("link", tarfile.SYMTYPE, "/etc/shadow"),
         entry("device", tarfile.CHRTYPE),
     )
-    assert list(_members("node1", part)) == [(PurePosixPath("worker-0.log"), b"hi")]
+    members = list(archive_members("node1", part.open("rb")))
+    assert members[0] == ArchiveMember(PurePosixPath("worker-0.log"), b"hi")
+    # The two that point elsewhere are named; links and devices are none of ours.
+    assert [(str(one.path), one.content) for one in members[1:]] == [("unnamed", b"")] * 2
+    assert "etc/passwd" in members[1].left_out
+
+
+def _part(path: Path, trouble: str = "") -> GatheredPart:
+    return GatheredPart(path.open("rb"), trouble)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a tar"])
@@ -47,7 +58,7 @@ def test_what_is_not_whole_is_an_error_that_names_the_node(tmp_path: Path, conte
     part = tmp_path / "part"
     part.write_bytes(content)
     with pytest.raises(NodeError) as caught:
-        list(_members("node2", part))
+        list(archive_members("node2", part.open("rb")))
     assert (caught.value.code, caught.value.where) == ("evidence-damaged", "node2")
 
 
@@ -55,7 +66,7 @@ def test_one_that_was_cut_short_is_an_error(tmp_path: Path):
     whole = archive(tmp_path / "part", *(entry(f"file{n}") for n in range(50))).read_bytes()
     (tmp_path / "part").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(NodeError):
-        list(_members("node2", tmp_path / "part"))
+        list(archive_members("node2", (tmp_path / "part").open("rb")))
 
 
 def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
@@ -63,9 +74,9 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
     half = tmp_path / "half"
     whole = archive(tmp_path / "whole", *(entry(f"file{n}") for n in range(50))).read_bytes()
     half.write_bytes(whole[: len(whole) // 2])
-    target, parts = tmp_path / "out.tar.gz", {"node1": half, "node2": good}
+    target, parts = tmp_path / "out.tar.gz", {"node1": _part(half), "node2": _part(good)}
     cluster = cluster_of("node1", "node2")
-    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None, tmp_path)
+    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
     assert list(bundle.missing) == ["node1"] and "only a part could be gathered" in bundle.missing["node1"]
     with tarfile.open(target) as tar:
         assert "out/node2/worker-0.log" in tar.getnames()
@@ -92,8 +103,8 @@ def test_a_secret_in_a_compressed_log_is_removed_and_what_cannot_be_searched_is_
             member = entry(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    parts = {"node1": tmp_path / "part"}
-    _pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None, tmp_path)
+    parts = {"node1": _part(tmp_path / "part")}
+    _pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None)
     with tarfile.open(tmp_path / "out.tar.gz") as tar:
         packed = {one.name: file.read() for one in tar if (file := tar.extractfile(one))}
     readme = packed.pop("out/README.txt").decode()
@@ -123,6 +134,98 @@ def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_p
     monkeypatch.setattr("lingctl.flows.look.collect._readme", watched)
     for fails in (True, False):
         with contextlib.suppress(OSError):
-            _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None, tmp_path)
+            _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None)
         assert [path.name for path in tmp_path.iterdir()] == ([] if fails else ["out.tar.gz"])
     assert modes == ["0o600"] * 2 and target.stat().st_mode & 0o777 == 0o600
+
+
+def _packed(tmp_path: Path, content: bytes) -> GatheredPart:
+    (tmp_path / "made").write_bytes(gzip.compress(content, 1))
+    return _part(tmp_path / "made")
+
+
+def _member(name: bytes, data: bytes = b"x", kind: bytes = b"0", size: int | None = None) -> bytes:
+    """A member as tar writes it; its header may lie about the size."""
+    head = bytearray(512)
+    head[: len(name)] = name
+    head[100:124] = b"0000644\0" * 3
+    count = len(data) if size is None else size
+    head[124:136] = b"%011o\0" % count if count < 8**11 else b"\x80" + count.to_bytes(11, "big")
+    head[136:148] = b"%011o\0" % 0
+    head[148:157] = b" " * 8 + kind
+    head[257:265] = b"ustar\x0000"
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head) + data + bytes(-len(data) % 512)
+
+
+END = bytes(1024)
+
+
+def test_names_longer_than_a_header_are_those_that_tar_wrote(tmp_path: Path) -> None:
+    long = "process_log/" + "a" * 120 + "/" + "b" * 140 + ".log"
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:
+            for name in (
+                long if form != tarfile.USTAR_FORMAT else "p" * 90 + "/" + "q" * 90,
+                "日志/权重.log",
+                "x",
+            ):
+                one = entry(name)
+                one.size = 2
+                tar.addfile(one, io.BytesIO(b"hi"))
+            wanted = tar.getnames()
+        found = list(_packed(tmp_path, buffer.getvalue()).members("node1"))
+        assert [str(one.path) for one in found] == wanted
+        assert {one.content for one in found} == {b"hi"}
+
+
+def test_what_is_too_long_is_cut_and_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_archive, "MOST_OF_A_MEMBER", 1000)
+    content = _member(b"worker-0.log", b"y" * 5000) + _member(b"next") + END
+    first, following = _packed(tmp_path, content).members("node1")
+    assert (first.content, first.left_out) == (b"y" * 1000, "4,000 bytes behind the first 1,000")
+    assert (str(following.path), following.content) == ("next", b"x")
+
+
+def test_names_that_a_terminal_would_obey_are_written_out(tmp_path: Path) -> None:
+    content = _member(b"a\x1b]0;t\x07\xff/\xe2\x80\xaeb") + END
+    (only,) = _packed(tmp_path, content).members("node1")
+    assert str(only.path) == r"a\x1b]0;t\x07\xff/\u202eb"
+
+
+HOSTILE = {
+    "a sum that is wrong": b"x" * 512 + END,
+    "a size that is none": _member(b"a").replace(b"00000000001\0", b"-0000000001\0"),
+    "a size beyond all": _member(b"a", size=1 << 60),
+    "a long name without an end": _member(b"././@LongLink", b"n" * 200_000, b"L"),
+    "an extended header without an end": _member(b"x", b"9" * 200_000, b"x"),
+    "an extended header that makes no sense": _member(b"x", b"99999 path=a\n", b"x") + _member(b"a") + END,
+    "a size that is said twice": _member(b"x", b"9 size=1\n", b"x") + _member(b"a") + END,
+    "members without an end": _member(b"a", b"") * 20_001 + END,
+    "nothing behind the header": _member(b"a", b"", size=100),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_damaged_and_nothing_worse(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NodeError) as caught:
+        list(_packed(tmp_path, HOSTILE[name]).members("node1"))
+    assert (caught.value.code, caught.value.where) == ("evidence-damaged", "node1")
+
+
+def test_an_archive_that_unpacks_without_an_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_archive, "MOST_UNPACKED", 10_000_000)
+    content = b"".join(_member(b"a%d" % number, bytes(400_000)) for number in range(50))
+    with pytest.raises(NodeError, match="not whole"):
+        list(_packed(tmp_path, content).members("node1"))
+
+
+def test_what_a_bundle_will_hold_is_told_in_a_line(tmp_path: Path) -> None:
+    content = b"".join(_member(name) for name in (b"worker-0.log", b"lingctl/a", b"lingctl/b/c")) + END
+    assert (
+        contents_in_words("node1", _packed(tmp_path, content))
+        == "3 files, 0.0 MB: lingctl/ (2), worker-0.log"
+    )

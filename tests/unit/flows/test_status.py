@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.ascend.card_rows import CardRows
-from lingctl.ascend.npu_smi import Chip
+from lingctl.ascend.cards.card_rows import CardRows
+from lingctl.ascend.cards.npu_smi import Chip
 from lingctl.flows.look import status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,17 @@ class _Node(LocalConnection):
     """A node whose daemon is told by the test; takes down what it is asked to do."""
 
     def __init__(
-        self, name: str, *, alive: bool, status: str = "", console: str = "", lost: bool = False
+        self,
+        name: str,
+        *,
+        alive: bool,
+        status: str = "",
+        console: str = "",
+        lost: bool = False,
+        clock: tuple[float, str] = (0.0, "+0000"),
     ) -> None:
         super().__init__(name)
+        self._clock = clock  # seconds ahead of ours, and its zone
         self.asked: list[str] = []
         self._look = "alive 7" if alive else "dead"
         self._status, self._console, self._lost = status, console, lost
@@ -84,6 +93,8 @@ class _Node(LocalConnection):
         self.asked.append(command.title)
         if command.title == "stop the daemon" and self._lost:
             raise ConnectError("the connection was lost", where=self.node)
+        if command.title == "ask the clock":
+            return Completed(command, 0, f"{time.time() + self._clock[0]} {self._clock[1]}\n", "")
         said = f"{self._look}\nd1g35t\n{self._status}\n{self._console}"
         return Completed(command, 0, said if command.title == "look at the daemon" else "", "")
 
@@ -112,6 +123,27 @@ def test_when_one_daemon_is_gone_the_others_are_stopped_and_it_is_said():
     assert error.where == "node2, card 3"
     assert "node1: stopped too" in error.evidence
     assert [event.node for event in heard if event.task == "stop the other daemons"] == ["node1", "node1"]
+
+
+SHARED = "2025-06-12 08:05:00,001 [ERROR] x - Shared memory size is not enough for all executors."
+FULL = f"2025-06-12 08:04:00,001 [ERROR] y - {MEMORY}"
+
+
+@pytest.mark.parametrize(
+    ("clock", "first"),
+    [
+        ((0.0, "+0000"), "node2"),
+        ((-300.0, "+0000"), "node1"),  # five minutes slow: what it says of 08:04 was at 08:09
+        ((30.0, "+0000"), "node2"),
+        ((0.0, "-0100"), "node1"),  # right, and in another zone
+    ],
+)
+def test_the_clocks_of_the_nodes_tell_which_failed_first(clock: tuple[float, str], first: str):
+    error, _ = fails(
+        _Node("node1", alive=False, status="137", console=SHARED),
+        _Node("node2", alive=False, status="137", console=FULL, clock=clock),
+    )
+    assert error.where.partition(",")[0] == first
 
 
 def test_what_cannot_be_stopped_is_said_with_the_command_that_does_it():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.cards.npu_smi import Chip, NpuTable
 from lingctl.ascend.questions import NodeRequest, read_facts
 from lingctl.assets import asset
 from lingctl.checks.capacity import check_capacity

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from lingctl.errors import ConfigurationError
+from lingctl.flows.files.kubernetes import RESOURCE, manifests
 from lingctl.inventory.sections import Container, Node
-from lingctl.release.kubernetes import RESOURCE, manifests
 from tests.unit.release.conftest import cluster_of
 
 ADDRESSES = {f"node{n}": {card: f"10.1.{n}.{card + 1}" for card in range(8)} for n in (1, 2)}

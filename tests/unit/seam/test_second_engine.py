@@ -18,6 +18,7 @@ from lingctl.flows.change import watch_start
 from lingctl.flows.change.watch_start import wait_until_loaded
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import known_offline
+from lingctl.flows.files.kubernetes import manifests
 from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status import _overlay_word
@@ -28,7 +29,6 @@ from lingctl.inventory.sections import Container, Paths, Serving
 from lingctl.node.weights.expected import Shapes
 from lingctl.plan import Stage
 from lingctl.release.daemon import watch_command
-from lingctl.release.kubernetes import manifests
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
 from lingctl.release.site import site_of

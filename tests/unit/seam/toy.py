@@ -169,5 +169,8 @@ class Toy:
     def encryption(self, cluster: Cluster) -> Encryption:
         return Encryption((), (("HTTPS", "off"),))
 
+    def remarks(self, cluster: Cluster) -> tuple[str, ...]:
+        return ()
+
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
         return [Shown("", "model", cluster.model, "hosts.yaml")]

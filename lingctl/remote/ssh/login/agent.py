@@ -25,26 +25,17 @@ class AgentSilentError(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class AgentKey:
-    """A key of the agent.
+    """A key of the agent."""
 
-    Attributes:
-        blob: the public key or certificate.
-        comment: its name in the agent.
-    """
-
-    blob: bytes
-    comment: str
+    blob: bytes  # the public key or certificate
+    comment: str  # its name in the agent
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent by its socket; each question is a connection of its own, so any thread may ask.
+    """An agent by its socket; each question is a connection of its own, so any thread may ask."""
 
-    Attributes:
-        path: the socket.
-    """
-
-    path: str
+    path: str  # the socket
 
     def keys(self) -> list[AgentKey]:
         """Its keys in its order; none where no agent is there.

@@ -64,30 +64,17 @@ SIGNATURES_ON_REQUEST = ("ssh-rsa",)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names in the order of preference.
+    """Names in the order of preference."""
 
-    Attributes:
-        kex: key exchanges.
-        ciphers: for both directions.
-        macs: likewise.
-        host_keys: how the server may prove who it is.
-        login_keys: how we may.
-    """
-
-    kex: tuple[str, ...]
-    ciphers: tuple[str, ...]
-    macs: tuple[str, ...]
-    host_keys: tuple[str, ...]
-    login_keys: tuple[str, ...]
+    kex: tuple[str, ...]  # key exchanges
+    ciphers: tuple[str, ...]  # for both directions
+    macs: tuple[str, ...]  # likewise
+    host_keys: tuple[str, ...]  # how the server may prove who it is
+    login_keys: tuple[str, ...]  # how we may
 
 
 def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:
-    """What is offered to a server.
-
-    Args:
-        target: may change the lists.
-        known_kinds: host key algorithms whose keys are known; the server is asked for these first.
-    """
+    """What is offered to a server; it is asked first for host keys of ``known_kinds``."""
     wanted = target.algorithms
     every_host_key = (*SIGNATURES, *(name + CERTIFICATE for name in SIGNATURES))
     # A certificate is asked for only where an authority is known that could have signed it.

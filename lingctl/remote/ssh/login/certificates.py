@@ -23,25 +23,15 @@ from lingctl.remote.ssh.login.wire import certified_key, kind_of, split_string, 
 
 @dataclass(frozen=True, slots=True)
 class HostCertificate:
-    """A host's certificate.
+    """A host's certificate."""
 
-    Attributes:
-        key: the plain public key that it is about.
-        authority: the public key that signed it.
-    """
-
-    key: bytes
-    authority: bytes
+    key: bytes  # the plain public key that it is about
+    authority: bytes  # the public key that signed it
     _signed_with: str
     _parsed: SSHCertificate
 
     def why_not(self, names: Iterable[str], now: float) -> str:
-        """Why it does not hold for a host of one of these names, or nothing.
-
-        Args:
-            names: the host's alias, or its name in lower case.
-            now: seconds since 1970.
-        """
+        """Why it does not hold now (seconds since 1970) for a host of one of these names, or nothing."""
         one = self._parsed
         if one.type is not SSHCertificateType.HOST:
             return "it is a user's and no host's"
@@ -64,11 +54,7 @@ class HostCertificate:
 
 
 def host_certificate(blob: bytes) -> HostCertificate:
-    """Read a host's certificate.
-
-    Raises:
-        ValueError: it is damaged, or of a kind that cannot be read.
-    """
+    """Read a host's certificate. Raises ValueError: it is damaged, or of a kind that cannot be read."""
     line = kind_of(blob).encode() + b" " + base64.b64encode(blob)
     try:
         parsed = load_ssh_public_identity(line)

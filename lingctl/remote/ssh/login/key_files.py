@@ -51,15 +51,10 @@ class KeyLockedError(KeyFileError):
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """A private key that was read.
+    """A private key that was read."""
 
-    Attributes:
-        blob: its public key.
-        sign: signs with it.
-    """
-
-    blob: bytes
-    sign: Sign
+    blob: bytes  # its public key
+    sign: Sign  # signs with it
 
 
 def public_key(path: Path) -> bytes:

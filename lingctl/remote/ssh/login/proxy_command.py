@@ -52,11 +52,7 @@ class ProxyCommand(QuickSocket):
 
 
 def through_command(command: str, timeout: float) -> ProxyCommand:
-    """Run a command line by the user's shell, as OpenSSH does.
-
-    Raises:
-        OSError: the shell cannot be run.
-    """
+    """Run a command line by the user's shell, as OpenSSH does. Raises OSError: the shell cannot be run."""
     ours, theirs = socket.socketpair()
     with theirs:
         shell = os.environ.get("SHELL") or "/bin/sh"

@@ -16,11 +16,7 @@ def string(content: bytes) -> bytes:
 
 
 def split_string(data: bytes) -> tuple[bytes, bytes]:
-    """The string that data begins with, and what follows it.
-
-    Raises:
-        ValueError: data is cut short.
-    """
+    """The string that data begins with, and what follows it. Raises ValueError: data is cut short."""
     end = 4 + int.from_bytes(data[:4], "big")
     if len(data) < end or len(data) < 4:
         raise ValueError("cut short")

@@ -17,6 +17,7 @@ from lingctl.sandbox.engine.model.weights import LoadError
 from lingctl.sandbox.engine.nodes import hccl, world
 from lingctl.sandbox.engine.settings.rank_table import VARIABLE
 from lingctl.sandbox.engine.start.started import Started
+from lingctl.sandbox.engine.words import failures
 from lingctl.sandbox.engine.words.start_lines import WorkerLines
 
 _LOAD_SECONDS = 30.0
@@ -108,6 +109,7 @@ class Loading:
         slowly = 1.0 if os.environ.get("OMP_NUM_THREADS") else _WITHOUT_OMP
         seconds = _LOAD_SECONDS / 2 * slowly * site.time_scale
         time.sleep(seconds)
+        failures.print_and_die()
         if "daemon-dies-loading" in this_site().faults:
             memory = "NPU out of memory. Tried to allocate 2.00 GiB (NPU 0; 60.97 GiB total capacity)"
             raise LoadError(f"RuntimeError: {memory}")

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.weights.certificates import Authority
-from lingctl.flows.weights.chains import chains, givers, upstreams
 from lingctl.flows.weights.fetched import Fetched, ListeningPort, StoppedProgram
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
-from lingctl.flows.weights.push import pushing
-from lingctl.flows.weights.spread_sources import Found, each, fewest_heads, find, need_space
+from lingctl.flows.weights.spread.certificates import Authority
+from lingctl.flows.weights.spread.chains import chains, givers, upstreams
+from lingctl.flows.weights.spread.push import pushing
+from lingctl.flows.weights.spread.sources import Found, each, fewest_heads, find, need_space
 from lingctl.flows.weights.wanted import HUBS
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request, Upstream

@@ -8,14 +8,14 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from lingctl.errors import LingctlError
-from lingctl.flows.weights.certificates import Authority
 from lingctl.flows.weights.fetched import ListeningPort
 from lingctl.flows.weights.node_fetch import NodeFetch
+from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.serve import Giver
 from lingctl.node.fetch.peers.source import CONNECTIONS
@@ -25,6 +25,7 @@ from lingctl.remote.connection import CanForward
 from lingctl.remote.group import Group
 
 _PAUSE = 0.5
+_NO_SERVICE = 9
 
 
 class Wants(Protocol):
@@ -52,6 +53,10 @@ def pushing(
     if not folder:
         yield
         return
+    for name in wants.heads:
+        # A server that forwards nothing says so here, and not by a node that waits for ever.
+        with _forward(group, name, _NO_SERVICE):
+            pass
     ended = threading.Event()
     threads = [
         threading.Thread(
@@ -110,9 +115,7 @@ class _Push:
 
     def _give_all(self) -> None:
         port = self._node.ask(ListeningPort, "push-port").port
-        connection = self._group[self._node.node]
-        assert isinstance(connection, CanForward), "nodes are reached over SSH"
-        with connection.forward("127.0.0.1", port) as address:
+        with _forward(self._group, self._node.node, port) as address:
             threads = [
                 threading.Thread(target=self._give, args=(address,), daemon=True) for _ in range(CONNECTIONS)
             ]
@@ -129,6 +132,12 @@ class _Push:
             self._tls.wrap_socket(sock, server_hostname=self._name) as safe,
         ):
             self._giver.give(Channel(safe))
+
+
+def _forward(group: Group, node: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+    connection = group[node]
+    assert isinstance(connection, CanForward), "nodes are reached over SSH"
+    return connection.forward("127.0.0.1", port)
 
 
 def _client_context(authority: Authority) -> ssl.SSLContext:

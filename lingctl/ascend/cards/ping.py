@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lingctl.ascend.hccn import query
+from lingctl.ascend.cards.hccn import query
 from lingctl.ascend.unread import Unread, broken_off, refusal, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer

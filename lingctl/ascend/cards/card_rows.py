@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lingctl.ascend.npu_map import MappedChip
-from lingctl.ascend.npu_smi import Chip, NpuTable
+from lingctl.ascend.cards.npu_map import MappedChip
+from lingctl.ascend.cards.npu_smi import Chip, NpuTable
 from lingctl.ascend.unread import Unread
 
 NpuPlace = tuple[int, int]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.hccn import is_address
+from lingctl.ascend.cards.hccn import is_address
 from lingctl.ascend.unread import Unread, unread, whole
 from lingctl.remote.probe import Answer
 

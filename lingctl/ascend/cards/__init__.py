@@ -1,0 +1,1 @@
+"""What a card is asked, by hccn_tool and by npu-smi."""

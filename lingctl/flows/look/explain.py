@@ -1,0 +1,156 @@
+"""explain: what codes mean, and why a log's daemon ended, without a cluster and without a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
+from lingctl.engines import usual_engine
+from lingctl.errors import UsageError
+from lingctl.flows.look.log_text import ReadLog, read_path, read_stream
+
+STANDARD_INPUT = "-"
+# "none": the logs show no trouble at all.
+Assurance = Literal[Confidence, "none"]
+_NO_TROUBLE = "no trouble is seen in it"
+_TROUBLE = re.compile(
+    r"error|exception|traceback|fatal|critical|abort|core dumped|killed|fail|已杀死|段错误", re.IGNORECASE
+)
+_SMALL_WORDS = ("exit", "status", "code", "error")
+_MOST_EVIDENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LogVerdict:
+    """What all logs together say."""
+
+    confidence: Assurance
+    words: str  # the cause and how sure that is, as deploy tells it
+    where: str  # log or node, with rank and card where the line names them; empty where nothing is wrong
+    id: str  # of the catalogue, or a vendor's code; empty where nothing known explains it
+    cause: str  # without how sure it is; empty where nothing known explains it
+    remedy: str
+    evidence: tuple[str, ...]  # the lines that show it
+    detail: str  # what other lines add
+    time: str  # when the first of the lines was printed, as far as it tells; ISO 8601
+    also: tuple[str, ...]  # what the other logs say
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The answer."""
+
+    codes: tuple[CodeMeaning, ...]
+    logs: tuple[ReadLog, ...]
+    verdict: LogVerdict | None  # None where no log was given
+
+    @property
+    def known(self) -> bool:
+        """Whether everything that was asked for is known."""
+        told = self.verdict is None or self.verdict.confidence != "unknown"
+        return told and all(one.meaning for one in self.codes)
+
+
+def explain(asked: Sequence[str], stdin: IO[bytes]) -> Explained:
+    """Explain codes, exit statuses, ids of the catalogue, and logs; logs are judged together, one a node.
+
+    Args:
+        asked: each a code, a file, a folder, an archive of ``lingctl collect``, or ``-`` for what stands on
+            standard input.
+        stdin: standard input, read where it is asked for.
+
+    Raises:
+        UsageError: a word is neither a code nor a file, or a file cannot be read.
+    """
+    reader = usual_engine().logs
+    codes: list[CodeMeaning] = []
+    logs: list[ReadLog] = []
+    for word in asked:
+        if word == STANDARD_INPUT:
+            logs.append(read_stream(stdin, "standard input", reader))
+        elif Path(word).exists():
+            logs += read_path(Path(word), reader)
+        elif (meaning := reader.look_up(word)) is not None:
+            codes.append(meaning)
+        elif word.lower() not in _SMALL_WORDS:
+            raise UsageError(
+                f"{word} is neither a file nor a code that is known",
+                remedy="a code: EI0006, 507035, MIE04E02011C, ERR01100, E4 or 134; a log: FILE or -",
+                code="nothing-to-explain",
+            )
+    if not codes and not logs:
+        raise UsageError(
+            "there is nothing to explain", remedy="lingctl explain -h", code="nothing-to-explain"
+        )
+    named = _named_apart(logs)
+    return Explained(tuple(codes), named, _verdict(named, reader) if named else None)
+
+
+def _named_apart(logs: Sequence[ReadLog]) -> tuple[ReadLog, ...]:
+    """The logs, no two of them with one name."""
+    names: dict[str, int] = {}
+    told = []
+    for log in logs:
+        names[log.name] = names.get(log.name, 0) + 1
+        name = log.name if names[log.name] == 1 else f"{log.name} ({names[log.name]})"
+        told.append(ReadLog(name, log.text, log.encoding, log.bytes, log.status))
+    return tuple(told)
+
+
+def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
+    texts = {log.name: log.text for log in logs}
+    if not any(text.strip() for text in texts.values()):
+        raise UsageError("the log is empty", code="nothing-to-explain")
+    statuses = {log.name: log.status for log in logs if log.status}
+    ended = [log.name for log in logs if log.status or _shows_trouble(log, reader)]
+    found = reader.diagnose(texts, ended, statuses=statuses)
+    if found is None:
+        return _without_trouble(texts, reader)
+    one = found.explanation
+    place = f"{found.node}, {one.place}" if one is not None and one.place else found.node
+    return LogVerdict(
+        confidence=one.confidence if one is not None else "unknown",
+        words=_words(found, statuses.get(found.node, ""), reader),
+        where=place,
+        id=one.id if one is not None else "",
+        cause=one.cause if one is not None else "",
+        remedy=one.remedy if one is not None else "look at the lines around the first of these",
+        evidence=tuple(found.evidence.splitlines()[:_MOST_EVIDENCE]),
+        detail=one.detail if one is not None else "",
+        time=one.time.isoformat() if one is not None and one.time is not None else "",
+        also=found.also,
+    )
+
+
+def _words(found: Diagnosis, status: str, reader: LogReader) -> str:
+    meaning = "" if found.explanation is not None else reader.exit_meaning(status)
+    return f"{meaning}; {found.words}" if meaning else found.words
+
+
+def _shows_trouble(log: ReadLog, reader: LogReader) -> bool:
+    """Whether a log whose daemon's fate is not known reads as one that ended."""
+    if reader.explain(log.text):
+        return True
+    return any(_TROUBLE.search(line) for line in reader.first_errors(log.text, _MOST_EVIDENCE))
+
+
+def _without_trouble(texts: dict[str, str], reader: LogReader) -> LogVerdict:
+    for name, text in texts.items():
+        for waiting in reader.explain_waiting(text)[:1]:
+            return LogVerdict(
+                waiting.confidence,
+                waiting.words,
+                name,
+                waiting.id,
+                waiting.cause,
+                waiting.remedy,
+                (waiting.line,),
+                waiting.detail,
+                waiting.time.isoformat() if waiting.time else "",
+                (),
+            )
+    return LogVerdict("none", _NO_TROUBLE, "", "", "", "", (), "", "", ())

@@ -1,0 +1,285 @@
+"""What a folder of weights holds, decided by evidence: names, first bytes, indexes and headers. Pure.
+
+Everything that asks what a folder is (convert, verify, what a deploy and a download look at) asks here.
+
+Sources of the names: transformers and accelerate (weights, indexes, training states), peft (adapters), the
+hubs' clients (unfinished downloads), Meta's and Mistral's releases (consolidated copies), macOS (``._*``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from lingctl.node.checkpoint.identify import is_apple_double, other_than_text
+from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile
+from lingctl.node.checkpoint.safetensors import RECEIPT
+from lingctl.node.trouble import Trouble, some
+from lingctl.node.weights.present import TEXTS, WEIGHTS, Present
+
+SINGLE_SAFETENSORS = "model.safetensors"
+SINGLE_TORCH = "pytorch_model.bin"
+_OF_MANY = re.compile(r"-of-0*(\d{1,9})\.(?:safetensors|bin)$")
+_LORA = re.compile(
+    r"(?:^|[._])lora_(?:[AB]|embedding_[AB]|magnitude_vector|up|down)(?:[._]|$)|^base_model\.model\."
+)
+
+_UNFINISHED = "a download that was not finished"
+_TRAINING = "a state of a training, no weights"
+_ADAPTER = "an adapter (PEFT, LoRA): it changes a model and is none"
+_ORIGINAL = "a copy in its publisher's own layout"
+_ANOTHER_FORMAT = "another format"
+# What a name is that is no file.
+NO_FILE = {
+    "folder": "is a folder, no file",
+    "absent": "is a link that leads nowhere",
+    "other": "is no regular file: a pipe or a device",
+}
+# The first that fits a name decides.
+_BY_NAME: Tuple[Tuple["re.Pattern[str]", str], ...] = (
+    (re.compile(r"^\._(?!_)"), "a companion file of macOS (AppleDouble)"),
+    (re.compile(r"\.(?:incomplete|part|partial|aria2|crdownload|tmp|download|parallel_tmp)$"), _UNFINISHED),
+    (re.compile(r"^\.(?:cache|download|huggingface|_{4,}temp)$"), "of a hub's client"),
+    (re.compile(r"^adapter_(?:model.*|config\.json)$"), _ADAPTER),
+    (re.compile(r"^(?:optimizer|scheduler|scaler|training_args|random_states|rng_state)"), _TRAINING),
+    (re.compile(r"_states\.pt$|^global_step\d+$"), _TRAINING),
+    (re.compile(r"^(?:consolidated[-_.0-9a-z]*\.(?:safetensors|pth|pt|bin)|original)$"), _ORIGINAL),
+    (re.compile(r"\.(?:gguf|h5|msgpack|onnx|ckpt|pth|pt|pkl|npz)$"), _ANOTHER_FORMAT),
+)
+
+
+class FolderEvidence(NamedTuple):
+    """What is known of a folder before its weights are read."""
+
+    seen: Tuple[Present, ...]  # its names
+    indexes: Mapping[str, IndexFile]  # those that could be read, by name
+    broken: Mapping[str, Trouble]  # why the others could not be
+    adapters: Tuple[str, ...] = ()  # files of safetensors that are one by the names of their tensors
+
+    @property
+    def listed(self) -> Set[str]:
+        """Names that an index lists."""
+        return {file for index in self.indexes.values() for file in index.weight_map.values()}
+
+    @property
+    def unlisted(self) -> Tuple[str, ...]:
+        """Files of safetensors that a loader would open although no index lists them."""
+        listed, aside = self.listed, names_aside(self)
+        return tuple(
+            one.name
+            for one in self.seen
+            if one.name.endswith(".safetensors")
+            and one.kind == "file"
+            and one.name not in listed
+            and not one.name.startswith(".")
+            and one.name not in aside
+        )
+
+
+class WeightSet(NamedTuple):
+    """Files that may be the model, together."""
+
+    form: str  # ``safetensors`` or ``bin``
+    files: Tuple[str, ...]  # their names
+    weight_map: Mapping[str, str] = {}  # what the index says; empty without one
+    problems: Tuple[Trouble, ...] = ()  # what is wrong before a file is read
+    total_size: Optional[int] = None  # as the index has it
+
+
+class Aside(NamedTuple):
+    """A name that is left aside, and why."""
+
+    name: str
+    reason: str
+
+
+def names_aside(evidence: FolderEvidence) -> Dict[str, str]:
+    """Names that are none of the weights, with the reason; what an index lists is never among them."""
+    found: Dict[str, str] = {}
+    listed = evidence.listed
+    for one in evidence.seen:
+        if one.name in listed:
+            continue
+        reason = next((reason for pattern, reason in _BY_NAME if pattern.search(one.name)), "")
+        if one.name in evidence.adapters:
+            reason = _ADAPTER
+        if not reason and one.name.endswith(WEIGHTS):
+            reason = _without_a_name(one)
+        if reason:
+            found[one.name] = reason
+    return found
+
+
+def _without_a_name(one: Present) -> str:
+    if one.name.startswith("."):
+        return "hidden: no loader opens it"
+    if is_apple_double(one.head):
+        return "a companion file of macOS (AppleDouble)"
+    if one.kind in ("folder", "absent"):
+        return "a folder" if one.kind == "folder" else "a link that leads nowhere"
+    if one.name.endswith(".bin") and not one.name.startswith("pytorch_model"):
+        return f"neither {SINGLE_TORCH} nor in an index"
+    return ""
+
+
+def sets_of(evidence: FolderEvidence) -> Tuple[WeightSet, ...]:
+    """The sets of files that may be the model, the likeliest first."""
+    aside = names_aside(evidence)
+    usable = [one.name for one in evidence.seen if one.name not in aside]
+    tensors = [name for name in usable if name.endswith(".safetensors")]
+    bins = [name for name in usable if name.endswith(".bin")]
+    unfinished = any(one.name == RECEIPT for one in evidence.seen)
+    found: List[WeightSet] = []
+    forms = (
+        ("safetensors", tensors, SINGLE_SAFETENSORS, INDEX),
+        ("bin", bins, SINGLE_TORCH, TORCH_INDEX),
+    )
+    for form, names, single, index in forms:
+        indexed = list(_indexed(form, index, evidence))
+        found += indexed
+        if indexed and single in names and single not in indexed[0].files:
+            found.append(WeightSet(form, (single,)))
+        elif not indexed:
+            found += _without_index(form, names, single, index, unfinished and form == "safetensors")
+    return tuple(sorted(found, key=lambda it: it.form == "safetensors" and not _has_usual_name(it)))
+
+
+def _indexed(form: str, name: str, evidence: FolderEvidence) -> Iterator[WeightSet]:
+    if name in evidence.broken:
+        yield WeightSet(form, (), problems=(evidence.broken[name],))
+    if name not in evidence.indexes:
+        return
+    index = evidence.indexes[name]
+    kinds = {one.name: one.kind for one in evidence.seen}
+    files = sorted(set(index.weight_map.values()))
+    missing = [file for file in files if kinds.get(file, "absent") == "absent"]
+    problems: Tuple[Trouble, ...] = ()
+    if missing:
+        starts = tuple(f"{file}." for file in missing)
+        begun = [one.name for one in evidence.seen if one.name.lstrip(".").startswith(starts)]
+        problems = (
+            Trouble(
+                f"the index names {len(missing)} files that are missing",
+                where=name,
+                evidence=some(missing) + (f"; begun: {some(begun)}" if begun else ""),
+                remedy="finish the download",
+                code="file-missing",
+            ),
+        )
+    there = tuple(file for file in files if file not in missing)
+    yield WeightSet(form, there, index.weight_map, problems, index.total_size)
+
+
+def _without_index(
+    form: str, names: Sequence[str], single: str, index: str, unfinished: bool
+) -> Iterator[WeightSet]:
+    """Files of one form for which there is no index: one is whole in itself, of many nobody knows."""
+    many = [name for name in names if int((_OF_MANY.findall(name) or ["1"])[0]) > 1]
+    if unfinished and names:
+        what = "the conversion into it was not finished"
+        trouble = Trouble(what, where=index, remedy="convert again: it goes on", code="conversion-unfinished")
+        yield WeightSet(form, tuple(names), problems=(trouble,))
+        return
+    if single in names:
+        yield WeightSet(form, (single,))
+    others = [name for name in names if name != single and name not in many]
+    if many:
+        yield WeightSet(form, tuple(many), problems=(_no_index(form, many, index),))
+    elif len(others) == 1:
+        yield WeightSet(form, tuple(others))
+    elif others and single not in names:
+        yield WeightSet(form, tuple(others), problems=(_no_index(form, others, index),))
+
+
+def _no_index(form: str, names: Sequence[str], index: str) -> Trouble:
+    kind = "safetensors" if form == "safetensors" else "weights"
+    return Trouble(
+        f"{len(names)} files of {kind} but no {index}",
+        evidence=some(names),
+        remedy=f"download {index}: without it nobody can tell whether a file is missing",
+        code="index-missing",
+    )
+
+
+def _has_usual_name(one: WeightSet) -> bool:
+    return bool(one.weight_map or one.problems) or any(name.startswith("model") for name in one.files)
+
+
+def is_adapter(tensors: Sequence[str]) -> bool:
+    """Whether tensors of these names are an adapter."""
+    return bool(tensors) and all(_LORA.search(name) for name in tensors)
+
+
+def left_aside(
+    evidence: FolderEvidence, chosen: Optional[WeightSet], others: Sequence[WeightSet]
+) -> Tuple[Aside, ...]:
+    """Every name of weights that is not of the chosen set, with the reason."""
+    if chosen is None:
+        return tuple(Aside(name, reason) for name, reason in sorted(names_aside(evidence).items()))
+    aside = names_aside(evidence)
+    own = INDEX if chosen.form == "safetensors" else TORCH_INDEX
+    elsewhere = {file for one in others for file in one.files}
+    for one in evidence.seen:
+        if one.name in aside or one.name in chosen.files:
+            continue
+        if one.name in (INDEX, TORCH_INDEX):
+            if one.name != own or not (chosen.weight_map or chosen.problems):
+                aside[one.name] = "an index of files that are not taken"
+        elif one.name.endswith((".safetensors", ".bin")):
+            aside[one.name] = "another set of weights" if one.name in elsewhere else "in no set of weights"
+    return tuple(Aside(name, reason) for name, reason in sorted(aside.items()))
+
+
+def aside_notes(aside: Sequence[Aside]) -> List[str]:
+    """What was left aside, in words: one line for each reason."""
+    by_reason: Dict[str, List[str]] = {}
+    for one in aside:
+        by_reason.setdefault(one.reason, []).append(one.name)
+    return [f"left aside: {some(names)} ({reason})" for reason, names in by_reason.items()]
+
+
+def companions_that_are_none(seen: Sequence[Present]) -> Tuple[Trouble, ...]:
+    """Tokenizer, configuration and code that are something else than their name says."""
+    found: List[Trouble] = []
+    for one in seen:
+        if not one.name.endswith(TEXTS) or one.name.startswith(".") or one.name in (INDEX, TORCH_INDEX):
+            continue
+        if one.kind != "file":
+            found.append(
+                Trouble(
+                    NO_FILE[one.kind], where=one.name, remedy="put the file there", code="no-regular-file"
+                )
+            )
+            continue
+        other = other_than_text(one.head, one.size)
+        if other and (one.name.endswith(".json") or other.code in ("git-lfs-pointer", "web-page")):
+            found.append(
+                Trouble(
+                    other.what, where=one.name, evidence=other.evidence, remedy=other.remedy, code=other.code
+                )
+            )
+    return tuple(found)
+
+
+def no_weights(evidence: FolderEvidence, folder: str) -> Trouble:
+    """Why there is nothing to take."""
+    aside = names_aside(evidence)
+    adapter = [name for name, reason in aside.items() if reason == _ADAPTER and name.endswith(WEIGHTS)]
+    if adapter:
+        return Trouble(
+            "an adapter (PEFT, LoRA) is no model",
+            where=folder,
+            evidence=some(adapter),
+            remedy="give the folder of the model; to serve both as one, merge them first (merge_and_unload)",
+            code="no-weights",
+            exit_status=2,
+        )
+    weights = [f"{name} ({reason})" for name, reason in aside.items() if name.endswith(WEIGHTS)]
+    return Trouble(
+        f"no weights in it: neither safetensors nor {SINGLE_TORCH} nor {TORCH_INDEX}",
+        where=folder,
+        evidence=some(weights or [one.name for one in evidence.seen]),
+        remedy="give the folder of the weights",
+        code="no-weights",
+        exit_status=2,
+    )

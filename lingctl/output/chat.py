@@ -1,0 +1,110 @@
+"""A conversation as a person or a script sees it: answers on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+from lingctl.errors import UsageError
+from lingctl.output.terminal import answer_part, conversation, interactive, say, say_part
+from lingctl.serving.chat import ReplyPart, ReplyPartKind
+
+
+class ChatTerminal:
+    """Shows an answer as it comes. Thoughts and calls are part of the conversation, not of the answer."""
+
+    def __init__(self, *, raw: bool = False) -> None:
+        self._raw = raw  # all that the model says is the answer, and nothing of ours stands in it
+        self._kind: ReplyPartKind | None = None
+        self._at_line_start = True
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody sits there."""
+        return interactive()
+
+    def question(self, figures: str) -> str:
+        """Ask for the next line; one that ends with a backslash goes on in the next."""
+        told = f"[{figures}] > " if figures and not self._raw else "> "
+        lines = [_line(told)]
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            lines.append(_line("... "))
+        return "\n".join(lines)
+
+    def part(self, part: ReplyPart) -> None:
+        """Show it."""
+        if part.kind != self._kind:
+            self.end()
+            self._kind = part.kind
+        if self._on_answers():
+            answer_part(part.text)
+        elif conversation().is_terminal or part.kind == "call":
+            say_part(part.text, "dim")
+        else:
+            return  # nobody watches the thoughts
+        self._at_line_start = part.text.endswith("\n")
+
+    def end(self) -> None:
+        """Begin a new line where the last one is not ended."""
+        if not self._at_line_start:
+            (answer_part if self._on_answers() else say_part)("\n")
+        self._kind, self._at_line_start = None, True
+
+    def _on_answers(self) -> bool:
+        return self._raw or self._kind == "answer"
+
+    def note(self, text: str) -> None:
+        """Say it on standard error."""
+        say(text, "yellow")
+
+
+def _line(told: str) -> str:
+    """A line of standard input, with editing and history on a terminal. Raises EOFError."""
+    if not (interactive() and sys.stdout.isatty()):
+        if interactive():
+            say_part(told)
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip("\n")
+    import readline  # noqa: F401  (gives input() its editing)
+
+    try:
+        return input(told)
+    except EOFError:
+        say_part("\n")
+        raise
+
+
+def read_question(given: str) -> str:
+    """The question of the command line, or standard input where that is ``-`` or nothing.
+
+    Raises:
+        UsageError: there is none.
+    """
+    piped = not given and not sys.stdin.isatty()
+    asked = sys.stdin.read() if given == "-" or piped else given
+    if not asked.strip():
+        raise UsageError(
+            "there is no question", remedy="lingctl ask 'Who are you?'", where="QUESTION", code="no-question"
+        )
+    return asked.strip() if given == "-" or piped else asked
+
+
+class Silent:
+    """Shows nothing: for a document that tells all at the end."""
+
+    is_person = False
+
+    def question(self, figures: str) -> str:
+        """There is none."""
+        raise EOFError
+
+    def part(self, part: ReplyPart) -> None:
+        """Pass over it."""
+
+    def end(self) -> None:
+        """Nothing to end."""
+
+    def note(self, text: str) -> None:
+        """Pass over it."""

@@ -1,0 +1,98 @@
+"""A person talks to a service on a real terminal: as it comes, stopped, in Chinese, and with it gone."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.slow_talker import talking
+from tests.terminal.screen import CTRL_C, CTRL_D, terminal
+
+LINGCTL = Path(sys.executable).with_name("lingctl")
+
+
+def test_a_conversation_as_a_person_has_it(tmp_path: Path):
+    with talking() as talker, terminal(LINGCTL, "chat", "--url", talker.url, cwd=tmp_path) as shown:
+        shown.until(r"ling-test at http.*/quit")
+        # Streaming: each piece is shown before the next is there.
+        shown.press("你是谁？\r")
+        talker.says({"reasoning_content": "someone asks"})
+        shown.until("someone asks")
+        talker.says("我是")
+        shown.until("我 ?是")
+        talker.says("灵\x1b[2J")
+        shown.until(r"灵 ?\\x1b\[2J")
+        talker.ends()
+        shown.until(r"^\[\d+\.\d\d s, [\d.]+ tokens/s\] >")
+        assert talker.asked[0]["messages"] == [{"role": "user", "content": "你是谁？"}]
+        # Ctrl-C ends the answer, at the service too, and not the program; what was said is remembered.
+        shown.press("count\r")
+        talker.says("one two")
+        shown.until("one two")
+        shown.press(CTRL_C)
+        shown.until("^stopped")
+        shown.when(talker.left.is_set, "the service is left alone")
+        roles = [message["role"] for message in talker.asked[1]["messages"]]
+        assert roles == ["user", "assistant", "user"]
+        # A service that dies in the middle is told, and it can be asked again.
+        shown.press("again\r")
+        talker.says("three")
+        shown.until("three")
+        talker.breaks()
+        shown.until("closed: the answer ends early")
+        shown.until("^fix: ")
+        assert talker.asked[2]["messages"][3] == {"role": "assistant", "content": "one two"}
+        # What is kept, and what is forgotten.
+        shown.press("/save talk.json\r")
+        shown.until("saved: talk.json")
+        shown.press("/save talk.json\r")
+        shown.until("is there already")
+        shown.press("/reset\r")
+        shown.until("forgotten")
+        shown.press("two \\\rlines\r")
+        talker.says("yes")
+        talker.ends()
+        shown.until("^yes")
+        assert talker.asked[3]["messages"] == [{"role": "user", "content": "two \nlines"}]
+        # Ctrl-C with nothing under way ends nothing, Ctrl-D does.
+        shown.press(CTRL_C)
+        shown.until("/quit or Ctrl-D ends the chat")
+        shown.press("/nonsense\r")
+        shown.until("no such command")
+        shown.press(CTRL_D)
+        assert shown.end() == 0
+    saved = tmp_path / "talk.json"
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    told = json.loads(saved.read_text())
+    assert [message["content"] for message in told["messages"]][:2] == ["你是谁？", "我是灵\x1b[2J"]
+
+
+def test_a_script_asks(tmp_path: Path):
+    with talking() as talker:
+        talker.says({"reasoning_content": "hm"}, "I am ", "Ling")
+        talker.ends()
+        command = [LINGCTL, "ask", "--url", talker.url, "--system", "Be short.", "--max-tokens", "9", "-"]
+        done = subprocess.run(command, input="Who?\n", capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "I am Ling\n", "")
+        asked = talker.asked[0]
+        assert asked["messages"][0] == {"role": "system", "content": "Be short."}
+        assert asked["messages"][1] == {"role": "user", "content": "Who?"}
+        assert asked["max_tokens"] == 9
+        assert "temperature" not in asked
+        talker.says("half of")
+        talker.breaks()
+        done = subprocess.run([*command[:4], "--json", "Who?"], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["code"] == "no-answer"
+        # Without a terminal, chat takes each line for a question, and a failed answer is an error.
+        talker.says("one")
+        talker.ends()
+        talker.breaks()
+        chat = [LINGCTL, "chat", "--url", talker.url]
+        done = subprocess.run(chat, input="a\nb\n", capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stdout == "one\n"
+        assert "error: " in done.stderr

@@ -1,0 +1,186 @@
+"""explain: codes, and logs of any length, encoding and packing, without a cluster."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from lingctl.errors import UsageError
+from lingctl.flows.look.explain import Explained, LogVerdict, explain
+from lingctl.output.documents import document
+from lingctl.output.explained import explained_document, print_explained
+
+SCHEMA = json.loads(
+    (Path(__file__).resolve().parents[3] / "docs/reference/explain.schema.json").read_text(encoding="utf-8")
+)
+OOM = "2025-06-12 08:05:02,000 [ERROR] RuntimeError: NPU out of memory. Tried to allocate 1.89 GiB (NPU 7)\n"
+LOST = "2025-06-12 08:07:02,000 [ERROR] EI0006: Getting socket times out\n"
+CHINESE = "2025-06-12 08:05:01,000 [INFO] 模型加载中\n"
+
+
+def asked(*words: str, stdin: bytes = b"") -> Explained:
+    told = explain(words, io.BytesIO(stdin))
+    shape: Any = json.loads(json.dumps(document("explain", explained_document(told))))
+    jsonschema.validate(shape, SCHEMA)
+    print_explained(told)
+    return told
+
+
+def verdict(told: Explained) -> LogVerdict:
+    assert told.verdict is not None
+    return told.verdict
+
+
+@pytest.mark.parametrize(
+    ("word", "family", "kind"),
+    [
+        ("EI0006", "HCCL", "network"),
+        ("[ei0006]", "HCCL", "network"),
+        ("507035", "ACL", "cause"),
+        ("MIE04E02011C", "MindIE, server", "consequence"),
+        ("ERR01100", "torch_npu", "consequence"),
+        ("EE9999", "runtime", "consequence"),
+        ("E4", "catalogue", "network"),
+        ("134", "exit status", None),
+        ("138", "exit status", None),
+        ("MIE04E020405", "MindIE, server", None),
+    ],
+)
+def test_a_code_is_told_by_its_vendor_s_meaning(word: str, family: str, kind: str | None):
+    told = asked(word)
+    assert told.known and told.verdict is None
+    assert family in told.codes[0].family and told.codes[0].kind == kind and told.codes[0].meaning
+
+
+def test_of_a_code_that_is_not_known_the_family_is_told():
+    told = asked("EI4242")
+    assert not told.known
+    assert "HCCL" in told.codes[0].family and told.codes[0].meaning == ""
+
+
+def test_words_around_an_exit_status_may_be_typed():
+    assert asked("exit", "status", "137").codes[0].code == "137"
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("/no/such/file",), ("-",), ()])
+def test_what_is_neither_a_code_nor_a_log_is_refused(words: tuple[str, ...]):
+    with pytest.raises(UsageError) as refused:
+        explain(words, io.BytesIO(b""))
+    assert refused.value.code == "nothing-to-explain"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "known_as"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8"),
+        ("gbk", "gb18030"),
+        ("utf-16", "utf-16"),
+        ("utf-16-be", "utf-16"),
+        ("utf-16-le", "utf-16"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_log_is_read_in_any_encoding_packed_or_not(
+    tmp_path: Path, encoding: str, known_as: str, packed: bool
+):
+    text = (CHINESE + OOM).replace("\n", "\r\n")
+    if encoding == "utf-16-be":
+        content = b"\xfe\xff" + text.encode(encoding)
+    elif encoding == "utf-16-le":
+        content = OOM.encode(encoding)  # without a mark
+    else:
+        content = text.encode(encoding)
+    path = tmp_path / "pasted.txt"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    told = asked(str(path))
+    assert (verdict(told).id, told.logs[0].encoding) == ("C1", known_as)
+    assert verdict(asked("-", stdin=path.read_bytes())).id == "C1"
+
+
+def test_of_several_logs_the_first_cause_over_all_is_named(tmp_path: Path):
+    for name, text in (("node1.log", LOST), ("node2.log", CHINESE + OOM)):
+        (tmp_path / name).write_text(text)
+    told = verdict(asked(str(tmp_path / "node1.log"), str(tmp_path / "node2.log")))
+    assert (told.where, told.id, told.confidence) == ("node2.log, card 7", "C1", "certain")
+    assert told.also == ("node1.log: two cards did not reach each other in time",)
+
+
+def test_a_log_of_which_nothing_is_known_shows_its_first_error_lines():
+    told = asked("-", stdin=b"[ERROR] odd one\n[ERROR] odd two\n[ERROR] odd three\n[ERROR] odd four\n")
+    assert not told.known
+    assert verdict(told).evidence == ("[ERROR] odd one", "[ERROR] odd two", "[ERROR] odd three")
+    assert "nothing known explains it" in verdict(told).words
+
+
+def test_a_log_without_trouble_is_called_so():
+    told = asked("-", stdin=b"loading\nDaemon start success!\n")
+    assert told.known and verdict(told).confidence == "none"
+
+
+def test_a_cause_at_the_beginning_of_a_long_log_is_found_in_little_memory(tmp_path: Path):
+    path = tmp_path / "console.log"
+    with path.open("w") as file:
+        file.write(CHINESE + OOM)
+        for number in range(100_000):
+            file.write(f"[rank{number % 8}]: EI0006: [PID: {number}] Getting socket times out\n")
+    told = asked(str(path))
+    assert verdict(told).id == "C1"
+    assert len(told.logs[0].text) < 200_000
+
+
+def collected(folder: Path, nodes: dict[str, tuple[str, str]]) -> Path:
+    """What collect packs of nodes: console and exit status."""
+    path = folder / "lingctl-ling-20251128-084500.tar.gz"
+    with tarfile.open(path, "w:gz") as bundle:
+        for node, (console, status) in nodes.items():
+            members = {
+                f"{node}/worker-0.log": console,
+                f"{node}/lingctl/daemon.exit": f"{status}\n",
+                f"{node}/lingctl/files.txt": "[ERROR] no log of a daemon",
+                f"{node}/process_log/debug/plog/plog-1_2.log": "",
+                "README.txt": "[ERROR] of the packer",
+            }
+            for name, text in members.items():
+                entry = tarfile.TarInfo(f"lingctl-ling-20251128-084500/{name}")
+                entry.size = len(text.encode())
+                bundle.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
+def test_what_collect_packed_is_explained_node_by_node(tmp_path: Path):
+    path = collected(tmp_path, {"node1": (LOST, "137"), "node2": (CHINESE + OOM, "134")})
+    told = asked(str(path))
+    assert [(log.name, log.status) for log in told.logs] == [("node1", "137"), ("node2", "134")]
+    assert (verdict(told).where, verdict(told).id) == ("node2, card 7", "C1")
+    with tarfile.open(path) as bundle:
+        bundle.extractall(tmp_path / "unpacked", filter="data")
+    assert verdict(asked(str(tmp_path / "unpacked"))).where == "node2, card 7"
+
+
+def test_a_folder_of_logs_is_one_node_s(tmp_path: Path):
+    (tmp_path / "a.log").write_text(LOST)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.log").write_text(OOM)
+    assert verdict(asked(str(tmp_path))).id == "C1"
+
+
+def test_a_damaged_archive_and_gzip_are_refused_by_name(tmp_path: Path):
+    whole = gzip.compress((OOM * 1000).encode())
+    for name in ("cut.log.gz", "cut.tar.gz"):
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(UsageError) as refused:
+            explain([str(tmp_path / name)], io.BytesIO())
+        assert refused.value.code == "log-damaged" and name in refused.value.what
+
+
+def test_a_line_without_end_is_read_in_pieces():
+    told = asked("-", stdin=b"x" * 300_000 + b" RuntimeError: NPU out of memory. Tried to allocate 2 GiB\n")
+    assert verdict(told).id == "C1" and len(verdict(told).evidence[0]) <= 200

@@ -1,0 +1,67 @@
+import pytest
+
+from lingctl.serving.answers import Joiner, joined
+from lingctl.serving.chat import ChatOptions, Conversation
+from lingctl.serving.client import Client
+from lingctl.serving.endpoint import endpoint_at
+from tests.serving_server import GOOD_CHAT, Serving, serve
+from tests.slow_talker import talking
+
+
+def conversation(url, **options):
+    return Conversation(Client(endpoint_at(url, served_name="bailing_moe")), ChatOptions(**options))
+
+
+def test_turns_are_sent_along_and_figures_are_the_services():
+    serving = Serving()
+    with serve(serving) as url:
+        talk = conversation(url, system="Be kind.", temperature=0.5, max_tokens=40)
+        said = "".join(part.text for part in talk.ask("Who are you?"))
+        assert said == talk.last.text == GOOD_CHAT
+        assert talk.last.whole
+        assert talk.last.usage and talk.last.tokens == talk.last.usage.completion
+        list(talk.ask("And then?"))
+    body = serving.requests[-1][1]
+    assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
+    assert (body["temperature"], body["max_tokens"], body["stream"]) == (0.5, 40, True)
+    talk.forget()
+    assert talk.as_json()["messages"] == [{"role": "system", "content": "Be kind."}]
+
+
+def test_an_answer_that_is_left_in_the_middle_is_kept_as_far_as_it_came():
+    with talking() as talker:
+        talk = conversation(talker.url)
+        talker.says("one ", "two ")
+        parts = talk.ask("count")
+        assert [next(parts).text, next(parts).text] == ["one ", "two "]
+        parts.close()
+        assert talker.left.wait(30)
+    assert talk.turns[-1] == {"role": "assistant", "content": "one two "}
+    assert not talk.last.whole
+
+
+def test_a_turn_without_an_answer_is_forgotten():
+    with serve(Serving("500")) as url:
+        talk = conversation(url)
+        assert list(talk.ask("Who are you?")) == []
+        assert talk.last.trouble is not None
+        assert talk.turns == ()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["a", "b"], "ab"),
+        (["\ud83d", "\ude00!"], "😀!"),
+        (["x\ud83d", "", "\udc80"], "x💀"),
+        (["\udce4\udcbd", "\udca0好"], "你好"),
+        (["\ud83d", "x"], "\ufffdx"),
+        (["a", "\udcff", "b"], "a\ufffdb"),
+    ],
+)
+def test_characters_that_were_cut_in_two_are_whole_again(pieces, text):
+    joiner = Joiner()
+    shown = "".join([*(joiner.feed(piece) for piece in pieces), joiner.end()])
+    assert shown == joiner.told == text
+    assert joined(pieces) == text
+    shown.encode()
