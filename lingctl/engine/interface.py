@@ -133,14 +133,7 @@ class Engine(Protocol):
         """
 
     def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join.
-
-        Args:
-            generations: of each node's cards, by node; empty where the PCI bus does not tell.
-
-        Raises:
-            ConfigurationError: a node has such cards.
-        """
+        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.

@@ -29,15 +29,7 @@ _LISTS = {
 def refusal(
     refused: RefusedError, keys: LoginKeys, target: SshTarget, last_words: str, node: str
 ) -> ConnectError:
-    """The error of a login that was refused.
-
-    Args:
-        refused: how.
-        keys: what could be tried.
-        target: where.
-        last_words: of the server.
-        node: its name.
-    """
+    """The error of a login that was refused."""
     kind = _kind(refused, keys)
     what, remedy, code = kind(refused, target)
     lines = [f"tried {one}" for one in refused.tried]

@@ -30,13 +30,7 @@ def open_road(
 
 
 def proxy_ended(said: str, target: SshTarget, node: str) -> ConnectError:
-    """The error of a program that the connection goes through and that ended.
-
-    Args:
-        said: its last words.
-        target: whose ``proxy_command`` it is.
-        node: its name.
-    """
+    """The error of a program that the connection goes through and that ended."""
     return ConnectError(
         f"the ProxyCommand for {target.host} port {target.port} made no connection",
         where=node,
