@@ -14,7 +14,7 @@ from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie import capacity_verdict
+from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
 from lingctl.mindie.explain import shown_values
