@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.authentication import RefusedError
-from lingctl.remote.ssh.login.login_keys import LoginKeys
+from lingctl.remote.ssh.login.keys.login_keys import LoginKeys
 
 if TYPE_CHECKING:
     from lingctl.remote.ssh.login.transport import Transport

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20

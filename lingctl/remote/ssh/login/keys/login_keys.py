@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
-from lingctl.remote.ssh.login.agent import Agent, AgentError, AgentKey, AgentSilentError
-from lingctl.remote.ssh.login.key_files import (
+from lingctl.remote.ssh.login.keys.agent import Agent, AgentError, AgentKey, AgentSilentError
+from lingctl.remote.ssh.login.keys.key_files import (
     PASSPHRASE_VARIABLE,
     KeyFileError,
     KeyLockedError,

@@ -7,8 +7,8 @@ import socket
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh import quick_socket
-from lingctl.remote.ssh.login.jump_hosts import JumpHosts, ThroughJumpHost
-from lingctl.remote.ssh.login.proxy_command import through_command
+from lingctl.remote.ssh.login.roads.jump_hosts import JumpHosts, ThroughJumpHost
+from lingctl.remote.ssh.login.roads.proxy_command import through_command
 
 
 def open_road(
