@@ -145,6 +145,24 @@ def login_key_in_pem(world: World) -> str:
     return IN
 
 
+@case
+def host_key_rsa_with_sha1(world: World) -> str:
+    """`HostKeyAlgorithms ssh-rsa`, and nothing asked for: told what was offered"""
+    world.key("rsa_host", kind="rsa")
+    world.server("node", "HostKeyAlgorithms ssh-rsa", host_keys=["rsa_host"])
+    world.hosts()
+    return "no-common-algorithm"
+
+
+@case
+def host_key_rsa_with_sha1_on_request(world: World) -> str:
+    """the same, with `HostKeyAlgorithms +ssh-rsa` in ssh_config"""
+    world.key("rsa_host", kind="rsa")
+    world.server("node", "HostKeyAlgorithms ssh-rsa", host_keys=["rsa_host"])
+    world.hosts("HostKeyAlgorithms +ssh-rsa")
+    return IN
+
+
 # -- host keys
 
 
@@ -317,6 +335,15 @@ def agent_key_of_a_locked_file(world: World) -> str:
     world.server(allowed=["held"])
     world.agent(*others(world), "held")
     world.hosts(f"IdentityFile {world.folder}/held")
+    return IN
+
+
+@case
+def agent_with_a_security_key(world: World) -> str:
+    """a key of a security key (`sk-ssh-ed25519@openssh.com`) in the agent"""
+    world.server(allowed=[])
+    (world.folder / "node.authorized").write_text(world.security_key() + "\n")
+    world.hosts("IdentityFile none")
     return IN
 
 

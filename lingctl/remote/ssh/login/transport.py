@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import paramiko
+from cryptography.hazmat.primitives import hashes
 from paramiko.ssh_exception import IncompatiblePeer
 
 from lingctl.remote.ssh.login.algorithms import MACS_IN_NAME, Offer
@@ -17,6 +18,12 @@ _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
 _MOST_WORDS = 2000
+
+
+class _RsaWithSha1(paramiko.RSAKey):
+    """A host key of ``ssh-rsa``, which is offered on request only."""
+
+    HASHES = {**paramiko.RSAKey.HASHES, "ssh-rsa": hashes.SHA1}  # type: ignore[misc]  # noqa: RUF012
 
 
 class Transport(paramiko.Transport):
@@ -32,6 +39,7 @@ class Transport(paramiko.Transport):
         **paramiko.Transport._mac_info,  # type: ignore[attr-defined]
         **dict.fromkeys(MACS_IN_NAME, paramiko.Transport._mac_info["hmac-sha2-256"]),  # type: ignore[attr-defined]
     }
+    _key_info = {**paramiko.Transport._key_info, "ssh-rsa": _RsaWithSha1}  # type: ignore[attr-defined]  # noqa: RUF012
     _active_check_timeout = 1.0  # 0.1 s costs 9% of a core at 256 nodes
 
     def __init__(self, sock: Any, offer: Offer) -> None:  # noqa: ANN401  (anything like a socket)
