@@ -101,6 +101,22 @@ def cipher_gcm_and_no_common_mac(world: World) -> str:
 
 
 @case
+def mac_with_sha1(world: World) -> str:
+    """`MACs hmac-sha1` with `Ciphers aes128-ctr`, and nothing asked for: told what to ask for"""
+    world.server("node", "MACs hmac-sha1", "Ciphers aes128-ctr")
+    world.hosts("MACs -hmac-sha1*")
+    return "no-common-algorithm"
+
+
+@case
+def mac_with_sha1_on_request(world: World) -> str:
+    """the same, with `MACs +hmac-sha1` in ssh_config"""
+    world.server("node", "MACs hmac-sha1", "Ciphers aes128-ctr")
+    world.hosts("MACs +hmac-sha1")
+    return IN
+
+
+@case
 def host_key_rsa(world: World) -> str:
     """a server with an RSA host key alone"""
     world.key("rsa_host", kind="rsa")
@@ -255,6 +271,17 @@ def known_hosts_authority_of_others(world: World) -> str:
     """a host certificate for another name: its plain key counts, which is not known"""
     world.key("host")
     world.certify("host", "-h", "-n", "elsewhere", "-V", "+1h")
+    world.server(known=False)
+    world.known(f"@cert-authority * {world.public('authority')}")
+    world.hosts()
+    return "host-key-unknown"
+
+
+@case
+def known_hosts_certificate_with_a_pattern(world: World) -> str:
+    """a host certificate for `*`: names of certificates are no patterns"""
+    world.key("host")
+    world.certify("host", "-h", "-n", "*.0.0.1", "-V", "+1h")
     world.server(known=False)
     world.known(f"@cert-authority * {world.public('authority')}")
     world.hosts()
@@ -444,6 +471,15 @@ def passwords_only(world: World) -> str:
     world.server("node", "PubkeyAuthentication no", "PasswordAuthentication yes")
     world.hosts()
     return "login-takes-no-keys"
+
+
+@case
+def key_that_others_may_read(world: World) -> str:
+    """a key file with mode 644: not taken, as by ssh"""
+    world.server()
+    world.key("id").chmod(0o644)
+    world.hosts()
+    return "no-login-key"
 
 
 @case
