@@ -47,6 +47,7 @@ class Target:
         key: bearer token, or empty.
         tls: context for HTTPS, or None.
         path: where to post, if not at the dialect's usual path.
+        keeps_text: whether the text of answers is kept, for a tokenizer to count.
     """
 
     address: Address
@@ -55,6 +56,7 @@ class Target:
     key: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
     path: str = ""
+    keeps_text: bool = False
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""
@@ -80,8 +82,9 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     _buffer = memoryview(bytearray(1 << 16))
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
         self._dialect = dialect
+        self._keeps_text = keeps_text
         self._loop = asyncio.get_running_loop()
         self._unread: list[tuple[float, bytes]] = []
         self._transport: asyncio.Transport | None = None
@@ -199,6 +202,9 @@ class StreamConnection(asyncio.BufferedProtocol):
             outcome.token_at.append(at)
         if answered and not outcome.answer_at:
             outcome.answer_at = at
+        if self._keeps_text:
+            late = piece.whole[self._told :] if piece.whole else ""
+            outcome.pieces += [piece.reasoning, piece.text or late, piece.tool_call]
         self._told += len(piece.text)
         if piece.usage:
             outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion

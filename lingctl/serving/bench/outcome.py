@@ -23,6 +23,8 @@ class RequestOutcome:
         prompt_tokens: as the service counts, 0 if it does not.
         output_tokens: as the service counts, else the number of events with tokens.
         counted: whether the counts are the service's.
+        by_tokenizer: whether a tokenizer counted them instead.
+        pieces: the tokens' text, where it is kept for that.
         error: kind of error, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ...
         error_text: the error in words.
     """
@@ -37,6 +39,8 @@ class RequestOutcome:
     prompt_tokens: int = 0
     output_tokens: int = 0
     counted: bool = False
+    by_tokenizer: bool = False
+    pieces: list[str] = field(default_factory=list)
     error: str = ""
     error_text: str = ""
 
