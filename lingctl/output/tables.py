@@ -20,12 +20,7 @@ def print_table(
     numbers: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
-    """Print rows under column titles.
-
-    Args:
-        rows: cells; words of a verdict (pass, warning, ...) are coloured as such.
-        numbers: titles of the columns that are aligned to the right.
-    """
+    """Print rows under column titles; a verdict's word is coloured, ``numbers`` are aligned to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in columns:
         table.add_column(words(title), justify="right" if title in numbers else "left", overflow="fold")

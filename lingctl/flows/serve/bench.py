@@ -37,35 +37,22 @@ _ONE_AT_A_TIME = Pace(concurrency=1)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What load to put on.
+    """What load to put on."""
 
-    Attributes:
-        requests: how many, in each trial.
-        pace: closed or open loop.
-        kind: ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat,
-            for a base model.
-        input_tokens: length of made-up prompts; the service's own count steers it.
-        output_tokens: length of each answer; a dataset's rows may name their own.
-        dataset: prompts to use instead of made-up ones.
-        warmup: requests sent first and not measured.
-        timeout: seconds that one request may take.
-        seed: of prompts and arrivals.
-        limits: makes it a sweep over the concurrency, up to ``most_concurrency``.
-        goal: what a request must keep to count as a good one.
-    """
-
-    requests: int = 100
-    pace: Pace = _ONE_AT_A_TIME
+    requests: int = 100  # how many, in each trial
+    pace: Pace = _ONE_AT_A_TIME  # closed or open loop
+    # ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a
+    # base model
     kind: ModelKind | Literal["auto"] = "auto"
-    input_tokens: int = 256
-    output_tokens: int = 128
-    dataset: Path | None = None
-    warmup: int = 2
-    timeout: float = 600.0
-    seed: int = 0
-    limits: SweepLimits | None = None
+    input_tokens: int = 256  # length of made-up prompts; the service's own count steers it
+    output_tokens: int = 128  # length of each answer; a dataset's rows may name their own
+    dataset: Path | None = None  # prompts to use instead of made-up ones
+    warmup: int = 2  # requests sent first and not measured
+    timeout: float = 600.0  # seconds that one request may take
+    seed: int = 0  # of prompts and arrivals
+    limits: SweepLimits | None = None  # makes it a sweep over the concurrency, up to ``most_concurrency``
     most_concurrency: int = 512
-    goal: Goal = NO_GOAL
+    goal: Goal = NO_GOAL  # what a request must keep to count as a good one
 
 
 def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener) -> BenchReport:

@@ -20,15 +20,10 @@ _USUAL = re.compile(r'"([^"\\\x00-\x1f]{1,1000})"[ \t\n\r]*:[ \t\n\r]*"([^"\\\x0
 
 
 class IndexFile(NamedTuple):
-    """What an index says.
+    """What an index says."""
 
-    Attributes:
-        weight_map: tensor name to file name.
-        total_size: bytes of all tensors; None where it does not say. Loaders ignore it.
-    """
-
-    weight_map: Dict[str, str]
-    total_size: Optional[int]
+    weight_map: Dict[str, str]  # tensor name to file name
+    total_size: Optional[int]  # bytes of all tensors; None where it does not say. Loaders ignore it.
 
 
 def read_index(path: str) -> IndexFile:

@@ -49,21 +49,13 @@ class Shapes(NamedTuple):
 
 
 class ConfigFit(NamedTuple):
-    """What comparing gave: each line names tensors or keys of config.json.
+    """What comparing gave: each line names tensors or keys of config.json."""
 
-    Attributes:
-        compared: whether config.json is of a family that is judged here.
-        missing: how many tensors must be there and are not.
-        missing_names: the first of them.
-        problems: why the weights cannot be served with this config.
-        notes: what a deploy mends, or what is harmless.
-    """
-
-    compared: bool
-    missing: int
-    missing_names: Tuple[str, ...]
-    problems: Tuple[str, ...]
-    notes: Tuple[str, ...]
+    compared: bool  # whether config.json is of a family that is judged here
+    missing: int  # how many tensors must be there and are not
+    missing_names: Tuple[str, ...]  # the first of them
+    problems: Tuple[str, ...]  # why the weights cannot be served with this config
+    notes: Tuple[str, ...]  # what a deploy mends, or what is harmless
 
 
 NOT_COMPARED = ConfigFit(False, 0, (), (), ())

@@ -49,19 +49,12 @@ _BY_NAME: Tuple[Tuple["re.Pattern[str]", str], ...] = (
 
 
 class FolderEvidence(NamedTuple):
-    """What is known of a folder before its weights are read.
+    """What is known of a folder before its weights are read."""
 
-    Attributes:
-        seen: its names.
-        indexes: those that could be read, by name.
-        broken: why the others could not be.
-        adapters: files of safetensors that are one by the names of their tensors.
-    """
-
-    seen: Tuple[Present, ...]
-    indexes: Mapping[str, IndexFile]
-    broken: Mapping[str, Trouble]
-    adapters: Tuple[str, ...] = ()
+    seen: Tuple[Present, ...]  # its names
+    indexes: Mapping[str, IndexFile]  # those that could be read, by name
+    broken: Mapping[str, Trouble]  # why the others could not be
+    adapters: Tuple[str, ...] = ()  # files of safetensors that are one by the names of their tensors
 
     @property
     def listed(self) -> Set[str]:
@@ -84,21 +77,13 @@ class FolderEvidence(NamedTuple):
 
 
 class WeightSet(NamedTuple):
-    """Files that may be the model, together.
+    """Files that may be the model, together."""
 
-    Attributes:
-        form: ``safetensors`` or ``bin``.
-        files: their names.
-        weight_map: what the index says; empty without one.
-        problems: what is wrong before a file is read.
-        total_size: as the index has it.
-    """
-
-    form: str
-    files: Tuple[str, ...]
-    weight_map: Mapping[str, str] = {}
-    problems: Tuple[Trouble, ...] = ()
-    total_size: Optional[int] = None
+    form: str  # ``safetensors`` or ``bin``
+    files: Tuple[str, ...]  # their names
+    weight_map: Mapping[str, str] = {}  # what the index says; empty without one
+    problems: Tuple[Trouble, ...] = ()  # what is wrong before a file is read
+    total_size: Optional[int] = None  # as the index has it
 
 
 class Aside(NamedTuple):

@@ -8,7 +8,6 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from lingctl.node.checkpoint.folder import (
     Checkpoint,
     CheckpointFiles,
-    legacy_files,
     read_checkpoint,
     refuse_other,
 )
@@ -191,14 +190,8 @@ def _torch(folder: str, chosen: WeightSet) -> Reading:
         problems, unknown = _parted(chosen.problems)
         size = _bytes(folder, chosen.files)
         return Reading(chosen, {}, size, tuple(problems), tuple(unknown), {}, ())
-    layout = layout_of(folder, chosen)
     try:
-        legacy = legacy_files(layout)
-        if legacy:
-            what = "has the format of torch before 1.6, which is not looked into"
-            unread = Trouble(what, where=some(legacy), remedy="convert it", code="legacy-format")
-            return Reading(chosen, {}, _bytes(folder, chosen.files), (), (unread,), {}, ())
-        checkpoint = read_checkpoint(layout)
+        checkpoint = read_checkpoint(CheckpointFiles(folder, chosen.files, dict(chosen.weight_map)))
     except Trouble as trouble:
         return Reading(chosen, {}, _bytes(folder, chosen.files), (trouble,), (), {}, ())
     tensors: Dict[str, Held] = {}
@@ -210,11 +203,6 @@ def _torch(folder: str, chosen: WeightSet) -> Reading:
     notes = [_unlisted_note(TORCH_INDEX, unlisted)] if unlisted else []
     size = _bytes(folder, chosen.files)
     return Reading(chosen, tensors, size, (), (), unlisted, tuple(notes), checkpoint)
-
-
-def layout_of(folder: str, chosen: WeightSet) -> CheckpointFiles:
-    """The files of a set that torch saved, as they are read."""
-    return CheckpointFiles(folder, chosen.files, dict(chosen.weight_map))
 
 
 def _bytes(folder: str, names: Sequence[str]) -> int:

@@ -6,8 +6,8 @@ import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import TensorReader, damaged
-from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of, misfits

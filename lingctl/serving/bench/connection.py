@@ -38,23 +38,14 @@ def error_kind(trouble: ExchangeTrouble) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to send.
+    """Where and how to send."""
 
-    Attributes:
-        address: of the service; gives Host header and certificate name.
-        place: what to connect to, already resolved.
-        dialect: how to ask.
-        key: bearer token, or empty.
-        tls: context for HTTPS, or None.
-        path: where to post, if not at the dialect's usual path.
-    """
-
-    address: Address
-    place: HostPort
-    dialect: Dialect
-    key: str = field(default="", repr=False)
-    tls: ssl.SSLContext | None = None
-    path: str = ""
+    address: Address  # of the service; gives Host header and certificate name
+    place: HostPort  # what to connect to, already resolved
+    dialect: Dialect  # how to ask
+    key: str = field(default="", repr=False)  # bearer token, or empty
+    tls: ssl.SSLContext | None = None  # context for HTTPS, or None
+    path: str = ""  # where to post, if not at the dialect's usual path
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""

@@ -37,21 +37,14 @@ _OF_HEALTH = ("abnormal", "stopping", "lost-node", "engine", "busy", "tokenizers
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What the first exchange with the service showed.
+    """What the first exchange with the service showed."""
 
-    Attributes:
-        address: where it went.
-        trouble: why there was no HTTP answer, or None if there was one of any status.
-        tunnelled: whether it went through SSH.
-        with_key: whether an API key is sent.
-        tls_there: whether a TLS handshake is answered where plain HTTP is not.
-    """
-
-    address: Address
+    address: Address  # where it went
+    # why there was no HTTP answer, or None if there was one of any status
     trouble: ExchangeTrouble | None = None
-    tunnelled: bool = False
-    with_key: bool = False
-    tls_there: bool = False
+    tunnelled: bool = False  # whether it went through SSH
+    with_key: bool = False  # whether an API key is sent
+    tls_there: bool = False  # whether a TLS handshake is answered where plain HTTP is not
 
 
 def port(contact: Contact, advice: Advice) -> Finding:
@@ -246,11 +239,7 @@ def repeat(first: str, second: Generation | ExchangeTrouble, advice: Advice) -> 
 def bad_request(
     answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble, advice: Advice
 ) -> Finding:
-    """Whether a wrong request is refused politely, and the service lives on.
-
-    Args:
-        advice: for that sort of service.
-    """
+    """Whether a wrong request is refused politely, and the service lives on."""
     if isinstance(answer, ExchangeTrouble):
         return _failed("bad-request", "a wrong request got no answer", str(answer), advice.remedy(answer))
     trouble = http_trouble(answer.status, answer.body)
