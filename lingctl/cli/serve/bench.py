@@ -128,9 +128,9 @@ def compare(
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
     from lingctl.output.terminal import say
-    from lingctl.serving.bench.results import COMPARE_COLUMNS, Comparison, last_two
+    from lingctl.serving.bench.results import COMPARE_COLUMNS, BenchComparison, last_two
 
-    comparison = Comparison(*last_two(files))
+    comparison = BenchComparison(*last_two(files))
     if as_json:
         print_json("bench-compare", comparison.as_json())
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError, UsageError
 
-Result = Mapping[str, Any]
+BenchResult = Mapping[str, Any]
 
 COMPARE_COLUMNS = ("", "first", "second", "second / first")
 # What is compared: its name, the way to it in a result, and its unit.
@@ -48,7 +48,7 @@ def check_results(path: Path) -> None:
         read_results(path)
 
 
-def keep_result(path: Path, result: Result) -> None:
+def keep_result(path: Path, result: BenchResult) -> None:
     """Append a result, as one line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(
@@ -56,7 +56,7 @@ def keep_result(path: Path, result: Result) -> None:
         )
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: Path) -> list[BenchResult]:
     """The results of a file, in the order in which they were made.
 
     Raises:
@@ -66,7 +66,7 @@ def read_results(path: Path) -> list[Result]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(str(path), f"cannot be read: {error}") from error
-    results: list[Result] = []
+    results: list[BenchResult] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -82,7 +82,7 @@ def read_results(path: Path) -> list[Result]:
     return results
 
 
-def last_two(paths: Sequence[Path]) -> tuple[Result, Result]:
+def last_two(paths: Sequence[Path]) -> tuple[BenchResult, BenchResult]:
     """The last result of each of two files, or the last two of one.
 
     Raises:
@@ -105,11 +105,11 @@ def last_two(paths: Sequence[Path]) -> tuple[Result, Result]:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BenchComparison:
     """Two results side by side."""
 
-    first: Result
-    second: Result
+    first: BenchResult
+    second: BenchResult
 
     @property
     def differences(self) -> list[str]:
@@ -146,7 +146,7 @@ class Comparison:
         }
 
 
-def _at(result: Result, way: Sequence[str]) -> float | None:
+def _at(result: BenchResult, way: Sequence[str]) -> float | None:
     value: object = result
     for name in way:
         value = value.get(name) if isinstance(value, dict) else None

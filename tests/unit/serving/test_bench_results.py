@@ -6,7 +6,7 @@ import pytest
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.serving.bench.goal import NO_GOAL, Goal, read_goal
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.results import Comparison, check_results, keep_result, last_two
+from lingctl.serving.bench.results import BenchComparison, check_results, keep_result, last_two
 from lingctl.serving.bench.tokens import count_tokens, tokenizer_at
 
 
@@ -20,18 +20,18 @@ def test_two_results_side_by_side(tmp_path):
     for path, rate in ((before, 1.0), (before, 2.0), (after, 5.0)):
         check_results(path)
         keep_result(path, result(rate))
-    comparison = Comparison(*last_two([before, after]))
+    comparison = BenchComparison(*last_two([before, after]))
     assert comparison.rows() == [
         ("requests/s", "2.00", "5.00", "2.500"),
         ("TTFT p50 ms", "5.00", "5.00", "1.000"),
     ]
     assert comparison.differences == []
-    assert Comparison(*last_two([before])).rows()[0] == ("requests/s", "1.00", "2.00", "2.000")
+    assert BenchComparison(*last_two([before])).rows()[0] == ("requests/s", "1.00", "2.00", "2.000")
     assert json.loads(after.read_text())["at"].endswith("+00:00")
 
 
 def test_what_differs_in_the_loads_is_named():
-    comparison = Comparison(result(1, concurrency=4), {**result(1, concurrency=8), "model": "n"})
+    comparison = BenchComparison(result(1, concurrency=4), {**result(1, concurrency=8), "model": "n"})
     assert comparison.differences == ["concurrency: 4 and 8", "model: m and n"]
 
 
