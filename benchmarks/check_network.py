@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingctl.ascend.facts import NodeRequest, questions
+from lingctl.ascend.questions import NodeRequest, questions
 from lingctl.remote.probe import probe_script, read_answers
 
 ROOT = Path(__file__).resolve().parents[1]

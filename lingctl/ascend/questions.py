@@ -117,14 +117,7 @@ def pod_questions(facts: NodeFacts) -> list[Question]:
 def read_facts(
     node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
 ) -> NodeFacts:
-    """What the answers say.
-
-    Args:
-        node: name of the node.
-        request: what it was asked.
-        answers: of the probe.
-        asked_at, heard_at: our clock when the question for the clock was sent, and its answer heard.
-    """
+    """What the answers say; the clock was asked for and heard at these times of ours."""
     return NodeFacts(
         node=node,
         cards={card: _card(card, answers) for card in request.cards},

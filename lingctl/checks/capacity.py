@@ -15,11 +15,7 @@ from lingctl.inventory.cluster import Cluster
 def check_capacity(
     cluster: Cluster, facts: Mapping[str, NodeFacts], shape: Shape | None = None
 ) -> list[Finding]:
-    """One verdict on the cluster, or an unknown for each card whose memory was not read.
-
-    Args:
-        shape: of the downloaded config.json, if known (``inventory.model_config.shape_of``).
-    """
+    """One verdict on the cluster, or an unknown for each card whose memory was not read."""
     memory = {name: card_memory(node) for name, node in facts.items()}
     return capacity_findings(engine_of(cluster).capacity, cluster, memory, shape)
 

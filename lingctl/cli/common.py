@@ -34,6 +34,10 @@ LockWaitOption = Annotated[
         "--lock-wait", min=0, metavar="SECONDS", help="Wait so long for somebody else's change to end."
     ),
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Stop after the plan, and show the files' differences.")
+]
+SmokeOption = Annotated[bool, typer.Option("--smoke-test/--no-smoke-test", help="Prove it at the end.")]
 
 
 def hosts_file(nodes: Path | None) -> Path | None:

@@ -88,6 +88,13 @@ class Engine(Protocol):
     def capacity(self) -> Capacity:
         """Whether a model fits."""
 
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        """Refuse default sampling parameters (generation_config.json) with which it does not start.
+
+        Raises:
+            ConfigurationError: they are such.
+        """
+
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:
@@ -126,14 +133,7 @@ class Engine(Protocol):
         """
 
     def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join.
-
-        Args:
-            generations: of each node's cards, by node; empty where the PCI bus does not tell.
-
-        Raises:
-            ConfigurationError: a node has such cards.
-        """
+        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.

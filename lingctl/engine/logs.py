@@ -117,18 +117,10 @@ class LogReader(Protocol):
         """What an exit status means, empty where it says nothing."""
 
     def look_up(self, word: str) -> CodeMeaning | None:
-        """What a code, an exit status or an id of the catalogue means; None for what is none of these.
-
-        Args:
-            word: as it was typed: in any case, with or without brackets.
-        """
+        """What a code, an exit status or an id of the catalogue means, as it was typed; else None."""
 
     def first_of_each(self, lines: Iterable[str]) -> str:
-        """What of a long log is worth reading: the first lines of each kind that may tell, with those around.
-
-        Args:
-            lines: of one log, in order.
-        """
+        """What of a long log is worth reading: the first lines of each kind, with those around."""
 
     def diagnose(
         self,

@@ -48,11 +48,7 @@ class FormError(ValueError):
 
 
 def need_plain(text: str) -> str:
-    """The text, if it is one line of characters that can be seen.
-
-    Raises:
-        FormError: it is not.
-    """
+    """The text, if it is one line of characters that can be seen. Raises FormError: it is not."""
     if not text.strip():
         raise FormError(f"{text[:60]!a} is empty", "write a value, or leave the key out")
     odd = _ODD.search(text)
@@ -64,11 +60,7 @@ def need_plain(text: str) -> str:
 
 
 def need_host(text: str) -> str:
-    """A host name or an address as ssh takes it.
-
-    Raises:
-        FormError: it is none; says what to write.
-    """
+    """A host name or an address as ssh takes it. Raises FormError: it is none; says what to write."""
     if "://" in text:
         raise FormError(f"{text!r} is a URL", "write the host alone; the port goes under ssh.port")
     user, at, rest = text.rpartition("@")

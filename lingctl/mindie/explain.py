@@ -16,12 +16,7 @@ from lingctl.mindie.tls import encryption_words
 
 
 def shown_values(cluster: Cluster, profile: Profile, overrides: Mapping[str, str]) -> list[Shown]:
-    """Every value that matters to MindIE, in the order of hosts.yaml.
-
-    Args:
-        overrides: what was set outside hosts.yaml: dotted name to its source, e.g. ``mindie`` to ``flag
-            --mindie``.
-    """
+    """Every value that matters to MindIE; ``overrides`` tells, by name, what set it beside hosts.yaml."""
     return [*_cluster_values(cluster, profile, overrides), *_node_values(cluster, profile)]
 
 

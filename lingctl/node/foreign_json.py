@@ -7,11 +7,7 @@ from typing import Any, Union
 
 
 def foreign_json(text: Union[str, bytes, bytearray]) -> Any:  # noqa: ANN401  (nothing is known of it yet)
-    """What a JSON text says.
-
-    Raises:
-        ValueError: it is not JSON, or nested deeper than Python reads.
-    """
+    """What a JSON text says. Raises ValueError: it is not JSON, or nested deeper than Python reads."""
     try:
         return json.loads(text)
     except RecursionError:

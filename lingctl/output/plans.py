@@ -11,11 +11,7 @@ _MOST_NAMES = 3
 
 
 def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks") -> None:
-    """Print a plan to standard error: the conversation before a change.
-
-    Args:
-        wanted: what the nodes are like where nothing has to change, in words after ``as``.
-    """
+    """Print a plan to standard error; where nothing has to change, that all is as ``wanted``."""
     out = conversation()
     print_table(("stage", "nodes", "state", "step", "why"), plan_rows(plan), console=out)
     if differences:

@@ -29,11 +29,7 @@ class Answers:
     """
 
     def __init__(self, hear: Callable[[Said], None] | None = None) -> None:
-        """Nothing was said yet.
-
-        Args:
-            hear: gets every event but result and error.
-        """
+        """Nothing was said yet; ``hear`` gets every event but result and error."""
         self.last: Said = {}
         self._hear = hear
         self._rest = b""

@@ -22,12 +22,7 @@ _DOWNLOAD = "download"
 
 
 def program_error(trouble: Mapping[str, object], node: str = "", doing: str = "") -> LingctlError:
-    """A program's trouble as an error of ours; what it is does not depend on who asked.
-
-    Args:
-        trouble: its error event; what is missing in it is empty.
-        node: where the program ran; empty for this process.
-    """
+    """A program's trouble as our error; what it is does not depend on who asked. No node: this process."""
     what, where, evidence, remedy, code = (
         str(trouble.get(name) or "") for name in ("what", "where", "evidence", "remedy", "code")
     )

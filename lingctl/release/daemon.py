@@ -133,11 +133,7 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
 
 
 def errors_command(site: Site, places: Iterable[str]) -> Command:
-    """Ask for the error lines of CANN's, ATB's and the engine's own logs since the last start.
-
-    Args:
-        places: of the engine's own logs, in the container.
-    """
+    """Ask for error lines of CANN's, ATB's and the engine's own logs (``places``) since the last start."""
     return runtime_script(
         site.runtime,
         _ERRORS,
@@ -173,11 +169,7 @@ def stop_seconds(site: Site) -> float:
 
 
 def start_command(site: Site, digest: str) -> Command:
-    """Start the daemon in its container; returns when it has a process id.
-
-    Args:
-        digest: of the release, to be remembered as what runs.
-    """
+    """Start the daemon in its container, as the release of that digest; returns when it has a process id."""
     layout = site.layout
     return runtime_script(
         site.runtime,

@@ -55,11 +55,7 @@ class Recorded:
 
 
 def release_id(time: str, releases: Mapping[str, Release]) -> str:
-    """An id for a new release.
-
-    Args:
-        time: ``YYYYmmdd-HHMMSS``.
-    """
+    """An id for a new release, from its time (``YYYYmmdd-HHMMSS``) and what it consists of."""
     together = "".join(f"{node}{release.digest}" for node, release in sorted(releases.items()))
     return f"{time}-{hashlib.sha256(together.encode()).hexdigest()[:4]}"
 

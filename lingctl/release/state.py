@@ -90,11 +90,7 @@ def drift(before: NodeState, now: NodeState) -> list[str]:
 
 
 def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -> list[Question]:
-    """What to ask a node.
-
-    Args:
-        secret: folder of what is never fetched.
-    """
+    """What to ask a node; of what is in the folder ``secret`` only the digest."""
     questions = [
         Question(f"file:{path}", script(_HIDDEN_FILE if path.startswith(f"{secret}/") else _FILE, path), 20)
         for path in paths

@@ -47,14 +47,7 @@ def put_command(files: Sequence[WriteFile]) -> Command:
 def check_put(
     done: Completed, files: Sequence[WriteFile], placed: Callable[[WriteFile], None], node: str
 ) -> None:
-    """Believe that files are in place only when their node says so.
-
-    Args:
-        placed: hears of each that is in place.
-
-    Raises:
-        NodeError: one is not; names the disk and what to do.
-    """
+    """Believe, or raise NodeError, that files are in place only when their node says so."""
     lines = done.stdout.splitlines()
     count = min(lines.count(_IN_PLACE), len(files))
     for file in files[:count]:
@@ -69,11 +62,7 @@ def check_put(
 
 
 def write_error(path: str, why: str, disk: FileSystem | None, node: str) -> NodeError:
-    """The error of a file that could not be written.
-
-    Args:
-        disk: of its folder, if that is known.
-    """
+    """The error of a file that could not be written, with its disk where that is known."""
     folder = str(PurePosixPath(path).parent)
     full, short, look = _FULL.search(why), _short(why), "df -h"
     if full:

@@ -41,25 +41,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one answer or one stream event holds.
+    """What one answer or one stream event holds."""
 
-    Attributes:
-        text: generated text (of this event only, in a stream): the answer, or the refusal in its place.
-        reasoning: what a reasoning model thinks before it answers.
-        tool_call: names and arguments of the functions that it calls.
-        finish_reason: why generation ended, empty while it goes on.
-        usage: token counts, where told.
-        whole: the full text, which some last stream events repeat.
-        last: whether generation ends with it.
-    """
-
+    # generated text (of this event only, in a stream): the answer, or the refusal in its place
     text: str = ""
-    finish_reason: str = ""
-    usage: Usage | None = None
-    whole: str | None = None
-    last: bool = False
-    reasoning: str = ""
-    tool_call: str = ""
+    finish_reason: str = ""  # why generation ended, empty while it goes on
+    usage: Usage | None = None  # token counts, where told
+    whole: str | None = None  # the full text, which some last stream events repeat
+    last: bool = False  # whether generation ends with it
+    reasoning: str = ""  # what a reasoning model thinks before it answers
+    tool_call: str = ""  # names and arguments of the functions that it calls
 
     @property
     def has_tokens(self) -> bool:

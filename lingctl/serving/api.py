@@ -30,44 +30,28 @@ Turn = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for text, in no particular dialect.
+    """One request for text, in no particular dialect."""
 
-    Attributes:
-        prompt: the user's text.
-        system: system message (chat only; empty for none).
-        max_tokens: most tokens to generate; the service's own default where None.
-        temperature: 0 for greedy decoding; the service's own default where None.
-        ignore_eos: go on after the end token (load tests only; not every service knows it, MindIE's
-            ``/infer`` does not).
-        details: ask ``/infer`` for its counts too.
-        before: earlier turns of the conversation (chat only).
-    """
-
-    prompt: str
-    system: str = ""
+    prompt: str  # the user's text
+    system: str = ""  # system message (chat only; empty for none)
+    # earlier turns of the conversation (chat only)
     before: tuple[Turn, ...] = field(default=(), kw_only=True)
-    max_tokens: int | None = 100
-    temperature: float | None = 0.0
+    max_tokens: int | None = 100  # most tokens to generate; the service's own default where None
+    temperature: float | None = 0.0  # 0 for greedy decoding; the service's own default where None
+    # go on after the end token (load tests only; not every service knows it, MindIE's ``/infer`` does not)
     ignore_eos: bool = False
-    details: bool = False
+    details: bool = False  # ask ``/infer`` for its counts too
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to ask.
-
-    Attributes:
-        path: where to post.
-        body: the request as JSON data.
-        read: the answer's Piece, or a Trouble if it has another form.
-        read_event: the same for one stream event.
-    """
+    """One way to ask."""
 
     name: str
-    path: str
-    body: Callable[[str, Ask, bool], dict[str, object]]
-    read: Callable[[Data], Piece | ExchangeTrouble]
-    read_event: Callable[[Data], Piece | ExchangeTrouble]
+    path: str  # where to post
+    body: Callable[[str, Ask, bool], dict[str, object]]  # the request as JSON data
+    read: Callable[[Data], Piece | ExchangeTrouble]  # the answer's Piece, or a Trouble if it has another form
+    read_event: Callable[[Data], Piece | ExchangeTrouble]  # the same for one stream event
 
 
 def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:

@@ -28,47 +28,31 @@ _QUICK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Text that was generated, with what the service says about it.
-
-    Attributes:
-        reasoning: what the model thought before it answered.
-        tool_call: functions that it calls.
-    """
+    """Text that was generated, with what the service says about it."""
 
     text: str
     finish_reason: str
     usage: Usage | None
     seconds: float
-    reasoning: str = ""
-    tool_call: str = ""
+    reasoning: str = ""  # what the model thought before it answered
+    tool_call: str = ""  # functions that it calls
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event of a stream.
+    """One event of a stream."""
 
-    Attributes:
-        at: time of arrival, seconds of ``time.perf_counter``.
-        piece: what it holds, or the Trouble that ended the stream.
-        done: the stream's documented end.
-    """
-
-    at: float
-    piece: Piece | ExchangeTrouble
-    done: bool = False
+    at: float  # time of arrival, seconds of ``time.perf_counter``
+    piece: Piece | ExchangeTrouble  # what it holds, or the Trouble that ended the stream
+    done: bool = False  # the stream's documented end
 
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The models that a service lists.
+    """The models that a service lists."""
 
-    Attributes:
-        names: their ids.
-        owner: ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
-    """
-
-    names: tuple[str, ...]
-    owner: str
+    names: tuple[str, ...]  # their ids
+    owner: str  # ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
 
     @property
     def of_mindie(self) -> bool:
@@ -78,19 +62,13 @@ class ModelList:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Talks to one endpoint.
+    """Talks to one endpoint."""
 
-    Attributes:
-        endpoint: the service.
-        routes: for places reached through a tunnel, the local end of it.
-        limits: time limits of a generation.
-        left_out: fields of a request that this service refuses.
-    """
-
-    endpoint: Endpoint
+    endpoint: Endpoint  # the service
+    # for places reached through a tunnel, the local end of it
     routes: Mapping[HostPort, HostPort] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    left_out: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)  # time limits of a generation
+    left_out: frozenset[str] = frozenset()  # fields of a request that this service refuses
 
     def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
         """Ask for text and wait for all of it."""

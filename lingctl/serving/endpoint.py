@@ -51,16 +51,11 @@ class Address:
 class TlsFiles:
     """Files for HTTPS. MindIE answers no client without a certificate of an authority that it knows
     (source: MindIE-LLM 3.0.0 src/server/endpoint/http_wrapper/http_ssl.cpp).
-
-    Attributes:
-        ca: authority that signed the service's certificate; the system's own where None.
-        certificate: the client's, to show to the service.
-        key: its private key; in the certificate's file where None.
     """
 
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca: Path | None = None  # authority that signed the service's certificate; the system's own where None
+    certificate: Path | None = None  # the client's, to show to the service
+    key: Path | None = None  # its private key; in the certificate's file where None
 
     def check(self) -> None:
         """See that the files are there. Raises UsageError: one is not, or a key has no certificate."""
@@ -76,26 +71,18 @@ NO_TLS_FILES = TlsFiles()
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A service.
+    """A service."""
 
-    Attributes:
-        service_url: base URL of the inference API, without its version.
-        management_url: base URL of MindIE's health API; empty for a service that is not known to be MindIE,
-            and is asked as OpenAI-compatible ones are.
-        served_name: the model's name in requests; empty to take the first one listed.
-        api_key: sent as a bearer token; from the environment only, never shown.
-        tls: files for HTTPS.
-        version: the API's, in its paths; ``v1`` but for a few gateways.
-        deployed: whether lingctl deployed it, and hosts.yaml describes it.
-    """
-
-    service_url: str
+    service_url: str  # base URL of the inference API, without its version
+    # base URL of MindIE's health API; empty for a service that is not known to be MindIE, and is asked as
+    # OpenAI-compatible ones are
     management_url: str = ""
-    served_name: str = ""
+    served_name: str = ""  # the model's name in requests; empty to take the first one listed
+    # sent as a bearer token; from the environment only, never shown
     api_key: str = field(default="", repr=False)
-    tls: TlsFiles = NO_TLS_FILES
-    version: str = "v1"
-    deployed: bool = False
+    tls: TlsFiles = NO_TLS_FILES  # files for HTTPS
+    version: str = "v1"  # the API's, in its paths; ``v1`` but for a few gateways
+    deployed: bool = False  # whether lingctl deployed it, and hosts.yaml describes it
 
     def path_of(self, path: str) -> str:
         """A path of the OpenAI API, as this service has it."""

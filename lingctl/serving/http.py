@@ -27,19 +27,14 @@ LARGEST_ANSWER = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds.
+    """Time limits in seconds."""
 
-    Attributes:
-        connect: for the connection and the TLS handshake, each.
-        idle: longest time without the answer going on: until its head is whole, between two parts of its
-            body, and until its end. Bytes that belong to none of these (interim answers, a head that drips,
-            trailers) do not count.
-        total: for the whole exchange.
-    """
-
-    connect: float = 5.0
+    connect: float = 5.0  # for the connection and the TLS handshake, each
+    # longest time without the answer going on: until its head is whole, between two parts of its body, and
+    # until its end. Bytes that belong to none of these (interim answers, a head that drips, trailers) do not
+    # count.
     idle: float = 60.0
-    total: float = 300.0
+    total: float = 300.0  # for the whole exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,29 +16,17 @@ from lingctl.serving.trouble import ExchangeTrouble, TroubleKind
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do, for one sort of service.
+    """What to do, for one sort of service."""
 
-    Attributes:
-        usual: where nothing better is known.
-        by_fault: for what an error means.
-        by_kind: for an exchange that brought no answer.
-        name: for a model that is not listed; ``{names}`` are those that are.
-        bad_answer: for an answer that is none.
-        odd_end: for a finish reason that is none.
-        cut_short: for an answer that stopped for length before its limit.
-        slow: for a first token that comes late.
-        differs: for greedy answers that differ.
-    """
-
-    usual: str
-    by_fault: Mapping[Fault, str]
-    by_kind: Mapping[TroubleKind, str]
-    name: str
-    bad_answer: str
-    odd_end: str
-    cut_short: str
-    slow: str
-    differs: str
+    usual: str  # where nothing better is known
+    by_fault: Mapping[Fault, str]  # for what an error means
+    by_kind: Mapping[TroubleKind, str]  # for an exchange that brought no answer
+    name: str  # for a model that is not listed; ``{names}`` are those that are
+    bad_answer: str  # for an answer that is none
+    odd_end: str  # for a finish reason that is none
+    cut_short: str  # for an answer that stopped for length before its limit
+    slow: str  # for a first token that comes late
+    differs: str  # for greedy answers that differ
 
     def remedy(self, trouble: ExchangeTrouble) -> str:
         """What to do about a trouble, in words."""

@@ -26,7 +26,7 @@ from lingctl.program.job import run_job
 from lingctl.remote import lock
 from lingctl.remote.command import command, script
 from lingctl.remote.ssh import exchange
-from lingctl.remote.ssh.login import agent as ssh_agent
+from lingctl.remote.ssh.login.keys import agent as ssh_agent
 from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server, free_port, keyless, serving

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.sse import SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
-from tests import real_answers
+from tests import forked, real_answers
 from tests.real_answers import LONG_TALK, SHORT_TALK, RealAnswer, Talk, health_answer, life, named, recorded
 from tests.real_server import RealServer, cut, real_server, words_after
 
@@ -387,11 +386,8 @@ def test_the_benchmark_counts_every_token(kind):
 
 
 def lingctl(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "lingctl", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "NO_COLOR": "1"}
+    return forked.run(*arguments, cwd=folder, env=environment, timeout=120)
 
 
 @pytest.mark.parametrize("end", TALKS)

@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lingctl.node.checkpoint.torch_file import Record
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.convert.unpack import inflate
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import load, model, run, save
@@ -23,9 +24,8 @@ from tests.node.test_cases import repack
 
 pytestmark = pytest.mark.torch
 
-# Megabytes at the peak, interpreter included: for an honest file of any size, and for one made to harm.
+# Megabytes at the peak, interpreter included: for an honest file of any size and for one made to harm.
 ROOM_MB = 64
-BOMB_MB = 128
 
 
 class Call:
@@ -167,8 +167,10 @@ def test_malformed_pickles_are_refused(case: str, tmp_path: Path) -> None:
 
 def test_keys_that_would_fill_a_dict_for_ever_are_refused_at_once(tmp_path: Path) -> None:
     data = BAD_PICKLES["keys that all hash alike"]
-    with pytest.raises(Trouble, match="a dict key beyond 64 bits"):
+    begin = time.process_time()
+    with pytest.raises(Trouble, match="no tensor in the checkpoint"):
         run(with_pickle(tmp_path / "in", data), tmp_path / "out")
+    assert time.process_time() - begin < 5
 
 
 def test_the_pickles_of_these_tests_are_otherwise_good(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_a_tensor_of_exabytes_from_one_element_is_no_allocation(tmp_path: Path) 
     data = tensor_pickle(shape=(2**30, 2**30), stride=(0, 0))
     with pytest.raises(Trouble) as caught:
         run(with_pickle(tmp_path / "in", data), tmp_path / "out")
-    assert caught.value.code == "disk-full"
+    assert caught.value.code == "view-expands"
     assert not (tmp_path / "out").exists()
 
 
@@ -294,7 +296,7 @@ def test_bombs_are_refused_in_little_memory(case: str, tmp_path: Path, pyz: Path
     status, peak, output = peak_of(pyz, tmp_path / "in", tmp_path / "out")
     assert status == 1, output
     assert '"code":"internal"' not in output
-    assert peak < BOMB_MB, output
+    assert peak < ROOM_MB, output
 
 
 def test_memory_stays_flat_as_the_file_grows(tmp_path: Path, pyz: Path) -> None:

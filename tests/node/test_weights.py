@@ -272,7 +272,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
     ),
     "a number that is none": (
         lambda folder: edit_config(folder, num_experts="many"),
-        "num_experts is 'many'",
+        'num_experts is "many"',
         False,
     ),
     "absurd numbers": (lambda folder: edit_config(folder, num_hidden_layers=10**9), "make no sense", False),

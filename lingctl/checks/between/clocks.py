@@ -19,11 +19,7 @@ _HERE = ""
 
 
 def clock_findings(clocks: Mapping[str, Span | Unread]) -> Iterator[Finding]:
-    """A verdict for each node.
-
-    Args:
-        clocks: how far each node's clock is from ours, as (least, most) seconds, by node.
-    """
+    """A verdict for each node, from how far its clock is from ours: (least, most) seconds."""
     for node, clock in clocks.items():
         if isinstance(clock, Unread):
             yield Finding("clock", Verdict.UNKNOWN, f"not judged: {clock.text}", node, evidence=clock.quote)

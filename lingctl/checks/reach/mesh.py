@@ -34,11 +34,7 @@ class Hit:
 def mesh_findings(
     scope: Scope, facts: Mapping[str, NodeFacts], hits: Sequence[Hit], left_out: int
 ) -> Iterator[Finding]:
-    """What the pings say.
-
-    Args:
-        left_out: pings that the time limit cut.
-    """
+    """What the pings say; ``left_out`` were cut by the time limit."""
     tried: Counter[CardPlace] = Counter()
     failed: dict[CardPlace, list[Hit]] = defaultdict(list)
     for hit in hits:

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from lingctl.cli.common import (
+    DryRunOption,
     JsonOption,
     LockWaitOption,
     NodesOption,
+    SmokeOption,
     YesOption,
     nothing_changed,
     required_cluster,
@@ -18,10 +20,8 @@ from lingctl.cli.common import (
 
 def deploy(
     nodes: NodesOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Stop after the plan, and show the files' differences.")
-    ] = False,
-    smoke: Annotated[bool, typer.Option("--smoke-test/--no-smoke-test", help="Prove it at the end.")] = True,
+    dry_run: DryRunOption = False,
+    smoke: SmokeOption = True,
     accept: Annotated[
         list[str] | None,
         typer.Option("--accept", metavar="CHECK", help="Go on although this check fails; repeat for more."),

@@ -25,8 +25,8 @@ def collect(
     Secrets are taken out. Exit status 3 when a node could not be asked, 4 when none could.
     """
     from lingctl.cli.common import DEFAULT_HOSTS
-    from lingctl.flows.look.collect import collect as pack
-    from lingctl.flows.look.collect import default_name
+    from lingctl.flows.look.evidence.collect import collect as pack
+    from lingctl.flows.look.evidence.collect import default_name
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer, say

@@ -89,8 +89,6 @@ def deploy(
 
     Raises:
         ChecksFailed: the nodes are not fit to start, or the service answers wrongly.
-        LockedError: somebody else is changing this cluster.
-        LingctlError: a node cannot be reached, or a step failed.
     """
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:

@@ -66,14 +66,7 @@ class Preflight:
 
 
 def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
-    """Raise the worst of ``findings``, if there are any.
-
-    Args:
-        waivable: whether ``--accept`` may pass over it.
-
-    Raises:
-        ChecksFailed: there was one; it names the others.
-    """
+    """Raise ``ChecksFailed`` for the worst of ``findings``, which names the others, if there are any."""
     if (failed := failed_checks(findings, waivable=waivable)) is not None:
         raise failed
 

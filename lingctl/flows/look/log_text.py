@@ -45,11 +45,7 @@ class ReadLog:
 
 
 def read_stream(stream: IO[bytes], name: str, reader: LogReader) -> ReadLog:
-    """Read one log to its end.
-
-    Raises:
-        UsageError: it is packed and cannot be unpacked.
-    """
+    """Read one log to its end. Raises UsageError: it is packed and cannot be unpacked."""
     lines = _Lines(_opened(stream, name))
     try:
         chosen = reader.first_of_each(iter(lines))

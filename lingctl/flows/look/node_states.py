@@ -37,11 +37,7 @@ def image_of(cluster: Cluster) -> str:
 
 
 def look_of(cluster: Cluster, *, image: str = "") -> Look:
-    """What the nodes of a cluster are asked.
-
-    Args:
-        image: the container image to look for, if it is not the one of hosts.yaml.
-    """
+    """What the nodes of a cluster are asked; ``image`` to look for, if it is not the one of hosts.yaml."""
     site = site_of(cluster)
     layout = site.layout
     own = (f"{layout.release}/{name}" for name in engine_of(cluster).about.file_names)
@@ -77,11 +73,7 @@ def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> di
 def node_state(
     connection: Connection, look: Look, program: Program | None = None, *, paths: Iterable[str] = ()
 ) -> NodeState:
-    """The state of one node.
-
-    Args:
-        program: our program there; without it the weights are not looked at.
-    """
+    """The state of one node; without our ``program`` there the weights are not looked at."""
     wanted = list(dict.fromkeys((*look.paths, *paths)))
     questions = state_questions(look.site, look.image, wanted, look.secret)
     if program is not None:

@@ -22,11 +22,7 @@ def runtime_down(runtime: Runtime, node: str, evidence: str) -> NodeError:
 
 
 def image_missing(runtime: Runtime, what: str, image: str, where: str) -> NodeError:
-    """The error for nodes that lack a container image.
-
-    Args:
-        what: is missing, in words that name the image.
-    """
+    """The error for nodes that lack a container image; ``what`` is missing, in words that name it."""
     return NodeError(
         what,
         where=where,

@@ -80,12 +80,7 @@ def look_at_switches(group: Group, cluster: Cluster) -> Switches:
 
 
 def plan_tls(switches: Switches, value: int) -> Plan:
-    """A step for each card that says what its switch is; the others are left alone.
-
-    Args:
-        switches: by node and card.
-        value: 0 or 1.
-    """
+    """A step for each card that says what its switch is; the others are left alone."""
     return plan_of(
         _step(node, card, tls, value)
         for node, cards in switches.items()

@@ -125,11 +125,7 @@ def ask_more(
     seconds: float,
     listener: Listener,
 ) -> dict[str, NodeAnswers]:
-    """The second part: the mesh, and what was still settling. Keeps what came before a loss.
-
-    Args:
-        seconds: time limit of the mesh.
-    """
+    """The mesh, for so many seconds, and what was settling. Keeps what came before a loss."""
     records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
     shots = plan_mesh(scope, facts, mode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from lingctl.serving.bench.metrics import Metrics, measure
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
+from lingctl.serving.bench.tokens import CountTokens, count_tokens
 from lingctl.serving.client import Client, ModelList
 from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
@@ -37,35 +38,29 @@ _ONE_AT_A_TIME = Pace(concurrency=1)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What load to put on.
+    """What load to put on."""
 
-    Attributes:
-        requests: how many, in each trial.
-        pace: closed or open loop.
-        kind: ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat,
-            for a base model.
-        input_tokens: length of made-up prompts; the service's own count steers it.
-        output_tokens: length of each answer; a dataset's rows may name their own.
-        dataset: prompts to use instead of made-up ones.
-        warmup: requests sent first and not measured.
-        timeout: seconds that one request may take.
-        seed: of prompts and arrivals.
-        limits: makes it a sweep over the concurrency, up to ``most_concurrency``.
-        goal: what a request must keep to count as a good one.
-    """
-
-    requests: int = 100
-    pace: Pace = _ONE_AT_A_TIME
+    requests: int = 100  # how many, in each trial
+    pace: Pace = _ONE_AT_A_TIME  # closed or open loop
+    # ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a
+    # base model
     kind: ModelKind | Literal["auto"] = "auto"
-    input_tokens: int = 256
-    output_tokens: int = 128
-    dataset: Path | None = None
-    warmup: int = 2
-    timeout: float = 600.0
-    seed: int = 0
-    limits: SweepLimits | None = None
+    input_tokens: int = 256  # length of made-up prompts; the service's own count steers it
+    output_tokens: int = 128  # length of each answer; a dataset's rows may name their own
+    dataset: Path | None = None  # prompts to use instead of made-up ones
+    warmup: int = 2  # requests sent first and not measured
+    timeout: float = 600.0  # seconds that one request may take
+    seed: int = 0  # of prompts and arrivals
+    limits: SweepLimits | None = None  # makes it a sweep over the concurrency, up to ``most_concurrency``
     most_concurrency: int = 512
-    goal: Goal = NO_GOAL
+    goal: Goal = NO_GOAL  # what a request must keep to count as a good one
+    count: CountTokens | None = None  # counts tokens where the service does not
+
+    def as_json(self) -> dict[str, object]:
+        """What a result has to share with another to be compared with it."""
+        names = ("requests", "input_tokens", "output_tokens", "dataset", "warmup", "seed")
+        told = {name: getattr(self, name) for name in names} | asdict(self.pace)
+        return {name: value for name, value in told.items() if value is not None}
 
 
 def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener) -> BenchReport:
@@ -142,11 +137,13 @@ class _Loads:
         tls = tls_context(endpoint.tls) if address.scheme == "https" else None
         place = resolve(client.routes.get(address.place, address.place))
         path = endpoint.path_of(dialect.path)
-        self._target = Target(address, place, dialect, endpoint.api_key, tls, path)
+        keeps_text = options.count is not None
+        self._target = Target(address, place, dialect, endpoint.api_key, tls, path, keeps_text)
 
     def send(self, task: str, total: int, pace: Pace) -> LoadResult:
         """Put one load on, telling the listener now and then."""
-        bodies = [self._body(prompt) for prompt in islice(self._prompts, total)]
+        prompts = list(islice(self._prompts, total))
+        bodies = [self._body(prompt) for prompt in prompts]
         every = max(1, total // 100)
 
         def tick(done: int, failed: int) -> None:
@@ -157,6 +154,8 @@ class _Loads:
         self._listener(Event(task, "started", text=f"{total} requests"))
         patience = Patience(idle=self._options.timeout, total=self._options.timeout)
         result = run_load(self._target, bodies, pace, patience=patience, seed=self._options.seed, tick=tick)
+        if self._options.count:
+            count_tokens(result.outcomes, [prompt.text for prompt in prompts], self._options.count)
         failed = sum(not outcome.ok for outcome in result.outcomes)
         text = f"{total} requests, {failed} failed"
         self._listener(Event(task, "failed" if total and failed == total else "done", text=text))

@@ -38,7 +38,6 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
 
     Args:
         folder: of the weights.
-        listener: hears of progress.
         full: read every byte.
         manifest: first sum what has not been summed yet and keep the sums beside the weights.
 

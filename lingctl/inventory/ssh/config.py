@@ -39,15 +39,10 @@ _DEEPEST = 16
 
 @dataclass(frozen=True, slots=True)
 class SaidSetting:
-    """A value and where it is from.
+    """A value and where it is from."""
 
-    Attributes:
-        words: without quotes.
-        place: file and line; nothing for what hosts.yaml says.
-    """
-
-    words: tuple[str, ...]
-    place: str = ""
+    words: tuple[str, ...]  # without quotes
+    place: str = ""  # file and line; nothing for what hosts.yaml says
 
     @property
     def text(self) -> str:
@@ -57,17 +52,12 @@ class SaidSetting:
 
 @dataclass(slots=True)
 class HostSettings:
-    """What holds for one host.
+    """What holds for one host."""
 
-    Attributes:
-        host: the name to connect to.
-        single: by keyword in lower case, what is said once.
-        adding: by keyword, what every line adds.
-    """
-
-    host: str
+    host: str  # the name to connect to
+    # by keyword in lower case, what is said once
     single: dict[str, SaidSetting] = field(default_factory=dict)
-    adding: dict[str, list[SaidSetting]] = field(default_factory=dict)
+    adding: dict[str, list[SaidSetting]] = field(default_factory=dict)  # by keyword, what every line adds
 
     def text(self, keyword: str) -> str:
         """A value, or nothing where none is set; a value of one word with blanks between several."""
@@ -228,14 +218,7 @@ class _Reading:
 
 
 def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> dict[str, str]:
-    """What each token of ssh_config stands for.
-
-    Args:
-        asked: the name as it was given.
-        host: the name to connect to.
-        found: what is set.
-        around: this machine.
-    """
+    """What each token of ssh_config stands for: ``asked`` as it was given, ``host`` to connect to."""
     user, port = found.text("user") or around.user, found.text("port") or "22"
     jump = found.text("proxyjump")
     jump = "" if jump == "none" else jump

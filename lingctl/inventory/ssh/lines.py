@@ -16,19 +16,12 @@ _BLANKS = " \t\f\r\n"
 
 
 class ConfigLine(NamedTuple):
-    """One line that is not empty.
+    """One line that is not empty."""
 
-    Attributes:
-        keyword: in lower case.
-        rest: all behind it, as written.
-        file: path.
-        number: of the line, from 1.
-    """
-
-    keyword: str
-    rest: str
-    file: str
-    number: int
+    keyword: str  # in lower case
+    rest: str  # all behind it, as written
+    file: str  # path
+    number: int  # of the line, from 1
 
     @property
     def place(self) -> str:

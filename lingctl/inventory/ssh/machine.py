@@ -16,26 +16,17 @@ def _no(_what: str) -> bool:
 
 @dataclass(frozen=True)
 class Machine:
-    """This machine, its user and its environment.
+    """This machine, its user and its environment."""
 
-    Attributes:
-        user: login name here.
-        home: the user's folder.
-        host: this machine's name.
-        environment: for ``${NAME}`` and the agent's socket.
-        user_config: the user's configuration of ssh.
-        system_config: that of the machine.
-        succeeds: whether a shell command does (``Match exec``); where nothing may be run, none does.
-        resolves: whether a name has an address (``CanonicalizeHostname``).
-    """
-
-    user: str
-    home: Path
-    host: str
-    environment: Mapping[str, str]
-    user_config: Path
-    system_config: Path = Path("/etc/ssh/ssh_config")
+    user: str  # login name here
+    home: Path  # the user's folder
+    host: str  # this machine's name
+    environment: Mapping[str, str]  # for ``${NAME}`` and the agent's socket
+    user_config: Path  # the user's configuration of ssh
+    system_config: Path = Path("/etc/ssh/ssh_config")  # that of the machine
+    # whether a shell command does (``Match exec``); where nothing may be run, none does
     succeeds: Callable[[str], bool] = field(default=_no)
+    # whether a name has an address (``CanonicalizeHostname``)
     resolves: Callable[[str], bool] = field(default=_no)
 
 

@@ -30,55 +30,32 @@ class Algorithms:
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """One SSH server and how to log in there.
+    """One SSH server and how to log in there."""
 
-    Attributes:
-        host: name or address to connect to.
-        port: of its SSH server.
-        user: login name.
-        host_key_alias: name under which its host key is kept, in the place of its own.
-        known_hosts: files with host keys of the user's, in order; the first is named in remedies.
-        global_known_hosts: those of this machine.
-        revoked_keys: file of keys that no host may have.
-        keys: files of keys, private or public; without any, the usual files are tried.
-        keys_named: whether hosts.yaml names the key, so that it has to be there.
-        certificates: files of certificates beside those that lie beside the keys.
-        identities_only: whether keys of the agent that are not among ``keys`` are left alone.
-        agent: socket of the agent; empty for none.
-        connect_timeout: seconds.
-        family: ``inet`` or ``inet6`` where only one kind of address is wanted.
-        bind_address: own address to connect from.
-        algorithms: what is offered.
-        jump: the server through which it is reached, or none.
-        proxy_command: shell text of a program through which it is reached, or nothing.
-        sudo: whether commands run by ``sudo -n``.
-        typed: the login as one would type it, where that is more than user, port and host.
-        taken: keyword, value and place of each line of ssh's configuration that counts here.
-        notes: what is said there and not followed.
-    """
-
-    host: str
-    port: int = 22
-    user: str = "root"
-    host_key_alias: str = ""
+    host: str  # name or address to connect to
+    port: int = 22  # of its SSH server
+    user: str = "root"  # login name
+    host_key_alias: str = ""  # name under which its host key is kept, in the place of its own
+    # files with host keys of the user's, in order; the first is named in remedies
     known_hosts: tuple[str, ...] = USER_KNOWN_HOSTS
-    global_known_hosts: tuple[str, ...] = GLOBAL_KNOWN_HOSTS
-    revoked_keys: str = ""
-    keys: tuple[str, ...] = ()
-    keys_named: bool = False
-    certificates: tuple[str, ...] = ()
-    identities_only: bool = False
-    agent: str = ""
-    connect_timeout: int = 5
-    family: str = ""
-    bind_address: str = ""
-    algorithms: Algorithms = Algorithms()
-    jump: SshTarget | None = None
-    proxy_command: str = ""
-    sudo: bool = False
-    typed: str = ""
+    global_known_hosts: tuple[str, ...] = GLOBAL_KNOWN_HOSTS  # those of this machine
+    revoked_keys: str = ""  # file of keys that no host may have
+    keys: tuple[str, ...] = ()  # files of keys, private or public; without any, the usual files are tried
+    keys_named: bool = False  # whether hosts.yaml names the key, so that it has to be there
+    certificates: tuple[str, ...] = ()  # files of certificates beside those that lie beside the keys
+    identities_only: bool = False  # whether keys of the agent that are not among ``keys`` are left alone
+    agent: str = ""  # socket of the agent; empty for none
+    connect_timeout: int = 5  # seconds
+    family: str = ""  # ``inet`` or ``inet6`` where only one kind of address is wanted
+    bind_address: str = ""  # own address to connect from
+    algorithms: Algorithms = Algorithms()  # what is offered
+    jump: SshTarget | None = None  # the server through which it is reached, or none
+    proxy_command: str = ""  # shell text of a program through which it is reached, or nothing
+    sudo: bool = False  # whether commands run by ``sudo -n``
+    typed: str = ""  # the login as one would type it, where that is more than user, port and host
+    # keyword, value and place of each line of ssh's configuration that counts here
     taken: tuple[tuple[str, str, str], ...] = field(default=(), compare=False)
-    notes: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what is said there and not followed
 
     @property
     def by_hand(self) -> str:

@@ -60,12 +60,7 @@ CONSOLE = Console(loaded=LOADED, loaded_elsewhere=LOADED, telling=_TELLING, requ
 
 
 def line_time(line: str, offset: timedelta) -> datetime | None:
-    """When a line was printed; None where it does not tell.
-
-    Args:
-        line: of a console or log.
-        offset: of the printing machine's clock from UTC, for lines that do not say it.
-    """
+    """When a line was printed, with its clock's ``offset`` if it names none; None where it does not tell."""
     found = _TIME.search(line[:200])
     if found is None:
         return None

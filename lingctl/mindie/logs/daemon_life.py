@@ -93,7 +93,9 @@ _SHELL_STATUS = {
     "已终止": "143",
 }
 _SHELL = re.compile(rf"(?:line|行) ?\d+: +\d+ ({'|'.join(_SHELL_STATUS)})")
-_REQUEST = re.compile(r"(?:Request mindie server|Receive request from).*\bmethod=(\w+), uri is ([^\]\s]*)")
+_REQUEST = re.compile(
+    r"(?:Request mindie server|Receive request from).{0,300}\bmethod=(\w+), uri is ([^\]\s]*)"
+)
 # SIGCHLD and SIGPIPE do not end the daemon.
 _HARMLESS_SIGNALS = ("17", "13")
 _STOP_SIGNALS = ("15", "2")
@@ -103,6 +105,8 @@ _TERM = "15"
 _STOP_SECONDS = 1.0
 _THREADS_SECONDS = 0.1
 _LINES_BEHIND = 10
+# What tells of a daemon's life stands at the beginning of a line.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ def read_life(lines: Sequence[LogLine]) -> Life:
     reading = _Reading()
     requests: list[tuple[int, str]] = []
     for at, line in enumerate(lines):
-        text = line.text
+        text = line.text[:_LONGEST]
         for words, milestone in _MILESTONES:
             if words in text:
                 if milestone >= stage:
@@ -223,7 +227,7 @@ def _note_tokenizers(reading: _Reading, text: str) -> None:
 
 
 def _note_thrown(reading: _Reading, lines: Sequence[LogLine], at: int) -> None:
-    text = lines[at].text
+    text = lines[at].text[:_LONGEST]
     if found := _TERMINATE.search(text):
         # Threads print at once: the message may stand a few lines later.
         what = next((w[1] for line in lines[at + 1 : at + 6] if (w := _WHAT.match(line.text))), "")

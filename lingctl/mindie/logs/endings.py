@@ -44,17 +44,11 @@ STATUS_MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an end means.
+    """What an end means."""
 
-    Attributes:
-        id: of the catalogue.
-        at: index of the line that shows it best, or -1.
-        detail: the exception's words, the last request.
-    """
-
-    id: str
-    at: int
-    detail: str = ""
+    id: str  # of the catalogue
+    at: int  # index of the line that shows it best, or -1
+    detail: str = ""  # the exception's words, the last request
 
 
 def exit_meaning(status: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -19,6 +19,7 @@ from lingctl.engine.vendor_codes import codes_in, vendor_code
 
 # Where a statement comes from.
 Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
+_PIECE, _OVERLAP = 1500, 300
 _MINDIE_CODE = re.compile(r"(?<![A-Za-z0-9])MIE0[0-9][A-Z][0-9A-F]{6}(?![A-Za-z0-9])")
 # Of what one line shows, what says most.
 _TELLING: tuple[FailureKind, ...] = (
@@ -85,10 +86,23 @@ def catalogue() -> tuple[Failure, ...]:
 @lru_cache(maxsize=4096)  # every reader of a log asks again
 def match(line: str) -> Failure | None:
     """The failure that a line shows, if it shows a known one: by its words, or by a code that says more."""
-    by_words = next((failure for failure in catalogue() if failure.says(line)), None)
-    found = [by_words, *(failure_of(code) for code in all_codes_in(line))]
-    known = (failure for failure in found if failure is not None)
-    return min(known, key=lambda failure: _TELLING.index(failure.kind), default=None)
+    shown = [failure for part in _parts(line) for failure in _shown(part)]
+    return min(shown, key=lambda failure: _TELLING.index(failure.kind), default=None)
+
+
+def _shown(part: str) -> Iterator[Failure]:
+    by_words = next((failure for failure in catalogue() if failure.says(part)), None)
+    if by_words is not None:
+        yield by_words
+    for code in all_codes_in(part):
+        if (by_code := failure_of(code)) is not None:
+            yield by_code
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A line in pieces that overlap: what shows a failure is short, and no expression has to see more."""
+    for start in range(0, max(len(line), 1), _PIECE):
+        yield line[start : start + _PIECE + _OVERLAP]
 
 
 def all_codes_in(line: str) -> list[str]:

@@ -16,12 +16,13 @@ _ERROR_LINE = re.compile(
     r"|core dumped|核心已转储|terminate called|^\S*\[error\]|\[error\]"
 )
 _TRACEBACK = "Traceback (most recent call last)"
-_FRAME = re.compile(r'^\W*(?:\[rank\d+\]:)?\s*(?:File ".*", line \d+|\^+|~+)')
+_FRAME = re.compile(r'^\s*(?:\[rank\d+\]:)?\s*(?:File ".*", line \d+|\^+|~+)')
 _EXCEPTION = re.compile(
     r"^(?:\[?rank ?\d+\]?:?\s*)?[\w.]*(?:Error|Exception|Interrupt|Exit|Failure)\b(?::|$)"
 )
 _HEAD = re.compile(r"^(?:\([^()]*\)\s*)*(?:[A-Z]+ [\d: -]+\[[^\]]*\] ?)?")
 _CUT = "..."
+_SEARCHED = 1000
 
 
 def first_errors(text: str, limit: int = 5) -> list[str]:
@@ -55,7 +56,11 @@ def _errors(lines: Sequence[LogLine], life: Life) -> Iterator[str]:
             named = _exception_of(lines, at)
             if named is not None and not _says_nothing(named, life) and not follows_the_end(lines, at, life):
                 yield shortened(named.text)
-        elif _ERROR_LINE.search(line.said) and not _says_nothing(line, life) and not _of_a_traceback(line):
+        elif (
+            _ERROR_LINE.search(line.said[:_SEARCHED])
+            and not _says_nothing(line, life)
+            and not _of_a_traceback(line)
+        ):
             if follows_the_end(lines, at, life):
                 continue
             yield shortened(line.text)
@@ -66,13 +71,13 @@ def _exception_of(lines: Sequence[LogLine], at: int) -> LogLine | None:
     for line in lines[at + 1 : at + 200]:
         if _TRACEBACK in line.text:
             return None
-        if _EXCEPTION.match(_HEAD.sub("", line.text).strip()):
+        if _EXCEPTION.match(_HEAD.sub("", line.text[:_SEARCHED]).strip()):
             return line
     return None
 
 
 def _of_a_traceback(line: LogLine) -> bool:
-    said = _HEAD.sub("", line.text)
+    said = _HEAD.sub("", line.text[:_SEARCHED])
     return _FRAME.match(said) is not None or not said.strip()
 
 

@@ -67,24 +67,17 @@ _HEAD = 160
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line.
+    """One line."""
 
-    Attributes:
-        text: as it was printed, without colours and zero bytes.
-        time: when it was printed; a line without a time of its own has that of the line before it. None where
-            no line before it has one.
-        level: how serious its printer takes it, empty where it does not say.
-        source: name of the file that printed it, empty where the line does not say.
-        said: the text without a vendor's list of possible causes and advice; empty where it is nothing else.
-        doubtful: whether it belongs to an exception that was printed right behind a warning, and so was
-            perhaps survived.
-    """
-
-    text: str
+    text: str  # as it was printed, without colours and zero bytes
+    # when it was printed; a line without a time of its own has that of the line before it. None where no line
+    # before it has one.
     time: datetime | None
-    level: Level
-    source: str
+    level: Level  # how serious its printer takes it, empty where it does not say
+    source: str  # name of the file that printed it, empty where the line does not say
+    # the text without a vendor's list of possible causes and advice; empty where it is nothing else
     said: str = ""
+    # whether it belongs to an exception that was printed right behind a warning, and so was perhaps survived
     doubtful: bool = False
 
 

@@ -49,6 +49,11 @@ _ALL = (
     Dtype("float8_e5m2fnuz", "F8_E5M2FNUZ", 1, 1),
     Dtype("float8_e8m0fnu", "F8_E8M0", 1, 1),
     Dtype("float4_e2m1fn_x2", "F4", 1, 1, 2),
+    Dtype("qint8", None, 1, 1),
+    Dtype("quint8", None, 1, 1),
+    Dtype("qint32", None, 4, 4),
+    Dtype("quint4x2", None, 1, 1),
+    Dtype("quint2x4", None, 1, 1),
 )
 
 BY_NAME: Dict[str, Dtype] = {dtype.name: dtype for dtype in _ALL}
@@ -69,6 +74,11 @@ BY_STORAGE_CLASS: Dict[str, Dtype] = {
     "ComplexFloatStorage": BY_NAME["complex64"],
     "ComplexDoubleStorage": BY_NAME["complex128"],
     "UntypedStorage": BYTES,
+    "QInt8Storage": BY_NAME["qint8"],
+    "QUInt8Storage": BY_NAME["quint8"],
+    "QInt32Storage": BY_NAME["qint32"],
+    "QUInt4x2Storage": BY_NAME["quint4x2"],
+    "QUInt2x4Storage": BY_NAME["quint2x4"],
 }
 
 # Bits per value in a safetensors header.

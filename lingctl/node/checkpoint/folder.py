@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.identify import HEAD, other_than_weights
 from lingctl.node.checkpoint.index import TORCH_INDEX
-from lingctl.node.checkpoint.torch_file import TorchFile, is_legacy, read_torch_file
+from lingctl.node.checkpoint.torch_file import TorchFile, read_torch_file
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, some
 
@@ -29,7 +29,8 @@ class Checkpoint(NamedTuple):
         folder: where they and their companions are.
         files: what each holds.
         fingerprint: digest over all of them.
-        left_out: entries that are no tensors, as ``file: name``.
+        left_out: entries beside the state dicts, as ``file: name``.
+        beside: those of them that hold tensors, and how many.
         unlisted: tensors that the index does not list.
     """
 
@@ -37,6 +38,7 @@ class Checkpoint(NamedTuple):
     files: Tuple[TorchFile, ...]
     fingerprint: str
     left_out: Tuple[str, ...]
+    beside: Tuple[str, ...] = ()
     unlisted: Tuple[Unlisted, ...] = ()
 
 
@@ -89,18 +91,15 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     _compare_with_index(files, layout.weight_map, unlisted)
     digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
     left_out = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.left_out]
-    return Checkpoint(layout.folder, tuple(files), digest.hexdigest(), tuple(left_out), tuple(unlisted))
-
-
-def legacy_files(layout: CheckpointFiles) -> List[str]:
-    """Those of the files that are older than the zip format.
-
-    Raises:
-        Trouble: one of them is something else.
-    """
-    for name in layout.names:
-        refuse_other(os.path.join(layout.folder, name))
-    return [name for name in layout.names if is_legacy(os.path.join(layout.folder, name))]
+    beside = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.beside]
+    return Checkpoint(
+        folder=layout.folder,
+        files=tuple(files),
+        fingerprint=digest.hexdigest(),
+        left_out=tuple(left_out),
+        beside=tuple(beside),
+        unlisted=tuple(unlisted),
+    )
 
 
 def _unlisted(file: TorchFile, weight_map: Mapping[str, str]) -> List[Unlisted]:

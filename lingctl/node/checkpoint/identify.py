@@ -24,19 +24,12 @@ _AGAIN = "download it again"
 
 
 class Other(NamedTuple):
-    """Something else than the name promises.
+    """Something else than the name promises."""
 
-    Attributes:
-        code: of the message.
-        what: in words, behind the file's name.
-        remedy: what to do about it.
-        evidence: the beginning of it, where it is text that says why.
-    """
-
-    code: str
-    what: str
-    remedy: str
-    evidence: str = ""
+    code: str  # of the message
+    what: str  # in words, behind the file's name
+    remedy: str  # what to do about it
+    evidence: str = ""  # the beginning of it, where it is text that says why
 
 
 _MARKS: Tuple[Tuple[bytes, str, str], ...] = (

@@ -6,28 +6,24 @@ import os
 import re
 from typing import Dict, NamedTuple, Optional
 
-from lingctl.node.checkpoint.json_text import JsonText
+from lingctl.node.checkpoint.identify import HEAD, other_than_text
+from lingctl.node.checkpoint.json_text import BeyondLimits, JsonText
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, shown
 
 INDEX = "model.safetensors.index.json"
 TORCH_INDEX = "pytorch_model.bin.index.json"
-_MOST_HELD = 24_000_000
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 _LARGEST = 100_000_000
 _USUAL = re.compile(r'"([^"\\\x00-\x1f]{1,1000})"[ \t\n\r]*:[ \t\n\r]*"([^"\\\x00-\x1f]{1,255})"')
 
 
 class IndexFile(NamedTuple):
-    """What an index says.
+    """What an index says."""
 
-    Attributes:
-        weight_map: tensor name to file name.
-        total_size: bytes of all tensors; None where it does not say. Loaders ignore it.
-    """
-
-    weight_map: Dict[str, str]
-    total_size: Optional[int]
+    weight_map: Dict[str, str]  # tensor name to file name
+    total_size: Optional[int]  # bytes of all tensors; None where it does not say. Loaders ignore it.
 
 
 def read_index(path: str) -> IndexFile:
@@ -39,10 +35,18 @@ def read_index(path: str) -> IndexFile:
     """
     where = os.path.basename(path)
     with opened(path) as descriptor:
+        head = os.pread(descriptor, HEAD, 0)
+        other = other_than_text(head, os.fstat(descriptor).st_size)
+        if other:
+            raise Trouble(
+                other.what, where=where, evidence=other.evidence, remedy=other.remedy, code=other.code
+            )
         if os.fstat(descriptor).st_size > _LARGEST:
             raise _malformed(where, f"more than {_LARGEST} bytes")
         try:
             found = _parse(JsonText(lambda most: os.read(descriptor, most)))
+        except BeyondLimits as error:
+            raise Trouble(f"it is not looked into: {error}", where=where, code="beyond-limits") from None
         except ValueError as error:
             raise _malformed(where, f"not valid JSON: {error}") from None
     if not found.weight_map:
@@ -86,7 +90,7 @@ def _read_map(text: JsonText, weight_map: Dict[str, str]) -> None:
         weight_map[name] = files.setdefault(file, file)
         held += _EACH_HELD + 4 * len(name) + (4 * len(file) if files[file] is file else 0)
         if held > _MOST_HELD:
-            raise ValueError(f"more than {len(weight_map)} tensors: more than a model has")
+            raise BeyondLimits(f"more than {len(weight_map)} tensors, more than a model has")
 
 
 def _total_size(text: JsonText) -> Optional[int]:

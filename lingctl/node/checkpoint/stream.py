@@ -9,8 +9,9 @@ from typing import Dict, Iterator, Tuple
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
-from lingctl.node.checkpoint.torch_file import Record
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.views import pieces
+from lingctl.node.files import open_regular
 from lingctl.node.trouble import Trouble
 
 # Large enough for few system calls, small enough to stay in a core's cache between reading and writing.
@@ -40,7 +41,7 @@ class TensorReader:
             Trouble: the file ends before the record does.
         """
         if tensor.contiguous:
-            found = self._range(record, tensor.offset * tensor.dtype.size, tensor.size)
+            found = self._range(record, tensor.begin, tensor.size)
         else:
             found = pieces(tensor, lambda at, count: self._read(record, at, count), BLOCK)
         if not swapped or tensor.dtype.swap == 1:
@@ -62,7 +63,7 @@ class TensorReader:
         """``count`` bytes, at most a block, from ``start`` within the record."""
         descriptor = self._files.get(record.path)
         if descriptor is None:
-            descriptor = self._files[record.path] = os.open(record.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._files[record.path] = open_regular(record.path)
         offset = record.offset + start
         self._look_ahead(record.path, descriptor, offset + count)
         target = self._view[:count]

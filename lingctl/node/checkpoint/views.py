@@ -1,21 +1,28 @@
 """Strided views written out contiguously, block by block, in bounded memory.
 
 A view is cut in halves until a block needs few enough bytes of its storage; these are read in one piece and
-picked apart with strided memoryviews. Each byte of the storage is read about once, whatever the strides.
+picked apart with strided memoryviews, along the block's longest dimension. Each byte of the storage is read
+about once, whatever the strides.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Callable, Dict, Iterator, List, Literal, Tuple
+from typing import Callable, Dict, Iterator, List, Literal, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 
 Read = Callable[[int, int], memoryview]
 
-# Dimension of a block: size, stride in the storage, stride in the output (both in elements).
-_Dimension = Tuple[int, int, int]
 _FORMATS: Dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+class _Dimension(NamedTuple):
+    """Of a block: its size, and how far apart its elements are in the storage and in the output."""
+
+    size: int
+    stride: int
+    step: int
 
 
 def pieces(tensor: Tensor, read: Read, limit: int) -> Iterator[Tuple[int, memoryview]]:
@@ -23,64 +30,84 @@ def pieces(tensor: Tensor, read: Read, limit: int) -> Iterator[Tuple[int, memory
 
     Args:
         tensor: the view.
-        read: gives bytes of the storage by offset and count.
+        read: gives bytes of the record by offset and count.
         limit: most bytes read at once, and most bytes of a piece.
     """
     if tensor.elements:
-        yield from _cut(_dimensions(tensor), tensor.offset, 0, tensor.dtype.size, read, limit)
+        width = tensor.dtype.size
+        yield from _cut(_dimensions(tensor), tensor.begin // width, 0, width, read, limit)
 
 
 def _dimensions(tensor: Tensor) -> List[_Dimension]:
+    """From the outermost to the innermost, those that are one walk through the storage joined."""
     found: List[_Dimension] = []
     step = 1
     for size, stride in zip(reversed(tensor.shape), reversed(tensor.strides)):
         if size != 1:
-            found.insert(0, (size, stride, step))
+            inner = found[0] if found else None
+            if inner and stride == inner.size * inner.stride:
+                found[0] = inner._replace(size=size * inner.size)
+            else:
+                found.insert(0, _Dimension(size, stride, step))
         step *= size
-    return found or [(1, 1, 1)]
+    return found or [_Dimension(1, 1, 1)]
 
 
 def _cut(
     dimensions: List[_Dimension], source: int, target: int, width: int, read: Read, limit: int
 ) -> Iterator[Tuple[int, memoryview]]:
     count = 1
-    for size, _, _ in dimensions:
-        count *= size
+    for dimension in dimensions:
+        count *= dimension.size
     extents = [(size - 1) * stride for size, stride, _ in dimensions]
     span = (sum(extents) + 1) * width
     if count * width <= limit and span <= limit:
-        yield from _gather(dimensions, read(source * width, span), target, width)
+        yield from _gather(dimensions, read(source * width, span).cast(_FORMATS[width]), target, width)
         return
     if span > limit:
         place = max(range(len(dimensions)), key=lambda index: extents[index])
     else:
-        place = next(index for index, dimension in enumerate(dimensions) if dimension[0] > 1)
+        place = next(index for index, dimension in enumerate(dimensions) if dimension.size > 1)
     size, stride, step = dimensions[place]
     half = size // 2
     for start, length in ((0, half), (half, size - half)):
-        part = [*dimensions[:place], (length, stride, step), *dimensions[place + 1 :]]
+        part = [*dimensions[:place], _Dimension(length, stride, step), *dimensions[place + 1 :]]
         yield from _cut(part, source + start * stride, target + start * step, width, read, limit)
 
 
 def _gather(
-    dimensions: List[_Dimension], raw: memoryview, target: int, width: int
+    dimensions: List[_Dimension], values: memoryview, target: int, width: int
 ) -> Iterator[Tuple[int, memoryview]]:
-    values = raw.cast(_FORMATS[width])
-    *outer, (size, stride, step) = dimensions
-    row = bytearray()
-    begin = target
-    for place in itertools.product(*(range(dimension[0]) for dimension in outer)):
-        source = sum(index * dimension[1] for index, dimension in zip(place, outer))
-        at = target + sum(index * dimension[2] for index, dimension in zip(place, outer))
-        if at != begin + len(row) // width:
-            yield begin * width, memoryview(row)
-            row, begin = bytearray(), at
-        row += _run(values, source, size, stride)
-    assert step == 1 or size == 1
-    yield begin * width, memoryview(row)
+    """A piece for each stretch of the output that is without holes."""
+    first = len(dimensions) - 1
+    while first and dimensions[first - 1].step == dimensions[first].size * dimensions[first].step:
+        first -= 1
+    outer, inner = dimensions[:first], dimensions[first:]
+    for place in _places(outer):
+        source = sum(index * dimension.stride for index, dimension in zip(place, outer))
+        at = target + sum(index * dimension.step for index, dimension in zip(place, outer))
+        yield at * width, memoryview(_packed(inner, values, source, width))
 
 
-def _run(values: memoryview, source: int, size: int, stride: int) -> bytes:
-    if stride == 0:
-        return values[source : source + 1].tobytes() * size
-    return values[source : source + (size - 1) * stride + 1 : stride].tobytes()
+def _packed(dimensions: List[_Dimension], values: memoryview, source: int, width: int) -> bytearray:
+    """The elements of a stretch, one after the other."""
+    if dimensions[0].stride == 0 and len(dimensions) > 1:
+        return _packed(dimensions[1:], values, source, width) * dimensions[0].size
+    found = bytearray(dimensions[0].size * dimensions[0].step * width)
+    target = memoryview(found).cast(_FORMATS[width])
+    longest = max(range(len(dimensions)), key=lambda index: dimensions[index].size)
+    size, stride, step = dimensions[longest]
+    others = [*dimensions[:longest], *dimensions[longest + 1 :]]
+    for place in _places(others):
+        begin = source + sum(index * dimension.stride for index, dimension in zip(place, others))
+        at = sum(index * dimension.step for index, dimension in zip(place, others))
+        if stride:
+            run = values[begin : begin + (size - 1) * stride + 1 : stride]
+        else:
+            run = memoryview(values[begin : begin + 1].tobytes() * size).cast(_FORMATS[width])
+        target[at : at + (size - 1) * step + 1 : step] = run
+    return found
+
+
+def _places(dimensions: Sequence[_Dimension]) -> Iterator[Tuple[int, ...]]:
+    return itertools.product(*(range(dimension.size) for dimension in dimensions))

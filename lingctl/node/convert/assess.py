@@ -12,7 +12,6 @@ from lingctl.node.convert.receipt import is_proved, read_receipt
 from lingctl.node.files import part_name
 
 SCRATCH = ".lingctl-convert.scratch"
-LEGACY = ".lingctl-convert.legacy"
 
 
 class Assessment(NamedTuple):

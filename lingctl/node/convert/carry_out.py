@@ -10,7 +10,7 @@ from lingctl.node.checkpoint.companions import copy_companions
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.convert import unpack
-from lingctl.node.convert.assess import LEGACY, SCRATCH
+from lingctl.node.convert.assess import SCRATCH
 from lingctl.node.convert.job import Job
 from lingctl.node.convert.plan import Shard
 from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
@@ -72,9 +72,7 @@ def _check_space(job: Job, pending: Sequence[Shard]) -> None:
 def _clear(job: Job) -> None:
     """Remove what an interrupted run left half done and, with --force, what would be taken for the output."""
     for path in leftovers(job.target, job.plan.shards):
-        # The rewritten legacy checkpoint is this run's own source.
-        if os.path.basename(path) != LEGACY:
-            remove(path)
+        remove(path)
     # The index goes first: without it nobody takes a mixture of old and new for a whole model.
     for name in sorted(job.found.foreign, key=lambda name: name != INDEX):
         remove(os.path.join(job.target, name))

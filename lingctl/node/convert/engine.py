@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, List, Sequence
 
 from lingctl.node.checkpoint.folder import (
     Checkpoint,
     CheckpointFiles,
-    legacy_files,
     read_checkpoint,
     refuse_other,
 )
 from lingctl.node.checkpoint.safetensors import read_header
-from lingctl.node.convert import unpack
-from lingctl.node.convert.assess import LEGACY
 from lingctl.node.convert.carry_out import carry_out
-from lingctl.node.convert.job import Job, Options, plan_job
-from lingctl.node.convert.workplace import forget_lock, remove, workplace
+from lingctl.node.convert.job import Job, Options, look_again, plan_job
+from lingctl.node.convert.workplace import forget_lock, workplace
 from lingctl.node.files import kind_of, system_trouble
 from lingctl.node.progress import Report
-from lingctl.node.trouble import Trouble
+from lingctl.node.trouble import Trouble, some
 from lingctl.node.weights.contents import Contents, contents_of, misfits
 from lingctl.node.weights.expected import Held
 
@@ -42,19 +38,18 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
     begin = time.monotonic()
     try:
         found = _found(source)
-        layout = found.layout
-        if layout is None:
+        if found.checkpoint is None:
             return _nothing_to_do(source, found)
-        _check_target(layout, target)
-        if found.checkpoint:
-            # Before anything is touched: most second runs end here.
-            job = plan_job(found.checkpoint, target, options)
-            if job.found.state == "done":
-                forget_lock(target)
-                return _summary(job, found, "unchanged", [], time.monotonic() - begin)
-            job.need_allowed()
-        with workplace(target), _readable(layout, target) as readable:
-            job = plan_job(readable, target, options)
+        _check_target(found.checkpoint, target)
+        # Before anything is touched: most second runs end here.
+        job = plan_job(found.checkpoint, target, options)
+        if job.found.state == "done":
+            forget_lock(target)
+            return _summary(job, found, "unchanged", [], time.monotonic() - begin)
+        job.need_allowed()
+        with workplace(target):
+            # Once more: another run may have ended meanwhile. That the source stays is checked at the end.
+            job = look_again(job)
             job.need_allowed()
             differing = carry_out(job, report)
     except OSError as error:
@@ -73,8 +68,7 @@ def _found(source: str) -> Contents:
     if kind in ("file", "other"):
         return _one_file(source)
     found = contents_of(source)
-    unknown = [trouble for trouble in found.unknown if trouble.code != "legacy-format"]
-    for trouble in (*found.problems, *unknown):
+    for trouble in (*found.problems, *found.unknown):
         raise trouble
     return found
 
@@ -88,9 +82,8 @@ def _one_file(path: str) -> Contents:
         size = os.path.getsize(path) - begin
         tensors = {entry.name: Held(name, entry.dtype, entry.shape) for entry in entries}
         return Contents("safetensors", (name,), tensors, size, ())
-    layout = CheckpointFiles(folder, (name,), {})
-    checkpoint = None if legacy_files(layout) else read_checkpoint(layout)
-    return Contents("bin", (name,), {}, os.path.getsize(path), (), layout=layout, checkpoint=checkpoint)
+    checkpoint = read_checkpoint(CheckpointFiles(folder, (name,), {}))
+    return Contents("bin", (name,), {}, os.path.getsize(path), (), checkpoint=checkpoint)
 
 
 def _nothing_to_do(source: str, found: Contents) -> Dict[str, object]:
@@ -113,8 +106,8 @@ def _notes(found: Contents) -> List[str]:
     return [*found.notes, *(f"{trouble}" for trouble in found.companions)]
 
 
-def _check_target(layout: CheckpointFiles, target: str) -> None:
-    source, output = os.path.realpath(layout.folder), os.path.realpath(target)
+def _check_target(checkpoint: Checkpoint, target: str) -> None:
+    source, output = os.path.realpath(checkpoint.folder), os.path.realpath(target)
     if output == source or output.startswith(source + os.sep):
         raise Trouble(
             "the output would be inside the folder of the weights",
@@ -133,39 +126,14 @@ def _check_target(layout: CheckpointFiles, target: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _readable(layout: CheckpointFiles, target: str) -> Iterator[Checkpoint]:
-    """The source; checkpoints of the legacy format are rewritten for the time being."""
-    legacy = legacy_files(layout)
-    if not legacy:
-        yield read_checkpoint(layout)
-        return
-    scratch = os.path.join(target, LEGACY)
-    remove(scratch)
-    os.mkdir(scratch, 0o700)
-    try:
-        for name in layout.names:
-            path = os.path.join(layout.folder, name)
-            if name in legacy:
-                unpack.rewrite_legacy(path, os.path.join(scratch, name))
-            else:
-                os.symlink(os.path.abspath(path), os.path.join(scratch, name))
-        yield read_checkpoint(layout._replace(folder=scratch))._replace(folder=layout.folder)
-    finally:
-        remove(scratch)
-
-
 def _summary(
     job: Job, found: Contents, state: str, differing: Sequence[str], seconds: float
 ) -> Dict[str, object]:
     unchecked = [os.path.basename(file.path) for file in job.source.files if not file.checked]
-    notes: List[str] = []
+    notes = _notes_on(job.source)
     if unchecked:
         names = ", ".join(unchecked[:5])
         notes.append(f"no checksums in {names}: damage that happened before cannot be noticed")
-    if job.source.left_out:
-        names = ", ".join(job.source.left_out[:5])
-        notes.append(f"{len(job.source.left_out)} entries are no weights and were left out: {names}")
     notes += _notes(found)
     notes += [f"{name} differs from the source's and was left as it is" for name in differing]
     return {
@@ -182,3 +150,22 @@ def _summary(
         "seconds": round(seconds, 3),
         "notes": notes,
     }
+
+
+def _notes_on(source: Checkpoint) -> List[str]:
+    """What was taken of the files, and what was not."""
+    notes: List[str] = []
+    places = sorted({f"{os.path.basename(file.path)}: {file.entry}" for file in source.files if file.entry})
+    if places:
+        notes.append(f"the state dict was taken from inside the file: {some(places)}")
+    count = len(source.beside)
+    if count:
+        notes.append(f"{count} entries with tensors stand beside it and were left out: {some(source.beside)}")
+    others = len(source.left_out) - count
+    if others:
+        holding = {name.rpartition(" (")[0] for name in source.beside}
+        names = [name for name in source.left_out if name not in holding]
+        notes.append(f"{others} entries hold no tensors and were left out: {some(names)}")
+    if all(name.startswith("module.") for file in source.files for name in file.tensors):
+        notes.append("all names begin with 'module.', as those of a wrapped model do: kept as they are")
+    return notes

@@ -58,5 +58,16 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
     plan = plan_shards(source, options.max_shard_size, options.layers_per_shard)
     weights = [os.path.basename(file.path) for file in source.files]
     companions = find_companions(source.folder, weights)
-    found = assess(plan, source.fingerprint, companions.names, target, options.verify)
+    found = _found(source, plan, companions, target, options)
     return Job(source, plan, companions, target, found, options)
+
+
+def look_again(job: Job) -> Job:
+    """The same job, for what is in the target folder now."""
+    return job._replace(found=_found(job.source, job.plan, job.companions, job.target, job.options))
+
+
+def _found(
+    source: Checkpoint, plan: ConversionPlan, companions: Companions, target: str, options: Options
+) -> Assessment:
+    return assess(plan, source.fingerprint, companions.names, target, options.verify)

@@ -9,8 +9,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.safetensors import Entry, encode_header
-from lingctl.node.checkpoint.torch_file import Record, TorchFile
+from lingctl.node.checkpoint.torch_file import TorchFile
 
 # Below this a second thread gains less than a second file costs.
 _WORTH_TWO = 256_000_000
@@ -118,7 +119,7 @@ def _shard(name: str, group: Sequence[_Named], seen: Dict[Tuple[str, str], None]
     for tensor_name, tensor, file in ordered:
         record = file.records[tensor.storage.key]
         entry = Entry(tensor_name, str(tensor.dtype.safetensors), tensor.header_shape, end, end + tensor.size)
-        covers = tensor.contiguous and tensor.offset == 0 and tensor.size == record.size
+        covers = tensor.contiguous and tensor.begin == 0 and tensor.size == record.size
         items.append(Item(entry, tensor, record, file.swapped, covers))
         end = entry.end
     header = encode_header([item.entry for item in items])
@@ -127,7 +128,7 @@ def _shard(name: str, group: Sequence[_Named], seen: Dict[Tuple[str, str], None]
 
 def _begin(item: _Named) -> int:
     _, tensor, file = item
-    return file.records[tensor.storage.key].offset + tensor.offset * tensor.dtype.size
+    return file.records[tensor.storage.key].offset + tensor.begin
 
 
 def _loose(items: Sequence[Item], seen: Dict[Tuple[str, str], None]) -> Tuple[Record, ...]:

@@ -1,15 +1,13 @@
-"""Inputs that cannot be copied by file offset are first laid out in a scratch file beside the output:
-deflated members by inflating them, checkpoints of the legacy format through torch."""
+"""Members that are deflated cannot be copied by file offset: they are first inflated, into a scratch file."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import zlib
 from typing import Dict, Iterator, List, Sequence
 
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import damaged
-from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.convert.plan import Item, Shard
 from lingctl.node.files import create
 from lingctl.node.trouble import Trouble
@@ -58,37 +56,6 @@ def moved(shards: Sequence[Shard], placed: Dict[Record, Record]) -> List[Shard]:
         )
         for shard in shards
     ]
-
-
-def rewrite_legacy(path: str, scratch: str) -> None:
-    """Write a checkpoint of the legacy format as a zip file, through torch's restricted loader.
-
-    Raises:
-        Trouble: torch is not installed, or refuses the file.
-    """
-    where = os.path.basename(path)
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError:
-        raise Trouble(
-            "the checkpoint has the legacy format of torch before 1.6, which only torch itself can read",
-            where=where,
-            remedy="install torch (pip install 'lingctl[torch]') and run it again, "
-            "or save it again with a newer torch",
-            code="legacy-format",
-        ) from None
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        torch.save(content, scratch)
-    except Exception as error:  # torch raises many kinds; all of them mean that the file is not readable.
-        reason = str(error).strip().splitlines()
-        raise Trouble(
-            "torch cannot read this legacy checkpoint",
-            where=where,
-            evidence=f"{type(error).__name__}: {reason[0] if reason else ''}",
-            remedy="save it again as a plain state dict with a newer torch",
-            code="legacy-format",
-        ) from None
 
 
 def _inflated(record: Record) -> Iterator[bytes]:

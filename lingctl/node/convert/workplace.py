@@ -11,7 +11,7 @@ from typing import Iterator, List, Sequence
 
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.checkpoint.safetensors import RECEIPT
-from lingctl.node.convert.assess import LEGACY, SCRATCH
+from lingctl.node.convert.assess import SCRATCH
 from lingctl.node.convert.plan import Shard
 from lingctl.node.files import FOLDER_MODE, part_name
 from lingctl.node.trouble import Trouble
@@ -47,7 +47,7 @@ def forget_lock(folder: str) -> None:
 def leftovers(folder: str, shards: Sequence[Shard]) -> List[str]:
     """Paths of what an interrupted run left half done."""
     names = [part_name(name) for name in (*(shard.name for shard in shards), INDEX, RECEIPT)]
-    paths = [os.path.join(folder, name) for name in (*names, SCRATCH, LEGACY)]
+    paths = [os.path.join(folder, name) for name in (*names, SCRATCH)]
     return [path for path in paths if os.path.lexists(path)]
 
 

@@ -7,10 +7,9 @@ import zlib
 from typing import Callable
 
 from lingctl.node import kernel
-from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
-from lingctl.node.files import create, part_of
+from lingctl.node.files import create, open_regular, part_of
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.
@@ -43,20 +42,19 @@ def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Ti
 
 
 def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
-    """Read a written shard as a stranger would and compare each tensor with the source, bit for bit.
+    """Read a written shard and compare its header with the plan and each tensor with the source, bit for bit.
 
     Raises:
         Trouble: it differs; tensor and offset are named.
     """
-    entries, begin = read_header(path)
-    places = {entry.name: entry for entry in entries}
-    if places != {item.entry.name: item.entry for item in shard.items}:
-        raise Trouble("its header is not the one that was planned", where=path, code="output-differs")
     stream = TensorReader()
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_regular(path)
     try:
+        begin = len(shard.header)
+        if os.pread(descriptor, begin, 0) != shard.header or os.fstat(descriptor).st_size != shard.size:
+            raise Trouble("its header is not the one that was planned", where=path, code="output-differs")
         for item in shard.items:
-            _compare(descriptor, begin + places[item.entry.name].start, item, stream, path, proved)
+            _compare(descriptor, begin + item.entry.start, item, stream, path, proved)
     finally:
         os.close(descriptor)
         stream.close()

@@ -55,13 +55,7 @@ class StatusFile:
 
 
 def spawn(place: Place, verb: str, name: str) -> subprocess.Popen[bytes]:
-    """Run ``fetch <verb>`` for the folder in a session of its own, its words in the log.
-
-    Args:
-        place: the folder.
-        verb: of ``fetch``.
-        name: of the file ``<name>.json`` in which it tells that it is up; removed first.
-    """
+    """Run ``fetch <verb>`` in a session of its own, words to the log; ``<name>.json`` tells it is up."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.inside(f"{name}.json"))
     program = [sys.executable, *_self(), "fetch", verb, place.folder]

@@ -157,12 +157,7 @@ class Place:
         self.remember(file, digest)
 
     def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
-        """Look at every listed file; reads those that were not verified since they last changed.
-
-        Args:
-            files: the listing.
-            recheck: read every file again, even those known to be right.
-        """
+        """Look at every listed file; reads those not verified since they changed, or all."""
         known = {} if recheck else self._known()
         right: List[ListedFile] = []
         wrong: List[ListedFile] = []

@@ -56,15 +56,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
 
 
 def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object]:
-    """One action on one tree.
-
-    Args:
-        action: one of ``ACTIONS``.
-
-    Raises:
-        Trouble: it cannot be done.
-        OSError: the disk, or the rights.
-    """
+    """One action on one tree. Raises Trouble: it cannot be done."""
     found = [options.root] if options.root else find_root()[1]
     tree = Tree(found[0])
     store = Store(tree)

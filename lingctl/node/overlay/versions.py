@@ -30,11 +30,7 @@ class Evidence:
 
 
 def versions_of(tree: Tree, stock: Mapping[str, Mapping[str, str]]) -> List[Evidence]:
-    """Everything that tells a version of this tree, the most trusted first.
-
-    Args:
-        stock: sha256 of stock files by release, which decides where the others disagree.
-    """
+    """What tells a version of this tree, the most trusted first; digests of ``stock`` settle a dispute."""
     matches = _by_fingerprint(tree, stock)
     files = list(_from_files(tree))
     return matches + [entry for entry in files if not entry.weak] + [entry for entry in files if entry.weak]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import (
-    Checkpoint,
-    CheckpointFiles,
-)
+from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble, shown
 from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held
 from lingctl.node.weights.judgement import (
+    NO_FILE,
     Aside,
     FolderEvidence,
     WeightSet,
@@ -27,7 +25,7 @@ from lingctl.node.weights.judgement import (
 )
 from lingctl.node.weights.model_config import read_config
 from lingctl.node.weights.present import look_at
-from lingctl.node.weights.reading import Reading, layout_of, read_set
+from lingctl.node.weights.reading import Reading, read_set
 
 
 class Contents(NamedTuple):
@@ -44,8 +42,7 @@ class Contents(NamedTuple):
         fit: what comparing with config.json gave; not compared where there are problems.
         aside: names of weights that are not taken, with the reason.
         notes: what is odd but harmless.
-        layout: the files of a PyTorch checkpoint.
-        checkpoint: what was read of them, where they have no problems.
+        checkpoint: what was read of a PyTorch checkpoint that has no problems.
     """
 
     form: str
@@ -58,7 +55,6 @@ class Contents(NamedTuple):
     fit: ConfigFit = NOT_COMPARED
     aside: Tuple[Aside, ...] = ()
     notes: Tuple[str, ...] = ()
-    layout: Optional[CheckpointFiles] = None
     checkpoint: Optional[Checkpoint] = None
 
 
@@ -165,7 +161,6 @@ def _judged(
         fit=taken.fit,
         aside=aside,
         notes=tuple(notes),
-        layout=layout_of(folder, taken.chosen) if taken.chosen.form == "bin" else None,
         checkpoint=taken.checkpoint,
     )
 
@@ -182,6 +177,8 @@ def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> List[T
             continue
         what, line = "", ""
         try:
+            if one.kind != "file":
+                raise Trouble(NO_FILE[one.kind], where=name)
             twice = [tensor for tensor in _names_of(folder, name) if tensor in taken.tensors]
         except Trouble as trouble:
             what, line, twice = "is none of these weights and cannot be read", str(trouble), []

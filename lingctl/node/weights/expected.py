@@ -49,21 +49,13 @@ class Shapes(NamedTuple):
 
 
 class ConfigFit(NamedTuple):
-    """What comparing gave: each line names tensors or keys of config.json.
+    """What comparing gave: each line names tensors or keys of config.json."""
 
-    Attributes:
-        compared: whether config.json is of a family that is judged here.
-        missing: how many tensors must be there and are not.
-        missing_names: the first of them.
-        problems: why the weights cannot be served with this config.
-        notes: what a deploy mends, or what is harmless.
-    """
-
-    compared: bool
-    missing: int
-    missing_names: Tuple[str, ...]
-    problems: Tuple[str, ...]
-    notes: Tuple[str, ...]
+    compared: bool  # whether config.json is of a family that is judged here
+    missing: int  # how many tensors must be there and are not
+    missing_names: Tuple[str, ...]  # the first of them
+    problems: Tuple[str, ...]  # why the weights cannot be served with this config
+    notes: Tuple[str, ...]  # what a deploy mends, or what is harmless
 
 
 NOT_COMPARED = ConfigFit(False, 0, (), (), ())
@@ -93,9 +85,9 @@ def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFi
         return ConfigFit(True, 0, (), (f"config.json: {error}",), ())
     compared = _compare(numbers, width, tensors)
     problems = _not_computed(config, numbers) + _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
-    if compared.unknown:
-        first = shown(compared.unknown[0])
-        notes.append(f"{len(compared.unknown)} tensors that the model does not use, such as {first}")
+    unused = [name for name in compared.unknown if not _computes(name)]
+    if unused:
+        notes.append(f"{len(unused)} tensors that the model does not use, such as {shown(unused[0])}")
     notes += _dtypes(config, tensors)
     return ConfigFit(True, compared.missing, compared.missing_names, tuple(problems), tuple(notes))
 
@@ -129,7 +121,7 @@ class _Numbers:
         if value is None:
             value = default
         if type(value) is not int or not 0 <= value < 2**40:
-            raise ValueError(f"{key} is {shown(value)!r}, not a number of things")
+            raise ValueError(f"{key} is {_as_json(value)}, not a number of things")
         return value
 
 
@@ -230,20 +222,34 @@ def _wrong_shapes(compared: _Compared) -> List[str]:
 
 
 def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
-    """Layers or experts that config.json does not count would silently be left out of the model."""
-    layers, experts = set(), set()
+    """Layers, experts or weights that config.json does not count would silently be left out of the model."""
+    layers, experts, others = set(), set(), []
     for name in unknown:
         found = _LAYER.match(name)
         if found and int(found.group(1)) >= numbers.layers:
             layers.add(int(found.group(1)))
         elif found and found.group(2) and int(found.group(2)) >= numbers.experts:
             experts.add(int(found.group(2)))
+        elif _computes(name):
+            others.append(name)
     problems = []
     if layers:
         problems.append(f"the weights have layer {max(layers)}, config.json only {numbers.layers} layers")
     if experts:
         problems.append(f"the weights have expert {max(experts)}, config.json only {numbers.experts} experts")
+    if others:
+        problems.append(
+            f"the weights have {len(others)} tensors that config.json knows nothing of, such as "
+            f"{shown(others[0])}: the model would be computed without them"
+        )
     return problems
+
+
+def _computes(name: str) -> bool:
+    """Whether a tensor that config.json does not call for is a weight of a layer: without it the layer would
+    compute something else. What is no weight, such as inv_freq, is a loader's own."""
+    found = _LAYER.match(name)
+    return bool(found) and name.endswith(("weight", "bias"))
 
 
 def _not_computed(config: Mapping[str, object], numbers: _Numbers) -> List[str]:
@@ -266,6 +272,8 @@ def _not_computed(config: Mapping[str, object], numbers: _Numbers) -> List[str]:
                 f"config.json: {key} is {_as_json(value)}, which the overlay cannot compute; "
                 f"in every Ling model it is {_as_json(usual[0])}"
             )
+    if config.get("quantization_config") or config.get("quantize"):
+        problems.append("config.json is of quantised weights, which the overlay cannot compute")
     return problems
 
 

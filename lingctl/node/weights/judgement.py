@@ -29,6 +29,12 @@ _TRAINING = "a state of a training, no weights"
 _ADAPTER = "an adapter (PEFT, LoRA): it changes a model and is none"
 _ORIGINAL = "a copy in its publisher's own layout"
 _ANOTHER_FORMAT = "another format"
+# What a name is that is no file.
+NO_FILE = {
+    "folder": "is a folder, no file",
+    "absent": "is a link that leads nowhere",
+    "other": "is no regular file: a pipe or a device",
+}
 # The first that fits a name decides.
 _BY_NAME: Tuple[Tuple["re.Pattern[str]", str], ...] = (
     (re.compile(r"^\._(?!_)"), "a companion file of macOS (AppleDouble)"),
@@ -43,19 +49,12 @@ _BY_NAME: Tuple[Tuple["re.Pattern[str]", str], ...] = (
 
 
 class FolderEvidence(NamedTuple):
-    """What is known of a folder before its weights are read.
+    """What is known of a folder before its weights are read."""
 
-    Attributes:
-        seen: its names.
-        indexes: those that could be read, by name.
-        broken: why the others could not be.
-        adapters: files of safetensors that are one by the names of their tensors.
-    """
-
-    seen: Tuple[Present, ...]
-    indexes: Mapping[str, IndexFile]
-    broken: Mapping[str, Trouble]
-    adapters: Tuple[str, ...] = ()
+    seen: Tuple[Present, ...]  # its names
+    indexes: Mapping[str, IndexFile]  # those that could be read, by name
+    broken: Mapping[str, Trouble]  # why the others could not be
+    adapters: Tuple[str, ...] = ()  # files of safetensors that are one by the names of their tensors
 
     @property
     def listed(self) -> Set[str]:
@@ -78,21 +77,13 @@ class FolderEvidence(NamedTuple):
 
 
 class WeightSet(NamedTuple):
-    """Files that may be the model, together.
+    """Files that may be the model, together."""
 
-    Attributes:
-        form: ``safetensors`` or ``bin``.
-        files: their names.
-        weight_map: what the index says; empty without one.
-        problems: what is wrong before a file is read.
-        total_size: as the index has it.
-    """
-
-    form: str
-    files: Tuple[str, ...]
-    weight_map: Mapping[str, str] = {}
-    problems: Tuple[Trouble, ...] = ()
-    total_size: Optional[int] = None
+    form: str  # ``safetensors`` or ``bin``
+    files: Tuple[str, ...]  # their names
+    weight_map: Mapping[str, str] = {}  # what the index says; empty without one
+    problems: Tuple[Trouble, ...] = ()  # what is wrong before a file is read
+    total_size: Optional[int] = None  # as the index has it
 
 
 class Aside(NamedTuple):
@@ -124,8 +115,8 @@ def _without_a_name(one: Present) -> str:
         return "hidden: no loader opens it"
     if is_apple_double(one.head):
         return "a companion file of macOS (AppleDouble)"
-    if one.kind == "folder":
-        return "a folder"
+    if one.kind in ("folder", "absent"):
+        return "a folder" if one.kind == "folder" else "a link that leads nowhere"
     if one.name.endswith(".bin") and not one.name.startswith("pytorch_model"):
         return f"neither {SINGLE_TORCH} nor in an index"
     return ""
@@ -251,7 +242,14 @@ def companions_that_are_none(seen: Sequence[Present]) -> Tuple[Trouble, ...]:
     """Tokenizer, configuration and code that are something else than their name says."""
     found: List[Trouble] = []
     for one in seen:
-        if not one.name.endswith(TEXTS) or one.name.startswith(".") or one.kind != "file":
+        if not one.name.endswith(TEXTS) or one.name.startswith(".") or one.name in (INDEX, TORCH_INDEX):
+            continue
+        if one.kind != "file":
+            found.append(
+                Trouble(
+                    NO_FILE[one.kind], where=one.name, remedy="put the file there", code="no-regular-file"
+                )
+            )
             continue
         other = other_than_text(one.head, one.size)
         if other and (one.name.endswith(".json") or other.code in ("git-lfs-pointer", "web-page")):

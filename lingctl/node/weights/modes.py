@@ -23,12 +23,7 @@ class Wrong(NamedTuple):
 
 
 def wrong_modes(folder: str, user: Optional[int] = None) -> Tuple[Wrong, ...]:
-    """What MindIE would refuse, without changing it.
-
-    Args:
-        folder: of the weights.
-        user: number of the user that runs the daemon; who runs this program if not given.
-    """
+    """What MindIE, run by ``user`` (who runs this program if not given), would refuse; changes nothing."""
     owner = os.geteuid() if user is None else user
     found = ((name, _reason(os.stat(path), owner)) for name, path in _all(folder))
     return tuple(Wrong(name, reason) for name, reason in found if reason)

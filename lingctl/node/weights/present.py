@@ -28,19 +28,12 @@ _MOST = 20_000
 
 
 class Present(NamedTuple):
-    """One name of a folder.
+    """One name of a folder."""
 
-    Attributes:
-        name: in the folder.
-        kind: ``folder``, ``file``, ``other`` (FIFO, device) or ``absent`` (a link that leads nowhere).
-        size: bytes of a file, else 0.
-        head: its first bytes; empty for what is no file, and for files of other names.
-    """
-
-    name: str
-    kind: str
-    size: int = 0
-    head: bytes = b""
+    name: str  # in the folder
+    kind: str  # ``folder``, ``file``, ``other`` (FIFO, device) or ``absent`` (a link that leads nowhere)
+    size: int = 0  # bytes of a file, else 0
+    head: bytes = b""  # its first bytes; empty for what is no file, and for files of other names
 
 
 def look_at(folder: str) -> Tuple[Present, ...]:
@@ -63,11 +56,6 @@ def look_at(folder: str) -> Tuple[Present, ...]:
 
 
 def first_bytes(path: str) -> bytes:
-    """The first bytes of a file.
-
-    Raises:
-        Trouble: no regular file.
-        OSError: it cannot be read.
-    """
+    """The first bytes of a file. Raises Trouble: no regular file; OSError: it cannot be read."""
     with opened(path) as descriptor:
         return os.read(descriptor, HEAD)

@@ -8,7 +8,6 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from lingctl.node.checkpoint.folder import (
     Checkpoint,
     CheckpointFiles,
-    legacy_files,
     read_checkpoint,
     refuse_other,
 )
@@ -18,8 +17,8 @@ from lingctl.node.trouble import Trouble, shown, some
 from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held, judge
 from lingctl.node.weights.judgement import WeightSet
 
-# Room in memory for all tensors of a folder: 90,000 of usual names.
-_MOST_HELD = 24_000_000
+# Room in memory for all tensors of a folder: 60,000 of usual names.
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 
 
@@ -96,8 +95,7 @@ class _Safetensors:
         self._unlisted: Dict[str, Held] = {}
         self._held = 0
         self._size = 0
-        self._problems: List[Trouble] = list(chosen.problems)
-        self._unknown: List[Trouble] = []
+        self._problems, self._unknown = _parted(chosen.problems)
         self._notes: List[str] = []
 
     def reading(self) -> Reading:
@@ -162,10 +160,9 @@ class _Safetensors:
         for name in self._unlisted:
             del self._tensors[name]
         if self._unlisted:
-            names = some(list(self._unlisted))
-            self._notes.append(f"{len(self._unlisted)} tensors that {INDEX} does not list: {names}")
+            self._notes.append(_unlisted_note(INDEX, self._unlisted))
         said = self._chosen.total_size
-        if said is not None and said != self._size and not self._problems:
+        if said is not None and said != self._size and not self._problems and not self._unlisted:
             # Loaders ignore it, and published files have it wrong at times.
             self._notes.append(f"{INDEX} gives a total_size of {said}, the tensors have {self._size} bytes")
 
@@ -176,18 +173,25 @@ class _Safetensors:
         )
 
 
+def _unlisted_note(index: str, unlisted: Mapping[str, Held]) -> str:
+    names = some([f"{name} ({held.file})" for name, held in unlisted.items()])
+    return f"left out: {len(unlisted)} tensors that {index} does not list for their file: {names}"
+
+
+def _parted(troubles: Sequence[Trouble]) -> Tuple[List[Trouble], List[Trouble]]:
+    """What is wrong, and what is not known."""
+    unknown = [trouble for trouble in troubles if trouble.code == "beyond-limits"]
+    return [trouble for trouble in troubles if trouble not in unknown], unknown
+
+
 def _torch(folder: str, chosen: WeightSet) -> Reading:
     """Reads a set of files that torch saved; more than its index lists is no part of it."""
     if chosen.problems:
-        return Reading(chosen, {}, _bytes(folder, chosen.files), chosen.problems, (), {}, ())
-    layout = layout_of(folder, chosen)
+        problems, unknown = _parted(chosen.problems)
+        size = _bytes(folder, chosen.files)
+        return Reading(chosen, {}, size, tuple(problems), tuple(unknown), {}, ())
     try:
-        legacy = legacy_files(layout)
-        if legacy:
-            what = "has the format of torch before 1.6, which is not looked into"
-            unread = Trouble(what, where=some(legacy), remedy="convert it", code="legacy-format")
-            return Reading(chosen, {}, _bytes(folder, chosen.files), (), (unread,), {}, ())
-        checkpoint = read_checkpoint(layout)
+        checkpoint = read_checkpoint(CheckpointFiles(folder, chosen.files, dict(chosen.weight_map)))
     except Trouble as trouble:
         return Reading(chosen, {}, _bytes(folder, chosen.files), (trouble,), (), {}, ())
     tensors: Dict[str, Held] = {}
@@ -196,18 +200,9 @@ def _torch(folder: str, chosen: WeightSet) -> Reading:
             held = Held(os.path.basename(file.path), str(tensor.dtype.safetensors), tensor.header_shape)
             tensors[name] = held
     unlisted = {one.name: Held(one.file, one.dtype, one.shape) for one in checkpoint.unlisted}
-    notes = (
-        [f"{len(unlisted)} tensors that {TORCH_INDEX} does not list: {some(list(unlisted))}"]
-        if unlisted
-        else []
-    )
+    notes = [_unlisted_note(TORCH_INDEX, unlisted)] if unlisted else []
     size = _bytes(folder, chosen.files)
     return Reading(chosen, tensors, size, (), (), unlisted, tuple(notes), checkpoint)
-
-
-def layout_of(folder: str, chosen: WeightSet) -> CheckpointFiles:
-    """The files of a set that torch saved, as they are read."""
-    return CheckpointFiles(folder, chosen.files, dict(chosen.weight_map))
 
 
 def _bytes(folder: str, names: Sequence[str]) -> int:

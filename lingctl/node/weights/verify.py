@@ -6,8 +6,8 @@ import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import TensorReader, damaged
-from lingctl.node.checkpoint.torch_file import Record
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of, misfits
@@ -124,7 +124,8 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
             remedy="download it again",
             code="model-config-missing",
         )
-        return _Found((missing, *contents.companions))
+        named = any(trouble.where == "config.json" for trouble in contents.companions)
+        return _Found(contents.companions if named else (missing, *contents.companions))
     return _Found((*contents.companions, *misfits(folder, contents)), contents.fit.notes)
 
 

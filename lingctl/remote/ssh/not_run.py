@@ -24,14 +24,7 @@ _REFUSALS = (
 
 
 def not_run(title: str, said: str, target: SshTarget, node: str) -> LingctlError:
-    """The error of a command that did not begin.
-
-    Args:
-        title: of the command.
-        said: what came instead.
-        target: where.
-        node: its name.
-    """
+    """The error of a command that did not begin; ``said`` is what came instead."""
     if target.sudo and "sudo" in said:
         return _sudo_refused(said, target, node)
     what = "the login shell did not run it"

@@ -18,13 +18,9 @@ _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class QuickSocket(socket.socket):
-    """A connected socket.
+    """A connected socket."""
 
-    Attributes:
-        heard_at: monotonic time at which the peer last said anything.
-    """
-
-    heard_at: float = 0.0
+    heard_at: float = 0.0  # monotonic time at which the peer last said anything
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""

@@ -25,17 +25,11 @@ _PAUSES = (0.05, 0.2, 0.8)
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """One connection.
+    """One connection."""
 
-    Attributes:
-        transport: logged in.
-        running: sessions on it.
-        most: how many it had when it refused another, if it did.
-    """
-
-    transport: Transport
-    running: int = 0
-    most: int | None = None
+    transport: Transport  # logged in
+    running: int = 0  # sessions on it
+    most: int | None = None  # how many it had when it refused another, if it did
 
     @property
     def has_room(self) -> bool:

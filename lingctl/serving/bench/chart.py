@@ -37,11 +37,7 @@ class Chart:
 
 
 def page(title: str, facts: Sequence[Sequence[object]], charts: Sequence[Chart]) -> str:
-    """A whole page.
-
-    Args:
-        facts: a table's rows, the first being its head.
-    """
+    """A whole page: a table, whose first row is its head, and charts."""
     head, *rows = facts
     cells = "".join(f"<th>{_safe(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>" for row in rows)

@@ -38,23 +38,15 @@ def error_kind(trouble: ExchangeTrouble) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to send.
+    """Where and how to send."""
 
-    Attributes:
-        address: of the service; gives Host header and certificate name.
-        place: what to connect to, already resolved.
-        dialect: how to ask.
-        key: bearer token, or empty.
-        tls: context for HTTPS, or None.
-        path: where to post, if not at the dialect's usual path.
-    """
-
-    address: Address
-    place: HostPort
-    dialect: Dialect
-    key: str = field(default="", repr=False)
-    tls: ssl.SSLContext | None = None
-    path: str = ""
+    address: Address  # of the service; gives Host header and certificate name
+    place: HostPort  # what to connect to, already resolved
+    dialect: Dialect  # how to ask
+    key: str = field(default="", repr=False)  # bearer token, or empty
+    tls: ssl.SSLContext | None = None  # context for HTTPS, or None
+    path: str = ""  # where to post, if not at the dialect's usual path
+    keeps_text: bool = False  # whether the text of answers is kept, for a tokenizer to count
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""
@@ -80,8 +72,9 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     _buffer = memoryview(bytearray(1 << 16))
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
         self._dialect = dialect
+        self._keeps_text = keeps_text
         self._loop = asyncio.get_running_loop()
         self._unread: list[tuple[float, bytes]] = []
         self._transport: asyncio.Transport | None = None
@@ -199,6 +192,9 @@ class StreamConnection(asyncio.BufferedProtocol):
             outcome.token_at.append(at)
         if answered and not outcome.answer_at:
             outcome.answer_at = at
+        if self._keeps_text:
+            late = piece.whole[self._told :] if piece.whole else ""
+            outcome.pieces += [piece.reasoning, piece.text or late, piece.tool_call]
         self._told += len(piece.text)
         if piece.usage:
             outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion

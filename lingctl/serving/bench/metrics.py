@@ -38,39 +38,26 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of one load.
+    """Of one load."""
 
-    Attributes:
-        requests: sent in all.
-        completed: answered in full.
-        errors: number of failed requests by kind.
-        seconds: from the first request sent to the last answer's end.
-        counted: whether all token counts are the service's own; else events with tokens are counted.
-        answer: time to the first token of the answer itself, of those that came to one.
-        only_thought: answered requests that ended while the model still thought.
-        good: answered requests that kept the goal; None where there is none.
-        lag: how late requests were sent (open loop), the client's own doing.
-        client_busy: share of one processor that the client used; near 1 it measures itself.
-        concurrency: requests open at a time, on average.
-    """
-
-    requests: int
-    completed: int
-    errors: dict[str, int]
-    seconds: float
+    requests: int  # sent in all
+    completed: int  # answered in full
+    errors: dict[str, int]  # number of failed requests by kind
+    seconds: float  # from the first request sent to the last answer's end
     input_tokens: int
     output_tokens: int
-    counted: bool
+    counted: bool  # whether all token counts are the service's own
+    by_tokenizer: bool  # whether a tokenizer made the others; else events with tokens are counted
     ttft: Distribution
-    answer: Distribution
-    only_thought: int
+    answer: Distribution  # time to the first token of the answer itself, of those that came to one
+    only_thought: int  # answered requests that ended while the model still thought
     tpot: Distribution
     itl: Distribution
     end_to_end: Distribution
-    lag: Distribution
-    client_busy: float
-    concurrency: float
-    good: int | None = None
+    lag: Distribution  # how late requests were sent (open loop), the client's own doing
+    client_busy: float  # share of one processor that the client used; near 1 it measures itself
+    concurrency: float  # requests open at a time, on average
+    good: int | None = None  # answered requests that kept the goal; None where there is none
 
     @property
     def failed(self) -> int:
@@ -137,6 +124,7 @@ def measure(load: LoadResult, goal: Goal = NO_GOAL) -> Metrics:
         input_tokens=sum(outcome.prompt_tokens for outcome in good),
         output_tokens=sum(outcome.output_tokens for outcome in good),
         counted=all(outcome.counted for outcome in good),
+        by_tokenizer=any(outcome.by_tokenizer for outcome in good),
         ttft=distribution(outcome.token_at[0] - outcome.sent_at for outcome in good),
         answer=distribution(outcome.answer_at - outcome.sent_at for outcome in good if outcome.answer_at),
         only_thought=sum(outcome.only_thought for outcome in good),

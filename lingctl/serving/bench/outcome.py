@@ -8,37 +8,27 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class RequestOutcome:
-    """One request, answered or not. Times are seconds of ``time.perf_counter``.
+    """One request, answered or not. Times are seconds of ``time.perf_counter``."""
 
-    Attributes:
-        index: its number in the load.
-        due_at: when it was to be sent.
-        sent_at: when it was handed over, before a connection was made if one was needed.
-        token_at: arrivals of the events that held tokens: of the answer, of what a model thinks before it, of
-            a call of a function.
-        answer_at: arrival of the first event that held the answer's own text, or a call; 0 if none did.
-        finished_at: arrival of the event that said that generation ended, 0 if none did. It stands for the
-            end-of-text token, which the service counts and which has no text.
-        ended_at: arrival of the last byte, or the moment it was given up.
-        prompt_tokens: as the service counts, 0 if it does not.
-        output_tokens: as the service counts, else the number of events with tokens.
-        counted: whether the counts are the service's.
-        error: kind of error, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ...
-        error_text: the error in words.
-    """
-
-    index: int
-    due_at: float = 0.0
-    sent_at: float = 0.0
+    index: int  # its number in the load
+    due_at: float = 0.0  # when it was to be sent
+    sent_at: float = 0.0  # when it was handed over, before a connection was made if one was needed
+    # arrivals of the events that held tokens: of the answer, of what a model thinks before it, of a call of a
+    # function
     token_at: array[float] = field(default_factory=lambda: array("d"))
+    # arrival of the first event that held the answer's own text, or a call; 0 if none did
     answer_at: float = 0.0
+    # arrival of the event that said that generation ended, 0 if none did. It stands for the end-of-text
+    # token, which the service counts and which has no text.
     finished_at: float = 0.0
-    ended_at: float = 0.0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    counted: bool = False
-    error: str = ""
-    error_text: str = ""
+    ended_at: float = 0.0  # arrival of the last byte, or the moment it was given up
+    prompt_tokens: int = 0  # as the service counts, 0 if it does not
+    output_tokens: int = 0  # as the service counts, else the number of events with tokens
+    counted: bool = False  # whether the counts are the service's
+    by_tokenizer: bool = False  # whether a tokenizer counted them instead
+    pieces: list[str] = field(default_factory=list)  # the tokens' text, where it is kept for that
+    error: str = ""  # its kind, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ...
+    error_text: str = ""  # the error in words
 
     @property
     def ok(self) -> bool:

@@ -17,27 +17,16 @@ _CURVE = tuple(range(101))
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """What a benchmark found.
+    """What a benchmark found."""
 
-    Attributes:
-        url: base URL of the service.
-        model: name that was asked for.
-        load: the load in words, e.g. ``closed loop, 64 at a time``.
-        tunnelled: whether it went through SSH, whose delays are then in the numbers.
-        metrics: of the load; of the best trial in a sweep (of the first if none kept the limits).
-        outcomes: of the same load.
-        trials: of a sweep, in the order of concurrency; empty otherwise.
-        costs: what it costs that the service refuses fields of the requests.
-    """
-
-    url: str
-    model: str
-    load: str
-    tunnelled: bool
-    metrics: Metrics
-    outcomes: tuple[RequestOutcome, ...]
-    trials: tuple[Trial, ...] = ()
-    costs: tuple[str, ...] = ()
+    url: str  # base URL of the service
+    model: str  # name that was asked for
+    load: str  # the load in words, e.g. ``closed loop, 64 at a time``.
+    tunnelled: bool  # whether it went through SSH, whose delays are then in the numbers
+    metrics: Metrics  # of the load; of the best trial in a sweep (of the first if none kept the limits)
+    outcomes: tuple[RequestOutcome, ...]  # of the same load
+    trials: tuple[Trial, ...] = ()  # of a sweep, in the order of concurrency; empty otherwise
+    costs: tuple[str, ...] = ()  # what it costs that the service refuses fields of the requests
 
     @property
     def exit_status(self) -> int:
@@ -55,7 +44,9 @@ class BenchReport:
             notes.append("measured through an SSH tunnel: its delays are in the numbers")
         if self.metrics.measures_itself:
             notes.append("the client used a whole processor: it measured itself too; lower the load")
-        if not self.metrics.counted:
+        if self.metrics.by_tokenizer:
+            notes.append("the service counts no tokens in streams: the tokenizer counted them")
+        elif not self.metrics.counted:
             notes.append("the service counts no tokens in streams: events with tokens are counted instead")
         if self.metrics.only_thought:
             thought = f"{self.metrics.only_thought} of {self.metrics.completed} answers"

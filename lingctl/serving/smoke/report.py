@@ -30,21 +30,14 @@ RUNGS = (
 
 @dataclass(frozen=True, slots=True)
 class SmokeOptions:
-    """What to ask.
+    """What to ask."""
 
-    Attributes:
-        kind: ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model.
-        prompt: the user's own; empty for the Ling README's.
-        expect: text that the answer must hold.
-        first_token_limit: seconds that the first token may take.
-        patience: seconds of silence after which an answer counts as stuck.
-    """
-
+    # ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model
     kind: KindChoice = "auto"
-    prompt: str = ""
-    expect: str = ""
-    first_token_limit: float = 10.0
-    patience: float = 60.0
+    prompt: str = ""  # the user's own; empty for the Ling README's
+    expect: str = ""  # text that the answer must hold
+    first_token_limit: float = 10.0  # seconds that the first token may take
+    patience: float = 60.0  # seconds of silence after which an answer counts as stuck
 
     def of_kind(self, kind: ModelKind) -> SmokeOptions:
         """The same options with the kind known."""
@@ -53,25 +46,15 @@ class SmokeOptions:
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport:
-    """How far up the ladder the service got.
+    """How far up the ladder the service got."""
 
-    Attributes:
-        findings: one per rung, in the ladder's order, then those about the nodes.
-        url: base URL of the service.
-        model: name that was asked for.
-        kind: ``chat`` or ``base``, as judged.
-        prompt: what was asked.
-        answer: what the model said, empty if nothing.
-        seconds: how long all of it took.
-    """
-
-    findings: tuple[Finding, ...]
-    url: str
-    model: str
-    kind: ModelKind
-    prompt: str
-    answer: str
-    seconds: float
+    findings: tuple[Finding, ...]  # one per rung, in the ladder's order, then those about the nodes
+    url: str  # base URL of the service
+    model: str  # name that was asked for
+    kind: ModelKind  # ``chat`` or ``base``, as judged
+    prompt: str  # what was asked
+    answer: str  # what the model said, empty if nothing
+    seconds: float  # how long all of it took
 
     @property
     def verdict(self) -> Verdict:

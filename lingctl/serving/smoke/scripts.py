@@ -67,11 +67,7 @@ def loop_length(text: str, longest: int = 24) -> int:
 
 
 def reads_as(language: str, text: str) -> bool:
-    """Whether a text has its language's everyday words; True for texts too short to tell.
-
-    Args:
-        language: ``en`` or ``zh``; anything else cannot be told.
-    """
+    """Whether a text has the everyday words of ``en`` or ``zh``; True where that cannot be told."""
     if language == "en":
         words = [word.strip(".,;:!?\"'()*").lower() for word in text.split()]
         return len(words) < _ENOUGH_WORDS or sum(word in _ENGLISH for word in words) >= 0.1 * len(words)

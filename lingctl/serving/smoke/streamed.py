@@ -15,29 +15,19 @@ _DROPPED = {code: None for code in (*range(0x20), 0x7F) if chr(code) not in "\t\
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What a stream brought.
+    """What a stream brought."""
 
-    Attributes:
-        text: all pieces put together.
-        finish_reason: why it ended, empty if it did not say.
-        usage: token counts, where told.
-        events: number of events that held something.
-        first_token_seconds: from the request to the first event with tokens of any kind, that of the whole if
-            no other came; None if none came.
-        trouble: what broke it, or None.
-        reasoning: what the model thought, put together.
-        tool_call: the functions that it calls.
-        answer_seconds: from the request to the first event with text of the answer or a call; None if none.
-    """
-
-    text: str
-    finish_reason: str
-    usage: Usage | None
-    events: int
+    text: str  # all pieces put together
+    finish_reason: str  # why it ended, empty if it did not say
+    usage: Usage | None  # token counts, where told
+    events: int  # number of events that held something
+    # from the request to the first event with tokens of any kind, that of the whole if no other came; None if
+    # none came
     first_token_seconds: float | None
-    trouble: ExchangeTrouble | None
-    reasoning: str = ""
-    tool_call: str = ""
+    trouble: ExchangeTrouble | None  # what broke it, or None
+    reasoning: str = ""  # what the model thought, put together
+    tool_call: str = ""  # the functions that it calls
+    # from the request to the first event with text of the answer or a call; None if none
     answer_seconds: float | None = None
 
 

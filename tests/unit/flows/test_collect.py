@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look import node_archive
-from lingctl.flows.look.collect import _pack
-from lingctl.flows.look.node_archive import ArchiveMember, archive_members
-from lingctl.flows.look.node_part import GatheredPart, contents_in_words
+from lingctl.flows.look.evidence import node_archive
+from lingctl.flows.look.evidence.collect import _pack
+from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
 from tests.unit.release.conftest import cluster_of
 
 
@@ -131,7 +131,7 @@ def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_p
             raise OSError(28, "No space left on device")
         return ""
 
-    monkeypatch.setattr("lingctl.flows.look.collect._readme", watched)
+    monkeypatch.setattr("lingctl.flows.look.evidence.collect._readme", watched)
     for fails in (True, False):
         with contextlib.suppress(OSError):
             _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None)

@@ -8,6 +8,8 @@ Each is read as deploy reads it. Addresses are documentation values; the forms o
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lingctl.engine.logs import Diagnosis
@@ -247,6 +249,9 @@ def test_every_form_of_hccls_table_tells_the_pair(version: str, order: str):
         ("[rank3]: RuntimeError: c10_npu::SetDevice, error code is 507033", "F25"),
         ("hccl fftsplus task timeout occurred during task execution, stream_id:9, sq_id:9, timeout=1836s.", "E30"),
         ("EE9999: 2025-06-12-08:07:28.1.2 The error from device(chipId:0, dieId:0), aicore timeout occurred", "F18"),
+        ("[ERROR] RUNTIME(2082291,python3):2024-07-04-14:14:25.036.721 [stars_engine.cc:1321]2082291 ProcLogicCqReport:[INIT][DEFAULT]Task run failed, device_id=0, sqe_type=0(ffts), errType=0x1(task exception)", "F23"),
+        ("[ERROR] RUNTIME(1,a):2026-07-05-18:26:40.665.908 [api.cc:1]1 rtStreamEndCapture:ErrCode=207009, desc=[driver error:no notify resource]", "207009"),
+        ("EZ3002: 2024-11-05-22:31:29.035.909 Optype [X] of Ops kernel [Y] is unsupported. Reason: Z.", "EZ3002"),
         ("call aclnnInplaceCopy failed, error code is 161002", "F19"),
         ("AclNN_Parameter_Error(EZ1001): The self tensor cannot be larger than 8 dimensions.", "F19"),
         ("call aclnnMatmul failed, error code is 561112", "561112"),
@@ -273,6 +278,34 @@ def test_every_form_of_a_message_is_the_same_cause(line: str, name: str):
         assert cause(said(text)) == name
 
 
+def test_hccl_s_own_verdict_and_result_are_told():
+    log = (
+        "[W compiler_depend.ts:487] Warning: NPU warning, error code is 507048[Error]:\n"
+        "[Error]: The execution of the internal task times out.\n"
+        "EI0002: [PID: 7277] 2024-11-28-11:59:30.645.648 The wait execution of the Notify register times out.\n"
+        "there are(is) 1 abnormal device(s):\n"
+        "Cluster Exception Location[IP/ID]:[192.0.2.240/1], Arrival Time:[Thu Nov 28 11:56:34 2024], Discoverer:[192.0.2.240/0], ExceptionType:[Heartbeat Lost Occurred], Possible Reason:1. Process has exited\n"
+    )
+    found = said(log)
+    assert cause(found) in ("E34", "E6") and found.explanation is not None
+    assert "rank 1 (192.0.2.240)" in found.explanation.detail
+    result = said(
+        "HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, rank), error code is 11"
+    )
+    assert result.explanation is not None and "a TCP connection failed" in result.explanation.detail
+
+
+def test_an_operator_that_torch_lacks_is_not_the_driver_s_fault():
+    assert (
+        cause(
+            said(
+                "[ERROR] 2024-11-28-11:37:15 (PID:6547, Device:0, RankID:-1) ERR01007 OPS feature not supported"
+            )
+        )
+        is None
+    )
+
+
 def test_a_colleague_s_evidence_is_three_lines_at_most_and_cut_to_what_matters():
     long = (
         "x" * 3000
@@ -282,3 +315,27 @@ def test_a_colleague_s_evidence_is_three_lines_at_most_and_cut_to_what_matters()
     found = said(long)
     assert cause(found) == "C1"
     assert "out of memory" in found.evidence and len(found.evidence) <= 200
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "x",
+        "a.a.",
+        "[",
+        " ",
+        "( ",
+        "/a/b.so:",
+        "E1",
+        "hccl(",
+        "shm semaphore ",
+        "Request mindie server ",
+        "Aa_Error",
+    ],
+)
+def test_a_line_of_twenty_thousand_characters_takes_no_time(piece: str):
+    line = (piece * 20_000)[:20_000]
+    began = time.process_time()
+    found = said(f"{line} {OOM}\n" * 3)
+    assert cause(found) == "C1"
+    assert time.process_time() - began < 5

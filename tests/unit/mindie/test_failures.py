@@ -255,6 +255,12 @@ LINES = [
     ("B36", "ValueError: Tokenizer class BailingTokenizer does not exist or is not currently imported."),
     ("B37", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x4096 and 2048x16)"),
     ("B38", "OSError: Error no file named model.safetensors found in directory /models/Ling_lite."),
+    (
+        "B41",
+        "NPU function error: at_npu::native::AclSetCompileopt(aclCompileOpt::ACL_PRECISION_MODE, mode)",
+    ),
+    ("Z8", "RuntimeError: Execute fail, enable log: export ASDOPS_LOG_LEVEL=ERROR"),
+    ("Z8", "[rank2]:[E905 06:51:44.673826892 compiler_depend.ts:429] SelfAttentionOperation setup failed!"),
     ("B39", "libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libtvm.so)"),
     ("B40", "AssertionError: Torch not compiled with CUDA enabled"),
     ("C1", "[MIE05E000005] torch_npu ran dry"),

@@ -89,14 +89,7 @@ def without_logins(text: str, secrets: List[str]) -> str:
 
 
 def cause_of(error: BaseException, seen: SeenAnswers, endpoint: str, path: str) -> Cause:
-    """The cause of a failure.
-
-    Args:
-        error: what the library raised.
-        seen: what was answered to it.
-        endpoint: the hub's address.
-        path: of the file; empty for the list of files.
-    """
+    """The cause of a failure of the list of files, or of one at ``path``."""
     chain = list(_chain(error))
     asked = _asked(chain) or endpoint
     for judge in (_disk, _certificate, _tls, _proxy):

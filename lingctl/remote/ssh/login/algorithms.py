@@ -67,12 +67,7 @@ class Offer:
 
 
 def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:
-    """What is offered to a server.
-
-    Args:
-        target: may change the lists.
-        known_kinds: host key algorithms whose keys are known; the server is asked for these first.
-    """
+    """What is offered to a server; it is asked first for host keys of ``known_kinds``."""
     wanted = target.algorithms
     every_host_key = (*SIGNATURES, *(name + CERTIFICATE for name in SIGNATURES))
     # A certificate is asked for only where an authority is known that could have signed it.

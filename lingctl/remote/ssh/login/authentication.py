@@ -17,13 +17,13 @@ from paramiko.common import (
     cMSG_USERAUTH_REQUEST,
 )
 
-from lingctl.remote.ssh.login.agent import AgentError
+from lingctl.remote.ssh.login.keys.agent import AgentError
 from lingctl.remote.ssh.login.wire import CERTIFICATE, kind_of, string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lingctl.remote.ssh.login.login_keys import LoginKey
+    from lingctl.remote.ssh.login.keys.login_keys import LoginKey
     from lingctl.remote.ssh.login.transport import Transport
 
 _MSG_USERAUTH_PK_OK = 60

@@ -11,13 +11,13 @@ from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.algorithms import offer_to
 from lingctl.remote.ssh.login.authentication import Authentication, RefusedError
-from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.jump_hosts import JumpHosts
-from lingctl.remote.ssh.login.known_hosts import read_known_hosts
-from lingctl.remote.ssh.login.login_keys import find_login_keys
-from lingctl.remote.ssh.login.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.keys.login_keys import find_login_keys
 from lingctl.remote.ssh.login.refusals import no_common_algorithm, refusal
-from lingctl.remote.ssh.login.roads import open_road, proxy_ended
+from lingctl.remote.ssh.login.roads.jump_hosts import JumpHosts
+from lingctl.remote.ssh.login.roads.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.roads.road import open_road, proxy_ended
 from lingctl.remote.ssh.login.transport import Transport
 from lingctl.remote.ssh.watchdog import Watchdog
 

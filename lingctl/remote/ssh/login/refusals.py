@@ -15,7 +15,7 @@ from lingctl.remote.ssh.login.algorithms import (
     SIGNATURES_ON_REQUEST,
 )
 from lingctl.remote.ssh.login.authentication import RefusedError
-from lingctl.remote.ssh.login.login_keys import LoginKeys
+from lingctl.remote.ssh.login.keys.login_keys import LoginKeys
 
 if TYPE_CHECKING:
     from lingctl.remote.ssh.login.transport import Transport
@@ -55,15 +55,7 @@ _LISTS = (
 def refusal(
     refused: RefusedError, keys: LoginKeys, target: SshTarget, last_words: str, node: str
 ) -> ConnectError:
-    """The error of a login that was refused.
-
-    Args:
-        refused: how.
-        keys: what could be tried.
-        target: where.
-        last_words: of the server.
-        node: its name.
-    """
+    """The error of a login that was refused."""
     kind = _kind(refused, keys)
     what, remedy, code = kind(refused, target)
     lines = [f"tried {one}" for one in refused.tried]

@@ -19,7 +19,7 @@ from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.node_part import GatheredPart, NodeLogs, contents_in_words, unnamed_part
+from lingctl.flows.look.evidence.node_part import GatheredPart, NodeLogs, contents_in_words, unnamed_part
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import no_room, whole_file

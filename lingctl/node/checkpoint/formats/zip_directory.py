@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 from lingctl.node.trouble import Trouble
 
 STORED, DEFLATED = 0, 8
 
-# About 100 bytes per tensor: room for 160,000, and little memory for a hostile file.
-_LARGEST_DIRECTORY = 16_000_000
+# About 100 bytes per tensor: room for 60,000, and little memory for a hostile file.
+_LARGEST_DIRECTORY = 6_000_000
 _MOST_MEMBERS = 40_000
+_LONGEST_MEMBER_NAME = 1024
 _LONGEST_COMMENT = 65_535
 _UNKNOWN_32 = 0xFFFFFFFF
 
@@ -39,15 +40,11 @@ class Member(NamedTuple):
     header: int  # offset of the local header
 
 
-class Directory(NamedTuple):
-    """The members by name, and the raw directory that describes them."""
-
-    members: Dict[str, Member]
-    raw: bytes
+Directory = Dict[str, Member]
 
 
-def read_directory(descriptor: int, where: str) -> Directory:
-    """Members of the zip file open as ``descriptor``.
+def read_directory(descriptor: int, where: str, hear: Callable[[bytes], object]) -> Directory:
+    """Members, by name, of the zip file open as ``descriptor``; ``hear`` is told the bytes that list them.
 
     Raises:
         Trouble: truncated, not a zip file, or a directory that contradicts itself.
@@ -59,15 +56,21 @@ def read_directory(descriptor: int, where: str) -> Directory:
             where, f"a directory of {length} bytes with {count} members is more than a checkpoint needs"
         )
     raw = os.pread(descriptor, length, start)
+    hear(raw)
     members: Dict[str, Member] = {}
     for member in _entries(raw, where):
         if member.name in members:
-            raise Trouble(f"the member {member.name!r} is there twice", where=where, code="zip-duplicate")
+            raise Trouble(
+                f"the member {member.name!r} is there twice",
+                where=where,
+                remedy="download the file again",
+                code="zip-duplicate",
+            )
         members[member.name] = member
     if len(members) != count:
         raise _bad(where, f"{count} members announced, {len(members)} listed")
     _check_places(list(members.values()), start, where)
-    return Directory(members, raw)
+    return members
 
 
 def data_offset(descriptor: int, member: Member, where: str) -> int:
@@ -133,6 +136,8 @@ def _entries(raw: bytes, where: str) -> Iterator[Member]:
         fields = _ENTRY.unpack_from(raw, at)
         flags, method, crc, packed, size = fields[3], fields[4], fields[7], fields[8], fields[9]
         name_end = at + _ENTRY.size + fields[10]
+        if fields[10] > _LONGEST_MEMBER_NAME:
+            raise _bad(where, f"a member with a name of {fields[10]} bytes")
         extra_end = name_end + fields[11]
         name = _decode(raw[at + _ENTRY.size : name_end])
         if flags & 1:
@@ -191,7 +196,7 @@ def _no_end(descriptor: int, size: int, where: str) -> Trouble:
     if begins == b"PK\x03\x04":
         what = "no zip end record: the file is cut off, most likely an unfinished download"
     else:
-        what = "not a zip file: neither a checkpoint of torch 1.6 or newer nor a whole download"
+        what = "not a zip file, nor one of the older formats: no checkpoint of torch, or no whole download"
     return Trouble(
         what,
         where=where,

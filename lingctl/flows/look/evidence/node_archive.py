@@ -31,17 +31,11 @@ _PAX_RECORD = re.compile(rb"([0-9]{1,6}) ([^=\n]{1,200})=")
 
 @dataclass(frozen=True, slots=True)
 class ArchiveMember:
-    """A regular file.
+    """A regular file."""
 
-    Attributes:
-        path: below the node's folder.
-        content: its bytes, at most ``MOST_OF_A_MEMBER``.
-        left_out: why not all of it is here; empty if it is.
-    """
-
-    path: PurePosixPath
-    content: bytes
-    left_out: str = ""
+    path: PurePosixPath  # below the node's folder
+    content: bytes  # its bytes, at most ``MOST_OF_A_MEMBER``
+    left_out: str = ""  # why not all of it is here; empty if it is
 
 
 def archive_members(node: str, file: BinaryIO) -> Iterator[ArchiveMember]:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20
@@ -26,15 +26,10 @@ def unnamed_part() -> Iterator[BinaryIO]:
 
 @dataclass(frozen=True, slots=True)
 class GatheredPart:
-    """What a node sent.
+    """What a node sent."""
 
-    Attributes:
-        file: the archive; see ``unnamed_part``.
-        trouble: why it is not all of it; empty if it is.
-    """
-
-    file: BinaryIO
-    trouble: str = ""
+    file: BinaryIO  # the archive; see ``unnamed_part``
+    trouble: str = ""  # why it is not all of it; empty if it is
 
     def members(self, node: str) -> Iterator[ArchiveMember]:
         """See ``archive_members``."""
@@ -57,13 +52,9 @@ def contents_in_words(node: str, part: GatheredPart) -> str:
 
 @dataclass(slots=True)
 class NodeLogs:
-    """The logs of a node that tell why its daemon ended, as far as they are searched.
+    """The logs of a node that tell why its daemon ended, as far as they are searched."""
 
-    Attributes:
-        status: what the daemon's exit status was.
-    """
-
-    status: str = ""
+    status: str = ""  # what the daemon's exit status was
     _console: str = ""
     _others: list[str] = field(default_factory=list)
     _room: int = _MOST_SEARCHED

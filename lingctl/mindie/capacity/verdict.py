@@ -8,7 +8,7 @@ from lingctl.engine.capacity import BLOCK_TOKENS, Estimate, Load
 from lingctl.findings import Finding, Subject
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import estimate, smallest_fit
+from lingctl.mindie.capacity.estimate import estimate, smallest_fit
 from lingctl.mindie.settings import PRESET, serving_settings
 
 # What the seam asks for (``lingctl.engine.capacity.Capacity``).

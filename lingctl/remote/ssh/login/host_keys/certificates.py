@@ -30,12 +30,7 @@ class HostCertificate:
     _parsed: SSHCertificate
 
     def why_not(self, names: Iterable[str], now: float) -> str:
-        """Why it does not hold for a host of one of these names, or nothing.
-
-        Args:
-            names: the host's alias, or its name in lower case.
-            now: seconds since 1970.
-        """
+        """Why it does not hold now (seconds since 1970) for a host of one of these names, or nothing."""
         one = self._parsed
         if one.type is not SSHCertificateType.HOST:
             return "it is a user's and no host's"

@@ -24,21 +24,13 @@ TRUSTED, AUTHORITY, REVOKED = "", "@cert-authority", "@revoked"
 
 
 class KnownKey(NamedTuple):
-    """One line of a known_hosts file.
+    """One line of a known_hosts file."""
 
-    Attributes:
-        mark: ``@cert-authority``, ``@revoked`` or nothing.
-        names: as written.
-        kind: type of the key.
-        blob: the key.
-        place: file and line.
-    """
-
-    mark: str
-    names: str
-    kind: str
-    blob: bytes
-    place: str
+    mark: str  # ``@cert-authority``, ``@revoked`` or nothing
+    names: str  # as written
+    kind: str  # type of the key
+    blob: bytes  # the key
+    place: str  # file and line
 
     def is_of(self, name: str) -> bool:
         """Whether the line is about a host name; a name in lower case, with its port where that is not 22."""
@@ -54,13 +46,9 @@ class KnownKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KnownHosts:
-    """The lines of several files.
+    """The lines of several files."""
 
-    Attributes:
-        lines: in order.
-    """
-
-    lines: tuple[KnownKey, ...]
+    lines: tuple[KnownKey, ...]  # in order
 
     def of(self, name: str, mark: str = TRUSTED) -> list[KnownKey]:
         """The lines about a host with that mark."""

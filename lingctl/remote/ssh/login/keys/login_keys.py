@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
-from lingctl.remote.ssh.login.agent import Agent, AgentError, AgentKey, AgentSilentError
-from lingctl.remote.ssh.login.key_files import (
+from lingctl.remote.ssh.login.keys.agent import Agent, AgentError, AgentKey, AgentSilentError
+from lingctl.remote.ssh.login.keys.key_files import (
     PASSPHRASE_VARIABLE,
     KeyFileError,
     KeyLockedError,
@@ -28,19 +28,13 @@ from lingctl.remote.ssh.login.wire import certified_key, fingerprint, is_certifi
 
 @dataclass(frozen=True, slots=True)
 class LoginKey:
-    """A key or certificate that can be offered.
+    """A key or certificate that can be offered."""
 
-    Attributes:
-        blob: what is shown to the server.
-        source: the file, or the name in the agent.
-        sign: proves that we have it.
-        by_agent: whether the agent signs: the server is asked first whether it would take the key, for a
-            person may have to touch or confirm something.
-    """
-
-    blob: bytes
-    source: str
-    sign: Sign
+    blob: bytes  # what is shown to the server
+    source: str  # the file, or the name in the agent
+    sign: Sign  # proves that we have it
+    # whether the agent signs: the server is asked first whether it would take the key, for a person may have
+    # to touch or confirm something
     by_agent: bool
 
     def __str__(self) -> str:
@@ -49,15 +43,10 @@ class LoginKey:
 
 @dataclass(frozen=True, slots=True)
 class LoginKeys:
-    """All that can be tried.
+    """All that can be tried."""
 
-    Attributes:
-        found: in order.
-        unusable: a line for each key that was looked for and cannot be used.
-    """
-
-    found: tuple[LoginKey, ...]
-    unusable: tuple[str, ...]
+    found: tuple[LoginKey, ...]  # in order
+    unusable: tuple[str, ...]  # a line for each key that was looked for and cannot be used
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ import socket
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh import quick_socket
-from lingctl.remote.ssh.login.jump_hosts import JumpHosts, ThroughJumpHost
-from lingctl.remote.ssh.login.proxy_command import through_command
+from lingctl.remote.ssh.login.roads.jump_hosts import JumpHosts, ThroughJumpHost
+from lingctl.remote.ssh.login.roads.proxy_command import through_command
 
 
 def open_road(
@@ -30,13 +30,7 @@ def open_road(
 
 
 def proxy_ended(said: str, target: SshTarget, node: str) -> ConnectError:
-    """The error of a program that the connection goes through and that ended.
-
-    Args:
-        said: its last words.
-        target: whose ``proxy_command`` it is.
-        node: its name.
-    """
+    """The error of a program that the connection goes through and that ended."""
     return ConnectError(
         f"the ProxyCommand for {target.host} port {target.port} made no connection",
         where=node,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
-from lingctl.remote.ssh.login.certificates import HostCertificate, host_certificate
-from lingctl.remote.ssh.login.known_hosts import AUTHORITY, KnownHosts, KnownKey, revoked_keys
+from lingctl.remote.ssh.login.host_keys.certificates import HostCertificate, host_certificate
+from lingctl.remote.ssh.login.host_keys.known_hosts import AUTHORITY, KnownHosts, KnownKey, revoked_keys
 from lingctl.remote.ssh.login.wire import CERTIFICATE, fingerprint, is_certificate
 
 

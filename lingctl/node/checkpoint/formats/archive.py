@@ -1,0 +1,126 @@
+"""The format of torch 1.6 and newer: a zip file with one pickle, and a member for each storage."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable
+
+from lingctl.node.checkpoint.formats.zip_directory import (
+    DEFLATED,
+    Directory,
+    Member,
+    data_offset,
+    read_directory,
+)
+from lingctl.node.checkpoint.pickles.budget import Budget
+from lingctl.node.checkpoint.pickles.builders import storage_class
+from lingctl.node.checkpoint.pickles.reader import read_pickle
+from lingctl.node.checkpoint.pickles.refusals import malformed
+from lingctl.node.checkpoint.pickles.stand_ins import Opaque, Storage
+from lingctl.node.checkpoint.record import Parsed, Record
+from lingctl.node.checkpoint.window import Window
+from lingctl.node.trouble import Trouble
+
+# One of 17,603 tensors has 5 MB; arrays of others may lie in it, which are passed over.
+_LARGEST_PICKLE = 256_000_000
+
+
+def read_archive(descriptor: int, path: str, hear: Callable[[bytes], object]) -> Parsed:
+    """Read the directory and the pickle.
+
+    Args:
+        descriptor: of the file.
+        path: of it.
+        hear: is told what describes the tensors: the directory, then the pickle.
+
+    Raises:
+        Trouble: damaged, or asking for something to be run.
+    """
+    where = os.path.basename(path)
+    directory = read_directory(descriptor, where, hear)
+    root = _root(directory, where)
+    window = _window(descriptor, directory[f"{root}/data.pkl"], where, hear)
+    content = read_pickle(window, _storage, Budget())
+    _check(window, directory[f"{root}/data.pkl"])
+    swapped = _swapped(descriptor, directory, root, where)
+    return Parsed(content, lambda key: _record(path, descriptor, directory, f"{root}/data/{key}"), swapped)
+
+
+def _storage(identity: object) -> object:
+    """The storage of a persistent id ``('storage', class, key, location, count)``."""
+    if not isinstance(identity, tuple):
+        raise malformed("a persistent id is not that of a storage (torch saves none with protocol 0)")
+    if len(identity) != 5 or identity[0] != "storage":
+        raise malformed("a persistent id is not that of a storage")
+    _, kind, key, _location, count = identity
+    dtype, name = storage_class(kind)
+    if not isinstance(key, str) or type(count) is not int or not 0 <= count < 2**63:
+        raise malformed("a storage has no key or no size")
+    if dtype is None:
+        return Opaque(f"in a {name}", tensor=True)
+    return Storage(key, dtype, count * dtype.size, 0, count * dtype.size)
+
+
+def _root(directory: Directory, where: str) -> str:
+    roots = [name[: -len("/data.pkl")] for name in directory if name.endswith("/data.pkl")]
+    if len(roots) != 1:
+        what = "more than one data.pkl in it" if roots else "no data.pkl in it: a zip file, but no checkpoint"
+        raise Trouble(what, where=where, evidence=", ".join(list(directory)[:5]), code="not-a-checkpoint")
+    if f"{roots[0]}/constants.pkl" in directory:
+        raise Trouble(
+            "a TorchScript program, not a checkpoint of tensors",
+            where=where,
+            remedy="use the file that was saved with torch.save(model.state_dict())",
+            code="not-a-checkpoint",
+        )
+    return roots[0]
+
+
+def _record(path: str, descriptor: int, directory: Directory, name: str) -> Record:
+    where = os.path.basename(path)
+    member = directory.get(name)
+    if member is None:
+        raise Trouble(
+            f"the member {name[:200]!r} is missing",
+            where=where,
+            remedy="download the file again",
+            code="record-missing",
+        )
+    offset = data_offset(descriptor, member, where)
+    packed = member.packed if member.method == DEFLATED else 0
+    return Record(path, member.name, offset, member.size, packed, member.crc)
+
+
+def _window(descriptor: int, member: Member, where: str, hear: Callable[[bytes], object]) -> Window:
+    place = f"{where}: member {member.name}"
+    if member.size > _LARGEST_PICKLE or member.packed > _LARGEST_PICKLE:
+        raise Trouble(
+            f"{member.size} bytes are more than a state dict needs here", where=place, code="pickle-too-large"
+        )
+    packed = member.packed if member.method == DEFLATED else 0
+    return Window(descriptor, data_offset(descriptor, member, where), member.size, place, packed, hear)
+
+
+def _check(window: Window, member: Member) -> None:
+    window.drain()
+    if member.crc and window.crc != member.crc:
+        raise Trouble(
+            "damaged: its bytes do not have the recorded size and CRC-32",
+            where=window.where,
+            evidence=f"{member.size} bytes, CRC {window.crc:08x}, recorded {member.crc:08x}",
+            remedy="download the file again",
+            code="member-damaged",
+        )
+
+
+def _swapped(descriptor: int, directory: Directory, root: str, where: str) -> bool:
+    """Files older than torch 2.1 have no such member; they are little-endian."""
+    member = directory.get(f"{root}/byteorder")
+    if member is None:
+        return False
+    window = _window(descriptor, member, where, lambda piece: None)
+    order = window.take(min(member.size, 20))
+    _check(window, member)
+    if order.strip() not in (b"little", b"big"):
+        raise Trouble(f"unknown byte order {order!r}", where=where, code="zip-malformed")
+    return order.strip() == b"big"
