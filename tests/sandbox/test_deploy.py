@@ -229,6 +229,10 @@ def test_a_printed_failure_is_told_by_its_cause_on_one_node_and_on_two(stopped, 
         assert "error: node2, card 7: " in result.stderr
         assert "a card's memory is full (certain)  (mindie-C1)" in result.stderr
         assert "node1: two cards did not reach each other in time" in result.stderr
+        problems = {
+            row["node"]: row["problems"] for row in stopped.lingctl("status", "--json").document["nodes"]
+        }
+        assert "a card's memory is full (certain)" in problems["node2"][0]
     with stopped.broken("node2", "daemon-prints=unknown"):
         result = stopped.lingctl("restart", "--yes")
         assert result.status == 1, result.said
