@@ -1,8 +1,8 @@
 """``chacha20-poly1305@openssh.com``, which paramiko lacks and some servers offer alone.
 
 Source: OpenSSH's PROTOCOL.chacha20poly1305. The length of a packet is encrypted too, by a key of its own, and
-the packet's number is the nonce. paramiko knows ciphers with a tag whose length is in clear: around those, the
-length is put in and taken out.
+the packet's number is the nonce. paramiko knows ciphers with a tag whose length is in clear: around those, it
+is put in and taken out.
 """
 
 from __future__ import annotations
