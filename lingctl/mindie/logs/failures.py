@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lingctl.engine.logs import Confidence, Explanation, FailureKind
+from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.logs.daemon_life import Life, LifeStage, read_life
 from lingctl.mindie.logs.endings import Ending, ending_of, exit_meaning, refusal_of
-from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.logs.first_errors import LONGEST_LINE, shortened
 from lingctl.mindie.logs.link_details import link_detail
 from lingctl.mindie.logs.log_lines import LogLine, read_lines, seconds_between

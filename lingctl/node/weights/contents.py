@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.folder import (
-    Checkpoint,
-)
+from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.files import kind_of
