@@ -14,11 +14,11 @@ from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.network import COLUMNS
-from lingctl.output.plans import outcome, plan_json, plan_rows
 from lingctl.output.progress import line, progress, size
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
+from lingctl.output.verbs.network import COLUMNS
+from lingctl.output.verbs.plans import outcome, plan_json, plan_rows
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.command import command
 from lingctl.remote.upload import WriteFile

@@ -160,7 +160,9 @@ class Authentication:
             name for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if name + ending in self._algorithms
         ]
         told = self._transport.server_extensions.get("server-sig-algs", b"")  # type: ignore[attr-defined]
-        takes = told.decode("ascii", "replace").split(",") if told else ours
+        # One that does not tell is older than 2016, and knows SHA-1 alone.
+        silent = ["ssh-rsa"] if "ssh-rsa" in ours else ours
+        takes = told.decode("ascii", "replace").split(",") if told else silent
         for name in ours:
             if name in takes:
                 return name + ending, ""

@@ -110,6 +110,8 @@ class _Login:
         text = transport.last_words or getattr(transport.sock, "last_words", "") or str(error)
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return no_common_algorithm(text, transport, self._target, self._node)
+        if isinstance(transport.sock, ProxyCommand):
+            return proxy_ended(text, self._target, self._node)
         if seconds > _SILENT_SECONDS:
             return ConnectError(
                 f"it takes connections on port {self._target.port}, then says nothing for {seconds:.0f} s",
@@ -118,8 +120,6 @@ class _Login:
                 remedy=f"it hangs, or something else listens there; try by hand: {self._target.by_hand} true",
                 code="ssh-silent",
             )
-        if isinstance(transport.sock, ProxyCommand) and isinstance(error, EOFError | paramiko.SSHException):
-            return proxy_ended(text, self._target, self._node)
         if "banner" in text or isinstance(error, EOFError | ConnectionError):
             return _ServerBusyError(text)
         return ConnectError(

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization.ssh import (
     SSHCertPublicKeyTypes,
 )
 
-from lingctl.inventory.ssh.patterns import like
 from lingctl.remote.ssh.login.wire import certified_key, kind_of, split_string, string
 
 
@@ -36,7 +35,7 @@ class HostCertificate:
         if one.type is not SSHCertificateType.HOST:
             return "it is a user's and no host's"
         principals = [name.decode("utf-8", "replace") for name in one.valid_principals]
-        if principals and not any(like(name, pattern) for name in names for pattern in principals):
+        if principals and not set(principals) & set(names):
             return f"it is for {', '.join(principals)}"
         if now < one.valid_after:
             return "it is not valid yet; see whether the clocks agree: date"

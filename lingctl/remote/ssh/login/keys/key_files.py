@@ -91,6 +91,8 @@ def load_private(path: Path) -> PrivateKey:
     """
     try:
         seen = path.stat()
+        if seen.st_uid == os.getuid() and seen.st_mode & 0o077:
+            raise KeyFileError("others may read it, and ssh does not take it either: chmod 600")
         return _loaded(path, seen.st_mtime_ns, seen.st_size, os.environ.get(PASSPHRASE_VARIABLE, ""))
     except FileNotFoundError:
         raise

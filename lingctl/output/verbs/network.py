@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "pod": ("vnic", "super-pod"),
     "host": (
         *("driver", "firmware", "driver-same", "firmware-same", "port", "memory", "disk", "shm"),
-        *("clock", "hostname", "mount", "root-info", "firewall", "rights"),
+        *("clock", "hostname", "mount", "root-info", "firewall", "rights", "engine-version"),
     ),
     "image": ("runtime", "image", "image-same", "same-files"),
     "reach": ("reach",),

@@ -12,8 +12,8 @@ import signal
 
 from lingctl.engine.logs import CodeMeaning
 from lingctl.engine.vendor_codes import family_of, vendor_code
+from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, failure_of
 from lingctl.mindie.logs.endings import exit_meaning
-from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, failure_of
 
 _MINDIE = re.compile(r"MIE(\d\d)([A-Z])([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})")
 _MINDIE_SOURCE = (

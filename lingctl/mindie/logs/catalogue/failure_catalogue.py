@@ -77,8 +77,8 @@ class Failure:
 @cache
 def catalogue() -> tuple[Failure, ...]:
     """Every known failure, in the order in which they are looked for."""
-    text = resources.files("lingctl.mindie.logs").joinpath("failures.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    file = resources.files("lingctl.mindie.logs.catalogue").joinpath("failures.toml")
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
     remedies = table.pop("remedies")
     return tuple(_failure(name, row, remedies) for name, row in table.items())
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lingctl.engine.vendor_codes import VendorCode, vendor_codes
+from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, failure_of
 from lingctl.mindie.logs.endings import STATUS_MEANINGS
-from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, failure_of
 
 _INTRODUCTION = """\
 # Known failures, and codes
 
-Written from `lingctl/mindie/logs/failures.toml` and `lingctl/engine/vendor_codes.toml`; a test compares this
-page with them. `lingctl explain CODE` says the same for one code, `lingctl explain FILE` uses all of it on a
-log, and so do `deploy`, `restart`, `status` and `collect`.
+Written from `lingctl/mindie/logs/catalogue/failures.toml` and `lingctl/engine/vendor_codes.toml`; a test
+compares this page with them. `lingctl explain CODE` says the same for one code, `lingctl explain FILE` uses
+all of it on a log, and so do `deploy`, `restart`, `status` and `collect`.
 
 *Weight* is how much a line with these words says of a failed start. A *cause* counts. *Network* trouble
 counts only where no node has a better cause, because ranks that lost their peer report it too. A
