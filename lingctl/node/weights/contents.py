@@ -64,9 +64,10 @@ def contents_of(folder: str) -> Contents:
     Raises:
         OSError: a file or the folder cannot be read at all: that is no absence.
     """
-    if kind_of(folder) != "folder":
+    kind = kind_of(folder)
+    if kind != "folder":
         missing = Trouble(
-            "no such folder",
+            "no such folder" if kind == "absent" else "is no folder",
             where=folder,
             remedy="give the folder of the weights",
             code="no-weights",
