@@ -20,7 +20,7 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
-from lingctl.serving.http import Limits
+from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
