@@ -270,6 +270,14 @@ LINES = [
     ("E10", "[HeartbeatAbnormal][ROCE CQE ERROR]cqe error status[12]"),
     ("E33", "[Rank 1] Watchdog caught collective operation timeout: WorkHCCL(SeqNum=196) ran for 3600185 ms"),
     (
+        "E37",
+        "HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, rank, config, &comm), error code is 11",
+    ),
+    (
+        "Z9",
+        "[rank5]:[E1212 12:10:10.142701460 x.ts:1675] [Rank 5] HCCL watchdog thread terminated with exception: x",
+    ),
+    (
         "E34",
         "Cluster Exception Location[IP/ID]:[127.10.0.1/1], ExceptionType:[Heartbeat Lost Occurred], Possible",
     ),
