@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -148,10 +149,13 @@ def _loose(items: Sequence[Item], seen: Set[int]) -> Tuple[Record, ...]:
 def _index(shards: Sequence[Shard]) -> Tuple[bytes, int]:
     total = sum(item.entry.end - item.entry.start for shard in shards for item in shard.items)
     # Line by line: json's own indenting makes a list of a hundred thousand pieces first.
-    lines = [
-        f'    {json.dumps(item.entry.name, ensure_ascii=False)}: "{shard.name}"'
-        for shard in shards
-        for item in shard.items
-    ]
-    head = f'{{\n  "metadata": {{\n    "total_size": {total}\n  }},\n  "weight_map": {{\n'
-    return (head + ",\n".join(lines) + "\n  }\n}\n").encode(), total
+    text = io.BytesIO()
+    text.write(f'{{\n  "metadata": {{\n    "total_size": {total}\n  }},\n  "weight_map": {{'.encode())
+    mark = ""
+    for shard in shards:
+        for item in shard.items:
+            name = json.dumps(item.entry.name, ensure_ascii=False)
+            text.write(f'{mark}\n    {name}: "{shard.name}"'.encode())
+            mark = ","
+    text.write(b"\n  }\n}\n")
+    return text.getvalue(), total
