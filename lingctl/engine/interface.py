@@ -88,6 +88,13 @@ class Engine(Protocol):
     def capacity(self) -> Capacity:
         """Whether a model fits."""
 
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        """Refuse default sampling parameters (generation_config.json) with which it does not start.
+
+        Raises:
+            ConfigurationError: they are such.
+        """
+
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
 from collections.abc import Iterable
 
 from lingctl.assets import shell
+from lingctl.release.redaction import redacted
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script
@@ -37,23 +37,6 @@ _COMPRESSED = {
 }
 _GATHER = shell("collect/gather")
 _INSIDE = shell("collect/inside")
-_NAME = r"[\w.-]*(?:PASSW(?:OR)?D|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|AUTH)[\w.-]*"
-_SECRETS = (
-    re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?\w+\s+)([^\s\"']+)"),
-    re.compile(r"(?i)(\bbearer\s+)([A-Za-z0-9._~+/=-]{8,})"),
-    # NAME=value, NAME: value, "NAME": "value"
-    re.compile(rf"""(?i)(["']?\b{_NAME}["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;"']+)"""),
-    re.compile(r"([a-z][a-z0-9+.-]*://[^\s/:@]+:)([^\s/@]+)(?=@)"),
-    re.compile(r"(?i)((?:--|-)(?:password|token|secret|api-key)[= ])(\S+)"),
-)
-_KEY_BLOCK = re.compile(
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-)
-REMOVED = "[removed]"
-# Words that look like a secret's name and are none: what they say is needed to understand a failure.
-_PLAIN = re.compile(
-    r"(?i)^(?:max|min|num|pad|eos|bos|unk|sep|cls|mask|total|e2e|per|first|next|input|output|prefill)"
-)
 
 
 def gather_command(site: Site, node: str, places: Iterable[str]) -> Command:
@@ -99,18 +82,5 @@ def unpacked(content: bytes) -> bytes:
 
 
 def without_secrets(content: bytes) -> bytes:
-    """A text with the values of secrets taken out. Values of tokens in the sense of language models stay."""
-    content = _KEY_BLOCK.sub(f"-----{REMOVED}-----".encode(), content)
-    text = content.decode("utf-8", "surrogateescape")
-    for pattern in _SECRETS:
-        text = pattern.sub(_removed, text)
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _removed(found: re.Match[str]) -> str:
-    name = found[1].strip(" \"'=:")
-    number_of_tokens = "token" in name.lower() and found[2].strip("\"'").isdigit()
-    if _PLAIN.match(name) or number_of_tokens:
-        return found[0]
-    quote = found[2][0] if found[2][0] in "\"'" else ""
-    return f"{found[1]}{quote}{REMOVED}{quote}"
+    """A text with the values of secrets taken out; see ``redaction``."""
+    return redacted(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -21,6 +21,7 @@ class WeightsState:
     modes_wrong: tuple[str, ...]
     config: Mapping[str, Any] | None
     config_text: str
+    generation_config: Mapping[str, Any] | None
     has_backup: bool
     shapes: Shapes
     digest: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lingctl.engine.files import WantedFile
@@ -98,14 +99,13 @@ def _config_step(
             remedy="download the model again, or copy its config.json there",
             code="model-config-missing",
         )
-    try:
-        wanted, reasons = engine_of(cluster).model_config(
+    engine, defaults = engine_of(cluster), f"{folder}/generation_config.json"
+    with _at(f"{node}: {defaults}"):
+        engine.need_defaults(weights.generation_config or {})
+    with _at(f"{node}: {path}"):
+        wanted, reasons = engine.model_config(
             weights.config, rows=weights.qkv_rows, columns=weights.dense_columns
         )
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            error.what, where=f"{node}: {path}", evidence=error.evidence, remedy=error.remedy, code=error.code
-        ) from error
     _refuse_contradictions(node, path, weights)
     title = "make the model's config.json loadable"
     if not reasons:
@@ -125,6 +125,17 @@ def _config_step(
         tuple(actions),
         difference(file, weights.config_text.encode()),
     )
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Says where it is, of what an engine refuses."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.what, where=where, evidence=error.evidence, remedy=error.remedy, code=error.code
+        ) from error
 
 
 def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:

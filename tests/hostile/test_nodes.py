@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,17 +73,22 @@ def test_a_node_that_answers_so_is_told_of_and_hurts_nothing(
 def _signalled(case: Case, words: list[str | Path]) -> Ran:
     """The installed command, sent a signal after a while."""
     begun = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lingctl", *map(str, words)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")},
-    )
-    time.sleep(case.get("send_after", 5))
-    process.send_signal(getattr(signal, case["send"]))
-    said, _ = process.communicate(timeout=120)
-    return Ran(process.returncode, said.decode("utf-8", "replace"), time.monotonic() - begun, 0.0)
+    with tempfile.TemporaryFile(dir="/var/tmp") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lingctl", *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")},
+        )
+        # A case is about what stands while it works: by then it does.
+        time.sleep(case.get("send_after", 5))
+        process.send_signal(getattr(signal, case["send"]))
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode("utf-8", "replace")
+    return Ran(process.returncode, text, time.monotonic() - begun, used.ru_maxrss / 1024)
 
 
 def _members(bundle: Path) -> list[str]:

@@ -319,7 +319,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "an HTML page": (lambda data: b"<html>404</html>", "is a page of HTML", ""),
     "a git LFS pointer": (
         lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "is a Git LFS pointer",
+        "is a Git-LFS pointer",
         "",
     ),
     "front missing": (lambda data: data[1000:], "", ""),

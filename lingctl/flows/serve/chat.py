@@ -16,13 +16,13 @@ from lingctl.flows.look.running import daemons_not_seen, in_words
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.api import ModelKind, dialect_for
 from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
-from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http import Limits
-from lingctl.serving.kinds import kind_by_name
+from lingctl.serving.http.api import ModelKind, dialect_for
+from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.exchange import Limits
+from lingctl.serving.http.kinds import kind_by_name
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.trouble import ExchangeTrouble

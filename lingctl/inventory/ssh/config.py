@@ -218,14 +218,7 @@ class _Reading:
 
 
 def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> dict[str, str]:
-    """What each token of ssh_config stands for.
-
-    Args:
-        asked: the name as it was given.
-        host: the name to connect to.
-        found: what is set.
-        around: this machine.
-    """
+    """What each token of ssh_config stands for: ``asked`` as it was given, ``host`` to connect to."""
     user, port = found.text("user") or around.user, found.text("port") or "22"
     jump = found.text("proxyjump")
     jump = "" if jump == "none" else jump

@@ -67,12 +67,7 @@ _NOT_FOLLOWED = {
 
 
 def resolve(asked: str, ssh: Ssh, around: Machine) -> SshTarget:
-    """How to log in to a node.
-
-    Args:
-        asked: the node's address, which may be a ``Host`` of ssh's configuration.
-        ssh: what hosts.yaml says of it.
-        around: this machine.
+    """How to log in to a node, whose address may be a ``Host`` of ssh's configuration.
 
     Raises:
         ConfigurationError: ssh's configuration says something that cannot be.

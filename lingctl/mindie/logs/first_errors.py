@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from lingctl.mindie.logs.catalogue.failure_catalogue import match
 from lingctl.mindie.logs.daemon_life import Life, read_life
-from lingctl.mindie.logs.failure_catalogue import match
 from lingctl.mindie.logs.log_lines import LogLine, read_lines
 from lingctl.mindie.logs.relevance import follows_the_end, is_of_a_request
 

@@ -22,8 +22,8 @@ RECEIPT = ".lingctl-convert.json"
 LARGEST_HEADER = 100_000_000
 # numpy has no more, and no kernel takes as many.
 _MOST_DIMENSIONS = 64
-# Room in memory for the tensors of one file: 80,000 of usual names. Ling-plus has 17,603 in all.
-_MOST_HELD = 24_000_000
+# Room in memory for the tensors of one file: 60,000 of usual names. Ling-plus has 17,603 in all.
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 _LARGEST_SIZE = 2**64 - 1
 _ALIGNMENT = 64

@@ -18,8 +18,8 @@ from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.http.client import Client
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.serving_server import Serving, serve
 from tests.unit.release.conftest import cluster_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.errors import NodeError, WeightsError
+from lingctl.errors import ConfigurationError, NodeError, WeightsError
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.weights_state import WeightsUnknown
@@ -128,6 +128,7 @@ INSPECT = {
     "shapes": {"query_key_value": None, "dense": None},
     "digest": "",
     "contradictions": [],
+    "generation_config": None,
 }
 
 
@@ -169,6 +170,27 @@ def test_weights_that_are_not_there_are_downloaded() -> None:
     state = _weights_answers(Answer(json.dumps(INSPECT) + "\n", "", 0))
     plan = weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
     assert [step.title for step in plan.steps] == ["download inclusionAI/Ling-lite"]
+
+
+def test_default_sampling_parameters_that_end_the_start_are_told_before_it() -> None:
+    model = {
+        "architectures": ["BailingMoeForCausalLM"],
+        "model_type": "bailing_moe",
+        "hidden_size": 2048,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 4,
+    }
+    there = {**INSPECT, "form": "safetensors", "complete": True, "problem": "", "config": model}
+    for defaults, refused in (({"top_k": 20}, False), ({"top_k": "20"}, True), (None, False)):
+        answer = Answer(json.dumps({**there, "generation_config": defaults}) + "\n", "", 0)
+        cluster, state = cluster_of("node1"), _weights_answers(answer)
+        if not refused:
+            assert weights_plan(cluster, state, lambda *words: command("python3", *words)).settled
+            continue
+        with pytest.raises(ConfigurationError) as caught:
+            weights_plan(cluster, state, lambda *words: command("python3", *words))
+        assert caught.value.where == f"node1: {cluster.converted_weights}/generation_config.json"
+        assert (caught.value.code, 'top_k is "20"' in caught.value.evidence) == ("number-as-text", True)
 
 
 @pytest.mark.parametrize("name", ["overlay-names", "releases", "journal"])

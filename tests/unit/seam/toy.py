@@ -132,6 +132,9 @@ class Toy:
     logs: LogReader = ToyLogs()
     capacity: Capacity = ToyCapacity()
 
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        pass
+
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:

@@ -11,13 +11,13 @@ from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.algorithms import offer_to
 from lingctl.remote.ssh.login.authentication import Authentication, RefusedError
-from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.jump_hosts import JumpHosts
-from lingctl.remote.ssh.login.known_hosts import read_known_hosts
-from lingctl.remote.ssh.login.login_keys import find_login_keys
-from lingctl.remote.ssh.login.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.keys.login_keys import find_login_keys
 from lingctl.remote.ssh.login.refusals import no_common_algorithm, refusal
-from lingctl.remote.ssh.login.roads import open_road, proxy_ended
+from lingctl.remote.ssh.login.roads.jump_hosts import JumpHosts
+from lingctl.remote.ssh.login.roads.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.roads.road import open_road, proxy_ended
 from lingctl.remote.ssh.login.transport import Transport
 from lingctl.remote.ssh.watchdog import Watchdog
 
@@ -110,6 +110,8 @@ class _Login:
         text = transport.last_words or getattr(transport.sock, "last_words", "") or str(error)
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return no_common_algorithm(text, transport, self._target, self._node)
+        if isinstance(transport.sock, ProxyCommand):
+            return proxy_ended(text, self._target, self._node)
         if seconds > _SILENT_SECONDS:
             return ConnectError(
                 f"it takes connections on port {self._target.port}, then says nothing for {seconds:.0f} s",
@@ -118,8 +120,6 @@ class _Login:
                 remedy=f"it hangs, or something else listens there; try by hand: {self._target.by_hand} true",
                 code="ssh-silent",
             )
-        if isinstance(transport.sock, ProxyCommand) and isinstance(error, EOFError | paramiko.SSHException):
-            return proxy_ended(text, self._target, self._node)
         if "banner" in text or isinstance(error, EOFError | ConnectionError):
             return _ServerBusyError(text)
         return ConnectError(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
+from lingctl.remote.ssh.login.algorithms import (
+    CIPHERS_ON_REQUEST,
+    KEX_ON_REQUEST,
+    MACS_ON_REQUEST,
+    SIGNATURES_ON_REQUEST,
+)
 from lingctl.remote.ssh.login.authentication import RefusedError
-from lingctl.remote.ssh.login.login_keys import LoginKeys
+from lingctl.remote.ssh.login.keys.login_keys import LoginKeys
 
 if TYPE_CHECKING:
     from lingctl.remote.ssh.login.transport import Transport
@@ -18,12 +24,32 @@ _Kind = Callable[[RefusedError, SshTarget], tuple[str, str, str]]
 """What is wrong, what to do, and the code of it."""
 
 _KEYS = "publickey"
-_LISTS = {
-    "kex": ("key exchange", "KexAlgorithms"),
-    "host key": ("host key", "HostKeyAlgorithms"),
-    "ciphers": ("cipher", "Ciphers"),
-    "macs": ("MAC", "MACs"),
-}
+
+
+class _Algorithms(NamedTuple):
+    word: str  # in paramiko's message
+    name: str
+    option: str  # of ssh_config and sshd_config
+    ours: str  # paramiko's names
+    theirs: str
+    on_request: tuple[str, ...]
+
+
+_LISTS = (
+    _Algorithms("kex", "key exchange", "KexAlgorithms", "preferred_kex", "kex_algo_list", KEX_ON_REQUEST),
+    _Algorithms(
+        "host key",
+        "host key",
+        "HostKeyAlgorithms",
+        "preferred_keys",
+        "server_key_algo_list",
+        SIGNATURES_ON_REQUEST,
+    ),
+    _Algorithms("macs", "MAC", "MACs", "preferred_macs", "client_mac_algo_list", MACS_ON_REQUEST),
+    _Algorithms(
+        "ciphers", "cipher", "Ciphers", "preferred_ciphers", "client_encrypt_algo_list", CIPHERS_ON_REQUEST
+    ),
+)
 
 
 def refusal(
@@ -103,20 +129,17 @@ def _not_accepted(refused: RefusedError, target: SshTarget) -> tuple[str, str, s
 
 def no_common_algorithm(text: str, transport: Transport, target: SshTarget, node: str) -> ConnectError:
     """The error of a server that has nothing in common with what is offered."""
-    name, option = next(
-        (pair for word, pair in _LISTS.items() if word in text.lower()), ("algorithm", "Ciphers")
-    )
-    ours = {
-        "KexAlgorithms": transport.preferred_kex,
-        "HostKeyAlgorithms": transport.preferred_keys,
-        "Ciphers": transport.preferred_ciphers,
-        "MACs": transport.preferred_macs,
-    }[option]
+    kind = next((kind for kind in _LISTS if kind.word in text.lower()), _LISTS[-1])
+    theirs = transport.offered.get(kind.theirs, ())
+    ours = getattr(transport, kind.ours)
+    known = next((name for name in kind.on_request if name in theirs), "")
+    remedy = f"let it offer one of these: {kind.option} in its sshd_config"
+    if known:
+        remedy = f"{remedy}; or, as it is old and weak, ask for it in ~/.ssh/config: {kind.option} +{known}"
     return ConnectError(
-        f"no {name} in common with the SSH server",
+        f"no {kind.name} in common with the SSH server",
         where=node,
-        evidence=f"offered: {', '.join(ours)}\n{text}",
-        remedy=f"see what it has: {target.by_hand} -vv true 2>&1 | grep -A12 'peer server KEXINIT'; "
-        f"let it offer one of these ({option} in its sshd_config)",
+        evidence=f"it has {', '.join(theirs) or 'nothing'}\noffered {', '.join(ours)}",
+        remedy=remedy,
         code="no-common-algorithm",
     )

@@ -11,8 +11,8 @@ import pytest
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
-from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
 from lingctl.remote.ssh.login.wire import string
 
 
