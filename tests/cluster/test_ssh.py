@@ -336,6 +336,7 @@ def test_a_usual_key_that_cannot_be_used_is_told_when_there_is_no_other(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes((sshd.directory / "locked").read_bytes())
+    (tmp_path / ".ssh" / "id_ed25519").chmod(0o600)
     with pytest.raises(ConnectError) as caught:
         SshConnection("node1", keyless(sshd))
     assert caught.value.code == "no-login-key"

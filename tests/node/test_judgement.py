@@ -161,10 +161,10 @@ TAR = b"x".ljust(257, b"\0") + b"ustar" + bytes(999)
 
 # What stands in the place of the weights, and the code that says so.
 INSTEAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a pointer": (lambda folder: (folder / "model.safetensors").write_bytes(POINTER), "git-lfs-pointer"),
+    "a pointer": (lambda folder: (folder / "model.safetensors").write_bytes(POINTER), "lfs-pointer"),
     "a pointer as .bin": (
         lambda folder: (folder / "pytorch_model.bin").write_bytes(POINTER),
-        "git-lfs-pointer",
+        "lfs-pointer",
     ),
     "a page": (lambda folder: (folder / "model.safetensors").write_bytes(PAGE), "web-page"),
     "an answer": (
@@ -182,7 +182,7 @@ INSTEAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "a device": (lambda folder: (folder / "pytorch_model.bin").symlink_to("/dev/zero"), "no-regular-file"),
     "an index that is a pointer": (
         lambda folder: [shards(folder), (folder / INDEX).write_bytes(POINTER)],
-        "git-lfs-pointer",
+        "lfs-pointer",
     ),
     "an index that is a pipe": (
         lambda folder: [shards(folder), (folder / INDEX).unlink(), os.mkfifo(folder / INDEX)],

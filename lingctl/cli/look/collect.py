@@ -36,6 +36,8 @@ def collect(
     target = to or Path(default_name(cluster))
     with progress() as listener, connect(cluster, listener) as group:
         bundle = pack(group, cluster, hosts_file(nodes) or DEFAULT_HOSTS, target, listener, check=check)
+    if bundle.cause:
+        say(f"the first cause of all: {bundle.cause}")
     for name, found in bundle.explained.items():
         for line in found:
             say(f"{name}: {line}")
@@ -46,6 +48,7 @@ def collect(
             "cluster": cluster.name,
             "path": str(bundle.path),
             "missing": dict(bundle.missing),
+            "cause": bundle.cause,
             "explained": {name: list(found) for name, found in bundle.explained.items()},
         }
         print_json("collect", content)

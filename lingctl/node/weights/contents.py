@@ -29,33 +29,21 @@ from lingctl.node.weights.reading import Reading, read_set
 
 
 class Contents(NamedTuple):
-    """What is in a folder.
+    """What is in a folder."""
 
-    Attributes:
-        form: ``safetensors``, ``bin`` (PyTorch checkpoint) or ``none``.
-        files: names of the files of weights.
-        tensors: by name.
-        size: bytes of all tensors.
-        problems: why the weights are not whole; empty when they are.
-        companions: tokenizer, configuration or code that is something else than its name says.
-        unknown: what could not be looked into; neither whole nor damaged.
-        fit: what comparing with config.json gave; not compared where there are problems.
-        aside: names of weights that are not taken, with the reason.
-        notes: what is odd but harmless.
-        checkpoint: what was read of a PyTorch checkpoint that has no problems.
-    """
-
-    form: str
-    files: Tuple[str, ...]
-    tensors: Dict[str, Held]
-    size: int
-    problems: Tuple[Trouble, ...]
+    form: str  # ``safetensors``, ``bin`` (PyTorch checkpoint) or ``none``
+    files: Tuple[str, ...]  # names of the files of weights
+    tensors: Dict[str, Held]  # by name
+    size: int  # bytes of all tensors
+    problems: Tuple[Trouble, ...]  # why the weights are not whole; empty when they are
+    # tokenizer, configuration or code that is something else than its name says
     companions: Tuple[Trouble, ...] = ()
-    unknown: Tuple[Trouble, ...] = ()
+    unknown: Tuple[Trouble, ...] = ()  # what could not be looked into; neither whole nor damaged
+    # what comparing with config.json gave; not compared where there are problems
     fit: ConfigFit = NOT_COMPARED
-    aside: Tuple[Aside, ...] = ()
-    notes: Tuple[str, ...] = ()
-    checkpoint: Optional[Checkpoint] = None
+    aside: Tuple[Aside, ...] = ()  # names of weights that are not taken, with the reason
+    notes: Tuple[str, ...] = ()  # what is odd but harmless
+    checkpoint: Optional[Checkpoint] = None  # what was read of a PyTorch checkpoint that has no problems
 
 
 def contents_of(folder: str) -> Contents:
@@ -64,9 +52,10 @@ def contents_of(folder: str) -> Contents:
     Raises:
         OSError: a file or the folder cannot be read at all: that is no absence.
     """
-    if kind_of(folder) != "folder":
+    kind = kind_of(folder)
+    if kind != "folder":
         missing = Trouble(
-            "no such folder",
+            "no such folder" if kind == "absent" else "is no folder",
             where=folder,
             remedy="give the folder of the weights",
             code="no-weights",

@@ -47,11 +47,7 @@ class Reading(NamedTuple):
 
 
 def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]) -> Reading:
-    """Read the files of a set.
-
-    Raises:
-        OSError: a file cannot be read: that is no damage.
-    """
+    """Read the files of a set. Raises OSError: a file cannot be read: that is no damage."""
     if chosen.form == "safetensors":
         reading = _Safetensors(folder, chosen).reading()
     else:

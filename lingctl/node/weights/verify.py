@@ -132,9 +132,9 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
 def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
     files = [file for file in checkpoint.files if file.checked]
-    records = [record for file in files for record in file.records.values() if not record.packed]
+    records = [record for file in files for record in file.records if not record.packed]
     owners = {
-        (tensor_file.path, tensor_file.records[tensor.storage.key].member): name
+        (tensor_file.path, tensor.record.member): name
         for tensor_file in files
         for name, tensor in tensor_file.tensors.items()
     }

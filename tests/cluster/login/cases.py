@@ -95,6 +95,12 @@ def cipher_counter_mode(world: World) -> str:
 
 
 @case
+def cipher_chacha(world: World) -> str:
+    """`Ciphers chacha20-poly1305@openssh.com` alone, with new keys every 512 kB"""
+    return only(world, "Ciphers chacha20-poly1305@openssh.com", "RekeyLimit 512K")
+
+
+@case
 def cipher_gcm_and_no_common_mac(world: World) -> str:
     """`MACs umac-128-etm@openssh.com` alone: under AES-GCM it is not computed"""
     return only(world, "MACs umac-128-etm@openssh.com")

@@ -40,8 +40,8 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import endpoint_of
+from lingctl.serving.http.client import Client
 from lingctl.serving.readiness import probe_of
 from tests.serving_server import Serving as Served
 from tests.serving_server import serve

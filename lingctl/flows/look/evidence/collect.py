@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import BinaryIO
 
 from lingctl import __version__
@@ -19,7 +20,9 @@ from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
+from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.evidence.node_part import GatheredPart, NodeLogs, contents_in_words, unnamed_part
+from lingctl.flows.look.log_text import shortened
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import no_room, whole_file
@@ -48,6 +51,8 @@ class PackedEvidence:
     path: Path  # the file here
     missing: Mapping[str, str]  # nodes of which nothing, or only a part, could be gathered, with the reason
     explained: Mapping[str, tuple[str, ...]]  # per node, what its logs show, one line each
+    # why daemons ended: the first cause of all nodes; empty where none did, or nothing known explains it
+    cause: str = ""
 
 
 def collect(
@@ -88,7 +93,7 @@ def collect(
         for name, part in gathered.items():
             listener(Event(_TASK, "note", name, f"to be packed: {contents_in_words(name, part)}"))
         try:
-            return _pack(cluster, hosts, target, gathered, missing, report)
+            return _pack(cluster, hosts, target, gathered, missing, report, clocks_apart(group, site))
         except OSError as error:
             raise no_room(error, target) or NodeError(
                 f"cannot write {target}: {error.strerror}", where="this machine", code="write-failed"
@@ -137,9 +142,12 @@ def _pack(
     gathered: Mapping[str, GatheredPart],
     missing: Mapping[str, str],
     report: NetworkReport | None,
+    clocks: Mapping[str, float] = MappingProxyType({}),
 ) -> PackedEvidence:
     top = PurePosixPath(target.name.removesuffix(".gz").removesuffix(".tar"))
     explained: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, str] = {}
+    statuses: dict[str, str] = {}
     missing = dict(missing)
     left_out: dict[str, str] = {}
     reader = engine_of(cluster).logs
@@ -166,6 +174,8 @@ def _pack(
             if part.trouble:
                 missing[name] = f"only a part could be gathered: {part.trouble}"
             explained[name] = _explained(reader, logs.text, logs.status)
+            texts[name], statuses[name] = shortened(logs.text, reader), logs.status
+        cause = _cause(reader, texts, statuses, clocks)
         if report is not None:
             for saved, content in answer_files(report).items():
                 _add(bundle, top / "check-network" / saved, without_secrets(content))
@@ -173,8 +183,8 @@ def _pack(
             _add(bundle, top / "check-network" / "findings.json", without_secrets(findings.encode()))
         if hosts.exists():
             _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
-        _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained).encode())
-    return PackedEvidence(target, missing, explained)
+        _add(bundle, top / "README.txt", _readme(cluster, missing, left_out, explained, cause).encode())
+    return PackedEvidence(target, missing, explained, cause)
 
 
 def _add(bundle: tarfile.TarFile, path: PurePosixPath, content: bytes) -> None:
@@ -189,11 +199,23 @@ def _explained(reader: LogReader, log: str, status: str) -> tuple[str, ...]:
     return tuple(found or [f"not known: {line}" for line in reader.first_errors(log, 3) if "ERROR" in line])
 
 
+def _cause(
+    reader: LogReader, texts: Mapping[str, str], statuses: Mapping[str, str], clocks: Mapping[str, float]
+) -> str:
+    ended = {name: status for name, status in statuses.items() if status}
+    found = reader.diagnose(texts, ended, statuses=ended, clocks=clocks) if ended else None
+    if found is None or found.explanation is None:
+        return ""
+    where = f"{found.node}, {found.explanation.place}" if found.explanation.place else found.node
+    return f"{where}: {found.words}  ({found.explanation.id})"
+
+
 def _readme(
     cluster: Cluster,
     missing: Mapping[str, str],
     left_out: Mapping[str, str],
     explained: Mapping[str, tuple[str, ...]],
+    cause: str,
 ) -> str:
     engine = engine_of(cluster).about
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -206,6 +228,7 @@ def _readme(
         *(f"  ascend-fd parse -i {name} -o parsed/{name}" for name in explained),
         "  ascend-fd diag -i parsed -o diagnosis",
         "",
+        *((f"The first cause of all: {cause}", "") if cause else ()),
     ]
     for name, why in missing.items():
         lines.append(f"{name}: {why}")

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.log_text import decoded, was_stopped
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20
@@ -54,21 +55,28 @@ def contents_in_words(node: str, part: GatheredPart) -> str:
 class NodeLogs:
     """The logs of a node that tell why its daemon ended, as far as they are searched."""
 
-    status: str = ""  # what the daemon's exit status was
+    _status: str = ""
+    _places: set[PurePosixPath] = field(default_factory=set)
     _console: str = ""
     _others: list[str] = field(default_factory=list)
     _room: int = _MOST_SEARCHED
 
     def take(self, path: PurePosixPath, content: bytes) -> None:
         """A file of the node."""
+        self._places.add(path)
         if path == PurePosixPath("lingctl/daemon.exit"):
-            self.status = content[:100].decode("utf-8", "replace").strip()
+            self._status = content[:100].decode("utf-8", "replace").strip()
         elif path.name.startswith("worker-"):
-            self._console = content.decode("utf-8", "replace")
+            self._console = decoded(content)
         elif path.parts[0] == "process_log":
             kept = content[: self._room]
             self._room -= len(kept)
-            self._others.append(kept.decode("utf-8", "replace"))
+            self._others.append(decoded(kept))
+
+    @property
+    def status(self) -> str:
+        """The exit status of a daemon that ended and was not stopped on request."""
+        return "" if was_stopped(self._places) else self._status
 
     @property
     def text(self) -> str:

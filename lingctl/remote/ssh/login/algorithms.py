@@ -32,6 +32,7 @@ CIPHERS = (
     "aes128-ctr",
     "aes192-ctr",
     "aes256-ctr",
+    "chacha20-poly1305@openssh.com",
 )
 MACS = (
     "hmac-sha2-256-etm@openssh.com",
