@@ -47,6 +47,8 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
             forget_lock(target)
             return _summary(job, found, "unchanged", [], time.monotonic() - begin)
         job.need_allowed()
+        # What was compared with config.json is not needed any more: room for the conversion.
+        found = found._replace(tensors={}, checkpoint=None)
         with workplace(target):
             # Once more: another run may have ended meanwhile. That the source stays is checked at the end.
             job = look_again(job)
@@ -103,7 +105,7 @@ def _nothing_to_do(source: str, found: Contents) -> Dict[str, object]:
 
 def _notes(found: Contents) -> List[str]:
     """What is odd beside the weights."""
-    return [*found.notes, *(f"{trouble}" for trouble in found.companions)]
+    return [*found.notes, *(f"{trouble}" for trouble in (*found.companions, *found.in_the_way))]
 
 
 def _check_target(checkpoint: Checkpoint, target: str) -> None:

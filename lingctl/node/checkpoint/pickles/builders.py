@@ -60,11 +60,7 @@ def call(function: object, arguments: object) -> object:
 
 
 def new(kind: object, arguments: object) -> object:
-    """A new object of a class, made without calling the class.
-
-    Raises:
-        Trouble: not a class.
-    """
+    """A new object of a class, made without calling the class. Raises Trouble: not a class."""
     if isinstance(kind, Global):
         if (kind.module, kind.name) in _DICTS or kind in _BUILDERS:
             return call(kind, arguments)
@@ -216,11 +212,7 @@ def _pair(value: object) -> Tuple[object, object]:
 
 
 def fill(target: Mapping, entries: Iterable[Tuple[object, object]]) -> None:
-    """Put entries into a dict.
-
-    Raises:
-        Trouble: a name is there twice.
-    """
+    """Put entries into a dict. Raises Trouble: a name is there twice."""
     for key, value in entries:
         if not target.add(key, value):
             raise malformed(f"the key {str(key)[:200]!r} is there twice")
