@@ -10,7 +10,7 @@ from typing import Literal
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import need_no_lost_node
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
@@ -87,14 +87,7 @@ def bench_cluster(
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
-    if lost:
-        raise EngineError(
-            "a node is lost or cannot be seen, and a request could end the service",
-            evidence=lost,
-            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
-            code="bench-node-lost",
-        )
+    need_no_lost_node(group, site_of(cluster), "bench")
     options = replace(options, kind=cluster.catalogue_model.kind)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)

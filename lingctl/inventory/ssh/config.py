@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import ipaddress
 import os
 import shlex
 import stat
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.forms import is_address
 from lingctl.inventory.ssh.lines import ConfigLine, read_lines
 from lingctl.inventory.ssh.machine import Machine
 from lingctl.inventory.ssh.patterns import listed
@@ -246,21 +246,13 @@ def _canonical(host: str, found: HostSettings, around: Machine) -> str:
     if how not in ("yes", "true", "always") or (proxied and how != "always"):
         return ""
     dots = found.text("canonicalizemaxdots") or "1"
-    if host.endswith(".") or _is_address(host):
+    if host.endswith(".") or is_address(host):
         return host.rstrip(".")
     if host.count(".") <= (int(dots) if dots.isdecimal() else 1):
         for domain in found.text("canonicaldomains").split():
             if domain != "none" and around.resolves(f"{host}.{domain}"):
                 return f"{host}.{domain}".lower()
     return host
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_owner(file: Path) -> None:

@@ -108,7 +108,7 @@ def _nothing_to_do(source: str, found: Contents) -> Dict[str, object]:
 
 def _notes(found: Contents) -> List[str]:
     """What is odd beside the weights."""
-    return [*found.notes, *(f"{trouble}" for trouble in found.companions)]
+    return [*found.notes, *(f"{trouble}" for trouble in (*found.companions, *found.in_the_way))]
 
 
 def _check_target(checkpoint: Checkpoint, target: str) -> None:

@@ -255,6 +255,11 @@ def test_a_value_equal_to_the_default_is_set_when_hosts_yaml_says_it(tmp_path: P
     assert (target.user, target.port) == ("root", 22)
 
 
+def test_a_percent_sign_in_hosts_yaml_is_one(tmp_path: Path):
+    target = resolved(tmp_path, "", known_hosts="/a%b/known hosts", key="/100%/id")
+    assert (target.known_hosts, target.keys) == (("/a%b/known hosts",), ("/100%/id",))
+
+
 def test_match_user_sees_the_user_of_hosts_yaml(tmp_path: Path):
     assert resolved(tmp_path, "Match user ops\n Port 2222\n", user="ops").port == 2222
 
