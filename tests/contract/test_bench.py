@@ -16,13 +16,13 @@ import pytest
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.events import ignore
 from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.serving.api import CHAT, INFER, Ask
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
 from lingctl.serving.bench.sweep import SweepLimits
 from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
-from lingctl.serving.http import tls_context
+from lingctl.serving.http.api import CHAT, INFER, Ask
+from lingctl.serving.http.exchange import tls_context
 from tests import forked
 from tests.engine_node import EngineNode, address, tiny
 from tests.serving_server import GOOD_BASE, Serving, make_certificate, serve

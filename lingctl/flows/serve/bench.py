@@ -10,11 +10,10 @@ from typing import Literal
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import need_no_lost_node
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.api import Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
@@ -23,11 +22,12 @@ from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.tokens import CountTokens, count_tokens
-from lingctl.serving.client import Client, ModelList
-from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
-from lingctl.serving.http import tls_context
-from lingctl.serving.kinds import cannot_chat, kind_by_name
+from lingctl.serving.http.api import Ask, Dialect, ModelKind, dialect_for
+from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.concessions import agreed, costs
+from lingctl.serving.http.exchange import tls_context
+from lingctl.serving.http.kinds import cannot_chat, kind_by_name
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke.streamed import gather
@@ -87,14 +87,7 @@ def bench_cluster(
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
-    if lost:
-        raise EngineError(
-            "a node is lost or cannot be seen, and a request could end the service",
-            evidence=lost,
-            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
-            code="bench-node-lost",
-        )
+    need_no_lost_node(group, site_of(cluster), "bench")
     options = replace(options, kind=cluster.catalogue_model.kind)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)

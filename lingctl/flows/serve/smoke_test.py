@@ -13,14 +13,14 @@ from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.flows.look.daemon import how_it_ended, look_at_daemon, look_closer
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import lost_nodes
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
-from lingctl.serving.http import Limits
+from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
@@ -56,8 +56,7 @@ def smoke_test_cluster(
         options = options.of_kind(cluster.catalogue_model.kind)
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
-        # On one node the port says whether the daemon is there, and no request can harm another's.
-        lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
+        lost = lost_nodes(group, site_of(cluster))
         report = smoke_test(client, options, listener=listener, without_asking=lost)
     return report.with_findings(node_findings(look_at_nodes(group, site_of(cluster), engine_of(cluster))))
 

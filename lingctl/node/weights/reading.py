@@ -47,11 +47,7 @@ class Reading(NamedTuple):
 
 
 def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]) -> Reading:
-    """Read the files of a set.
-
-    Raises:
-        OSError: a file cannot be read: that is no damage.
-    """
+    """Read the files of a set. Raises OSError: a file cannot be read: that is no damage."""
     if chosen.form == "safetensors":
         reading = _Safetensors(folder, chosen).reading()
     else:
@@ -74,6 +70,26 @@ def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]
         )
         return reading._replace(problems=(forgotten,))
     return reading._replace(fit=fit)
+
+
+def misfits_of(folder: str, fit: ConfigFit) -> Tuple[Trouble, ...]:
+    """Why the weights are not the model that config.json describes, or are none that could be served."""
+    found: List[Trouble] = []
+    if fit.missing:
+        names = ", ".join(fit.missing_names)
+        more = fit.missing - len(fit.missing_names)
+        found.append(
+            Trouble(
+                f"{fit.missing} tensors are missing that config.json calls for",
+                where=folder,
+                evidence=f"{names} and {more} more" if more else names,
+                remedy="config.json and weights are not of one model, or a file of the weights is missing",
+                code="tensors-missing",
+            )
+        )
+    remedy = "take config.json and weights from one place, as they were published"
+    found += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
+    return tuple(found)
 
 
 def _forgets(fit: ConfigFit, config: Optional[Dict[str, object]], reading: Reading) -> bool:

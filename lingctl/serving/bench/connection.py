@@ -8,16 +8,16 @@ import time
 import zlib
 from dataclasses import dataclass, field
 
-from lingctl.serving.answers import Piece
-from lingctl.serving.api import Dialect, parse_event
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
-from lingctl.serving.client import last_pieces
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import HostPort, json_bytes
-from lingctl.serving.paced import Unpacker, unpacker_for
-from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.http.answers import Piece
+from lingctl.serving.http.api import Dialect, parse_event
+from lingctl.serving.http.client import last_pieces
+from lingctl.serving.http.exchange import HostPort, json_bytes
+from lingctl.serving.http.paced import Unpacker, unpacker_for
+from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError, UsageError
-from lingctl.serving.answers import joined
 from lingctl.serving.bench.outcome import RequestOutcome
+from lingctl.serving.http.answers import joined
 
 CountTokens = Callable[[str], int]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lingctl.findings import Finding, Subject, Verdict, worst
-from lingctl.serving.answers import Usage
-from lingctl.serving.client import Generation, ModelList
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
-from lingctl.serving.http import HttpResponse
+from lingctl.serving.http.answers import Usage
+from lingctl.serving.http.client import Generation, ModelList
+from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.remedies import Advice
 from lingctl.serving.smoke.judge import Flaw, SmokeQuestion
 from lingctl.serving.smoke.streamed import Streamed, bare

@@ -36,6 +36,8 @@ class ProxyCommand(QuickSocket):
     def close(self) -> None:
         """End the program, and all that it started."""
         super().close()
+        if self._process.returncode is not None:
+            return
         for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.serving.api import ModelKind
+from lingctl.serving.http.api import ModelKind
 from lingctl.serving.trouble import ExchangeTrouble
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.serving.answers import Piece, Usage, parse_object
-from lingctl.serving.api import Ask, Dialect, parse_event, without
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import words_in_stream
-from lingctl.serving.http import (
+from lingctl.serving.http.answers import Piece, Usage, parse_object
+from lingctl.serving.http.api import Ask, Dialect, parse_event, without
+from lingctl.serving.http.exchange import (
     Chunk,
     Head,
     HostPort,
@@ -20,7 +20,7 @@ from lingctl.serving.http import (
     json_bytes,
     stream,
 )
-from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _QUICK_SECONDS = 10.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
-from lingctl.serving.paced import PacedResponse, Pacer, unpacker_for
+from lingctl.serving.http.paced import PacedResponse, Pacer, unpacker_for
 from lingctl.serving.trouble import ExchangeTrouble
 
 HostPort = tuple[str, int]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from lingctl.serving.client import Client
 from lingctl.serving.faults import fault_of
+from lingctl.serving.http.client import Client
 from lingctl.serving.trouble import ExchangeTrouble
 
 # What it costs to leave a field out, in words.

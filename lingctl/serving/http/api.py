@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lingctl.serving.answers import (
+from lingctl.serving.http.answers import (
     Data,
     Piece,
     parse_object,
