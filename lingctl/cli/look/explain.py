@@ -25,7 +25,8 @@ def explain(
 
     Codes: EI0006, 507035, MIE04E02011C, ERR01100, an exit status (134), an id of the catalogue (E4).
     Logs: any file, also packed (gzip, xz, zip), GBK or UTF-16; several files are those of several nodes, and
-    the first cause over all is named; a folder or archive of `lingctl collect`; without an argument, what is piped in.
+    the first cause over all is named; a folder or archive of `lingctl collect`; without an argument, what is
+    piped in.
 
     Exit status 3 when nothing known explains it.
     """
