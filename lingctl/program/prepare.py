@@ -133,6 +133,10 @@ def _pythons(said: str) -> tuple[Python, ...]:
     found = []
     for line in said.splitlines():
         words = line.split(maxsplit=5)
-        if len(words) == 6 and words[0] == "python":
+        if len(words) == 6 and words[0] == "python" and all(map(_is_number, words[1:3])):
             found.append(Python((int(words[1]), int(words[2])), words[3] == "1", words[4], words[5]))
     return tuple(found)
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 6
