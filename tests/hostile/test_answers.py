@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import importlib
+import pkgutil
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import lingctl.cli.app  # noqa: F401  (loaded before the command line is forked)
+import lingctl
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.remote import group
@@ -110,6 +112,14 @@ VERBS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _all_is_loaded() -> None:
+    """Before the command line is forked: each fork would do it again."""
+    for module in pkgutil.walk_packages(lingctl.__path__, "lingctl."):
+        if module.name.startswith(("lingctl.cli", "lingctl.output", "lingctl.flows", "lingctl.inventory")):
+            importlib.import_module(module.name)
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_answer_makes_a_verb_fall_over(
@@ -122,7 +132,7 @@ def test_no_answer_makes_a_verb_fall_over(
     )
     monkeypatch.chdir(tmp_path)
     words = [str(tmp_path / "b.tar.gz") if word == "BUNDLE" else word for word in VERBS[verb]]
-    for status in (0, 1):
+    for status in (0, 1) if answer in ("nothing", "escapes") else (0,):
 
         def reach(cluster: Cluster, node: Node, status: int = status) -> Hostile:
             return Hostile(node.name, ANSWERS[answer], status)
