@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points parity-real mindie-checker
+.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points pickle-mutants parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -92,6 +92,11 @@ cluster: $(VENV)/test.stamp system-packages
 # The overlay's change of a tree, killed before each of its steps; make test tries every third.
 kills: $(VENV)/test.stamp
 	LINGCTL_KILLS=all $(BIN)/python -m pytest tests/node_overlay/test_kills.py
+
+# Checkpoints with a few bytes changed, for as long as is said: make pickle-mutants MINUTES=60
+MINUTES ?= 5
+pickle-mutants: $(VENV)/test.stamp
+	$(BIN)/python -m tests.soak.pickle_mutants --minutes $(MINUTES)
 
 kill-points: $(VENV)/test.stamp system-packages
 	$(BIN)/python -m tests.soak.kill_points

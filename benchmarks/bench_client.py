@@ -65,10 +65,10 @@ def percentile(values, share):
 
 
 def run_lingctl(url, count, concurrency):
-    from lingctl.serving.api import CHAT, Ask
     from lingctl.serving.bench.connection import Target
     from lingctl.serving.bench.load import Pace, run_load
     from lingctl.serving.endpoint import address_of
+    from lingctl.serving.http.api import CHAT, Ask
 
     address = address_of(url)
     bodies = [CHAT.body("fast", Ask(ASK.format(n), max_tokens=TOKENS), True) for n in range(count)]

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.bench.report import amounts, time_rows
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.http.client import Client
 from tests.engine_node import EngineNode, address, tiny
 
 

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from lingctl.cli.app import EPILOG, app, register_verbs
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.logs.catalogue_page import catalogue_page
+from lingctl.mindie.logs.catalogue.catalogue_page import catalogue_page
 from lingctl.mindie.rules.reference import rule_reference
 
 REFERENCE = Path(__file__).parent / "reference"

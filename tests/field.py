@@ -32,7 +32,7 @@ _LATE = (
     "lingctl.flows.network.saved",
     "lingctl.output.documents",
     "lingctl.output.findings",
-    "lingctl.output.network",
+    "lingctl.output.verbs.network",
     "lingctl.output.tables",
 )
 # Nothing that a terminal obeys: C0 but tab and line ends, DEL, C1, marks of direction.

@@ -58,7 +58,7 @@ class Forked(subprocess.Popen[Any]):
     ) -> None:
         self._own_terminal, self._network = terminal, network
         self._ended = -1
-        super().__init__([os.fspath(word) for word in words], **options)
+        super().__init__(list(map(str, words)), **options)
 
     def _execute_child(
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
@@ -111,8 +111,8 @@ def start(*words: str | Path, **options: Any) -> subprocess.Popen[Any]:
 
 def started(words: Sequence[str | Path], *, terminal: bool = False, **options: Any) -> subprocess.Popen[Any]:
     """``Forked``; started where it is another program, or the environment asks for another interpreter."""
-    program = [os.fspath(word) for word in words[:2]]
-    known = program[:1] == [os.fspath(LINGCTL)] or program == [sys.executable, "-m"]
+    program = [str(word) for word in words[:2]]
+    known = program[:1] == [str(LINGCTL)] or program == [sys.executable, "-m"]
     if known and _is_ours(options.get("env") or {}):
         return Forked(words, terminal=terminal, **options)
     if terminal:

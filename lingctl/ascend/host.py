@@ -216,6 +216,8 @@ def read_word(answer: Answer | None) -> str | Unread:
 def read_runtime(answer: Answer | None) -> str | Unread:
     """Version of the container runtime; ``failed`` where it says that it can run nothing."""
     said = read_word(answer)
+    if isinstance(said, str) and not re.match(r"v?[0-9]", said):
+        return unread(answer, "no version of a container runtime")
     if isinstance(said, Unread) and said.reason == "not-understood" and answer and answer.exit_status:
         return Unread("failed", "it cannot be used", said.quote)
     return said

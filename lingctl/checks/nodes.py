@@ -68,8 +68,10 @@ def _driver(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     else:
         yield not_read(of, driver)
     of_firmware = Subject("firmware", node)
-    if isinstance(firmware, Unread):
-        yield of_firmware.note(f"not judged: {firmware.text}")
+    if isinstance(firmware, Unread) and "No such file" in firmware.quote:
+        yield of_firmware.note("not judged: there is no version file of its package")
+    elif isinstance(firmware, Unread):
+        yield not_read(of_firmware, firmware)
     elif isinstance(driver, Version) and fits_firmware(driver, firmware) is False:
         yield of_firmware.failure(
             f"{firmware.version} is not a firmware that driver {driver.version} works with",

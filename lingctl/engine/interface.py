@@ -38,6 +38,7 @@ class About:
     # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
+    opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,13 @@ class Engine(Protocol):
     @property
     def capacity(self) -> Capacity:
         """Whether a model fits."""
+
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        """Refuse default sampling parameters (generation_config.json) with which it does not start.
+
+        Raises:
+            ConfigurationError: they are such.
+        """
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None

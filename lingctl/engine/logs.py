@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
-]  # as mindie/logs/failures.toml explains
+]  # as mindie/logs/catalogue/failures.toml explains
 Confidence = Literal["certain", "likely", "unknown"]
 # What is said where nothing known explains an end; the first error lines stand below it.
 NOTHING_KNOWN = "nothing known explains it; these are its first error lines"

@@ -31,10 +31,19 @@ IN_WORDS = {
 
 # Control characters, line ends, marks of direction: nothing of hosts.yaml has them in earnest.
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# The grammar of docker's and podman's references to images.
+_REGISTRY = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
+_FOLDER = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:{_REGISTRY}/)?{_FOLDER}(?:/{_FOLDER})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(?:@[A-Za-z0-9]+(?:[+._-][A-Za-z0-9]+)*:[0-9a-f]{32,})?"
+)
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_FOUR_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _WITH_PORT = re.compile(r"(?P<host>[^:]+|\[[^]]*\]):(?P<port>[0-9]{1,5})")
 # What docker and podman take behind the second colon.
 _ACCESS = r"ro|rw|z|Z|U|O|(no)?exec|(no)?dev|(no)?suid|(no)?copy"
+_CONTRARY = ({"ro", "rw"}, {"z", "Z"})
 _MOUNT_OPTION = re.compile(rf"{_ACCESS}|r?(shared|slave|private|unbindable|bind)|consistent|cached|delegated")
 
 
@@ -77,6 +86,8 @@ def need_host(text: str) -> str:
         raise FormError(f"{text!r} has a port in it", remedy)
     if text.startswith("[") and text.endswith("]") and is_address(text[1:-1]):
         raise FormError(f"{text!r} has brackets around the address", f"write {text[1:-1]}")
+    if _FOUR_NUMBERS.fullmatch(text):
+        raise FormError(f"{text!r} is no IPv4 address", "its numbers are 0 to 255, without zeros before them")
     if not _HOST.fullmatch(text):
         remedy = "a host has letters, digits and the characters _ . -; an address is IPv4 or IPv6"
         raise FormError(f"{text!r} is not a host name or an address", remedy)
@@ -114,6 +125,19 @@ def name_of_host(address: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.:-]", "-", address).lstrip("_.:-") or "node"
 
 
+def need_image(text: str) -> str:
+    """An image's name as docker and podman take it. Raises FormError: they do not."""
+    if "://" in text:
+        raise FormError(f"{text!r} is a URL", f"write {text.partition('://')[2]}")
+    if text.endswith(":"):
+        raise FormError(f"{text!r} has no tag behind its colon", "write NAME:TAG, or NAME alone for latest")
+    if _REFERENCE.fullmatch(text):
+        return text
+    if _REFERENCE.fullmatch(text.lower()):
+        raise FormError(f"{text!r} has capitals in its name", "only the registry and the tag may have them")
+    raise FormError(f"{text!r} is no name of an image", IN_WORDS[IMAGE])
+
+
 def need_mounts(mounts: Sequence[str]) -> None:
     """Mounts as docker and podman take them after ``-v``.
 
@@ -136,11 +160,13 @@ def _target(mount: str) -> str:
     target = PurePosixPath(parts[1])
     if str(target) == "/" or ".." in target.parts:
         raise FormError(f"{mount!r} has no target", "name a folder or file in the container, and not /")
-    unknown = (
-        [one for one in parts[2].split(",") if not _MOUNT_OPTION.fullmatch(one)] if len(parts) == 3 else []
-    )
+    options = parts[2].split(",") if len(parts) == 3 else []
+    unknown = [one for one in options if not _MOUNT_OPTION.fullmatch(one)]
     if unknown:
         raise FormError(
             f"{mount!r}: {unknown[0]!r} is no option of a mount", "usual ones: ro, rw, z, Z, rslave"
         )
+    for pair in _CONTRARY:
+        if len([one for one in options if one in pair]) > 1:
+            raise FormError(f"{mount!r} says {' and '.join(sorted(pair))}", "write one of them, once")
     return str(target)

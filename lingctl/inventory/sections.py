@@ -111,6 +111,11 @@ class Container(Section):
         (), description="More mounts, as docker and podman write them: /host:/container[:ro]."
     )
 
+    @field_validator("image")
+    @classmethod
+    def _is_image(cls, value: str | None) -> str | None:
+        return value and forms.need_image(value)
+
     @field_validator("extra_mounts")
     @classmethod
     def _are_mounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:

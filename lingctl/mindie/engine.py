@@ -14,11 +14,12 @@ from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node
-from lingctl.mindie import capacity_verdict
+from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
 from lingctl.mindie.explain import shown_values
 from lingctl.mindie.files.config import render_config
+from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
 from lingctl.mindie.logs import log_reader
@@ -52,6 +53,7 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            opens_all=True,
         )
 
     @property
@@ -78,6 +80,10 @@ class MindIE:
     def capacity(self) -> Capacity:
         """See ``Engine``."""
         return capacity_verdict
+
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        """See ``Engine``."""
+        need_numbers(generation_config, "generation_config.json")
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None

@@ -10,10 +10,10 @@ from lingctl.events import Listener
 from lingctl.findings import Verdict
 from lingctl.flows.run.proposal import Proposal
 from lingctl.output.findings import print_findings
-from lingctl.output.plans import print_plan
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.terminal import conversation, say
+from lingctl.output.verbs.plans import print_plan
 from lingctl.plan import Plan
 
 

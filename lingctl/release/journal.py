@@ -10,13 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lingctl.assets import shell
 from lingctl.node.foreign_json import foreign_json
 from lingctl.remote.command import Command, script
 
-_SHOW = """
-test ! -e "$1" || [ -r "$1" ] || exit 1
-cat "$1.1" "$1" 2>/dev/null | tail -n "$2"
-"""
+_SHOW = shell("ask/journal")
 Result = Literal["begun", "done", "failed", "interrupted"]
 
 # What ``read_journal`` calls a line that is no entry.
@@ -41,14 +39,19 @@ class Unfinished:
     done: tuple[str, ...]  # titles of the steps that were done, in order
     left: tuple[str, ...]  # titles of the steps that were not
     failed: str = ""  # what went wrong, if it said so
+    unread: int = 0  # lines after its begin that cannot be read: it may have done more
 
     @property
     def description(self) -> str:
         """One line for the operator."""
+        if not self.run.id:
+            return f"a change of {self.begun}: it is not known what it did and how it ended: {self.failed}"
         how = f"failed: {self.failed}" if self.failed else "did not finish"
         after = f"after {self.done[-1]!r}" if self.done else "before its first step"
         left = f", not done: {', '.join(self.left)}" if self.left else ""
-        return f"{self.run.command} by {self.run.who} of {self.begun} {how}, {after}{left}"
+        lines = f"{self.unread} line{'s' if self.unread > 1 else ''} of its log cannot be read"
+        more = f"; {lines}, so that more may be done" if self.unread else ""
+        return f"{self.run.command} by {self.run.who} of {self.begun} {how}, {after}{left}{more}"
 
 
 def begin_line(run: ChangeRun, time: str, steps: Sequence[str]) -> str:
@@ -107,15 +110,18 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
-    """The last run, if it did not end well; None when it did or there was none."""
+    """The last run, if it did not end well; None when it did or there was none.
+
+    A line that cannot be read may be a run's begin: where nothing ended well after it, it counts as one.
+    """
     begins = [number for number, entry in enumerate(entries) if entry["event"] == "begin"]
     if not begins:
-        return None
+        return _unreadable(entries)
     begin, rest = entries[begins[-1]], entries[begins[-1] + 1 :]
     own = [entry for entry in rest if entry["run"] == begin["run"]]
     end = next((entry for entry in reversed(own) if entry["event"] == "end"), None)
     if end is not None and end.get("result") == "done":
-        return None
+        return _unreadable(rest[rest.index(end) + 1 :])
     done = tuple(_steps(own, "done"))
     what = next(
         (str(entry["what"]) for entry in own if entry.get("result") == "failed" and entry.get("what")), ""
@@ -126,7 +132,22 @@ def unfinished(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
         done,
         tuple(str(title) for title in begin.get("steps", ()) if title not in done),
         what,
+        sum(entry["event"] == UNREADABLE for entry in rest),
     )
+
+
+def _unreadable(entries: Sequence[Mapping[str, Any]]) -> Unfinished | None:
+    """A run of which nothing can be read, if a line of it is left after all that ended well."""
+    lost: Mapping[str, Any] | None = None
+    for entry in entries:
+        if entry["event"] == UNREADABLE:
+            lost = lost or entry
+        elif entry["event"] == "end" and entry.get("result") == "done":
+            lost = None
+    if lost is None:
+        return None
+    run = ChangeRun("", "a change", "somebody")
+    return Unfinished(run, str(lost.get("time")) or "an unknown time", (), (), str(lost["what"]))
 
 
 def _steps(entries: Iterable[Mapping[str, Any]], result: str) -> Iterable[str]:

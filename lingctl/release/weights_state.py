@@ -21,10 +21,12 @@ class WeightsState:
     modes_wrong: tuple[str, ...]
     config: Mapping[str, Any] | None
     config_text: str
+    generation_config: Mapping[str, Any] | None
     has_backup: bool
     shapes: Shapes
     digest: str
     contradictions: tuple[str, ...]
+    in_the_way: tuple[str, ...]
 
     @property
     def qkv_rows(self) -> int | None:

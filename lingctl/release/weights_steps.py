@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lingctl.engine.files import WantedFile
@@ -69,6 +70,7 @@ def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> We
 def _settled(
     cluster: Cluster, node: str, folder: str, weights: WeightsState, program: Program, how: str
 ) -> WeightsPlan:
+    _refuse_in_the_way(cluster, node, folder, weights)
     model_config, config_step = _config_step(cluster, node, folder, weights)
     steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
     if weights.modes_wrong:
@@ -98,14 +100,13 @@ def _config_step(
             remedy="download the model again, or copy its config.json there",
             code="model-config-missing",
         )
-    try:
-        wanted, reasons = engine_of(cluster).model_config(
+    engine, defaults = engine_of(cluster), f"{folder}/generation_config.json"
+    with _at(f"{node}: {defaults}"):
+        engine.need_defaults(weights.generation_config or {})
+    with _at(f"{node}: {path}"):
+        wanted, reasons = engine.model_config(
             weights.config, rows=weights.qkv_rows, columns=weights.dense_columns
         )
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            error.what, where=f"{node}: {path}", evidence=error.evidence, remedy=error.remedy, code=error.code
-        ) from error
     _refuse_contradictions(node, path, weights)
     title = "make the model's config.json loadable"
     if not reasons:
@@ -127,6 +128,17 @@ def _config_step(
     )
 
 
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Says where it is, of what an engine refuses."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.what, where=where, evidence=error.evidence, remedy=error.remedy, code=error.code
+        ) from error
+
+
 def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
     if weights.contradictions:
         raise ConfigurationError(
@@ -135,6 +147,18 @@ def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
             evidence="\n".join(weights.contradictions),
             remedy="take config.json from the same download as the weights: see lingctl verify-weights",
             code="model-config-contradicts-weights",
+        )
+
+
+def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: WeightsState) -> None:
+    about = engine_of(cluster).about
+    if about.opens_all and weights.in_the_way:
+        raise WeightsError(
+            f"{about.title} would end at files beside the weights: it opens every *.safetensors",
+            where=f"{node}: {folder}",
+            evidence="\n".join(weights.in_the_way),
+            remedy="move them to another folder",
+            code="weights-in-the-way",
         )
 
 

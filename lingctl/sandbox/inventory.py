@@ -26,6 +26,7 @@ ssh:
   port: {port}
   key: {key}
   known_hosts: {known_hosts}
+  config: none
 timeouts:
   start: 300
 nodes:

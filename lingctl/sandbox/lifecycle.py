@@ -54,6 +54,13 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
         UsageError: the request cannot be.
         SandboxError: one runs there already, or this machine cannot run one.
     """
+    if sys.platform != "linux":
+        raise SandboxError(
+            "the sandbox runs on Linux alone: its nodes are namespaces of the kernel",
+            evidence=f"this is {sys.platform}",
+            remedy="run it on a Linux machine, or in a privileged Linux container",
+            code="sandbox-linux-only",
+        )
     _check(request)
     layout = Layout(directory.resolve())
     if _processes(layout):

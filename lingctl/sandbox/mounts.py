@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_PIDFD_GETFD = 438  # on every processor
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 BIND, REC, RDONLY, REMOUNT, NOSUID, PRIVATE = 4096, 16384, 1, 32, 2, 1 << 18
@@ -71,6 +72,18 @@ def join_namespace(path: str, kind: int) -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends."""
     _libc.prctl(1, 9, 0, 0, 0)
+
+
+def descriptor_of(process: int, number: int) -> int:
+    """A descriptor of ours for what another process has under a number; ``process`` is a pidfd.
+
+    Raises:
+        OSError: it has none, or this process may not look into it.
+    """
+    found: int = _libc.syscall(_PIDFD_GETFD, process, number, 0)
+    if found < 0:
+        raise _error(f"descriptor {number}")
+    return found
 
 
 def change_root(root: Path) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lingctl.serving.answers import Joiner, Piece, Usage
-from lingctl.serving.api import CHAT, Ask, Dialect, Turn
-from lingctl.serving.client import Client
-from lingctl.serving.concessions import agreed
 from lingctl.serving.faults import fault_of
+from lingctl.serving.http.answers import Joiner, Piece, Usage
+from lingctl.serving.http.api import CHAT, Ask, Dialect, Turn
+from lingctl.serving.http.client import Client
+from lingctl.serving.http.concessions import agreed
 from lingctl.serving.trouble import ExchangeTrouble
 
 ReplyPartKind = Literal["answer", "thought", "call"]

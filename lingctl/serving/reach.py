@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.connection import CanForward
 from lingctl.remote.group import Group
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Address, Endpoint, address_of
-from lingctl.serving.http import HostPort, Limits
+from lingctl.serving.http.client import Client
+from lingctl.serving.http.exchange import HostPort, Limits
 
 _KNOCK_SECONDS = 3.0
 

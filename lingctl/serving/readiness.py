@@ -16,10 +16,10 @@ from typing import Literal, Protocol
 
 from lingctl.errors import EngineError
 from lingctl.events import Event, Listener, ignore
-from lingctl.serving.api import Ask, ModelKind, dialect_for
-from lingctl.serving.client import Client, Generation, ModelList
 from lingctl.serving.faults import fault_of, of_the_request
-from lingctl.serving.http import HttpResponse
+from lingctl.serving.http.api import Ask, ModelKind, dialect_for
+from lingctl.serving.http.client import Client, Generation, ModelList
+from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 ServiceState = Literal["loading", "stopping", "busy", "abnormal", "no tokens", "misconfigured", "ready"]

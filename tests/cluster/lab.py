@@ -302,7 +302,8 @@ class Lab:
             "name: lab",
             "model: Ling-plus",
             'mindie: "1.0.0"',
-            f"ssh: {{user: root, key: {self.directory}/key, known_hosts: {self.directory}/known_hosts}}",
+            f"ssh: {{user: root, key: {self.directory}/key, known_hosts: {self.directory}/known_hosts, "
+            "config: none}",
             "timeouts: {start: 60, stop: 20}",
             f"container: {{runtime: {runtime}, extra_mounts: {json.dumps(mounts)}}}",
             "nodes:",

@@ -26,7 +26,7 @@ from lingctl.program.job import run_job
 from lingctl.remote import lock
 from lingctl.remote.command import command, script
 from lingctl.remote.ssh import exchange
-from lingctl.remote.ssh.login import agent as ssh_agent
+from lingctl.remote.ssh.login.keys import agent as ssh_agent
 from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
 from tests.cluster.conftest import Server, free_port, keyless, serving
@@ -336,6 +336,7 @@ def test_a_usual_key_that_cannot_be_used_is_told_when_there_is_no_other(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes((sshd.directory / "locked").read_bytes())
+    (tmp_path / ".ssh" / "id_ed25519").chmod(0o600)
     with pytest.raises(ConnectError) as caught:
         SshConnection("node1", keyless(sshd))
     assert caught.value.code == "no-login-key"

@@ -16,13 +16,14 @@ import pytest
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.events import ignore
 from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.serving.api import CHAT, INFER, Ask
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
 from lingctl.serving.bench.sweep import SweepLimits
 from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
-from lingctl.serving.http import tls_context
+from lingctl.serving.http.api import CHAT, INFER, Ask
+from lingctl.serving.http.exchange import tls_context
+from tests import forked
 from tests.engine_node import EngineNode, address, tiny
 from tests.serving_server import GOOD_BASE, Serving, make_certificate, serve
 
@@ -259,16 +260,10 @@ def test_more_connections_than_files():
 
 
 def test_the_command_line_writes_its_charts(engine, tmp_path):
-    command = [sys.executable, "-m", "lingctl", "bench", "--url", engine.service_url, "--requests", "6"]
-    command += ["--concurrency", "2", "--output-len", "4", "--input-len", "16"]
-    done = subprocess.run(
-        [*command, "--plot", "plot.html"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(FAST_SERVER.parents[1]), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("bench", "--url", engine.service_url, "--requests", "6", "--plot", "plot.html")
+    sizes = ("--concurrency", "2", "--output-len", "4", "--input-len", "16")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = forked.run(*words, *sizes, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert "TTFT" in done.stdout
     assert "6 of 6 answered" in done.stdout

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,22 +17,22 @@ import pytest
 from lingctl.events import ignore
 from lingctl.findings import Verdict
 from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader
-from lingctl.serving.client import Client, Generation
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
-from lingctl.serving.http import HttpResponse, Limits
+from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
+from lingctl.serving.http.client import Client, Generation
+from lingctl.serving.http.exchange import HttpResponse, Limits
+from lingctl.serving.http.sse import SseParser
 from lingctl.serving.readiness import decide, settled_health
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from lingctl.serving.smoke.streamed import Streamed, gather
-from lingctl.serving.sse import SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
-from tests import real_answers
+from tests import forked, real_answers
 from tests.real_answers import LONG_TALK, SHORT_TALK, RealAnswer, Talk, health_answer, life, named, recorded
 from tests.real_server import RealServer, cut, real_server, words_after
 
@@ -387,11 +386,8 @@ def test_the_benchmark_counts_every_token(kind):
 
 
 def lingctl(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "lingctl", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "NO_COLOR": "1"}
+    return forked.run(*arguments, cwd=folder, env=environment, timeout=120)
 
 
 @pytest.mark.parametrize("end", TALKS)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from lingctl.findings import Verdict
-from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import Endpoint, TlsFiles
-from lingctl.serving.http import Limits
+from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.exchange import Limits
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.engine_node import EngineNode, address, copied, edit_json, join_world, rename_tensors, tiny

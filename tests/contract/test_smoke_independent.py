@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.serving_server import Serving, make_certificate, serve
 
 MOCKLLM = Path(sys.executable).parent / "mockllm"
@@ -28,15 +29,7 @@ settings:
 def lingctl(*arguments, folder, **environment):
     """Run the command outside any folder with a hosts.yaml; gives exit status, standard output, error."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("LINGCTL_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "lingctl", *map(str, arguments)],
-        cwd=folder,
-        env={**env, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = forked.run(*arguments, cwd=folder, env={**env, **environment}, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 

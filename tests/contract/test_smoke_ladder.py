@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from lingctl.findings import Verdict
-from lingctl.serving import http
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint, TlsFiles
-from lingctl.serving.http import Limits
+from lingctl.serving.http import exchange as http
+from lingctl.serving.http.client import Client
+from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions

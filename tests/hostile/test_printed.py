@@ -22,10 +22,10 @@ from lingctl.output.documents import print_json
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings
 from lingctl.output.harmless import MOST, harmless, json_text
-from lingctl.output.plans import print_plan
 from lingctl.output.progress import progress
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, answer_file, say
+from lingctl.output.verbs.plans import print_plan
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.command import command
 

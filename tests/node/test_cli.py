@@ -14,19 +14,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import forked
 from tests.node.checkpoints import INDEX, assert_same, ling, load, model, save, stopped_midway
 
 pytestmark = pytest.mark.torch
 
 
 def lingctl(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lingctl", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+    done = forked.run(*words, timeout=300, env={**os.environ, "COLUMNS": "200"})
     assert "Traceback" not in done.stderr
     return done
 

@@ -7,6 +7,7 @@ import collections
 import datetime
 import decimal
 import enum
+import functools
 import io
 import os
 import pathlib
@@ -15,6 +16,7 @@ import random
 import subprocess
 import sys
 import types
+import typing
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -169,6 +171,8 @@ BESIDE: dict[str, Callable[[], object]] = {
     "a default dict": lambda: collections.defaultdict(list, a=[1]),
     "a counter and a queue": lambda: [collections.Counter("aab"), collections.deque([1], 3)],
     "a class": lambda: [int, dict, Settings],
+    "types": lambda: [typing.Any, typing.Optional[int], list[int], typing.Dict[str, int]],  # noqa: UP006, UP045
+    "functions of torch": lambda: [torch.tanh, torch.relu, functools.partial(torch.optim.AdamW, lr=1.0)],
     "a stream": lambda: io.BytesIO(b"extra state"),
     "an error": lambda: ValueError("x"),
     "something that holds itself": lambda: (lambda value: value.append(value) or value)([]),
@@ -215,6 +219,9 @@ WRAPPED: dict[str, tuple[Callable[[], object], str]] = {
         "model.language_model",
     ),
     "a default dict": (lambda: {"model": collections.defaultdict(dict, state())}, "model"),
+    "a dict of pairs, as of Python 2": (
+        lambda: {"model": Call(collections.OrderedDict, [list(pair) for pair in state().items()])}, "model",
+    ),
     "settings named model beside it": (lambda: {"model": {"layers": 2}, "weights": state()}, "weights"),
     "settings named model in it": (lambda: {**state(), "model": {"layers": 2}}, ""),
     "a module's dict": (lambda: {"module": torch.nn.Linear(2, 2).state_dict()}, "module"),
@@ -228,6 +235,8 @@ def test_the_state_dict_is_found_by_a_rule_that_is_told(case: str, tmp_path: Pat
     wanted = content
     for name in entry.split(".") if entry else ():
         wanted = wanted[name]
+    if isinstance(wanted, Call):
+        wanted = state()
     summary = run(save(tmp_path / "in", content), tmp_path / "out")
     assert_same(
         load(tmp_path / "out"), {n: t.detach() for n, t in wanted.items() if isinstance(t, torch.Tensor)}

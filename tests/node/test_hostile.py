@@ -21,6 +21,7 @@ from lingctl.node.convert.unpack import inflate
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import load, model, run, save
 from tests.node.test_cases import repack
+from tests.soak.pickle_mutants import judge, mutants
 
 pytestmark = pytest.mark.torch
 
@@ -318,7 +319,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "an HTML page": (lambda data: b"<html>404</html>", "is a page of HTML", ""),
     "a git LFS pointer": (
         lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "is a Git LFS pointer",
+        "is a Git-LFS pointer",
         "",
     ),
     "front missing": (lambda data: data[1000:], "", ""),
@@ -408,6 +409,19 @@ def test_a_pickle_alone_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "in" / "pytorch_model.bin").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(Trouble, match="not a zip file"):
         run(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.parametrize("begin", [1_000, 2_000])
+def test_checkpoints_with_a_few_bytes_changed_are_read_or_refused(begin: int, tmp_path: Path) -> None:
+    """``make pickle-mutants`` tries many more."""
+    counts = dict.fromkeys(("taken", "refused"), 0)
+    for seed, data in mutants(begin, 300):
+        (tmp_path / "pytorch_model.bin").write_bytes(data)
+        try:
+            counts[judge(tmp_path / "pytorch_model.bin")] += 1
+        except Exception as error:
+            raise AssertionError(f"seed {seed}") from error
+    assert min(counts.values()) > 10
 
 
 def test_no_more_is_inflated_than_a_record_claims(tmp_path: Path) -> None:

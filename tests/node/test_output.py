@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from lingctl.node.checkpoint.dtypes import BY_NAME
 from lingctl.node.checkpoint.folder import Checkpoint
-from lingctl.node.checkpoint.pickles.stand_ins import Storage, Tensor
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.torch_file import TorchFile
+from lingctl.node.checkpoint.views import View
 from lingctl.node.convert.engine import default_target
 from lingctl.node.convert.plan import plan_shards
 from lingctl.node.convert.program import parse_size
@@ -326,11 +326,10 @@ def test_large_models_are_cut_into_an_even_number_of_like_files(
 ) -> None:
     """Nothing is written: 33.6 GB are planned here."""
     size = megabytes * 1_000_000
-    storage = Storage("0", BY_NAME["uint8"], size, 0, size)
-    tensor = Tensor(storage, storage.dtype, 0, (size,), (1,))
-    held = {f"w{number}": tensor for number in range(tensors)}
     record = Record("a.bin", "a/data/0", 0, size, 0, 1)
-    file = TorchFile("a.bin", held, {"0": record}, "", (), (), False, True, "fingerprint", "state")
+    tensor = View(record, BY_NAME["uint8"], 0, (size,), (1,))
+    held = {f"w{number}": tensor for number in range(tensors)}
+    file = TorchFile("a.bin", held, (record,), "", (), (), False, True, "fingerprint", "state")
     plan = plan_shards(Checkpoint("a", (file,), "fingerprint", (), ()), parse_size(largest), None)
     assert len(plan.shards) == files
     assert sum(len(shard.items) for shard in plan.shards) == tensors

@@ -229,6 +229,16 @@ def test_a_printed_failure_is_told_by_its_cause_on_one_node_and_on_two(stopped, 
         assert "error: node2, card 7: " in result.stderr
         assert "a card's memory is full (certain)  (mindie-C1)" in result.stderr
         assert "node1: two cards did not reach each other in time" in result.stderr
+        problems = {
+            row["node"]: row["problems"] for row in stopped.lingctl("status", "--json").document["nodes"]
+        }
+        assert "a card's memory is full (certain)" in problems["node2"][0]
+        packed = stopped.lingctl("collect", "--no-check", "--json", "--to", str(tmp_path / "evidence.tar.gz"))
+        assert packed.document["cause"] == "node2, card 7: a card's memory is full (certain)  (C1)", (
+            packed.said
+        )
+        again = stopped.lingctl("explain", packed.document["path"], "--json")
+        assert (again.status, again.document["verdict"]["where"]) == (0, "node2, card 7"), again.said
     with stopped.broken("node2", "daemon-prints=unknown"):
         result = stopped.lingctl("restart", "--yes")
         assert result.status == 1, result.said

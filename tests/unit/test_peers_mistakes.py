@@ -20,9 +20,10 @@ from lingctl.ascend.questions import NodeRequest, card_questions, questions
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules.check import check_config
+from tests import forked
 from tests.unit.mindie.samples import document_of, make_cluster
 
-LINGCTL = str(Path(sys.executable).parent / "lingctl")
+LINGCTL = str(forked.LINGCTL)
 # Reads every module that a verb imports; what is heavy or of the sandbox has places of its own to write to.
 IMPORTS = """
 import importlib, pkgutil, lingctl.flows
@@ -88,7 +89,7 @@ def test_help_and_version_leave_the_home_folder_alone_and_answer_on_standard_out
 @pytest.mark.parametrize("environment", [{}, {"GITHUB_ACTIONS": "true"}, {"COLORTERM": "truecolor"}])
 def test_a_pipe_gets_no_colours(tmp_path, environment):
     for words in (("--help",), ("models",), ("init", "--show")):
-        said = run(LINGCTL, *words, home=tmp_path, **environment)
+        said = forked.run(*words, cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path), **environment})
         assert "\x1b" not in said.stdout + said.stderr
 
 

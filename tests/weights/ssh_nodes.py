@@ -120,7 +120,7 @@ def _hosts(directory: Path, nodes: list[SshNode], model: str) -> Path:
     hosts = directory / "hosts.yaml"
     hosts.write_text(
         f'name: spread\nmodel: {model}\nmindie: "1.0.0"\nnodes:\n{listed}'
-        f"ssh: {{user: root, key: {directory}/id, known_hosts: {directory}/known_hosts}}\n"
+        f"ssh: {{user: root, key: {directory}/id, known_hosts: {directory}/known_hosts, config: none}}\n"
         f"paths: {{models: {MODELS}}}\n"
     )
     return hosts

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
+from lingctl.inventory.forms import is_address
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
@@ -221,15 +222,6 @@ def read_speed(answer: Answer | None) -> int | Unread | None:
     if isinstance(value, Unread):
         return value
     return None if value == "Unknown!" else int(value.split()[0])
-
-
-def is_address(text: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _says(answer: Answer | None, pattern: str) -> bool:

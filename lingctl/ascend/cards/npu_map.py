@@ -44,7 +44,7 @@ def read_map(answer: Answer | None) -> tuple[MappedChip, ...] | Unread:
     heads = [line for line in lines if line.startswith("NPU ID")]
     if len(heads) != 1 or lines[0] != heads[0]:
         return unread(seen)
-    names = re.split(r"\s{2,}", heads[0])
+    names = re.split(r"\s{2,}|\t", heads[0])
     if len(set(names)) != len(names) or not {"NPU ID", "Chip ID", "Chip Name"} <= set(names):
         return unread(seen, f"the columns are not understood: {heads[0][:100]}")
     chips: list[MappedChip] = []

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.cards.hccn import is_address
 from lingctl.ascend.unread import Unread, unread, whole
+from lingctl.inventory.forms import is_address
 from lingctl.remote.probe import Answer
 
 

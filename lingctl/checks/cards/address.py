@@ -8,13 +8,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
-from lingctl.ascend.cards.hccn import DeviceAddress, is_address
+from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.roce import not_read
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import set_address
 from lingctl.findings import Finding, Subject
+from lingctl.inventory.forms import is_address
 
 # hccn_tool refuses these as addresses of a card: the cards' inner network uses them.
 _RESERVED = {

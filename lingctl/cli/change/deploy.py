@@ -34,8 +34,8 @@ def deploy(
     from lingctl.flows.change.deploy import deploy as deploy_cluster
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.plans import plan_json
     from lingctl.output.terminal import say
+    from lingctl.output.verbs.plans import plan_json
     from lingctl.serving.endpoint import endpoint_of
 
     cluster = required_cluster(nodes)

@@ -32,4 +32,5 @@ def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
             )
             for row in rows
         ],
+        whole=True,
     )

@@ -37,8 +37,8 @@ def rollback(
     from lingctl.flows.change.rollback import rollback as roll_back
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.plans import plan_json
     from lingctl.output.terminal import say
+    from lingctl.output.verbs.plans import plan_json
 
     cluster = required_cluster(nodes)
     outcome = roll_back(

@@ -170,6 +170,7 @@ def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:
     from dataclasses import asdict
 
     from lingctl.engines import engine_of
+    from lingctl.flows.files.logins import shown_logins
     from lingctl.inventory.load import ENVIRONMENT
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
@@ -177,7 +178,7 @@ def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:
     from_environment = {
         ".".join(place): variable for variable, place in ENVIRONMENT.items() if os.environ.get(variable)
     }
-    values = engine_of(cluster).shown(cluster, {**from_environment, **overrides})
+    values = engine_of(cluster).shown(cluster, {**from_environment, **overrides}) + shown_logins(cluster)
     if as_json:
         print_json("render-values", {"cluster": cluster.name, "values": [asdict(value) for value in values]})
         return

@@ -25,8 +25,8 @@ def collect(
     Secrets are taken out. Exit status 3 when a node could not be asked, 4 when none could.
     """
     from lingctl.cli.common import DEFAULT_HOSTS
-    from lingctl.flows.look.collect import collect as pack
-    from lingctl.flows.look.collect import default_name
+    from lingctl.flows.look.evidence.collect import collect as pack
+    from lingctl.flows.look.evidence.collect import default_name
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer, say
@@ -36,6 +36,8 @@ def collect(
     target = to or Path(default_name(cluster))
     with progress() as listener, connect(cluster, listener) as group:
         bundle = pack(group, cluster, hosts_file(nodes) or DEFAULT_HOSTS, target, listener, check=check)
+    if bundle.cause:
+        say(f"the first cause of all: {bundle.cause}")
     for name, found in bundle.explained.items():
         for line in found:
             say(f"{name}: {line}")
@@ -46,6 +48,7 @@ def collect(
             "cluster": cluster.name,
             "path": str(bundle.path),
             "missing": dict(bundle.missing),
+            "cause": bundle.cause,
             "explained": {name: list(found) for name, found in bundle.explained.items()},
         }
         print_json("collect", content)

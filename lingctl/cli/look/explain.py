@@ -32,8 +32,8 @@ def explain(
     from lingctl.flows.look.explain import STANDARD_INPUT
     from lingctl.flows.look.explain import explain as explained
     from lingctl.output.documents import print_json
-    from lingctl.output.explained import explained_document, print_explained
     from lingctl.output.terminal import say
+    from lingctl.output.verbs.explained import explained_document, print_explained
 
     # A closed standard input is none.
     typed = sys.stdin is not None and sys.stdin.isatty()

@@ -45,6 +45,7 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
                 )
                 for row in rows
             ],
+            whole=True,
         )
         if todo := what_to_type(rows):
             say(f"fix: {todo}")

@@ -81,8 +81,8 @@ def check_network(
     from lingctl.findings import Verdict
     from lingctl.flows.network.check import CheckOptions
     from lingctl.flows.network.saved import judge_saved, save_answers
-    from lingctl.output.network import print_network, print_network_json
     from lingctl.output.terminal import say
+    from lingctl.output.verbs.network import print_network, print_network_json
 
     report = (
         judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
@@ -121,8 +121,8 @@ def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.person import Terminal
-    from lingctl.output.plans import plan_json
     from lingctl.output.terminal import answer
+    from lingctl.output.verbs.plans import plan_json
 
     outcome = fix_tls(required_cluster(nodes), value, Terminal(yes=yes), lock_wait=lock_wait)
     if outcome.state == "declined":

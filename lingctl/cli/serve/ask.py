@@ -49,8 +49,8 @@ def ask(
     """
     from lingctl.cli.serve.target import talking
     from lingctl.flows.serve.chat import ask as ask_once
-    from lingctl.output.chat import ChatTerminal, Silent, read_question
     from lingctl.output.documents import print_json
+    from lingctl.output.verbs.chat import ChatTerminal, Silent, read_question
     from lingctl.serving.chat import ChatOptions
     from lingctl.serving.endpoint import TlsFiles
 

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from lingctl.serving.endpoint import TlsFiles
 
 
+app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
 def bench(
+    context: typer.Context,
     nodes: NodesOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
@@ -52,6 +61,13 @@ def bench(
         list[str] | None,
         typer.Option(help="Count requests that keep a limit in ms: ttft:500, tpot:50, e2el:9000."),
     ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="Model's folder or tokenizer.json: counts tokens where the service does not."),
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Append the result to this file, for: lingctl bench compare.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write charts: FILE.html.")] = None,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -63,14 +79,21 @@ def bench(
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
     from lingctl.flows.serve.bench import BenchOptions
+    from lingctl.output.documents import document
     from lingctl.output.progress import progress
     from lingctl.serving.bench.goal import read_goal
     from lingctl.serving.bench.load import Pace
     from lingctl.serving.bench.plot import check_plot, write_plot
+    from lingctl.serving.bench.results import check_results, keep_result
+    from lingctl.serving.bench.tokens import tokenizer_at
     from lingctl.serving.endpoint import TlsFiles
 
+    if context.invoked_subcommand:
+        return
     if plot:
         check_plot(plot)
+    if results:
+        check_results(results)
     options = BenchOptions(
         requests=requests,
         pace=Pace(rate=rate) if rate else Pace(concurrency=concurrency),
@@ -84,13 +107,36 @@ def bench(
         limits=_limits(ttft_limit, tpot_limit) if sweep else None,
         most_concurrency=max_concurrency,
         goal=read_goal(goodput or ()),
+        count=tokenizer_at(tokenizer) if tokenizer else None,
     )
     with progress() as listener:
         report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
     if plot:
         write_plot(plot, report)
+    if results:
+        keep_result(results, document("bench", {"options": options.as_json(), **report.as_json()}))
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE [FILE]", help="Of --results.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the last results of two files, or the last two of one, side by side; and how the loads differ."""
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+    from lingctl.output.terminal import say
+    from lingctl.serving.bench.results import COMPARE_COLUMNS, BenchComparison, last_two
+
+    comparison = BenchComparison(*last_two(files))
+    if as_json:
+        print_json("bench-compare", comparison.as_json())
+        return
+    print_table(COMPARE_COLUMNS, comparison.rows(), numbers=COMPARE_COLUMNS[1:])
+    for difference in comparison.differences:
+        say(f"not the same load: {difference}", "yellow")
 
 
 def _limits(ttft: float, tpot: float) -> SweepLimits:

@@ -227,7 +227,8 @@ def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) 
             raise runtime_down(runtime, state.node, state.runtime_problem)
     without = [state.node for state in states.values() if not state.image_present]
     if without:
-        raise image_missing(runtime, f"the image {image} is not there", image, ", ".join(without))
+        what = f"the image {image} is not there"
+        raise image_missing(runtime, what, image, ", ".join(without), chosen=True)
 
 
 def _need_own_container(name: str, states: Mapping[str, NodeState]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from lingctl.assets import shell
+from lingctl.errors import NodeError
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.record import (
@@ -21,10 +23,11 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.release.weights_state import WeightsState
 from lingctl.remote.command import script
+from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.lock import me
 
-_HEADS = 'cd "$1" 2>/dev/null || exit 0; for file in *.json; do [ ! -f "$file" ] || head -n 1 "$file"; done'
+_HEADS = shell("ask/heads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,32 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
     """
     look = look_of(cluster)
     states = quick_states(group, look)
-    heads = script(_HEADS, look.site.layout.releases, title="read the releases")
+    folder = look.site.layout.releases
     described: dict[str, dict[str, object]] = {}
-    for node, text in group.all(lambda node: node.run(heads).checked(node.node).stdout).items():
-        for line in text.splitlines():
-            head = read_head(node, line)
+    for heads in group.all(lambda connection: read_heads(connection, folder)).values():
+        for head in heads:
             described.setdefault(str(head["id"]), head)
     now = running(states)
     return [_row(one, described.get(one.id, {}), cluster, now) for one in recorded(states)]
+
+
+def read_heads(connection: Connection, folder: str) -> list[dict[str, object]]:
+    """What the records on a node say of themselves; none where there is no folder of them.
+
+    Raises:
+        NodeError: the folder or a record cannot be read.
+    """
+    done = connection.run(script(_HEADS, folder, title="read the releases"))
+    if done.exit_status:
+        raise NodeError(
+            "the recorded releases cannot be read",
+            where=connection.node,
+            evidence=done.last_words(),
+            remedy=f"see what is wrong with them: ls -la {folder}; dmesg | tail",
+            code="releases-unreadable",
+        )
+    lines = done.stdout.splitlines()
+    return [] if lines == ["absent"] else [read_head(connection.node, line) for line in lines]
 
 
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingctl.engine.files import WantedFile
 from lingctl.errors import NodeError, UsageError
@@ -194,10 +194,7 @@ def _model_config_step(state: NodeState, release: Release) -> Step:
     if same:
         return Step(Stage.MODEL_CONFIG, state.node, title, "in place", "as that release had it")
     wanted = WantedFile(path, model_config_text(release.model_config).encode())
-    step = file_step(Stage.MODEL_CONFIG, state, wanted)
-    return Step(
-        step.stage, step.node, title, "change", step.reason, step.actions, step.difference, step.interrupts
-    )
+    return replace(file_step(Stage.MODEL_CONFIG, state, wanted), title=title, state="change")
 
 
 def _config_path(release: Release) -> str:

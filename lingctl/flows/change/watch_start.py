@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from lingctl.engine.interface import Engine
@@ -93,8 +94,7 @@ def death(
     """
     ended = [name for name, sight in sights.items() if not sight.alive]
     texts = {
-        # A form feed begins another log, whose first lines are not those of the console's last moment.
-        name: "\n".join((earlier.get(name, ""), sights[name].console, f"\f{logs.get(name, '')}"))
+        name: replace(sights[name], earlier=earlier.get(name, ""), others=logs.get(name, "")).told
         for name in sorted(sights, key=cluster.node_names.index)
     }
     statuses = {name: sights[name].exit_status for name in ended}

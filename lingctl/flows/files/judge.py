@@ -11,6 +11,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Subject, Verdict
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
+from lingctl.mindie.files.generation_config import OWN_KEYS, check_generation_config
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
 from lingctl.mindie.rules.check import check_config
@@ -92,6 +93,9 @@ def check_file(path: Path, version: str = "", cluster: Cluster | None = None) ->
         ]
     if {"architectures", "model_type"} & document.keys():
         return "model config", [Judgement(profile, tuple(_check_model(document))) for profile in profiles[:1]]
+    if OWN_KEYS & document.keys():
+        found = tuple(check_generation_config(document))
+        return "generation config", [Judgement(profile, found) for profile in profiles[:1]]
     other = next((what for keys, what in _OTHER_KINDS if keys & document.keys()), None)
     if other:
         raise ConfigurationError(other[0], where=str(path), remedy=other[1], code="file-of-another-kind")

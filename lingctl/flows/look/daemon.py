@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
-from lingctl.release.daemon import need_known, read_watch, watch_command
+from lingctl.errors import LingctlError
+from lingctl.release.console import earlier_errors_command
+from lingctl.release.daemon import errors_command, need_known, read_watch, watch_command
 from lingctl.release.site import Site
+from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
 
 
@@ -19,6 +23,14 @@ class DaemonSight:
     console: str  # the end of what it printed, with its success line, if there was one, before it
     # whether it printed its success line: necessary, and not yet an answer to a request
     succeeded: bool = False
+    earlier: str = ""  # what may tell of its console before that end, where it was asked for
+    others: str = ""  # error lines of the node's other logs, where they were asked for
+
+    @property
+    def told(self) -> str:
+        """All that was read, to be judged as one log."""
+        # A form feed begins another log, whose first lines are not those of the console's last moment.
+        return "\n".join((self.earlier, self.console, f"\f{self.others}"))
 
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
@@ -30,9 +42,26 @@ def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
     return DaemonSight(state.pid is not None, status, console, site.loaded[connection.node] in console)
 
 
+def look_closer(connection: Connection, site: Site, engine: Engine, sight: DaemonSight) -> DaemonSight:
+    """The same look, with the console before its end and the node's other logs, as far as they can be read:
+    a node or container that is lost must not hide the cause."""
+    return replace(
+        sight,
+        earlier=_read(connection, earlier_errors_command(site.layout, engine.console)),
+        others=_read(connection, errors_command(site, engine.about.log_places)),
+    )
+
+
+def _read(connection: Connection, ask: Command) -> str:
+    try:
+        return connection.run(ask, timeout=60).stdout
+    except LingctlError:
+        return ""
+
+
 def how_it_ended(sight: DaemonSight, logs: LogReader) -> str:
-    """How a daemon that nobody stopped ended, as far as its console's end and its exit status tell."""
-    told = logs.explain(sight.console, status=sight.exit_status)
+    """How a daemon that nobody stopped ended, as far as what was read and its exit status tell."""
+    told = logs.explain(sight.told, status=sight.exit_status)
     cause = told[0].words if told else logs.exit_meaning(sight.exit_status)
     how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
     return f"{how}: {cause}" if cause else how

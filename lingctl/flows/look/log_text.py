@@ -10,8 +10,8 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -30,6 +30,8 @@ _MOST_FILES = 5_000
 _UTF16 = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 # Where collect puts things in a node's folder.
 _STATUS = PurePosixPath("lingctl/daemon.exit")
+# The second is there, and the first is not, where the daemon was stopped on request: its end tells nothing.
+_STARTED, _STARTED_BEFORE = PurePosixPath("lingctl/started"), PurePosixPath("lingctl/last-started")
 _OTHER_LOGS = ("process_log", "mindie", "atb_log")
 
 
@@ -55,6 +57,37 @@ def read_stream(stream: IO[bytes], name: str, reader: LogReader) -> ReadLog:
         raise UsageError(f"{name} cannot be read to its end: {error}", code="log-damaged") from error
     text = "\n".join(lines.whole) if lines.size <= _WHOLE else f"{chosen}\n" + "\n".join(lines.end)
     return ReadLog(name, text, lines.encoding, lines.bytes)
+
+
+def shortened(text: str, reader: LogReader) -> str:
+    """Of a long log, or of several with a form feed between them, what may tell of each and its end."""
+    return "\f".join(
+        log if len(log) <= _WHOLE else f"{reader.first_of_each(iter(log.splitlines()))}\n{log[-_END:]}"
+        for log in text.split("\f")
+    )
+
+
+def was_stopped(places: Collection[PurePosixPath]) -> bool:
+    """Whether a node's folder, as collect packs it, is of a daemon that was stopped on request."""
+    return _STARTED_BEFORE in places and _STARTED not in places
+
+
+def decoded(content: bytes) -> str:
+    """A log's text: UTF-8, but for lines that are only Chinese of the older encoding."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return "".join(_line_of(line)[0] for line in content.splitlines(keepends=True))
+
+
+def _line_of(line: bytes) -> tuple[str, str]:
+    """A line's text and encoding."""
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return line.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    return line.decode("utf-8", "replace"), "utf-8"
 
 
 def read_path(path: Path, reader: LogReader) -> list[ReadLog]:
@@ -121,15 +154,10 @@ class _Lines:
         while line := stream.readline(_LONGEST_LINE):
             if stream.tell() > _MOST_BYTES:
                 return
-            try:
-                yield line.decode()
-            except UnicodeDecodeError:
-                try:
-                    text = line.decode("gb18030")
-                    self.encoding = "gb18030"
-                except UnicodeDecodeError:
-                    text = line.decode("utf-8", "replace")
-                yield text
+            text, encoding = _line_of(line)
+            if encoding != "utf-8":
+                self.encoding = encoding
+            yield text
 
 
 class _Joined:
@@ -216,8 +244,10 @@ def _nodes(files: Iterator[tuple[PurePosixPath, IO[bytes]]], name: str, reader: 
     consoles: dict[str, ReadLog] = {}
     others: dict[str, list[ReadLog]] = {}
     statuses: dict[str, str] = {}
+    places: defaultdict[str, set[PurePosixPath]] = defaultdict(set)
     for place, stream in files:
         node, inner = _node_of(place)
+        places[node].add(inner)
         if inner == _STATUS:
             statuses[node] = stream.read(20).decode("utf-8", "replace").strip()
         elif inner.name.startswith("worker-") and inner.suffix == ".log" and len(inner.parts) == 1:
@@ -225,6 +255,9 @@ def _nodes(files: Iterator[tuple[PurePosixPath, IO[bytes]]], name: str, reader: 
         elif not _is_apart(inner):
             others.setdefault(node, []).append(read_stream(stream, str(place), reader))
     if consoles:
+        for node in places:
+            if was_stopped(places[node]):
+                statuses.pop(node, None)
         return [
             _joined(node or name, [log, *_of_this_node(others.get(node, ()))], statuses.get(node, ""))
             for node, log in sorted(consoles.items())

@@ -7,11 +7,9 @@ So every node's daemon is looked at before text is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
-from lingctl.errors import LingctlError
+from lingctl.errors import EngineError, LingctlError
 from lingctl.inventory.cluster import Addresses
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.site import Site
@@ -26,15 +24,26 @@ def all_daemons_run(group: Group, site: Site) -> bool:
     return all(group.all(lambda connection: _runs(connection, site)).values())
 
 
-def daemons_not_seen(group: Group, site: Site) -> dict[str, str]:
-    """The nodes whose daemon is not known to be alive, each with the reason; empty when all are."""
+def lost_nodes(group: Group, site: Site) -> str:
+    """The nodes whose daemon is not known to be alive, each with the reason; empty where all are.
+
+    One node is not looked at: its port says whether the daemon is there, and no request can harm another's.
+    """
+    if len(site.nodes) == 1:
+        return ""
     seen = group.map(lambda connection: _runs(connection, site))
-    return {name: _why_not(seen[name]) for name in site.nodes if seen[name] is not True}
+    return "; ".join(f"{name}: {_why_not(seen[name])}" for name in site.nodes if seen[name] is not True)
 
 
-def in_words(not_seen: Mapping[str, str]) -> str:
-    """``daemons_not_seen`` in one line, empty for none."""
-    return "; ".join(f"{node}: {why}" for node, why in not_seen.items())
+def need_no_lost_node(group: Group, site: Site, verb: str) -> None:
+    """Refuse to ask a service that a request could end. Raises EngineError: a node is lost or not seen."""
+    if lost := lost_nodes(group, site):
+        raise EngineError(
+            "a node is lost or cannot be seen, and a request could end the service",
+            evidence=lost,
+            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
+            code=f"{verb}-node-lost",
+        )
 
 
 def _runs(connection: Connection, site: Site) -> bool:

@@ -21,12 +21,19 @@ def runtime_down(runtime: Runtime, node: str, evidence: str) -> NodeError:
     )
 
 
-def image_missing(runtime: Runtime, what: str, image: str, where: str) -> NodeError:
-    """The error for nodes that lack a container image; ``what`` is missing, in words that name it."""
+def image_missing(runtime: Runtime, what: str, image: str, where: str, *, chosen: bool = False) -> NodeError:
+    """The error for nodes that lack a container image; ``what`` is missing, in words that name it.
+
+    Args:
+        chosen: hosts.yaml chooses the image, so it may choose another.
+    """
+    remedy = f"{runtime.program} pull {image}\nor, without a network: {runtime.program} load -i FILE"
+    if chosen:
+        remedy += f"\nor name an image they have ({runtime.program} images) in hosts.yaml: container.image"
     return NodeError(
         what,
         where=where,
-        remedy=f"{runtime.program} pull {image}\nor, without a network: {runtime.program} load -i FILE",
+        remedy=remedy,
         code="image-missing",
     )
 

@@ -12,7 +12,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
-from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon
+from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
@@ -111,7 +111,7 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     counted = answers["processes"].stdout.strip() if "processes" in answers else ""
     return _Seen(
         state,
-        _sight(connection, site),
+        _sight(connection, cluster, site, started=bool(state.started)),
         whole_number(counted),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else card_rows(table, chips, dev),
@@ -119,14 +119,16 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     )
 
 
-def _sight(connection: Connection, site: Site) -> DaemonSight | None:
-    """What is seen of the daemon; None where its container's runtime does not tell."""
+def _sight(connection: Connection, cluster: Cluster, site: Site, *, started: bool) -> DaemonSight | None:
+    """What is seen of the daemon, from close by where nobody stopped it; None where its container's runtime
+    does not tell."""
     try:
-        return look_at_daemon(connection, site)
+        sight = look_at_daemon(connection, site)
     except NodeError as error:
         if error.code != "daemon-unknown":
             raise
         return None
+    return look_closer(connection, site, engine_of(cluster), sight) if started and not sight.alive else sight
 
 
 def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import need_no_lost_node
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.api import Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
@@ -22,11 +21,13 @@ from lingctl.serving.bench.metrics import Metrics, measure
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
-from lingctl.serving.client import Client, ModelList
-from lingctl.serving.concessions import agreed, costs
+from lingctl.serving.bench.tokens import CountTokens, count_tokens
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
-from lingctl.serving.http import tls_context
-from lingctl.serving.kinds import cannot_chat, kind_by_name
+from lingctl.serving.http.api import Ask, Dialect, ModelKind, dialect_for
+from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.concessions import agreed, costs
+from lingctl.serving.http.exchange import tls_context
+from lingctl.serving.http.kinds import cannot_chat, kind_by_name
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke.streamed import gather
@@ -53,6 +54,13 @@ class BenchOptions:
     limits: SweepLimits | None = None  # makes it a sweep over the concurrency, up to ``most_concurrency``
     most_concurrency: int = 512
     goal: Goal = NO_GOAL  # what a request must keep to count as a good one
+    count: CountTokens | None = None  # counts tokens where the service does not
+
+    def as_json(self) -> dict[str, object]:
+        """What a result has to share with another to be compared with it."""
+        names = ("requests", "input_tokens", "output_tokens", "dataset", "warmup", "seed")
+        told = {name: getattr(self, name) for name in names} | asdict(self.pace)
+        return {name: value for name, value in told.items() if value is not None}
 
 
 def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener) -> BenchReport:
@@ -79,14 +87,7 @@ def bench_cluster(
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
-    if lost:
-        raise EngineError(
-            "a node is lost or cannot be seen, and a request could end the service",
-            evidence=lost,
-            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
-            code="bench-node-lost",
-        )
+    need_no_lost_node(group, site_of(cluster), "bench")
     options = replace(options, kind=cluster.catalogue_model.kind)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)
@@ -129,11 +130,13 @@ class _Loads:
         tls = tls_context(endpoint.tls) if address.scheme == "https" else None
         place = resolve(client.routes.get(address.place, address.place))
         path = endpoint.path_of(dialect.path)
-        self._target = Target(address, place, dialect, endpoint.api_key, tls, path)
+        keeps_text = options.count is not None
+        self._target = Target(address, place, dialect, endpoint.api_key, tls, path, keeps_text)
 
     def send(self, task: str, total: int, pace: Pace) -> LoadResult:
         """Put one load on, telling the listener now and then."""
-        bodies = [self._body(prompt) for prompt in islice(self._prompts, total)]
+        prompts = list(islice(self._prompts, total))
+        bodies = [self._body(prompt) for prompt in prompts]
         every = max(1, total // 100)
 
         def tick(done: int, failed: int) -> None:
@@ -144,6 +147,8 @@ class _Loads:
         self._listener(Event(task, "started", text=f"{total} requests"))
         patience = Patience(idle=self._options.timeout, total=self._options.timeout)
         result = run_load(self._target, bodies, pace, patience=patience, seed=self._options.seed, tick=tick)
+        if self._options.count:
+            count_tokens(result.outcomes, [prompt.text for prompt in prompts], self._options.count)
         failed = sum(not outcome.ok for outcome in result.outcomes)
         text = f"{total} requests, {failed} failed"
         self._listener(Event(task, "failed" if total and failed == total else "done", text=text))

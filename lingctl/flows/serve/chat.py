@@ -12,17 +12,17 @@ from typing import Literal, Protocol
 
 from lingctl import interrupts
 from lingctl.errors import ConnectError, EngineError, UsageError
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import need_no_lost_node
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.api import ModelKind, dialect_for
 from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
-from lingctl.serving.client import Client, ModelList
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http import Limits
-from lingctl.serving.kinds import kind_by_name
+from lingctl.serving.http.api import ModelKind, dialect_for
+from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.exchange import Limits
+from lingctl.serving.http.kinds import kind_by_name
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.trouble import ExchangeTrouble
@@ -84,14 +84,7 @@ def conversation_with(
         EngineError: a node's daemon is dead or cannot be seen, or the service does not tell its models.
         UsageError: a chat is asked of a model that cannot chat.
     """
-    lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
-    if lost:
-        raise EngineError(
-            "a node is lost or cannot be seen, and a request could end the service",
-            evidence=lost,
-            remedy="see every node's daemon: lingctl status; start all of them again: lingctl restart",
-            code="chat-node-lost",
-        )
+    need_no_lost_node(group, site_of(cluster), "chat")
     kind = cluster.catalogue_model.kind if kind == "auto" else kind
     limits = Limits(idle=patience, total=_A_DAY)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:

@@ -8,19 +8,19 @@ from lingctl.ascend import devices
 from lingctl.ascend.cards import npu_map, npu_smi
 from lingctl.ascend.cards.card_rows import card_rows
 from lingctl.ascend.unread import Unread
-from lingctl.engine.logs import LogReader
+from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
-from lingctl.flows.look.daemon import how_it_ended, look_at_daemon
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.daemon import how_it_ended, look_at_daemon, look_closer
+from lingctl.flows.look.running import lost_nodes
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
-from lingctl.serving.http import Limits
+from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
@@ -56,22 +56,21 @@ def smoke_test_cluster(
         options = options.of_kind(cluster.catalogue_model.kind)
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
-        # On one node the port says whether the daemon is there, and no request can harm another's.
-        lost = in_words(daemons_not_seen(group, site_of(cluster))) if cluster.multi_node else ""
+        lost = lost_nodes(group, site_of(cluster))
         report = smoke_test(client, options, listener=listener, without_asking=lost)
-    return report.with_findings(
-        node_findings(look_at_nodes(group, site_of(cluster), engine_of(cluster).logs))
-    )
+    return report.with_findings(node_findings(look_at_nodes(group, site_of(cluster), engine_of(cluster))))
 
 
-def look_at_nodes(group: Group, site: Site, logs: LogReader) -> list[NodeSight]:
+def look_at_nodes(group: Group, site: Site, engine: Engine) -> list[NodeSight]:
     """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, site, logs))
+    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, site, engine))
     return [_sight(name, seen[name]) for name in site.nodes]
 
 
-def _look(connection: Connection, site: Site, logs: LogReader) -> NodeSight:
+def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
     daemon = look_at_daemon(connection, site)
+    if not daemon.alive:
+        daemon = look_closer(connection, site, engine, daemon)
     said = connection.run(probe_script(_CARDS, "read the cards' memory"), timeout=probe_timeout(_CARDS))
     answers = read_answers(said.stdout)
     table = npu_smi.read_table(answers.get("npus"))
@@ -79,7 +78,7 @@ def _look(connection: Connection, site: Site, logs: LogReader) -> NodeSight:
     return NodeSight(
         connection.node,
         daemon.alive,
-        "" if daemon.alive else how_it_ended(daemon, logs),
+        "" if daemon.alive else how_it_ended(daemon, engine.logs),
         {}
         if isinstance(table, Unread)
         else {card: _hbm_percent(rows.chips.get(card)) for card in site.cards[connection.node]},

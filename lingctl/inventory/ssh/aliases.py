@@ -6,10 +6,9 @@ is not, for what it means here may not be what it means on the nodes.
 
 from __future__ import annotations
 
-import ipaddress
-
 from pydantic import ValidationError
 
+from lingctl.inventory.forms import is_address
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.machine import here
 from lingctl.inventory.ssh.resolve import host_name
@@ -29,9 +28,9 @@ def with_service_addresses(data: dict[str, object]) -> tuple[dict[str, object], 
         if not isinstance(node, dict) or "service_address" in node:
             continue
         address = node.get("address")
-        if isinstance(address, str) and not _is_address(address):
+        if isinstance(address, str) and not is_address(address):
             found = host_name(address, _config_of(data), here())
-            if _is_address(found):
+            if is_address(found):
                 filled[index] = {**node, "service_address": found}
                 followed.append(index)
     return ({**data, "nodes": filled} if followed else data), followed
@@ -44,11 +43,3 @@ def _config_of(data: dict[str, object]) -> Ssh:
         return Ssh(config=config) if isinstance(config, str) and config else Ssh()
     except ValidationError:
         return Ssh()  # what is wrong with it is told when the whole document is read
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

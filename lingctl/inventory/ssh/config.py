@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import ipaddress
 import os
 import shlex
 import stat
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.forms import is_address
 from lingctl.inventory.ssh.lines import ConfigLine, read_lines
 from lingctl.inventory.ssh.machine import Machine
 from lingctl.inventory.ssh.patterns import listed
@@ -166,8 +166,11 @@ class _Reading:
             if setting.words not in [one.words for one in known]:
                 known.append(setting)
             return
-        # Of these two, the first excludes the other.
-        if keyword in _PROXIES and any(one in self.found.single for one in _PROXIES):
+        # Of these two, the first excludes the other; but ProxyJump none does not exclude a ProxyCommand.
+        jump = self.found.text("proxyjump").lower()
+        if keyword == "proxyjump" and "proxycommand" in self.found.single:
+            return
+        if keyword == "proxycommand" and jump not in ("", "none"):
             return
         self.found.single.setdefault(keyword, setting)
 
@@ -218,14 +221,7 @@ class _Reading:
 
 
 def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> dict[str, str]:
-    """What each token of ssh_config stands for.
-
-    Args:
-        asked: the name as it was given.
-        host: the name to connect to.
-        found: what is set.
-        around: this machine.
-    """
+    """What each token of ssh_config stands for: ``asked`` as it was given, ``host`` to connect to."""
     user, port = found.text("user") or around.user, found.text("port") or "22"
     jump = found.text("proxyjump")
     jump = "" if jump == "none" else jump
@@ -253,21 +249,13 @@ def _canonical(host: str, found: HostSettings, around: Machine) -> str:
     if how not in ("yes", "true", "always") or (proxied and how != "always"):
         return ""
     dots = found.text("canonicalizemaxdots") or "1"
-    if host.endswith(".") or _is_address(host):
+    if host.endswith(".") or is_address(host):
         return host.rstrip(".")
     if host.count(".") <= (int(dots) if dots.isdecimal() else 1):
         for domain in found.text("canonicaldomains").split():
             if domain != "none" and around.resolves(f"{host}.{domain}"):
                 return f"{host}.{domain}".lower()
     return host
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_owner(file: Path) -> None:

@@ -67,12 +67,7 @@ _NOT_FOLLOWED = {
 
 
 def resolve(asked: str, ssh: Ssh, around: Machine) -> SshTarget:
-    """How to log in to a node.
-
-    Args:
-        asked: the node's address, which may be a ``Host`` of ssh's configuration.
-        ssh: what hosts.yaml says of it.
-        around: this machine.
+    """How to log in to a node, whose address may be a ``Host`` of ssh's configuration.
 
     Raises:
         ConfigurationError: ssh's configuration says something that cannot be.
@@ -172,6 +167,8 @@ class _Resolver:
         self, found: HostSettings, tokens: Mapping[str, str], keyword: str, usual: tuple[str, ...]
     ) -> tuple[str, ...]:
         setting = found.single.get(keyword)
+        if setting and not setting.place:  # of hosts.yaml, where a percent sign is one
+            return tuple(at_home(name, self._around) for name in setting.words)
         names = setting.words if setting else usual
         place = setting.place if setting else ""
         return tuple(expand_path(name, tokens, self._around, place) for name in names if name != "none")

@@ -11,6 +11,7 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.model_config import positive
+from lingctl.mindie.files.generation_config import need_numbers
 
 _RENAMED = {"n_routed_experts": "num_experts", "n_shared_experts": "num_shared_experts"}
 _USUAL_WIDTHS = (64, 128, 256)
@@ -26,9 +27,11 @@ def loadable_model_config(
         columns: columns of layer 0's dense weight, if known: heads * head_dim.
 
     Raises:
-        ConfigurationError: another family, or numbers that contradict each other or the weights.
+        ConfigurationError: another family, numbers as text, or numbers that contradict each other or the
+            weights.
     """
     _refuse_other_families(original)
+    need_numbers(original, "config.json")
     config, reasons = dict(original), list[str]()
     for old, new in _RENAMED.items():
         if old in config:

@@ -111,63 +111,41 @@ _LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the end began.
+    """How the end began."""
 
-    Attributes:
-        kind: asked for; a signal of the daemon's own; a worker killed by a signal; a worker that ended with a
-            status; or an end whose beginning the console lacks.
-        at: index of the line; what follows it only follows from it.
-        number: of the signal, or the status.
-    """
-
+    # asked for; a signal of the daemon's own; a worker killed by a signal; a worker that ended with a status;
+    # or an end whose beginning the console lacks
     kind: EndKind
-    at: int
-    number: int = 0
+    at: int  # index of the line; what follows it only follows from it
+    number: int = 0  # of the signal, or the status
 
 
 @dataclass(frozen=True, slots=True)
 class Thrown:
-    """An exception that ended a process: a C++ one by ``terminate``, or a Python one of a worker.
+    """An exception that ended a process: a C++ one by ``terminate``, or a Python one of a worker."""
 
-    Attributes:
-        at: index of the line that names it.
-        python: whether it is Python's.
-        name: its type.
-        message: its text, empty where it has none.
-    """
-
-    at: int
-    python: bool
-    name: str
-    message: str
+    at: int  # index of the line that names it
+    python: bool  # whether it is Python's
+    name: str  # its type
+    message: str  # its text, empty where it has none
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a console tells of its daemon.
+    """What a console tells of its daemon."""
 
-    Attributes:
-        stage: how far it came.
-        reached: index of the line that shows the stage.
-        served: index of its success line, or None.
-        end: how its end began, or None where the console shows no end.
-        thrown: exceptions that ended a process, before the end began.
-        status: its exit status as its shell told, or empty.
-        master: whether it took the first node's part with several nodes; None where it does not say.
-        tokenizers: the least that one of its tokenizer processes is known to have reached: ``none`` was
-            started, one is ``started``, all have their modules ``imported``, all are ``ready``.
-        last_request: method and path of the last request before the end, empty without one.
-    """
-
-    stage: LifeStage = LifeStage.UNKNOWN
-    reached: int = -1
-    served: int | None = None
-    end: End | None = None
-    thrown: tuple[Thrown, ...] = ()
-    status: str = ""
+    stage: LifeStage = LifeStage.UNKNOWN  # how far it came
+    reached: int = -1  # index of the line that shows the stage
+    served: int | None = None  # index of its success line, or None
+    end: End | None = None  # how its end began, or None where the console shows no end
+    thrown: tuple[Thrown, ...] = ()  # exceptions that ended a process, before the end began
+    status: str = ""  # its exit status as its shell told, or empty
+    # whether it took the first node's part with several nodes; None where it does not say
     master: bool | None = None
+    # the least that one of its tokenizer processes is known to have reached: ``none`` was started, one is
+    # ``started``, all have their modules ``imported``, all are ``ready``
     tokenizers: Tokenizers = "none"
-    last_request: str = ""
+    last_request: str = ""  # method and path of the last request before the end, empty without one
 
 
 @dataclass(slots=True)

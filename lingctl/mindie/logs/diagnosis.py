@@ -17,8 +17,8 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from lingctl.engine.logs import Diagnosis, Explanation
+from lingctl.mindie.logs.catalogue.failure_catalogue import catalogue, named
 from lingctl.mindie.logs.daemon_life import read_life
-from lingctl.mindie.logs.failure_catalogue import catalogue, named
 from lingctl.mindie.logs.failures import explain, explain_waiting
 from lingctl.mindie.logs.first_errors import first_errors
 from lingctl.mindie.logs.log_lines import offset_of, read_lines, seconds_between

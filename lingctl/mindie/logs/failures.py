@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lingctl.engine.logs import Confidence, Explanation, FailureKind
+from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.logs.daemon_life import Life, LifeStage, read_life
 from lingctl.mindie.logs.endings import Ending, ending_of, exit_meaning, refusal_of
-from lingctl.mindie.logs.failure_catalogue import Failure, catalogue, match, named
 from lingctl.mindie.logs.first_errors import LONGEST_LINE, shortened
 from lingctl.mindie.logs.link_details import link_detail
 from lingctl.mindie.logs.log_lines import LogLine, read_lines, seconds_between
@@ -55,13 +55,15 @@ def explain(text: str, *, status: str | int | None = "", stop_requested: bool = 
     lines = read_lines(text)
     life = read_life(lines)
     status = ("" if status is None else str(status)) or life.status
-    found: dict[str, tuple[int, Explanation]] = {}
+    found: dict[str, tuple[tuple[datetime, int], Failure]] = {}
     for at, failure in _told(lines, life, ended=bool(status)):
-        one = _explanation(failure, lines, at)
-        before = found.get(failure.id)
-        if before is None or _moment(one, at) < _moment(before[1], before[0]):
-            found[failure.id] = (at, one)
-    known = [one for _, one in sorted(found.values(), key=lambda pair: _moment(pair[1], pair[0]))]
+        moment = (lines[at].time or datetime.min, at)
+        if failure.id not in found or moment < found[failure.id][0]:
+            found[failure.id] = (moment, failure)
+    known = [
+        _explanation(failure, lines, at)
+        for (_, at), failure in sorted(found.values(), key=lambda pair: pair[0])
+    ]
     ending = ending_of(life, lines, status, stop_requested=stop_requested)
     if life.stage is LifeStage.CONFIGURATION and (ending is None or ending.id == "A36"):
         ending = refusal_of(lines) or ending
@@ -136,10 +138,6 @@ def _ranked(known: list[Explanation]) -> list[Explanation]:
     return sorted(known, key=rank)
 
 
-def _moment(one: Explanation, at: int) -> tuple[datetime, int]:
-    return one.time or datetime.min, at
-
-
 def _explanation(
     failure: Failure, lines: Sequence[LogLine], at: int, *, detail: str = "", inferred: bool = False
 ) -> Explanation:
@@ -155,7 +153,7 @@ def _explanation(
         kind=failure.kind,
         rank=int(rank[1]) if rank else None,
         card=int(card[1]) if card else None,
-        detail=detail[:LONGEST_LINE] or link_detail([one.text for one in lines], at, with_pair=network),
+        detail=detail[:LONGEST_LINE] or link_detail(lines, at, with_pair=network),
         confidence=_confidence(failure, inferred=inferred, doubtful=line.doubtful),
         time=line.time,
         doubtful=line.doubtful,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lingctl.mindie.logs.log_lines import LogLine
+
 _END = r"\|\s*([0-9a-fA-F.:]+)\((\d+)\)\s*"
 # The peer and its rank, perhaps a port, this side and its rank; the rest holds the role, the status,
 # perhaps TLS.
@@ -50,7 +52,7 @@ _NEAR = 40
 _LONGEST = 1000
 
 
-def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
+def link_detail(lines: Sequence[LogLine], at: int, *, with_pair: bool) -> str:
     """What the line, or those near it, add; empty where they add nothing.
 
     Args:
@@ -58,7 +60,7 @@ def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
         at: index of the line that shows the failure.
         with_pair: whether a row of HCCL's table near it belongs to it.
     """
-    line = lines[at][:_LONGEST] if 0 <= at < len(lines) else ""
+    line = lines[at].text[:_LONGEST] if 0 <= at < len(lines) else ""
     if tls := _TLS.search(line):
         return f"on: {tls[1] or 'none'}; off: {tls[2] or 'none'}"
     if cqe := _CQE.search(line):
@@ -69,7 +71,7 @@ def link_detail(lines: Sequence[str], at: int, *, with_pair: bool) -> str:
     if not with_pair:
         return ""
     around = (*lines[at : at + _NEAR], *reversed(lines[max(0, at - _NEAR) : at]))
-    nearest = [near[:_LONGEST] for near in around]
+    nearest = [near.text[:_LONGEST] for near in around]
     for near in nearest:
         if blamed := _BLAMED.search(near):
             return f"HCCL names rank {blamed[2]} ({blamed[1]}) as the first: {blamed[3]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.mindie.logs.code_meanings import look_up
+from lingctl.mindie.logs.catalogue.code_meanings import look_up
 from lingctl.mindie.logs.console import Lines as lines_of
 from lingctl.mindie.logs.diagnosis import diagnose, waits_for_ever
 from lingctl.mindie.logs.failures import exit_meaning, explain, explain_waiting

@@ -12,7 +12,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.capacity import uneven
+from lingctl.mindie.capacity.estimate import uneven
 from lingctl.mindie.json_text import read_json
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES

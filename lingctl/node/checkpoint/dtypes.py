@@ -9,21 +9,13 @@ from typing import Dict, NamedTuple, Optional
 
 
 class Dtype(NamedTuple):
-    """One element type.
+    """One element type."""
 
-    Attributes:
-        name: torch's name, e.g. ``bfloat16``.
-        safetensors: its name in a safetensors header, or None where that format has none.
-        size: bytes per element.
-        swap: bytes that change places between byte orders (a complex number swaps its halves apart).
-        per_element: values packed in one element; the shape in the header counts values.
-    """
-
-    name: str
-    safetensors: Optional[str]
-    size: int
-    swap: int
-    per_element: int = 1
+    name: str  # torch's name, e.g. ``bfloat16``.
+    safetensors: Optional[str]  # its name in a safetensors header, or None where that format has none
+    size: int  # bytes per element
+    swap: int  # bytes that change places between byte orders (a complex number swaps its halves apart)
+    per_element: int = 1  # values packed in one element; the shape in the header counts values
 
 
 _ALL = (

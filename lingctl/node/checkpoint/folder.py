@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
@@ -11,6 +12,10 @@ from lingctl.node.checkpoint.index import TORCH_INDEX
 from lingctl.node.checkpoint.torch_file import TorchFile, read_torch_file
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, some
+
+# Ling-plus has 17,603 tensors, whose names take 1.2 MB.
+_MOST_TENSORS = 25_000
+_LONGEST_NAMES = 3_000_000
 
 
 class Unlisted(NamedTuple):
@@ -78,10 +83,12 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     """
     files: List[TorchFile] = []
     unlisted: List[Unlisted] = []
+    room = _Room()
     for name in layout.names:
         path = os.path.join(layout.folder, name)
         refuse_other(path)
         file = read_torch_file(path)
+        room.take(file)
         if layout.weight_map:
             unlisted += _unlisted(file, layout.weight_map)
             file = file._replace(
@@ -100,6 +107,31 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
         beside=tuple(beside),
         unlisted=tuple(unlisted),
     )
+
+
+class _Room:
+    """Bounds what is kept of all files, so that many of them take no more memory than one."""
+
+    def __init__(self) -> None:
+        self._tensors = 0
+        self._names = 0
+
+    def take(self, file: TorchFile) -> None:
+        """Count the tensors of one file.
+
+        Raises:
+            Trouble: there are too many, or their names are too long.
+        """
+        self._tensors += len(file.tensors)
+        self._names += sum(len(json.dumps(name, ensure_ascii=False).encode()) for name in file.tensors)
+        if self._tensors > _MOST_TENSORS or self._names > _LONGEST_NAMES:
+            raise Trouble(
+                "more tensors than can be converted at once",
+                where=os.path.basename(file.path),
+                evidence=f"more than {_MOST_TENSORS} tensors, or {_LONGEST_NAMES} bytes of names",
+                remedy="convert the files one by one, each into a folder of its own",
+                code="too-many-tensors",
+            )
 
 
 def _unlisted(file: TorchFile, weight_map: Mapping[str, str]) -> List[Unlisted]:

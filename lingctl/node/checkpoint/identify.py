@@ -11,6 +11,7 @@ from typing import NamedTuple, Optional, Tuple
 
 # Enough for a tar's mark, which is the farthest in (byte 257), and for the text of an error.
 HEAD = 1024
+POINTER = "lfs-pointer"
 ZIP = b"PK\x03\x04"
 LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
 _APPLE_DOUBLE = b"\x00\x05\x16\x07"
@@ -76,6 +77,11 @@ def other_than_text(head: bytes, size: int) -> Optional[Other]:
     return _anything_else(head, size)
 
 
+def is_pointer(other: Other) -> bool:
+    """Whether it is what git keeps in the place of a large file."""
+    return other.code == POINTER
+
+
 def is_apple_double(head: bytes) -> bool:
     """Whether it is the companion that macOS writes beside a file on a foreign disk."""
     return head.startswith(_APPLE_DOUBLE)
@@ -87,9 +93,9 @@ def _anything_else(head: bytes, size: int) -> Optional[Other]:
     if head.startswith(_LFS):
         found = _LFS_SIZE.search(head)
         of = f" of a file of {int(found.group(1))} bytes" if found else ""
-        return Other("git-lfs-pointer", f"is a Git LFS pointer{of}, not the file itself", _FETCH)
+        return Other(POINTER, f"is a Git-LFS pointer{of}, not the file itself", _FETCH)
     if head.startswith(b"/annex/objects/"):
-        return Other("git-lfs-pointer", "is a pointer of git-annex, not the file itself", "run git annex get")
+        return Other(POINTER, "is a pointer of git-annex, not the file itself", "run git annex get")
     if is_apple_double(head):
         return Other("not-weights", "is a companion file of macOS (AppleDouble)", "copy the file itself")
     if _HTML.match(head):

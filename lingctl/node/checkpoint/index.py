@@ -7,13 +7,13 @@ import re
 from typing import Dict, NamedTuple, Optional
 
 from lingctl.node.checkpoint.identify import HEAD, other_than_text
-from lingctl.node.checkpoint.json_text import JsonText
+from lingctl.node.checkpoint.json_text import BeyondLimits, JsonText
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, shown
 
 INDEX = "model.safetensors.index.json"
 TORCH_INDEX = "pytorch_model.bin.index.json"
-_MOST_HELD = 24_000_000
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 _LARGEST = 100_000_000
 _USUAL = re.compile(r'"([^"\\\x00-\x1f]{1,1000})"[ \t\n\r]*:[ \t\n\r]*"([^"\\\x00-\x1f]{1,255})"')
@@ -45,6 +45,8 @@ def read_index(path: str) -> IndexFile:
             raise _malformed(where, f"more than {_LARGEST} bytes")
         try:
             found = _parse(JsonText(lambda most: os.read(descriptor, most)))
+        except BeyondLimits as error:
+            raise Trouble(f"it is not looked into: {error}", where=where, code="beyond-limits") from None
         except ValueError as error:
             raise _malformed(where, f"not valid JSON: {error}") from None
     if not found.weight_map:
@@ -88,7 +90,7 @@ def _read_map(text: JsonText, weight_map: Dict[str, str]) -> None:
         weight_map[name] = files.setdefault(file, file)
         held += _EACH_HELD + 4 * len(name) + (4 * len(file) if files[file] is file else 0)
         if held > _MOST_HELD:
-            raise ValueError(f"more than {len(weight_map)} tensors: more than a model has")
+            raise BeyondLimits(f"more than {len(weight_map)} tensors, more than a model has")
 
 
 def _total_size(text: JsonText) -> Optional[int]:

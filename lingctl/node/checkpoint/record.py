@@ -6,34 +6,20 @@ from typing import Callable, NamedTuple, Optional
 
 
 class Record(NamedTuple):
-    """The bytes of one storage.
+    """The bytes of one storage."""
 
-    Attributes:
-        path: file they are in.
-        member: its name in the file, for messages.
-        offset: where they begin in the file.
-        size: how many they are, uncompressed.
-        packed: how many they are in the file, if deflated, else 0.
-        crc: CRC-32 of them; None where the file was written without checksums.
-    """
-
-    path: str
-    member: str
-    offset: int
-    size: int
-    packed: int
-    crc: Optional[int]
+    path: str  # file they are in
+    member: str  # its name in the file, for messages
+    offset: int  # where they begin in the file
+    size: int  # how many they are, uncompressed
+    packed: int  # how many they are in the file, if deflated, else 0
+    crc: Optional[int]  # CRC-32 of them; None where the file was written without checksums
 
 
 class Parsed(NamedTuple):
-    """What a file says.
+    """What a file says."""
 
-    Attributes:
-        root: the object that was saved, of stand-ins.
-        locate: gives the record of a storage by its key, or raises Trouble; while the file is open.
-        swapped: whether the bytes are big-endian.
-    """
-
-    root: object
+    root: object  # the object that was saved, of stand-ins
+    # gives the record of a storage by its key, or raises Trouble; while the file is open
     locate: Callable[[str], Record]
-    swapped: bool
+    swapped: bool  # whether the bytes are big-endian

@@ -6,6 +6,7 @@ generated headers (tests/node/test_headers.py). Where we are stricter stands in 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -21,8 +22,8 @@ RECEIPT = ".lingctl-convert.json"
 LARGEST_HEADER = 100_000_000
 # numpy has no more, and no kernel takes as many.
 _MOST_DIMENSIONS = 64
-# Room in memory for the tensors of one file: 80,000 of usual names. Ling-plus has 17,603 in all.
-_MOST_HELD = 24_000_000
+# Room in memory for the tensors of one file: 60,000 of usual names. Ling-plus has 17,603 in all.
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 _LARGEST_SIZE = 2**64 - 1
 _ALIGNMENT = 64
@@ -63,24 +64,29 @@ class Entry(NamedTuple):
 def encode_header(entries: Sequence[Entry]) -> bytes:
     """Length and JSON, padded with spaces so that the data begin at a multiple of 64 bytes."""
     # Piece by piece: as one object, the header of 20,000 tensors takes ten times its length.
-    pieces = [f'{{"{_METADATA}":{{"format":"pt"}}']
-    pieces += map(_encoded, entries)
-    text = (",".join(pieces) + "}").encode()
-    text += b" " * (-(len(text) + 8) % _ALIGNMENT)
-    if len(text) > LARGEST_HEADER:
+    text = io.BytesIO()
+    text.write(bytes(8) + f'{{"{_METADATA}":{{"format":"pt"}}'.encode())
+    for entry in entries:
+        text.write(_encoded(entry).encode())
+    text.write(b"}")
+    text.write(b" " * (-text.tell() % _ALIGNMENT))
+    length = text.tell() - 8
+    if length > LARGEST_HEADER:
         raise Trouble(
             f"{len(entries)} tensors are too many for one file",
-            evidence=f"a header of {len(text)} bytes",
+            evidence=f"a header of {length} bytes",
             remedy="write more and smaller files: --max-shard-size",
             code="header-too-large",
         )
-    return len(text).to_bytes(8, "little") + text
+    text.seek(0)
+    text.write(length.to_bytes(8, "little"))
+    return text.getvalue()
 
 
 def _encoded(entry: Entry) -> str:
     name = json.dumps(entry.name, ensure_ascii=False)
     shape = ",".join(map(str, entry.shape))
-    return f'{name}:{{"dtype":"{entry.dtype}","shape":[{shape}],"data_offsets":[{entry.start},{entry.end}]}}'
+    return f',{name}:{{"dtype":"{entry.dtype}","shape":[{shape}],"data_offsets":[{entry.start},{entry.end}]}}'
 
 
 def read_header(path: str) -> Tuple[List[Entry], int]:

@@ -8,9 +8,8 @@ import zlib
 from typing import Dict, Iterator, Tuple
 
 from lingctl.node import kernel
-from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.record import Record
-from lingctl.node.checkpoint.views import pieces
+from lingctl.node.checkpoint.views import View, pieces
 from lingctl.node.files import open_regular
 from lingctl.node.trouble import Trouble
 
@@ -34,19 +33,19 @@ class TensorReader:
             os.close(descriptor)
         self._files.clear()
 
-    def tensor(self, tensor: Tensor, record: Record, swapped: bool) -> Iterator[Tuple[int, memoryview]]:
+    def tensor(self, view: View, swapped: bool) -> Iterator[Tuple[int, memoryview]]:
         """Offset within the tensor and bytes, until all are given. Bytes are valid until the next step.
 
         Raises:
             Trouble: the file ends before the record does.
         """
-        if tensor.contiguous:
-            found = self._range(record, tensor.begin, tensor.size)
+        if view.contiguous:
+            found = self._range(view.record, view.begin, view.size)
         else:
-            found = pieces(tensor, lambda at, count: self._read(record, at, count), BLOCK)
-        if not swapped or tensor.dtype.swap == 1:
+            found = pieces(view, lambda at, count: self._read(view.record, at, count), BLOCK)
+        if not swapped or view.dtype.swap == 1:
             return found
-        return ((at, _swap(piece, tensor.dtype.swap)) for at, piece in found)
+        return ((at, _swap(piece, view.dtype.swap)) for at, piece in found)
 
     def crc(self, record: Record) -> int:
         """CRC-32 of a whole record."""

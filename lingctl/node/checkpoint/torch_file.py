@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Callable, Collection, Dict, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.formats.archive import read_archive
 from lingctl.node.checkpoint.formats.pickle_row import begins_pickle_row, read_pickle_row
@@ -12,6 +12,7 @@ from lingctl.node.checkpoint.formats.tar import is_tar, read_tar
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.pickles.state_dict import find_state_dict
 from lingctl.node.checkpoint.record import Record
+from lingctl.node.checkpoint.views import View
 from lingctl.node.files import file_state, opened
 from lingctl.node.trouble import Trouble, shown
 
@@ -28,7 +29,7 @@ class TorchFile(NamedTuple):
     Attributes:
         path: the file.
         tensors: by name, in the order of the state dict.
-        records: by storage key.
+        records: in which these lie.
         entry: where in it the state dict was found; empty if it is all of it.
         left_out: names of all other entries.
         beside: those of them that hold tensors, and how many.
@@ -40,8 +41,8 @@ class TorchFile(NamedTuple):
     """
 
     path: str
-    tensors: Dict[str, Tensor]
-    records: Dict[str, Record]
+    tensors: Dict[str, View]
+    records: Tuple[Record, ...]
     entry: str
     left_out: Tuple[str, ...]
     beside: Tuple[str, ...]
@@ -66,24 +67,23 @@ def read_torch_file(path: str) -> TorchFile:
             read = read_tar if is_tar(head) else read_pickle_row if begins_pickle_row(head) else read_archive
             parsed = read(descriptor, path, digest.update)
             found = find_state_dict(parsed.root)
-            keys = {tensor.storage.key: None for tensor in found.tensors.values()}
-            records = {key: parsed.locate(key) for key in keys}
-            _check_views(found.tensors, records)
-            _check_sizes(found.tensors, records)
+            records = _records(found.tensors, parsed.locate)
+            checked = _checked(records.values())
+            if not checked:
+                records = {key: record._replace(crc=None) for key, record in records.items()}
+            tensors = _views(found.tensors, records)
+            _check_sizes(found.tensors, tensors, records)
         except Trouble as trouble:
             if where not in trouble.where:
                 trouble.where = f"{where}: {trouble.where}" if trouble.where else where
             raise
-        checked = any(record.crc for record in records.values()) or not any(r.size for r in records.values())
-        if not checked:
-            records = {key: record._replace(crc=None) for key, record in records.items()}
         state = file_state(os.fstat(descriptor))
     # Without CRCs what describes the tensors says nothing about their contents: the file's state must do.
     digest.update((b"" if checked else state.encode()))
     return TorchFile(
         path=path,
-        tensors=found.tensors,
-        records=records,
+        tensors=tensors,
+        records=tuple(records.values()),
         entry=found.entry,
         left_out=found.left_out,
         beside=found.beside,
@@ -94,13 +94,31 @@ def read_torch_file(path: str) -> TorchFile:
     )
 
 
-def _check_views(tensors: Dict[str, Tensor], records: Dict[str, Record]) -> None:
+def _records(tensors: Dict[str, Tensor], locate: Callable[[str], Record]) -> Dict[str, Record]:
+    keys = {tensor.storage.key: None for tensor in tensors.values()}
+    return {key: locate(key) for key in keys}
+
+
+def _checked(records: Collection[Record]) -> bool:
+    """Whether there are checksums, or nothing that they could be of."""
+    return any(record.crc for record in records) or not any(record.size for record in records)
+
+
+def _views(tensors: Dict[str, Tensor], records: Dict[str, Record]) -> Dict[str, View]:
+    """The tensors by what is needed to copy them; their stand-ins take twice the memory."""
+    found: Dict[str, View] = {}
+    # Many tensors have one shape.
+    known: Dict[Tuple[int, ...], Tuple[int, ...]] = {}
     for name, tensor in tensors.items():
         record = records[tensor.storage.key]
         trouble = _odd_view(tensor, record)
         if trouble is not None:
             trouble.where = f"tensor {shown(name)!r}, member {record.member}"
             raise trouble
+        shape = known.setdefault(tensor.shape, tensor.shape)
+        strides = known.setdefault(tensor.strides, tensor.strides)
+        found[name] = View(record, tensor.dtype, tensor.begin, shape, strides)
+    return found
 
 
 def _odd_view(tensor: Tensor, record: Record) -> Optional[Trouble]:
@@ -128,19 +146,20 @@ def _odd_view(tensor: Tensor, record: Record) -> Optional[Trouble]:
     return None
 
 
-def _check_sizes(tensors: Dict[str, Tensor], records: Dict[str, Record]) -> None:
+def _check_sizes(tensors: Dict[str, Tensor], views: Dict[str, View], records: Dict[str, Record]) -> None:
     """A few bytes can stand for terabytes: as a view with stride 0, or as one storage under many names."""
     repeated = 0
     total = 0
     for name, tensor in tensors.items():
-        total += tensor.size
+        size = views[name].size
+        total += size
         if tensor.overlaps:
-            repeated += tensor.size
+            repeated += size
             if repeated > _MOST_REPEATED:
                 raise Trouble(
                     "tensors that repeat the bytes of their storage are larger than what is written out",
                     where=f"tensor {shown(name)!r}",
-                    evidence=f"{tensor.size} bytes from {tensor.storage.size}, {_MOST_REPEATED} in all",
+                    evidence=f"{size} bytes from {tensor.storage.size}, {_MOST_REPEATED} in all",
                     remedy="save it again with tensor.contiguous(), or without this tensor",
                     code="view-expands",
                 )

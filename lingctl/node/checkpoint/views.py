@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 from typing import Callable, Dict, Iterator, List, Literal, NamedTuple, Sequence, Tuple
 
-from lingctl.node.checkpoint.pickles.stand_ins import Tensor
+from lingctl.node.checkpoint.dtypes import Dtype
+from lingctl.node.checkpoint.record import Record
 
 Read = Callable[[int, int], memoryview]
 
@@ -25,24 +26,65 @@ class _Dimension(NamedTuple):
     step: int
 
 
-def pieces(tensor: Tensor, read: Read, limit: int) -> Iterator[Tuple[int, memoryview]]:
+class View(NamedTuple):
+    """A tensor in the file; ``begin`` counts bytes of its record, strides count elements."""
+
+    record: Record
+    dtype: Dtype
+    begin: int
+    shape: Tuple[int, ...]
+    strides: Tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of the view."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+    @property
+    def header_shape(self) -> Tuple[int, ...]:
+        """As a safetensors header has it: that counts values, torch elements; two of float4 share one."""
+        if self.dtype.per_element == 1 or not self.shape:
+            return self.shape
+        return (*self.shape[:-1], self.shape[-1] * self.dtype.per_element)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the view when written out contiguously."""
+        return self.elements * self.dtype.size
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the view's elements lie one after the other."""
+        expected = 1
+        for size, stride in reversed(tuple(zip(self.shape, self.strides))):
+            if size != 1:
+                if stride != expected:
+                    return False
+                expected *= size
+        return True
+
+
+def pieces(view: View, read: Read, limit: int) -> Iterator[Tuple[int, memoryview]]:
     """Offset in the contiguous output and bytes, in any order, each output byte once.
 
     Args:
-        tensor: the view.
+        view: the tensor.
         read: gives bytes of the record by offset and count.
         limit: most bytes read at once, and most bytes of a piece.
     """
-    if tensor.elements:
-        width = tensor.dtype.size
-        yield from _cut(_dimensions(tensor), tensor.begin // width, 0, width, read, limit)
+    if view.elements:
+        width = view.dtype.size
+        yield from _cut(_dimensions(view), view.begin // width, 0, width, read, limit)
 
 
-def _dimensions(tensor: Tensor) -> List[_Dimension]:
+def _dimensions(view: View) -> List[_Dimension]:
     """From the outermost to the innermost, those that are one walk through the storage joined."""
     found: List[_Dimension] = []
     step = 1
-    for size, stride in zip(reversed(tensor.shape), reversed(tensor.strides)):
+    for size, stride in zip(reversed(view.shape), reversed(view.strides)):
         if size != 1:
             inner = found[0] if found else None
             if inner and stride == inner.size * inner.stride:

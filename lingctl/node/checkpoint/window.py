@@ -56,11 +56,7 @@ class Window:
         return self._size - self.place
 
     def take(self, count: int) -> bytes:
-        """The next ``count`` bytes; the caller has bounded them.
-
-        Raises:
-            Trouble: there are not that many.
-        """
+        """The next ``count`` bytes; the caller has bounded them. Raises Trouble: there are not that many."""
         at = self._at
         end = at + count
         if end > len(self._data):
@@ -70,11 +66,7 @@ class Window:
         return self._data[at:end]
 
     def skip(self, count: int) -> None:
-        """Pass over ``count`` bytes.
-
-        Raises:
-            Trouble: there are not that many.
-        """
+        """Pass over ``count`` bytes. Raises Trouble: there are not that many."""
         self._check(count)
         while count:
             step = min(count, _CHUNK)

@@ -9,7 +9,7 @@ from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.convert.plan import ConversionPlan, Shard
 from lingctl.node.convert.receipt import is_proved, read_receipt
-from lingctl.node.files import part_name
+from lingctl.node.files import opened, part_name
 
 SCRATCH = ".lingctl-convert.scratch"
 
@@ -75,5 +75,5 @@ def _looks_right(path: str, shard: Shard) -> bool:
 
 
 def _bytes(path: str, count: int) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(count)
+    with opened(path) as descriptor:
+        return os.read(descriptor, count)

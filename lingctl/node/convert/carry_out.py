@@ -100,7 +100,7 @@ def _compare(job: Job, shards: Sequence[Shard], ledger: Ledger, report: Report) 
 
 
 def _write_shards(job: Job, pending: Sequence[Shard], ledger: Ledger, report: Report) -> None:
-    total = sum(item.tensor.size for shard in pending for item in shard.items)
+    total = sum(item.view.size for shard in pending for item in shard.items)
     workers = Workers()
     written = workers.ticking(Meter("write shards", total, report).add)
     proved = workers.ticking(Meter("verify shards", total, report).add)

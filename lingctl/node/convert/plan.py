@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
-from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.safetensors import Entry, encode_header
 from lingctl.node.checkpoint.torch_file import TorchFile
+from lingctl.node.checkpoint.views import View
 
 # Below this a second thread gains less than a second file costs.
 _WORTH_TWO = 256_000_000
 
-_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)layers\.(\d{1,6})\.")
 
 
 class Item(NamedTuple):
     """One tensor on its way: where it comes from and where it goes."""
 
     entry: Entry  # its place in the shard
-    tensor: Tensor  # its view of the storage
-    record: Record  # where the storage is
-    swapped: bool  # whether its bytes are big-endian
+    view: View  # where its bytes are
+    swapped: bool  # whether they are big-endian
     covers: bool  # whether it is all of its record, so that copying it gives the record's CRC
+
+    @property
+    def record(self) -> Record:
+        """The storage that it is in."""
+        return self.view.record
 
 
 class Shard(NamedTuple):
@@ -50,7 +55,7 @@ class ConversionPlan(NamedTuple):
     digest: str
 
 
-_Named = Tuple[str, Tensor, TorchFile]
+_Named = Tuple[str, View, TorchFile]
 
 
 def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int]) -> ConversionPlan:
@@ -63,7 +68,7 @@ def plan_shards(source: Checkpoint, largest: int, layers_per_shard: Optional[int
     """
     named = [(name, tensor, file) for file in source.files for name, tensor in file.tensors.items()]
     groups = by_layers(named, layers_per_shard) if layers_per_shard else by_size(named, largest)
-    seen: Dict[Tuple[str, str], None] = {}
+    seen: Set[int] = set()
     shards = tuple(
         _shard(f"model-{number:05d}-of-{len(groups):05d}.safetensors", group, seen)
         for number, group in enumerate(groups, 1)
@@ -111,40 +116,46 @@ def _layer(name: str) -> Optional[int]:
     return int(found.group(1)) if found else None
 
 
-def _shard(name: str, group: Sequence[_Named], seen: Dict[Tuple[str, str], None]) -> Shard:
+def _shard(name: str, group: Sequence[_Named], seen: Set[int]) -> Shard:
     # Wide elements first keeps every tensor aligned; then in the order of the source, to read forwards.
     ordered = sorted(group, key=lambda item: (-item[1].dtype.size, item[2].path, _begin(item)))
     items: List[Item] = []
     end = 0
-    for tensor_name, tensor, file in ordered:
-        record = file.records[tensor.storage.key]
-        entry = Entry(tensor_name, str(tensor.dtype.safetensors), tensor.header_shape, end, end + tensor.size)
-        covers = tensor.contiguous and tensor.begin == 0 and tensor.size == record.size
-        items.append(Item(entry, tensor, record, file.swapped, covers))
+    for tensor_name, view, file in ordered:
+        entry = Entry(tensor_name, str(view.dtype.safetensors), view.header_shape, end, end + view.size)
+        covers = view.contiguous and view.begin == 0 and view.size == view.record.size
+        items.append(Item(entry, view, file.swapped, covers))
         end = entry.end
     header = encode_header([item.entry for item in items])
     return Shard(name, header, tuple(items), _loose(items, seen), len(header) + end)
 
 
 def _begin(item: _Named) -> int:
-    _, tensor, file = item
-    return file.records[tensor.storage.key].offset + tensor.begin
+    return item[1].record.offset + item[1].begin
 
 
-def _loose(items: Sequence[Item], seen: Dict[Tuple[str, str], None]) -> Tuple[Record, ...]:
+def _loose(items: Sequence[Item], seen: Set[int]) -> Tuple[Record, ...]:
     """Records first met in this shard that none of its tensors covers."""
-    covered = {(item.record.path, item.record.member) for item in items if item.covers}
+    covered = {id(item.record) for item in items if item.covers}
     found: List[Record] = []
     for item in items:
-        key = (item.record.path, item.record.member)
-        if key not in covered and key not in seen:
+        # Each is one object, however many tensors lie in it.
+        if id(item.record) not in covered and id(item.record) not in seen:
             found.append(item.record)
-        seen[key] = None
+        seen.add(id(item.record))
     return tuple(found)
 
 
 def _index(shards: Sequence[Shard]) -> Tuple[bytes, int]:
-    weight_map = {item.entry.name: shard.name for shard in shards for item in shard.items}
     total = sum(item.entry.end - item.entry.start for shard in shards for item in shard.items)
-    content = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), total
+    # Line by line: json's own indenting makes a list of a hundred thousand pieces first.
+    text = io.BytesIO()
+    text.write(f'{{\n  "metadata": {{\n    "total_size": {total}\n  }},\n  "weight_map": {{'.encode())
+    mark = ""
+    for shard in shards:
+        for item in shard.items:
+            name = json.dumps(item.entry.name, ensure_ascii=False)
+            text.write(f'{mark}\n    {name}: "{shard.name}"'.encode())
+            mark = ","
+    text.write(b"\n  }\n}\n")
+    return text.getvalue(), total

@@ -47,7 +47,7 @@ def moved(shards: Sequence[Shard], placed: Dict[Record, Record]) -> List[Shard]:
     """The same shards, reading from where the records are now."""
 
     def item(old: Item) -> Item:
-        return old._replace(record=placed.get(old.record, old.record))
+        return old._replace(view=old.view._replace(record=placed.get(old.record, old.record)))
 
     return [
         shard._replace(

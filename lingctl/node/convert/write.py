@@ -83,7 +83,7 @@ def _copy(descriptor: int, place: int, item: Item, stream: TensorReader, written
     # Pieces of a covering tensor come in order, so one running CRC is that of the record.
     with_crc = checked and not item.swapped
     crc = 0
-    for at, piece in stream.tensor(item.tensor, item.record, item.swapped):
+    for at, piece in stream.tensor(item.view, item.swapped):
         if with_crc:
             crc = zlib.crc32(piece, crc)
         _write(descriptor, piece, place + at)
@@ -103,7 +103,7 @@ def _write(descriptor: int, piece: memoryview, place: int) -> None:
 def _compare(descriptor: int, place: int, item: Item, stream: TensorReader, path: str, proved: Tick) -> None:
     buffer = bytearray(BLOCK)
     view = memoryview(buffer)
-    for at, piece in stream.tensor(item.tensor, item.record, item.swapped):
+    for at, piece in stream.tensor(item.view, item.swapped):
         for start in range(0, len(piece), BLOCK):
             wanted = piece[start : start + BLOCK]
             got = os.preadv(descriptor, [view[: len(wanted)]], place + at + start)

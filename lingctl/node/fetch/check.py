@@ -6,8 +6,9 @@ import hashlib
 import os
 from typing import Optional, Tuple
 
+from lingctl.node.checkpoint.identify import HEAD, Other, is_pointer, other_than_text
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile
-from lingctl.node.fetch.stand_in import is_pointer, stand_in, start_of
+from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
@@ -27,14 +28,15 @@ def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[
     if size == 0 and file.size > 0:
         return _nothing(file), HASH_OF_NOTHING
     if size != file.size:
-        return _problem(file, f"it has {size} bytes", stand_in(path, size)), ""
+        return _problem(file, f"it has {size} bytes", _instead(path, size)), ""
     needs_git = bool(file.git) and not file.sha256
     sha256, git = (digest, "") if digest and not needs_git else digests_of(path, size, git=needs_git)
     if file.sha256 and sha256 != file.sha256:
-        return _problem(file, f"its SHA-256 is {sha256}", stand_in(path, size)), sha256
+        return _problem(file, f"its SHA-256 is {sha256}", _instead(path, size)), sha256
     if file.git and not file.sha256 and git != file.git:
-        return _problem(file, f"its git id is {git}", stand_in(path, size)), sha256
-    if is_pointer(start_of(path), size):
+        return _problem(file, f"its git id is {git}", _instead(path, size)), sha256
+    instead = _instead(path, size)
+    if instead and is_pointer(instead):
         return _pointer(file), sha256
     return None, sha256
 
@@ -43,10 +45,10 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
     """SHA-256 of a file, and with ``git`` git's id of it, in one reading."""
     sha256, blob = hashlib.sha256(), hashlib.sha1()
     blob.update(f"blob {size}\0".encode())
-    with open(path, "rb", buffering=0) as file:
+    with opened(path) as descriptor:
         buffer = memoryview(bytearray(_BLOCK))
         while True:
-            count = file.readinto(buffer)
+            count = os.readv(descriptor, [buffer])
             if not count:
                 return sha256.hexdigest(), blob.hexdigest() if git else ""
             sha256.update(buffer[:count])
@@ -54,8 +56,13 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
                 blob.update(buffer[:count])
 
 
-def _problem(file: ListedFile, found: str, instead: str) -> Trouble:
-    what = f": it is {instead}" if instead else ""
+def _instead(path: str, size: int) -> Optional[Other]:
+    with opened(path) as descriptor:
+        return other_than_text(os.read(descriptor, HEAD), size)
+
+
+def _problem(file: ListedFile, found: str, instead: Optional[Other]) -> Trouble:
+    what = f": it {instead.what}" if instead else ""
     return Trouble(
         f"{file.path} arrived as other bytes than the source lists{what}",
         evidence=f"listed: {_listed(file)}\narrived: {found}",

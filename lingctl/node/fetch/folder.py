@@ -10,7 +10,7 @@ from lingctl.node.fetch.check import digests_of
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
-from lingctl.node.files import FILE_MODE, system_trouble, write_all
+from lingctl.node.files import FILE_MODE, opened, system_trouble, write_all
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
@@ -69,8 +69,8 @@ def copy(source: str, target: str, file: ListedFile, progress: OnProgress) -> Op
     sha256 = hashlib.sha256()
     done = 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
-    with open(source, "rb", buffering=0) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
-        while block := reader.read(_BLOCK):
+    with opened(source) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
+        while block := os.read(reader, _BLOCK):
             sha256.update(block)
             write_all(writer, block)
             done += len(block)

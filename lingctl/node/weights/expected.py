@@ -6,29 +6,18 @@ key and value blocks one below the other, one wide MLP for all shared experts.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lingctl.node.trouble import shown
+from lingctl.node.weights.computed import as_json, not_computed
 
 ARCHITECTURE = "BailingMoeForCausalLM"
 _MOST_TENSORS = 400_000
 _SHOWN = 5
 _LAYER = re.compile(r"^model\.layers\.(\d{1,9})\.(?:mlp\.experts\.(\d{1,9})\.)?")
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
-# Values that the overlay computes; it refuses others when it loads. Source: its own refusals
-# (atb_patches/bailing_moe/config_bailing_moe.py).
-_ONLY: Dict[str, Tuple[object, ...]] = {
-    "tie_word_embeddings": (False,),
-    "use_bias": (False,),
-    "use_qkv_bias": (False,),
-    "hidden_act": ("silu",),
-    "norm_softmax": (False,),
-    "score_function": ("softmax",),
-    "n_group": (1, 0),
-    "topk_group": (1, 0),
-}
+_REALS = ("BF16", "F16", "F32", "F64")
 # Other spellings in published configs.
 _ALIASES = {"num_experts": "n_routed_experts", "num_shared_experts": "n_shared_experts"}
 
@@ -84,8 +73,9 @@ def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFi
     except ValueError as error:
         return ConfigFit(True, 0, (), (f"config.json: {error}",), ())
     compared = _compare(numbers, width, tensors)
-    problems = _not_computed(config, numbers) + _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
-    unused = [name for name in compared.unknown if not _computes(name)]
+    problems = not_computed(config, numbers.experts, numbers.experts_per_token) + _quantised(tensors)
+    problems += _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
+    unused = [name for name in compared.unknown if is_buffer(name)]
     if unused:
         notes.append(f"{len(unused)} tensors that the model does not use, such as {shown(unused[0])}")
     notes += _dtypes(config, tensors)
@@ -121,7 +111,7 @@ class _Numbers:
         if value is None:
             value = default
         if type(value) is not int or not 0 <= value < 2**40:
-            raise ValueError(f"{key} is {_as_json(value)}, not a number of things")
+            raise ValueError(f"{key} is {as_json(value)}, not a number of things")
         return value
 
 
@@ -140,6 +130,8 @@ def _head_width(numbers: _Numbers, shapes: Shapes) -> Tuple[int, List[str]]:
     width = rows // fused
     if width == stated:
         return width, []
+    if numbers.head_dim:
+        raise ValueError(f"head_dim is {stated}, the weights have heads of width {width}")
     return width, [f"config.json means heads of width {stated}, the weights have {width}; deploy states it"]
 
 
@@ -230,7 +222,7 @@ def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
             layers.add(int(found.group(1)))
         elif found and found.group(2) and int(found.group(2)) >= numbers.experts:
             experts.add(int(found.group(2)))
-        elif _computes(name):
+        elif not is_buffer(name):
             others.append(name)
     problems = []
     if layers:
@@ -245,40 +237,17 @@ def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
     return problems
 
 
-def _computes(name: str) -> bool:
-    """Whether a tensor that config.json does not call for is a weight of a layer: without it the layer would
-    compute something else. What is no weight, such as inv_freq, is a loader's own."""
-    found = _LAYER.match(name)
-    return bool(found) and name.endswith(("weight", "bias"))
+def is_buffer(name: str) -> bool:
+    """Whether a tensor is no weight but what a loader makes itself: the overlay passes over these alone."""
+    return name.endswith(".rotary_emb.inv_freq")
 
 
-def _not_computed(config: Mapping[str, object], numbers: _Numbers) -> List[str]:
-    """What would be served wrongly, whatever the tensors: the overlay has no other graph."""
-    problems = []
-    if numbers.experts_per_token == 1 and config.get("norm_topk_prob") is not False:
-        said = _as_json(config["norm_topk_prob"]) if "norm_topk_prob" in config else "true, as it is left out"
-        problems.append(
-            "config.json asks for one expert a token with norm_topk_prob "
-            f"({said}), which the overlay cannot compute"
-        )
-    if numbers.experts_per_token > numbers.experts:
-        problems.append(
-            f"config.json asks for {numbers.experts_per_token} experts a token, of {numbers.experts} in all"
-        )
-    for key, usual in _ONLY.items():
-        value = config.get(key)
-        if value is not None and value not in usual:
-            problems.append(
-                f"config.json: {key} is {_as_json(value)}, which the overlay cannot compute; "
-                f"in every Ling model it is {_as_json(usual[0])}"
-            )
-    if config.get("quantization_config") or config.get("quantize"):
-        problems.append("config.json is of quantised weights, which the overlay cannot compute")
-    return problems
-
-
-def _as_json(value: object) -> str:
-    return shown(json.dumps(value))
+def _quantised(tensors: Mapping[str, Held]) -> List[str]:
+    """Weights of another kind than real numbers would be taken as if they were such."""
+    found = [name for name, held in tensors.items() if not is_buffer(name) and held.dtype not in _REALS]
+    if not found:
+        return []
+    return [f"{len(found)} weights are {tensors[found[0]].dtype}, such as {shown(found[0])}: quantised"]
 
 
 def _dtypes(config: Mapping[str, object], tensors: Mapping[str, Held]) -> List[str]:

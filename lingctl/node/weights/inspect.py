@@ -23,10 +23,10 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
     Returns:
         ``form`` (safetensors, bin, none), ``complete``, ``problem`` (first reason why not), ``problems``,
         ``notes``, ``modes_wrong`` (names that MindIE refuses), ``config`` and ``config_text`` of config.json
-        (None and empty where it is missing or no JSON object), ``has_backup`` (config.json.bak is there),
-        ``contradictions`` between config.json and the tensors, which no deploy mends (other counts of layers
-        or experts, other shapes), ``shapes`` of layer 0's attention weights, ``files``, ``tensors``,
-        ``bytes``, and ``digest`` where a manifest still describes the files.
+        (None and empty where it is missing or no JSON object), ``generation_config`` alike, ``has_backup``
+        (config.json.bak is there), ``contradictions`` of config.json and the tensors that no deploy mends
+        (other counts of layers or experts, other shapes), ``shapes`` of layer 0's attention weights,
+        ``files``, ``tensors``, ``bytes``, and ``digest`` where a manifest still describes the files.
 
     Raises:
         OSError: a file cannot be read at all.
@@ -50,7 +50,9 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "modes_wrong": [entry.name for entry in wrong],
         "config": config,
         "config_text": text,
+        "generation_config": read_config(folder, "generation_config.json")[0],
         "has_backup": kind_of(os.path.join(folder, "config.json.bak")) != "absent",
+        "in_the_way": [str(trouble) for trouble in contents.in_the_way],
         "contradictions": list(fit.problems),
         "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
         "files": len(contents.files),

@@ -1,9 +1,6 @@
 """What a folder of weights holds, decided by evidence: names, first bytes, indexes and headers. Pure.
 
 Everything that asks what a folder is (convert, verify, what a deploy and a download look at) asks here.
-
-Sources of the names: transformers and accelerate (weights, indexes, training states), peft (adapters), the
-hubs' clients (unfinished downloads), Meta's and Mistral's releases (consolidated copies), macOS (``._*``).
 """
 
 from __future__ import annotations
@@ -11,11 +8,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from lingctl.node.checkpoint.identify import is_apple_double, other_than_text
+from lingctl.node.checkpoint.identify import POINTER, is_apple_double, other_than_text
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile
 from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.trouble import Trouble, some
-from lingctl.node.weights.present import TEXTS, WEIGHTS, Present
+from lingctl.node.weights.names import ADAPTER, COMPANION, TEXTS, WEIGHTS, reason_aside
+from lingctl.node.weights.present import Present
 
 SINGLE_SAFETENSORS = "model.safetensors"
 SINGLE_TORCH = "pytorch_model.bin"
@@ -24,28 +22,12 @@ _LORA = re.compile(
     r"(?:^|[._])lora_(?:[AB]|embedding_[AB]|magnitude_vector|up|down)(?:[._]|$)|^base_model\.model\."
 )
 
-_UNFINISHED = "a download that was not finished"
-_TRAINING = "a state of a training, no weights"
-_ADAPTER = "an adapter (PEFT, LoRA): it changes a model and is none"
-_ORIGINAL = "a copy in its publisher's own layout"
-_ANOTHER_FORMAT = "another format"
 # What a name is that is no file.
 NO_FILE = {
     "folder": "is a folder, no file",
     "absent": "is a link that leads nowhere",
     "other": "is no regular file: a pipe or a device",
 }
-# The first that fits a name decides.
-_BY_NAME: Tuple[Tuple["re.Pattern[str]", str], ...] = (
-    (re.compile(r"^\._(?!_)"), "a companion file of macOS (AppleDouble)"),
-    (re.compile(r"\.(?:incomplete|part|partial|aria2|crdownload|tmp|download|parallel_tmp)$"), _UNFINISHED),
-    (re.compile(r"^\.(?:cache|download|huggingface|_{4,}temp)$"), "of a hub's client"),
-    (re.compile(r"^adapter_(?:model.*|config\.json)$"), _ADAPTER),
-    (re.compile(r"^(?:optimizer|scheduler|scaler|training_args|random_states|rng_state)"), _TRAINING),
-    (re.compile(r"_states\.pt$|^global_step\d+$"), _TRAINING),
-    (re.compile(r"^(?:consolidated[-_.0-9a-z]*\.(?:safetensors|pth|pt|bin)|original)$"), _ORIGINAL),
-    (re.compile(r"\.(?:gguf|h5|msgpack|onnx|ckpt|pth|pt|pkl|npz)$"), _ANOTHER_FORMAT),
-)
 
 
 class FolderEvidence(NamedTuple):
@@ -100,9 +82,7 @@ def names_aside(evidence: FolderEvidence) -> Dict[str, str]:
     for one in evidence.seen:
         if one.name in listed:
             continue
-        reason = next((reason for pattern, reason in _BY_NAME if pattern.search(one.name)), "")
-        if one.name in evidence.adapters:
-            reason = _ADAPTER
+        reason = ADAPTER if one.name in evidence.adapters else reason_aside(one.name)
         if not reason and one.name.endswith(WEIGHTS):
             reason = _without_a_name(one)
         if reason:
@@ -114,7 +94,7 @@ def _without_a_name(one: Present) -> str:
     if one.name.startswith("."):
         return "hidden: no loader opens it"
     if is_apple_double(one.head):
-        return "a companion file of macOS (AppleDouble)"
+        return COMPANION
     if one.kind in ("folder", "absent"):
         return "a folder" if one.kind == "folder" else "a link that leads nowhere"
     if one.name.endswith(".bin") and not one.name.startswith("pytorch_model"):
@@ -252,7 +232,7 @@ def companions_that_are_none(seen: Sequence[Present]) -> Tuple[Trouble, ...]:
             )
             continue
         other = other_than_text(one.head, one.size)
-        if other and (one.name.endswith(".json") or other.code in ("git-lfs-pointer", "web-page")):
+        if other and (one.name.endswith(".json") or other.code in (POINTER, "web-page")):
             found.append(
                 Trouble(
                     other.what, where=one.name, evidence=other.evidence, remedy=other.remedy, code=other.code
@@ -264,7 +244,7 @@ def companions_that_are_none(seen: Sequence[Present]) -> Tuple[Trouble, ...]:
 def no_weights(evidence: FolderEvidence, folder: str) -> Trouble:
     """Why there is nothing to take."""
     aside = names_aside(evidence)
-    adapter = [name for name, reason in aside.items() if reason == _ADAPTER and name.endswith(WEIGHTS)]
+    adapter = [name for name, reason in aside.items() if reason == ADAPTER and name.endswith(WEIGHTS)]
     if adapter:
         return Trouble(
             "an adapter (PEFT, LoRA) is no model",

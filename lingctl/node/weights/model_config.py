@@ -1,4 +1,4 @@
-"""config.json as it lies beside the weights."""
+"""config.json and generation_config.json as they lie beside the weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lingctl.node.trouble import Trouble
 _LARGEST_CONFIG = 1_000_000
 
 
-def read_config(folder: str) -> Tuple[Optional[Dict[str, object]], str]:
-    """config.json as an object and as text; None where it is missing, too large or no JSON object.
+def read_config(folder: str, name: str = "config.json") -> Tuple[Optional[Dict[str, object]], str]:
+    """The file as an object and as text; None where it is missing, too large or no JSON object.
 
     Raises:
         OSError: it cannot be read: that is no absence.
     """
-    path = os.path.join(folder, "config.json")
+    path = os.path.join(folder, name)
     if kind_of(path) == "absent":
         return None, ""
     try:

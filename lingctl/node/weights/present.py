@@ -6,25 +6,14 @@ import os
 from typing import List, NamedTuple, Tuple
 
 from lingctl.node.checkpoint.identify import HEAD
+from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.files import kind_of, opened
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.names import TEXTS, WEIGHTS, reason_aside
 
-# Names of weights, whoever wrote them.
-WEIGHTS = (
-    ".safetensors",
-    ".bin",
-    ".pt",
-    ".pth",
-    ".ckpt",
-    ".pkl",
-    ".h5",
-    ".msgpack",
-    ".gguf",
-    ".onnx",
-    ".npz",
-)
-# What goes along with them: text, or a tokenizer.
-TEXTS = (".json", ".py", ".model", ".txt", ".jinja")
+# Names that are told of are looked at; of others a few are, to say what is there instead.
 _MOST = 20_000
+_OTHERS = 20
 
 
 class Present(NamedTuple):
@@ -40,19 +29,34 @@ def look_at(folder: str) -> Tuple[Present, ...]:
     """What is in ``folder``, by name; nothing where there is no such folder.
 
     Raises:
+        Trouble: names without end.
         OSError: it, or a file of weights in it, cannot be read: that is no absence.
     """
     if kind_of(folder) != "folder":
         return ()
     found: List[Present] = []
-    for name in sorted(os.listdir(folder))[:_MOST]:
-        path = os.path.join(folder, name)
-        kind = kind_of(path) if name.endswith((*WEIGHTS, *TEXTS)) or name.startswith(".") else "file"
-        if kind == "file" and name.endswith((*WEIGHTS, *TEXTS)):
-            found.append(Present(name, kind, os.path.getsize(path), first_bytes(path)))
-        else:
-            found.append(Present(name, kind))
-    return tuple(found)
+    others = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.endswith((*WEIGHTS, *TEXTS)):
+                found.append(_file(name, entry.path))
+                continue
+            told = name == RECEIPT or bool(reason_aside(name))
+            others += not told
+            if told or others <= _OTHERS:
+                found.append(Present(name, "folder" if entry.is_dir() else "file"))
+            if len(found) > _MOST:
+                what = f"more than {_MOST} files of weights or beside them"
+                raise Trouble(what, where=folder, remedy="give the folder of one model", code="beyond-limits")
+    return tuple(sorted(found))
+
+
+def _file(name: str, path: str) -> Present:
+    kind = kind_of(path)
+    if kind != "file":
+        return Present(name, kind)
+    return Present(name, kind, os.path.getsize(path), first_bytes(path))
 
 
 def first_bytes(path: str) -> bytes:

@@ -17,8 +17,8 @@ from lingctl.node.trouble import Trouble, shown, some
 from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held, judge
 from lingctl.node.weights.judgement import WeightSet
 
-# Room in memory for all tensors of a folder: 90,000 of usual names.
-_MOST_HELD = 24_000_000
+# Room in memory for all tensors of a folder: 60,000 of usual names.
+_MOST_HELD = 16_000_000
 _EACH_HELD = 200
 
 
@@ -47,11 +47,7 @@ class Reading(NamedTuple):
 
 
 def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]) -> Reading:
-    """Read the files of a set.
-
-    Raises:
-        OSError: a file cannot be read: that is no damage.
-    """
+    """Read the files of a set. Raises OSError: a file cannot be read: that is no damage."""
     if chosen.form == "safetensors":
         reading = _Safetensors(folder, chosen).reading()
     else:
@@ -76,6 +72,26 @@ def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]
     return reading._replace(fit=fit)
 
 
+def misfits_of(folder: str, fit: ConfigFit) -> Tuple[Trouble, ...]:
+    """Why the weights are not the model that config.json describes, or are none that could be served."""
+    found: List[Trouble] = []
+    if fit.missing:
+        names = ", ".join(fit.missing_names)
+        more = fit.missing - len(fit.missing_names)
+        found.append(
+            Trouble(
+                f"{fit.missing} tensors are missing that config.json calls for",
+                where=folder,
+                evidence=f"{names} and {more} more" if more else names,
+                remedy="config.json and weights are not of one model, or a file of the weights is missing",
+                code="tensors-missing",
+            )
+        )
+    remedy = "take config.json and weights from one place, as they were published"
+    found += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
+    return tuple(found)
+
+
 def _forgets(fit: ConfigFit, config: Optional[Dict[str, object]], reading: Reading) -> bool:
     """Whether the index leaves out what the model needs: as config.json has it, else by the names."""
     if config is not None and fit.compared:
@@ -95,8 +111,7 @@ class _Safetensors:
         self._unlisted: Dict[str, Held] = {}
         self._held = 0
         self._size = 0
-        self._problems: List[Trouble] = list(chosen.problems)
-        self._unknown: List[Trouble] = []
+        self._problems, self._unknown = _parted(chosen.problems)
         self._notes: List[str] = []
 
     def reading(self) -> Reading:
@@ -179,10 +194,18 @@ def _unlisted_note(index: str, unlisted: Mapping[str, Held]) -> str:
     return f"left out: {len(unlisted)} tensors that {index} does not list for their file: {names}"
 
 
+def _parted(troubles: Sequence[Trouble]) -> Tuple[List[Trouble], List[Trouble]]:
+    """What is wrong, and what is not known."""
+    unknown = [trouble for trouble in troubles if trouble.code == "beyond-limits"]
+    return [trouble for trouble in troubles if trouble not in unknown], unknown
+
+
 def _torch(folder: str, chosen: WeightSet) -> Reading:
     """Reads a set of files that torch saved; more than its index lists is no part of it."""
     if chosen.problems:
-        return Reading(chosen, {}, _bytes(folder, chosen.files), chosen.problems, (), {}, ())
+        problems, unknown = _parted(chosen.problems)
+        size = _bytes(folder, chosen.files)
+        return Reading(chosen, {}, size, tuple(problems), tuple(unknown), {}, ())
     try:
         checkpoint = read_checkpoint(CheckpointFiles(folder, chosen.files, dict(chosen.weight_map)))
     except Trouble as trouble:

@@ -13,7 +13,6 @@ from pathlib import Path
 from lingctl.sandbox.layout import DISKS, SSH_PORT, Layout
 from lingctl.sandbox.mounts import NOSUID, die_with_parent, mount, unmount
 from lingctl.sandbox.node.agent import Agent
-from lingctl.sandbox.node.ssh_server import serve
 from lingctl.sandbox.node.tool_server import start_tools
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.state import STATE, NodeState, load_node
@@ -79,6 +78,9 @@ def _start_server(node: NodeState, told: int) -> tuple[int, socket.socket]:
         ours.close()
         os.close(told)
         die_with_parent()
+        # Only here: what the tools are forked from stays small, and so do they.
+        from lingctl.sandbox.node.ssh_server import serve
+
         serve(node.address, SSH_PORT, _KEYS, theirs)
         os._exit(0)
     theirs.close()

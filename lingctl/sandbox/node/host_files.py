@@ -9,10 +9,16 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from lingctl.sandbox.interpreter import base_python, base_script, full_script, places, tool_script
+from lingctl.sandbox.interpreter import (
+    any_tool_script,
+    base_python,
+    base_script,
+    full_script,
+    places,
+    tool_script,
+)
 from lingctl.sandbox.state import Card, NodeState
 
-_TOOL = "/.sandbox/tool"
 _PASSWD = """\
 root:x:0:0:root:/root:/bin/bash
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
@@ -117,7 +123,7 @@ def _write_driver(ascend: Path, node: NodeState) -> None:
 
 def _write_programs(sandbox: Path, usr_local: Path) -> None:
     """What starts the emulated programs, and a python3 for those that bring their own scripts."""
-    _write(sandbox / "tool", tool_script(), 0o755)
+    _write(sandbox / "tool", any_tool_script(), 0o755)
     _write(sandbox / "base-python", base_script(), 0o755)
     _write(sandbox / "python", full_script(), 0o755)
     _write(sandbox / "python-places", "".join(f"{place}\n" for place in places()))
@@ -129,7 +135,7 @@ def _write_programs(sandbox: Path, usr_local: Path) -> None:
 
 
 def _write_tool(path: Path, module: str) -> None:
-    _write(path, f'#!/bin/sh\nexec {_TOOL} {module} "$@"\n', 0o755)
+    _write(path, tool_script(module), 0o755)
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -2,9 +2,9 @@
 
 A check of the network asks hccn_tool some hundred times, and a Python that starts anew and reads its modules
 needs 100 ms of a processor each time. So the command on a node is a small client
-(``interpreter.tool_script``): it hands its words, environment, folder and streams to this server, which forks
-a process that does the work, and ends as that process does. What is killed is ended: when the client goes
-away, so does its process.
+(``interpreter.tool_script``): it tells this server that it is there; the server takes its words, environment,
+folder and streams from it, forks a process that does the work, and tells how that ended. What is killed is
+ended: when the client goes away, so does its process.
 
 Called from elsewhere (a container sees other files), or where it needs the caller's terminal or signals, the
 client is told to do the work itself, as it does where there is no server.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import marshal
 import os
 import selectors
 import signal
@@ -27,24 +26,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from lingctl.sandbox.interpreter import TOOLS
-from lingctl.sandbox.mounts import die_with_parent
+from lingctl.sandbox.interpreter import PERLS_OWN, TOOLS
+from lingctl.sandbox.mounts import descriptor_of, die_with_parent
 
 TAKEN, REFUSED = b"y", b"n"
 _TOOLS = ("hccn_tool", "npu_smi", "docker")
-_LENGTH = struct.Struct("=I")
-_FDS = struct.Struct("=3i")
 _PEER = struct.Struct("=3i")
 _STATUS = struct.Struct("=i")
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What the caller of a tool would have started it with."""
+    """The process that called a tool, and what it was started with."""
 
+    pid: int
+    user: int
+    group: int
     words: Sequence[str]
     environment: dict[bytes, bytes]
-    folder: bytes
+    folder: Path
     mask: int
 
 
@@ -89,15 +89,14 @@ def _take(listener: socket.socket, ready: selectors.BaseSelector, modules: Mappi
     streams: list[int] = []
     try:
         request = _read(client, streams)
-        peer, user, group = _PEER.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-        if not (_needs_no_more(request.words, streams) and _sees_the_same(peer)):
+        if not (_needs_no_more(request.words, streams) and _sees_the_same(request.pid)):
             client.sendall(REFUSED)
             client.close()
             return
         client.sendall(TAKEN)
         pid = os.fork()
         if pid == 0:
-            _become(request, streams, user, group, modules)
+            _become(request, streams, modules)
     except (OSError, EOFError, ValueError):
         client.close()
         return
@@ -108,18 +107,25 @@ def _take(listener: socket.socket, ready: selectors.BaseSelector, modules: Mappi
 
 
 def _read(client: socket.socket, streams: list[int]) -> _Request:
-    head, ancillary, _, _ = client.recvmsg(_LENGTH.size, socket.CMSG_SPACE(_FDS.size))
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            streams += _FDS.unpack(data)
-    (left,) = _LENGTH.unpack(head)
-    text = bytearray()
-    while len(text) < left:
-        part = client.recv(left - len(text))
-        if not part:
-            raise EOFError
-        text += part
-    return _Request(*marshal.loads(text))  # of a program of ours, on a node that is ours
+    skipped = int(client.recv(1) or b"-")
+    pid, user, group = _PEER.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    process = Path(f"/proc/{pid}")
+    handle = os.pidfd_open(pid)
+    try:
+        streams += [descriptor_of(handle, number) for number in (0, 1, 2)]
+    finally:
+        os.close(handle)
+    words = (process / "cmdline").read_bytes().split(b"\0")[skipped:-1]
+    variables = (line.partition(b"=") for line in (process / "environ").read_bytes().split(b"\0") if line)
+    return _Request(
+        pid=pid,
+        user=user,
+        group=group,
+        words=[os.fsdecode(word) for word in words],
+        environment={name: value for name, _, value in variables if name != PERLS_OWN},
+        folder=(process / "cwd").readlink(),
+        mask=int((process / "status").read_text().partition("\nUmask:")[2].split()[0], 8),
+    )
 
 
 def _needs_no_more(words: Sequence[str], streams: Sequence[int]) -> bool:
@@ -135,9 +141,7 @@ def _sees_the_same(pid: int) -> bool:
     return own == other
 
 
-def _become(
-    request: _Request, streams: Sequence[int], user: int, group: int, modules: Mapping[str, ModuleType]
-) -> None:
+def _become(request: _Request, streams: Sequence[int], modules: Mapping[str, ModuleType]) -> None:
     """Do the work in this forked process, and end."""
     status = 1
     try:
@@ -149,10 +153,10 @@ def _become(
         os.environb.clear()
         os.environb.update(request.environment)
         os.chdir(request.folder)
-        if (user, group) != (0, 0):
+        if (request.user, request.group) != (0, 0):
             os.setgroups([])
-            os.setresgid(group, group, group)
-            os.setresuid(user, user, user)
+            os.setresgid(request.group, request.group, request.group)
+            os.setresuid(request.user, request.user, request.user)
         status = modules[request.words[0]].main(list(request.words[1:]))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1

@@ -8,16 +8,16 @@ import time
 import zlib
 from dataclasses import dataclass, field
 
-from lingctl.serving.answers import Piece
-from lingctl.serving.api import Dialect, parse_event
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.wire import ResponseReader, WireError
-from lingctl.serving.client import last_pieces
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
-from lingctl.serving.http import HostPort, json_bytes
-from lingctl.serving.paced import Unpacker, unpacker_for
-from lingctl.serving.sse import MalformedStream, SseParser
+from lingctl.serving.http.answers import Piece
+from lingctl.serving.http.api import Dialect, parse_event
+from lingctl.serving.http.client import last_pieces
+from lingctl.serving.http.exchange import HostPort, json_bytes
+from lingctl.serving.http.paced import Unpacker, unpacker_for
+from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
@@ -46,6 +46,7 @@ class Target:
     key: str = field(default="", repr=False)  # bearer token, or empty
     tls: ssl.SSLContext | None = None  # context for HTTPS, or None
     path: str = ""  # where to post, if not at the dialect's usual path
+    keeps_text: bool = False  # whether the text of answers is kept, for a tokenizer to count
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""
@@ -71,8 +72,9 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     _buffer = memoryview(bytearray(1 << 16))
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
         self._dialect = dialect
+        self._keeps_text = keeps_text
         self._loop = asyncio.get_running_loop()
         self._unread: list[tuple[float, bytes]] = []
         self._transport: asyncio.Transport | None = None
@@ -190,6 +192,9 @@ class StreamConnection(asyncio.BufferedProtocol):
             outcome.token_at.append(at)
         if answered and not outcome.answer_at:
             outcome.answer_at = at
+        if self._keeps_text:
+            late = piece.whole[self._told :] if piece.whole else ""
+            outcome.pieces += [piece.reasoning, piece.text or late, piece.tool_call]
         self._told += len(piece.text)
         if piece.usage:
             outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion

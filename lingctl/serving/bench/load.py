@@ -176,7 +176,10 @@ class _Load:
         name = target.address.host if target.tls else None
         async with asyncio.timeout(self._patience.connect):
             _, connection = await loop.create_connection(
-                lambda: StreamConnection(target.dialect), *target.place, ssl=target.tls, server_hostname=name
+                lambda: StreamConnection(target.dialect, keeps_text=target.keeps_text),
+                *target.place,
+                ssl=target.tls,
+                server_hostname=name,
             )
         return connection
 

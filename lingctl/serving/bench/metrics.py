@@ -46,7 +46,8 @@ class Metrics:
     seconds: float  # from the first request sent to the last answer's end
     input_tokens: int
     output_tokens: int
-    counted: bool  # whether all token counts are the service's own; else events with tokens are counted
+    counted: bool  # whether all token counts are the service's own
+    by_tokenizer: bool  # whether a tokenizer made the others; else events with tokens are counted
     ttft: Distribution
     answer: Distribution  # time to the first token of the answer itself, of those that came to one
     only_thought: int  # answered requests that ended while the model still thought
@@ -123,6 +124,7 @@ def measure(load: LoadResult, goal: Goal = NO_GOAL) -> Metrics:
         input_tokens=sum(outcome.prompt_tokens for outcome in good),
         output_tokens=sum(outcome.output_tokens for outcome in good),
         counted=all(outcome.counted for outcome in good),
+        by_tokenizer=any(outcome.by_tokenizer for outcome in good),
         ttft=distribution(outcome.token_at[0] - outcome.sent_at for outcome in good),
         answer=distribution(outcome.answer_at - outcome.sent_at for outcome in good if outcome.answer_at),
         only_thought=sum(outcome.only_thought for outcome in good),

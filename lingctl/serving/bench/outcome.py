@@ -25,6 +25,8 @@ class RequestOutcome:
     prompt_tokens: int = 0  # as the service counts, 0 if it does not
     output_tokens: int = 0  # as the service counts, else the number of events with tokens
     counted: bool = False  # whether the counts are the service's
+    by_tokenizer: bool = False  # whether a tokenizer counted them instead
+    pieces: list[str] = field(default_factory=list)  # the tokens' text, where it is kept for that
     error: str = ""  # its kind, empty for none: ``refused``, ``timeout``, ``http-422``, ``truncated`` ...
     error_text: str = ""  # the error in words
 

@@ -44,7 +44,9 @@ class BenchReport:
             notes.append("measured through an SSH tunnel: its delays are in the numbers")
         if self.metrics.measures_itself:
             notes.append("the client used a whole processor: it measured itself too; lower the load")
-        if not self.metrics.counted:
+        if self.metrics.by_tokenizer:
+            notes.append("the service counts no tokens in streams: the tokenizer counted them")
+        elif not self.metrics.counted:
             notes.append("the service counts no tokens in streams: events with tokens are counted instead")
         if self.metrics.only_thought:
             thought = f"{self.metrics.only_thought} of {self.metrics.completed} answers"

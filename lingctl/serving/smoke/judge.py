@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from lingctl.findings import Verdict
-from lingctl.serving.api import ModelKind
+from lingctl.serving.http.api import ModelKind
 from lingctl.serving.smoke.scripts import foreign_share, language_of, loop_length, main_script, reads_as
 
 # The Ling template's own markers and those of the templates a wrong tokenizer folder would bring.

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict
-from lingctl.serving.api import INFER, Ask, Dialect, dialect_for
-from lingctl.serving.client import Client, Generation, ModelList
-from lingctl.serving.concessions import agreed, costs
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.faults import of_the_request
-from lingctl.serving.http import HttpResponse, speaks_tls
-from lingctl.serving.kinds import cannot_chat, kind_by_name
+from lingctl.serving.http.api import INFER, Ask, Dialect, dialect_for
+from lingctl.serving.http.client import Client, Generation, ModelList
+from lingctl.serving.http.concessions import agreed, costs
+from lingctl.serving.http.exchange import HttpResponse, speaks_tls
+from lingctl.serving.http.kinds import cannot_chat, kind_by_name
 from lingctl.serving.readiness import settled_health
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke import rungs

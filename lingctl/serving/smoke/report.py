@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.serving.api import ModelKind
+from lingctl.serving.http.api import ModelKind
 from lingctl.serving.smoke import rungs
 
 KindChoice = Literal["chat", "base", "auto"]

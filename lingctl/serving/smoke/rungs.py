@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.findings import Finding, Verdict, worst
-from lingctl.serving.answers import Usage
-from lingctl.serving.client import Generation, ModelList
+from lingctl.findings import Finding, Subject, Verdict, worst
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
-from lingctl.serving.http import HttpResponse
+from lingctl.serving.http.answers import Usage
+from lingctl.serving.http.client import Generation, ModelList
+from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.remedies import Advice
 from lingctl.serving.smoke.judge import Flaw, SmokeQuestion
 from lingctl.serving.smoke.streamed import Streamed, bare
@@ -77,32 +77,28 @@ def tls(contact: Contact, advice: Advice) -> Finding:
 
 
 def health(answer: HttpResponse | ExchangeTrouble | None, advice: Advice, *, own_listener: bool) -> Finding:
-    """What the service says of its own health. In MindIE 3.0.0 it does not say that a node is lost (seen).
+    """What the service says of its own health: MindIE's ``own_listener``, or ``/health``; None was not asked.
 
-    Args:
-        answer: of MindIE's management listener, or of ``/health`` elsewhere; None if it was not asked.
-        advice: for that sort of service.
-        own_listener: whether it was MindIE's.
+    In MindIE 3.0.0 it does not say that a node is lost (seen).
     """
+    of = Subject("health")
     if answer is None:
-        return Finding("health", Verdict.NOTE, "no management address is known, so health was not asked")
+        return of.note("no management address is known, so health was not asked")
     if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
-        return Finding(
-            "health", Verdict.UNKNOWN, "health could not be asked", evidence=str(answer), remedy=remedy
-        )
+        return of.unknown("health could not be asked", evidence=str(answer), remedy=remedy)
     if answer.status in (200, 204):
         return _passed("health", "healthy")
     if not own_listener and answer.status in (404, 405, 501):
-        return Finding("health", Verdict.NOTE, "this service offers no /health")
+        return of.note("this service offers no /health")
     trouble = http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
     if not own_listener and fault_of(trouble) not in _OF_HEALTH:
         # A refusal is no word about the service's health.
         what = _why(trouble, "health cannot be asked there")
-        return Finding("health", Verdict.UNKNOWN, what, evidence=str(trouble), remedy=advice.remedy(trouble))
+        return of.unknown(what, evidence=str(trouble), remedy=advice.remedy(trouble))
     if fault_of(trouble) == "busy":
         remedy = advice.remedy(trouble)
-        return Finding("health", Verdict.WARNING, _TOLD["busy"], evidence=trouble.text, remedy=remedy)
+        return of.warning(_TOLD["busy"], evidence=trouble.text, remedy=remedy)
     # Which node is lost stands beside the message.
     said = answer.body.decode("utf-8", "replace")[:_SHOWN]
     evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
@@ -136,15 +132,12 @@ def generate(first: Generation | ExchangeTrouble, advice: Advice, notes: Sequenc
 def answer(asked: SmokeQuestion, told: Generation, flaws: list[Flaw], advice: Advice) -> Finding:
     """Whether the answer is one."""
     text = told.text
+    of = Subject("answer")
     if told.tool_call and not text.strip():
-        return Finding(
-            "answer", Verdict.WARNING, "it calls a function in place of an answer", told.tool_call[:_SHOWN]
-        )
+        return of.warning("it calls a function in place of an answer", evidence=told.tool_call[:_SHOWN])
     if told.reasoning and not text.strip():
         remedy = "ask something that needs less thought (--prompt), or switch its thinking off"
-        return Finding(
-            "answer",
-            Verdict.WARNING,
+        return of.warning(
             f"it still thought after {told.usage.completion if told.usage else asked.max_tokens} tokens: no "
             "answer to judge",
             evidence=told.reasoning[:_SHOWN],
@@ -154,7 +147,7 @@ def answer(asked: SmokeQuestion, told: Generation, flaws: list[Flaw], advice: Ad
         return _passed("answer", f"reads as {'an answer' if asked.kind == 'chat' else 'a continuation'}")
     verdict = max(flaw.verdict for flaw in flaws)
     message = "; ".join(flaw.text for flaw in flaws)
-    return Finding("answer", verdict, message, evidence=text[:_SHOWN], remedy=advice.bad_answer)
+    return of.finding(verdict, message, evidence=text[:_SHOWN], remedy=advice.bad_answer)
 
 
 def finish(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:

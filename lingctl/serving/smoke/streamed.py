@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lingctl.serving.answers import Usage, joined
-from lingctl.serving.client import StreamEvent
+from lingctl.serving.http.answers import Usage, joined
+from lingctl.serving.http.client import StreamEvent
 from lingctl.serving.trouble import ExchangeTrouble
 
 _DROPPED = {code: None for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r"}

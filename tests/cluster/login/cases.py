@@ -95,9 +95,31 @@ def cipher_counter_mode(world: World) -> str:
 
 
 @case
+def cipher_chacha(world: World) -> str:
+    """`Ciphers chacha20-poly1305@openssh.com` alone, with new keys every 512 kB"""
+    return only(world, "Ciphers chacha20-poly1305@openssh.com", "RekeyLimit 512K")
+
+
+@case
 def cipher_gcm_and_no_common_mac(world: World) -> str:
     """`MACs umac-128-etm@openssh.com` alone: under AES-GCM it is not computed"""
     return only(world, "MACs umac-128-etm@openssh.com")
+
+
+@case
+def mac_with_sha1(world: World) -> str:
+    """`MACs hmac-sha1` with `Ciphers aes128-ctr`, and nothing asked for: told what to ask for"""
+    world.server("node", "MACs hmac-sha1", "Ciphers aes128-ctr")
+    world.hosts("MACs -hmac-sha1*")
+    return "no-common-algorithm"
+
+
+@case
+def mac_with_sha1_on_request(world: World) -> str:
+    """the same, with `MACs +hmac-sha1` in ssh_config"""
+    world.server("node", "MACs hmac-sha1", "Ciphers aes128-ctr")
+    world.hosts("MACs +hmac-sha1")
+    return IN
 
 
 @case
@@ -142,6 +164,24 @@ def login_key_in_pem(world: World) -> str:
     world.run("ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", world.folder / "pem")
     world.server("node", allowed=["pem"])
     world.hosts(f"IdentityFile {world.folder}/pem")
+    return IN
+
+
+@case
+def host_key_rsa_with_sha1(world: World) -> str:
+    """`HostKeyAlgorithms ssh-rsa`, and nothing asked for: told what was offered"""
+    world.key("rsa_host", kind="rsa")
+    world.server("node", "HostKeyAlgorithms ssh-rsa", host_keys=["rsa_host"])
+    world.hosts()
+    return "no-common-algorithm"
+
+
+@case
+def host_key_rsa_with_sha1_on_request(world: World) -> str:
+    """the same, with `HostKeyAlgorithms +ssh-rsa` in ssh_config"""
+    world.key("rsa_host", kind="rsa")
+    world.server("node", "HostKeyAlgorithms ssh-rsa", host_keys=["rsa_host"])
+    world.hosts("HostKeyAlgorithms +ssh-rsa")
     return IN
 
 
@@ -244,6 +284,17 @@ def known_hosts_authority_of_others(world: World) -> str:
 
 
 @case
+def known_hosts_certificate_with_a_pattern(world: World) -> str:
+    """a host certificate for `*`: names of certificates are no patterns"""
+    world.key("host")
+    world.certify("host", "-h", "-n", "*.0.0.1", "-V", "+1h")
+    world.server(known=False)
+    world.known(f"@cert-authority * {world.public('authority')}")
+    world.hosts()
+    return "host-key-unknown"
+
+
+@case
 def known_hosts_expired_certificate(world: World) -> str:
     """an expired host certificate beside a plain key that is known"""
     world.key("host")
@@ -317,6 +368,15 @@ def agent_key_of_a_locked_file(world: World) -> str:
     world.server(allowed=["held"])
     world.agent(*others(world), "held")
     world.hosts(f"IdentityFile {world.folder}/held")
+    return IN
+
+
+@case
+def agent_with_a_security_key(world: World) -> str:
+    """a key of a security key (`sk-ssh-ed25519@openssh.com`) in the agent"""
+    world.server(allowed=[])
+    (world.folder / "node.authorized").write_text(world.security_key() + "\n")
+    world.hosts("IdentityFile none")
     return IN
 
 
@@ -395,6 +455,16 @@ def too_many_keys(world: World) -> str:
 
 
 @case
+def server_that_ends_the_login(world: World) -> str:
+    """a server that ends the login for another reason (`LoginGraceTime`): told as that"""
+    slow = ("AuthorizedKeysCommand /bin/sleep 20", "AuthorizedKeysCommandUser root")
+    world.server("node", "LoginGraceTime 1", *slow)
+    (world.folder / "node.authorized").write_text("")
+    world.hosts()
+    return "login-broken"
+
+
+@case
 def second_factor(world: World) -> str:
     """`AuthenticationMethods publickey,password`: told that the key was accepted, and what else is wanted"""
     world.server("node", "AuthenticationMethods publickey,password", "PasswordAuthentication yes")
@@ -417,6 +487,15 @@ def passwords_only(world: World) -> str:
     world.server("node", "PubkeyAuthentication no", "PasswordAuthentication yes")
     world.hosts()
     return "login-takes-no-keys"
+
+
+@case
+def key_that_others_may_read(world: World) -> str:
+    """a key file with mode 644: not taken, as by ssh"""
+    world.server()
+    world.key("id").chmod(0o644)
+    world.hosts()
+    return "no-login-key"
 
 
 @case

@@ -22,6 +22,7 @@ from lingctl.remote.command import script
 from lingctl.remote.ssh.login.this_machine import this_machine
 from lingctl.remote.ssh.node import SshConnection
 from tests.cluster.conftest import SSHD, free_port
+from tests.cluster.login.security_key import SoftSecurityKey
 
 ME = getpass.getuser()
 
@@ -127,6 +128,12 @@ class World:
             self.run("ssh-add", "-q", self.key(name), env={**os.environ, **words})
         self.environment["SSH_AUTH_SOCK"] = str(at)
         return at
+
+    def security_key(self) -> str:
+        """Start an agent with a key as a security key has one; its public key."""
+        agent = SoftSecurityKey(self.folder / "sk.sock")
+        self.environment["SSH_AUTH_SOCK"] = str(agent.path)
+        return agent.public
 
     def hosts(self, *lines: str, name: str = "n1", server: str = "node") -> None:
         """Append a Host to the configuration."""

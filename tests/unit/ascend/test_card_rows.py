@@ -188,3 +188,8 @@ def test_a_table_alone_is_believed_where_the_tool_has_no_map_and_dev_bears_it_ou
 ) -> None:
     rows = card_rows(_table(*table), Unread("unsupported", "no such query"), (0, 1, 2, 3))
     assert (set(rows.chips) == {0, 1, 2, 3}) is found
+
+
+def test_a_map_with_tabs_between_its_columns_is_read() -> None:
+    found = read_map(Answer("\tNPU ID\tChip ID\tChip Logic ID\tChip Name\n\t4\t0\t1\t910B4\n", "", 0))
+    assert found == (MappedChip(4, 0, 1, None, "910B4"),)

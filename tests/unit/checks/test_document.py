@@ -15,7 +15,7 @@ from lingctl.findings import Verdict
 from lingctl.flows.network.check import judged
 from lingctl.flows.network.probe import NodeAnswers, facts_of, hits_of
 from lingctl.output.documents import document
-from lingctl.output.network import COLUMNS, network_json
+from lingctl.output.verbs.network import COLUMNS, network_json
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import World, complained, listed, said
 

@@ -255,6 +255,13 @@ CASES = [
         ("firmware", None, "failure"),
         ("firmware-same", None, "failure"),
     ),
+    _case(
+        "firmware that cannot be read",
+        "firmware",
+        complained("cat: version.info: Input/output error\n", 1),
+        ("firmware", None, "unknown"),
+    ),
+    _case("a runtime of odd words", "runtime", said("???\n"), ("runtime", None, "unknown")),
     _case("another image", "image", said("sha256:22\n"), ("image-same", None, "failure")),
     _case(
         "inter-node port taken",

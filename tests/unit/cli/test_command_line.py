@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from lingctl.cli.app import VERBS
+from tests import forked
 
-LINGCTL = str(Path(sys.executable).parent / "lingctl")
+LINGCTL = str(forked.LINGCTL)
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
 HEAVY = (
     "torch",
     "torch_npu",
@@ -32,18 +34,8 @@ HOSTS = "name: demo\nmodel: Ling-lite\nnodes:\n  - address: 127.0.0.1\n"
 
 
 def lingctl(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The installed command, without a terminal."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
-    return subprocess.run(
-        [LINGCTL, *words],
-        cwd=cwd,
-        env={**clean, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """The command, without a terminal."""
+    return forked.run(*words, cwd=cwd, env={**CLEAN, **environment}, timeout=120)
 
 
 def test_help_imports_nothing_heavy(tmp_path):
@@ -67,6 +59,40 @@ def test_every_verb_has_help(verb, tmp_path):
     assert done.returncode == 0
     assert f"lingctl {verb}" in done.stdout
     assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--version",), ("deploy",), ("models", "--json"), ("render", "--no-such-option"), ("nope",)]
+)
+def test_the_installed_command_does_what_the_tests_fork(words, tmp_path):
+    installed = subprocess.run(
+        [LINGCTL, *words], cwd=tmp_path, env=CLEAN, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    fork = lingctl(*words, cwd=tmp_path)
+    assert (installed.returncode, installed.stdout) == (fork.returncode, fork.stdout)
+    assert installed.stderr == fork.stderr
+
+
+# What a verb loads before it finds that there is nothing to do, each time that it is started.
+NEEDLESS = {
+    "models": ("paramiko", "cryptography", "yaml", "jinja2", "http.client", "numpy", "unittest"),
+    "convert": ("paramiko", "cryptography", "yaml", "jinja2", "http.client", "numpy", "unittest"),
+    "deploy": ("jinja2", "numpy", "modelscope", "requests", "invoke", "asyncio", "unittest"),
+    "sandbox": ("paramiko", "numpy", "yaml", "jinja2", "http.client", "unittest"),
+}
+
+
+@pytest.mark.parametrize("verb", NEEDLESS)
+def test_a_verb_loads_nothing_that_it_does_not_need(verb, tmp_path):
+    words = {"convert": ["convert", "nothing"], "sandbox": ["sandbox", "status", "--dir", "nothing"]}
+    code = (
+        f"import sys; sys.argv = ['lingctl', *{words.get(verb, [verb])!r}]\n"
+        "from lingctl.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & set({NEEDLESS[verb]!r})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr
 
 
 def test_the_four_named_verbs_are_spelt_as_users_know_them(tmp_path):

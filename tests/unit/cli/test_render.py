@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-LINGCTL = str(Path(sys.executable).parent / "lingctl")
+from tests import forked
+
 HOSTS = """\
 name: demo
 model: {model}
@@ -30,16 +28,7 @@ def write_hosts(folder, model="Ling-lite", mindie="3.0.0", nodes=1, more=""):
 
 def lingctl(*words, cwd, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
-    return subprocess.run(
-        [LINGCTL, *map(str, words)],
-        cwd=cwd,
-        env={**clean, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return forked.run(*words, cwd=cwd, env={**clean, **environment}, timeout=120)
 
 
 def test_a_folder_gets_every_file_with_its_mode(tmp_path):

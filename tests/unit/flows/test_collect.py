@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look import node_archive
-from lingctl.flows.look.collect import _pack
-from lingctl.flows.look.node_archive import ArchiveMember, archive_members
-from lingctl.flows.look.node_part import GatheredPart, contents_in_words
+from lingctl.flows.look.evidence import node_archive
+from lingctl.flows.look.evidence.collect import _pack
+from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
+from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
 from tests.unit.release.conftest import cluster_of
 
 
@@ -84,6 +84,36 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
         assert readme is not None and b"node1: only a part could be gathered" in readme.read()
 
 
+def logs_of(path: Path, console: bytes, status: str, started: str) -> GatheredPart:
+    files = {"worker-0.log": console, "lingctl/daemon.exit": status.encode(), f"lingctl/{started}": b"digest"}
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            member = entry(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return _part(path)
+
+
+@pytest.mark.parametrize(
+    ("status", "started", "told"),
+    [("137", "started", True), ("", "started", False), ("134", "last-started", False)],
+    ids=["ended", "alive", "stopped on request"],
+)
+def test_the_first_cause_of_all_nodes_is_told(tmp_path: Path, status: str, started: str, told: bool):
+    lost = b"EI0006 wait socket establish timeout, role[0] rank[0] timeout[120 s]\n"
+    cause = "加载 [ERROR] RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3)\n".encode("gbk")
+    parts = {
+        "node1": logs_of(tmp_path / "part1", lost, status, started),
+        "node2": logs_of(tmp_path / "part2", cause + lost * 20_000, status, started),
+    }
+    cluster, target = cluster_of("node1", "node2"), tmp_path / "out.tar.gz"
+    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
+    assert bundle.cause == ("node2, card 3: a card's memory is full (certain)  (C1)" if told else "")
+    with tarfile.open(target) as tar:
+        readme = tar.extractfile("out/README.txt")
+        assert readme is not None and (b"The first cause of all: node2, card 3" in readme.read()) is told
+
+
 def test_a_secret_in_a_compressed_log_is_removed_and_what_cannot_be_searched_is_left_out(tmp_path: Path):
     secret = b"[ERROR] login with api_key=hunter2secret failed\n"
     inner = io.BytesIO()
@@ -131,7 +161,7 @@ def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_p
             raise OSError(28, "No space left on device")
         return ""
 
-    monkeypatch.setattr("lingctl.flows.look.collect._readme", watched)
+    monkeypatch.setattr("lingctl.flows.look.evidence.collect._readme", watched)
     for fails in (True, False):
         with contextlib.suppress(OSError):
             _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None)

@@ -15,7 +15,7 @@ import pytest
 from lingctl.errors import UsageError
 from lingctl.flows.look.explain import Explained, LogVerdict, explain
 from lingctl.output.documents import document
-from lingctl.output.explained import explained_document, print_explained
+from lingctl.output.verbs.explained import explained_document, print_explained
 
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[3] / "docs/reference/explain.schema.json").read_text(encoding="utf-8")

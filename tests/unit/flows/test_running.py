@@ -11,15 +11,15 @@ import pytest
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.look.running import daemons_not_seen, in_words
+from lingctl.flows.look.running import lost_nodes
 from lingctl.flows.serve import bench, smoke_test
 from lingctl.flows.serve.bench import BenchOptions, bench_cluster
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.http.client import Client
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
 from tests.serving_server import Serving, serve
 from tests.unit.release.conftest import cluster_of
@@ -55,10 +55,9 @@ def group(second: str | None) -> Group:
 
 
 def test_only_a_daemon_that_was_seen_alive_counts():
-    assert daemons_not_seen(group(ALIVE), SITE) == {}
-    assert in_words({}) == ""
-    assert daemons_not_seen(group(DEAD), SITE) == {"node2": "the daemon is dead"}
-    assert in_words(daemons_not_seen(group(None), SITE)) == "node2: could not be asked (no route to node2)"
+    assert lost_nodes(group(ALIVE), SITE) == ""
+    assert lost_nodes(group(DEAD), SITE) == "node2: the daemon is dead"
+    assert lost_nodes(group(None), SITE) == "node2: could not be asked (no route to node2)"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Se
 from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.remote.group import Group
 from lingctl.serving import readiness
-from lingctl.serving.http import HttpResponse
+from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
 

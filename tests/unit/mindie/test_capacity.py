@@ -19,15 +19,15 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
 from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
-from lingctl.mindie import capacity_verdict
-from lingctl.mindie.capacity import (
+from lingctl.mindie.capacity import verdict as capacity_verdict
+from lingctl.mindie.capacity.estimate import (
     all_parameters,
     estimate,
     head_slots,
     smallest_fit,
     uneven,
 )
-from lingctl.mindie.capacity_verdict import judge
+from lingctl.mindie.capacity.verdict import judge
 from lingctl.remote.probe import Answers
 from tests.unit.mindie.samples import make_cluster
 

@@ -187,7 +187,7 @@ def _cluster(version: str, image: str | None = None) -> Cluster:
     ("version", "image", "words"),
     [
         ("2.0.RC2", None, [("2.0.RC2 has no rules", "2.0.RC1, are used", "container.image")]),
-        ("3.1.0", None, [("checked against the release notes", "taken over from 3.0.0")]),
+        ("3.1.0", None, [("checked against the release notes", "as in 3.0.0")]),
         ("2.0.RC1", "mindie:2.0.RC1-800I-A2", []),
         ("2.0.RC1", "mindie:2.0.RC1.B091-800I-A2", []),
         ("2.0.RC1", "mindie:2.1.RC2-800I-A2", [("says MindIE 2.1.RC2", "rules of 2.0.RC1 are used")]),

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from lingctl.release.journal import ChangeRun, begin_line, end_line, read_journal, step_line, unfinished
+from pathlib import Path
+
+import pytest
+
+from lingctl.release.journal import (
+    ChangeRun,
+    begin_line,
+    end_line,
+    journal_command,
+    read_journal,
+    step_line,
+    unfinished,
+)
+from lingctl.remote.connection import Completed
+from lingctl.remote.local import LocalConnection
 
 RUN = ChangeRun("ab12", "lingctl deploy", "root@ops1")
 NOW = "2026-11-25T08:00:00Z"
@@ -71,3 +85,52 @@ def test_lines_that_are_no_entries_are_named_and_change_nothing() -> None:
     left = unfinished(entries)
     assert left is not None
     assert left.left == ("a",)
+
+
+def test_a_line_that_cannot_be_read_after_the_last_run_is_one_of_which_nothing_is_known() -> None:
+    other = ChangeRun("cd34", "lingctl stop", "root@ops2")
+    cut = begin_line(other, NOW, ["stop"])[:40]
+    ended = end_line(RUN, NOW, "done")
+    found = read(BEGIN, ended, cut)
+    assert found is not None
+    assert (found.run.id, "not known what it did" in found.description) == ("", True)
+    assert cut[:20] in found.description
+    assert read(cut) is not None
+    # What is found complete later closes it, and so does any run that ends well.
+    assert read(BEGIN, ended, cut, end_line(found.run, NOW, "done", "found complete by a later run")) is None
+    assert read(BEGIN, ended, cut, begin_line(other, NOW, ["stop"]), end_line(other, NOW, "done")) is None
+    assert read(cut, BEGIN, ended) is None
+    assert read(cut, ended) is None
+
+
+def test_lines_of_a_run_that_cannot_be_read_are_counted() -> None:
+    cut = step_line(RUN, NOW, "write config.json", "done")[:30]
+    found = read(BEGIN, cut, cut)
+    assert found is not None
+    assert "2 lines of its log cannot be read, so that more may be done" in found.description
+    assert "cannot be read" not in (read(BEGIN) or found).description
+
+
+def _shown(log: Path, lines: int = 50) -> Completed:
+    return LocalConnection("node1").run(journal_command(str(log), lines))
+
+
+def test_the_last_lines_of_both_logs_are_shown(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    assert (_shown(log).exit_status, _shown(log).stdout) == (0, "")
+    log.write_text("c\nd\n")
+    assert _shown(log).stdout.split() == ["c", "d"]
+    (tmp_path / "audit.log.1").write_text("a\nb\n")
+    assert _shown(log).stdout.split() == ["a", "b", "c", "d"]
+    assert _shown(log, 3).stdout.split() == ["b", "c", "d"]
+    log.unlink()
+    assert _shown(log).stdout.split() == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["audit.log", "audit.log.1"])
+def test_a_log_that_cannot_be_read_is_not_an_empty_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to(name)
+    assert _shown(tmp_path / "audit.log").exit_status
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    assert _shown(tmp_path / "audit.log").exit_status

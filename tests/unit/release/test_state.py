@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.errors import NodeError, WeightsError
+from lingctl.errors import ConfigurationError, NodeError, WeightsError
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.weights_state import WeightsUnknown
@@ -128,6 +128,8 @@ INSPECT = {
     "shapes": {"query_key_value": None, "dense": None},
     "digest": "",
     "contradictions": [],
+    "in_the_way": [],
+    "generation_config": None,
 }
 
 
@@ -165,10 +167,41 @@ def test_weights_that_nobody_looked_at_are_never_downloaded() -> None:
         weights_plan(cluster_of("node1"), read(), lambda *words: command("python3", *words))
 
 
+def test_nothing_is_begun_while_mindie_would_end_at_a_file_beside_the_weights() -> None:
+    line = "adapter_model.safetensors: holds 2 tensors that are none of the model's"
+    found = {**INSPECT, "form": "safetensors", "complete": True, "config": {}, "in_the_way": [line]}
+    state = _weights_answers(Answer(json.dumps(found) + "\n", "", 0))
+    with pytest.raises(WeightsError) as caught:
+        weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
+    assert (caught.value.code, caught.value.evidence) == ("weights-in-the-way", line)
+    assert "move them" in caught.value.remedy
+
+
 def test_weights_that_are_not_there_are_downloaded() -> None:
     state = _weights_answers(Answer(json.dumps(INSPECT) + "\n", "", 0))
     plan = weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
     assert [step.title for step in plan.steps] == ["download inclusionAI/Ling-lite"]
+
+
+def test_default_sampling_parameters_that_end_the_start_are_told_before_it() -> None:
+    model = {
+        "architectures": ["BailingMoeForCausalLM"],
+        "model_type": "bailing_moe",
+        "hidden_size": 2048,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 4,
+    }
+    there = {**INSPECT, "form": "safetensors", "complete": True, "problem": "", "config": model}
+    for defaults, refused in (({"top_k": 20}, False), ({"top_k": "20"}, True), (None, False)):
+        answer = Answer(json.dumps({**there, "generation_config": defaults}) + "\n", "", 0)
+        cluster, state = cluster_of("node1"), _weights_answers(answer)
+        if not refused:
+            assert weights_plan(cluster, state, lambda *words: command("python3", *words)).settled
+            continue
+        with pytest.raises(ConfigurationError) as caught:
+            weights_plan(cluster, state, lambda *words: command("python3", *words))
+        assert caught.value.where == f"node1: {cluster.converted_weights}/generation_config.json"
+        assert (caught.value.code, 'top_k is "20"' in caught.value.evidence) == ("number-as-text", True)
 
 
 @pytest.mark.parametrize("name", ["overlay-names", "releases", "journal"])

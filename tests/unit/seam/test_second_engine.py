@@ -40,8 +40,8 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import endpoint_of
+from lingctl.serving.http.client import Client
 from lingctl.serving.readiness import probe_of
 from tests.serving_server import Serving as Served
 from tests.serving_server import serve
@@ -102,7 +102,9 @@ def test_what_it_cannot_be_told_is_refused_with_its_words():
 
 def weights(form: str, config: dict[str, object] | None) -> WeightsState:
     """A folder as the node program describes it; whole if it holds a model."""
-    return WeightsState(form, config is not None, "", (), config, "", False, Shapes(None, None), "", ())
+    return WeightsState(
+        form, config is not None, "", (), config, "", None, False, Shapes(None, None), "", (), ()
+    )
 
 
 def test_weights_that_it_reads_are_not_converted(cluster):

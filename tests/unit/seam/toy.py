@@ -125,12 +125,16 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        opens_all=False,
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
     http = Http(management=False, metrics=False, ready_path="/health")
     logs: LogReader = ToyLogs()
     capacity: Capacity = ToyCapacity()
+
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        pass
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None

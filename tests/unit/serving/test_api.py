@@ -3,10 +3,10 @@ import json
 import pytest
 
 from lingctl.errors import UsageError
-from lingctl.serving.answers import Piece, Usage, parse_object
-from lingctl.serving.api import CHAT, COMPLETIONS, INFER, Ask, parse_event
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
+from lingctl.serving.http.answers import Piece, Usage, parse_object
+from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, parse_event
 from lingctl.serving.remedies import CLUSTER
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble

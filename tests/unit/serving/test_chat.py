@@ -1,9 +1,9 @@
 import pytest
 
-from lingctl.serving.answers import Joiner, joined
 from lingctl.serving.chat import ChatOptions, Conversation
-from lingctl.serving.client import Client
 from lingctl.serving.endpoint import endpoint_at
+from lingctl.serving.http.answers import Joiner, joined
+from lingctl.serving.http.client import Client
 from tests.serving_server import GOOD_CHAT, Serving, serve
 from tests.slow_talker import talking
 

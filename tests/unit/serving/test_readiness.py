@@ -1,8 +1,8 @@
 import pytest
 
 from lingctl.errors import EngineError
-from lingctl.serving.client import Generation, ModelList
-from lingctl.serving.http import HttpResponse
+from lingctl.serving.http.client import Generation, ModelList
+from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.readiness import Readiness, decide, settled_health, wait_until_ready
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.serving.sse import LARGEST_EVENT, MalformedStream, SseParser
+from lingctl.serving.http.sse import LARGEST_EVENT, MalformedStream, SseParser
 
 
 def events(data):

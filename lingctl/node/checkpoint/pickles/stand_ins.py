@@ -47,26 +47,6 @@ class Tensor(NamedTuple):
     strides: Tuple[int, ...]
 
     @property
-    def elements(self) -> int:
-        """Number of elements of the view."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
-
-    @property
-    def header_shape(self) -> Tuple[int, ...]:
-        """As a safetensors header has it: that counts values, torch elements; two of float4 share one."""
-        if self.dtype.per_element == 1 or not self.shape:
-            return self.shape
-        return (*self.shape[:-1], self.shape[-1] * self.dtype.per_element)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the view when written out contiguously."""
-        return self.elements * self.dtype.size
-
-    @property
     def begin(self) -> int:
         """First byte of the view in its record."""
         return self.storage.start + self.offset * self.dtype.size
@@ -74,21 +54,10 @@ class Tensor(NamedTuple):
     @property
     def end(self) -> int:
         """First byte of the storage behind the view; its offset if it is empty."""
-        if not self.elements:
+        if 0 in self.shape:
             return self.offset * self.dtype.size
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides))
         return (last + 1) * self.dtype.size
-
-    @property
-    def contiguous(self) -> bool:
-        """Whether the view's elements lie one after the other."""
-        expected = 1
-        for size, stride in reversed(tuple(zip(self.shape, self.strides))):
-            if size != 1:
-                if stride != expected:
-                    return False
-                expected *= size
-        return True
 
     @property
     def overlaps(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from lingctl.node.checkpoint.pickles.builders import describe
@@ -13,6 +14,7 @@ from lingctl.node.trouble import Trouble, shown
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 _DEEPEST = 6
 _MOST_NAMED = 5
+_MOST_LISTED = 1_000
 # 20,000 tensors have an optimizer of as many dicts.
 _MOST_CONTAINERS = 100_000
 # Of a tensor's name, in bytes: safetensors has no bound, but the header of a file has one.
@@ -67,7 +69,13 @@ def find_state_dict(root: object) -> StateDict:
         raise _no_dict(root, entry)
     prefix = "".join(f"{name}." for name in entry)
     tensors, rest = _flat(root, prefix)
-    return StateDict(tensors, ".".join(entry), (*left_out, *rest), tuple(beside))
+    return StateDict(tensors, ".".join(entry), _first([*left_out, *rest]), _first(beside))
+
+
+def _first(names: List[str]) -> Tuple[str, ...]:
+    """All names, but of very many: a stranger's file must not fill a summary."""
+    more = len(names) - _MOST_LISTED
+    return (*names[:_MOST_LISTED], f"and {more} more") if more > 0 else tuple(names)
 
 
 def _flat(mapping: Mapping, prefix: str) -> Tuple[Dict[str, Tensor], List[str]]:
@@ -83,10 +91,11 @@ def _flat(mapping: Mapping, prefix: str) -> Tuple[Dict[str, Tensor], List[str]]:
         else:
             rest.append(prefix + shown(key))
     if not tensors:
-        kinds = [f"{prefix}{shown(key)} ({describe(value)[:80]})" for key, value in _entries(mapping)]
+        first = itertools.islice(_entries(mapping), 10)
+        kinds = [f"{prefix}{shown(key)} ({describe(value)[:80]})" for key, value in first]
         raise Trouble(
             f"no tensor in the checkpoint{': it holds ' + kinds[0] if kinds else ''}",
-            evidence=", ".join(kinds[1:10]),
+            evidence=", ".join(kinds[1:]),
             remedy="give the file that was saved with torch.save(model.state_dict(), ...)",
             code="not-a-state-dict",
         )

@@ -32,19 +32,13 @@ CIPHERS = (
     "aes128-ctr",
     "aes192-ctr",
     "aes256-ctr",
+    "chacha20-poly1305@openssh.com",
 )
 MACS = (
     "hmac-sha2-256-etm@openssh.com",
     "hmac-sha2-512-etm@openssh.com",
     "hmac-sha2-256",
     "hmac-sha2-512",
-)
-# Named so that a server with no other has one in common with us; never computed, for then the cipher is GCM.
-MACS_IN_NAME = (
-    "umac-128-etm@openssh.com",
-    "umac-64-etm@openssh.com",
-    "umac-128@openssh.com",
-    "umac-64@openssh.com",
 )
 SIGNATURES = (
     "ssh-ed25519",
@@ -86,7 +80,7 @@ def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:
     return Offer(
         changed(KEX, wanted.kex, KEX_ON_REQUEST),
         changed(CIPHERS, wanted.ciphers, CIPHERS_ON_REQUEST),
-        changed(MACS, wanted.macs, MACS_ON_REQUEST) + (() if wanted.macs else MACS_IN_NAME),
+        changed(MACS, wanted.macs, MACS_ON_REQUEST),
         (*first, *(name for name in host_keys if name not in first)),
         changed(certified, wanted.login_keys, SIGNATURES_ON_REQUEST),
     )

@@ -17,13 +17,13 @@ from paramiko.common import (
     cMSG_USERAUTH_REQUEST,
 )
 
-from lingctl.remote.ssh.login.agent import AgentError
+from lingctl.remote.ssh.login.keys.agent import AgentError
 from lingctl.remote.ssh.login.wire import CERTIFICATE, kind_of, string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lingctl.remote.ssh.login.login_keys import LoginKey
+    from lingctl.remote.ssh.login.keys.login_keys import LoginKey
     from lingctl.remote.ssh.login.transport import Transport
 
 _MSG_USERAUTH_PK_OK = 60
@@ -98,6 +98,11 @@ class Authentication:
         self._authenticated = False
         transport.auth_handler = self  # type: ignore[assignment]
 
+    @property
+    def notice(self) -> str:
+        """What the server said before the login, as text; nothing where it said nothing."""
+        return (self.banner or b"")[:2000].decode("utf-8", "replace").strip()
+
     def log_in(self, keys: Sequence[LoginKey]) -> None:
         """Offer one after the other until the server is content.
 
@@ -160,7 +165,9 @@ class Authentication:
             name for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if name + ending in self._algorithms
         ]
         told = self._transport.server_extensions.get("server-sig-algs", b"")  # type: ignore[attr-defined]
-        takes = told.decode("ascii", "replace").split(",") if told else ours
+        # One that does not tell is older than 2016, and knows SHA-1 alone.
+        silent = ["ssh-rsa"] if "ssh-rsa" in ours else ours
+        takes = told.decode("ascii", "replace").split(",") if told else silent
         for name in ours:
             if name in takes:
                 return name + ending, ""

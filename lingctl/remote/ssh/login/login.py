@@ -11,13 +11,13 @@ from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.algorithms import offer_to
 from lingctl.remote.ssh.login.authentication import Authentication, RefusedError
-from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.jump_hosts import JumpHosts
-from lingctl.remote.ssh.login.known_hosts import read_known_hosts
-from lingctl.remote.ssh.login.login_keys import find_login_keys
-from lingctl.remote.ssh.login.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.keys.login_keys import find_login_keys
 from lingctl.remote.ssh.login.refusals import no_common_algorithm, refusal
-from lingctl.remote.ssh.login.roads import open_road, proxy_ended
+from lingctl.remote.ssh.login.roads.jump_hosts import JumpHosts
+from lingctl.remote.ssh.login.roads.proxy_command import ProxyCommand
+from lingctl.remote.ssh.login.roads.road import open_road, proxy_ended
 from lingctl.remote.ssh.login.transport import Transport
 from lingctl.remote.ssh.watchdog import Watchdog
 
@@ -59,7 +59,9 @@ class _Login:
                         "the SSH server ends the connection before saying anything",
                         where=self._node,
                         evidence=str(error),
-                        remedy=f"try by hand: {self._target.by_hand} true",
+                        remedy=f"try by hand: {self._target.by_hand} true\n"
+                        "it may be told to: MaxStartups or PerSourcePenalties in its sshd_config, fail2ban, "
+                        "hosts.deny",
                         code="ssh-no-banner",
                     ) from error
                 time.sleep(random.uniform(0.1, 0.4) * 2**attempt)  # noqa: S311  (jitter, not a secret)
@@ -92,9 +94,11 @@ class _Login:
         keys = find_login_keys(self._target, self._node)
         begun = time.monotonic()
         try:
-            Authentication(transport, self._target.user, algorithms).log_in(keys.found)
+            authentication = Authentication(transport, self._target.user, algorithms)
+            authentication.log_in(keys.found)
         except RefusedError as error:
-            raise refusal(error, keys, self._target, transport.last_words, self._node) from error
+            said = (transport.last_words, authentication.notice)
+            raise refusal(error, keys, self._target, said, self._node) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             seconds = time.monotonic() - begun
             raise ConnectError(
@@ -110,6 +114,8 @@ class _Login:
         text = transport.last_words or getattr(transport.sock, "last_words", "") or str(error)
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return no_common_algorithm(text, transport, self._target, self._node)
+        if isinstance(transport.sock, ProxyCommand):
+            return proxy_ended(text, self._target, self._node)
         if seconds > _SILENT_SECONDS:
             return ConnectError(
                 f"it takes connections on port {self._target.port}, then says nothing for {seconds:.0f} s",
@@ -118,8 +124,6 @@ class _Login:
                 remedy=f"it hangs, or something else listens there; try by hand: {self._target.by_hand} true",
                 code="ssh-silent",
             )
-        if isinstance(transport.sock, ProxyCommand) and isinstance(error, EOFError | paramiko.SSHException):
-            return proxy_ended(text, self._target, self._node)
         if "banner" in text or isinstance(error, EOFError | ConnectionError):
             return _ServerBusyError(text)
         return ConnectError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault
+from lingctl.sandbox.engine.settings.json_library import JsonError, number
 from lingctl.sandbox.engine.settings.rank_table import RankTable, check_values, read_rank_table
-from lingctl.sandbox.engine.settings.sections import Refused
+from lingctl.sandbox.engine.settings.sections import Refused, failed
 from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config
 from lingctl.sandbox.engine.settings.value_rules import ValueRules
 from lingctl.sandbox.engine.start.started import Started
@@ -57,11 +59,16 @@ class Startup:
         folder = Path(raw.model["modelWeightPath"])
         fault = model_path_fault(folder / "config.json", folder=False)
         vocabulary = 0
-        if fault:
-            self._console.model("ERROR", coded(fault), "model_deploy_config.cpp:60")
-        else:
-            vocabulary = _number(folder / "config.json", "vocab_size", 0)
-        top_k = _number(folder / "generation_config.json", "top_k", 1000)
+        try:
+            if fault:
+                self._console.model("ERROR", coded(fault), "model_deploy_config.cpp:60")
+            else:
+                vocabulary = _number(folder / "config.json", "vocab_size", 0)
+            top_k = _number(folder / "generation_config.json", "top_k", 1000)
+        except JsonError as error:
+            # The words are the library's; that the section's name stands before them is inference.
+            self._console.out(f"ModelDeployConfig: {error}")
+            raise failed("ModelDeployConfig", self._version, self._console) from error
         configuration_lines(raw, vocabulary, top_k, self._console)
 
     def _check_values(self, raw: RawConfig, table: RankTable | None) -> None:
@@ -85,9 +92,15 @@ class Startup:
 
 
 def _number(path: Path, name: str, default: int) -> int:
-    """A whole number of a JSON object, or the default where there is none."""
+    """A whole number of a JSON object, or the default where there is none.
+
+    Raises:
+        JsonError: it is a text that begins with a number: its range passes, and then it is taken for one.
+    """
     try:
         value = json.loads(path.read_bytes()).get(name, default)
     except (OSError, ValueError, AttributeError):
         return default
+    if isinstance(value, str) and re.match(r"\s*[-+]?[0-9]", value):
+        return number(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else default

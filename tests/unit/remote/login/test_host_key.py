@@ -11,8 +11,8 @@ import pytest
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
-from lingctl.remote.ssh.login.host_key import check_host_key, known_kinds
-from lingctl.remote.ssh.login.known_hosts import read_known_hosts
+from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
+from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
 from lingctl.remote.ssh.login.wire import string
 
 
@@ -130,3 +130,9 @@ def test_several_files_are_one(tmp_path: Path):
     (tmp_path / "two").write_text(f"host.example {RIGHT}\n")
     known = read_known_hosts([str(tmp_path / name) for name in ("one", "missing", "two")])
     check_host_key(known, AT_22, key(1), "node1")
+
+
+def test_an_unknown_key_is_told_where_no_file_is_read_at_all():
+    with pytest.raises(ConnectError) as caught:
+        check_host_key(read_known_hosts([]), SshTarget("host", known_hosts=()), key(1), "node1")
+    assert caught.value.code == "host-key-unknown" and "known_hosts" in caught.value.remedy

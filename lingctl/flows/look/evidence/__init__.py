@@ -1,0 +1,1 @@
+"""The evidence of a failure, from the nodes into one file."""

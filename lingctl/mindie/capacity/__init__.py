@@ -1,0 +1,1 @@
+"""Whether a model fits the cards, and what is said of it."""

@@ -1,0 +1,1 @@
+"""Our own keys: of files and of the agent."""

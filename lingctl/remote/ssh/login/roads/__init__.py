@@ -1,0 +1,1 @@
+"""The way to a node: straight, over jump hosts, through a program."""

@@ -1,0 +1,228 @@
+"""A small typed client of MindIE and of any OpenAI-compatible service. Errors come back as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lingctl.serving.endpoint import Endpoint, address_of
+from lingctl.serving.faults import words_in_stream
+from lingctl.serving.http.answers import Piece, Usage, parse_object
+from lingctl.serving.http.api import Ask, Dialect, parse_event, without
+from lingctl.serving.http.exchange import (
+    Chunk,
+    Head,
+    HostPort,
+    HttpRequest,
+    HttpResponse,
+    Limits,
+    exchange,
+    json_bytes,
+    stream,
+)
+from lingctl.serving.http.sse import MalformedStream, SseParser
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
+
+_QUICK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Text that was generated, with what the service says about it."""
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+    seconds: float
+    reasoning: str = ""  # what the model thought before it answered
+    tool_call: str = ""  # functions that it calls
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of a stream."""
+
+    at: float  # time of arrival, seconds of ``time.perf_counter``
+    piece: Piece | ExchangeTrouble  # what it holds, or the Trouble that ended the stream
+    done: bool = False  # the stream's documented end
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The models that a service lists."""
+
+    names: tuple[str, ...]  # their ids
+    owner: str  # ``owned_by`` of the first, e.g. ``MindIE Server`` or ``vllm``.
+
+    @property
+    def of_mindie(self) -> bool:
+        """Whether MindIE lists them, which has an API of its own besides OpenAI's."""
+        return "mindie" in self.owner.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Talks to one endpoint."""
+
+    endpoint: Endpoint  # the service
+    # for places reached through a tunnel, the local end of it
+    routes: Mapping[HostPort, HostPort] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)  # time limits of a generation
+    left_out: frozenset[str] = frozenset()  # fields of a request that this service refuses
+
+    def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
+        """Ask for text and wait for all of it."""
+        answer = self._post(dialect, ask, self.limits)
+        if isinstance(answer, ExchangeTrouble):
+            return answer
+        data = parse_object(answer.body)
+        piece = data if isinstance(data, ExchangeTrouble) else dialect.read(data)
+        if isinstance(piece, ExchangeTrouble):
+            return piece
+        return Generation(
+            piece.text, piece.finish_reason, piece.usage, answer.seconds, piece.reasoning, piece.tool_call
+        )
+
+    def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
+        """Ask for text event by event; the last event is done or a Trouble."""
+        parts = stream(self._request("POST", dialect.path, self.body(dialect, ask, stream=True)), self.limits)
+        head = next(parts)
+        if isinstance(head, Head) and head.status == 200:
+            yield from _events(dialect, head, parts)
+        elif isinstance(head, Head):
+            body = b"".join(part.data for part in parts if isinstance(part, Chunk))
+            yield StreamEvent(head.at, http_trouble(head.status, body, head.headers.get("location", "")))
+        elif isinstance(head, ExchangeTrouble):
+            yield StreamEvent(0.0, head)
+
+    def body(self, dialect: Dialect, ask: Ask, *, stream: bool) -> dict[str, object]:
+        """A request, without the fields that this service refuses."""
+        return without(self.left_out, dialect.body(self._model, ask, stream))
+
+    def post(self, path: str, body: Mapping[str, object]) -> HttpResponse | ExchangeTrouble:
+        """Post anything; the answer of any status."""
+        return exchange(self._request("POST", path, body), self.limits)
+
+    def models(self) -> ModelList | ExchangeTrouble:
+        """``GET /v1/models``."""
+        answer = exchange(self._request("GET", "/v1/models"), self._quick)
+        data = _object_of(answer)
+        if isinstance(data, ExchangeTrouble):
+            return data
+        listed = data.get("data")
+        models = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
+        names = tuple(str(m["id"]) for m in models if m.get("id"))
+        if not names:
+            return ExchangeTrouble("malformed", f"no models in the list: {str(data)[:200]}")
+        return ModelList(names, str(models[0].get("owned_by") or ""))
+
+    def health(self, path: str = "/v2/health/ready") -> HttpResponse | ExchangeTrouble:
+        """MindIE's management listener: ``/v2/health/ready`` or ``/v2/health/live``; any status."""
+        return exchange(self._request("GET", path, base=self.endpoint.management_url), self._quick)
+
+    def service_health(self) -> HttpResponse | ExchangeTrouble:
+        """``GET /health`` of the service itself, as vLLM has it; any status."""
+        return exchange(self._request("GET", "/health"), self._quick)
+
+    def info(self) -> Mapping[str, object] | ExchangeTrouble:
+        """``GET /info`` of MindIE's management listener."""
+        return _object_of(
+            exchange(self._request("GET", "/info", base=self.endpoint.management_url), self._quick)
+        )
+
+    @property
+    def _quick(self) -> Limits:
+        """For what is answered at once: health, and the list of models."""
+        return Limits(idle=min(_QUICK_SECONDS, self.limits.idle), total=_QUICK_SECONDS)
+
+    @property
+    def _model(self) -> str:
+        return self.endpoint.served_name
+
+    def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> HttpResponse | ExchangeTrouble:
+        return _ok(
+            exchange(self._request("POST", dialect.path, self.body(dialect, ask, stream=False)), limits)
+        )
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, base: str = ""
+    ) -> HttpRequest:
+        address = address_of(base or self.endpoint.service_url)
+        key = self.endpoint.api_key
+        return HttpRequest(
+            address,
+            method,
+            self.endpoint.path_of(path),
+            body=None if body is None else json_bytes(body),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            route=self.routes.get(address.place),
+            tls=self.endpoint.tls,
+        )
+
+
+def _events(
+    dialect: Dialect, head: Head, parts: Iterator[Head | Chunk | ExchangeTrouble]
+) -> Iterator[StreamEvent]:
+    content_type = head.headers.get("content-type", "")
+    if not content_type.lower().startswith("text/event-stream"):
+        yield StreamEvent(
+            head.at, ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream")
+        )
+        return
+    parser, at, finished = SseParser(), head.at, False
+    for part in parts:
+        if isinstance(part, ExchangeTrouble):
+            # What the service still said tells more than that the connection ended.
+            yield StreamEvent(at, words_in_stream(parser.words()) if parser.words() else part)
+            return
+        assert isinstance(part, Chunk)
+        at = part.at
+        try:
+            payloads = parser.feed(part.data)
+        except MalformedStream as error:
+            yield StreamEvent(at, ExchangeTrouble("malformed", str(error)))
+            return
+        for payload in payloads:
+            piece = parse_event(dialect, payload)
+            yield StreamEvent(at, piece)
+            if isinstance(piece, ExchangeTrouble):
+                return
+            finished = finished or piece.last
+    for piece in last_pieces(dialect, parser, finished):
+        yield StreamEvent(at, piece)
+        if isinstance(piece, ExchangeTrouble):
+            return
+    yield StreamEvent(at, Piece(), done=True)
+
+
+def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator[Piece | ExchangeTrouble]:
+    """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
+
+    Most have ``[DONE]`` behind the event that ends generation; some services leave it out.
+
+    Args:
+        finished: whether an event said that generation ended.
+    """
+    if parser.words():
+        yield words_in_stream(parser.words())
+        return
+    try:
+        pieces = [parse_event(dialect, payload) for payload in parser.close()]
+    except MalformedStream as error:
+        yield ExchangeTrouble("closed", str(error))
+        return
+    yield from pieces
+    finished = finished or any(isinstance(piece, Piece) and piece.last for piece in pieces)
+    if not finished and not any(isinstance(piece, ExchangeTrouble) for piece in pieces):
+        yield ExchangeTrouble("closed", "the stream ends before an event said that generation did")
+
+
+def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] | ExchangeTrouble:
+    good = _ok(answer)
+    return good if isinstance(good, ExchangeTrouble) else parse_object(good.body)
+
+
+def _ok(answer: HttpResponse | ExchangeTrouble) -> HttpResponse | ExchangeTrouble:
+    if isinstance(answer, HttpResponse) and answer.status != 200:
+        return http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+    return answer

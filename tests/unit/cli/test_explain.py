@@ -1,0 +1,69 @@
+"""``lingctl explain`` as a command: piped, on a terminal, beside nothing, and by its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import forked
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
+
+
+def explain(*words: str, cwd: Path, stdin: bytes | int = b"") -> tuple[int, str, str]:
+    """Its exit status and both outputs."""
+    given: dict[str, object] = {"stdin": stdin} if isinstance(stdin, int) else {"input": stdin}
+    done = subprocess.run(  # type: ignore[call-overload]
+        [str(forked.LINGCTL), "explain", *words],
+        cwd=cwd,
+        env=CLEAN,
+        capture_output=True,
+        timeout=120,
+        **given,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_on_a_terminal_without_an_argument_it_shows_its_help(tmp_path: Path):
+    ours, its = pty.openpty()
+    try:
+        status, out, _ = explain(cwd=tmp_path, stdin=its)
+    finally:
+        os.close(ours)
+        os.close(its)
+    assert status == 0 and "lingctl explain" in out and "EI0006" in out
+
+
+def test_what_is_piped_in_is_judged_without_an_argument(tmp_path: Path):
+    log = "模型加载 [ERROR] RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3)\r\n".encode(
+        "gbk"
+    )
+    status, out, _ = explain(cwd=tmp_path, stdin=log)
+    assert status == 0
+    assert out.startswith("standard input, card 3: a card's memory is full (certain)  (C1)\n")
+    status, out, _ = explain("--json", cwd=tmp_path, stdin=log)
+    assert (status, json.loads(out)["verdict"]["id"]) == (0, "C1")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "status"),
+    [
+        (["EI0006"], b"", 0),
+        (["exit", "status", "134"], b"", 0),
+        (["EI9999", "EI8765"], b"", 3),
+        (["-"], b"[ERROR] something odd", 3),
+        (["-"], b"", 2),
+        (["no-such-file.log"], b"", 2),
+    ],
+)
+def test_its_exit_status_says_whether_it_is_known(
+    words: list[str], stdin: bytes, status: int, tmp_path: Path
+):
+    told, out, err = explain(*words, cwd=tmp_path, stdin=stdin)
+    assert told == status, out + err
+    assert (out if status != 2 else err).strip()
