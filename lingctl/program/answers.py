@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingctl.node.foreign_json import foreign_json
-from lingctl.remote.lines import Lines
+from lingctl.remote.lines import LineCutter
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,7 +33,7 @@ class Answers:
         """Nothing was said yet; ``hear`` gets every event but result and error."""
         self.last: Said = {}
         self._hear = hear
-        self._lines = Lines(self._line, _LONGEST_LINE)
+        self._lines = LineCutter(self._line, _LONGEST_LINE)
 
     def __call__(self, part: bytes) -> None:
         """The next bytes of its standard output."""

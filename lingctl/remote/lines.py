@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Lines:
+class LineCutter:
     """Cuts what comes into lines; of one that is longer than it may be, the beginning is told."""
 
     def __init__(self, on_line: Callable[[bytes, int], None], longest: int) -> None:

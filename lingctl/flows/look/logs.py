@@ -16,7 +16,7 @@ from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.lines import Lines
+from lingctl.remote.lines import LineCutter
 from lingctl.remote.runtime import runtime_script
 
 LineListener = Callable[[str, str], None]
@@ -94,7 +94,9 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
                     on_line(connection.node, f"{line} ... ({left_out:,} more bytes)" if left_out else line)
 
         connection.run(
-            _follow_command(site.layout, wanted), timeout=_A_DAY + 60, on_output=Lines(told, _LONGEST_LINE)
+            _follow_command(site.layout, wanted),
+            timeout=_A_DAY + 60,
+            on_output=LineCutter(told, _LONGEST_LINE),
         )
 
     group.all(follow, together=True)
