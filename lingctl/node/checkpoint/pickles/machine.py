@@ -15,13 +15,13 @@ from lingctl.node.trouble import Trouble
 
 _NEVER = Opaque("nothing")
 
-Action = Callable[["Machine"], None]
+OpcodeAction = Callable[["PickleMachine"], None]
 
 
-class Machine(Values):
+class PickleMachine(Values):
     """All that a pickle may ask for; what a name may be is decided in ``names``."""
 
-    def run(self, actions: Sequence[Optional[Action]]) -> object:
+    def run(self, actions: Sequence[Optional[OpcodeAction]]) -> object:
         """Read to the end, by the action of each opcode; what is left on the stack is the object."""
         take, step = self._take, self._budget.step
         while not self._stopped:
