@@ -38,6 +38,7 @@ class About:
     # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
+    opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            opens_all=True,
         )
 
     @property

@@ -26,6 +26,7 @@ class WeightsState:
     shapes: Shapes
     digest: str
     contradictions: tuple[str, ...]
+    in_the_way: tuple[str, ...]
 
     @property
     def qkv_rows(self) -> int | None:

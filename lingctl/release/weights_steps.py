@@ -70,6 +70,7 @@ def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> We
 def _settled(
     cluster: Cluster, node: str, folder: str, weights: WeightsState, program: Program, how: str
 ) -> WeightsPlan:
+    _refuse_in_the_way(cluster, node, folder, weights)
     model_config, config_step = _config_step(cluster, node, folder, weights)
     steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
     if weights.modes_wrong:
@@ -146,6 +147,18 @@ def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
             evidence="\n".join(weights.contradictions),
             remedy="take config.json from the same download as the weights: see lingctl verify-weights",
             code="model-config-contradicts-weights",
+        )
+
+
+def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: WeightsState) -> None:
+    about = engine_of(cluster).about
+    if about.opens_all and weights.in_the_way:
+        raise WeightsError(
+            f"{about.title} would end at files beside the weights: it opens every *.safetensors",
+            where=f"{node}: {folder}",
+            evidence="\n".join(weights.in_the_way),
+            remedy="move them to another folder",
+            code="weights-in-the-way",
         )
 
 

@@ -123,37 +123,50 @@ def test_what_is_beside_whole_weights_is_left_aside_and_named(
 
 # What MindIE ends at, because it opens every *.safetensors that is not hidden.
 IN_THE_WAY: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an adapter with tensors": (
+        lambda folder: write(folder / "adapter_model.safetensors", LORA),
+        "holds 2 tensors that are none of the model's",
+    ),
+    "another head": (
+        lambda folder: write(folder / "value_head.safetensors", {"v_head.weight": (1, 8)}),
+        "holds 1 tensors that are none of the model's",
+    ),
     "the same tensors again": (
         lambda folder: shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors"),
-        "tensor-twice",
+        "holds 31 tensors that the weights have too",
     ),
     "a pointer": (
         lambda folder: (folder / "adapter_model.safetensors").write_bytes(POINTER),
-        "weights-in-the-way",
+        "cannot be read",
     ),
     "half a file": (
         lambda folder: (folder / "model-00001-of-00002.safetensors").write_bytes(b"\x40" + bytes(7) + b"{"),
-        "weights-in-the-way",
+        "cannot be read",
     ),
-    "a pipe": (lambda folder: os.mkfifo(folder / "extra.safetensors"), "weights-in-the-way"),
-    "a folder": (lambda folder: (folder / "extra.safetensors").mkdir(), "weights-in-the-way"),
+    "a pipe": (lambda folder: os.mkfifo(folder / "extra.safetensors"), "is no regular file"),
+    "a folder": (lambda folder: (folder / "extra.safetensors").mkdir(), "is a folder"),
     "a link that leads nowhere": (
         lambda folder: (folder / "old.safetensors").symlink_to("gone"),
-        "weights-in-the-way",
+        "is a link that leads nowhere",
     ),
 }
 
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
-def test_a_file_that_mindie_would_end_at_is_a_failure_that_says_to_move_it(case: str, tmp_path: Path) -> None:
-    add, code = IN_THE_WAY[case]
+def test_a_file_that_mindie_would_end_at_is_told_though_the_weights_are_sound(
+    case: str, tmp_path: Path
+) -> None:
+    add, words = IN_THE_WAY[case]
     folder = config(tmp_path / "in")
     single(folder)
     add(folder)
     found = look(folder)
-    assert [problem.code for problem in found.problems] == [code]
-    assert "move it to another folder" in found.problems[0].remedy
-    assert inspect(str(folder))["complete"] is False
+    assert found.state == "sound"
+    (trouble,) = found.in_the_way
+    assert words in str(trouble)
+    assert "move it to another folder" in trouble.remedy
+    (line,) = inspect(str(folder))["in_the_way"]  # type: ignore[misc]
+    assert words in line
 
 
 GZIP, ZIP = b"\x1f\x8b\x08" + bytes(99), b"PK\x03\x04" + bytes(99)

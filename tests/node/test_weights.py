@@ -232,11 +232,6 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
         f"tensor '{GATE}': -2",
         True,
     ),
-    "a tensor in two files": (
-        lambda folder: shutil.copy(first_shard(folder), folder / "model-copy.safetensors"),
-        "in two files",
-        True,
-    ),
     "an expert missing": (lambda folder: drop(folder, EXPERT), "1 tensors are missing", True),
     "the head missing": (lambda folder: drop(folder, "lm_head.weight"), "1 tensors are missing", True),
     "a layer beyond the config": (

@@ -53,6 +53,7 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
         wrong = wrong_modes(str(folder))
     findings = [_problem(problem) for problem in verified.problems]
     findings += [_unknown(trouble) for trouble in verified.unknown]
+    findings += [_in_the_way(trouble) for trouble in verified.in_the_way]
     findings += [Finding("weights", Verdict.NOTE, note) for note in verified.notes]
     if wrong and verified.form == "safetensors":
         findings.append(_modes(folder, wrong))
@@ -69,6 +70,10 @@ def _unknown(trouble: Trouble) -> Finding:
     return Finding(
         trouble.code, Verdict.UNKNOWN, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy
     )
+
+
+def _in_the_way(trouble: Trouble) -> Finding:
+    return Finding(trouble.code, Verdict.WARNING, str(trouble), remedy=trouble.remedy)
 
 
 def _modes(folder: Path, wrong: Sequence[Wrong]) -> Finding:

@@ -9,8 +9,8 @@ from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.files import kind_of
-from lingctl.node.trouble import Trouble, shown
-from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held
+from lingctl.node.trouble import Trouble, shown, some
+from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held, is_buffer
 from lingctl.node.weights.judgement import (
     NO_FILE,
     Aside,
@@ -24,8 +24,8 @@ from lingctl.node.weights.judgement import (
     sets_of,
 )
 from lingctl.node.weights.model_config import read_config
-from lingctl.node.weights.present import look_at
-from lingctl.node.weights.reading import Reading, read_set
+from lingctl.node.weights.present import Present, look_at
+from lingctl.node.weights.reading import Reading, misfits_of, read_set
 
 
 class Contents(NamedTuple):
@@ -36,6 +36,8 @@ class Contents(NamedTuple):
     tensors: Dict[str, Held]  # by name
     size: int  # bytes of all tensors
     problems: Tuple[Trouble, ...]  # why the weights are not whole; empty when they are
+    # files beside the weights that MindIE ends at; the weights themselves may be sound
+    in_the_way: Tuple[Trouble, ...] = ()
     # tokenizer, configuration or code that is something else than its name says
     companions: Tuple[Trouble, ...] = ()
     unknown: Tuple[Trouble, ...] = ()  # what could not be looked into; neither whole nor damaged
@@ -75,23 +77,7 @@ def contents_of(folder: str) -> Contents:
 
 def misfits(folder: str, contents: Contents) -> Tuple[Trouble, ...]:
     """Why the weights are not the model that config.json describes, or are none that could be served."""
-    fit = contents.fit
-    found: List[Trouble] = []
-    if fit.missing:
-        names = ", ".join(fit.missing_names)
-        more = fit.missing - len(fit.missing_names)
-        found.append(
-            Trouble(
-                f"{fit.missing} tensors are missing that config.json calls for",
-                where=folder,
-                evidence=f"{names} and {more} more" if more else names,
-                remedy="config.json and weights are not of one model, or a file of the weights is missing",
-                code="tensors-missing",
-            )
-        )
-    remedy = "take config.json and weights from one place, as they were published"
-    found += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
-    return tuple(found)
+    return misfits_of(folder, contents.fit)
 
 
 def _evidence(folder: str) -> FolderEvidence:
@@ -126,7 +112,7 @@ def _judged(
     companions = companions_that_are_none(evidence.seen)
     if not readings:
         aside = left_aside(evidence, None, ())
-        nothing = Contents("none", (), {}, 0, (no_weights(evidence, folder),), companions)
+        nothing = Contents("none", (), {}, 0, (no_weights(evidence, folder),), companions=companions)
         return nothing._replace(aside=aside, notes=tuple(aside_notes(aside)))
     whole = [reading for reading in readings if reading.whole]
     sound = [reading for reading in whole if reading.sound]
@@ -134,17 +120,17 @@ def _judged(
     aside = left_aside(evidence, taken.chosen, [one for one in sets if one is not taken.chosen])
     notes = [*taken.notes, *aside_notes(aside)]
     for reading in readings:
-        if reading is not taken and reading.problems:
-            notes.append(f"not taken: {reading.problems[0]}")
-    problems: List[Trouble] = list(taken.problems)
-    if taken.chosen.form == "safetensors" and not problems:
-        problems += _in_the_way(folder, evidence, taken)
+        if reading is not taken:
+            why = (*reading.problems, *reading.unknown, *misfits_of(folder, reading.fit))
+            names = some(reading.chosen.files) or (why[0].where if why else "")
+            notes += [f"not taken: {names}: {why[0].what}"] if why else []
     return Contents(
         form=taken.chosen.form,
         files=taken.chosen.files,
         tensors=taken.tensors,
         size=taken.size,
-        problems=tuple(problems),
+        problems=taken.problems,
+        in_the_way=_in_the_way(folder, evidence, taken),
         companions=companions,
         unknown=taken.unknown,
         fit=taken.fit,
@@ -154,34 +140,41 @@ def _judged(
     )
 
 
-def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> List[Trouble]:
-    """Files beside the weights that MindIE ends at: it opens every ``*.safetensors`` but hidden ones.
+def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> Tuple[Trouble, ...]:
+    """Files beside the weights that MindIE ends at: it opens every ``*.safetensors`` but hidden ones, and our
+    overlay refuses tensors that it would leave out.
 
     Source: atb_llm/utils/hub.py and weights.py of MindIE-LLM 3.0.0.
     """
+    if taken.chosen.form != "safetensors" or not taken.whole:
+        return ()
     found: List[Trouble] = []
     for one in evidence.seen:
-        name = one.name
-        if not name.endswith(".safetensors") or name.startswith(".") or name in taken.chosen.files:
+        if (
+            not one.name.endswith(".safetensors")
+            or one.name.startswith(".")
+            or one.name in taken.chosen.files
+        ):
             continue
-        what, line = "", ""
-        try:
-            if one.kind != "file":
-                raise Trouble(NO_FILE[one.kind], where=name)
-            twice = [tensor for tensor in _names_of(folder, name) if tensor in taken.tensors]
-        except Trouble as trouble:
-            what, line, twice = "is none of these weights and cannot be read", str(trouble), []
-        if twice:
-            what = f"{len(twice)} tensors are in two files"
-            line = f"{shown(twice[0])} is in {taken.tensors[twice[0]].file} too"
+        what = _why_in_the_way(folder, one, taken)
         if what:
-            found.append(
-                Trouble(
-                    what,
-                    where=name,
-                    evidence=line,
-                    remedy="move it to another folder: MindIE opens every *.safetensors here and ends at it",
-                    code="tensor-twice" if twice else "weights-in-the-way",
-                )
-            )
-    return found
+            remedy = "move it to another folder: MindIE opens every *.safetensors here and ends at it"
+            found.append(Trouble(what, where=one.name, remedy=remedy, code="weights-in-the-way"))
+    return tuple(found)
+
+
+def _why_in_the_way(folder: str, one: Present, taken: Reading) -> str:
+    """What is wrong with a file beside the weights; empty where it does no harm."""
+    if one.kind != "file":
+        return NO_FILE[one.kind]
+    try:
+        tensors = _names_of(folder, one.name)
+    except Trouble as trouble:
+        return f"cannot be read: {trouble.what}"
+    twice = [name for name in tensors if name in taken.tensors]
+    if twice:
+        return f"holds {len(twice)} tensors that the weights have too, such as {shown(twice[0])}"
+    others = [name for name in tensors if not is_buffer(name)]
+    if taken.fit.compared and others:
+        return f"holds {len(others)} tensors that are none of the model's, such as {shown(others[0])}"
+    return ""

@@ -75,7 +75,7 @@ def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFi
     compared = _compare(numbers, width, tensors)
     problems = not_computed(config, numbers.experts, numbers.experts_per_token) + _quantised(tensors)
     problems += _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
-    unused = [name for name in compared.unknown if not _computes(name)]
+    unused = [name for name in compared.unknown if is_buffer(name)]
     if unused:
         notes.append(f"{len(unused)} tensors that the model does not use, such as {shown(unused[0])}")
     notes += _dtypes(config, tensors)
@@ -222,7 +222,7 @@ def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
             layers.add(int(found.group(1)))
         elif found and found.group(2) and int(found.group(2)) >= numbers.experts:
             experts.add(int(found.group(2)))
-        elif _computes(name):
+        elif not is_buffer(name):
             others.append(name)
     problems = []
     if layers:
@@ -237,16 +237,14 @@ def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:
     return problems
 
 
-def _computes(name: str) -> bool:
-    """Whether a tensor that config.json does not call for is a weight of a layer: without it the layer would
-    compute something else. What is no weight, such as inv_freq, is a loader's own."""
-    found = _LAYER.match(name)
-    return bool(found) and name.endswith(("weight", "bias"))
+def is_buffer(name: str) -> bool:
+    """Whether a tensor is no weight but what a loader makes itself: the overlay passes over these alone."""
+    return name.endswith(".rotary_emb.inv_freq")
 
 
 def _quantised(tensors: Mapping[str, Held]) -> List[str]:
     """Weights of another kind than real numbers would be taken as if they were such."""
-    found = [name for name, held in tensors.items() if _computes(name) and held.dtype not in _REALS]
+    found = [name for name, held in tensors.items() if not is_buffer(name) and held.dtype not in _REALS]
     if not found:
         return []
     return [f"{len(found)} weights are {tensors[found[0]].dtype}, such as {shown(found[0])}: quantised"]

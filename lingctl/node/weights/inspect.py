@@ -52,6 +52,7 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "config_text": text,
         "generation_config": read_config(folder, "generation_config.json")[0],
         "has_backup": kind_of(os.path.join(folder, "config.json.bak")) != "absent",
+        "in_the_way": [str(trouble) for trouble in contents.in_the_way],
         "contradictions": list(fit.problems),
         "shapes": {name: list(shape) if shape else None for name, shape in shapes._asdict().items()},
         "files": len(contents.files),

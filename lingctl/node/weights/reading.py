@@ -72,6 +72,26 @@ def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]
     return reading._replace(fit=fit)
 
 
+def misfits_of(folder: str, fit: ConfigFit) -> Tuple[Trouble, ...]:
+    """Why the weights are not the model that config.json describes, or are none that could be served."""
+    found: List[Trouble] = []
+    if fit.missing:
+        names = ", ".join(fit.missing_names)
+        more = fit.missing - len(fit.missing_names)
+        found.append(
+            Trouble(
+                f"{fit.missing} tensors are missing that config.json calls for",
+                where=folder,
+                evidence=f"{names} and {more} more" if more else names,
+                remedy="config.json and weights are not of one model, or a file of the weights is missing",
+                code="tensors-missing",
+            )
+        )
+    remedy = "take config.json and weights from one place, as they were published"
+    found += [Trouble(text, where=folder, remedy=remedy, code="config-differs") for text in fit.problems]
+    return tuple(found)
+
+
 def _forgets(fit: ConfigFit, config: Optional[Dict[str, object]], reading: Reading) -> bool:
     """Whether the index leaves out what the model needs: as config.json has it, else by the names."""
     if config is not None and fit.compared:

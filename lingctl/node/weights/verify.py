@@ -31,6 +31,7 @@ class Verified(NamedTuple):
         digest: of the weights (see ``manifest.digest_of``); empty where it is not known.
         problems: why the folder is not sound; empty when it is.
         unknown: what could not be looked into: then it is neither sound nor damaged.
+        in_the_way: files beside the weights that MindIE ends at.
         notes: what is odd but harmless, and what could not be checked.
     """
 
@@ -43,6 +44,7 @@ class Verified(NamedTuple):
     digest: str
     problems: Tuple[Trouble, ...]
     unknown: Tuple[Trouble, ...]
+    in_the_way: Tuple[Trouble, ...]
     notes: Tuple[str, ...]
 
     @property
@@ -62,6 +64,7 @@ class Verified(NamedTuple):
             "full": self.full,
             "digest": self.digest,
             "problems": [_as_document(problem) for problem in self.problems],
+            "in_the_way": [_as_document(trouble) for trouble in self.in_the_way],
             "unknown": [_as_document(trouble) for trouble in self.unknown],
             "notes": list(self.notes),
         }
@@ -111,6 +114,7 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
         digest=digest_of(sums) if sums else "",
         problems=tuple(problem for part in found for problem in part.problems),
         unknown=contents.unknown,
+        in_the_way=contents.in_the_way,
         notes=tuple(note for part in found for note in part.notes),
     )
 

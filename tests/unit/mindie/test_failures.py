@@ -268,7 +268,22 @@ LINES = [
     ("C12", "bash: fork: 无法分配内存"),
     ("D1", "bind(): 地址已在使用"),
     ("E10", "[HeartbeatAbnormal][ROCE CQE ERROR]cqe error status[12]"),
+    ("A47", "[MIE05E010001] plugin_params: la and splitfuse"),
+    ("B42", "[2025-12-15 15:19:22.681+08:00] [38] [452] [llm] [ERROR] [model.cpp:1] : [MIE05E000003] bad"),
+    (
+        "E38",
+        "[llm] [ERROR] [logging.py-56] : Link from 192.0.2.1 to 192.0.2.2 failed, error code is MIE05E01001B",
+    ),
+    ("Z10", "[2025-12-15 15:19:22.681+08:00] [38] [452] [llm] [ERROR] [model.cpp:1] : [MIE05E000002] bad"),
     ("E33", "[Rank 1] Watchdog caught collective operation timeout: WorkHCCL(SeqNum=196) ran for 3600185 ms"),
+    (
+        "E37",
+        "HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, &comm), error code is 11",
+    ),
+    (
+        "Z9",
+        "[rank5]:[E1212 12:10:10.14 x.ts:1675] [Rank 5] HCCL watchdog thread terminated with exception: x",
+    ),
     (
         "E34",
         "Cluster Exception Location[IP/ID]:[127.10.0.1/1], ExceptionType:[Heartbeat Lost Occurred], Possible",

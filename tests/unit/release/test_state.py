@@ -128,6 +128,7 @@ INSPECT = {
     "shapes": {"query_key_value": None, "dense": None},
     "digest": "",
     "contradictions": [],
+    "in_the_way": [],
     "generation_config": None,
 }
 
@@ -164,6 +165,16 @@ def test_weights_that_could_not_be_looked_at_are_never_downloaded(answer: Answer
 def test_weights_that_nobody_looked_at_are_never_downloaded() -> None:
     with pytest.raises(WeightsError):
         weights_plan(cluster_of("node1"), read(), lambda *words: command("python3", *words))
+
+
+def test_nothing_is_begun_while_mindie_would_end_at_a_file_beside_the_weights() -> None:
+    line = "adapter_model.safetensors: holds 2 tensors that are none of the model's"
+    found = {**INSPECT, "form": "safetensors", "complete": True, "config": {}, "in_the_way": [line]}
+    state = _weights_answers(Answer(json.dumps(found) + "\n", "", 0))
+    with pytest.raises(WeightsError) as caught:
+        weights_plan(cluster_of("node1"), state, lambda *words: command("python3", *words))
+    assert (caught.value.code, caught.value.evidence) == ("weights-in-the-way", line)
+    assert "move them" in caught.value.remedy
 
 
 def test_weights_that_are_not_there_are_downloaded() -> None:

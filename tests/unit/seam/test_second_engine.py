@@ -102,7 +102,9 @@ def test_what_it_cannot_be_told_is_refused_with_its_words():
 
 def weights(form: str, config: dict[str, object] | None) -> WeightsState:
     """A folder as the node program describes it; whole if it holds a model."""
-    return WeightsState(form, config is not None, "", (), config, "", None, False, Shapes(None, None), "", ())
+    return WeightsState(
+        form, config is not None, "", (), config, "", None, False, Shapes(None, None), "", (), ()
+    )
 
 
 def test_weights_that_it_reads_are_not_converted(cluster):
