@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
+from tests import forked
 from tests.slow_talker import talking
 from tests.terminal.screen import CTRL_C, CTRL_D, terminal
 
-LINGCTL = Path(sys.executable).with_name("lingctl")
-
 
 def test_a_conversation_as_a_person_has_it(tmp_path: Path):
-    with talking() as talker, terminal(LINGCTL, "chat", "--url", talker.url, cwd=tmp_path) as shown:
+    with talking() as talker, terminal(forked.LINGCTL, "chat", "--url", talker.url, cwd=tmp_path) as shown:
         shown.until(r"ling-test at http.*/quit")
         # Streaming: each piece is shown before the next is there.
         shown.press("你是谁？\r")
@@ -74,8 +71,9 @@ def test_a_script_asks(tmp_path: Path):
     with talking() as talker:
         talker.says({"reasoning_content": "hm"}, "I am ", "Ling")
         talker.ends()
-        command = [LINGCTL, "ask", "--url", talker.url, "--system", "Be short.", "--max-tokens", "9", "-"]
-        done = subprocess.run(command, input="Who?\n", capture_output=True, text=True, cwd=tmp_path)
+        ask = ("ask", "--url", talker.url)
+        options = ("--system", "Be short.", "--max-tokens", "9", "-")
+        done = forked.run(*ask, *options, stdin="Who?\n", cwd=tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "I am Ling\n", "")
         asked = talker.asked[0]
         assert asked["messages"][0] == {"role": "system", "content": "Be short."}
@@ -84,15 +82,14 @@ def test_a_script_asks(tmp_path: Path):
         assert "temperature" not in asked
         talker.says("half of")
         talker.breaks()
-        done = subprocess.run([*command[:4], "--json", "Who?"], capture_output=True, text=True, cwd=tmp_path)
+        done = forked.run(*ask, "--json", "Who?", cwd=tmp_path)
         assert done.returncode == 1
         assert json.loads(done.stdout)["code"] == "no-answer"
         # Without a terminal, chat takes each line for a question, and a failed answer is an error.
         talker.says("one")
         talker.ends()
         talker.breaks()
-        chat = [LINGCTL, "chat", "--url", talker.url]
-        done = subprocess.run(chat, input="a\nb\n", capture_output=True, text=True, cwd=tmp_path)
+        done = forked.run("chat", "--url", talker.url, stdin="a\nb\n", cwd=tmp_path)
         assert done.returncode == 1
         assert done.stdout == "one\n"
         assert "error: " in done.stderr

@@ -17,16 +17,13 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 
 def explain(*words: str, cwd: Path, stdin: bytes | int = b"") -> tuple[int, str, str]:
     """Its exit status and both outputs."""
-    given: dict[str, object] = {"stdin": stdin} if isinstance(stdin, int) else {"input": stdin}
-    done = subprocess.run(  # type: ignore[call-overload]
-        [str(forked.LINGCTL), "explain", *words],
-        cwd=cwd,
-        env=CLEAN,
-        capture_output=True,
-        timeout=120,
-        **given,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    pipe = subprocess.PIPE
+    given = stdin if isinstance(stdin, int) else pipe
+    with forked.start(
+        "explain", *words, cwd=cwd, env=CLEAN, stdin=given, stdout=pipe, stderr=pipe
+    ) as process:
+        out, err = process.communicate(None if isinstance(stdin, int) else stdin, timeout=120)
+    return process.returncode, out.decode(), err.decode()
 
 
 def test_on_a_terminal_without_an_argument_it_shows_its_help(tmp_path: Path):
