@@ -108,7 +108,7 @@ def test_a_general_start_failure_is_told_by_what_stands_before_it(version: str, 
         assert "nothing known explains it" in found.words
 
 
-@pytest.mark.parametrize("code", ["EE1001: x", "EE9999: Inner Error!", "EZ9999: Inner Error!", "EI9999: Inner Error!", "E19999: Inner Error!", "EH9999: Inner Error!", "[MIE04E02011C] x", "MIE05E030001 x", "ERR00100 PTA call acl api failed.", "ERR02200 DIST call hccl api failed.", "ERR99999 UNKNOWN applicaiton exception", "error code is 500002", "error code:507000", "error code is 361001", "error code is 107002"])  # fmt: skip
+@pytest.mark.parametrize("code", ["EE1001: x", "EE9999: Inner Error!", "EZ9999: Inner Error!", "EI9999: Inner Error!", "E19999: Inner Error!", "EH9999: Inner Error!", "[MIE04E02011C] x", "MIE05E030001 x", "ERR00100 PTA call acl api failed.", "ERR02200 DIST call hccl api failed.", "ERR99999 UNKNOWN applicaiton exception", "error code is 500002", "error code:507000", "error code is 507899", "error code is 361001", "error code is 107002"])  # fmt: skip
 def test_a_general_code_alone_is_no_cause(code: str):
     found = said(f"[ERROR] 2025-06-12-08:07:29 {code}\n")
     assert cause(found) is None
@@ -268,6 +268,7 @@ def test_every_form_of_hccls_table_tells_the_pair(version: str, order: str):
         ("[rank5]:[E1212 12:10:10.142701460 compiler_depend.ts:1675] [Rank 5] HCCL watchdog thread terminated with exception:\n[ERROR] 2025-12-12-12:10:10 (PID:324, Device:5, RankID:-1) ERR02005 DIST internal error\nEH9999[PID: 324] 2025-12-12-12:10:10.649.300 (EH9999):  [Query][Status]query event recorded status failed, runtime result = 507014[FUNC:ReportCallError][FILE:log_inner.cpp][LINE:162]", "F18"),
         ("[758] [2026-05-08 03:20:32:000] torch.distributed: [ERROR] [859] Find exception when finishedNPUExecutionInternal, NPU function error: acl::AclQueryEventRecordedStatus(event_, &currStatus), error code is 507011\nThe error from device(chipId:4, dieId:1), serial number is 3, there is an exception of fftsplus aicore error, core id is 0\n[rank9]:[E508 03:20:31.678676591 compiler_depend.ts:1693] [Rank 9] HCCL watchdog thread terminated with exception:", "F23"),
         ("torch.distributed.DistStoreError: Timed out after 1801 seconds waiting for clients. 1/8 clients joined.", "E32"),
+        ("RuntimeError: Initialize NPU function error: aclInit, error code is 507899\n[ERROR] Resource_Busy(EL0005): The resources are busy.", "F24"),
         ("NPU function error: c10_npu::acl::AclrtSynchronizeStreamWithTimeout(copy_stream), error code is 507013", "507013"),
         ("HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, rank, config, &(comm->hcclComm_)), error code is 11", "E37"),
         ("HCCL function error : hcclCommInitRootInfoConfig(numRanks, &rootInfo.rank, config, &(comm->hcclComm)),error code is 1", "E14"),

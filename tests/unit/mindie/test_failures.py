@@ -268,6 +268,14 @@ LINES = [
     ("C12", "bash: fork: 无法分配内存"),
     ("D1", "bind(): 地址已在使用"),
     ("E10", "[HeartbeatAbnormal][ROCE CQE ERROR]cqe error status[12]"),
+    (
+        "F30",
+        "[ERROR] RUNTIME(846,python): [driver.cc:65]846 GetDeviceCount:Call drvGetDevNum, drvRetCode=87.",
+    ),
+    (
+        "F30",
+        "[ERROR] ATRACE(846,python): [trace_driver_api.c:56](tid:846) get platform info failed, drvErr=87.",
+    ),
     ("A47", "[MIE05E010001] plugin_params: la and splitfuse"),
     ("B42", "[2025-12-15 15:19:22.681+08:00] [38] [452] [llm] [ERROR] [model.cpp:1] : [MIE05E000003] bad"),
     (
