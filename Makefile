@@ -16,7 +16,7 @@ demo: $(VENV)/demo.stamp
 # How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
 
 # Unit tests on Python 3.11 to 3.14, the node program on 3.9 to 3.14; what is not on this machine is named.

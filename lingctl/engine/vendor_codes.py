@@ -96,6 +96,8 @@ def family_of(code: str) -> str:
     code = code.upper()
     if code.startswith("ERR") and re.fullmatch(r"ERR\d{5}", code):
         return "torch_npu"
+    if re.fullmatch(r"0X7[0-9A-F]{6}", code):
+        return "CANN's runtime, inside: what stands beside it in reason=[...] or desc=[...] says what it is"
     family = _family(code)
     return str(family["title"]) if family is not None else ""
 

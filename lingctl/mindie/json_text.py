@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 
 _LEAST, _MOST = -(2**63), 2**64 - 1
+# How deep Python follows differs by its version; this all of them do.
+_DEEPEST = 900
+_TOO_DEEP = "nested too deeply"
 
 
 class NumberTooLarge(ValueError):
@@ -22,7 +26,7 @@ def read_json(text: str) -> object:
     """The value that a text holds. Of a key that stands there twice the last one counts.
 
     Raises:
-        ValueError: MindIE would not read it, or it is nested deeper than Python follows (some 900 levels).
+        ValueError: MindIE would not read it, or it is nested deeper than 900 levels.
     """
     try:
         value: object = json.loads(
@@ -33,8 +37,9 @@ def read_json(text: str) -> object:
             object_pairs_hook=_object,
         )
         _need_whole_characters(value)
+        _need_depth(value)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError(_TOO_DEEP) from error
     return value
 
 
@@ -87,6 +92,20 @@ def _need_whole_characters(value: object) -> None:
                 one.encode()
             except UnicodeEncodeError as error:
                 raise ValueError(f"{ascii(one)[:60]} holds half a pair of surrogates") from error
+
+
+def _need_depth(value: object) -> None:
+    depth, level = 0, [value]
+    while level := [inner for one in level for inner in _inside(one)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(_TOO_DEEP)
+
+
+def _inside(value: object) -> Collection[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_constant(name: str) -> None:

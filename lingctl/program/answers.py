@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingctl.node.foreign_json import foreign_json
+from lingctl.remote.lines import LineCutter
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,21 +33,20 @@ class Answers:
         """Nothing was said yet; ``hear`` gets every event but result and error."""
         self.last: Said = {}
         self._hear = hear
-        self._rest = b""
+        self._lines = LineCutter(self._line, _LONGEST_LINE)
 
     def __call__(self, part: bytes) -> None:
         """The next bytes of its standard output."""
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE:
-            self._rest = b""
-        for line in lines:
-            event = _event(line)
-            if event is None:
-                continue
-            if event["event"] in ("result", "error"):
-                self.last = event
-            elif self._hear:
-                self._hear(event)
+        self._lines(part)
+
+    def _line(self, line: bytes, left_out: int) -> None:
+        event = None if left_out else _event(line)
+        if event is None:
+            return
+        if event["event"] in ("result", "error"):
+            self.last = event
+        elif self._hear:
+            self._hear(event)
 
     @property
     def result(self) -> Said | None:
@@ -90,4 +90,4 @@ def _event(line: bytes) -> Said | None:
         event = foreign_json(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "event" in event else None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None

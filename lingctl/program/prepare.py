@@ -18,6 +18,7 @@ from lingctl.program import pack
 from lingctl.program.node_program import NodeProgram, Python
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
+from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import call, image_command
 from lingctl.remote.upload import WriteFile
 
@@ -133,6 +134,7 @@ def _pythons(said: str) -> tuple[Python, ...]:
     found = []
     for line in said.splitlines():
         words = line.split(maxsplit=5)
-        if len(words) == 6 and words[0] == "python":
-            found.append(Python((int(words[1]), int(words[2])), words[3] == "1", words[4], words[5]))
+        version = tuple(map(whole_number, words[1:3]))
+        if len(words) == 6 and words[0] == "python" and version[0] is not None and version[1] is not None:
+            found.append(Python((version[0], version[1]), words[3] == "1", words[4], words[5]))
     return tuple(found)

@@ -14,6 +14,7 @@ from lingctl.errors import NodeError
 from lingctl.release.console import WATCHED_BYTES
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
+from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import runtime_script
 
 _LOOK = shell("daemon/look")
@@ -70,8 +71,9 @@ def read_look(answer: str) -> DaemonState:
     first, _, rest = answer.partition("\n")
     words = first.split()
     started = rest.partition("\n")[0].strip()
-    if words[:1] == ["alive"] and len(words) > 1 and words[1].isdecimal():
-        return DaemonState(int(words[1]), started)
+    pid = whole_number(words[1]) if words[:1] == ["alive"] and len(words) > 1 else None
+    if pid is not None:
+        return DaemonState(pid, started)
     unknown = "" if words == ["dead"] else first.removeprefix("unknown ") or "the node said nothing"
     return DaemonState(None, started, unknown)
 

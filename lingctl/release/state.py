@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "release
 _MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = shell("ask/names")
 _JOURNAL_LINES = 200
+# What stat says of a file, before its content.
+_MODE_AND_OWNER = re.compile(r"([0-7]{1,6}) ([0-9]{1,10})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,8 @@ def _file(node: str, path: str, answer: Answer) -> FileState | None:
     head, _, content = answer.stdout.partition("\n")
     if head == "absent":
         return None
-    if answer.exit_status != 0:
+    found = _MODE_AND_OWNER.fullmatch(head)
+    if answer.exit_status != 0 or found is None:
         raise NodeError(
             f"{path} is there and cannot be read",
             where=node,
@@ -213,8 +217,7 @@ def _file(node: str, path: str, answer: Answer) -> FileState | None:
             remedy=f"ls -ld {path} on the node; dmesg, if its disk fails",
             code="file-unreadable",
         )
-    mode, owner = head.split()
-    return FileState(int(mode, 8), int(owner), content.encode())
+    return FileState(int(found[1], 8), int(found[2]), content.encode())
 
 
 def _container(node: str, answer: Answer) -> ContainerState | None:
@@ -223,10 +226,15 @@ def _container(node: str, answer: Answer) -> ContainerState | None:
     try:
         described = foreign_json(answer.stdout)[0]
         labels = described["Config"].get("Labels") or {}
-        return ContainerState(
-            described["State"]["Status"], labels.get("lingctl.spec", ""), described["Config"].get("Image", "")
+        words = (
+            described["State"]["Status"],
+            labels.get("lingctl.spec", ""),
+            described["Config"].get("Image", ""),
         )
-    except (ValueError, LookupError, TypeError) as error:
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError("a word of it is none")
+        return ContainerState(*words)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise NodeError(
             "inspect answers what we cannot read",
             where=node,

@@ -16,6 +16,7 @@ from lingctl.errors import NodeError
 from lingctl.node.disk import FileSystem
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Completed
+from lingctl.remote.numbers import whole_number
 from lingctl.remote.upload import WriteFile
 
 _IN_PLACE = "in place"
@@ -56,7 +57,8 @@ def check_put(
         return
     said = dict(line.split(" ", 1) for line in lines if line.startswith(("file ", "why ")))
     number = said.get("file", "")
-    failed = files[min(int(number) if number.isdecimal() else count, len(files) - 1)]
+    told = whole_number(number)
+    failed = files[min(count if told is None else told, len(files) - 1)]
     why = said.get("why") or done.last_words() or f"exit status {done.exit_status}"
     raise write_error(failed.path, why, _disk(done.stdout), node)
 

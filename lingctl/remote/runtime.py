@@ -39,4 +39,6 @@ def elsewhere_command(runtime: Runtime, container: str) -> Command:
 def read_elsewhere(answer: str) -> dict[Runtime, bool]:
     """The other runtimes under which the container runs (true), or that do not tell (false)."""
     lines = [line.split() for line in answer.splitlines()]
+    if not all(len(words) == 2 and words[0] in RUNTIMES for words in lines):
+        return dict.fromkeys(RUNTIMES.values(), False)  # what makes no sense tells nothing of any
     return {RUNTIMES[program]: word == "runs" for program, word in lines}

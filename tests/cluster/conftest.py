@@ -88,12 +88,12 @@ def serving(directory: Path, port: int, subsystem: str) -> Iterator[Server]:
         f"PermitRootLogin prohibit-password\n{subsystem}\n"
     )
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
     try:
+        deadline = time.monotonic() + 60
+        with socket.socket() as probe:
+            while probe.connect_ex(("127.0.0.1", port)) != 0:
+                assert process.poll() is None and time.monotonic() < deadline, "sshd does not come up"
+                time.sleep(0.02)
         yield Server(directory, port, process)
     finally:
         process.terminate()

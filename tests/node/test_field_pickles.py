@@ -7,6 +7,7 @@ import collections
 import datetime
 import decimal
 import enum
+import functools
 import io
 import os
 import pathlib
@@ -15,6 +16,7 @@ import random
 import subprocess
 import sys
 import types
+import typing
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -169,6 +171,8 @@ BESIDE: dict[str, Callable[[], object]] = {
     "a default dict": lambda: collections.defaultdict(list, a=[1]),
     "a counter and a queue": lambda: [collections.Counter("aab"), collections.deque([1], 3)],
     "a class": lambda: [int, dict, Settings],
+    "types": lambda: [typing.Any, typing.Optional[int], list[int], typing.Dict[str, int]],  # noqa: UP006, UP045
+    "functions of torch": lambda: [torch.tanh, torch.relu, functools.partial(torch.optim.AdamW, lr=1.0)],
     "a stream": lambda: io.BytesIO(b"extra state"),
     "an error": lambda: ValueError("x"),
     "something that holds itself": lambda: (lambda value: value.append(value) or value)([]),

@@ -24,22 +24,23 @@ def explain(
     """Tell what a code means, or why the daemon of a log ended. Needs no cluster and no network.
 
     Codes: EI0006, 507035, MIE04E02011C, ERR01100, an exit status (134), an id of the catalogue (E4).
-    Logs: any file, also in gzip, GBK or UTF-16; several files are those of several nodes, and the first cause
-    over all is named; a folder or archive of `lingctl collect`; without an argument, what is piped in.
+    Logs: any file, also packed (gzip, xz, zip), GBK or UTF-16; several files are those of several nodes, and
+    the first cause over all is named; a folder or archive of `lingctl collect`; without an argument, what is
+    piped in.
 
     Exit status 3 when nothing known explains it.
     """
     from lingctl.flows.look.explain import STANDARD_INPUT
     from lingctl.flows.look.explain import explain as explained
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import say
+    from lingctl.output.terminal import answer_file, say
     from lingctl.output.verbs.explained import explained_document, print_explained
 
     # A closed standard input is none.
     typed = sys.stdin is not None and sys.stdin.isatty()
     stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
     if not what and typed:
-        typer.echo(context.get_help())
+        answer_file(context.get_help())
         return
     asked = what or [STANDARD_INPUT]
     if STANDARD_INPUT in asked and typed:

@@ -20,7 +20,12 @@ def read_document(path: Path) -> dict[str, Any]:
             "cannot be read: there is no such file", where=str(path), code="file-unreadable"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError("is not UTF-8 text", where=str(path), code="config-json") from error
+        raise ConfigurationError(
+            "is not UTF-8 text",
+            where=str(path),
+            remedy="save it as UTF-8, the one encoding that MindIE reads",
+            code="config-json",
+        ) from error
     try:
         return parse_document(text)
     except ConfigurationError as error:

@@ -20,7 +20,7 @@ _NO_TROUBLE = "no trouble is seen in it"
 _TROUBLE = re.compile(
     r"error|exception|traceback|fatal|critical|abort|core dumped|killed|fail|已杀死|段错误", re.IGNORECASE
 )
-_SMALL_WORDS = ("exit", "status", "code", "error")
+_SMALL_WORDS = ("exit", "status", "code", "error", "is", "retcode", "errno", "")
 _MOST_EVIDENCE = 3
 
 
@@ -76,6 +76,8 @@ def explain(asked: Sequence[str], stdin: IO[bytes]) -> Explained:
             logs += read_path(Path(word), reader)
         elif (meaning := reader.look_up(word)) is not None:
             codes.append(meaning)
+        elif phrase := _codes_of(word, reader):
+            codes += phrase
         elif word.lower() not in _SMALL_WORDS:
             raise UsageError(
                 f"{word} is neither a file nor a code that is known",
@@ -88,6 +90,13 @@ def explain(asked: Sequence[str], stdin: IO[bytes]) -> Explained:
         )
     named = _named_apart(logs)
     return Explained(tuple(codes), named, _verdict(named, reader) if named else None)
+
+
+def _codes_of(phrase: str, reader: LogReader) -> list[CodeMeaning]:
+    """What a phrase around codes asks for: ``error code is 507035``. Nothing where it holds another word."""
+    words = [word for word in re.split(r"[\s=:,;()\[\]]+", phrase) if word.lower() not in _SMALL_WORDS]
+    found = [meaning for word in words if (meaning := reader.look_up(word)) is not None]
+    return found if len(found) == len(words) else []
 
 
 def _named_apart(logs: Sequence[ReadLog]) -> tuple[ReadLog, ...]:

@@ -5,13 +5,18 @@ Nothing is kept of a log but what may tell and its end, so that its length costs
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import re
 import tarfile
+import zipfile
 import zlib
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,12 +32,18 @@ _LONGEST_LINE = 20_000
 # A bound for what a packed log may unpack to.
 _MOST_BYTES = 4_000_000_000
 _MOST_FILES = 5_000
+_SAMPLE = 20_000
+_NO_LETTERS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _UTF16 = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 # Where collect puts things in a node's folder.
 _STATUS = PurePosixPath("lingctl/daemon.exit")
 # The second is there, and the first is not, where the daemon was stopped on request: its end tells nothing.
 _STARTED, _STARTED_BEFORE = PurePosixPath("lingctl/started"), PurePosixPath("lingctl/last-started")
 _OTHER_LOGS = ("process_log", "mindie", "atb_log")
+
+
+class _NotTextError(UsageError):
+    """A file is no log; in a folder it is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +58,26 @@ class ReadLog:
 
 
 def read_stream(stream: IO[bytes], name: str, reader: LogReader) -> ReadLog:
-    """Read one log to its end. Raises UsageError: it is packed and cannot be unpacked."""
+    """Read one log to its end. Raises UsageError: it cannot be unpacked, or is no text."""
     lines = _Lines(_opened(stream, name))
     try:
         chosen = reader.first_of_each(iter(lines))
         for _ in lines:
             pass
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UsageError(f"{name} cannot be read to its end: {error}", code="log-damaged") from error
     text = "\n".join(lines.whole) if lines.size <= _WHOLE else f"{chosen}\n" + "\n".join(lines.end)
+    if _is_no_text(text):
+        raise _NotTextError(
+            f"{name} is no text", remedy="unpack it, or give the log itself", code="log-not-text"
+        )
     return ReadLog(name, text, lines.encoding, lines.bytes)
+
+
+def _is_no_text(text: str) -> bool:
+    """Whether most of it is of no alphabet. A console has holes of zero bytes, which count for nothing."""
+    start = text[:_SAMPLE].replace("\0", "")
+    return len(_NO_LETTERS.findall(start)) * 10 > len(start)
 
 
 def shortened(text: str, reader: LogReader) -> str:
@@ -199,16 +220,21 @@ def _utf16_lines(stream: _Joined, encoding: str) -> Iterator[str]:
 def _opened(stream: IO[bytes], name: str) -> IO[bytes]:
     """The stream, out of its gzip if it is in one."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    if buffered.peek(2)[:2] != GZIP:
-        return buffered
+    head = buffered.peek(6)[:6]
     try:
-        return gzip.GzipFile(fileobj=buffered)  # type: ignore[return-value]
+        if head.startswith(GZIP):
+            return gzip.GzipFile(fileobj=buffered)  # type: ignore[return-value]
+        if head.startswith(b"BZh"):
+            return bz2.BZ2File(buffered)
+        if head.startswith(b"\xfd7zXZ\x00"):
+            return lzma.LZMAFile(buffered)
     except OSError as error:
         raise UsageError(f"{name} cannot be unpacked: {error}", code="log-damaged") from error
+    return buffered
 
 
 def _is_archive(path: Path) -> bool:
-    if path.name.endswith((".tar", ".tar.gz", ".tgz")):
+    if path.name.endswith((".tar", ".tar.gz", ".tgz")) or zipfile.is_zipfile(path):
         return True
     with path.open("rb") as file:
         return file.read(262)[257:] == b"ustar"
@@ -225,6 +251,9 @@ def _files_of(folder: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
 
 def _members_of(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
     try:
+        if zipfile.is_zipfile(path):
+            yield from _members_of_zip(path)
+            return
         with tarfile.open(path, "r:*") as archive:
             for count, member in enumerate(archive):
                 place = PurePosixPath(member.name)
@@ -235,8 +264,25 @@ def _members_of(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
                 content = archive.extractfile(member)
                 if content is not None:
                     yield place, content
-    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         raise UsageError(f"{path} is damaged: {error}", code="log-damaged") from error
+
+
+def _members_of_zip(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist()[:_MOST_FILES]:
+            place = PurePosixPath(member.filename)
+            if not member.is_dir() and ".." not in place.parts:
+                with archive.open(member) as content:
+                    yield place, content
 
 
 def _nodes(files: Iterator[tuple[PurePosixPath, IO[bytes]]], name: str, reader: LogReader) -> list[ReadLog]:
@@ -253,7 +299,8 @@ def _nodes(files: Iterator[tuple[PurePosixPath, IO[bytes]]], name: str, reader: 
         elif inner.name.startswith("worker-") and inner.suffix == ".log" and len(inner.parts) == 1:
             consoles[node] = read_stream(stream, str(place), reader)
         elif not _is_apart(inner):
-            others.setdefault(node, []).append(read_stream(stream, str(place), reader))
+            with suppress(_NotTextError):
+                others.setdefault(node, []).append(read_stream(stream, str(place), reader))
     if consoles:
         for node in places:
             if was_stopped(places[node]):

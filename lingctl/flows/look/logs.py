@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lingctl.engines import engine_of
+from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.layout import Layout
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.lines import LineCutter
 from lingctl.remote.runtime import runtime_script
 
 LineListener = Callable[[str, str], None]
@@ -35,6 +37,7 @@ _LONGEST_LINE = 64 << 10
 _FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
 # The container's clock is the one that lines are stamped with; its zone may differ from the host's.
 _CLOCK = '"$runtime" exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
+_CLOCK_SAYS = re.compile(r"\s*([0-9]{9,11}) ([+-])([0-9]{2})([0-9]{2})\s", re.ASCII)
 _A_DAY = 86_400
 _DURATION = re.compile(r"^(\d+)([smhd])$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -84,12 +87,17 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
     def follow(connection: Connection) -> None:
         passes = _filter(connection, site, wanted, lines_of)
 
-        def tell(line: str) -> None:
+        def told(content: bytes, left_out: int) -> None:
+            line = content.decode("utf-8", "replace")
             if passes(line):
                 with lock:
-                    on_line(connection.node, line)
+                    on_line(connection.node, f"{line} ... ({left_out:,} more bytes)" if left_out else line)
 
-        connection.run(_follow_command(site.layout, wanted), timeout=_A_DAY + 60, on_output=_Splitter(tell))
+        connection.run(
+            _follow_command(site.layout, wanted),
+            timeout=_A_DAY + 60,
+            on_output=LineCutter(told, _LONGEST_LINE),
+        )
 
     group.all(follow, together=True)
 
@@ -108,38 +116,20 @@ def _filter(
     if wanted.since is None:
         return lines_of(None, timedelta(), wanted.rank)
     ask = runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
-    seconds, zone = connection.run(ask, timeout=30).checked(connection.node).stdout.split()[:2]
-    sign = -1 if zone.startswith("-") else 1
-    offset = sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
-    return lines_of(datetime.fromtimestamp(int(seconds) - wanted.since, UTC), offset, wanted.rank)
+    said = connection.run(ask, timeout=30).checked(connection.node).stdout
+    found = _CLOCK_SAYS.match(said)
+    if found is None:
+        raise NodeError(
+            "it does not tell what time it is",
+            where=connection.node,
+            evidence=said[:200],
+            code="clock-unread",
+        )
+    sign = -1 if found[2] == "-" else 1
+    offset = sign * timedelta(hours=int(found[3]), minutes=int(found[4]))
+    return lines_of(datetime.fromtimestamp(int(found[1]) - wanted.since, UTC), offset, wanted.rank)
 
 
 def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:
     much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
     return script(_FOLLOW, *much, layout.console, title="follow the console")
-
-
-class _Splitter:
-    """Cuts a stream of bytes into lines. Of a line without an end its beginning is told, and its length."""
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line = on_line
-        self._line = bytearray()
-        self._left_out = 0
-
-    def __call__(self, part: bytes) -> None:
-        first, *others = part.split(b"\n")
-        self._add(first)
-        for piece in others:
-            self._end()
-            self._add(piece)
-
-    def _add(self, piece: bytes) -> None:
-        room = _LONGEST_LINE - len(self._line)
-        self._line += piece[:room]
-        self._left_out += max(0, len(piece) - room)
-
-    def _end(self) -> None:
-        cut = f" ... ({self._left_out:,} more bytes)" if self._left_out else ""
-        self._on_line(self._line.decode("utf-8", "replace") + cut)
-        self._line, self._left_out = bytearray(), 0

@@ -24,6 +24,7 @@ from lingctl.release.state import NodeState
 from lingctl.release.wanted import overlay_files
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.numbers import whole_number
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.serving.endpoint import endpoint_of
@@ -111,7 +112,7 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     return _Seen(
         state,
         _sight(connection, cluster, site, started=bool(state.started)),
-        int(counted) if counted.isdigit() else None,
+        whole_number(counted),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else card_rows(table, chips, dev),
         read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},

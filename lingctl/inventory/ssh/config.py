@@ -166,8 +166,11 @@ class _Reading:
             if setting.words not in [one.words for one in known]:
                 known.append(setting)
             return
-        # Of these two, the first excludes the other.
-        if keyword in _PROXIES and any(one in self.found.single for one in _PROXIES):
+        # Of these two, the first excludes the other; but ProxyJump none does not exclude a ProxyCommand.
+        jump = self.found.text("proxyjump").lower()
+        if keyword == "proxyjump" and "proxycommand" in self.found.single:
+            return
+        if keyword == "proxycommand" and jump not in ("", "none"):
             return
         self.found.single.setdefault(keyword, setting)
 

@@ -167,6 +167,8 @@ class _Resolver:
         self, found: HostSettings, tokens: Mapping[str, str], keyword: str, usual: tuple[str, ...]
     ) -> tuple[str, ...]:
         setting = found.single.get(keyword)
+        if setting and not setting.place:  # of hosts.yaml, where a percent sign is one
+            return tuple(at_home(name, self._around) for name in setting.words)
         names = setting.words if setting else usual
         place = setting.place if setting else ""
         return tuple(expand_path(name, tokens, self._around, place) for name in names if name != "none")

@@ -21,6 +21,8 @@ _EXCEPTION = re.compile(
     r"^(?:\[?rank ?\d+\]?:?\s*)?[\w.]*(?:Error|Exception|Interrupt|Exit|Failure)\b(?::|$)"
 )
 _HEAD = re.compile(r"^(?:\([^()]*\)\s*)*(?:[A-Z]+ [\d: -]+\[[^\]]*\] ?)?")
+# What a long line is quoted for.
+_POINT = re.compile(r"operator name is \S+|error code(?: is|:) ?\S+")
 _CUT = "..."
 _SEARCHED = 1000
 
@@ -55,15 +57,15 @@ def _errors(lines: Sequence[LogLine], life: Life) -> Iterator[str]:
         if _TRACEBACK in line.text:
             named = _exception_of(lines, at)
             if named is not None and not _says_nothing(named, life) and not follows_the_end(lines, at, life):
-                yield shortened(named.text)
+                yield _quoted(named)
         elif (
             _ERROR_LINE.search(line.said[:_SEARCHED])
             and not _says_nothing(line, life)
-            and not _of_a_traceback(line)
+            and not _of_a_traceback(lines, at)
         ):
             if follows_the_end(lines, at, life):
                 continue
-            yield shortened(line.text)
+            yield _quoted(line)
 
 
 def _exception_of(lines: Sequence[LogLine], at: int) -> LogLine | None:
@@ -71,14 +73,25 @@ def _exception_of(lines: Sequence[LogLine], at: int) -> LogLine | None:
     for line in lines[at + 1 : at + 200]:
         if _TRACEBACK in line.text:
             return None
-        if _EXCEPTION.match(_HEAD.sub("", line.text[:_SEARCHED]).strip()):
+        if _EXCEPTION.match(_said(line.text).strip()):
             return line
     return None
 
 
-def _of_a_traceback(line: LogLine) -> bool:
-    said = _HEAD.sub("", line.text[:_SEARCHED])
-    return _FRAME.match(said) is not None or not said.strip()
+def _quoted(line: LogLine) -> str:
+    point = _POINT.search(line.text[:_SEARCHED])
+    return shortened(line.text, point.end() if point else 0)
+
+
+def _of_a_traceback(lines: Sequence[LogLine], at: int) -> bool:
+    said, before = (_said(lines[one].text) if one >= 0 else "" for one in (at, at - 1))
+    source = said.startswith("    ") and _FRAME.match(before) is not None
+    return source or _FRAME.match(said) is not None or not said.strip()
+
+
+def _said(text: str) -> str:
+    """A line without what a worker or its logger wrote before it."""
+    return _HEAD.sub("", text[:_SEARCHED])
 
 
 def _says_nothing(line: LogLine, life: Life) -> bool:

@@ -41,7 +41,11 @@ def parse_document(text: str) -> dict[str, Any]:
             code="config-json",
         ) from error
     if not isinstance(document, dict):
-        raise ConfigurationError("the file must hold one JSON object", code="config-json")
+        raise ConfigurationError(
+            "the file must hold one JSON object",
+            remedy="name a config.json, a rank table, or a model's config.json or generation_config.json",
+            code="config-json",
+        )
     return document
 
 

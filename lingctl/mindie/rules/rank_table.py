@@ -107,12 +107,12 @@ def _head(document: dict[str, Any], *, alone: bool) -> Iterator[Finding]:
         said = 'version is "1.2", the form for A3; MindIE does not look at it'
         yield _broken("ranktable-version", said, Verdict.NOTE)
     elif document.get("version") != "1.0":
-        yield _broken("ranktable-version", f"version is {document.get('version')!r}")
+        yield _broken("ranktable-version", f"version is {_said(document.get('version'))}")
     if document.get("status") != "completed":
-        yield _broken("ranktable-status", f"status is {document.get('status')!r}")
+        yield _broken("ranktable-status", f"status is {_said(document.get('status'))}")
     servers, count = document.get("server_list"), document.get("server_count")
     if not isinstance(count, str):
-        yield _broken("ranktable-strings", f"server_count is {count!r}, not a string")
+        yield _broken("ranktable-strings", f"server_count is {_said(count)}, not a string")
     if alone:
         said = "one machine needs no rank table: MindIE reads none there (its model library may, if told to)"
         yield _broken("ranktable-server-count", said, Verdict.NOTE)
@@ -154,8 +154,15 @@ def _objects(listed: object) -> list[dict[str, Any]]:
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
+def _said(value: object) -> str:
+    return "missing" if value is None else repr(value)[:80]
+
+
 def _no_objects(name: str, listed: object) -> Iterator[Finding]:
-    for one in listed if isinstance(listed, list) else []:
+    if not isinstance(listed, list):
+        yield _broken("ranktable-objects", f"{name} is {_said(listed)}, not a list")
+        return
+    for one in listed:
         if not isinstance(one, dict):
             yield _broken("ranktable-objects", f"{name} holds {json.dumps(one)}, which is no object")
 
@@ -163,7 +170,7 @@ def _no_objects(name: str, listed: object) -> Iterator[Finding]:
 def _own_addresses(name: str, values: list[object]) -> Iterator[Finding]:
     for value in values:
         if not is_usable_address(value):
-            yield _broken("ranktable-address", f"{name} is {value!r}")
+            yield _broken("ranktable-address", f"{name} is {_said(value)}")
     for value, times in Counter(map(str, values)).items():
         if times > 1:
             yield _broken("ranktable-address", f"{name} {value} stands at {times} servers")
@@ -186,7 +193,7 @@ def _device_ips(devices: list[dict[str, Any]]) -> Iterator[Finding]:
     values = [device.get("device_ip") for device in devices]
     for value in values:
         if not is_usable_address(value):
-            yield _broken("ranktable-device-ip", f"device_ip is {value!r}")
+            yield _broken("ranktable-device-ip", f"device_ip is {_said(value)}")
     for value, times in Counter(map(str, values)).items():
         if times > 1:
             yield _broken("ranktable-device-ip-once", f"device_ip {value} stands there {times} times")
@@ -196,13 +203,17 @@ def _ranks(devices: list[dict[str, Any]]) -> Iterator[Finding]:
     values = [device.get("rank_id") for device in devices]
     for value in values:
         if not isinstance(value, str):
-            yield _broken("ranktable-strings", f"rank_id is {value!r}")
-    wanted = {str(rank) for rank in range(len(values))}
-    if {str(value) for value in values} != wanted or len(values) > MAX_RANK + 1:
-        odd = sorted({str(value) for value in values} ^ wanted)
-        yield _broken(
-            "ranktable-rank", f"rank_id must run from 0 to {len(values) - 1}; see {', '.join(odd[:4])}"
-        )
+            yield _broken("ranktable-strings", f"rank_id is {_said(value)}, not a string")
+    seen = Counter(map(str, values))
+    wanted = [str(rank) for rank in range(len(values))]
+    odd = [f"{rank} is missing" for rank in wanted if rank not in seen]
+    odd += [f"{rank} is there {times} times" for rank, times in seen.items() if times > 1]
+    odd += [f"{rank} is too many" for rank in sorted(seen.keys() - set(wanted))]
+    if len(values) > MAX_RANK + 1:
+        odd = [f"{len(values)} are more than MindIE takes"]
+    if odd:
+        said = f"rank_id must run from 0 to {min(len(values) - 1, MAX_RANK)}: {', '.join(odd[:4])}"
+        yield _broken("ranktable-rank", said)
 
 
 def _number(value: object) -> int | None:

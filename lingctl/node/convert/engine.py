@@ -22,6 +22,9 @@ from lingctl.node.trouble import Trouble, some
 from lingctl.node.weights.contents import Contents, contents_of, misfits
 from lingctl.node.weights.expected import Held
 
+# What DistributedDataParallel, torch.compile and FSDP put before the names of a model's tensors.
+_WRAPPED = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
+
 
 def default_target(source: str) -> str:
     """Where the output goes if nothing is said: beside the folder of the weights."""
@@ -168,6 +171,7 @@ def _notes_on(source: Checkpoint) -> List[str]:
         holding = {name.rpartition(" (")[0] for name in source.beside}
         names = [name for name in source.left_out if name not in holding]
         notes.append(f"{others} entries hold no tensors and were left out: {some(names)}")
-    if all(name.startswith("module.") for file in source.files for name in file.tensors):
-        notes.append("all names begin with 'module.', as those of a wrapped model do: kept as they are")
+    for prefix in _WRAPPED:
+        if all(name.startswith(prefix) for file in source.files for name in file.tensors):
+            notes.append(f"all names begin with {prefix!r}, as those of a wrapped model do: kept as they are")
     return notes

@@ -455,6 +455,16 @@ def too_many_keys(world: World) -> str:
 
 
 @case
+def server_that_ends_the_login(world: World) -> str:
+    """a server that ends the login for another reason (`LoginGraceTime`): told as that"""
+    slow = ("AuthorizedKeysCommand /bin/sleep 20", "AuthorizedKeysCommandUser root")
+    world.server("node", "LoginGraceTime 1", *slow)
+    (world.folder / "node.authorized").write_text("")
+    world.hosts()
+    return "login-broken"
+
+
+@case
 def second_factor(world: World) -> str:
     """`AuthenticationMethods publickey,password`: told that the key was accepted, and what else is wanted"""
     world.server("node", "AuthenticationMethods publickey,password", "PasswordAuthentication yes")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +68,18 @@ def test_of_a_code_that_is_not_known_the_family_is_told():
     assert "HCCL" in told.codes[0].family and told.codes[0].meaning == ""
 
 
-def test_words_around_an_exit_status_may_be_typed():
-    assert asked("exit", "status", "137").codes[0].code == "137"
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("exit", "status", "137"), "137"),
+        (("SIGKILL",), "137"),
+        (("error code is 507035",), "507035"),
+        (("error", "code", "is", "507035"), "507035"),
+        (("retCode=0x7020010",), "0x7020010"),
+    ],
+)
+def test_words_around_a_code_may_be_typed(words: tuple[str, ...], code: str):
+    assert [one.code for one in asked(*words).codes] == [code]
 
 
 @pytest.mark.parametrize("words", [("nonsense",), ("/no/such/file",), ("-",), ()])
@@ -170,6 +183,28 @@ def test_a_folder_of_logs_is_one_node_s(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "b.log").write_text(OOM)
     assert verdict(asked(str(tmp_path))).id == "C1"
+
+
+@pytest.mark.parametrize("kind", ["zip", "xz", "bz2"])
+def test_other_packings_are_read_too(tmp_path: Path, kind: str):
+    path, log = tmp_path / f"posted.{kind}", (CHINESE * 300 + OOM).encode()
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+            bundle.writestr("logs/console.log", log)
+            bundle.writestr("logs/core.bin", bytes(range(256)) * 100)
+    else:
+        path.write_bytes({"xz": lzma.compress, "bz2": bz2.compress}[kind](log))
+    assert verdict(asked(str(path))).id == "C1"
+
+
+def test_what_is_no_text_is_refused_and_a_hole_in_a_console_is_none(tmp_path: Path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(bytes(range(256)) * 1000)
+    with pytest.raises(UsageError) as refused:
+        explain([str(path)], io.BytesIO())
+    assert refused.value.code == "log-not-text"
+    path.write_bytes(b"\0" * 100_000 + OOM.encode())
+    assert verdict(asked(str(path))).id == "C1"
 
 
 def test_a_damaged_archive_and_gzip_are_refused_by_name(tmp_path: Path):

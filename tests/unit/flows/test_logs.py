@@ -54,20 +54,3 @@ def test_without_a_console_it_says_so(cluster: Cluster):
     with pytest.raises(NodeError) as caught:
         shown(cluster, WantedLogs())
     assert "nothing was started here yet" in caught.value.evidence and caught.value.remedy == "lingctl deploy"
-
-
-def test_lines_come_whole_however_they_are_cut_and_one_without_an_end_is_cut() -> None:
-    lines: list[str] = []
-    split = logs._Splitter(lines.append)
-    for part in (b"a", b"b\nc\n\nd", b"", b"\n"):
-        split(part)
-    assert lines == ["ab", "c", "", "d"]
-    lines.clear()
-    for _ in range(1000):
-        split(b"x" * 10_000)
-    assert not lines
-    split(b"\nnext\n")
-    long, following = lines
-    assert len(long) < 70_000
-    assert long.endswith(f" ... ({10_000_000 - 65_536:,} more bytes)")
-    assert following == "next"

@@ -114,6 +114,13 @@ CONFIGS = {
             ProxyCommand sh -c "nc %h %p # %%" | cat
         Host web2
             ProxyJump none
+        Host other
+            ProxyJump none
+            ProxyCommand after none
+            ProxyJump never
+        Host Node1
+            ProxyCommand none
+            ProxyJump never
         """,
     "agent and alias": """
         Host node1
@@ -123,6 +130,13 @@ CONFIGS = {
             IdentityAgent /run/agent-%r
         Host web1
             IdentityAgent SSH_AUTH_SOCK
+        """,
+    "no files at all": """
+        Host node1
+            UserKnownHostsFile none
+            IdentityFile none
+        Host *
+            IdentityFile /keys/late
         """,
     "include": """
         Host node1
@@ -211,9 +225,9 @@ def judged(path: Path, name: str) -> dict[str, object]:
         "hostkeyalias": one.get("hostkeyalias", ""),
         "identitiesonly": one["identitiesonly"],
         "connecttimeout": "5" if one["connecttimeout"] == "none" else one["connecttimeout"],
-        "identityfile": [] if "~/.ssh/id_rsa" in keys else keys,
+        "identityfile": [] if "~/.ssh/id_rsa" in keys else [key for key in keys if key != "none"],
         "certificatefile": said.get("certificatefile", []),
-        "userknownhostsfile": one["userknownhostsfile"],
+        "userknownhostsfile": "" if one["userknownhostsfile"] == "none" else one["userknownhostsfile"],
         "identityagent": {"none": "", "SSH_AUTH_SOCK": "/agent"}.get(agent, plain(agent)),
         "proxyjump": "" if jump == "none" else jump,
         "proxycommand": "" if command == "none" else plain(command),
@@ -253,6 +267,11 @@ def test_hosts_yaml_decides_what_it_sets_and_nothing_else(tmp_path: Path):
 def test_a_value_equal_to_the_default_is_set_when_hosts_yaml_says_it(tmp_path: Path):
     target = resolved(tmp_path, "User theirs\nPort 2222\n", user="root", port=22)
     assert (target.user, target.port) == ("root", 22)
+
+
+def test_a_percent_sign_in_hosts_yaml_is_one(tmp_path: Path):
+    target = resolved(tmp_path, "", known_hosts="/a%b/known hosts", key="/100%/id")
+    assert (target.known_hosts, target.keys) == (("/a%b/known hosts",), ("/100%/id",))
 
 
 def test_match_user_sees_the_user_of_hosts_yaml(tmp_path: Path):

@@ -108,7 +108,7 @@ def test_a_general_start_failure_is_told_by_what_stands_before_it(version: str, 
         assert "nothing known explains it" in found.words
 
 
-@pytest.mark.parametrize("code", ["EE1001: x", "EE9999: Inner Error!", "EZ9999: Inner Error!", "EI9999: Inner Error!", "E19999: Inner Error!", "EH9999: Inner Error!", "[MIE04E02011C] x", "MIE05E030001 x", "ERR00100 PTA call acl api failed.", "ERR02200 DIST call hccl api failed.", "ERR99999 UNKNOWN applicaiton exception", "error code is 500002", "error code:507000", "error code is 361001", "error code is 107002"])  # fmt: skip
+@pytest.mark.parametrize("code", ["EE1001: x", "EE9999: Inner Error!", "EZ9999: Inner Error!", "EI9999: Inner Error!", "E19999: Inner Error!", "EH9999: Inner Error!", "[MIE04E02011C] x", "MIE05E030001 x", "ERR00100 PTA call acl api failed.", "ERR02200 DIST call hccl api failed.", "ERR99999 UNKNOWN applicaiton exception", "error code is 500002", "error code:507000", "error code is 507899", "error code is 361001", "error code is 107002"])  # fmt: skip
 def test_a_general_code_alone_is_no_cause(code: str):
     found = said(f"[ERROR] 2025-06-12-08:07:29 {code}\n")
     assert cause(found) is None
@@ -265,6 +265,13 @@ def test_every_form_of_hccls_table_tells_the_pair(version: str, order: str):
         ("[ERROR]HCCL(835695,python):2025-10-23-17:28:06.049.385[t.cc:610][835695]Cluster Exception Location[IP/ID]:[127.10.0.1/1], Arrival Time:[Thu Oct 23 17:25:58 2025], Discoverer:[127.10.0.1/2], ExceptionType:[Heartbeat Lost Occurred], Possible Reason:1. Process has exited", "E34"),
         ("x] Execute command: y\n./start.sh: 行 41:   77 已杀死                  mindieservice_daemon", "W10"),
         ("ERR01100 OPS call acl api failed.\n[Error]: The vector core execution is abnormal. ", "F23"),
+        ("[rank5]:[E1212 12:10:10.142701460 compiler_depend.ts:1675] [Rank 5] HCCL watchdog thread terminated with exception:\n[ERROR] 2025-12-12-12:10:10 (PID:324, Device:5, RankID:-1) ERR02005 DIST internal error\nEH9999[PID: 324] 2025-12-12-12:10:10.649.300 (EH9999):  [Query][Status]query event recorded status failed, runtime result = 507014[FUNC:ReportCallError][FILE:log_inner.cpp][LINE:162]", "F18"),
+        ("[758] [2026-05-08 03:20:32:000] torch.distributed: [ERROR] [859] Find exception when finishedNPUExecutionInternal, NPU function error: acl::AclQueryEventRecordedStatus(event_, &currStatus), error code is 507011\nThe error from device(chipId:4, dieId:1), serial number is 3, there is an exception of fftsplus aicore error, core id is 0\n[rank9]:[E508 03:20:31.678676591 compiler_depend.ts:1693] [Rank 9] HCCL watchdog thread terminated with exception:", "F23"),
+        ("torch.distributed.DistStoreError: Timed out after 1801 seconds waiting for clients. 1/8 clients joined.", "E32"),
+        ("RuntimeError: Initialize NPU function error: aclInit, error code is 507899\n[ERROR] Resource_Busy(EL0005): The resources are busy.", "F24"),
+        ("NPU function error: c10_npu::acl::AclrtSynchronizeStreamWithTimeout(copy_stream), error code is 507013", "507013"),
+        ("HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, rank, config, &(comm->hcclComm_)), error code is 11", "E37"),
+        ("HCCL function error : hcclCommInitRootInfoConfig(numRanks, &rootInfo.rank, config, &(comm->hcclComm)),error code is 1", "E14"),
         ("ERR00100 PTA call acl api failed.\n[Error]: The aicpu execution times out. ", "F18"),
         ("PermissionError: [Errno 13] 权限不够: '/models/x'", "G14"),
     ],
@@ -293,6 +300,20 @@ def test_hccl_s_own_verdict_and_result_are_told():
         "HCCL function error: hcclCommInitRootInfoConfig(numRanks, &rootInfo, rank), error code is 11"
     )
     assert result.explanation is not None and "a TCP connection failed" in result.explanation.detail
+
+
+def test_a_long_line_is_quoted_for_its_code_or_operator_and_no_line_of_a_source_file_is():
+    worker = "(EngineCore_DP0 pid=626) ERROR 12-05 07:51:00 [core.py:708] "
+    found = said(
+        f'{worker}  File "/vllm-workspace/vllm-ascend/vllm_ascend/utils.py", line 564, in init_ascend_soc_version\n'
+        f"{worker}    soc_version = torch_npu.npu.get_soc_version()\n"
+        f"{worker}RuntimeError: Initialize:build/CMakeFiles/torch_npu.dir/compiler_depend.ts:275 NPU function error: "
+        "aclInit(json_path_ptr), error code is 500001\n"
+        "2024-09-20 07:49:24,787 - lmdeploy - ERROR - Engine loop failed with error: The Inner error is reported as "
+        "above. The process exits for this inner error, and the current working operator name is aclnnMatmulX.\n"
+    )
+    first, second = found.evidence.splitlines()
+    assert first.endswith("error code is 500001") and second.endswith("operator name is aclnnMatmulX.")
 
 
 def test_an_operator_that_torch_lacks_is_not_the_driver_s_fault():

@@ -216,3 +216,19 @@ def _nodes(count, cards):
     return [
         {"address": f"10.0.{n // 200}.{n % 200 + 1}", "devices": list(range(cards))} for n in range(count)
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_device(0, rank_id="0"), "rank_id must run from 0 to 15: 8 is missing, 0 is there 2 times"),
+        (_device(7, rank_id="99"), "rank_id must run from 0 to 15: 15 is missing, 99 is too many"),
+        (lambda table: table.pop("status"), "status is missing"),
+        (_device(0, device_ip=None), "device_ip is missing"),
+        (_server(device="x"), "device of 10.0.0.2 is 'x', not a list"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(change, said):
+    table = copy.deepcopy(table_of(TWO))
+    change(table)
+    assert said in [finding.message for finding in check_rank_table(table, V3)]

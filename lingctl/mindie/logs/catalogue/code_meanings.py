@@ -117,6 +117,8 @@ def look_up(word: str) -> CodeMeaning | None:
     status = _STATUS.fullmatch(word)
     if status is not None:
         return _status(int(status[1]))
+    if word in signal.Signals.__members__:
+        return _status(128 + signal.Signals[word])
     if (parts := _MINDIE.fullmatch(word)) is not None:
         return _of_mindie(word, parts)
     vendor = vendor_code(word)
@@ -128,7 +130,7 @@ def look_up(word: str) -> CodeMeaning | None:
         remedy = failure.remedy if failure is not None and rows else vendor.remedy
         return CodeMeaning(word, vendor.family, vendor.meaning, remedy, kind, rows, vendor.source)
     family = family_of(word)
-    return CodeMeaning(word, family) if family else None
+    return CodeMeaning(word.replace("0X", "0x"), family) if family else None
 
 
 def _meaning(word: str, family: str, failure: Failure) -> CodeMeaning:

@@ -64,9 +64,8 @@ def new(kind: object, arguments: object) -> object:
     if isinstance(kind, Global):
         if (kind.module, kind.name) in _DICTS or kind in _BUILDERS:
             return call(kind, arguments)
-        if names.is_class_name(kind.name.rpartition(".")[2]) or names.may_be_called(kind):
-            return Opaque(kind.full, (arguments,))
-        raise refused(f"makes an object of {kind.full}")
+        # Only a class can be made an object of: a function's name here is an error, and no call.
+        return Opaque(kind.full, (arguments,))
     raise refused(f"makes an object of {describe(kind)}")
 
 
@@ -238,6 +237,14 @@ def _attribute(arguments: Sequence[object]) -> object:
     raise refused(f"calls getattr on {describe(kind)}")
 
 
+def _subscripted(arguments: Sequence[object]) -> object:
+    """A type such as ``Optional[int]``. Of anything else, getitem would be a call of a stranger's method."""
+    kind, _ = _some(arguments, "getitem", 2)
+    if isinstance(kind, Global):
+        return Opaque(f"{kind.full}[...]")
+    raise refused(f"calls operator.getitem on {describe(kind)}")
+
+
 def _some(arguments: Sequence[object], function: str, *counts: int) -> Sequence[object]:
     if len(arguments) not in counts:
         raise malformed(f"{function} with {len(arguments)} arguments")
@@ -272,6 +279,8 @@ _BUILDERS: Dict[Global, Callable[[Sequence[object]], object]] = {
     Global("torch._utils", "_rebuild_device_tensor_from_cpu_tensor"): _from_cpu_tensor,
     _FROM_TYPE_V2: _from_type,
     Global("torch", "Size"): _size,
+    Global("operator", "getitem"): _subscripted,
+    Global("_operator", "getitem"): _subscripted,
     **dict.fromkeys(_FROM_TYPE, _from_type),
     **dict.fromkeys(GETATTR, _attribute),
     **{Global(module, "_reconstructor"): _reconstructed for module in _COPYREG},

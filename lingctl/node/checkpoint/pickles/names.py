@@ -52,6 +52,7 @@ _BUILTINS = (
 _DATA = {
     "_codecs": "encode",
     "_io": "BytesIO StringIO",
+    "_operator": "getitem",
     "argparse": "Namespace",
     "array": "_array_reconstructor array",
     "builtins": _BUILTINS,
@@ -69,7 +70,7 @@ _DATA = {
     "ipaddress": "IPv4Address IPv4Interface IPv4Network IPv6Address IPv6Interface IPv6Network",
     "itertools": "count cycle repeat",
     "numbers": "Complex Integral Number Rational Real",
-    "operator": "itemgetter",
+    "operator": "getitem itemgetter",
     "pathlib": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
     "pathlib._local": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
     "random": "Random",
@@ -77,7 +78,9 @@ _DATA = {
     "signal": "Signals",
     "string": "Template",
     "time": "struct_time",
-    "types": "SimpleNamespace",
+    "types": "GenericAlias NoneType SimpleNamespace",
+    "typing": "Any Callable ClassVar Dict FrozenSet Generic Iterable Iterator List Literal Mapping "
+    "NamedTuple Optional Sequence Set Tuple Type TypeVar Union",
     "uuid": "SafeUUID UUID",
     "zoneinfo": "ZoneInfo",
 }

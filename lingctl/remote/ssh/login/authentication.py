@@ -98,6 +98,11 @@ class Authentication:
         self._authenticated = False
         transport.auth_handler = self  # type: ignore[assignment]
 
+    @property
+    def notice(self) -> str:
+        """What the server said before the login, as text; nothing where it said nothing."""
+        return (self.banner or b"")[:2000].decode("utf-8", "replace").strip()
+
     def log_in(self, keys: Sequence[LoginKey]) -> None:
         """Offer one after the other until the server is content.
 

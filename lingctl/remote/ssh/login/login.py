@@ -59,7 +59,9 @@ class _Login:
                         "the SSH server ends the connection before saying anything",
                         where=self._node,
                         evidence=str(error),
-                        remedy=f"try by hand: {self._target.by_hand} true",
+                        remedy=f"try by hand: {self._target.by_hand} true\n"
+                        "it may be told to: MaxStartups or PerSourcePenalties in its sshd_config, fail2ban, "
+                        "hosts.deny",
                         code="ssh-no-banner",
                     ) from error
                 time.sleep(random.uniform(0.1, 0.4) * 2**attempt)  # noqa: S311  (jitter, not a secret)
@@ -92,9 +94,11 @@ class _Login:
         keys = find_login_keys(self._target, self._node)
         begun = time.monotonic()
         try:
-            Authentication(transport, self._target.user, algorithms).log_in(keys.found)
+            authentication = Authentication(transport, self._target.user, algorithms)
+            authentication.log_in(keys.found)
         except RefusedError as error:
-            raise refusal(error, keys, self._target, transport.last_words, self._node) from error
+            said = (transport.last_words, authentication.notice)
+            raise refusal(error, keys, self._target, said, self._node) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             seconds = time.monotonic() - begun
             raise ConnectError(

@@ -53,10 +53,11 @@ _LISTS = (
 
 
 def refusal(
-    refused: RefusedError, keys: LoginKeys, target: SshTarget, last_words: str, node: str
+    refused: RefusedError, keys: LoginKeys, target: SshTarget, said: tuple[str, str], node: str
 ) -> ConnectError:
-    """The error of a login that was refused."""
-    kind = _kind(refused, keys)
+    """The error of a login that was refused; ``said`` are the server's last words, and its notice before."""
+    last_words, notice = said
+    kind = _kind(refused, keys, last_words)
     what, remedy, code = kind(refused, target)
     lines = [f"tried {one}" for one in refused.tried]
     lines += [f"accepted {one}" for one in refused.accepted if one not in refused.tried]
@@ -66,14 +67,15 @@ def refusal(
         lines.append(f"it goes on with: {', '.join(refused.methods)}")
     if last_words:
         lines.append(f"it said: {last_words}")
+    lines += [f"its notice: {line}" for line in notice.splitlines()[:3] if line.strip()]
     return ConnectError(what, where=node, evidence="\n".join(lines), remedy=remedy, code=code)
 
 
-def _kind(refused: RefusedError, keys: LoginKeys) -> _Kind:
+def _kind(refused: RefusedError, keys: LoginKeys, last_words: str) -> _Kind:
     if refused.accepted:
         return _second_factor
     if refused.ended:
-        return _ended
+        return _too_many if "too many" in last_words.lower() else _ended
     if _KEYS not in refused.methods:
         return _takes_no_keys
     return _not_accepted if keys.found else _no_key
@@ -89,7 +91,15 @@ def _second_factor(refused: RefusedError, target: SshTarget) -> tuple[str, str, 
     )
 
 
-def _ended(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+def _ended(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
+    return (
+        f"{target.user}@{target.host} ended the connection during the login",
+        "its log says why (LoginGraceTime, /etc/nologin, an expired account): journalctl -u sshd -u ssh",
+        "login-broken",
+    )
+
+
+def _too_many(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     count = len(refused.tried)
     return (
         f"{target.user}@{target.host} ends the login after {count} key{'' if count == 1 else 's'}: "
@@ -120,9 +130,14 @@ def _no_key(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
 
 def _not_accepted(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
     copy = ["ssh-copy-id", "-p", str(target.port), f"{target.user}@{target.host}"]
+    root = (
+        "; where root may not log in at all (PermitRootLogin), name another user"
+        if target.user == "root"
+        else ""
+    )
     return (
         f"{target.user}@{target.host} does not accept our key{'' if len(refused.tried) == 1 else 's'}",
-        shlex.join(copy),
+        shlex.join(copy) + root,
         "login-refused",
     )
 

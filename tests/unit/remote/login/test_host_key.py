@@ -130,3 +130,9 @@ def test_several_files_are_one(tmp_path: Path):
     (tmp_path / "two").write_text(f"host.example {RIGHT}\n")
     known = read_known_hosts([str(tmp_path / name) for name in ("one", "missing", "two")])
     check_host_key(known, AT_22, key(1), "node1")
+
+
+def test_an_unknown_key_is_told_where_no_file_is_read_at_all():
+    with pytest.raises(ConnectError) as caught:
+        check_host_key(read_known_hosts([]), SshTarget("host", known_hosts=()), key(1), "node1")
+    assert caught.value.code == "host-key-unknown" and "known_hosts" in caught.value.remedy

@@ -140,6 +140,8 @@ def _changed(target: SshTarget, lines: list[KnownKey], offered: str, node: str) 
 
 
 def _accept(target: SshTarget) -> str:
+    if not target.known_hosts:
+        return "name a file for it, for UserKnownHostsFile is none: known_hosts under ssh in hosts.yaml"
     file = shlex.quote(str(Path(target.known_hosts[0]).expanduser()))
     if target.host_key_alias:
         return f"{target.by_hand} true"
