@@ -9,12 +9,13 @@ from pathlib import Path
 from lingctl.errors import ConfigurationError
 
 
-def read_given(path: Path, most: int, *, code: str, remedy: str = "") -> bytes:
+def read_given(path: Path, most: int, *, code: str, remedy: str = "", pipes: bool = False) -> bytes:
     """A file's bytes.
 
     Args:
         most: how many bytes it may have.
         code, remedy: of the error.
+        pipes: a pipe will do as well, as shells give one for ``<(COMMAND)``.
 
     Raises:
         ConfigurationError: it is no ordinary file, cannot be read, or is larger.
@@ -22,9 +23,10 @@ def read_given(path: Path, most: int, *, code: str, remedy: str = "") -> bytes:
     """
     try:
         # Opening a pipe would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if pipes else os.O_NONBLOCK))
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            mode = os.fstat(descriptor).st_mode
+            if not (stat.S_ISREG(mode) or (pipes and stat.S_ISFIFO(mode))):
                 raise ConfigurationError("is no ordinary file", where=str(path), remedy=remedy, code=code)
             content = file.read(most + 1)
     except FileNotFoundError:

@@ -33,14 +33,14 @@ def explain(
     from lingctl.flows.look.explain import STANDARD_INPUT
     from lingctl.flows.look.explain import explain as explained
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import say
+    from lingctl.output.terminal import answer_file, say
     from lingctl.output.verbs.explained import explained_document, print_explained
 
     # A closed standard input is none.
     typed = sys.stdin is not None and sys.stdin.isatty()
     stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
     if not what and typed:
-        typer.echo(context.get_help())
+        answer_file(context.get_help())
         return
     asked = what or [STANDARD_INPUT]
     if STANDARD_INPUT in asked and typed:

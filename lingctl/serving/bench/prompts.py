@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
 
 _COMMON = (
@@ -17,6 +18,7 @@ _COMMON = (
     "answer little morning paper doctor travel yellow coffee island planet summer history engine"
 )
 _WORDS = tuple(_COMMON.split())
+_MOST = 2 << 30  # ShareGPT's largest file has a third of it
 _PROMPT_KEYS = ("prompt", "question", "input", "text", "instruction", "content")
 _LENGTH_KEYS = ("output_len", "output_tokens", "max_tokens")
 
@@ -49,7 +51,7 @@ def read_dataset(path: Path) -> list[Prompt]:
         ConfigurationError: it cannot be read, holds no prompts, or a row has none.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_given(path, _MOST, code="dataset", pipes=True).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(path, f"cannot be read: {error}") from error
     prompts = list(_prompts(path, text))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -193,6 +195,21 @@ def test_unusable_datasets_say_where(tmp_path, name, text, words):
     assert str(path) in str(caught.value.where)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_dataset(tmp_path / "missing.txt")
+
+
+def test_a_dataset_may_come_through_a_pipe_and_never_ends_in_a_device():
+    reader, writer = os.pipe()
+    os.write(writer, b"Who are you?\nWhat is HCCL?\n")
+    os.close(writer)
+    try:
+        assert [prompt.text for prompt in read_dataset(Path(f"/dev/fd/{reader}"))] == [
+            "Who are you?",
+            "What is HCCL?",
+        ]
+    finally:
+        os.close(reader)
+    with pytest.raises(ConfigurationError, match="no ordinary file"):
+        read_dataset(Path("/dev/zero"))
 
 
 def test_charts_are_whole_svg():
