@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,13 +125,15 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     top = tmp_path_factory.mktemp("hostile")
     found = {}
     for number, (case, (make, _)) in enumerate(HOSTILE.items()):
         found[case] = config(top / str(number))
         make(found[case])
-    return found
+    yield found
+    # 300 MB, which pytest would keep.
+    shutil.rmtree(top)
 
 
 @pytest.fixture(scope="module")

@@ -210,6 +210,7 @@ INSTEAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: write(folder / "model.safetensors", shapes(layers=1)),
         "tensors-missing",
     ),
+    "an adapter in shards": (lambda folder: write_shards(folder, LORA), "adapter"),
     "an index without a tensor that is needed": (
         lambda folder: write_shards(folder, shapes(), forget=["model.norm.weight"]),
         "index-differs",

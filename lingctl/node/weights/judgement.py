@@ -19,7 +19,8 @@ SINGLE_SAFETENSORS = "model.safetensors"
 SINGLE_TORCH = "pytorch_model.bin"
 _OF_MANY = re.compile(r"-of-0*(\d{1,9})\.(?:safetensors|bin)$")
 _LORA = re.compile(
-    r"(?:^|[._])lora_(?:[AB]|embedding_[AB]|magnitude_vector|up|down)(?:[._]|$)|^base_model\.model\."
+    r"(?:^|[._])lora_(?:[AB]|embedding_[AB]|magnitude_vector|up|down|linear_layer)(?:[._]|$)"
+    r"|\.lora\.|^lora_|^base_model\.model\."
 )
 
 # What a name is that is no file.

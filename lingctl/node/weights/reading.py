@@ -15,7 +15,7 @@ from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.trouble import Trouble, shown, some
 from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held, judge
-from lingctl.node.weights.judgement import WeightSet
+from lingctl.node.weights.judgement import WeightSet, is_adapter
 
 # Room in memory for all tensors of a folder: 60,000 of usual names.
 _MOST_HELD = 16_000_000
@@ -57,6 +57,12 @@ def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]
         empty = Trouble(what, where=some(chosen.files), remedy="get the weights again", code="no-tensors")
         reading = reading._replace(problems=(empty,))
     # Files that could not be read leave gaps that say nothing about the model.
+    if reading.whole and is_adapter(list(reading.tensors)):
+        what = "holds an adapter (PEFT, LoRA), which is no model"
+        remedy = "give the folder of the model; to serve both as one, merge them first (merge_and_unload)"
+        reading = reading._replace(
+            problems=(Trouble(what, where=some(chosen.files), remedy=remedy, code="adapter"),)
+        )
     if not reading.whole:
         return reading
     fit = NOT_COMPARED if config is None else judge(config, reading.tensors)
