@@ -220,6 +220,18 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "pickle of one wide text": lambda path: pickled(path, wide_text()),
     "pickle of memo entries": lambda path: pickled(path, b"\x80\x04N" + b"\x94" * 15_000_000 + b"."),
     "pickle of numbers": lambda path: pickled(path, b"\x80\x02(" + b"M\x01\x08" * 5_000_000 + b"t."),
+    "pickle of bytes": lambda path: pickled(path, b"\x80\x04(" + b"C\x01x" * 5_000_000 + b"t."),
+    "pickle of NaN keys": lambda path: pickled(
+        path, b"\x80\x02}(" + b"G\x7f\xf8\0\0\0\0\0\0N" * 1_000_000 + b"u."
+    ),
+    "pickle that does nothing for ever": lambda path: pickled(path, b"\x80\x02" + b"N0" * 7_000_000 + b"N."),
+    "a number of 20,000,000 digits": lambda path: pickled(path, b"(L" + b"9" * 20_000_000 + b"L\nl."),
+    "20 MB of lists in the old format": lambda path: in_the_old_format(
+        path, b"\x80\x02(" + b"]" * 20_000_000 + b"l."
+    ),
+    "20 MB of lists in each other in the old format": lambda path: in_the_old_format(
+        path, b"\x80\x02" + b"]" * 20_000_000 + b"a" * 19_999_999 + b"."
+    ),
     "a directory of many members": lambda path: many_members(path),
     "a header that lies about its length": lambda path: lying_header(path, 2**60),
     "a header of 90 MB": lambda path: lying_header(path, 90_000_000),
@@ -253,6 +265,13 @@ def lying_record(path: Path) -> None:
 def pickled(path: Path, data: bytes) -> None:
     with zipfile.ZipFile(path / "pytorch_model.bin", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", data)
+
+
+def in_the_old_format(path: Path, data: bytes) -> None:
+    head = b"".join(
+        pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    )
+    (path / "pytorch_model.bin").write_bytes(head + data)
 
 
 def wide_text() -> bytes:
