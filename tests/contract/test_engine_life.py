@@ -14,7 +14,6 @@ import re
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,10 @@ def make(tmp_path):
 
 
 class Watch:
-    """Polls the paths of a node from threads, and keeps what changes."""
+    """Polls the paths of a node from threads, and keeps what changes; asks once more when it is ended.
+
+    A node can be gone between two polls, and would otherwise never have been heard to be.
+    """
 
     def __init__(self, node):
         self.node, self.heard, self._end = node, {path: [] for path in PATHS}, threading.Event()
@@ -64,11 +66,13 @@ class Watch:
             thread.start()
 
     def _poll(self, path):
-        while not self._end.is_set():
+        ended = False
+        while not ended:
+            ended = self._end.is_set()
             said = self._ask(path)
             if self.heard[path][-1:] != [said]:
                 self.heard[path].append(said)
-            time.sleep(0.02)
+            self._end.wait(0.02)
 
     def _ask(self, path):
         port = self.node.port + (path != "/v1/models")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,45 @@ def test_a_program_that_no_signal_ends_is_told(place: Place, monkeypatch: pytest
     with place.locked(), pytest.raises(Trouble) as caught:
         background.stop(place)
     assert (caught.value.code, sent) == ("download-stuck", [15, 9])
+
+
+_LETS_GO_AND_STAYS = """
+import signal, sys, time
+from lingctl.node.fetch.place import Place
+def end(*_): raise KeyboardInterrupt
+signal.signal(signal.SIGTERM, end)
+try:
+    with Place(sys.argv[1]).locked():
+        print(flush=True)
+        time.sleep(600)
+except KeyboardInterrupt:
+    time.sleep(600)
+"""
+
+
+def test_a_program_that_has_let_go_of_its_lock_is_still_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_STOP_SECONDS", 1.0)
+    words = [sys.executable, "-c", _LETS_GO_AND_STAYS, place.folder]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline()
+            assert background.stop(place)
+            assert process.wait(10) == -9
+        finally:
+            process.kill()
+
+
+def test_who_follows_a_download_that_stands_still_ends_with_who_listens(place: Place) -> None:
+    background.StatusFile(place).write({"event": "started"})
+    words = [sys.executable, "-m", "lingctl.node", "fetch", "follow", place.folder]
+    with place.locked(), subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            while b"started" not in process.stdout.readline():
+                assert process.poll() is None
+            process.stdout.close()
+            assert process.wait(60) == 1
+        finally:
+            process.kill()

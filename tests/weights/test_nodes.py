@@ -165,6 +165,9 @@ def test_killed_and_stopped_ones_fetch_only_what_is_missing(
     first, last = pair.nodes
     _wait_until(lambda: (last.disk / "Tiny_Ling" / SMALL).exists())
     _wait_until(lambda: _bytes_below(first.disk) > 1_300_000)
+    # Nothing comes any more, so nothing is said; who followed for a lingctl that is gone ends all the same.
+    _wait_until(lambda: not any(_programs(node, "fetch", "get") for node in pair.nodes), seconds=60)
+    assert _programs(first, "fetch", "run")
     for pid in _programs(last, "fetch", "run"):
         os.kill(pid, signal.SIGKILL)
     ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--stop", "--json")

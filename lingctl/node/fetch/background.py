@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -98,6 +99,8 @@ def follow(place: Place, report: Report) -> Dict[str, object]:
 
     Raises:
         Trouble: it failed, or died.
+        BrokenPipeError: nobody listens any more: while a download stands still nothing is written that
+            would show it.
     """
     status = StatusFile(place)
     last: Dict[str, object] = {}
@@ -118,11 +121,13 @@ def follow(place: Place, report: Report) -> Dict[str, object]:
                 remedy="run the same command again: it goes on where it stopped",
                 code="download-died",
             )
+        if _reader_is_gone():
+            raise BrokenPipeError
         time.sleep(0.3)
 
 
 def stop(place: Place, lock: str = "lock") -> bool:
-    """End who has the lock; false when nobody has. What has arrived is kept.
+    """End who has the lock, and wait until it is gone; false when nobody has. What has arrived is kept.
 
     Raises:
         Trouble: it does not end, not even killed: it waits for a disk that does not answer.
@@ -135,7 +140,8 @@ def stop(place: Place, lock: str = "lock") -> bool:
             os.kill(holder, number)
             deadline = time.monotonic() + _STOP_SECONDS
             while time.monotonic() < deadline:
-                if place.holder(lock) != holder:
+                # A program lets go of its lock a little before it has ended.
+                if place.holder(lock) != holder and not _fills(holder, place.folder):
                     return True
                 time.sleep(0.05)
         raise Trouble(
@@ -146,6 +152,22 @@ def stop(place: Place, lock: str = "lock") -> bool:
             code="download-stuck",
         )
     return True
+
+
+def _fills(pid: int, folder: str) -> bool:
+    """Whether a process lives and is one of ours for this folder: the number may be another's by now."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as words:
+            return os.fsencode(folder) in words.read().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _reader_is_gone() -> bool:
+    """Whether what is written to standard output reaches nobody any more."""
+    looked = select.poll()
+    looked.register(1, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in looked.poll(0))
 
 
 def _end(event: Mapping[str, object]) -> Dict[str, object]:

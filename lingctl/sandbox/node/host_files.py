@@ -78,10 +78,14 @@ def write_host_files(root: Path, usr_local: Path, node: NodeState, others: Itera
 
 
 def show_on_bus(card: Card, sys: Path = Path("/sys")) -> None:
-    """Show a card on the PCI bus, or take it away where it is not present."""
+    """Show a card on the PCI bus, or take it away where it is not present.
+
+    What is shown already stays untouched: written anew, a file would be empty for whoever reads it then.
+    """
     folder = sys / "bus/pci/devices" / card.bus.lower()
     if not card.present:
         shutil.rmtree(folder, ignore_errors=True)
+    if not card.present or folder.exists():
         return
     for name, value in (("vendor", "0x19e5"), ("device", "0xd802"), ("class", "0x120000")):
         _write(folder / name, f"{value}\n")
