@@ -6,7 +6,6 @@ time at which the process started is kept beside it, and both must match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lingctl.assets import shell
@@ -31,6 +30,7 @@ _STOP = shell("daemon/stop")
 _STOP_INSIDE = shell("daemon/stop_inside")
 _START = shell("daemon/start")
 _START_INSIDE = shell("daemon/start_inside")
+_LOG_SIZES_INSIDE = shell("daemon/log_sizes_inside")
 _COUNT = """
 start=$(sed -n 2p "$4" 2>/dev/null)
 "$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null || echo 0
@@ -134,15 +134,16 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
     return read_look(f"{look}\n{digest}"), status.strip(), console
 
 
-def errors_command(site: Site, places: Iterable[str]) -> Command:
-    """Ask for error lines of CANN's, ATB's and the engine's own logs (``places``) since the last start."""
+def errors_command(site: Site) -> Command:
+    """Ask for the error lines that CANN's, ATB's and the engine's own logs got since the last start."""
     return runtime_script(
         site.runtime,
         _ERRORS,
         _ERRORS_INSIDE,
         site.container,
         site.layout.pid,
-        *places,
+        site.layout.log_sizes,
+        *site.log_places,
         *CANN_LOGS,
         title="read the error logs",
     )
@@ -181,5 +182,8 @@ def start_command(site: Site, digest: str) -> Command:
         layout.start,
         layout.run,
         digest,
+        _LOG_SIZES_INSIDE,
+        *site.log_places,
+        *CANN_LOGS,
         title="start the daemon",
     )

@@ -31,6 +31,7 @@ class Layout:
     run = _Below("run")  # folder of what the running daemon leaves
     console = _Below("run/console.log")  # what the daemon printed
     pid = _Below("run/daemon.pid")  # the daemon's process id, in the container
+    log_sizes = _Below("run/log-sizes")  # how long each log of the container was when the daemon was started
     exit_status = _Below("run/daemon.exit")  # how the daemon ended
     # digest of the release that the daemon was started with, and when its process started
     started = _Below("run/started")

@@ -23,6 +23,7 @@ class Site:
     timeouts: Timeouts  # how long anything may take
     # by node, what stands in the line that its daemon prints when it has loaded; empty for none
     loaded: Mapping[str, str]
+    log_places: tuple[str, ...]  # folders of the engine's own logs, in the container
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -36,7 +37,8 @@ class Site:
 
 def site_of(cluster: Cluster) -> Site:
     """The site of a cluster."""
-    console = engine_of(cluster).console
+    engine = engine_of(cluster)
+    console = engine.console
     first = cluster.primary
     return Site(
         layout_of(cluster),
@@ -45,4 +47,5 @@ def site_of(cluster: Cluster) -> Site:
         {node.name: node.devices for node in cluster.nodes},
         cluster.timeouts,
         {node.name: console.loaded if node == first else console.loaded_elsewhere for node in cluster.nodes},
+        engine.about.log_places,
     )

@@ -65,7 +65,7 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
         time.sleep(_SETTLE_SECONDS)
         sights = group.all(lambda connection: look_at_daemon(connection, site))
         earlier = _said(group, earlier_errors_command(site.layout, engine.console))
-        others = _said(group, errors_command(site, engine.about.log_places))
+        others = _said(group, errors_command(site))
         error = death(cluster, sights, others, earlier, clocks_apart(group, site))
     else:
         stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})

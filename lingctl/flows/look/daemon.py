@@ -48,7 +48,7 @@ def look_closer(connection: Connection, site: Site, engine: Engine, sight: Daemo
     return replace(
         sight,
         earlier=_read(connection, earlier_errors_command(site.layout, engine.console)),
-        others=_read(connection, errors_command(site, engine.about.log_places)),
+        others=_read(connection, errors_command(site)),
     )
 
 

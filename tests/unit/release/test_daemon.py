@@ -17,7 +17,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.profile import profile_for
 from lingctl.release import daemon
-from lingctl.release.daemon import look_command, read_look, start_command, stop_command
+from lingctl.release.daemon import errors_command, look_command, read_look, start_command, stop_command
 from lingctl.release.layout import layout_of
 from lingctl.release.site import site_of
 from lingctl.remote.local import LocalConnection
@@ -216,6 +216,27 @@ def test_a_start_script_that_ends_at_once_is_no_error_of_the_start(cluster):
     node.put(WriteFile(layout.start, f"cd {layout.run}; echo 1 >daemon.exit".encode(), 0o750))
     node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
     assert look(cluster).pid is None
+
+
+def test_a_log_that_goes_on_tells_of_the_last_start_only(cluster, tmp_path):
+    logs = tmp_path / "its logs"
+    logs.mkdir()
+    site = replace(site_of(cluster), log_places=(str(logs),))
+    for name in ("goes on.log", "anew.log", "silent.log"):
+        (logs / name).write_text("[ERROR] of an earlier start, at length\n")
+    node.put(
+        WriteFile(layout_of(cluster).start, START.format(run=site.layout.run, daemon="true").encode(), 0o750)
+    )
+    node.run(start_command(site, "d1g35t")).checked("node1")
+    with (logs / "goes on.log").open("a") as log:
+        log.write("[ERROR] one\n")
+    (logs / "anew.log").write_text("[ERROR] two\n")
+    (logs / "another.log").write_text("[ERROR] three\n")
+    told = node.run(errors_command(site)).stdout
+    assert sorted(told.replace("\f", "").splitlines()) == ["[ERROR] one", "[ERROR] three", "[ERROR] two"]
+    # Where it is not known how long they were, as after a start by other means, nothing is left out.
+    Path(site.layout.log_sizes).unlink()
+    assert "of an earlier start" in node.run(errors_command(site)).stdout
 
 
 def test_stopping_what_never_ran_does_nothing(cluster):

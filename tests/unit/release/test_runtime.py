@@ -52,7 +52,7 @@ def texts(cluster: Cluster) -> list[str]:
         daemon.look_command(site),
         daemon.watch_command(site, cluster.primary.name),
         daemon.processes_command(site),
-        daemon.errors_command(site, ("/logs",)),
+        daemon.errors_command(site),
         gather_command(site, cluster.primary.name, ("/logs",)),
     ]
     return ran + [one.text for one in more] + [question.command.text for question in asked]
