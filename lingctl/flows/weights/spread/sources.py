@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lingctl.errors import LingctlError, NodeError, WeightsError
+from lingctl.errors import ConnectError, LingctlError, NodeError, WeightsError
 from lingctl.flows.weights.fetched import Listing, Room, WholeFolder
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
@@ -77,7 +77,7 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
     answers = each(group, lambda name: nodes[name].ask(WholeFolder, "have", timeout=_DAY), nodes)
     whole = {name: answer for name, answer in answers.items() if isinstance(answer, WholeFolder)}
     if not whole:
-        raise_failures(answers)
+        _need_somebody(answers)
     digests = {name: answer.digest for name, answer in whole.items()}
     if len(set(digests.values())) > 1:
         raise WeightsError(
@@ -92,6 +92,21 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
     return Found(
         files,
         {name: Request(source="folder", repository=nodes[name].folder, files=files) for name in whole},
+    )
+
+
+def _need_somebody(answers: Mapping[str, object]) -> None:
+    """Raise why no node can give the weights to the others: it has none, or cannot be asked."""
+    failed = {name: answer for name, answer in answers.items() if isinstance(answer, LingctlError)}
+    if all(isinstance(error, ConnectError) for error in failed.values()):
+        raise_failures(answers)
+    raise WeightsError(
+        "no node has the whole weights",
+        where=", ".join(failed),
+        evidence="\n".join(f"{name}: {error.what}" for name, error in failed.items()),
+        remedy="bring them to one node first: leave --source out to take them from the hub, or name the "
+        "folder that has them: --source NODE:/FOLDER",
+        code="no-weights",
     )
 
 
