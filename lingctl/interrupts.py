@@ -39,6 +39,7 @@ class _State:
     received: int | None = None
     deferring: int = 0
     waits: bool = False
+    part_waits: bool = False
     endless: bool = False
     expected: bool = False
     again: Callable[[], None] = field(default=_nothing)
@@ -109,6 +110,9 @@ def deferred() -> Iterator[None]:
         if _state.waits and not _state.deferring:
             _state.waits = False
             raise Interruption
+        if _state.part_waits and not _state.deferring:
+            _state.part_waits = False
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -121,11 +125,17 @@ def of_a_part() -> Iterator[None]:
     if before != _hear:
         yield
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _end_part)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _end_part(_number: int, _frame: FrameType | None) -> None:
+    if not _state.deferring:
+        raise KeyboardInterrupt
+    _state.part_waits = True
 
 
 @contextmanager

@@ -5,36 +5,25 @@ A case's ``wants`` and ``never`` are regular expressions on all that was printed
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import io
 import os
 import re
 import resource
-import sys
+import subprocess
 import tempfile
 import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
+
+from tests.forked import LINGCTL, Forked
 
 FIELD = Path(__file__).resolve().parents[2] / "shared" / "field"
 Case = dict[str, Any]
 
-# What the commands import late, so that each fork need not.
-_LATE = (
-    "lingctl.cli.app",
-    "lingctl.engines",
-    "lingctl.flows.files.judge",
-    "lingctl.flows.files.render",
-    "lingctl.flows.network.saved",
-    "lingctl.output.documents",
-    "lingctl.output.findings",
-    "lingctl.output.verbs.network",
-    "lingctl.output.tables",
-)
+_MOST_CPU = 60  # seconds
 # Nothing that a terminal obeys: C0 but tab and line ends, DEL, C1, marks of direction.
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -57,7 +46,7 @@ def maker(path: Path) -> ModuleType:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did: exit status, everything it printed, seconds and memory at its peak."""
+    """What a command did: exit status, everything it printed, seconds, and MiB of memory at its peak."""
 
     status: int
     text: str
@@ -65,41 +54,35 @@ class Ran:
     peak_mb: float
 
 
-def lingctl(*words: str | Path) -> Ran:
-    """Run the command line as it is typed, in a fork of this process: no second is spent on its start."""
-    for name in _LATE:
-        importlib.import_module(name)
+def lingctl(*words: str | Path, send: int | None = None, after: float = 0) -> Ran:
+    """Run the command line as it is typed, forked from a process that has lingctl alone in its memory.
+
+    Args:
+        words: what is typed.
+        send: a signal that it is sent.
+        after: so many seconds after its start.
+    """
     begun = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if not child:
-            _become([str(word) for word in words], said.fileno())
-        _, status, used = os.wait4(child, 0)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
+    with (
+        tempfile.TemporaryFile() as said,
+        Forked(
+            [LINGCTL, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        ) as process,
+    ):
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
+        if send is not None:
+            # What is sent to one that ended before is sent to nobody.
+            time.sleep(after)
+            process.send_signal(send)
+        status = process.wait()
         said.seek(0)
         text = said.read().decode("utf-8", "replace")
-    return Ran(os.waitstatus_to_exitcode(status), text, time.monotonic() - begun, used.ru_maxrss / 1024)
-
-
-def _become(words: list[str], output: int) -> NoReturn:
-    from lingctl.cli.app import main
-
-    status = 70
-    try:
-        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-        for name in [name for name in os.environ if name.startswith("LINGCTL_")]:
-            del os.environ[name]
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        sys.stdin = io.StringIO()
-        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        sys.argv = ["lingctl", *words]
-        main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
-    finally:
-        os._exit(status)
+        return Ran(status, text, time.monotonic() - begun, process.peak_mb)
 
 
 def judge(case: Case, ran: Ran) -> list[str]:
@@ -114,7 +97,7 @@ def judge(case: Case, ran: Ran) -> list[str]:
     if found := _RAW.search(ran.text):
         wrong.append(f"prints {found.group()!a}")
     for limit, used in (("seconds", ran.seconds), ("memory_mb", ran.peak_mb)):
-        if limit in case and used > case[limit]:
+        if limit in case and not used <= case[limit]:  # what was not measured is not within a limit
             wrong.append(f"takes {used:.0f} {limit}")
     if len(ran.text) > case.get("output", 20_000):
         wrong.append(f"prints {len(ran.text)} characters")

@@ -16,6 +16,7 @@ import fcntl
 import gc
 import importlib
 import json
+import math
 import os
 import pkgutil
 import runpy
@@ -36,7 +37,9 @@ from lingctl.sandbox.mounts import NEW_NET, join_namespace
 
 ROOT = Path(__file__).resolve().parents[1]
 LINGCTL = Path(sys.executable).with_name("lingctl")
-_LENGTH, _PID, _STATUS = struct.Struct("=I"), struct.Struct("=i"), struct.Struct("=i")
+_LENGTH, _PID = struct.Struct("=I"), struct.Struct("=i")
+# Exit status, and the most memory it had, in KiB.
+_ENDED = struct.Struct("=iI")
 # What an interpreter reads when it starts, or a library when it is loaded.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "TZ")
 # Loaded on other machines or in processes of their own; numpy has no place in a command either.
@@ -51,7 +54,13 @@ class Forked(subprocess.Popen[Any]):
         terminal: standard input is a terminal, which becomes the process's own.
         network: file of a network namespace to run in.
         options: what ``Popen`` takes; folder, environment, streams and session are heeded.
+
+    Attributes:
+        peak_mb: the most memory it had, in MiB, once it has ended. It begins with the server's, which is that
+            of lingctl with all it imports; what the worker of pytest has does not count.
     """
+
+    peak_mb: float
 
     def __init__(
         self, words: Sequence[str | Path], *, terminal: bool = False, network: str = "", **options: Any
@@ -97,10 +106,11 @@ class Forked(subprocess.Popen[Any]):
     def _hear(self, seconds: float | None) -> int | None:
         with self._waitpid_lock:
             if self.returncode is None and select.select([self._ended], [], [], seconds)[0]:
-                said = os.read(self._ended, _STATUS.size)
+                said = os.read(self._ended, _ENDED.size)
                 os.close(self._ended)
                 # A server that was killed has nobody who could say it.
-                self.returncode = _STATUS.unpack(said)[0] if said else -signal.SIGKILL
+                self.returncode, peak = _ENDED.unpack(said) if said else (-signal.SIGKILL, math.nan)
+                self.peak_mb = peak / 1024
             return self.returncode
 
 
@@ -198,9 +208,9 @@ def _serve(asked: socket.socket) -> dict[str, Any] | None:
         ready = select.select([asked, *living], [], [])[0]
         for handle in living.keys() & set(ready):
             pid, told = living.pop(handle)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            _, status, used = os.wait4(pid, 0)
             with contextlib.suppress(OSError):
-                os.write(told, _STATUS.pack(status))
+                os.write(told, _ENDED.pack(os.waitstatus_to_exitcode(status), used.ru_maxrss))
             os.close(told)
             os.close(handle)
         if asked not in ready:

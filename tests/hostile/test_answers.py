@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import base64
-import importlib
-import pkgutil
+import io
+import math
+import os
+import resource
 import shlex
-from collections.abc import Callable
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-import lingctl
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
+from lingctl.output.terminal import MOST_OF_AN_ANSWER
 from lingctl.remote import group
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.upload import WriteFile
-from tests.field import judge
-from tests.field import lingctl as typed
+from tests.field import Ran, judge
+from tests.forked import import_lingctl
 
 DEEP = "[" * 20_000
 MARK = "\x1e"
@@ -36,7 +42,7 @@ ANSWERS: dict[str, str] = {
     "an error of other types": '{"event":"error","what":{"a":1},"where":[],"code":7,"exit_status":"x"}\n',
     "numbers without an end": ("9" * 5000 + " ") * 20 + "\n",
     "numbers that are none": "-1 nan 1e999 ٣ ² 0x10 1_000\n" * 20,
-    "a very long line": "x" * 100_000,
+    "a very long line": "x" * 150_000,
     "no text": "\ufffd\x00\ufffd" * 1000,
     "a Python that is none": "python x y z w v u\npython 3 99999999999 1 python3 /usr/bin/python3 x\nimage\n",
 }
@@ -115,9 +121,50 @@ VERBS = {
 @pytest.fixture(scope="module", autouse=True)
 def _all_is_loaded() -> None:
     """Before the command line is forked: each fork would do it again."""
-    for module in pkgutil.walk_packages(lingctl.__path__, "lingctl."):
-        if module.name.startswith(("lingctl.cli", "lingctl.output", "lingctl.flows", "lingctl.inventory")):
-            importlib.import_module(module.name)
+    import_lingctl()
+
+
+def _typed(*words: str) -> Ran:
+    """Run the command line in a fork of this process, with the connections that a test has put into it."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if not child:
+            _become(words, said.fileno())
+        _, status = os.waitpid(child, 0)
+        said.seek(0)
+        text = said.read().decode("utf-8", "replace")
+    # Its memory is that of this process too, and so not known.
+    return Ran(os.waitstatus_to_exitcode(status), text, time.monotonic() - begun, peak_mb=math.nan)
+
+
+def _become(words: Sequence[str], output: int) -> NoReturn:
+    from lingctl.cli.app import main
+
+    status = 70
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        for name in [name for name in os.environ if name.startswith("LINGCTL_")]:
+            del os.environ[name]
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdin = io.StringIO()
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        sys.argv = ["lingctl", *words]
+        main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        os._exit(status)
+
+
+def _most_printed(verb: str) -> int:
+    """In characters: of logs, a line of each node, cut where lines of answers are."""
+    if verb == "logs":
+        return 2 * MOST_OF_AN_ANSWER + 1_000
+    return 4_000_000 if "--json" in verb else 100_000
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -138,5 +185,5 @@ def test_no_answer_makes_a_verb_fall_over(
             return Hostile(node.name, ANSWERS[answer], status)
 
         monkeypatch.setattr(group, "connect_node", reach)
-        ran = typed(*words, "--nodes", str(hosts))
-        assert not judge({"seconds": 300, "output": 4_000_000 if "--json" in words else 100_000}, ran)
+        ran = _typed(*words, "--nodes", str(hosts))
+        assert not judge({"seconds": 300, "output": _most_printed(verb)}, ran)

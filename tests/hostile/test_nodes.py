@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.release.evidence import without_secrets
-from tests.field import FIELD, Case, Ran, cases, judge, lingctl, maker
+from tests.field import FIELD, Case, cases, judge, lingctl, maker
 
 NODE = FIELD / "nodes" / "forged_node.py"
 CASES = [case for case in cases("nodes") if "verb" in case]
@@ -62,33 +60,13 @@ def test_a_node_that_answers_so_is_told_of_and_hurts_nothing(
     monkeypatch.setattr("tempfile.tempdir", None)
     bundle = tmp_path / "bundle.tar.gz"
     with _forged(case, tmp_path / "node") as hosts:
-        words = _words(case, hosts, bundle)
-        ran = _signalled(case, words) if "send" in case else lingctl(*words)
+        send = getattr(signal, case["send"]) if "send" in case else None
+        # A case is about what stands while it works: by then it does.
+        ran = lingctl(*_words(case, hosts, bundle), send=send, after=case.get("send_after", 5))
     assert not judge(case, ran)
     assert not list(scratch.iterdir())
     for name in case.get("bundle", {}).get("members", ()):
         assert any(member.endswith(name) for member in _members(bundle)), name
-
-
-def _signalled(case: Case, words: list[str | Path]) -> Ran:
-    """The installed command, sent a signal after a while."""
-    begun = time.monotonic()
-    with tempfile.TemporaryFile(dir="/var/tmp") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lingctl", *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")},
-        )
-        # A case is about what stands while it works: by then it does.
-        time.sleep(case.get("send_after", 5))
-        process.send_signal(getattr(signal, case["send"]))
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read().decode("utf-8", "replace")
-    return Ran(process.returncode, text, time.monotonic() - begun, used.ru_maxrss / 1024)
 
 
 def _members(bundle: Path) -> list[str]:

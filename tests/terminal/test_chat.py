@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
 from tests import forked
 from tests.slow_talker import talking
 from tests.terminal.screen import CTRL_C, CTRL_D, terminal
+
+
+def asks_again(shown) -> None:
+    """Wait until the cursor stands behind a prompt."""
+    shown.when(
+        lambda: re.fullmatch(r"(\[.*\] )?>", shown.screen.display[shown.screen.cursor.y].strip()), "a prompt"
+    )
 
 
 def test_a_conversation_as_a_person_has_it(tmp_path: Path):
@@ -26,6 +34,7 @@ def test_a_conversation_as_a_person_has_it(tmp_path: Path):
         shown.until(r"^\[\d+\.\d\d s, [\d.]+ tokens/s\] >")
         assert talker.asked[0]["messages"] == [{"role": "user", "content": "你是谁？"}]
         # Ctrl-C ends the answer, at the service too, and not the program; what was said is remembered.
+        asks_again(shown)
         shown.press("count\r")
         talker.says("one two")
         shown.until("one two")
@@ -35,6 +44,7 @@ def test_a_conversation_as_a_person_has_it(tmp_path: Path):
         roles = [message["role"] for message in talker.asked[1]["messages"]]
         assert roles == ["user", "assistant", "user"]
         # A service that dies in the middle is told, and it can be asked again.
+        asks_again(shown)
         shown.press("again\r")
         talker.says("three")
         shown.until("three")
@@ -43,6 +53,7 @@ def test_a_conversation_as_a_person_has_it(tmp_path: Path):
         shown.until("^fix: ")
         assert talker.asked[2]["messages"][3] == {"role": "assistant", "content": "one two"}
         # What is kept, and what is forgotten.
+        asks_again(shown)
         shown.press("/save talk.json\r")
         shown.until("saved: talk.json")
         shown.press("/save talk.json\r")
@@ -54,11 +65,14 @@ def test_a_conversation_as_a_person_has_it(tmp_path: Path):
         talker.ends()
         shown.until("^yes")
         assert talker.asked[3]["messages"] == [{"role": "user", "content": "two \nlines"}]
+        asks_again(shown)
         # Ctrl-C with nothing under way ends nothing, Ctrl-D does.
         shown.press(CTRL_C)
         shown.until("/quit or Ctrl-D ends the chat")
+        asks_again(shown)
         shown.press("/nonsense\r")
         shown.until("no such command")
+        asks_again(shown)
         shown.press(CTRL_D)
         assert shown.end() == 0
     saved = tmp_path / "talk.json"

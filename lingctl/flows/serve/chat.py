@@ -144,23 +144,30 @@ def chat(conversation: Conversation, talker: Talker) -> None:
             remedy="lingctl ask 'the beginning of a text'",
             code="cannot-chat",
         )
-    while True:
-        try:
-            with interrupts.of_a_part():
-                line = talker.question(conversation.last.figures)
-        except EOFError:
-            return
-        except KeyboardInterrupt as interruption:
-            if isinstance(interruption, interrupts.Interruption):
-                raise
-            talker.note("/quit or Ctrl-D ends the chat")
-            continue
-        if line.strip() == "/quit":
-            return
-        if line.startswith("/"):
-            _obey(line.split(), conversation, talker)
-        elif line.strip():
-            _answer(conversation, line, talker)
+    with interrupts.of_a_part():
+        while True:
+            try:
+                if not _turn(conversation, talker):
+                    return
+            except KeyboardInterrupt as interruption:
+                if isinstance(interruption, interrupts.Interruption):
+                    raise
+                talker.note("/quit or Ctrl-D ends the chat")
+
+
+def _turn(conversation: Conversation, talker: Talker) -> bool:
+    """One question, or a command; False if it was the last."""
+    try:
+        line = talker.question(conversation.last.figures)
+    except EOFError:
+        return False
+    if line.strip() == "/quit":
+        return False
+    if line.startswith("/"):
+        _obey(line.split(), conversation, talker)
+    elif line.strip():
+        _answer(conversation, line, talker)
+    return True
 
 
 def _obey(words: list[str], conversation: Conversation, talker: Talker) -> None:
@@ -180,7 +187,7 @@ def _obey(words: list[str], conversation: Conversation, talker: Talker) -> None:
 def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
     stopped = False
     try:
-        with interrupts.of_a_part(), closing(conversation.ask(question)) as parts:
+        with closing(conversation.ask(question)) as parts:
             for part in parts:
                 talker.part(part)
     except KeyboardInterrupt as interruption:

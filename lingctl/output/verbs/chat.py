@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from lingctl import interrupts
 from lingctl.errors import UsageError
 from lingctl.output.terminal import answer_part, conversation, interactive, say, say_part
 from lingctl.serving.chat import ReplyPart, ReplyPartKind
@@ -32,7 +33,11 @@ class ChatTerminal:
         return "\n".join(lines)
 
     def part(self, part: ReplyPart) -> None:
-        """Show it."""
+        """Show it, all of it: Ctrl-C in the middle of a write would have it written twice."""
+        with interrupts.deferred():
+            self._show(part)
+
+    def _show(self, part: ReplyPart) -> None:
         if part.kind != self._kind:
             self.end()
             self._kind = part.kind
@@ -46,9 +51,10 @@ class ChatTerminal:
 
     def end(self) -> None:
         """Begin a new line where the last one is not ended."""
-        if not self._at_line_start:
-            (answer_part if self._on_answers() else say_part)("\n")
-        self._kind, self._at_line_start = None, True
+        with interrupts.deferred():
+            if not self._at_line_start:
+                (answer_part if self._on_answers() else say_part)("\n")
+            self._kind, self._at_line_start = None, True
 
     def _on_answers(self) -> bool:
         return self._raw or self._kind == "answer"
