@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from lingctl.node.weights.modes import set_modes, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
 from lingctl.release.weights_state import weights_state
 from tests.node.checkpoints import INDEX, ling, model, run, save, stopped_midway
+from tests.node.test_cases import repack
 
 pytestmark = pytest.mark.torch
 
@@ -457,6 +459,21 @@ def test_a_flipped_bit_in_a_checkpoint_is_found_without_a_manifest(copy: Callabl
     (problem,) = full(folder).problems
     assert problem.code == "record-damaged"
     assert "model.layers." in problem.what
+
+
+def test_a_flipped_bit_in_a_deflated_member_is_found_too(tmp_path: Path) -> None:
+    path = save(tmp_path, model()) / "pytorch_model.bin"
+    repack(path, zipfile.ZIP_DEFLATED)
+    assert full(tmp_path).state == "sound"
+    with zipfile.ZipFile(path) as archive:
+        (member,) = [one for one in archive.infolist() if one.filename.endswith("/data/3")]
+    data = bytearray(path.read_bytes())
+    data[member.header_offset + 30 + len(member.filename) + member.compress_size // 2] ^= 4
+    path.write_bytes(data)
+    assert quick(tmp_path).problems == ()
+    (problem,) = full(tmp_path).problems
+    assert problem.code == "record-damaged"
+    assert "/data/3" in problem.where
 
 
 def test_what_deploy_changes_is_a_note(copy: Callable[[str], Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.record import Record
-from lingctl.node.checkpoint.stream import TensorReader, damaged
+from lingctl.node.checkpoint.stream import TensorReader, damaged, inflated
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of, misfits
@@ -136,7 +136,7 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
 def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
     files = [file for file in checkpoint.files if file.checked]
-    records = [record for file in files for record in file.records if not record.packed]
+    records = [record for file in files for record in file.records]
     owners = {
         (tensor_file.path, tensor.record.member): name
         for tensor_file in files
@@ -147,17 +147,28 @@ def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, .
 
     def one(record: Record) -> Optional[Trouble]:
         workers.check()
-        stream = TensorReader()
-        try:
-            crc = stream.crc(record)
-        finally:
-            stream.close()
+        found = _damage(record, repr(owners[(record.path, record.member)]))
         meter.add(record.size)
-        if crc == record.crc:
-            return None
-        return damaged(record, repr(owners[(record.path, record.member)]), crc)
+        return found
 
     return tuple(trouble for trouble in workers.each(one, records) if trouble is not None)
+
+
+def _damage(record: Record, tensor: str) -> Optional[Trouble]:
+    """What is wrong with the bytes of a record that has a checksum, if anything is."""
+    if record.packed:
+        try:
+            for _ in inflated(record, tensor):
+                pass
+        except Trouble as trouble:
+            return trouble
+        return None
+    stream = TensorReader()
+    try:
+        crc = stream.crc(record)
+    finally:
+        stream.close()
+    return None if crc == record.crc else damaged(record, tensor, crc)
 
 
 def _sums(folder: str, contents: Contents, manifest: Optional[Manifest], report: Report) -> Manifest:
