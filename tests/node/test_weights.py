@@ -436,6 +436,21 @@ def test_a_killed_manifest_goes_on(tmp_path: Path, pyz: Path) -> None:
     assert make_manifest(str(tmp_path), lambda event: None)["digest"] == again["digest"]
 
 
+@pytest.mark.parametrize("look", [quick, full])
+@pytest.mark.parametrize("text", ["", '{"version": 1, "files"', '{"version": 2, "files": {}}', "[]"])
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_none(
+    text: str, look: Callable[[Path], Verified], copy: Callable[[str], Path]
+) -> None:
+    folder = copy("lite-safetensors")
+    (folder / MANIFEST).write_text(text)
+    found = look(folder)
+    assert (found.state, found.problems) == ("unknown", ())
+    assert [trouble.code for trouble in found.unknown] == ["manifest-unread"]
+    assert not any("no manifest" in note for note in found.notes)
+    make_manifest(str(folder), lambda event: None)
+    assert look(folder).state == "sound"
+
+
 def test_a_flipped_bit_is_found_by_reading_everything(copy: Callable[[str], Path]) -> None:
     folder = copy("lite-safetensors")
     make_manifest(str(folder), lambda event: None)
