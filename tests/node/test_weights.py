@@ -305,6 +305,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
         "missing, or no JSON",
         False,
     ),
+    "a config of more levels than every Python follows": (
+        lambda folder: edit_config(folder, num_hidden_layers=json.loads("[" * 500 + "]" * 500)),
+        "missing, or no JSON",
+        False,
+    ),
 }
 
 
