@@ -11,7 +11,8 @@ from typing import IO, Literal
 from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
 from lingctl.engines import usual_engine
 from lingctl.errors import UsageError
-from lingctl.flows.look.log_text import ReadLog, read_path, read_stream
+from lingctl.flows.look.reading.log_files import read_path
+from lingctl.flows.look.reading.log_text import ReadLog, read_stream
 
 STANDARD_INPUT = "-"
 # "none": the logs show no trouble at all.

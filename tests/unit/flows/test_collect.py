@@ -16,6 +16,7 @@ from lingctl.flows.look.evidence import node_archive
 from lingctl.flows.look.evidence.collect import _pack
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
+from lingctl.flows.look.reading import blocks
 from tests.unit.release.conftest import cluster_of
 
 
@@ -247,7 +248,7 @@ def test_a_hostile_archive_is_damaged_and_nothing_worse(name: str, tmp_path: Pat
 def test_an_archive_that_unpacks_without_an_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_archive, "MOST_UNPACKED", 10_000_000)
+    monkeypatch.setattr(blocks, "MOST_UNPACKED", 10_000_000)
     content = b"".join(_member(b"a%d" % number, bytes(400_000)) for number in range(50))
     with pytest.raises(NodeError, match="not whole"):
         list(_packed(tmp_path, content).members("node1"))

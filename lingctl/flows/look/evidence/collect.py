@@ -22,7 +22,7 @@ from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.evidence.node_part import GatheredPart, NodeLogs, contents_in_words, unnamed_part
-from lingctl.flows.look.log_text import shortened
+from lingctl.flows.look.reading.log_text import shortened
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import no_room, whole_file
@@ -173,8 +173,8 @@ def _pack(
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
             if part.trouble:
                 missing[name] = f"only a part could be gathered: {part.trouble}"
-            explained[name] = _explained(reader, logs.text, logs.status)
-            texts[name], statuses[name] = shortened(logs.text, reader), logs.status
+            explained[name] = _explained(reader, logs.text, logs.traces.status)
+            texts[name], statuses[name] = shortened(logs.text, reader), logs.traces.status
         cause = _cause(reader, texts, statuses, clocks)
         if report is not None:
             for saved, content in answer_files(report).items():
