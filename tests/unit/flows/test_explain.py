@@ -182,6 +182,24 @@ def test_what_collect_packed_is_explained_node_by_node(tmp_path: Path):
     assert verdict(asked(str(tmp_path / "unpacked"))).where == "node2, card 7"
 
 
+def test_beside_the_node_that_failed_those_that_run_are_named(tmp_path: Path):
+    for node, name, text in (
+        ("node1", "daemon.state", "alive 7"),
+        ("node2", "daemon.exit", "137"),
+        ("node3", "daemon.state", "dead"),
+    ):
+        (tmp_path / node / "lingctl").mkdir(parents=True)
+        (tmp_path / node / "lingctl" / name).write_text(text)
+        console = CHINESE + OOM if node == "node2" else "Daemon start success!\n"
+        (tmp_path / node / "worker-0.log").write_text(console)
+    told = asked(str(tmp_path))
+    assert [log.runs for log in told.logs] == [True, False, False]
+    assert (verdict(told).where, verdict(told).also) == ("node2, card 7", ("node1: the daemon runs",))
+    (tmp_path / "node2" / "worker-0.log").write_text("Daemon start success!\n")
+    (tmp_path / "node2" / "lingctl" / "daemon.exit").unlink()
+    assert verdict(asked(str(tmp_path))).words == "the daemon runs on node1; no trouble is seen in it"
+
+
 def test_a_folder_of_logs_is_one_node_s(tmp_path: Path):
     (tmp_path / "a.log").write_text(LOST)
     (tmp_path / "sub").mkdir()

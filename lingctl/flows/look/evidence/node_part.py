@@ -14,6 +14,7 @@ from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.reading.log_text import decoded
 from lingctl.flows.look.reading.node_folder import LOG_FOLDERS, DaemonTraces, is_console
+from lingctl.release.evidence import NOTED_LENGTHS
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20
@@ -37,6 +38,14 @@ class GatheredPart:
         """See ``archive_members``."""
         self.file.seek(0)
         return archive_members(node, self.file)
+
+    def noted_lengths(self, node: str) -> str:
+        """What start.sh noted of the logs before the last start; empty where it did not."""
+        with suppress(NodeError):  # what is wrong with the archive is told when it is packed
+            for member in self.members(node):
+                if member.path == NOTED_LENGTHS:
+                    return member.content.decode("utf-8", "replace")
+        return ""
 
 
 def contents_in_words(node: str, part: GatheredPart) -> str:

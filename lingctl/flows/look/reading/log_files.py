@@ -16,7 +16,13 @@ from lingctl.engine.logs import LogReader
 from lingctl.errors import UsageError
 from lingctl.flows.look.reading.blocks import BlockReader, DamagedError, Readable
 from lingctl.flows.look.reading.log_text import NotTextError, ReadLog, read_blocks, read_stream, shortened
-from lingctl.flows.look.reading.node_folder import LOG_FOLDERS, OURS, DaemonTraces, is_console
+from lingctl.flows.look.reading.node_folder import (
+    LOG_FOLDERS,
+    LONGEST_TRACE,
+    OURS,
+    DaemonTraces,
+    is_console,
+)
 from lingctl.flows.look.reading.tar_reader import begins_a_tar, tar_members
 
 _TAR_NAMES = (".tar", ".tar.gz", ".tgz")
@@ -121,16 +127,16 @@ def _nodes(files: Iterator[tuple[PurePosixPath, Readable]], name: str, reader: L
             with suppress(NotTextError):
                 others[node].append(held.read(stream, place))
         elif inner.parts[0] == OURS:
-            traces[node].take(inner, stream.read(20))
+            traces[node].take(inner, stream.read(LONGEST_TRACE))
     if consoles:
         return [
-            _joined(node or name, [log, *_of_this_node(others[node])], traces[node].status)
+            _joined(node or name, [log, *_of_this_node(others[node])], traces[node])
             for node, log in sorted(consoles.items())
         ]
     logs = [log for each in others.values() for log in each if log.text.strip()]
     if not logs:
         raise UsageError(f"{name} holds no log", remedy="give a log, a folder of logs, or collect's archive")
-    return [_joined(name, logs, "")]
+    return [_joined(name, logs, DaemonTraces())]
 
 
 class _Held:
@@ -171,6 +177,6 @@ def _of_this_node(logs: list[ReadLog]) -> list[ReadLog]:
     return [log for log in logs if any(f"{part}/" in f"{log.name}/" for part in LOG_FOLDERS)]
 
 
-def _joined(name: str, logs: list[ReadLog], status: str) -> ReadLog:
-    text = "\n\f".join(log.text for log in logs)
-    return ReadLog(name, text, logs[0].encoding, sum(log.bytes for log in logs), status)
+def _joined(name: str, logs: list[ReadLog], traces: DaemonTraces) -> ReadLog:
+    text, size = "\n\f".join(log.text for log in logs), sum(log.bytes for log in logs)
+    return ReadLog(name, text, logs[0].encoding, size, traces.status, traces.runs)

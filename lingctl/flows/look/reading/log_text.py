@@ -37,6 +37,7 @@ class ReadLog:
     encoding: str  # of its first file: utf-8, gb18030, utf-16
     bytes: int  # as it lies there, unpacked
     status: str = ""  # exit status of the daemon, where the evidence names it
+    runs: bool = False  # whether the evidence shows that the daemon runs
 
 
 def read_stream(stream: Readable, name: str, reader: LogReader) -> ReadLog:

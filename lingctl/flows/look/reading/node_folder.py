@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 # Folders of logs of the daemon's run, beside its console.
 LOG_FOLDERS = ("process_log", "mindie", "atb_log")
 OURS = "lingctl"
-_STATUS = PurePosixPath(OURS, "daemon.exit")
+_STATUS, _STATE = PurePosixPath(OURS, "daemon.exit"), PurePosixPath(OURS, "daemon.state")
 # The second is there, and the first is not, where the daemon was stopped on request: its end tells nothing.
 _STARTED, _STARTED_BEFORE = PurePosixPath(OURS, "started"), PurePosixPath(OURS, "last-started")
-# An exit status is a number of three digits.
-_LONGEST = 20
+# What its logs said before its last start is put apart there.
+BEFORE = PurePosixPath(OURS, "before")
+# An exit status is a number of three digits, a state a word and a number.
+LONGEST_TRACE = 20
 
 
 def is_console(place: PurePosixPath) -> bool:
@@ -29,12 +31,16 @@ class DaemonTraces:
 
     _places: set[PurePosixPath] = field(default_factory=set)
     _ended: str = ""
+    runs: bool = False  # whether it was seen to run when this was gathered
 
     def take(self, place: PurePosixPath, start: bytes) -> None:
-        """A file of the folder, and how it begins; ``is_trace`` tells of which that is needed."""
+        """A file of the folder, and how it begins, as many bytes as ``LONGEST_TRACE``."""
         self._places.add(place)
+        text = start[:LONGEST_TRACE].decode("utf-8", "replace").strip()
         if place == _STATUS:
-            self._ended = start[:_LONGEST].decode("utf-8", "replace").strip()
+            self._ended = text
+        elif place == _STATE:
+            self.runs = text.startswith("alive ")
 
     @property
     def status(self) -> str:
