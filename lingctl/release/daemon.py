@@ -40,7 +40,8 @@ _PAUSE_SECONDS = 10
 # The longest that ``start_command`` may take: start.sh waits for the last run's ports, which linger a minute.
 START_SECONDS = 150
 # In the container; what CANN, HCCL and ATB write, whatever the engine.
-CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/atb/log")
+ASCEND_LOGS, ATB_LOGS = "/root/ascend/log", "/root/atb/log"
+_ERROR_LOGS = (f"{ASCEND_LOGS}/debug/plog", f"{ASCEND_LOGS}/run/plog", ATB_LOGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def errors_command(site: Site) -> Command:
         site.layout.pid,
         site.layout.log_sizes,
         *site.log_places,
-        *CANN_LOGS,
+        *_ERROR_LOGS,
         title="read the error logs",
     )
 
@@ -184,6 +185,7 @@ def start_command(site: Site, digest: str) -> Command:
         digest,
         _LOG_SIZES_INSIDE,
         *site.log_places,
-        *CANN_LOGS,
+        ASCEND_LOGS,
+        ATB_LOGS,
         title="start the daemon",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from contextlib import suppress
 
 from lingctl import interrupts
 from lingctl.errors import UsageError
@@ -73,8 +75,8 @@ def _line(told: str) -> str:
         if not line:
             raise EOFError
         return line.rstrip("\n")
-    import readline  # noqa: F401  (gives input() its editing)
-
+    with suppress(ImportError):  # not every build of Python has it
+        importlib.import_module("readline")  # gives input() its editing
     try:
         return input(told)
     except EOFError:
