@@ -59,6 +59,14 @@ def test_a_client_whose_words_are_garbled_is_told(tmp_path: Path, place: Place) 
     assert caught.value.code == "client-died"
 
 
+def test_a_client_that_warns_without_end_does_not_fill_the_disk(tmp_path: Path, place: Place) -> None:
+    python = _client(tmp_path, "yes a warning | head -c 30000000 >&2; echo the last word >&2")
+    with pytest.raises(Trouble) as caught:
+        HubSource(Request("modelscope", "a/b", python=python), place).listing()
+    assert caught.value.evidence.endswith("the last word")
+    assert 0 < Path(place.inside("log")).stat().st_size <= 4 << 20
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": "x"}', '{"port": null}'])
 def test_a_port_that_cannot_be_read_is_waited_for(place: Place, text: str) -> None:
     path = Path(place.inside("port.json"))

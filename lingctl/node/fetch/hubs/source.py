@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import IO, Dict, Iterator, List, Optional, Tuple
 
 from lingctl.node.fetch.hubs.words import OF_SETTINGS, WORDS, offline_setting
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
@@ -33,6 +33,10 @@ _STALL_BYTES = 256 << 10
 _TOO_MUCH = 64 << 20
 # Of an event: a list of 100,000 files is 20 MB.
 _LONGEST_LINE = 64 << 20
+# Of the log, which a library that warns without end would fill the disk with; its end is what tells.
+_LONGEST_LOG = 4 << 20
+# What still holds a client's words may be a process of its own that it left.
+_LAST_WORDS_SECONDS = 2.0
 
 
 class HubSource:
@@ -111,15 +115,14 @@ class HubSource:
             "trust": self._place.inside("authorities.pem"),
             "files": [file.as_json() for file in files],
         }
-        with open(self._place.inside("log"), "ab") as log:
-            process = subprocess.Popen(
-                [request.python or sys.executable, "-m", _CLIENTS[request.source], verb],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=self._environment(),
-            )
-        client = _Client(process)
+        process = subprocess.Popen(
+            [request.python or sys.executable, "-m", _CLIENTS[request.source], verb],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment(),
+        )
+        client = _Client(process, self._place.inside("log"))
         try:
             client.ask(asked)
             yield client
@@ -171,8 +174,11 @@ class _Client:
         ran_out: it was ended because that time passed.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: str) -> None:
+        assert process.stderr
         self._process = process
+        self._words = threading.Thread(target=_keep_end, args=(process.stderr, log), daemon=True)
+        self._words.start()
         self._timer: Optional[threading.Timer] = None
         self.ran_out = False
 
@@ -205,6 +211,7 @@ class _Client:
             self._timer.cancel()
         self._process.kill()
         self._process.wait()
+        self._words.join(_LAST_WORDS_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
@@ -229,6 +236,18 @@ class _Pace:
         enough = total >= self._before + _STALL_BYTES
         self._before = total if enough else self._before
         return enough
+
+
+def _keep_end(words: IO[bytes], path: str) -> None:
+    """Write what a client says to the log, which is begun anew where it grows too long."""
+    with words, open(path, "ab") as log:
+        while block := os.read(words.fileno(), 1 << 16):
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk; a client whose words nobody takes would stand still
+                if os.fstat(log.fileno()).st_size + len(block) > _LONGEST_LOG:
+                    os.ftruncate(log.fileno(), 0)
+                os.write(log.fileno(), block)
 
 
 def _event(line: bytes) -> Optional[Dict[str, object]]:
