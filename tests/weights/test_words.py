@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from lingctl.flows.weights.wanted import wanted_model, weights_source
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.hubs.causes import without_logins
 from lingctl.node.fetch.hubs.certificate import issuer
+from lingctl.node.fetch.hubs.trust import authorities
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream, load, parse
@@ -207,8 +209,52 @@ def test_files_of_authorities_may_be_pem_or_der_and_what_is_none_is_named(tmp_pa
         with pytest.raises(ConfigurationError) as caught:
             authorities_text([str(broken)])
         assert caught.value.code == "hub-ca-file"
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        authorities_text([str(tmp_path / "nothing")])
+    os.mkfifo(tmp_path / "pipe")
+    large = tmp_path / "large.pem"
+    large.write_text(pem)
+    os.truncate(large, 5 << 20)
+    for path, words in (
+        (tmp_path / "nothing", "cannot be read"),
+        (tmp_path / "pipe", "no ordinary file"),
+        (tmp_path, "cannot be read"),
+        (large, "is larger than"),
+    ):
+        with pytest.raises(ConfigurationError, match=words) as caught:
+            authorities_text([str(path)])
+        assert caught.value.code == "hub-ca-file"
+
+
+def test_a_variable_may_name_several_folders_of_authorities(tmp_path: Path) -> None:
+    authority, _ = make_authority(tmp_path)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    os.mkfifo(second / "pipe")
+    (second / "0a1b2c3d.0").symlink_to(authority)
+    for value in (f"{first}:{second}", f"/nowhere:{second}", str(second)):
+        assert authorities({"SSL_CERT_DIR": value}, "").strip() == authority.read_bytes().strip()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("SSL_CERT_DIR", "/nowhere:/nor/there", "cannot be read"),
+        ("SSL_CERT_DIR", "EMPTY", "holds no certificate"),
+        ("SSL_CERT_FILE", "PIPE", "is no regular file"),
+        ("REQUESTS_CA_BUNDLE", "/dev/zero", "is no regular file"),
+    ],
+)
+def test_what_holds_no_authorities_is_named_with_its_variable(
+    variable: str, value: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "EMPTY").mkdir()
+    os.mkfifo(tmp_path / "PIPE")
+    value = value if value.startswith("/") else str(tmp_path / value)
+    with pytest.raises(Trouble) as caught:
+        authorities({variable: value}, "")
+    assert caught.value.code == "hub-ca-file"
+    assert f"{variable}={value}: " in caught.value.what
+    assert words in caught.value.what
 
 
 @given(st.binary(max_size=400))

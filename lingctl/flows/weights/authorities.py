@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.given_file import read_given
 from lingctl.node.fetch.hubs.trust import pem_of
 
 # A bundle of all public authorities is 300 KB.
 _MOST_BYTES = 4 << 20
+_CODE = "hub-ca-file"
+_REMEDY = "name a PEM or DER file of the authority's certificate in hosts.yaml: hub: {ca: FILE}"
 
 
 def authorities_text(paths: Iterable[str]) -> str:
@@ -23,16 +26,10 @@ def authorities_text(paths: Iterable[str]) -> str:
 
 def _of_file(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES)
+        content = read_given(Path(path), _MOST_BYTES, code=_CODE, remedy=_REMEDY)
         return "\n".join(pem.decode() for pem in pem_of(content))
-    except OSError as error:
+    except FileNotFoundError as error:
         what = f"the file of authorities cannot be read: {error.strerror}"
     except ValueError as error:
         what = f"this is no file of authorities: {error}"
-    raise ConfigurationError(
-        what,
-        where=path,
-        remedy="name a PEM or DER file of the authority's certificate in hosts.yaml: hub: {ca: FILE}",
-        code="hub-ca-file",
-    )
+    raise ConfigurationError(what, where=path, remedy=_REMEDY, code=_CODE)

@@ -7,13 +7,13 @@ its authority into one of these places, and the other client fails. So all are r
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import os
 import re
 import ssl
 from typing import Dict, List, Mapping, Tuple
 
-from lingctl.node.files import write_whole
+from lingctl.node.files import read_small, write_whole
 from lingctl.node.trouble import Trouble
 
 # What the libraries and OpenSSL read; what is named here stands in the place of all that follows.
@@ -41,7 +41,7 @@ def authorities(environment: Mapping[str, str], more: str) -> bytes:
         Trouble: a variable names what cannot be read.
     """
     named = [(name, environment[name]) for name in VARIABLES if environment.get(name)]
-    found = [_certificates(path, f"{name}={path}") for name, path in named] or [_usual()]
+    found = [_certificates(_places(name, value), f"{name}={value}") for name, value in named] or [_usual()]
     unique: Dict[bytes, None] = {}
     for pem in (*found, more.encode()):
         unique.update(dict.fromkeys(_PEM.findall(pem)))
@@ -75,16 +75,23 @@ def _usual() -> bytes:
         contents = [certifi.contents().encode()]
     except ImportError:
         contents = []
-    return b"\n".join([*contents, *(_certificates(path, path) for path in paths)])
+    return b"\n".join([*contents, *(_certificates([path], path) for path in paths)])
 
 
-def _certificates(path: str, named: str) -> bytes:
+def _places(name: str, value: str) -> List[str]:
+    """What a variable names; of several folders OpenSSL passes over those that are not there, so do we."""
+    places = value.split(os.pathsep) if name == "SSL_CERT_DIR" else [value]
+    return [place for place in places if os.path.isdir(place)] or places
+
+
+def _certificates(places: List[str], named: str) -> bytes:
+    pem, what = b"", "holds no certificate"
     try:
-        files: List[str] = sorted(glob.glob(os.path.join(path, "*"))) if os.path.isdir(path) else [path]
-        pem = b"\n".join(_start_of(file) for file in files if os.path.isfile(file) or file == path)
-        what = "holds no certificate"
+        pem = b"\n".join(map(_content, places))
     except OSError as error:
-        pem, what = b"", f"cannot be read: {error.strerror}"
+        what = f"cannot be read: {error.strerror}"
+    except Trouble as trouble:
+        what = trouble.what
     if not _PEM.search(pem):
         raise Trouble(
             f"{named}: this file of authorities {what}",
@@ -93,9 +100,15 @@ def _certificates(path: str, named: str) -> bytes:
     return pem
 
 
-def _start_of(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_MOST_BYTES)
+def _content(place: str) -> bytes:
+    if not os.path.isdir(place):
+        return read_small(place, _MOST_BYTES)
+    found: List[bytes] = []
+    for name in sorted(os.listdir(place)):
+        # Beside certificates, other things may lie there: folders, keys that root alone may read.
+        with contextlib.suppress(OSError, Trouble):
+            found.append(read_small(os.path.join(place, name), _MOST_BYTES))
+    return b"\n".join(found)
 
 
 def pem_of(content: bytes) -> Tuple[bytes, ...]:
