@@ -54,10 +54,6 @@ class KnownHosts:
         """The lines about a host with that mark."""
         return [line for line in self.lines if line.mark == mark and line.is_of(name)]
 
-    def first_known(self, names: Iterable[str], mark: str = TRUSTED) -> list[KnownKey]:
-        """The lines of the first name that has any."""
-        return next((lines for name in names if (lines := self.of(name, mark))), [])
-
     def is_revoked(self, names: Iterable[str], *keys: bytes) -> KnownKey | None:
         """The line that takes one of the keys back for this host."""
         lines = (line for name in names for line in self.of(name, REVOKED))
