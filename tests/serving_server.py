@@ -190,8 +190,18 @@ class _Handler(BaseHTTPRequestHandler):
         said = (
             {"message": {"role": "assistant", "content": text, "tool_calls": []}} if chat else {"text": text}
         )
+        if self._only_thinks(body):
+            time.sleep(0.02)  # 100 tokens: 5,000 a second
+            said["message"] |= {"content": None, "reasoning_content": "Somebody asks who I am."}
+            usage = {"prompt_tokens": 9, "completion_tokens": 100, "total_tokens": 109}
+            return {"choices": [{"index": 0, **said, "finish_reason": "length"}], "usage": usage}
         usage = {} if self.serving.fault == "no-usage" else {"usage": self._usage(text)}
         return {"choices": [{"index": 0, **said, "finish_reason": self._finish()}]} | usage
+
+    def _only_thinks(self, body):
+        """Whether the answer would begin behind the limit."""
+        thinks = {"thinks": 200, "thinks-for-ever": 1 << 20}
+        return body.get("max_tokens", 1 << 30) < thinks.get(self.serving.fault, 0)
 
     def _stream(self, body):
         self.send_response(200)
@@ -250,6 +260,12 @@ class _Handler(BaseHTTPRequestHandler):
         chat = self.path == "/v1/chat/completions"
         if chat:
             yield _frame({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+        if self.serving.fault.startswith("thinks"):
+            yield _frame({"choices": [{"index": 0, "delta": {"reasoning_content": "Somebody asks."}}]})
+        if self._only_thinks(body):
+            yield _frame({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+            yield b"data: [DONE]\n\n"
+            return
         for number, piece in enumerate(pieces):
             said = {"delta": {"content": piece}} if chat else {"text": piece}
             last = number == len(pieces) - 1

@@ -63,13 +63,15 @@ _out: _Tolerant | None = None
 
 
 def mend_streams() -> None:
-    """Give every closed stream something, and put streams that never fail in the place of the two outputs."""
+    """Give every closed stream something; reading text never fails, nor do the two outputs."""
     global _out
     for descriptor in (0, 1, 2):
         _fill(descriptor)
     if sys.stdin is None:
         nothing = io.FileIO(os.open(os.devnull, os.O_RDONLY))
         sys.stdin = io.TextIOWrapper(io.BufferedReader(nothing), encoding="utf-8")
+    elif isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # what is typed or piped may be in another encoding
     if _is_pythons_own(sys.stdout, 1):
         _out = _Tolerant(1 if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY))
         sys.stdout = _text(_out, sys.stdout, line_buffering=_out.isatty())

@@ -33,14 +33,15 @@ _START_INSIDE = shell("daemon/start_inside")
 _LOG_SIZES_INSIDE = shell("daemon/log_sizes_inside")
 _COUNT = """
 start=$(sed -n 2p "$4" 2>/dev/null)
-"$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null || echo 0
+"$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null
 """
 _COUNT_INSIDE = shell("daemon/count_inside")
 _PAUSE_SECONDS = 10
 # The longest that ``start_command`` may take: start.sh waits for the last run's ports, which linger a minute.
 START_SECONDS = 150
 # In the container; what CANN, HCCL and ATB write, whatever the engine.
-CANN_LOGS = ("/root/ascend/log/debug/plog", "/root/ascend/log/run/plog", "/root/atb/log")
+ASCEND_LOGS, ATB_LOGS = "/root/ascend/log", "/root/atb/log"
+_ERROR_LOGS = (f"{ASCEND_LOGS}/debug/plog", f"{ASCEND_LOGS}/run/plog", ATB_LOGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
 
 
 def processes_command(site: Site) -> Command:
-    """Ask how many processes the daemon's group has, itself included; 0 where it does not run."""
+    """Ask how many processes the daemon's group has, itself included; 0 where it does not run, and nothing
+    where that is not known."""
     layout = site.layout
     return runtime_script(
         site.runtime,
@@ -144,7 +146,7 @@ def errors_command(site: Site) -> Command:
         site.layout.pid,
         site.layout.log_sizes,
         *site.log_places,
-        *CANN_LOGS,
+        *_ERROR_LOGS,
         title="read the error logs",
     )
 
@@ -184,6 +186,7 @@ def start_command(site: Site, digest: str) -> Command:
         digest,
         _LOG_SIZES_INSIDE,
         *site.log_places,
-        *CANN_LOGS,
+        ASCEND_LOGS,
+        ATB_LOGS,
         title="start the daemon",
     )

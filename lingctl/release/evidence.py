@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from lingctl.assets import shell
+from lingctl.release.daemon import ASCEND_LOGS, ATB_LOGS
 from lingctl.release.redaction import redacted
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
@@ -37,23 +39,42 @@ _COMPRESSED = {
 }
 _GATHER = shell("collect/gather")
 _INSIDE = shell("collect/inside")
+_LOOK_INSIDE = shell("daemon/look_inside")
+# Where gather.sh puts the container's logs, and what was noted of them before the last start.
+_PLACES = {ASCEND_LOGS: "process_log", ATB_LOGS: "atb_log"}
+_ENGINE_PLACE = "mindie/log/debug"
+NOTED_LENGTHS = PurePosixPath("lingctl/log-sizes")
+_NOTED = re.compile(r"^ *([0-9]{1,15}) (/.*)$", re.MULTILINE)
 
 
-def gather_command(site: Site, node: str, places: Iterable[str]) -> Command:
-    """Write a tar of all that may explain a failure to standard output; ``places``: the engine's logs."""
+def gather_command(site: Site, node: str) -> Command:
+    """Write a tar of all that may explain a failure to standard output."""
     return runtime_script(
         site.runtime,
         _GATHER,
         _INSIDE,
+        _LOOK_INSIDE,
         str(site.layout.root),
         site.container,
         site.first_rank(node),
         _MOST_OF_A_FILE,
         _MOST_FILES,
-        " ".join(places),
+        " ".join(site.log_places),
         *site.cards[node],
         title="gather the evidence",
     )
+
+
+def lengths_before(noted: str, site: Site) -> dict[PurePosixPath, int]:
+    """How long logs were before the daemon was last started, by their place in the node's folder, as start.sh
+    noted it. What had nothing in it is left out."""
+    folders = {**_PLACES, **dict.fromkeys(site.log_places, _ENGINE_PLACE)}
+    lengths = {}
+    for size, path in _NOTED.findall(noted):
+        for folder, place in folders.items():
+            if path.startswith(f"{folder}/") and int(size):
+                lengths[PurePosixPath(place, path.removeprefix(f"{folder}/"))] = int(size)
+    return lengths
 
 
 def unpacked(content: bytes) -> bytes:

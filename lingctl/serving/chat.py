@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,6 +13,7 @@ from lingctl.serving.http.answers import Joiner, Piece, Usage
 from lingctl.serving.http.api import CHAT, Ask, Dialect, Turn
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed
+from lingctl.serving.http.models import cannot_chat
 from lingctl.serving.trouble import ExchangeTrouble
 
 ReplyPartKind = Literal["answer", "thought", "call"]
@@ -89,14 +91,26 @@ class Reply:
 
 
 class Conversation:
-    """Asks one model and remembers what was said; a turn without an answer is forgotten."""
+    """Asks one model and remembers what was said; a turn without an answer is forgotten.
 
-    def __init__(self, client: Client, options: ChatOptions, dialect: Dialect = CHAT) -> None:
+    Args:
+        dialect: how it is asked.
+        otherwise: how it is asked where it then says that it cannot chat; None for no other way.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        options: ChatOptions,
+        dialect: Dialect = CHAT,
+        otherwise: Dialect | None = None,
+    ) -> None:
         self.client = client
         self.options = options
         self.turns: tuple[Turn, ...] = ()
         self.last = Reply()
         self._dialect = dialect
+        self._otherwise = otherwise
 
     @property
     def model(self) -> str:
@@ -114,18 +128,26 @@ class Conversation:
 
     def ask(self, question: str) -> Generator[ReplyPart, None, None]:
         """The answer as it comes; ``last`` is what became of it, also where the reader stops early."""
-        parts = self._once(question)
-        first = next(parts, None)
+        with closing(self._once(question)) as parts:
+            first = next(parts, None)
+            if first is not None:
+                yield first
+                yield from parts
+                return
+        if self._asks_otherwise(question):
+            yield from self._once(question)
+
+    def _asks_otherwise(self, question: str) -> bool:
+        """Whether there is another way to ask, after a refusal; it is taken from now on."""
         trouble = self.last.trouble
-        if first is None and trouble and fault_of(trouble) == "request":
-            before = self.client
-            self.client = agreed(before, lambda client: self._refusal(client, question))
-            if self.client != before:
-                parts = self._once(question)
-                first = next(parts, None)
-        if first is not None:
-            yield first
-            yield from parts
+        if trouble and self._otherwise and self.chats and cannot_chat(trouble):
+            self._dialect = self._otherwise
+            return True
+        if trouble is None or fault_of(trouble) != "request":
+            return False
+        before = self.client
+        self.client = agreed(before, lambda client: self._refusal(client, question))
+        return self.client != before
 
     def as_json(self) -> dict[str, object]:
         """What is saved of it."""
@@ -150,7 +172,7 @@ class Conversation:
             return event.piece if isinstance(event.piece, ExchangeTrouble) else None
         return None
 
-    def _once(self, question: str) -> Iterator[ReplyPart]:
+    def _once(self, question: str) -> Generator[ReplyPart, None, None]:
         hearing = _Hearing(time.perf_counter())
         try:
             for event in self.client.stream(self._dialect, self._ask(question)):

@@ -8,9 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -22,9 +20,9 @@ from lingctl.serving.bench.load import Pace
 from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.smoke.report import SmokeOptions
 from tests.engine_node import wait_until
+from tests.field import FIELD, cases
 
-FIELD = Path(__file__).parents[3] / "shared" / "field" / "http"
-CASES = tomllib.loads((FIELD / "cases.toml").read_text())["case"] if FIELD.is_dir() else []
+CASES = cases("http")
 ROWS = [(name, case) for case in CASES for name in case.get("names", [case.get("name")])]
 SMOKE = [pytest.param(name, case["smoke"], id=name) for name, case in ROWS if "smoke" in case]
 BENCH = [pytest.param(name, case["bench"], id=name) for name, case in ROWS if "bench" in case]
@@ -41,7 +39,7 @@ def listens(port):
 def odd(variant):
     with socket.create_server(("127.0.0.1", 0)) as place:
         port = place.getsockname()[1]
-    command = [sys.executable, str(FIELD / "odd_server.py"), variant, str(port)]
+    command = [sys.executable, str(FIELD / "http" / "odd_server.py"), variant, str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as server:
         try:
             wait_until(lambda: listens(port))

@@ -27,10 +27,10 @@ from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
 from lingctl.serving.http.client import Client, Generation
 from lingctl.serving.http.exchange import HttpResponse, Limits
 from lingctl.serving.http.sse import SseParser
+from lingctl.serving.http.streamed import Streamed, gather
 from lingctl.serving.readiness import decide, settled_health
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
-from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 from tests import forked, real_answers
 from tests.real_answers import LONG_TALK, SHORT_TALK, RealAnswer, Talk, health_answer, life, named, recorded

@@ -15,7 +15,7 @@ from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
-from tests.serving_server import Serving, make_certificate, serve
+from tests.serving_server import GOOD_CHAT, Serving, make_certificate, serve
 
 # Long enough for a busy machine; where a test waits for the silence to end, it is shorter.
 QUICK = Limits(connect=10, idle=10, total=30)
@@ -156,6 +156,28 @@ def test_answers_that_differ_are_a_warning_and_no_fault_of_the_stream():
 @pytest.mark.parametrize(("fault", "check"), [("busy", "health"), ("early-length", "finish")])
 def test_what_is_odd_but_works_is_a_warning(fault, check):
     assert verdicts(climb(Serving(fault)), Verdict.WARNING) == {check}
+
+
+def test_a_model_that_thinks_first_is_given_the_tokens_that_it_needs():
+    serving = Serving("thinks")
+    report = climb(serving)
+    assert report.verdict <= Verdict.NOTE, report.findings
+    assert report.answer == GOOD_CHAT
+    told = next(finding for finding in report.findings if finding.check == "first-token")
+    assert "a thought; the answer's first: after" in told.message
+    # It made 100 tokens in some 20 ms: the most that is ever allowed fits into half the patience.
+    assert {body["max_tokens"] for _, body in serving.requests if body} >= {100, 4096}
+
+
+def test_of_a_slow_model_no_more_is_asked_than_patience_allows():
+    """An answer that is no stream is silent until it is whole."""
+    serving = Serving("thinks-for-ever")
+    report = climb(serving, SmokeOptions(patience=0.5))
+    told = next(finding for finding in report.findings if finding.check == "answer")
+    assert (told.verdict, "it still thought after 100 tokens" in told.message) == (Verdict.WARNING, True)
+    most = max(body["max_tokens"] for _, body in serving.requests if "max_tokens" in (body or {}))
+    assert 100 <= most <= 0.5 / 2 * 100 / 0.02
+    assert report.exit_status == 3
 
 
 def test_a_closed_port_is_not_reachable():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -298,6 +299,39 @@ def test_more_than_is_read_here_is_not_known_and_not_damaged(tmp_path: Path) -> 
     assert (found.state, found.problems) == ("unknown", ())
     assert [trouble.code for trouble in found.unknown] == ["beyond-limits"]
     assert inspect(str(folder))["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("dicts", "members", "code"), [(500_000, 0, "pickle-too-large"), (0, 40_000, "beyond-limits")]
+)
+def test_a_checkpoint_that_is_more_than_is_read_is_not_known_either(
+    dicts: int, members: int, code: str, tmp_path: Path
+) -> None:
+    folder = config(tmp_path)
+    with zipfile.ZipFile(folder / "pytorch_model.bin", "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02(" + b"}" * dicts + b"t.")
+        for number in range(members):
+            archive.writestr(f"a/data/{number}", b"")
+    found = look(folder)
+    assert (found.state, found.problems) == ("unknown", ())
+    assert [trouble.code for trouble in found.unknown] == [code]
+
+
+def test_an_index_larger_than_is_read_is_not_known_either(tmp_path: Path) -> None:
+    folder = config(tmp_path)
+    (folder / INDEX).write_text("{")
+    os.truncate(folder / INDEX, 100_000_001)
+    assert look(folder).state == "unknown"
+
+
+def test_tensors_that_are_too_many_to_be_kept_are_not_called_missing(tmp_path: Path) -> None:
+    folder = config(tmp_path)
+    for part in "ab":
+        write(folder / f"{part}.safetensors", {f"{part}{number}": (1,) for number in range(45_000)})
+    index = {"weight_map": {f"{part}0": f"{part}.safetensors" for part in "ab"}}
+    (folder / INDEX).write_text(json.dumps(index))
+    found = look(folder)
+    assert (found.state, found.problems) == ("unknown", ())
 
 
 def test_the_likeliest_set_comes_first_and_a_file_of_an_odd_name_last() -> None:

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from lingctl.node.weights.modes import set_modes, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
 from lingctl.release.weights_state import weights_state
 from tests.node.checkpoints import INDEX, ling, model, run, save, stopped_midway
+from tests.node.test_cases import repack
 
 pytestmark = pytest.mark.torch
 
@@ -303,6 +305,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {
         "missing, or no JSON",
         False,
     ),
+    "a config of more levels than every Python follows": (
+        lambda folder: edit_config(folder, num_hidden_layers=json.loads("[" * 500 + "]" * 500)),
+        "missing, or no JSON",
+        False,
+    ),
 }
 
 
@@ -434,6 +441,21 @@ def test_a_killed_manifest_goes_on(tmp_path: Path, pyz: Path) -> None:
     assert make_manifest(str(tmp_path), lambda event: None)["digest"] == again["digest"]
 
 
+@pytest.mark.parametrize("look", [quick, full])
+@pytest.mark.parametrize("text", ["", '{"version": 1, "files"', '{"version": 2, "files": {}}', "[]"])
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_none(
+    text: str, look: Callable[[Path], Verified], copy: Callable[[str], Path]
+) -> None:
+    folder = copy("lite-safetensors")
+    (folder / MANIFEST).write_text(text)
+    found = look(folder)
+    assert (found.state, found.problems) == ("unknown", ())
+    assert [trouble.code for trouble in found.unknown] == ["manifest-unread"]
+    assert not any("no manifest" in note for note in found.notes)
+    make_manifest(str(folder), lambda event: None)
+    assert look(folder).state == "sound"
+
+
 def test_a_flipped_bit_is_found_by_reading_everything(copy: Callable[[str], Path]) -> None:
     folder = copy("lite-safetensors")
     make_manifest(str(folder), lambda event: None)
@@ -457,6 +479,21 @@ def test_a_flipped_bit_in_a_checkpoint_is_found_without_a_manifest(copy: Callabl
     (problem,) = full(folder).problems
     assert problem.code == "record-damaged"
     assert "model.layers." in problem.what
+
+
+def test_a_flipped_bit_in_a_deflated_member_is_found_too(tmp_path: Path) -> None:
+    path = save(tmp_path, model()) / "pytorch_model.bin"
+    repack(path, zipfile.ZIP_DEFLATED)
+    assert full(tmp_path).state == "sound"
+    with zipfile.ZipFile(path) as archive:
+        (member,) = [one for one in archive.infolist() if one.filename.endswith("/data/3")]
+    data = bytearray(path.read_bytes())
+    data[member.header_offset + 30 + len(member.filename) + member.compress_size // 2] ^= 4
+    path.write_bytes(data)
+    assert quick(tmp_path).problems == ()
+    (problem,) = full(tmp_path).problems
+    assert problem.code == "record-damaged"
+    assert "/data/3" in problem.where
 
 
 def test_what_deploy_changes_is_a_note(copy: Callable[[str], Path]) -> None:

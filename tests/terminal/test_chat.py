@@ -6,6 +6,7 @@ import json
 import re
 import stat
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from tests import forked
 from tests.slow_talker import talking
@@ -79,6 +80,24 @@ def test_a_conversation_as_a_person_has_it(tmp_path: Path):
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     told = json.loads(saved.read_text())
     assert [message["content"] for message in told["messages"]][:2] == ["你是谁？", "我是灵\x1b[2J"]
+
+
+def test_what_is_piped_may_be_in_another_encoding(tmp_path: Path):
+    with talking() as talker:
+        for verb in ("ask", "chat"):
+            talker.says("yes")
+            talker.ends()
+            piped = tmp_path / "question"
+            piped.write_bytes("好吗\n".encode("gbk"))
+            with (
+                piped.open("rb") as question,
+                forked.start(
+                    verb, "--url", talker.url, stdin=question, stdout=PIPE, stderr=STDOUT, cwd=tmp_path
+                ) as process,
+            ):
+                said = process.communicate()[0]
+            assert (process.returncode, said) == (0, b"yes\n")
+        assert "\ufffd" in talker.asked[0]["messages"][0]["content"]
 
 
 def test_a_script_asks(tmp_path: Path):

@@ -16,14 +16,12 @@ from lingctl.cli.serve.target import (
     KindOption,
     ModelOption,
     UrlOption,
+    with_service,
 )
 
 if TYPE_CHECKING:
-    from lingctl.events import Listener
-    from lingctl.flows.serve.bench import BenchOptions
     from lingctl.serving.bench.report import BenchReport
     from lingctl.serving.bench.sweep import SweepLimits
-    from lingctl.serving.endpoint import TlsFiles
 
 
 app = typer.Typer(
@@ -78,7 +76,7 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
-    from lingctl.flows.serve.bench import BenchOptions
+    from lingctl.flows.serve.bench import BenchOptions, bench_cluster, bench_endpoint
     from lingctl.output.documents import document
     from lingctl.output.progress import progress
     from lingctl.serving.bench.goal import read_goal
@@ -109,8 +107,17 @@ def bench(
         goal=read_goal(goodput or ()),
         count=tokenizer_at(tokenizer) if tokenizer else None,
     )
+    tls = TlsFiles(ca, cert, key)
     with progress() as listener:
-        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
+        report = with_service(
+            nodes,
+            url,
+            model,
+            tls,
+            listener,
+            at=lambda endpoint: bench_endpoint(endpoint, options, listener),
+            of=lambda group, cluster: bench_cluster(group, cluster, options, listener, tls=tls),
+        )
     if plot:
         write_plot(plot, report)
     if results:
@@ -147,21 +154,6 @@ def _limits(ttft: float, tpot: float) -> SweepLimits:
         remedy = "for example: --sweep --ttft-limit 2000 --tpot-limit 50"
         raise UsageError("--sweep needs a limit to look for", remedy=remedy, code="sweep-limits")
     return SweepLimits(ttft or None, tpot or None)
-
-
-def _run(
-    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: BenchOptions, listener: Listener
-) -> BenchReport:
-    from lingctl.cli.serve.target import chosen_cluster
-    from lingctl.flows.serve.bench import bench_cluster, bench_endpoint
-    from lingctl.remote.group import connect
-    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
-
-    cluster = chosen_cluster(nodes, url, model)
-    if cluster is None:
-        return bench_endpoint(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls), options, listener)
-    with connect(cluster, listener) as group:
-        return bench_cluster(group, cluster, options, listener, tls=tls)
 
 
 def _show(report: BenchReport, as_json: bool) -> None:

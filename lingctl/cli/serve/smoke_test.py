@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,12 +16,11 @@ from lingctl.cli.serve.target import (
     ModelOption,
     PatienceOption,
     UrlOption,
+    with_service,
 )
 
 if TYPE_CHECKING:
-    from lingctl.events import Listener
-    from lingctl.serving.endpoint import TlsFiles
-    from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
+    from lingctl.serving.smoke.report import SmokeReport
 
 
 def smoke_test(
@@ -45,10 +43,12 @@ def smoke_test(
     An API key is taken from LINGCTL_API_KEY. Exit status: 0 good, 1 a rung failed, 3 warnings or unknowns,
     4 not reachable.
     """
+    from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
     from lingctl.output.progress import progress
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke.report import SmokeOptions
 
+    tls = TlsFiles(ca, cert, key)
     options = SmokeOptions(
         kind=kind.value,
         prompt=prompt,
@@ -57,25 +57,17 @@ def smoke_test(
         patience=patience,
     )
     with progress() as listener:
-        report = _run(nodes, url, model, TlsFiles(ca, cert, key), options, listener)
+        report = with_service(
+            nodes,
+            url,
+            model,
+            tls,
+            listener,
+            at=lambda endpoint: smoke_test_endpoint(endpoint, options, listener),
+            of=lambda group, cluster: smoke_test_cluster(group, cluster, options, listener, tls=tls),
+        )
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
-
-
-def _run(
-    nodes: Path | None, url: str, model: str, tls: TlsFiles, options: SmokeOptions, listener: Listener
-) -> SmokeReport:
-    from lingctl.cli.serve.target import chosen_cluster
-    from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
-    from lingctl.remote.group import connect
-    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
-
-    cluster = chosen_cluster(nodes, url, model)
-    if cluster is None:
-        endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
-        return smoke_test_endpoint(endpoint, options, listener)
-    with connect(cluster, listener) as group:
-        return smoke_test_cluster(group, cluster, options, listener, tls=tls)
 
 
 def _show(report: SmokeReport, as_json: bool) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from lingctl.events import Listener
     from lingctl.flows.serve.chat import Kind
     from lingctl.inventory.cluster import Cluster
+    from lingctl.remote.group import Group
     from lingctl.serving.chat import ChatOptions, Conversation
-    from lingctl.serving.endpoint import TlsFiles
+    from lingctl.serving.endpoint import Endpoint, TlsFiles
+
+T = TypeVar("T")
 
 
 class KindChoice(StrEnum):
@@ -72,6 +76,27 @@ def chosen_cluster(nodes: Path | None, url: str, model: str) -> Cluster | None:
         remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
         raise UsageError("--model goes with --url", remedy=remedy, code="model-of-cluster")
     return cluster
+
+
+def with_service(
+    nodes: Path | None,
+    url: str,
+    model: str,
+    tls: TlsFiles,
+    listener: Listener,
+    *,
+    at: Callable[[Endpoint], T],
+    of: Callable[[Group, Cluster], T],
+) -> T:
+    """Do something ``at`` the service that is named by its URL, or with that ``of`` a cluster."""
+    from lingctl.remote.group import connect
+    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
+
+    cluster = chosen_cluster(nodes, url, model)
+    if cluster is None:
+        return at(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls))
+    with connect(cluster, listener) as group:
+        return of(group, cluster)
 
 
 @contextmanager

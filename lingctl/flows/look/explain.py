@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
 from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
 from lingctl.engines import usual_engine
 from lingctl.errors import UsageError
-from lingctl.flows.look.log_text import ReadLog, read_path, read_stream
+from lingctl.flows.look.reading.log_files import read_path
+from lingctl.flows.look.reading.log_text import ReadLog, read_stream
 
 STANDARD_INPUT = "-"
 # "none": the logs show no trouble at all.
 Assurance = Literal[Confidence, "none"]
 _NO_TROUBLE = "no trouble is seen in it"
+_RUNS = "the daemon runs"
 _TROUBLE = re.compile(
     r"error|exception|traceback|fatal|critical|abort|core dumped|killed|fail|已杀死|段错误", re.IGNORECASE
 )
@@ -106,7 +108,7 @@ def _named_apart(logs: Sequence[ReadLog]) -> tuple[ReadLog, ...]:
     for log in logs:
         names[log.name] = names.get(log.name, 0) + 1
         name = log.name if names[log.name] == 1 else f"{log.name} ({names[log.name]})"
-        told.append(ReadLog(name, log.text, log.encoding, log.bytes, log.status))
+        told.append(replace(log, name=name))
     return tuple(told)
 
 
@@ -115,10 +117,12 @@ def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
     if not any(text.strip() for text in texts.values()):
         raise UsageError("the log is empty", code="nothing-to-explain")
     statuses = {log.name: log.status for log in logs if log.status}
-    ended = [log.name for log in logs if log.status or _shows_trouble(log, reader)]
+    running = [log.name for log in logs if log.runs]
+    ended = [log.name for log in logs if log.status or (not log.runs and _shows_trouble(log, reader))]
     found = reader.diagnose(texts, ended, statuses=statuses)
-    if found is None:
-        return _without_trouble(texts, reader)
+    if found is None or (found.node in running and _is_stop(found)):
+        # A daemon that runs was not stopped: the line is of a start before.
+        return _without_trouble(texts, running, reader)
     one = found.explanation
     place = f"{found.node}, {one.place}" if one is not None and one.place else found.node
     return LogVerdict(
@@ -131,8 +135,12 @@ def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
         evidence=tuple(found.evidence.splitlines()[:_MOST_EVIDENCE]),
         detail=one.detail if one is not None else "",
         time=one.time.isoformat() if one is not None and one.time is not None else "",
-        also=found.also,
+        also=(*found.also, *(f"{name}: {_RUNS}" for name in running)),
     )
+
+
+def _is_stop(found: Diagnosis) -> bool:
+    return found.explanation is not None and found.explanation.kind == "stopped"
 
 
 def _words(found: Diagnosis, status: str, reader: LogReader) -> str:
@@ -147,7 +155,7 @@ def _shows_trouble(log: ReadLog, reader: LogReader) -> bool:
     return any(_TROUBLE.search(line) for line in reader.first_errors(log.text, _MOST_EVIDENCE))
 
 
-def _without_trouble(texts: dict[str, str], reader: LogReader) -> LogVerdict:
+def _without_trouble(texts: dict[str, str], running: list[str], reader: LogReader) -> LogVerdict:
     for name, text in texts.items():
         for waiting in reader.explain_waiting(text)[:1]:
             return LogVerdict(
@@ -160,6 +168,8 @@ def _without_trouble(texts: dict[str, str], reader: LogReader) -> LogVerdict:
                 (waiting.line,),
                 waiting.detail,
                 waiting.time.isoformat() if waiting.time else "",
-                (),
+                tuple(f"{name}: {_RUNS}" for name in running),
             )
-    return LogVerdict("none", _NO_TROUBLE, "", "", "", "", (), "", "", ())
+    some = "" if len(running) == len(texts) else f" on {', '.join(running)}"
+    words = f"{_RUNS}{some}; {_NO_TROUBLE}" if running else _NO_TROUBLE
+    return LogVerdict("none", words, "", "", "", "", (), "", "", ())

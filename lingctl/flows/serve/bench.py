@@ -24,13 +24,13 @@ from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.tokens import CountTokens, count_tokens
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.http.api import Ask, Dialect, ModelKind, dialect_for
-from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import tls_context
-from lingctl.serving.http.kinds import cannot_chat, kind_by_name
+from lingctl.serving.http.models import cannot_chat, kind_by_name, known
+from lingctl.serving.http.streamed import gather
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
-from lingctl.serving.smoke.streamed import gather
 from lingctl.serving.trouble import ExchangeTrouble
 
 _ONE_AT_A_TIME = Pace(concurrency=1)
@@ -88,7 +88,8 @@ def bench_cluster(
             or the dataset is unusable.
     """
     need_no_lost_node(group, site_of(cluster), "bench")
-    options = replace(options, kind=cluster.catalogue_model.kind)
+    if options.kind == "auto":
+        options = replace(options, kind=cluster.catalogue_model.kind)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
         return _bench(client, options, listener)
 
@@ -212,11 +213,7 @@ def _known(client: Client, kind: ModelKind | Literal["auto"], prompt: Prompt) ->
     listed = client.models()
     if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
         raise _no_answer(client, listed)
-    mindie = bool(client.endpoint.management_url)
-    if isinstance(listed, ModelList):
-        mindie = mindie or listed.of_mindie
-        name = client.endpoint.served_name or listed.names[0]
-        client = replace(client, endpoint=client.endpoint.with_name(name))
+    client, mindie = known(client, listed)
     sure = kind_by_name(client.endpoint.served_name) if kind == "auto" else kind
     dialect = dialect_for(sure, mindie=mindie)
     trouble = _unanswered(client, dialect, prompt)

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,9 +19,9 @@ from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import ModelKind, dialect_for
-from lingctl.serving.http.client import Client, ModelList
+from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.http.kinds import kind_by_name
+from lingctl.serving.http.models import kind_by_name, known
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.trouble import ExchangeTrouble
@@ -95,13 +94,10 @@ def _begun(client: Client, options: ChatOptions, kind: Kind) -> Conversation:
     listed = client.models()
     if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
         raise failure(client.endpoint, listed)
-    mindie = bool(client.endpoint.management_url)
-    if isinstance(listed, ModelList):
-        mindie = mindie or listed.of_mindie
-        name = client.endpoint.served_name or listed.names[0]
-        client = replace(client, endpoint=client.endpoint.with_name(name))
+    client, mindie = known(client, listed)
     sure = kind_by_name(client.endpoint.served_name) if kind == "auto" else kind
-    return Conversation(client, options, dialect_for(sure, mindie=mindie))
+    otherwise = dialect_for("base", mindie=mindie) if kind == "auto" else None
+    return Conversation(client, options, dialect_for(sure, mindie=mindie), otherwise)
 
 
 def failure(endpoint: Endpoint, trouble: ExchangeTrouble) -> ConnectError | EngineError:

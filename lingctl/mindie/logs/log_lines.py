@@ -144,7 +144,8 @@ def _before_hint(part: str, at: int) -> str:
 def _time(head: str, year: int) -> datetime | None:
     if found := _FULL.search(head):
         micro = int(((found[7] or "").ljust(3, "0") + (found[8] or "")).ljust(6, "0"))
-        return _moment(int(found[1]), *(int(part) for part in found.groups()[1:6]), micro)
+        year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+        return _moment(year, month, day, hour, minute, second, micro)
     for form in _WITHOUT_YEAR:
         if found := form.search(head):
             month = _MONTHS.index(found[1]) + 1 if found[1] in _MONTHS else int(found[1])
@@ -153,9 +154,11 @@ def _time(head: str, year: int) -> datetime | None:
     return None
 
 
-def _moment(*parts: int) -> datetime | None:
+def _moment(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, microsecond: int = 0
+) -> datetime | None:
     try:
-        return datetime(*parts)  # type: ignore[arg-type]
+        return datetime(year, month, day, hour, minute, second, microsecond)
     except ValueError:  # digits that are no time
         return None
 

@@ -41,9 +41,9 @@ def read_index(path: str) -> IndexFile:
             raise Trouble(
                 other.what, where=where, evidence=other.evidence, remedy=other.remedy, code=other.code
             )
-        if os.fstat(descriptor).st_size > _LARGEST:
-            raise _malformed(where, f"more than {_LARGEST} bytes")
         try:
+            if os.fstat(descriptor).st_size > _LARGEST:
+                raise BeyondLimits(f"more than {_LARGEST} bytes")
             found = _parse(JsonText(lambda most: os.read(descriptor, most)))
         except BeyondLimits as error:
             raise Trouble(f"it is not looked into: {error}", where=where, code="beyond-limits") from None

@@ -1,4 +1,4 @@
-"""The bytes of tensors as they belong into safetensors, piece by piece, from a reused buffer."""
+"""The bytes of tensors and of their records, piece by piece: from a reused buffer, or inflated."""
 
 from __future__ import annotations
 
@@ -93,10 +93,55 @@ def _swap(piece: memoryview, width: int) -> memoryview:
     return memoryview(values).cast("B")
 
 
+def inflated(record: Record, tensors: str = "") -> Iterator[bytes]:
+    """The bytes of a deflated record; at most one more than it claims, so that a bomb is not unpacked.
+
+    Args:
+        tensors: that lie in it, for messages; empty where they are not known.
+
+    Raises:
+        Trouble: they cannot be inflated, or do not have the recorded size and CRC-32.
+    """
+    size = crc = 0
+    for piece in _inflated(record):
+        crc = zlib.crc32(piece, crc)
+        size += len(piece)
+        yield piece
+    if size != record.size or record.crc not in (None, crc):
+        raise damaged(record, tensors, crc)
+
+
+def _inflated(record: Record) -> Iterator[bytes]:
+    engine = zlib.decompressobj(-15)
+    left = record.size + 1
+    with open(record.path, "rb") as file:
+        file.seek(record.offset)
+        packed = record.packed
+        while left and not engine.eof:
+            waiting = engine.unconsumed_tail
+            if not waiting:
+                waiting = file.read(min(BLOCK, packed))
+                packed -= len(waiting)
+                if not waiting:
+                    return
+            try:
+                piece = engine.decompress(waiting, min(BLOCK, left))
+            except zlib.error as error:
+                raise Trouble(
+                    f"cannot be inflated: {error}",
+                    where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
+                    remedy="download the file again",
+                    code="record-damaged",
+                ) from None
+            left -= len(piece)
+            yield piece
+
+
 def damaged(record: Record, tensors: str, crc: int) -> Trouble:
-    """The bytes of a record do not have the checksum that was recorded when they were saved."""
+    """The bytes of a record are not those that were saved: another CRC-32 or, inflated, another size."""
+    named = f"tensor {tensors}" if tensors else "a tensor"
     return Trouble(
-        f"tensor {tensors} is damaged: the bytes of its record do not have the recorded CRC-32",
+        f"{named} is damaged: the bytes of its record do not have the recorded CRC-32",
         where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
         evidence=f"{record.size} bytes, CRC {crc:08x}, recorded {record.crc or 0:08x}",
         remedy="download the file again and compare its SHA-256 with the publisher's",

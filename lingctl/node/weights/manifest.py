@@ -14,6 +14,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
 from lingctl.node.files import file_state, opened, read_small, write_whole
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import Workers
@@ -54,14 +55,14 @@ def read_manifest(folder: str) -> Optional[Manifest]:
     """The manifest in ``folder``; None where there is none or it cannot be read as one."""
     path = os.path.join(folder, MANIFEST)
     try:
-        content = json.loads(read_small(path, _LARGEST))
+        content = foreign_json(read_small(path, _LARGEST))
         if content["version"] != _VERSION:
             return None
         return {
             str(name): FileSum(str(entry["sha256"]), int(entry["size"]), str(entry["state"]))
             for name, entry in content["files"].items()
         }
-    except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

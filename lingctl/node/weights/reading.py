@@ -20,6 +20,8 @@ from lingctl.node.weights.judgement import WeightSet, is_adapter
 # Room in memory for all tensors of a folder: 60,000 of usual names.
 _MOST_HELD = 16_000_000
 _EACH_HELD = 200
+# Of what is more than is read here: it may be right, and nobody looked.
+_NOT_LOOKED_INTO = frozenset({"beyond-limits", "pickle-too-large", "too-many-tensors"})
 
 
 class Reading(NamedTuple):
@@ -123,7 +125,8 @@ class _Safetensors:
     def reading(self) -> Reading:
         """Read all files of the set."""
         unread = {name for name in self._chosen.files if not self._take(name)}
-        if self._chosen.weight_map:
+        # What was not kept cannot be compared.
+        if self._chosen.weight_map and self._held <= _MOST_HELD:
             self._compare(self._chosen.weight_map, unread)
         return Reading(
             self._chosen,
@@ -142,7 +145,7 @@ class _Safetensors:
             refuse_other(path)
             entries = read_header(path)[0]
         except Trouble as trouble:
-            (self._unknown if trouble.code == "beyond-limits" else self._problems).append(trouble)
+            (self._unknown if trouble.code in _NOT_LOOKED_INTO else self._problems).append(trouble)
             return False
         twice = [entry.name for entry in entries if entry.name in self._tensors]
         if twice:
@@ -202,20 +205,22 @@ def _unlisted_note(index: str, unlisted: Mapping[str, Held]) -> str:
 
 def _parted(troubles: Sequence[Trouble]) -> Tuple[List[Trouble], List[Trouble]]:
     """What is wrong, and what is not known."""
-    unknown = [trouble for trouble in troubles if trouble.code == "beyond-limits"]
+    unknown = [trouble for trouble in troubles if trouble.code in _NOT_LOOKED_INTO]
     return [trouble for trouble in troubles if trouble not in unknown], unknown
 
 
 def _torch(folder: str, chosen: WeightSet) -> Reading:
     """Reads a set of files that torch saved; more than its index lists is no part of it."""
-    if chosen.problems:
-        problems, unknown = _parted(chosen.problems)
-        size = _bytes(folder, chosen.files)
+    size = _bytes(folder, chosen.files)
+    troubles: Tuple[Trouble, ...] = chosen.problems
+    if not troubles:
+        try:
+            checkpoint = read_checkpoint(CheckpointFiles(folder, chosen.files, dict(chosen.weight_map)))
+        except Trouble as trouble:
+            troubles = (trouble,)
+    if troubles:
+        problems, unknown = _parted(troubles)
         return Reading(chosen, {}, size, tuple(problems), tuple(unknown), {}, ())
-    try:
-        checkpoint = read_checkpoint(CheckpointFiles(folder, chosen.files, dict(chosen.weight_map)))
-    except Trouble as trouble:
-        return Reading(chosen, {}, _bytes(folder, chosen.files), (trouble,), (), {}, ())
     tensors: Dict[str, Held] = {}
     for file in checkpoint.files:
         for name, tensor in file.tensors.items():
@@ -223,7 +228,6 @@ def _torch(folder: str, chosen: WeightSet) -> Reading:
             tensors[name] = held
     unlisted = {one.name: Held(one.file, one.dtype, one.shape) for one in checkpoint.unlisted}
     notes = [_unlisted_note(TORCH_INDEX, unlisted)] if unlisted else []
-    size = _bytes(folder, chosen.files)
     return Reading(chosen, tensors, size, (), (), unlisted, tuple(notes), checkpoint)
 
 

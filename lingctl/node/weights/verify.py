@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.record import Record
-from lingctl.node.checkpoint.stream import TensorReader, damaged
+from lingctl.node.checkpoint.stream import TensorReader, damaged, inflated
+from lingctl.node.files import kind_of
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import Contents, contents_of, misfits
-from lingctl.node.weights.manifest import Manifest, current_manifest, digest_of, read_manifest, sum_files
+from lingctl.node.weights.manifest import (
+    MANIFEST,
+    Manifest,
+    current_manifest,
+    digest_of,
+    read_manifest,
+    sum_files,
+)
 from lingctl.node.weights.model_config import read_config
 from lingctl.node.workers import Workers
 
@@ -93,13 +102,14 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
     if contents.form == "none":
         raise contents.problems[0]
     manifest = read_manifest(folder)
+    unread = _unread_manifest(folder) if manifest is None else ()
     found = [_Found(contents.problems, contents.notes), _compare_config(folder, contents)]
     if full:
         if contents.checkpoint:
             found.append(_Found(_damaged_records(contents.checkpoint, report)))
         sums: Optional[Manifest] = _sums(folder, contents, manifest, report)
         found.append(_changed(folder, manifest or {}, sums or {}))
-        if manifest is None:
+        if manifest is None and not unread:
             found.append(_Found(notes=(_NO_MANIFEST,)))
     else:
         found.append(_Found(_wrong_sizes(folder, manifest or {})))
@@ -113,10 +123,19 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
         full=full,
         digest=digest_of(sums) if sums else "",
         problems=tuple(problem for part in found for problem in part.problems),
-        unknown=contents.unknown,
+        unknown=(*contents.unknown, *unread),
         in_the_way=contents.in_the_way,
         notes=tuple(note for part in found for note in part.notes),
     )
+
+
+def _unread_manifest(folder: str) -> Tuple[Trouble, ...]:
+    """What stands in the place of a manifest and is none that can be read: no absence of one."""
+    if kind_of(os.path.join(folder, MANIFEST)) == "absent":
+        return ()
+    what = "cannot be read as a manifest: nothing was compared with it"
+    remedy = f"sum the files again: lingctl verify-weights {shlex.quote(folder)} --manifest"
+    return (Trouble(what, where=MANIFEST, remedy=remedy, code="manifest-unread"),)
 
 
 def _compare_config(folder: str, contents: Contents) -> _Found:
@@ -136,7 +155,7 @@ def _compare_config(folder: str, contents: Contents) -> _Found:
 def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, ...]:
     """CRC-32 of every record of every zip file that carries them."""
     files = [file for file in checkpoint.files if file.checked]
-    records = [record for file in files for record in file.records if not record.packed]
+    records = [record for file in files for record in file.records]
     owners = {
         (tensor_file.path, tensor.record.member): name
         for tensor_file in files
@@ -147,17 +166,28 @@ def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, .
 
     def one(record: Record) -> Optional[Trouble]:
         workers.check()
-        stream = TensorReader()
-        try:
-            crc = stream.crc(record)
-        finally:
-            stream.close()
+        found = _damage(record, repr(owners[(record.path, record.member)]))
         meter.add(record.size)
-        if crc == record.crc:
-            return None
-        return damaged(record, repr(owners[(record.path, record.member)]), crc)
+        return found
 
     return tuple(trouble for trouble in workers.each(one, records) if trouble is not None)
+
+
+def _damage(record: Record, tensor: str) -> Optional[Trouble]:
+    """What is wrong with the bytes of a record that has a checksum, if anything is."""
+    if record.packed:
+        try:
+            for _ in inflated(record, tensor):
+                pass
+        except Trouble as trouble:
+            return trouble
+        return None
+    stream = TensorReader()
+    try:
+        crc = stream.crc(record)
+    finally:
+        stream.close()
+    return None if crc == record.crc else damaged(record, tensor, crc)
 
 
 def _sums(folder: str, contents: Contents, manifest: Optional[Manifest], report: Report) -> Manifest:

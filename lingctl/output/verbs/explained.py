@@ -41,7 +41,13 @@ def explained_document(explained: Explained) -> dict[str, object]:
             {**asdict(code), "rows": list(code.rows), "known": bool(code.meaning)} for code in explained.codes
         ],
         "logs": [
-            {"name": log.name, "encoding": log.encoding, "bytes": log.bytes, "exit_status": log.status}
+            {
+                "name": log.name,
+                "encoding": log.encoding,
+                "bytes": log.bytes,
+                "exit_status": log.status,
+                "runs": log.runs,
+            }
             for log in explained.logs
         ],
         "verdict": asdict(explained.verdict) if explained.verdict is not None else None,

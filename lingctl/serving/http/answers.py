@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lingctl.node.foreign_json import foreign_json
 from lingctl.serving.trouble import ExchangeTrouble
@@ -126,7 +127,8 @@ def _answer(data: Data, choice: Data | None, said: _Said | None) -> Piece | Exch
     if choice is None or said is None:
         return _malformed("no text in choices[0]", data)
     usage, finish = read_usage(data.get("usage")), _word(choice.get("finish_reason"))
-    return Piece(joined([said.text]), finish, usage, None, False, joined([said.reasoning]), said.tool_call)
+    text, thoughts = joined([said.text]), joined([said.reasoning])
+    return Piece(text, finish, usage, reasoning=thoughts, tool_call=said.tool_call)
 
 
 def read_chat_event(data: Data) -> Piece | ExchangeTrouble:
@@ -154,8 +156,7 @@ def _read_choice_event(data: Data, said_in: Callable[[Data], _Said | None]) -> P
     return Piece(said.text, finish, usage, told, bool(finish), said.reasoning, said.tool_call)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     text: str
     reasoning: str = ""
     tool_call: str = ""
@@ -170,6 +171,8 @@ def _said(message: object) -> _Said | None:
     if not isinstance(message, dict):
         return None
     content = message.get("content")
+    if len(message) == 1 and isinstance(content, str):  # all but a few events of a load
+        return _Said(content)
     text, thoughts = _parts(content) if isinstance(content, list) else (content, "")
     refusal, calls = message.get("refusal"), message.get("tool_calls") or [message.get("function_call")]
     if not isinstance(text, str | None):

@@ -13,17 +13,16 @@ from lingctl.serving.http.api import INFER, Ask, Dialect, dialect_for
 from lingctl.serving.http.client import Client, Generation, ModelList
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import HttpResponse, speaks_tls
-from lingctl.serving.http.kinds import cannot_chat, kind_by_name
+from lingctl.serving.http.models import cannot_chat, kind_by_name, known
+from lingctl.serving.http.streamed import Streamed, gather
 from lingctl.serving.readiness import settled_health
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke import rungs
 from lingctl.serving.smoke.judge import judge_answer, question
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions, SmokeReport
-from lingctl.serving.smoke.streamed import Streamed, gather
 from lingctl.serving.trouble import ExchangeTrouble
 
-# For a model that thinks first.
-_TOKENS_TO_THINK = 4096
+_MOST_TO_THINK = 4096
 
 
 def smoke_test(
@@ -82,15 +81,15 @@ class _Climb:
         """Port, TLS, health, models; False where there is no use in asking for text."""
         listed = self._client.models()
         contact = self._contact(listed)
-        if not self._add(rungs.port(contact, self._advice)) or not self._add(
-            rungs.tls(contact, self._advice)
-        ):
-            return False
+        for finding in (rungs.port(contact, self._advice), rungs.tls(contact, self._advice)):
+            if not self._add(finding):
+                return False
         self._add(self._health())
         if not self._add(rungs.models(listed, self._client.endpoint.served_name, self._advice)):
             return False
-        if isinstance(listed, ModelList):
-            self._take_name(listed)
+        self._client, self._mindie = known(self._client, listed)
+        if self._options.kind == "auto" and kind_by_name(self._client.endpoint.served_name) == "base":
+            self._become_base()
         return True
 
     def _contact(self, listed: ModelList | ExchangeTrouble) -> rungs.Contact:
@@ -110,13 +109,6 @@ class _Climb:
             return rungs.health(settled_health(self._client.health), self._advice, own_listener=True)
         return rungs.health(self._client.service_health(), self._advice, own_listener=False)
 
-    def _take_name(self, listed: ModelList) -> None:
-        name = self._client.endpoint.served_name or listed.names[0]
-        self._client = replace(self._client, endpoint=self._client.endpoint.with_name(name))
-        self._mindie = self._mindie or listed.of_mindie
-        if self._options.kind == "auto" and kind_by_name(name) == "base":
-            self._become_base()
-
     def _become_base(self) -> None:
         self._question = question("base", self._options.prompt, self._options.expect)
 
@@ -127,15 +119,17 @@ class _Climb:
             return
         self._answer = first.text
         flaws = judge_answer(self._question, first.text)
-        self._add(rungs.answer(self._question, first, flaws, self._advice))
+        self._add(rungs.answer(self._question, first, flaws, self._max_tokens, self._advice))
         counted = first if self._dialect is not INFER else self._generate(details=True)
         self._add(rungs.finish(counted, self._max_tokens, self._advice))
         self._add(rungs.tokens(counted, self._max_tokens, self._advice))
         second = self._generate()
         same = self._add(rungs.repeat(first.text, second, self._advice)) and isinstance(second, Generation)
+        before = self._client.left_out
         streamed = self._stream()
+        notes = costs(self._client.left_out - before)
         repeatable = same and isinstance(second, Generation) and second.text == first.text
-        self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable))
+        self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable, notes=notes))
         self._add(rungs.first_token(streamed, self._options.first_token_limit, self._advice))
         refused = self._wrong_request()
         self._add(rungs.bad_request(refused, self._generate(max_tokens=1), self._advice))
@@ -150,10 +144,19 @@ class _Climb:
             self._client = agreed(self._client, self._refusal)
             first = self._generate() if self._client.left_out else first
         if isinstance(first, Generation) and first.reasoning and not first.text.strip():
-            # It thinks before it answers, and thoughts are longer than answers.
-            self._max_tokens = _TOKENS_TO_THINK
+            self._max_tokens = self._tokens_to_think(first)
             first = self._generate()
         return first
+
+    def _tokens_to_think(self, first: Generation) -> int:
+        """Most tokens of an answer that begins with thoughts, which are longer than answers.
+
+        As many as the service makes in half the patience: an answer that is not a stream is silent until it
+        is whole.
+        """
+        made = first.usage.completion if first.usage else self._max_tokens
+        affordable = int(made / max(first.seconds, 1e-3) * self._options.patience / 2)
+        return min(max(affordable, self._max_tokens), _MOST_TO_THINK)
 
     def _refusal(self, client: Client) -> ExchangeTrouble | None:
         answer = client.generate(self._dialect, self._ask())

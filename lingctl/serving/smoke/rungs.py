@@ -11,9 +11,9 @@ from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.http.answers import Usage
 from lingctl.serving.http.client import Generation, ModelList
 from lingctl.serving.http.exchange import HttpResponse
+from lingctl.serving.http.streamed import Streamed, bare
 from lingctl.serving.remedies import Advice
 from lingctl.serving.smoke.judge import Flaw, SmokeQuestion
-from lingctl.serving.smoke.streamed import Streamed, bare
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 # How the finding of a rung above the one that broke begins.
@@ -124,22 +124,22 @@ def generate(first: Generation | ExchangeTrouble, advice: Advice, notes: Sequenc
     if isinstance(first, ExchangeTrouble):
         what = _why(first, "the request was not answered")
         return _failed("generate", what, str(first), advice.remedy(first))
-    if not notes:
-        return _passed("generate", f"answered in {first.seconds:.1f} s")
-    return Finding("generate", Verdict.NOTE, "; ".join([f"answered in {first.seconds:.1f} s", *notes]))
+    return _noted("generate", f"answered in {first.seconds:.1f} s", notes)
 
 
-def answer(asked: SmokeQuestion, told: Generation, flaws: list[Flaw], advice: Advice) -> Finding:
+def answer(
+    asked: SmokeQuestion, told: Generation, flaws: list[Flaw], max_tokens: int, advice: Advice
+) -> Finding:
     """Whether the answer is one."""
     text = told.text
     of = Subject("answer")
     if told.tool_call and not text.strip():
         return of.warning("it calls a function in place of an answer", evidence=told.tool_call[:_SHOWN])
     if told.reasoning and not text.strip():
+        made = told.usage.completion if told.usage else max_tokens
         remedy = "ask something that needs less thought (--prompt), or switch its thinking off"
         return of.warning(
-            f"it still thought after {told.usage.completion if told.usage else asked.max_tokens} tokens: no "
-            "answer to judge",
+            f"it still thought after {made} tokens: no answer to judge",
             evidence=told.reasoning[:_SHOWN],
             remedy=remedy,
         )
@@ -180,7 +180,14 @@ def tokens(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice
     return _passed("tokens", f"{went_in}{usage.completion} out")
 
 
-def stream(streamed: Streamed, unstreamed: Generation, advice: Advice, *, repeatable: bool) -> Finding:
+def stream(
+    streamed: Streamed,
+    unstreamed: Generation,
+    advice: Advice,
+    *,
+    repeatable: bool,
+    notes: Sequence[str] = (),
+) -> Finding:
     """Whether streaming is well-formed and says the same."""
     trouble = streamed.trouble
     if trouble:
@@ -189,7 +196,7 @@ def stream(streamed: Streamed, unstreamed: Generation, advice: Advice, *, repeat
     if not (streamed.text or streamed.reasoning or streamed.tool_call):
         return _failed("stream", "the stream holds no text", f"{streamed.events} events", advice.usual)
     if bare(streamed.text) == bare(unstreamed.text):
-        return _passed("stream", f"{streamed.events} well-formed events, same text as unstreamed")
+        return _noted("stream", f"{streamed.events} well-formed events, same text as unstreamed", notes)
     if not repeatable:
         return Finding("stream", Verdict.NOTE, "well-formed; not compared, as answers differ anyway")
     remedy = "report it to the service's maker, with both texts"
@@ -291,6 +298,11 @@ def _miscount(usage: Usage, max_tokens: int) -> str:
 
 def _why(trouble: ExchangeTrouble, otherwise: str) -> str:
     return _TOLD.get(fault_of(trouble), otherwise)
+
+
+def _noted(name: str, message: str, notes: Sequence[str]) -> Finding:
+    """A pass; a note where something has to be known about it."""
+    return Finding(name, Verdict.NOTE if notes else Verdict.PASS, "; ".join([message, *notes]))
 
 
 def _passed(name: str, message: str) -> Finding:

@@ -1,10 +1,10 @@
 #!/bin/sh
 # What a node can tell about a failure, as an archive on standard output, laid out as ascend-fd reads it.
-# $1 inside.sh, $2 the cluster's folder, $3 container, $4 rank, $5 size that files are below, as find says,
-# $6 how many files at most, $7 places of MindIE's logs, then the cards
+# $1 inside.sh, $2 look_inside.sh, $3 the cluster's folder, $4 container, $5 rank, $6 size that files are below,
+# as find says, $7 how many files at most, $8 places of MindIE's logs, then the cards
 # shellcheck disable=SC2154
 umask 077
-inside=$1 cluster=$2 name=$3 rank=$4 most=$5 files=$6 mindie=$7
+inside=$1 look=$2 cluster=$3 name=$4 rank=$5 most=$6 files=$7 mindie=$8
 d=$(mktemp -d 2>/dev/null || mktemp -d -p /dev/shm) || exit 1
 trap 'rm -rf "$d"' EXIT
 cd "$d" || exit 1
@@ -18,9 +18,11 @@ end_of() { [ -r "$1" ] && tail -c "$2" "$1" >"$3"; }
 
 cp -r "$cluster/release" lingctl/ 2>/dev/null
 cp "$cluster"/audit.log* lingctl/ 2>/dev/null
-for file in daemon.pid daemon.exit started last-started; do
+for file in daemon.pid daemon.exit started last-started log-sizes; do
   cp "$cluster/run/$file" lingctl/ 2>/dev/null
 done
+start=$(sed -n 2p "$cluster/run/started" 2>/dev/null)
+timeout 60 "$runtime" exec "$name" sh -c "$look" sh "$cluster/run/daemon.pid" "$start" >lingctl/daemon.state 2>/dev/null
 end_of "$cluster/run/console.log" 20000000 "worker-$rank.log"
 end_of "$cluster/run/console.log.1" 5000000 lingctl/console-before.log
 ls -lR "$cluster" >lingctl/files.txt 2>&1
@@ -58,7 +60,7 @@ fi
 said environment_check/npu_info_after.txt npu-smi info
 said environment_check/npu_info_after.txt npu-smi info -m
 said environment_check/npu_info_after.txt npu-smi info -t topo
-shift 7
+shift 8
 for card; do
   for what in health ecc usages; do
     said environment_check/npu_info_after.txt npu-smi info -t "$what" -i "$card"

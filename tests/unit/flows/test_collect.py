@@ -13,9 +13,12 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence import node_archive
-from lingctl.flows.look.evidence.collect import _pack
+from lingctl.flows.look.evidence.bundle import pack
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
+from lingctl.flows.look.explain import explain
+from lingctl.flows.look.reading import blocks
+from lingctl.release.site import site_of
 from tests.unit.release.conftest import cluster_of
 
 
@@ -76,7 +79,7 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
     half.write_bytes(whole[: len(whole) // 2])
     target, parts = tmp_path / "out.tar.gz", {"node1": _part(half), "node2": _part(good)}
     cluster = cluster_of("node1", "node2")
-    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
+    bundle = pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
     assert list(bundle.missing) == ["node1"] and "only a part could be gathered" in bundle.missing["node1"]
     with tarfile.open(target) as tar:
         assert "out/node2/worker-0.log" in tar.getnames()
@@ -86,6 +89,10 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
 
 def logs_of(path: Path, console: bytes, status: str, started: str) -> GatheredPart:
     files = {"worker-0.log": console, "lingctl/daemon.exit": status.encode(), f"lingctl/{started}": b"digest"}
+    return files_of(path, files)
+
+
+def files_of(path: Path, files: dict[str, bytes]) -> GatheredPart:
     with tarfile.open(path, "w:gz") as tar:
         for name, content in files.items():
             member = entry(name)
@@ -107,11 +114,68 @@ def test_the_first_cause_of_all_nodes_is_told(tmp_path: Path, status: str, start
         "node2": logs_of(tmp_path / "part2", cause + lost * 20_000, status, started),
     }
     cluster, target = cluster_of("node1", "node2"), tmp_path / "out.tar.gz"
-    bundle = _pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
+    bundle = pack(cluster, tmp_path / "hosts.yaml", target, parts, {}, None)
     assert bundle.cause == ("node2, card 3: a card's memory is full (certain)  (C1)" if told else "")
     with tarfile.open(target) as tar:
         readme = tar.extractfile("out/README.txt")
         assert readme is not None and (b"The first cause of all: node2, card 3" in readme.read()) is told
+
+
+STOPPED = "[2026-11-28 02:10:00.000001] [1] [2] [daemon] [INFO] [daemon.cpp:1] Received exit signal[15]\n"
+SERVES = "[2026-11-28 02:20:00.000001] [3] [4] [daemon] [INFO] [daemon.cpp:2] Daemon start success!\n"
+LOGS = site_of(cluster_of("node1")).log_places[0]
+
+
+def restarted(state: str, noted: str) -> dict[str, bytes]:
+    """A node whose daemon was stopped and started again, and writes on in a log of MindIE's."""
+    return {
+        "worker-0.log": SERVES.encode(),
+        "lingctl/started": b"digest\n42\n",
+        "lingctl/daemon.state": state.encode(),
+        "lingctl/log-sizes": noted.encode(),
+        "mindie/log/debug/goes-on.log": (STOPPED + SERVES).encode(),
+        "mindie/log/debug/old.log": STOPPED.encode(),
+        "process_log/debug/plog/anew.log": b"begun anew\n",
+    }
+
+
+NOTED = (
+    f"{len(STOPPED):>7} {LOGS}/goes-on.log\n{len(STOPPED):>7} {LOGS}/old.log\n"
+    "     99 /root/ascend/log/debug/plog/anew.log\n      0 /root/atb/log/empty.log\n    400 total\n"
+)
+
+
+@pytest.mark.parametrize("noted", [NOTED, ""], ids=["noted", "not noted"])
+@pytest.mark.parametrize("state", ["alive 42\n", "dead\n"])
+def test_of_a_service_that_was_restarted_the_stop_before_is_no_cause(tmp_path: Path, noted: str, state: str):
+    target, runs = tmp_path / "out.tar.gz", state.startswith("alive")
+    parts = {"node1": files_of(tmp_path / "part", restarted(state, noted))}
+    bundle = pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, parts, {}, None)
+    told = explain([str(target)], io.BytesIO()).verdict
+    assert told is not None
+    with tarfile.open(target) as tar:
+        packed = {one.name: file.read() for one in tar if (file := tar.extractfile(one))}
+    assert (b"  the daemon runs" in packed["out/README.txt"]) is runs
+    if noted or runs:
+        assert (bundle.explained["node1"], told.confidence) == ((), "none")
+        assert told.words == ("the daemon runs; " if runs else "") + "no trouble is seen in it"
+    if noted:
+        assert packed["out/node1/mindie/log/debug/goes-on.log"] == SERVES.encode()
+        before = "out/node1/lingctl/before/mindie/log/debug"
+        assert packed[f"{before}/goes-on.log"] == packed[f"{before}/old.log"] == STOPPED.encode()
+        assert "out/node1/mindie/log/debug/old.log" not in packed
+    assert packed["out/node1/process_log/debug/plog/anew.log"] == b"begun anew\n"
+
+
+def test_no_secret_comes_through_a_cut(tmp_path: Path):
+    token = "hf_" + "aB3dE5gH1j" * 4
+    log = f"it asks with {token} and is refused\n".encode()
+    files = {"lingctl/log-sizes": f"  20 {LOGS}/key.log\n".encode(), "mindie/log/debug/key.log": log}
+    parts = {"node1": files_of(tmp_path / "part", files)}
+    pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None)
+    with tarfile.open(tmp_path / "out.tar.gz") as tar:
+        packed = [file.read() for one in tar if (file := tar.extractfile(one))]
+    assert len(packed) == 3 and not any(b"hf_aB3d" in content for content in packed)
 
 
 def test_a_secret_in_a_compressed_log_is_removed_and_what_cannot_be_searched_is_left_out(tmp_path: Path):
@@ -134,7 +198,7 @@ def test_a_secret_in_a_compressed_log_is_removed_and_what_cannot_be_searched_is_
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     parts = {"node1": _part(tmp_path / "part")}
-    _pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None)
+    pack(cluster_of("node1"), tmp_path / "hosts.yaml", tmp_path / "out.tar.gz", parts, {}, None)
     with tarfile.open(tmp_path / "out.tar.gz") as tar:
         packed = {one.name: file.read() for one in tar if (file := tar.extractfile(one))}
     readme = packed.pop("out/README.txt").decode()
@@ -161,10 +225,10 @@ def test_the_evidence_is_for_its_owner_alone_and_there_whole_or_not_at_all(tmp_p
             raise OSError(28, "No space left on device")
         return ""
 
-    monkeypatch.setattr("lingctl.flows.look.evidence.collect._readme", watched)
+    monkeypatch.setattr("lingctl.flows.look.evidence.bundle._readme", watched)
     for fails in (True, False):
         with contextlib.suppress(OSError):
-            _pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None)
+            pack(cluster_of("node1"), tmp_path / "hosts.yaml", target, {}, {}, None)
         assert [path.name for path in tmp_path.iterdir()] == ([] if fails else ["out.tar.gz"])
     assert modes == ["0o600"] * 2 and target.stat().st_mode & 0o777 == 0o600
 
@@ -247,7 +311,7 @@ def test_a_hostile_archive_is_damaged_and_nothing_worse(name: str, tmp_path: Pat
 def test_an_archive_that_unpacks_without_an_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_archive, "MOST_UNPACKED", 10_000_000)
+    monkeypatch.setattr(blocks, "MOST_UNPACKED", 10_000_000)
     content = b"".join(_member(b"a%d" % number, bytes(400_000)) for number in range(50))
     with pytest.raises(NodeError, match="not whole"):
         list(_packed(tmp_path, content).members("node1"))

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ import jsonschema
 import pytest
 
 from lingctl.errors import UsageError
+from lingctl.flows.look.evidence import node_archive
 from lingctl.flows.look.explain import Explained, LogVerdict, explain
+from lingctl.flows.look.reading import log_files
 from lingctl.output.documents import document
 from lingctl.output.verbs.explained import explained_document, print_explained
+from tests.unit.flows.test_collect import HOSTILE
 
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[3] / "docs/reference/explain.schema.json").read_text(encoding="utf-8")
@@ -178,6 +182,24 @@ def test_what_collect_packed_is_explained_node_by_node(tmp_path: Path):
     assert verdict(asked(str(tmp_path / "unpacked"))).where == "node2, card 7"
 
 
+def test_beside_the_node_that_failed_those_that_run_are_named(tmp_path: Path):
+    for node, name, text in (
+        ("node1", "daemon.state", "alive 7"),
+        ("node2", "daemon.exit", "137"),
+        ("node3", "daemon.state", "dead"),
+    ):
+        (tmp_path / node / "lingctl").mkdir(parents=True)
+        (tmp_path / node / "lingctl" / name).write_text(text)
+        console = CHINESE + OOM if node == "node2" else "Daemon start success!\n"
+        (tmp_path / node / "worker-0.log").write_text(console)
+    told = asked(str(tmp_path))
+    assert [log.runs for log in told.logs] == [True, False, False]
+    assert (verdict(told).where, verdict(told).also) == ("node2, card 7", ("node1: the daemon runs",))
+    (tmp_path / "node2" / "worker-0.log").write_text("Daemon start success!\n")
+    (tmp_path / "node2" / "lingctl" / "daemon.exit").unlink()
+    assert verdict(asked(str(tmp_path))).words == "the daemon runs on node1; no trouble is seen in it"
+
+
 def test_a_folder_of_logs_is_one_node_s(tmp_path: Path):
     (tmp_path / "a.log").write_text(LOST)
     (tmp_path / "sub").mkdir()
@@ -219,3 +241,79 @@ def test_a_damaged_archive_and_gzip_are_refused_by_name(tmp_path: Path):
 def test_a_line_without_end_is_read_in_pieces():
     told = asked("-", stdin=b"x" * 300_000 + b" RuntimeError: NPU out of memory. Tried to allocate 2 GiB\n")
     assert verdict(told).id == "C1" and len(verdict(told).evidence[0]) <= 200
+
+
+def test_nothing_is_kept_of_empty_lines():
+    told = asked("-", stdin=b"\n" * 1_100_000 + OOM.encode())
+    assert len(told.logs[0].text) < 200_000
+
+
+def test_a_line_without_end_of_two_bytes_a_letter_is_read_in_pieces_too():
+    log = io.BytesIO(("x" * 8_000_000 + f"\n{OOM}").encode("utf-16"))
+    tracemalloc.start()
+    told = explain(["-"], log)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert verdict(told).id == "C1" and peak < 6_000_000
+
+
+def test_a_log_of_an_archive_may_be_longer_than_what_is_held_of_a_node_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(node_archive, "MOST_OF_A_MEMBER", 1000)
+    path, filler = tmp_path / "posted.evidence", b"loading weights\n" * 100_000
+    with tarfile.open(path, "w:xz", preset=0) as bundle:
+        entry = tarfile.TarInfo("console.log")
+        entry.size = len(filler) + len(OOM)
+        bundle.addfile(entry, io.BytesIO(filler + OOM.encode()))
+    told = asked(str(path))
+    assert (verdict(told).id, told.logs[0].bytes) == ("C1", len(filler) + len(OOM))
+
+
+def test_no_node_of_a_bundle_with_many_files_is_passed_over(tmp_path: Path):
+    path = tmp_path / "bundle.tar"
+    with tarfile.open(path, "w") as bundle:
+        for number in range(6000):
+            bundle.addfile(tarfile.TarInfo(f"node1/lingctl/release/file{number}"))
+        entry = tarfile.TarInfo("node2/worker-8.log")
+        entry.size = len(OOM)
+        bundle.addfile(entry, io.BytesIO(OOM.encode()))
+    assert verdict(asked(str(path))).where == "node2, card 7"
+
+
+def test_logs_that_say_too_much_together_are_held_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log_files, "_MOST_WHOLE", 100_000)
+    for number in range(4):
+        (tmp_path / f"{number}.log").write_text(CHINESE + (OOM if number == 3 else "") + "loading\n" * 10_000)
+    told = asked(str(tmp_path))
+    assert verdict(told).id == "C1" and len(told.logs[0].text) < 250_000
+    monkeypatch.setattr(log_files, "_MOST_HELD", 120_000)
+    with pytest.raises(UsageError, match="too much"):
+        explain([str(tmp_path)], io.BytesIO())
+
+
+def test_a_zip_with_an_endless_list_a_password_or_an_unknown_packing_is_refused(tmp_path: Path):
+    path = tmp_path / "posted.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("console.log", OOM)
+    whole = bytearray(path.read_bytes())
+    ends, entry = len(whole) - 22, whole.index(b"PK\x01\x02")
+    for at, value in (
+        (ends + 12, (20 << 20).to_bytes(4, "little")),
+        (entry + 8, b"\1"),
+        (entry + 10, b"\x63"),
+    ):
+        changed = whole.copy()
+        changed[at : at + len(value)] = value
+        path.write_bytes(changed)
+        with pytest.raises(UsageError) as refused:
+            explain([str(path)], io.BytesIO())
+        assert refused.value.code == "log-damaged"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_or_holds_nothing(name: str, tmp_path: Path):
+    path = tmp_path / "posted.tar.gz"
+    path.write_bytes(gzip.compress(HOSTILE[name], 1))
+    with pytest.raises(UsageError):
+        explain([str(path)], io.BytesIO())

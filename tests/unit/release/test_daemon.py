@@ -13,13 +13,15 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.flows.look.daemon import look_at_daemon
+from lingctl.flows.look.evidence.node_archive import archive_members
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.profile import profile_for
-from lingctl.release import daemon
+from lingctl.release import daemon, evidence
 from lingctl.release.daemon import errors_command, look_command, read_look, start_command, stop_command
+from lingctl.release.evidence import gather_command, lengths_before
 from lingctl.release.layout import layout_of
-from lingctl.release.site import site_of
+from lingctl.release.site import Site, site_of
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
 from tests.unit.mindie.samples import render_environment, render_start
@@ -57,10 +59,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     return cluster_of("node1", paths=Paths(state=str(tmp_path)), timeouts=Timeouts(stop=2))
 
 
-def start(cluster: Cluster, program: str) -> int:
+def start(cluster: Cluster, program: str, site: Site | None = None) -> int:
     layout = layout_of(cluster)
     node.put(WriteFile(layout.start, START.format(run=layout.run, daemon=program).encode(), 0o750))
-    node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
+    node.run(start_command(site or site_of(cluster), "d1g35t")).checked("node1")
     pid = read_look(node.run(look_command(site_of(cluster))).stdout).pid
     assert pid is not None
     return pid
@@ -237,6 +239,30 @@ def test_a_log_that_goes_on_tells_of_the_last_start_only(cluster, tmp_path):
     # Where it is not known how long they were, as after a start by other means, nothing is left out.
     Path(site.layout.log_sizes).unlink()
     assert "of an earlier start" in node.run(errors_command(site)).stdout
+
+
+def test_the_evidence_says_whether_the_daemon_runs_and_what_its_logs_had_before(
+    cluster, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evidence, "_MOST_FILES", 2)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    site = replace(site_of(cluster), log_places=(str(logs),))
+    for age, name in enumerate(("new.log", "older.log", "oldest.log")):
+        (logs / name).write_text("one\n")
+        os.utime(logs / name, (1e9 - age, 1e9 - age))
+    pid = start(cluster, "sleep 60", site)
+    packed = tmp_path / "part.tar.gz"
+    with packed.open("wb") as file:
+        node.run(gather_command(site, "node1"), timeout=300, on_output=file.write).checked("node1")
+    stop(cluster)
+    with packed.open("rb") as file:
+        found = {str(one.path): one.content.decode() for one in archive_members("node1", file)}
+    assert found["lingctl/daemon.state"] == f"alive {pid}\n"
+    kept = {f"mindie/log/debug/{name}" for name in ("new.log", "older.log")}
+    assert {path for path in found if path.startswith("mindie/")} == kept
+    before = lengths_before(found["lingctl/log-sizes"], site)
+    assert {str(path): size for path, size in before.items() if str(path) in kept} == dict.fromkeys(kept, 4)
 
 
 def test_stopping_what_never_ran_does_nothing(cluster):

@@ -53,7 +53,7 @@ def texts(cluster: Cluster) -> list[str]:
         daemon.watch_command(site, cluster.primary.name),
         daemon.processes_command(site),
         daemon.errors_command(site),
-        gather_command(site, cluster.primary.name, ("/logs",)),
+        gather_command(site, cluster.primary.name),
     ]
     return ran + [one.text for one in more] + [question.command.text for question in asked]
 

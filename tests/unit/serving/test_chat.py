@@ -3,8 +3,9 @@ import pytest
 from lingctl.serving.chat import ChatOptions, Conversation
 from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.http.answers import Joiner, joined
+from lingctl.serving.http.api import COMPLETIONS
 from lingctl.serving.http.client import Client
-from tests.serving_server import GOOD_CHAT, Serving, serve
+from tests.serving_server import GOOD_BASE, GOOD_CHAT, Serving, serve
 from tests.slow_talker import talking
 
 
@@ -46,6 +47,17 @@ def test_a_turn_without_an_answer_is_forgotten():
         assert list(talk.ask("Who are you?")) == []
         assert talk.last.trouble is not None
         assert talk.turns == ()
+
+
+def test_a_model_that_cannot_chat_continues_the_text_where_that_was_left_open():
+    with serve(Serving("no-template", mindie=False)) as url:
+        client = Client(endpoint_at(url, served_name="bailing_moe"))
+        closed = Conversation(client, ChatOptions())
+        assert list(closed.ask("My name is")) == []
+        assert closed.last.trouble is not None
+        opened = Conversation(client, ChatOptions(), otherwise=COMPLETIONS)
+        assert "".join(part.text for part in opened.ask("My name is")) == GOOD_BASE
+        assert not opened.chats
 
 
 @pytest.mark.parametrize(

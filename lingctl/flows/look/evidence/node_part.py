@@ -12,7 +12,9 @@ from typing import BinaryIO
 
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
-from lingctl.flows.look.log_text import decoded, was_stopped
+from lingctl.flows.look.reading.log_text import decoded
+from lingctl.flows.look.reading.node_folder import LOG_FOLDERS, DaemonTraces, is_console
+from lingctl.release.evidence import NOTED_LENGTHS
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20
@@ -37,6 +39,14 @@ class GatheredPart:
         self.file.seek(0)
         return archive_members(node, self.file)
 
+    def noted_lengths(self, node: str) -> str:
+        """What start.sh noted of the logs before the last start; empty where it did not."""
+        with suppress(NodeError):  # what is wrong with the archive is told when it is packed
+            for member in self.members(node):
+                if member.path == NOTED_LENGTHS:
+                    return member.content.decode("utf-8", "replace")
+        return ""
+
 
 def contents_in_words(node: str, part: GatheredPart) -> str:
     """What an archive holds: files and bytes in all, then how many in each of its folders."""
@@ -55,28 +65,20 @@ def contents_in_words(node: str, part: GatheredPart) -> str:
 class NodeLogs:
     """The logs of a node that tell why its daemon ended, as far as they are searched."""
 
-    _status: str = ""
-    _places: set[PurePosixPath] = field(default_factory=set)
+    traces: DaemonTraces = field(default_factory=DaemonTraces)
     _console: str = ""
     _others: list[str] = field(default_factory=list)
     _room: int = _MOST_SEARCHED
 
     def take(self, path: PurePosixPath, content: bytes) -> None:
         """A file of the node."""
-        self._places.add(path)
-        if path == PurePosixPath("lingctl/daemon.exit"):
-            self._status = content[:100].decode("utf-8", "replace").strip()
-        elif path.name.startswith("worker-"):
+        self.traces.take(path, content)
+        if is_console(path):
             self._console = decoded(content)
-        elif path.parts[0] == "process_log":
+        elif path.parts[0] in LOG_FOLDERS:
             kept = content[: self._room]
             self._room -= len(kept)
             self._others.append(decoded(kept))
-
-    @property
-    def status(self) -> str:
-        """The exit status of a daemon that ended and was not stopped on request."""
-        return "" if was_stopped(self._places) else self._status
 
     @property
     def text(self) -> str:

@@ -52,8 +52,11 @@ def read_directory(descriptor: int, where: str, hear: Callable[[bytes], object])
     size = os.fstat(descriptor).st_size
     start, length, count = _find_directory(descriptor, size, where)
     if length > _LARGEST_DIRECTORY or count > _MOST_MEMBERS:
-        raise _bad(
-            where, f"a directory of {length} bytes with {count} members is more than a checkpoint needs"
+        raise Trouble(
+            f"its directory is not looked into: {length} bytes, {count} members; no checkpoint needs that",
+            where=where,
+            remedy="save the state dict alone, or in several files with an index",
+            code="beyond-limits",
         )
     raw = os.pread(descriptor, length, start)
     hear(raw)
