@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import NodeSsh
 from lingctl.inventory.yaml_source import FieldPath
 
 _JUMP = (
@@ -21,10 +22,7 @@ _KEYS_ONLY = "passwords are not supported: put your key there once, ssh-copy-id 
 _INSTEAD: tuple[tuple[str, str], ...] = (
     (r"(ssh_?)?(proxy_?)?jump(_?(host|server))?|bastion|proxy(_?command)?|gateway|via|tunnel", _JUMP),
     (r"(ssh_?)?(pass(word|wd|phrase)?)|pwd|sshpass", _KEYS_ONLY),
-    (
-        r"sudo|become|privilege_escalation",
-        "lingctl logs in as the user who does the work: ssh: {user: root}, or one who may use docker",
-    ),
+    (r"sudo|become|privilege_escalation", "write ssh: {sudo: true}"),
     (r"host(name|s)?|ip(_?addr(ess)?)?|servers?|machines?", "write nodes: [{address: HOST}]"),
     (r"(ssh_?)?(identity(_?file)?|private_?key|key_?file)", "write ssh: {key: FILE}"),
     (r"(ssh_?)?(user_?name|login)", "write ssh: {user: NAME}"),
@@ -67,7 +65,7 @@ def _seen_from(path: FieldPath, instead: str) -> str:
 
 def _elsewhere(key: str, path: FieldPath) -> str:
     """Where a key of that very name belongs."""
-    if path[:1] == ("nodes",) and len(path) == 3 and key in ("user", "port", "key"):
+    if path[:1] == ("nodes",) and len(path) == 3 and key in NodeSsh.model_fields:
         return f"it goes under ssh: ssh: {{{key}: ...}}"
     sections = [
         name

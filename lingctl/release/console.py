@@ -6,6 +6,8 @@ Sixteen ranks that lost a seventeenth print hundreds of kilobytes behind the lin
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import timedelta
 
 from lingctl.assets import shell
 from lingctl.engine.logs import Console
@@ -20,7 +22,20 @@ _MOST_BYTES = 60_000
 _EARLIER = shell("daemon/earlier")
 # The container's clock stamps the lines; its zone may differ from the host's.
 _CLOCK = '"$runtime" exec "$1" date "+%s.%N %z" 2>/dev/null || date "+%s.%N %z"'
-_CLOCK_ANSWER = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([+-])([0-9]{2})([0-9]{2})")
+_CLOCK_ANSWER = re.compile(r"\s*([0-9]{9,11}(?:\.[0-9]{1,9})?)\S* ([+-])([0-9]{2})([0-9]{2})\s", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleClock:
+    """What the clock shows that stamps a daemon's lines."""
+
+    now: float  # seconds since 1970, UTC
+    offset: timedelta  # of its zone
+
+    @property
+    def shown(self) -> float:
+        """The same moment as its lines write it, without their zone."""
+        return self.now + self.offset.total_seconds()
 
 
 def earlier_errors_command(layout: Layout, look_for: Console) -> Command:
@@ -42,10 +57,10 @@ def console_clock_command(site: Site) -> Command:
     return runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
 
 
-def read_console_clock(answer: str) -> float | None:
-    """What that clock shows, as seconds since 1970 by its own zone; None where it did not tell."""
-    found = _CLOCK_ANSWER.search(answer)
+def read_console_clock(answer: str) -> ConsoleClock | None:
+    """What that clock shows; None where it did not tell."""
+    found = _CLOCK_ANSWER.match(answer)
     if found is None:
         return None
-    ahead = int(found[3]) * 3600 + int(found[4]) * 60
-    return float(found[1]) + (ahead if found[2] == "+" else -ahead)
+    ahead = timedelta(hours=int(found[3]), minutes=int(found[4]))
+    return ConsoleClock(float(found[1]), ahead if found[2] == "+" else -ahead)

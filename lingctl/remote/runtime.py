@@ -36,9 +36,10 @@ def elsewhere_command(runtime: Runtime, container: str) -> Command:
     return runtime_script(runtime, _ELSEWHERE, container, *words, title="look under other runtimes")
 
 
-def read_elsewhere(answer: str) -> dict[Runtime, bool]:
-    """The other runtimes under which the container runs (true), or that do not tell (false)."""
-    lines = [line.split() for line in answer.splitlines()]
-    if not all(len(words) == 2 and words[0] in RUNTIMES for words in lines):
+def read_elsewhere(answer: str | None) -> dict[Runtime, bool]:
+    """The other runtimes under which the container runs (true), or that do not tell (false); None is for an
+    answer that did not come, or broke off."""
+    lines = [line.split() for line in (answer or "").splitlines()]
+    if answer is None or not all(len(words) == 2 and words[0] in RUNTIMES for words in lines):
         return dict.fromkeys(RUNTIMES.values(), False)  # what makes no sense tells nothing of any
     return {RUNTIMES[program]: word == "runs" for program, word in lines}

@@ -26,8 +26,8 @@ def clocks_apart(group: Group, site: Site) -> dict[str, float]:
     def ask(connection: Connection) -> float | None:
         asked = time.time()
         said = connection.run(console_clock_command(site), timeout=30).stdout
-        shown = read_console_clock(said)
-        return None if shown is None else shown - (asked + time.time()) / 2
+        clock = read_console_clock(said)
+        return None if clock is None else clock.shown - (asked + time.time()) / 2
 
     shown = {node: ahead for node, ahead in group.map(ask).items() if isinstance(ahead, float)}
     first = shown.get(site.nodes[0])

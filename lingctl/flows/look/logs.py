@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.release.console import console_clock_command, read_console_clock
 from lingctl.release.layout import Layout
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.lines import LineCutter
-from lingctl.remote.runtime import runtime_script
 
 LineListener = Callable[[str, str], None]
 # See ``LogReader.lines_of``.
@@ -35,11 +35,8 @@ _MOST_BYTES = 48_000_000
 _LONGEST_LINE = 64 << 10
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
 _FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
-# The container's clock is the one that lines are stamped with; its zone may differ from the host's.
-_CLOCK = '"$runtime" exec "$1" date "+%s %z" 2>/dev/null || date "+%s %z"'
-_CLOCK_SAYS = re.compile(r"\s*([0-9]{9,11}) ([+-])([0-9]{2})([0-9]{2})\s", re.ASCII)
 _A_DAY = 86_400
-_DURATION = re.compile(r"^(\d+)([smhd])$")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -59,7 +56,7 @@ class WantedLogs:
 
 def duration_seconds(text: str) -> int | None:
     """Seconds of ``90s``, ``10m``, ``2h`` or ``1d``; None for anything else."""
-    found = _DURATION.match(text.strip())
+    found = _DURATION.fullmatch(text.strip())
     return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
@@ -115,19 +112,17 @@ def _filter(
 ) -> Callable[[str], bool]:
     if wanted.since is None:
         return lines_of(None, timedelta(), wanted.rank)
-    ask = runtime_script(site.runtime, _CLOCK, site.container, title="ask the clock")
-    said = connection.run(ask, timeout=30).checked(connection.node).stdout
-    found = _CLOCK_SAYS.match(said)
-    if found is None:
+    said = connection.run(console_clock_command(site), timeout=30).checked(connection.node).stdout
+    clock = read_console_clock(said)
+    if clock is None:
         raise NodeError(
             "it does not tell what time it is",
             where=connection.node,
             evidence=said[:200],
             code="clock-unread",
         )
-    sign = -1 if found[2] == "-" else 1
-    offset = sign * timedelta(hours=int(found[3]), minutes=int(found[4]))
-    return lines_of(datetime.fromtimestamp(int(found[1]) - wanted.since, UTC), offset, wanted.rank)
+    since = datetime.fromtimestamp(max(0.0, clock.now - wanted.since), UTC)
+    return lines_of(since, clock.offset, wanted.rank)
 
 
 def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:

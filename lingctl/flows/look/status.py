@@ -108,14 +108,17 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     listeners = host.read_listeners(answers.get("listeners"))
     table = npu_smi.read_table(answers.get("cards"))
     chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
-    counted = answers["processes"].stdout.strip() if "processes" in answers else ""
+    counted, other = answers.get("processes"), answers.get("elsewhere")
+    sight = _sight(connection, cluster, site, started=bool(state.started))
+    # Where the daemon is known to be gone, nothing has to be counted: its container may be, too.
+    gone = sight is not None and not sight.alive
     return _Seen(
         state,
-        _sight(connection, cluster, site, started=bool(state.started)),
-        whole_number(counted),
+        sight,
+        0 if gone else whole_number(counted.stdout.strip() if counted else ""),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else card_rows(table, chips, dev),
-        read_elsewhere(answers["elsewhere"].stdout) if "elsewhere" in answers else {},
+        read_elsewhere(other.stdout if other and other.exit_status == 0 else None),
     )
 
 

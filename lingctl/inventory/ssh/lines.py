@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from lingctl.errors import ConfigurationError
+from lingctl.inventory.given_file import read_bounded
 
 _KEYWORD = re.compile(r"([^\s=]+)(?:\s*=\s*|\s+)(.*)", re.DOTALL)
+_MOST_BYTES = 16 << 20
 # A word in quotes may have blanks; a backslash stands before a quote, a blank or itself.
 _BLANKS = " \t\f\r\n"
 
@@ -53,13 +56,15 @@ class ConfigLine(NamedTuple):
 
 
 def read_lines(path: Path) -> tuple[ConfigLine, ...]:
-    """The lines of a file; a file that does not exist has none.
+    """The lines of a file; a file that does not exist has none, nor has a folder, as with OpenSSH.
 
     Raises:
         ConfigurationError: it cannot be read.
     """
     try:
         seen = path.stat()
+        if stat.S_ISDIR(seen.st_mode):
+            return ()
         return _read(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
     except (FileNotFoundError, NotADirectoryError):
         return ()
@@ -74,7 +79,7 @@ def read_lines(path: Path) -> tuple[ConfigLine, ...]:
 @functools.lru_cache(maxsize=64)
 def _read(path: Path, _changed: int, _size: int, _inode: int) -> tuple[ConfigLine, ...]:
     """Once for all nodes of a run, as long as the file is the same."""
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    text = read_bounded(path, _MOST_BYTES).decode("utf-8", errors="surrogateescape")
     return tuple(_parsed(text, str(path)))
 
 

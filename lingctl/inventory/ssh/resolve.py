@@ -88,16 +88,16 @@ def config_files(ssh: Ssh, around: Machine) -> tuple[Path, ...]:
     """The files that ssh would read.
 
     Raises:
-        ConfigurationError: the file that hosts.yaml names does not exist.
+        ConfigurationError: what hosts.yaml names does not exist, or is a folder.
     """
     if ssh.config is None:
         return (around.user_config, around.system_config)
     if ssh.config == "none":
         return ()
     named = Path(at_home(ssh.config, around))
-    if not named.exists():
+    if not named.exists() or named.is_dir():
         raise ConfigurationError(
-            f"{named} does not exist",
+            f"{named} {'is a folder' if named.exists() else 'does not exist'}",
             where="ssh.config in hosts.yaml",
             remedy="correct the path, leave it out (then ~/.ssh/config is read), or say none",
             code="ssh-config-missing",

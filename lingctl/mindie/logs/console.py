@@ -75,16 +75,15 @@ def line_time(line: str, offset: timedelta) -> datetime | None:
     found = _TIME.search(line[:200])
     if found is None:
         return None
-    zone = timezone(offset)
     if found[7]:
         sign = -1 if found[7][0] == "-" else 1
         digits = found[7][1:].replace(":", "")
-        zone = timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))
+        offset = sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     try:
         printed = datetime.fromisoformat(f"{found[1]}-{found[2]}-{found[3]}T{found[4]}:{found[5]}:{found[6]}")
-    except ValueError:  # digits that are no time
+        return printed.replace(tzinfo=timezone(offset))
+    except ValueError:  # digits that are no time, or no zone
         return None
-    return printed.replace(tzinfo=zone)
 
 
 class Lines:

@@ -140,7 +140,10 @@ def _later(one: _Candidate, seconds: float) -> _Candidate:
     """The same, with its time moved to the first node's clock."""
     if not seconds or one.time == datetime.max:
         return one
-    return replace(one, time=one.time + timedelta(seconds=seconds))
+    try:
+        return replace(one, time=one.time + timedelta(seconds=seconds))
+    except OverflowError:  # a clock that is centuries wrong: when it was is not known
+        return replace(one, time=datetime.max)
 
 
 def _first_of_all(candidates: list[_Candidate]) -> _Candidate:

@@ -11,6 +11,9 @@ from lingctl.errors import UsageError
 from lingctl.output.terminal import answer_part, conversation, interactive, say, say_part
 from lingctl.serving.chat import ReplyPart, ReplyPartKind
 
+# No model takes a question as long as this, in characters.
+_LONGEST = 16_000_000
+
 
 class ChatTerminal:
     """Shows an answer as it comes. Thoughts and calls are part of the conversation, not of the answer."""
@@ -88,10 +91,16 @@ def read_question(given: str) -> str:
     """The question of the command line, or standard input where that is ``-`` or nothing.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or it has no end.
     """
     piped = not given and not sys.stdin.isatty()
-    asked = sys.stdin.read() if given == "-" or piped else given
+    asked = sys.stdin.read(_LONGEST + 1) if given == "-" or piped else given
+    if len(asked) > _LONGEST:
+        raise UsageError(
+            f"the question is longer than {_LONGEST // 10**6} million characters",
+            where="QUESTION",
+            code="question-too-long",
+        )
     if not asked.strip():
         raise UsageError(
             "there is no question", remedy="lingctl ask 'Who are you?'", where="QUESTION", code="no-question"

@@ -188,6 +188,17 @@ def host_key_rsa_with_sha1_on_request(world: World) -> str:
 # -- host keys
 
 
+def several_keys(world: World, *lines: str, options: tuple[str, ...] = ()) -> None:
+    """A server with an ECDSA and an RSA key; PORT, and keys by their type and age, stand in the lines."""
+    for kind in ("ECDSA", "RSA"):
+        world.key(kind, kind=kind.lower())
+        world.key(f"OLD_{kind}", kind=kind.lower())
+    server = world.server(known=False, host_keys=["ECDSA", "RSA"])
+    written = [line.replace("PORT", str(server.port)).rpartition(" ") for line in lines]
+    world.known(*(f"{names} {world.public(key)}" for names, _, key in written))
+    world.hosts(*options)
+
+
 def keyed(world: World, *lines: str, options: tuple[str, ...] = ()) -> None:
     """A server, and a known_hosts of these lines: PORT, KEY and OLD stand for what is in the world."""
     server = world.server(known=False)
@@ -204,6 +215,28 @@ def known_hosts_old_line_first(world: World) -> str:
     """known_hosts: an old and the right key of one type, in either order"""
     keyed(world, "[127.0.0.1]:PORT OLD", "[127.0.0.1]:PORT KEY")
     return IN
+
+
+@case
+def known_hosts_old_line_of_another_type(world: World) -> str:
+    """known_hosts: an old RSA key, then the right ECDSA key, of a server that has both types"""
+    several_keys(world, "[127.0.0.1]:PORT OLD_RSA", "[127.0.0.1]:PORT ECDSA")
+    return IN
+
+
+@case
+def known_hosts_list_of_ones_own(world: World) -> str:
+    """known_hosts: an old ECDSA and the right RSA key, with `HostKeyAlgorithms rsa-sha2-512,ecdsa-*`"""
+    order = "HostKeyAlgorithms rsa-sha2-512,ecdsa-*"
+    several_keys(world, "[127.0.0.1]:PORT OLD_ECDSA", "[127.0.0.1]:PORT RSA", options=(order,))
+    return IN
+
+
+@case
+def known_hosts_other_type_without_port(world: World) -> str:
+    """known_hosts: a key without its port, of a type that the server shows only where it is asked for it"""
+    several_keys(world, "127.0.0.1 RSA")
+    return "host-key-unknown"
 
 
 @case

@@ -1,4 +1,4 @@
-"""Servers with limits, and jump hosts: more than one command, tunnels, many nodes."""
+"""Servers with limits, new keys, and jump hosts: more than one command, tunnels, many nodes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partialmethod
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from lingctl.errors import ConnectError, NodeError
@@ -183,3 +185,21 @@ def _runs(number: int) -> bool:
         return Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+# -- the cipher that is added to paramiko
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["numbers begin anew", "numbers go on"])
+def test_chacha_goes_on_after_new_keys(world: World, monkeypatch: pytest.MonkeyPatch, strict: bool):
+    """By strict key exchange the packets are counted anew with each key, without it never."""
+    made = partialmethod(paramiko.Transport.__init__, strict_kex=strict)
+    monkeypatch.setattr(paramiko.Transport, "__init__", made)
+    limited(world, "Ciphers chacha20-poly1305@openssh.com", "RekeyLimit 512K", "LogLevel DEBUG1")
+    content = bytes(range(256)) * 8192
+    with world.connected() as node:
+        assert node._sessions.transport().agreed_on_strict_kex is strict
+        node.put(WriteFile(str(world.folder / "file"), content, 0o600))
+        assert node.get(str(world.folder / "file")) == content
+        assert node.run(script("echo in")).stdout == "in\n"
+    assert world.servers["node"].log.read_text().count("set_newkeys: rekeying") >= 6

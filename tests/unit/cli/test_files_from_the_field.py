@@ -78,6 +78,8 @@ def _hosts(text: str, folder: Path, *what: str) -> Ran:
         (NODE % "999.1.1.1", "no IPv4 address"),
         (NODE % "192.0.2.011", "no IPv4 address"),
         (GOOD + "ssh: {ProxyJump: bastion}\n", "fix: jump hosts are read from ~/.ssh/config: ProxyJump"),
+        (GOOD + "become: true\n", "fix: write ssh: {sudo: true}"),
+        (GOOD + "ssh: {become: true}\n", "fix: write sudo: true"),
         (GOOD + "bastion: 192.0.2.1\n", "fix: jump hosts are read from ~/.ssh/config: ProxyJump"),
         (GOOD + "ssh: {password: secret}\n", "fix: passwords are not supported.*ssh-copy-id"),
         (GOOD + "image: mindie:2.0\n", r"fix: it goes under container: container: \{image"),

@@ -50,6 +50,12 @@ def test_of_a_console_that_is_too_long_to_bring_it_is_the_end_that_comes(cluster
     assert shown(cluster, WantedLogs(lines=1)) == ["line 099999 rank: 1"]
 
 
+def test_a_time_before_all_time_is_the_beginning(cluster: Cluster):
+    write(cluster, 0)
+    Path(layout_of(cluster).console).write_text("2026-01-01 00:00:00,000 the only line\n")
+    assert shown(cluster, WantedLogs(since=10**11)) == ["2026-01-01 00:00:00,000 the only line"]
+
+
 def test_without_a_console_it_says_so(cluster: Cluster):
     with pytest.raises(NodeError) as caught:
         shown(cluster, WantedLogs())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +13,13 @@ from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip
 from lingctl.flows.look import status
 from lingctl.flows.look.daemon import DaemonSight
+from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
 from lingctl.mindie.logs.console import LOADED as SUCCESS
+from lingctl.release.state import NodeState
 from lingctl.remote.group import Group
+from lingctl.remote.local import LocalConnection
+from lingctl.remote.probe import Answer, Answers
 from lingctl.serving import readiness
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble
@@ -70,6 +75,38 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
     assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
     stopped = replace(seen, state=replace(state, started=""))
     assert list(_problems(CLUSTER, "node1", stopped, names, "missing")) == []
+
+
+@pytest.mark.parametrize("answer", [None, Answer("", "", 124)], ids=["none", "cut off"])
+def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_container(monkeypatch, answer):
+    answers = {} if answer is None else {"elsewhere": answer}
+    monkeypatch.setattr(status, "read_answers", lambda _: Answers(answers, True))
+    monkeypatch.setattr(status, "_sight", lambda *_, **__: None)
+    state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
+    monkeypatch.setattr(status, "node_state", lambda *_: state)
+    seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
+    told = list(_problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped"))
+    assert "podman does not tell whether the container runs under it" in told
+    assert seen.processes is None
+
+
+@pytest.mark.parametrize(
+    ("state", "sight", "processes"),
+    [
+        ("echo 'Cannot connect to the daemon' >&2; exit 1", None, None),
+        ("echo exited", DaemonSight(False, "", ""), 0),
+    ],
+    ids=["the runtime does not tell", "the container has ended"],
+)
+def test_processes_are_counted_or_unknown_and_none_only_where_the_daemon_is_gone(
+    tmp_path, monkeypatch, state, sight, processes
+):
+    (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$1" = inspect ] || exit 1\n{state}\n')
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(status, "node_state", lambda *_: NodeState("node1"))
+    seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
+    assert (seen.sight, seen.processes) == (sight, processes)
 
 
 ABNORMAL = HttpResponse(500, {}, b'{"message":"Service is abnormal"}', 0.0)

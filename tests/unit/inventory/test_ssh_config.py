@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -165,6 +166,7 @@ NAMES = ("node1", "node2", "web1", "web3", "db-x", "a.example.org", "Node1", "ot
 def written(tmp_path: Path, text: str) -> Path:
     for name, part in PARTS.items():
         (tmp_path / name).write_text(part)
+    (tmp_path / "part-of-folder.conf").mkdir(exist_ok=True)  # ssh passes over it
     path = tmp_path / "config"
     path.write_text(text.replace("TMP", str(tmp_path)).replace("LOCAL_USER", getpass.getuser()))
     return path
@@ -356,9 +358,19 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path):
 
 
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path):
-    with pytest.raises(ConfigurationError) as caught:
-        resolve("node1", Ssh(config=str(tmp_path / "none-of-it")), around())
-    assert caught.value.code == "ssh-config-missing"
+    for named in (tmp_path / "none-of-it", tmp_path):
+        with pytest.raises(ConfigurationError) as caught:
+            resolve("node1", Ssh(config=str(named)), around())
+        assert caught.value.code == "ssh-config-missing"
+
+
+def test_what_has_no_end_is_not_read_and_the_null_device_is_empty(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for named in ("/dev/zero", str(tmp_path / "pipe")):
+        with pytest.raises(ConfigurationError) as caught:
+            resolve("node1", Ssh(config=named), around())
+        assert caught.value.code == "ssh-config-unreadable" and "no ordinary file" in caught.value.what
+    assert resolve("node1", Ssh(config="/dev/null"), around()).host == "node1"
 
 
 def test_files_that_include_each_other_end(tmp_path: Path):

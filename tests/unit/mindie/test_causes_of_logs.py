@@ -181,6 +181,13 @@ def test_clocks_that_are_apart_change_which_node_failed_first():
     assert said({"node1": one, "node2": two}, clocks={"node1": 0.0, "node2": -300.0}).node == "node1"
 
 
+@pytest.mark.parametrize("seconds", [9e10, -9e11])
+def test_a_clock_that_is_centuries_wrong_ends_nothing(seconds: float):
+    one = "2025-06-12 08:05:00,001 [ERROR] x - Shared memory size is not enough for all executors."
+    two = f"2025-06-12 08:04:00,001 [ERROR] y - {OOM}"
+    assert said({"node1": one, "node2": two}, clocks={"node1": 0.0, "node2": seconds}).node == "node1"
+
+
 def test_zones_that_differ_are_told_by_the_lines_themselves():
     one = "[2025-06-12 16:05:00.001+08:00] [1] [2] [llm] [ERROR] [x.cpp:1] Failed to listen 192.0.2.1:1025"
     two = f"[2025-06-12 08:06:00.001+00:00] [1] [2] [llm] [ERROR] [x.cpp:1] {OOM}"

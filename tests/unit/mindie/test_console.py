@@ -14,7 +14,16 @@ EAST = timedelta(hours=8)
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400), ("10", None), ("soon", None), ("-1m", None)],
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("10", None),
+        ("soon", None),
+        ("-1m", None),
+        (f"{10**20}d", None),
+    ],
 )
 def test_durations(text: str, seconds: int | None):
     assert duration_seconds(text) == seconds
@@ -67,3 +76,12 @@ def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
 def test_without_limits_everything_passes():
     passes = Lines(None, timedelta(), None)
     assert passes("x") and passes("2025-01-10 08:44:33,158 y")
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-01 00:00:00+99:99", "0001-01-01 00:00:00+14:00", "2026-13-41 00:00:00"]
+)
+def test_times_and_zones_that_cannot_be_are_no_reason_to_end(time: str):
+    passes = Lines(datetime(2026, 1, 1, tzinfo=UTC), timedelta(), None)
+    assert not passes(f"{time} x")
+    assert not Lines(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None)("2026-01-01 00:00:00 y")

@@ -6,7 +6,6 @@ finite fields costs 85 ms of this machine's time for each connection, so it stan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lingctl.inventory.ssh.patterns import like
@@ -57,6 +56,14 @@ SIGNATURES_ON_REQUEST = ("ssh-rsa",)
 
 
 @dataclass(frozen=True, slots=True)
+class KnownKinds:
+    """Which host keys of a server are known."""
+
+    first: frozenset[str] = frozenset()  # names of algorithms that it is asked for first
+    authority: bool = False  # whether an authority is known; only then a certificate is asked for
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Names in the order of preference."""
 
@@ -67,23 +74,29 @@ class Offer:
     login_keys: tuple[str, ...]  # how we may
 
 
-def offer_to(target: SshTarget, known_kinds: Sequence[str]) -> Offer:
-    """What is offered to a server; it is asked first for host keys of ``known_kinds``."""
+def offer_to(target: SshTarget, known: KnownKinds) -> Offer:
+    """What is offered to a server of which these host keys are known."""
     wanted = target.algorithms
-    every_host_key = (*SIGNATURES, *(name + CERTIFICATE for name in SIGNATURES))
-    # A certificate is asked for only where an authority is known that could have signed it.
-    host_keys = changed(every_host_key, wanted.host_keys, SIGNATURES_ON_REQUEST)
-    host_keys = tuple(name for name in host_keys if not name.endswith(CERTIFICATE) or name in known_kinds)
-    first = tuple(name for name in known_kinds if name in host_keys)
     every_login_key = (*SIGNATURES, *SECURITY_KEYS)
     certified = (*(name + CERTIFICATE for name in every_login_key), *every_login_key)
     return Offer(
         changed(KEX, wanted.kex, KEX_ON_REQUEST),
         changed(CIPHERS, wanted.ciphers, CIPHERS_ON_REQUEST),
         changed(MACS, wanted.macs, MACS_ON_REQUEST),
-        (*first, *(name for name in host_keys if name not in first)),
+        _host_keys(wanted.host_keys, known),
         changed(certified, wanted.login_keys, SIGNATURES_ON_REQUEST),
     )
+
+
+def _host_keys(asked: str, known: KnownKinds) -> tuple[str, ...]:
+    """In OpenSSH's order (``order_hostkeyalgs``), so that a server shows us the key that it shows to ssh."""
+    certificates = [name + CERTIFICATE for name in SIGNATURES]
+    every = changed((*certificates, *SIGNATURES), asked, SIGNATURES_ON_REQUEST)
+    ours = [name for name in every if known.authority or not name.endswith(CERTIFICATE)]
+    as_it_stands = asked and asked[0] not in "+-"  # a list of one's own
+    if not as_it_stands and every[:1] and every[0].removesuffix(CERTIFICATE) not in known.first:
+        ours.sort(key=lambda name: name not in known.first)
+    return tuple(ours)
 
 
 def changed(ours: tuple[str, ...], asked: str, on_request: tuple[str, ...] = ()) -> tuple[str, ...]:

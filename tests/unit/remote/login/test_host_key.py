@@ -11,6 +11,7 @@ import pytest
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
+from lingctl.remote.ssh.login.algorithms import KnownKinds
 from lingctl.remote.ssh.login.host_keys.host_key import check_host_key, known_kinds
 from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
 from lingctl.remote.ssh.login.wire import string
@@ -44,6 +45,12 @@ def judged(tmp_path: Path, lines: list[str], target: SshTarget) -> str:
         assert error.where == "node1" and error.remedy
         return error.code
     return ""
+
+
+def known_of(tmp_path: Path, lines: list[str], target: SshTarget) -> KnownKinds:
+    file = tmp_path / "known_hosts"
+    file.write_text("\n".join(lines) + "\n")
+    return known_kinds(read_known_hosts([str(file)]), target)
 
 
 AT_22, AT_2222 = SshTarget("Host.Example"), SshTarget("10.0.0.7", port=2222)
@@ -93,6 +100,7 @@ def test_any_line_of_a_name_may_match(tmp_path: Path):
         ([f"[10.0.0.7]:2222 {OLD}", f"10.0.0.7 {RIGHT}"], AT_2222, "host-key-changed"),
         ([f"[10.0.0.7]:22 {RIGHT}"], AT_2222, "host-key-unknown"),
         ([f"host.example {RIGHT}", f"@revoked * {RIGHT}"], AT_22, "host-key-revoked"),
+        ([f"[10.0.0.7]:2222 {RIGHT}", f"@revoked 10.0.0.7 {RIGHT}"], AT_2222, "host-key-revoked"),
         ([f"host.example {RIGHT}"], SshTarget("host.example", host_key_alias="alias"), "host-key-unknown"),
     ],
 )
@@ -116,13 +124,16 @@ def test_the_file_that_is_read_again_after_a_change(tmp_path: Path):
 
 
 def test_keys_that_are_known_are_asked_for_first_and_certificates_where_an_authority_is(tmp_path: Path):
-    file = tmp_path / "known_hosts"
-    file.write_text(f"host.example {RSA}\n")
-    assert known_kinds(read_known_hosts([str(file)]), AT_22) == ["rsa-sha2-512", "rsa-sha2-256"]
-    file.write_text(f"@cert-authority *.example {RIGHT}\nhost.example {RSA}\n")
-    kinds = known_kinds(read_known_hosts([str(file)]), AT_22)
-    assert kinds[0] == "ssh-ed25519-cert-v01@openssh.com"
-    assert kinds[-1] == "rsa-sha2-256"
+    rsa = frozenset({"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"})
+    assert known_of(tmp_path, [f"host.example {RSA}"], AT_22) == KnownKinds(rsa)
+    known = known_of(tmp_path, [f"@cert-authority *.example {RIGHT}", f"host.example {RSA}"], AT_22)
+    certificates = {"ssh-ed25519-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com"}
+    assert known.first >= rsa | certificates and known.authority
+
+
+def test_a_name_without_its_port_brings_nothing_forward(tmp_path: Path):
+    lines = [f"10.0.0.7 {RSA}", f"@cert-authority 10.0.0.7 {RIGHT}"]
+    assert known_of(tmp_path, lines, AT_2222) == KnownKinds(authority=True)
 
 
 def test_several_files_are_one(tmp_path: Path):

@@ -8,29 +8,30 @@ from pathlib import Path
 
 from lingctl.errors import ConnectError
 from lingctl.inventory.ssh.target import SshTarget
+from lingctl.remote.ssh.login.algorithms import SIGNATURES, KnownKinds
 from lingctl.remote.ssh.login.host_keys.certificates import HostCertificate, host_certificate
 from lingctl.remote.ssh.login.host_keys.known_hosts import AUTHORITY, KnownHosts, KnownKey, revoked_keys
 from lingctl.remote.ssh.login.wire import CERTIFICATE, fingerprint, is_certificate
 
 
-def known_kinds(known: KnownHosts, target: SshTarget) -> list[str]:
-    """Host key algorithms to ask for first: of the keys that are known; certificates where one could hold."""
-    kinds = [line.kind for line in known.first_known(target.names)]
-    plain = [name for kind in dict.fromkeys(kinds) for name in _algorithms(kind)]
-    if known.first_known(target.names, AUTHORITY):
-        every = (
-            "ssh-ed25519",
-            "ecdsa-sha2-nistp256",
-            "ecdsa-sha2-nistp384",
-            "ecdsa-sha2-nistp521",
-            "ssh-rsa",
-        )
-        return [name + CERTIFICATE for kind in every for name in _algorithms(kind)] + plain
-    return plain
+def known_kinds(known: KnownHosts, target: SshTarget) -> KnownKinds:
+    """What is known of a server, and so asked for first.
+
+    As in OpenSSH, a line without port brings no kind of key forward where the port is not 22: it counts where
+    such a key is shown.
+    """
+    name = target.names[0]
+    first = {algorithm for line in known.of(name) for algorithm in _algorithms(line.kind)}
+    if known.of(name, AUTHORITY):
+        first.update(algorithm + CERTIFICATE for algorithm in SIGNATURES)
+    return KnownKinds(frozenset(first), any(known.of(one, AUTHORITY) for one in target.names))
 
 
 def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str) -> None:
     """Accept the key or certificate that a server shows.
+
+    Stricter than OpenSSH under another port than 22: what is revoked for the name alone is revoked there too,
+    and a certificate of nobody's does not make a line without port count before one with it.
 
     Raises:
         ConnectError: it is revoked (``host-key-revoked``), another one (``host-key-changed``), or nothing is
@@ -50,7 +51,7 @@ def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str
         key = shown
     _check_revoked(known, target, (key,), node)
     _check_revoked_keys(target, (key,), node)
-    lines = known.first_known(target.names[:1])
+    lines = known.of(target.names[0])
     if any(line.blob == key for line in lines):
         return
     # Under another port than 22 a line without port counts, but does not accuse.
@@ -149,4 +150,5 @@ def _accept(target: SshTarget) -> str:
 
 
 def _algorithms(kind: str) -> tuple[str, ...]:
-    return ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
+    # The last is offered only on request.
+    return ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if kind == "ssh-rsa" else (kind,)

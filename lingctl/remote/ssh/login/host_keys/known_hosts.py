@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lingctl.errors import ConnectError
+from lingctl.inventory.given_file import read_bounded
 from lingctl.inventory.ssh.patterns import listed
 from lingctl.remote.ssh.login.wire import is_whole, kind_of
 
+_MOST_BYTES = 64 << 20
 TRUSTED, AUTHORITY, REVOKED = "", "@cert-authority", "@revoked"
 
 
@@ -54,10 +56,6 @@ class KnownHosts:
         """The lines about a host with that mark."""
         return [line for line in self.lines if line.mark == mark and line.is_of(name)]
 
-    def first_known(self, names: Iterable[str], mark: str = TRUSTED) -> list[KnownKey]:
-        """The lines of the first name that has any."""
-        return next((lines for name in names if (lines := self.of(name, mark))), [])
-
     def is_revoked(self, names: Iterable[str], *keys: bytes) -> KnownKey | None:
         """The line that takes one of the keys back for this host."""
         lines = (line for name in names for line in self.of(name, REVOKED))
@@ -90,23 +88,22 @@ def revoked_keys(path: Path) -> set[bytes]:
         OSError: it cannot be read.
         ValueError: it is something else.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {
-        base64.b64decode(line.split()[1], validate=True)
-        for line in lines
-        if line.strip() and not line.lstrip().startswith("#")
-    }
+    lines = [line.split() for line in read_bounded(path, _MOST_BYTES).decode("utf-8").split("\n")]
+    keys = [words for words in lines if words and not words[0].startswith("#")]
+    if any(len(words) < 2 for words in keys):
+        raise ValueError("a line is no public key")
+    return {base64.b64decode(words[1], validate=True) for words in keys}
 
 
 @functools.lru_cache(maxsize=16)
 def _read(path: Path, _changed: int, _size: int, _inode: int) -> tuple[KnownKey, ...]:
     """Once for all nodes of a run, as long as the file is the same."""
-    return tuple(_parsed(path.read_text(encoding="utf-8", errors="replace"), str(path)))
+    return tuple(_parsed(read_bounded(path, _MOST_BYTES).decode("utf-8", errors="replace"), str(path)))
 
 
 def _parsed(text: str, file: str) -> Iterator[KnownKey]:
     """What is no key (a comment, one that is cut short, one of protocol 1) is passed over, as in OpenSSH."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         words = line.split()
         mark = words.pop(0) if words and words[0].startswith("@") else TRUSTED
         if len(words) < 3 or words[0].startswith("#") or mark not in (TRUSTED, AUTHORITY, REVOKED):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from lingctl.inventory.given_file import read_bounded
 from lingctl.remote.ssh.login.wire import is_certificate, kind_of, split_string, string
 
 PASSPHRASE_VARIABLE = "LINGCTL_SSH_KEY_PASSPHRASE"  # noqa: S105  (the variable's name, not a secret)
@@ -172,5 +173,4 @@ def _public_inside(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MOST_BYTES)
+    return read_bounded(path, _MOST_BYTES)
