@@ -22,8 +22,8 @@ from lingctl.mindie.files.config import render_config
 from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
-from lingctl.mindie.logs import log_reader
 from lingctl.mindie.logs.console import CONSOLE
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
@@ -74,7 +74,7 @@ class MindIE:
     @property
     def logs(self) -> LogReader:
         """See ``Engine``."""
-        return log_reader
+        return MINDIE_LOGS
 
     @property
     def capacity(self) -> Capacity:

@@ -44,6 +44,9 @@ class ToyLogs:
     def look_up(self, word: str) -> CodeMeaning | None:
         return None
 
+    def speaks(self, text: str) -> bool:
+        return "toy" in text
+
     def first_of_each(self, lines: Iterable[str]) -> str:
         return "\n".join(lines)
 
