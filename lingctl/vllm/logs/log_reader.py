@@ -17,6 +17,11 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 _NO_CLOCKS: Mapping[str, float] = MappingProxyType({})
 
 
+def speaks(text: str) -> bool:
+    """See ``LogReader``."""
+    return "vllm" in text.lower()
+
+
 def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:
     """See ``LogReader``."""
     return []
