@@ -30,6 +30,7 @@ from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
+_USUAL = str(Cluster.model_fields["mindie"].default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +138,4 @@ class MindIE:
 
 def mindie(choice: EngineChoice) -> MindIE:
     """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
-    return MindIE(profile_for(choice.version or ""))
+    return MindIE(profile_for(choice.version or _USUAL))
