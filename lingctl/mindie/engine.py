@@ -55,6 +55,7 @@ class MindIE:
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
             opens_all=True,
+            joins_by_addresses=True,
         )
 
     @property
