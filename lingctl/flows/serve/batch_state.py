@@ -1,10 +1,10 @@
 """What is kept of a batch while it runs, and the two files that it becomes.
 
 Beside the output lies ``OUTPUT.answers``: a line that names the input, then a line for each request that
-came to an end, in the order in which they did: its number, a letter for what it counts as, and its line of the
-output or error file. A line is written by one call the moment an answer is there, and is on the disk within a
-second: a kill loses nothing, a power failure little, and a torn last line is cut off. At the end the lines are
-put into the order of the input, and the file goes.
+came to an end, in the order in which they did: its number, a letter for what it counts as, and its line of
+the output or error file. Each is written by one call the moment its answer is there, and is on the disk
+within a second: a kill loses nothing, a power failure little, and a torn last line is cut off. At the end
+the lines are put into the order of the input, and the file goes.
 """
 
 from __future__ import annotations

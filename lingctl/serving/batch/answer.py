@@ -17,10 +17,10 @@ from lingctl.serving.http.answers import Usage, parse_object, read_usage
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble
 
-Outcome = Literal["answered", "refused", "failed"]
+BatchOutcome = Literal["answered", "refused", "failed"]
 """``answered``; ``refused``, which would be refused again; ``failed``, for the service's own reasons."""
 
-Told = Mapping[str, object] | None
+ToldAnswer = Mapping[str, object] | None
 _LONGEST_ID = 200
 _MOST_DEPTH = 200
 
@@ -32,12 +32,12 @@ class BatchAnswer:
     number: int  # of the request
     custom_id: str
     answer_id: str
-    response: Told  # status_code, request_id and body, where something answered
+    response: ToldAnswer  # status_code, request_id and body, where something answered
     trouble: ExchangeTrouble | None  # why it is no answer
     usage: Usage | None = None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> BatchOutcome:
         """What it counts as."""
         if self.trouble is None:
             return "answered"
@@ -76,7 +76,7 @@ def judged(
     return response, None
 
 
-def usage_of(response: Told) -> Usage | None:
+def usage_of(response: ToldAnswer) -> Usage | None:
     """The tokens of an answer, where the service counted them."""
     body = response.get("body") if response else None
     return read_usage(body.get("usage")) if isinstance(body, dict) else None
