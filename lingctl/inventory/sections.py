@@ -197,7 +197,10 @@ class Serving(Section):
     metrics_port: Port = Field(1027, description="Metrics port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
     max_seq_len: int | None = Field(
-        None, ge=1, description="Longest sequence, input and output together, in tokens."
+        None,
+        ge=1,
+        description="Longest sequence, input and output together, in tokens. Beyond the model's own window "
+        "vLLM stretches positions by YaRN, to 4 times; MindIE cannot.",
     )
     max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
     max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")

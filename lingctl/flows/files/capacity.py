@@ -63,14 +63,15 @@ def answer_capacity(
         window = stated if isinstance(stated, int) and stated > 0 else window
     devices = wishes.devices or (cluster.world_size if cluster else model.cards)
     given = capacity.load_of(cluster) if cluster else capacity.usual_load(devices)
-    load = _load(wishes, given, window)
+    load = _load(wishes, given, window, cluster.serving.max_seq_len if cluster else None)
     _refuse_nonsense(wishes, devices, load)
     found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
     return CapacityAnswer(model, load, found, capacity.judge(shape, found, load))
 
 
-def _load(wishes: Wishes, given: Load, window: int) -> Load:
-    sequence = wishes.sequence or min(given.sequence, window)
+def _load(wishes: Wishes, given: Load, window: int, stated: int | None) -> Load:
+    # What hosts.yaml states counts as it stands; the usual length gives way to the model's window.
+    sequence = wishes.sequence or stated or min(given.sequence, window)
     return Load(
         sequence,
         wishes.longest_input or min(given.longest_input, sequence),
