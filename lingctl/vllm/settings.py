@@ -47,18 +47,9 @@ def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
     """The values, if vLLM starts with them.
 
     Raises:
-        ConfigurationError: a sequence is longer than the model's window, or a step holds fewer tokens than
-            requests.
+        ConfigurationError: a step holds fewer tokens than requests.
     """
     settings = vllm_settings(cluster, model_config)
-    window, longest = native_window(cluster, model_config), int(settings["max_seq_len"].value)
-    if longest > window:
-        raise ConfigurationError(
-            f"sequences of {longest} tokens are beyond the model's native window, {window}",
-            where="serving.max_seq_len in hosts.yaml",
-            remedy=f"at most {window}",
-            code="vllm-window",
-        )
     step, batch = (int(settings[name].value) for name in ("max_prefill_tokens", "max_batch_size"))
     if step < batch:
         raise ConfigurationError(

@@ -21,6 +21,7 @@ from lingctl.inventory.ling_config import (
     rename_experts,
 )
 from lingctl.inventory.model_config import positive, shape_of
+from lingctl.vllm.long_context import without_stretch
 from lingctl.vllm.profile import VllmProfile
 
 
@@ -47,6 +48,7 @@ def vllm_model_config(
     config, reasons = rename_experts(original)
     need_several_experts(config, "vLLM")
     _need_numbers(config)
+    reasons += without_stretch(config)
     width = head_width(config, rows, columns)
     if config.get("head_dim") != width:
         before = config.get("head_dim", "not stated")

@@ -71,7 +71,7 @@ def test_two_nodes_find_each_other_by_the_first_one_s_address():
 @pytest.mark.parametrize(
     ("serving", "code", "word"),
     [
-        ({"max_seq_len": 40000}, "vllm-window", "16384"),
+        ({"max_seq_len": 80000}, "vllm-window", "65536"),
         ({"max_prefill_tokens": 64, "max_batch_size": 100}, "vllm-step", "100"),
     ],
 )
