@@ -78,9 +78,9 @@ class LogReading(ABC, Generic[L]):
     def is_of_a_request(self, line: LogLine, life: L) -> bool:
         """Whether a line is about a request, its client's affair."""
 
-    def rank_of(self, line: LogLine) -> int | None:
+    def rank_of(self, line: str) -> int | None:
         """The rank that a line is about, as far as it says."""
-        found = _RANK.search(line.text)
+        found = _RANK.search(line)
         return int(found[1]) if found else None
 
     def contradicts(self, end: Explanation, told: Sequence[Explanation]) -> bool:
@@ -184,7 +184,7 @@ class LogReading(ABC, Generic[L]):
 
     def lines_of(self, since: datetime | None, offset: timedelta, rank: int | None) -> LineFilter:
         """See ``LogReader.lines_of``."""
-        return LineFilter(since, offset, rank)
+        return LineFilter(since, offset, rank, self.rank_of)
 
     def _told(self, lines: Sequence[LogLine], life: L, *, ended: bool) -> Iterator[tuple[int, Failure]]:
         """Every line that may tell why, with what it shows."""
@@ -241,7 +241,7 @@ class LogReading(ABC, Generic[L]):
             cause=failure.cause,
             remedy=failure.remedy,
             kind=failure.kind,
-            rank=None if failure.inferred else self.rank_of(line),
+            rank=None if failure.inferred else self.rank_of(line.text),
             card=int(card[1]) if card else None,
             detail=detail[:LONGEST_LINE] or link_detail(lines, at, with_pair=network),
             confidence=_confidence(failure, inferred=inferred, doubtful=line.doubtful),

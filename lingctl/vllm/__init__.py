@@ -1,0 +1,1 @@
+"""vLLM (vllm-ascend) behind the seam."""

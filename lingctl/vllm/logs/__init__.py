@@ -1,0 +1,1 @@
+"""What the words of vLLM's consoles mean. Pure."""
