@@ -13,7 +13,7 @@ from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
@@ -104,8 +104,10 @@ class MindIE:
         """See ``Engine``."""
         return daemon_environment(cluster, node, self.profile)
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
-        """See ``Engine``; the weights stand in config.json."""
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
+        """See ``Engine``; the weights stand in config.json, and the model's numbers in its own."""
         return daemon_start(cluster, node, self.profile)
 
     def need_joinable(self, generations: Mapping[str, str]) -> None:
@@ -133,6 +135,6 @@ class MindIE:
         return shown_values(cluster, self.profile, overrides)
 
 
-def mindie(version: str) -> MindIE:
+def mindie(choice: EngineChoice) -> MindIE:
     """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
-    return MindIE(profile_for(version))
+    return MindIE(profile_for(choice.version or ""))

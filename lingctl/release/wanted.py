@@ -46,7 +46,7 @@ def wanted_release(
     Raises:
         ConfigurationError: the engine would refuse it, or what joins the nodes cannot be made complete.
     """
-    files = release_files(cluster, node, addresses, weights)
+    files = release_files(cluster, node, addresses, weights, model_config)
     overlay = overlay_files(cluster)
     container = engine_of(cluster).container(cluster, node)
     digest = _digest(files, overlay, container, model_config)
@@ -59,20 +59,28 @@ def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:
     return tuple(WantedFile(f"{folder}/{name}", content) for name, content in sorted(files.items()))
 
 
-def release_files(cluster: Cluster, node: Node, addresses: Addresses, weights: str) -> tuple[WantedFile, ...]:
-    """Every file in ``release/`` of one node; see ``wanted_release``."""
+def release_files(
+    cluster: Cluster,
+    node: Node,
+    addresses: Addresses,
+    weights: str,
+    model_config: Mapping[str, object] | None = None,
+) -> tuple[WantedFile, ...]:
+    """Every file in ``release/`` of one node; see ``wanted_release``. A config that is empty is not known."""
     engine = engine_of(cluster)
-    own = engine.files(cluster, node, weights)
-    return (*own, *script_files(cluster, node, weights), *engine.joint(cluster, addresses).files)
+    own, scripts = engine.files(cluster, node, weights), script_files(cluster, node, weights, model_config)
+    return (*own, *scripts, *engine.joint(cluster, addresses).files)
 
 
-def script_files(cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+def script_files(
+    cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, object] | None = None
+) -> tuple[WantedFile, ...]:
     """The daemon's variables, and the script that runs it."""
     engine = engine_of(cluster)
     title = engine.about.title
     return (
         environment_file(cluster, node, title, engine.environment(cluster, node)),
-        start_file(cluster, node, title, engine.start(cluster, node, weights)),
+        start_file(cluster, node, title, engine.start(cluster, node, weights, model_config or None)),
     )
 
 

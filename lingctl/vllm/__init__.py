@@ -1,1 +1,1 @@
-"""vLLM (vllm-ascend) behind the seam."""
+"""vLLM on Ascend cards (vllm-ascend) behind the seam: versions, rules, command line, words."""

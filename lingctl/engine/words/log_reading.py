@@ -50,9 +50,13 @@ class Ending:
 class LogReading(ABC, Generic[L]):
     """Reads the consoles and logs of one engine (``lingctl.engine.logs.LogReader``); pure."""
 
-    console: Console  # what is looked for in its daemon's console
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
     mark: re.Pattern[str]  # what no other program's logs have
+
+    @property
+    @abstractmethod
+    def console(self) -> Console:
+        """What is looked for in its daemon's console."""
 
     @property
     @abstractmethod

@@ -35,6 +35,7 @@ _OF_ANY = (
     "in use|地址已在使用",
     "无法分配内存|No route to host|gaierror|x509",
     r"\([0-9]+\) *\|",
+    "^lingctl: ",
 )
 
 

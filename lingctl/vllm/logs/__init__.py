@@ -1,1 +1,1 @@
-"""What the words of vLLM's consoles mean. Pure."""
+"""What vLLM's words mean."""

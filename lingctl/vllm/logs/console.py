@@ -27,4 +27,4 @@ _TELLING = telling(
     "signal=",
     "broadcast block",
 )
-CONSOLE = Console(loaded=LOADED, loaded_elsewhere="", telling=_TELLING, requests=_REQUESTS)
+VLLM_CONSOLE = Console(loaded=LOADED, loaded_elsewhere="", telling=_TELLING, requests=_REQUESTS)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from lingctl.engine.logs import Console
 from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.log_reading import Ending, LogReading
-from lingctl.vllm.logs.console import CONSOLE
+from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.engine_life import EngineLife, EngineStage, read_engine_life, root_of
 
 # ``(Worker_TP1 pid=7)``, ``(Worker_DP0_TP1_EP1 pid=7)``, ``(VllmWorker rank=1 pid=7)``,
@@ -47,12 +48,16 @@ def _catalogue() -> Catalogue:
 class VllmLogs(LogReading[EngineLife]):
     """Of any version with the V1 engine."""
 
-    console = CONSOLE
     status_meanings = _STATUSES
     mark = re.compile(
-        r"\b(?:vllm|VLLM)\b|\bAsyncLLM\b"
+        r"\bvllm serve\b|\bvllm/v1/|\bvllm\.v1\.|\bvllm: error|\bVLLM::|\bAsyncLLM\b|\[vllm\.py:\d+\]"
         r"|\((?:EngineCore|APIServer|Worker|VllmWorker)\w*(?: rank=\d+)? pid=\d+\)"
     )
+
+    @property
+    def console(self) -> Console:
+        """See ``LogReading``."""
+        return VLLM_CONSOLE
 
     @property
     def catalogue(self) -> Catalogue:

@@ -26,6 +26,8 @@ FULL = "Free memory on device is less than desired"
 
 
 class ToyLogs:
+    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:
@@ -156,7 +158,9 @@ class Toy:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
         if cluster.serving.max_input_tokens is not None:
             raise ConfigurationError(
                 "a toy has no limit of its own for inputs", where="serving.max_input_tokens"
