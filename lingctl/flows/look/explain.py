@@ -101,7 +101,7 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
 
 def _meaning(word: str, known: Sequence[LogReader]) -> CodeMeaning | None:
     """What a word means to the first engine that knows it; what one knows only whose it is comes last."""
-    found = [meaning for reader in known if (meaning := _meaning(word, known)) is not None]
+    found = [meaning for reader in known if (meaning := reader.look_up(word)) is not None]
     return next((one for one in found if one.meaning), next(iter(found), None))
 
 
