@@ -26,6 +26,8 @@ FULL = "Free memory on device is less than desired"
 
 
 class ToyLogs:
+    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:

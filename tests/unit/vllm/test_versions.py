@@ -19,26 +19,25 @@ def test_profiles_are_in_the_order_of_versions_and_each_says_where_it_is_from():
 
 
 @pytest.mark.parametrize(
-    ("version", "rules", "norm_head", "kv_replication", "nodes", "window"),
+    ("version", "rules", "norm_head", "kv_replication", "nodes"),
     [
-        ("0.11.0", "", False, False, False, "original times factor"),
-        ("0.12.0", "0.11.0", False, True, True, "original times factor"),
-        ("0.13.0", "", False, True, True, "original times factor"),
-        ("0.17.0rc1", "0.13.0", False, True, True, "original times factor"),
-        ("0.23.0", "", False, True, True, "original times factor"),
-        ("0.26.0rc1", "0.25.1rc1", True, True, True, "original times factor"),
-        ("0.30.0", "0.25.1rc1", True, True, True, "max_position_embeddings"),
-        ("0.32.0", "", True, True, True, "max_position_embeddings"),
-        ("0.40.1", "0.32.0", True, True, True, "max_position_embeddings"),
+        ("0.11.0", "", False, False, False),
+        ("0.12.0", "0.11.0", False, True, True),
+        ("0.13.0", "", False, True, True),
+        ("0.17.0rc1", "0.13.0", False, True, True),
+        ("0.23.0", "", False, True, True),
+        ("0.26.0rc1", "0.25.1rc1", True, True, True),
+        ("0.30.0", "0.25.1rc1", True, True, True),
+        ("0.32.0", "", True, True, True),
+        ("0.40.1", "0.32.0", True, True, True),
     ],
 )
 def test_a_version_has_its_own_rules_or_those_of_the_nearest_earlier(
-    version, rules, norm_head, kv_replication, nodes, window
+    version, rules, norm_head, kv_replication, nodes
 ):
     found = vllm_profile_for(version)
     assert (found.version, found.taken_from) == (version, rules)
     assert (found.norm_head, found.kv_replication, found.nodes) == (norm_head, kv_replication, nodes)
-    assert found.yarn_window == window
 
 
 @pytest.mark.parametrize(
