@@ -23,12 +23,14 @@ def _one_or_more(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+# Some versions of pydantic ask for these also where the address was refused: the whole is an error then, and
+# what is said here is not seen.
 def _same_as_address(validated: dict[str, Any]) -> str:
-    return str(validated["address"])
+    return str(validated.get("address", "192.0.2.1"))
 
 
 def _named_by_address(validated: dict[str, Any]) -> str:
-    return forms.name_of_host(str(validated["address"]))
+    return forms.name_of_host(str(validated.get("address", "")))
 
 
 class Section(BaseModel):
