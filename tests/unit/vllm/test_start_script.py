@@ -1,4 +1,4 @@
-"""start.sh for several nodes, run here with a program in vLLM's place: it finds its interface, or says why not."""
+"""start.sh of one of several nodes, run here with a program in vLLM's place: it finds its interface."""
 
 from __future__ import annotations
 
