@@ -27,6 +27,10 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     (r"(ssh_?)?(identity(_?file)?|private_?key|key_?file)", "write ssh: {key: FILE}"),
     (r"(ssh_?)?(user_?name|login)", "write ssh: {user: NAME}"),
     (r"(mindie_?)?version|mindie_?version", 'write mindie: "VERSION", in quotes, at the top'),
+    (
+        r"vllm(_?(ascend|version))?|backend|engine_?(name|version)",
+        'write engine: {name: vllm, version: "VERSION"}',
+    ),
     (r"cards?|npus?|device_?ids?|npu_?ids?", "write devices: [0, 1, ...] for a node"),
     (r"(extra_)?(volumes?|mounts?|binds?)", "write container: {extra_mounts: [/source:/target:ro]}"),
     (
