@@ -32,6 +32,11 @@ def engine_of(cluster: Cluster) -> Engine:
     return engine_chosen(cluster.chosen_engine)
 
 
+def every_engine() -> tuple[Engine, ...]:
+    """Each of them, in the version that is taken where hosts.yaml names none."""
+    return tuple(engine_chosen(EngineChoice(name=name)) for name in _BY_NAME)
+
+
 def usual_engine() -> Engine:
     """The engine of a question that is about no cluster: hosts.yaml's default."""
     return engine_at(str(Cluster.model_fields["mindie"].default))

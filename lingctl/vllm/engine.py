@@ -52,6 +52,7 @@ class Vllm:
             file_names=(),
             reads=frozenset({"safetensors", "bin"}),
             opens_all=False,
+            joins_by_addresses=False,
         )
 
     @property

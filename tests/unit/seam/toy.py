@@ -129,6 +129,7 @@ class Toy:
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
         opens_all=False,
+        joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
