@@ -96,32 +96,37 @@ class Cluster(Section):
 
     @model_validator(mode="after")
     def _nodes_are_distinct(self) -> Cluster:
-        for attribute in ("address", "name", "service_address"):
-            first: dict[object, int] = {}
+        for attribute in ("name", "service_address"):
+            first: dict[str, int] = {}
             for index, node in enumerate(self.nodes):
                 value = getattr(node, attribute)
                 same = first.setdefault(value, index)
-                # One machine may be reached by its port too, and then has a name of its own.
-                if same != index and not (attribute == "address" and self._told_apart(same, index)):
+                if same != index:
                     raise forms.FormError(
                         f"nodes {same + 1} and {index + 1} have the {attribute.replace('_', ' ')} {value!r}",
-                        "each node is listed once, with its own",
-                        ("nodes", index, attribute),
+                        "list each node once, with its own",
+                        ("nodes", index, attribute if attribute in node.model_fields_set else "address"),
                     )
         counts = [len(node.devices) for node in self.nodes]
         if len(set(counts)) > 1:
             odd = next(index for index, count in enumerate(counts) if count != counts[0])
             raise forms.FormError(
-                "all nodes must use the same number of cards: the ranks are dealt evenly "
+                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal device lists "
                 f"(here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
                 f"name {counts[0]} devices for {self.nodes[odd].name}, or as many for all",
                 ("nodes", odd, "devices"),
             )
         return self
 
-    def _told_apart(self, first: int, second: int) -> bool:
-        one, other = self.nodes[first], self.nodes[second]
-        return one.service_address != other.service_address and one.name != other.name
+    @model_validator(mode="after")
+    def _ports_are_apart(self) -> Cluster:
+        if self.multi_node and self.serving.port == self.serving.inter_node_port:
+            raise forms.FormError(
+                f"port {self.serving.port} is also serving.inter_node_port, the one between the nodes",
+                "give one of them another port",
+                ("serving", "port"),
+            )
+        return self
 
     @model_validator(mode="after")
     def _runtime_may_use_cards(self) -> Cluster:

@@ -1,4 +1,4 @@
-"""Characters that look like YAML's own and are not: full-width ones, blanks of other kinds, long dashes. Pure.
+"""Characters that look like YAML's own and are not: full-width ones, odd blanks, long dashes. Pure.
 
 An input method for Chinese writes them where ``:``, ``,`` or a blank is meant, and YAML's reader then
 complains of something else, lines later.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Each with what YAML knows. Letters and digits of double width are found by their range.
 _MEANT = {
@@ -52,6 +52,7 @@ class OddCharacter:
     column: int
     character: str
     meant: str  # what to write for it; empty: nothing
+    times: int = 1  # how often it stands there in a row
 
     @property
     def named(self) -> str:
@@ -59,10 +60,29 @@ class OddCharacter:
         name = unicodedata.name(self.character, "").lower()
         if self.character == "\t":
             name = "tab"
-        return f"U+{ord(self.character):04X}" + (f" {name}" if name else "")
+        times = f" ({self.times} of them)" if self.times > 1 else ""
+        return f"U+{ord(self.character):04X}" + (f" {name}" if name else "") + times
 
 
 def odd_characters(text: str, *, in_quotes: bool = False) -> Iterator[OddCharacter]:
+    """Those of ``_each``, with such as stand in a row told once."""
+    last: OddCharacter | None = None
+    for odd in _each(text, in_quotes=in_quotes):
+        if last and (odd.line, odd.column, odd.character) == (
+            last.line,
+            last.column + last.times,
+            last.character,
+        ):
+            last = replace(last, times=last.times + 1)
+            continue
+        if last:
+            yield last
+        last = odd
+    if last:
+        yield last
+
+
+def _each(text: str, *, in_quotes: bool) -> Iterator[OddCharacter]:
     """Those that stand outside of comments and quoted texts, in the order of the file.
 
     Args:

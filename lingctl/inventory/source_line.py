@@ -7,7 +7,7 @@ import unicodedata
 
 _MOST_CELLS = 64
 # A line in which one of these stands may hold what nobody else should read.
-_SECRET = re.compile(r"pass(word|wd|phrase)?|secret|token|credential|\bpwd\b", re.IGNORECASE)
+_SECRET = re.compile(r"passw(or)?d|passphrase|\bpass\b|secret|token\b|credential|\bpwd\b", re.IGNORECASE)
 
 
 def source_line(line: str, column: int) -> str:
@@ -30,11 +30,13 @@ def source_line(line: str, column: int) -> str:
 
 
 def _visible(letter: str) -> str:
-    """The same, or a mark of one cell for what has no width, or moves the cursor."""
-    if letter == "\t":
-        return " "
-    return "?" if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Mn", "Me") else letter
+    """The same, or a mark of one cell for what cannot be seen, or moves the cursor."""
+    kind = unicodedata.category(letter)
+    if letter == "\t" or (kind == "Zs" and letter != " "):
+        return "_"
+    return "?" if kind in ("Cc", "Cf", "Cs", "Mn", "Me") else letter
 
 
 def _cells(text: str) -> int:
-    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+    wide = (unicodedata.east_asian_width(_visible(letter)) in "WF" for letter in text)
+    return len(text) + sum(wide)

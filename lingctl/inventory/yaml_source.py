@@ -118,7 +118,7 @@ class YamlSource:
         )
 
     def _need_usual_characters(self, found: Iterable[OddCharacter]) -> None:
-        """Refuse what looks like a character of YAML's and is none; all of them, for none can be read round."""
+        """Refuse what looks like a character of YAML's and is none: nothing can be read round it."""
         errors = [
             self._at(
                 Position(odd.line, odd.column),
