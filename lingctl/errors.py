@@ -61,6 +61,19 @@ class ConfigurationError(LingctlError):
     default_code = "configuration"
 
 
+def together(errors: Sequence[ConfigurationError]) -> ConfigurationError:
+    """The first of several mistakes, with the others beside it."""
+    first, *others = errors
+    return ConfigurationError(
+        first.what,
+        where=first.where,
+        evidence=first.evidence,
+        remedy=first.remedy,
+        code=first.code,
+        also=others,
+    )
+
+
 class ChecksFailed(LingctlError):
     """Checks ran to their end and found trouble, or could judge only a part."""
 

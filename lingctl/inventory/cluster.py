@@ -111,8 +111,8 @@ class Cluster(Section):
         if len(set(counts)) > 1:
             odd = next(index for index, count in enumerate(counts) if count != counts[0])
             raise forms.FormError(
-                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal device lists "
-                f"(here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
+                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal "
+                f"device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
                 f"name {counts[0]} devices for {self.nodes[odd].name}, or as many for all",
                 ("nodes", odd, "devices"),
             )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lingctl.errors import ConfigurationError
+from lingctl.errors import ConfigurationError, together
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.mistakes import mistakes_in
 from lingctl.inventory.ssh.aliases import with_service_addresses
-from lingctl.inventory.yaml_source import YamlSource, read_yaml, together
+from lingctl.inventory.yaml_source import YamlSource, read_yaml
 
 # Settings that may also come from the environment; flags and these win over the file.
 ENVIRONMENT = {

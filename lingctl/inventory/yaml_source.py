@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from lingctl.errors import ConfigurationError
+from lingctl.errors import ConfigurationError, together
 from lingctl.inventory.given_file import read_given
 from lingctl.inventory.odd_characters import OddCharacter, odd_characters
 from lingctl.inventory.source_line import source_line
@@ -209,19 +209,6 @@ class YamlSource:
             raise self.mistake(
                 path, f"cannot read {text!r}", f'write it in quotes: "{text}"', "hosts-value"
             ) from error
-
-
-def together(errors: Sequence[ConfigurationError]) -> ConfigurationError:
-    """The first of several mistakes, with the others beside it."""
-    first, *others = errors
-    return ConfigurationError(
-        first.what,
-        where=first.where,
-        evidence=first.evidence,
-        remedy=first.remedy,
-        code=first.code,
-        also=others,
-    )
 
 
 def read_yaml(path: Path) -> YamlSource:
