@@ -8,7 +8,6 @@ at the tags named; bailing_moe.py of the vLLM wheels 0.10.2 to 0.32.0. No versio
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.sections import EngineChoice
@@ -33,12 +32,12 @@ class VllmProfile:
     checked_against: str  # what was verified, and what was not
     ascend: bool = True  # whether vllm-ascend has a release of it
     driver: str = ""  # oldest line of drivers (HDK) for its CANN; empty where no source says one
+    driver_source: str = ""  # where it is said
     norm_head: bool = False  # whether it computes with a normalised head where config.json says so
     kv_replication: bool = True  # whether there may be more ranks than KV heads
     nodes: bool = True  # whether it can start one node's share of several (--nnodes)
-    # what limits the window of a model with YaRN: its original window times the factor, or config.json's
-    # max_position_embeddings as it stands
-    yarn_window: Literal["original times factor", "max_position_embeddings"] = "original times factor"
+    # whether it reads how positions are stretched from rope_parameters (0.12 and later), or from rope_scaling
+    rope_parameters: bool = True
     taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
 
     @property
@@ -61,7 +60,19 @@ class VllmProfile:
         return _IMAGE.format(self.version, machine + ("-openeuler" if choice.system == "openeuler" else ""))
 
 
+# CANN's own tables of the drivers (Ascend HDK) that each version works with. No table of 8.3 was found; a
+# user ran it with 25.0.rc1 (vllm-ascend 4621).
+_COMPATIBLE = "CANN 9.1.0 release notes (gitcode.com/cann/release-management), table of HDK compatibility"
+_DRIVERS: dict[str, tuple[str, str]] = {
+    "8.5.0": ("25.0", "CANN 8.5.0 release notes (hiascend.com, canncommercial/850), version mapping"),
+    "8.5.1": ("25.0", f"{_COMPATIBLE}: 8.5.2 is said, and 8.5.0 in its own notes"),
+    "9.0.1": ("25.0", _COMPATIBLE),
+    "9.1.0": ("25.2", _COMPATIBLE),
+}
+
+
 def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") -> VllmProfile:
+    driver, driver_source = _DRIVERS.get(cann, ("", ""))
     return VllmProfile(
         version,
         python,
@@ -69,6 +80,8 @@ def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") 
         torch,
         source=f"vllm-ascend v{tag}, docs/source/community/versioning_policy.md",
         checked_against=_DOCUMENTS.format(version),
+        driver=driver,
+        driver_source=driver_source,
     )
 
 
@@ -78,6 +91,7 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
         _row("0.11.0", "3.9-3.11", "8.3.RC2", "2.7.1, torch_npu 2.7.1.post1"),
         kv_replication=False,
         nodes=False,
+        rope_parameters=False,
     ),
     _row("0.13.0", "3.10-3.11", "8.5.0", "2.8.0, torch_npu 2.8.0.post2"),
     _row("0.18.0", "3.10-3.11", "8.5.1", "2.9.0, torch_npu 2.9.0.post1"),
@@ -93,7 +107,6 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
         checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP 2 fails",
         ascend=False,
         norm_head=True,
-        yarn_window="max_position_embeddings",
     ),
 )
 _OLDEST = VLLM_PROFILES[0]
@@ -133,10 +146,11 @@ def _taken_from(profile: VllmProfile, version: str, asked: VllmVersion) -> VllmP
         cann="",
         torch="",
         driver="",
+        driver_source="",
         norm_head=asked.numbers >= (0, 26, 0),
         kv_replication=asked.numbers >= (0, 12, 0),
         nodes=asked.numbers >= (0, 12, 0),
-        yarn_window="max_position_embeddings" if asked.numbers >= (0, 30, 0) else "original times factor",
+        rope_parameters=asked.numbers >= (0, 12, 0),
         taken_from=profile.version,
         checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
     )

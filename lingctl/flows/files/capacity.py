@@ -70,15 +70,16 @@ def answer_capacity(
         window = stated if isinstance(stated, int) and stated > 0 else window
     devices = wishes.devices or (cluster.world_size if cluster else model.cards)
     given = capacity.load_of(cluster) if cluster else capacity.usual_load(devices)
-    load = _load(wishes, given, window)
+    load = _load(wishes, given, window, cluster.serving.max_seq_len if cluster else None)
     _refuse_nonsense(wishes, devices, load)
     found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
     title = f"{engine.about.title} {engine.about.version}"
     return CapacityAnswer(model, load, found, capacity.judge(shape, found, load), title)
 
 
-def _load(wishes: Wishes, given: Load, window: int) -> Load:
-    sequence = wishes.sequence or min(given.sequence, window)
+def _load(wishes: Wishes, given: Load, window: int, stated: int | None) -> Load:
+    # What hosts.yaml states counts as it stands; the usual length gives way to the model's window.
+    sequence = wishes.sequence or stated or min(given.sequence, window)
     return replace(
         given,
         sequence=sequence,
