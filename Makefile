@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix locked lowest lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points pickle-mutants parity-real mindie-checker quick-start
+.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -129,10 +129,11 @@ cluster: $(VENV)/test.stamp system-packages
 kills: $(VENV)/test.stamp
 	LINGCTL_KILLS=all $(BIN)/python -m pytest tests/node_overlay/test_kills.py
 
-# Checkpoints with a few bytes changed, for as long as is said: make pickle-mutants MINUTES=60
-MINUTES ?= 5
-pickle-mutants: $(VENV)/test.stamp
-	$(BIN)/python -m tests.soak.pickle_mutants --minutes $(MINUTES)
+# Every reader of what comes from elsewhere, on input that nobody sends on purpose. An hour, or make fuzz MINUTES=5;
+# one reader: READER=sse; one case of .fuzz again: CASE=.fuzz/FILE. tests/fuzz/__main__.py says more.
+MINUTES ?= 60
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(addprefix --reader ,$(READER)) $(addprefix --case ,$(CASE))
 
 kill-points: $(VENV)/test.stamp system-packages
 	$(BIN)/python -m tests.soak.kill_points
