@@ -24,6 +24,7 @@ PROGRAMS = {
     "fetch": "lingctl.node.fetch.program",
     "npu-check": "lingctl.node.npu_check",
     "overlay": "lingctl.node.overlay",
+    "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
 }
 

@@ -88,7 +88,8 @@ def _progress(said: Mapping[str, object], node: str, step: str) -> Event:
     rate, left = _number(said.get("rate")), said.get("left")
     if rate and isinstance(left, float):
         share = 100 * done // max(total, 1)
-        text = f"{share}% of {_gigabytes(total)}, {rate / 1e6:.0f} MB/s, {_time(left)} left"
+        part = f"{said['part']}, " if said.get("part") else ""
+        text = f"{part}{share}% of {_gigabytes(total)}, {rate / 1e6:.0f} MB/s, {_time(left)} left"
     return Event(task, "progress", node, text, done, total or None)
 
 
