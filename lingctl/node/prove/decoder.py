@@ -1,8 +1,8 @@
 """The decoder, layer by layer, over all texts and all streams at once.
 
 Source: modeling_bailing_moe.py of inclusionAI/Ling (2025-05): pre-norm, query, key and value blocks one below
-the other in one weight, rotation of halves, neighbouring query heads share a key and value head, softmax router
-whose chosen likelihoods are divided by their sum, shared experts added without a gate.
+the other in one weight, rotation of halves, neighbouring query heads share a key and value head, softmax
+router whose chosen likelihoods are divided by their sum, shared experts added without a gate.
 """
 
 from __future__ import annotations

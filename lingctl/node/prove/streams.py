@@ -1,8 +1,8 @@
 """Who goes through the model side by side, so that every weight is read once for all of them. Pure.
 
 The first is the reference. The second is the same in bfloat16, rounded after every operation as an engine
-rounds: how far it goes astray is the noise that is measured, on this model and these texts. The others make one
-deliberate error each; an answer that does not clearly contradict them proves nothing.
+rounds: how far it goes astray is the noise that is measured, on this model and these texts. The others make
+one deliberate error each; an answer that does not clearly contradict them proves nothing.
 """
 
 from __future__ import annotations
