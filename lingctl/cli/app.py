@@ -39,6 +39,7 @@ VERBS = {
     "chat": ("serve.chat", "Talk to the service."),
     "ask": ("serve.ask", "Ask it one question, for scripts and pipes."),
     "bench": ("serve.bench", "Measure how fast it answers."),
+    "batch": ("serve.batch", "Ask it all requests of a file."),
     "status": ("look.status", "Show what runs where."),
     "logs": ("look.logs", "Print what MindIE prints on every node."),
     "stop": ("change.stop", "Stop the service."),

@@ -39,6 +39,7 @@ class About:
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
     opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
+    joins_by_addresses: bool  # whether it joins several nodes by the addresses of their cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,15 @@ class Engine(Protocol):
             ConfigurationError: a certificate cannot be read or used.
         """
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
-        """How a node's daemon is started; the arguments are those of ``files``.
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
+        """How a node's daemon is started.
+
+        Args:
+            weights: folder of the weights on the node.
+            model_config: the model's config.json as it will be there, or None where it is not known yet: then
+                the catalogue's numbers count.
 
         Raises:
             ConfigurationError: hosts.yaml asks for what it would refuse.

@@ -15,6 +15,7 @@ from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import (
     Certificates,
     Container,
+    EngineChoice,
     Https,
     Hub,
     Node,
@@ -36,7 +37,14 @@ class Cluster(Section):
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
-    mindie: str = Field("1.0.0", pattern=forms.VERSION, description="MindIE version, in quotes.")
+    mindie: str = Field(
+        "1.0.0",
+        pattern=forms.VERSION,
+        description="MindIE version, in quotes; short for engine: {name: mindie}.",
+    )
+    engine: EngineChoice = Field(
+        EngineChoice(), description="What serves the model, by name or with its settings; default: MindIE."
+    )
     nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
@@ -63,6 +71,21 @@ class Cluster(Section):
             return find_model(value).name
         except ConfigurationError as error:
             raise ValueError(error.what) from error
+
+    @model_validator(mode="after")
+    def _engine_is_one(self) -> Cluster:
+        if "mindie" not in self.model_fields_set:
+            return self
+        if self.engine.name != "mindie":
+            raise ValueError(
+                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other: keep one"
+            )
+        if self.engine.version not in (None, self.mindie):
+            raise ValueError(
+                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each "
+                "other: keep one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nodes_are_distinct(self) -> Cluster:
@@ -102,6 +125,18 @@ class Cluster(Section):
             if given is not None
         }
         return self.model_copy(update=update)
+
+    @property
+    def chosen_engine(self) -> EngineChoice:
+        """What serves the model, with the version that ``mindie`` says."""
+        if self.engine.name != "mindie" or self.engine.version is not None:
+            return self.engine
+        return self.engine.model_copy(update={"version": self.mindie})
+
+    def served_by(self, engine: EngineChoice) -> Cluster:
+        """The same cluster with another engine, or another version of it."""
+        version = engine.version if engine.name == "mindie" and engine.version else self.mindie
+        return self.model_copy(update={"engine": engine, "mindie": version})
 
     @property
     def primary(self) -> Node:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lingctl.inventory import forms
 
@@ -84,8 +84,56 @@ class Ssh(Section):
     )
 
 
+EngineName = Literal["mindie", "vllm"]
+
+
+class EngineChoice(Section):
+    """What serves the model. `engine: vllm` alone is short for `engine: {name: vllm}`."""
+
+    name: EngineName = Field("mindie", description="The engine; `lingctl engines` tells what each can.")
+    version: str | None = Field(
+        None,
+        pattern=forms.VERSION,
+        description="Its version, in quotes; default: that of `mindie`, or the newest vLLM that is known.",
+    )
+    hardware: Literal["a2", "a3"] = Field(
+        "a2", description="vLLM: the machines, which its image is built for: Atlas 800I A2 or A3."
+    )
+    system: Literal["ubuntu", "openeuler"] = Field("ubuntu", description="vLLM: the system in its image.")
+    parallel: Literal["pipeline", "tensor", "data"] | None = Field(
+        None,
+        description="vLLM: how several nodes share the model: its layers one after another (pipeline, the "
+        "default), every layer cut over all cards (tensor), or whole attention on each node and experts over "
+        "all (data).",
+    )
+    distributed: Literal["mp", "ray"] = Field(
+        "mp",
+        description="vLLM: what starts the workers of several nodes: vLLM itself, or the site's own Ray.",
+    )
+    ray_address: str | None = Field(
+        None,
+        pattern=forms.HOST_AND_PORT,
+        description="vLLM: HOST:PORT of the site's Ray; default: port 6379 of the first node.",
+    )
+    eager: bool = Field(False, description="vLLM: without graphs (--enforce-eager): slower, and safer.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_a_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_what_it_knows(self) -> Self:
+        given = sorted(self.model_fields_set - {"name", "version"})
+        if self.name == "mindie" and given:
+            raise ValueError(f"{given[0]} is vLLM's, and the engine is MindIE: leave it out")
+        if self.ray_address and self.distributed != "ray":
+            raise ValueError("ray_address goes with distributed: ray")
+        return self
+
+
 class Container(Section):
-    """The container that MindIE runs in."""
+    """The container that the engine runs in."""
 
     runtime: Literal["docker", "podman"] = Field(
         "docker",
@@ -149,7 +197,10 @@ class Serving(Section):
     metrics_port: Port = Field(1027, description="Metrics port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
     max_seq_len: int | None = Field(
-        None, ge=1, description="Longest sequence, input and output together, in tokens."
+        None,
+        ge=1,
+        description="Longest sequence, input and output together, in tokens. Beyond the model's own window "
+        "vLLM stretches positions by YaRN, to 4 times; MindIE cannot.",
     )
     max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
     max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")

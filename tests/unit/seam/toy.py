@@ -44,6 +44,9 @@ class ToyLogs:
     def look_up(self, word: str) -> CodeMeaning | None:
         return None
 
+    def speaks(self, text: str) -> bool:
+        return "toy" in text
+
     def first_of_each(self, lines: Iterable[str]) -> str:
         return "\n".join(lines)
 
@@ -126,6 +129,7 @@ class Toy:
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
         opens_all=False,
+        joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
@@ -153,7 +157,9 @@ class Toy:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
         if cluster.serving.max_input_tokens is not None:
             raise ConfigurationError(
                 "a toy has no limit of its own for inputs", where="serving.max_input_tokens"

@@ -1,7 +1,9 @@
-"""The catalogue of known failures, ``failures.toml`` beside this file, which names its sources.
+"""Catalogues of known failures: an engine's own rows, and those that any engine may meet.
 
-A line shows a failure by words, or by a code: MindIE's, or one of CANN, HCCL, the driver or torch_npu. Codes
-that no row names are failures of their own, with their vendor's meaning (``lingctl.engine.vendor_codes``).
+The latter are in ``failures.toml`` beside this file: words of HCCL, CANN, the driver, torch_npu, the
+container runtime, the kernel, Python and Hugging Face's libraries. Each file names its sources. A line shows
+a failure by words, or by a code: the engine's, or one of Ascend's software. Codes that no row names are
+failures of their own, with their vendor's meaning (``lingctl.engine.vendor_codes``).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -18,9 +20,8 @@ from lingctl.engine.logs import Confidence, FailureKind
 from lingctl.engine.vendor_codes import codes_in, vendor_code
 
 # Where a statement comes from.
-Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "documents"]
+Seen = Literal["3.0.0 on a CPU", "3.0.0's source", "0.32.0 on a CPU", "0.32.0's source", "documents"]
 _PIECE, _OVERLAP = 1500, 300
-_MINDIE_CODE = re.compile(r"(?<![A-Za-z0-9])MIE0[0-9][A-Z][0-9A-F]{6}(?![A-Za-z0-9])")
 # Of what one line shows, what says most.
 _TELLING: tuple[FailureKind, ...] = (
     "harmless",
@@ -33,6 +34,7 @@ _TELLING: tuple[FailureKind, ...] = (
 )
 # What the engine itself refuses is certain; other groups are other programs' words, unless a row says more.
 _OWN_GROUPS = "ABCDFGRSW"
+_SHARED = ("lingctl.engine.words", "failures.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +76,66 @@ class Failure:
         return max((line.find(one) for one in (*self.signature, *self.codes)), default=0)
 
 
-@cache
-def catalogue() -> tuple[Failure, ...]:
-    """Every known failure, in the order in which they are looked for."""
-    file = resources.files("lingctl.mindie.logs.catalogue").joinpath("failures.toml")
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What is known of one engine's failures."""
+
+    own: tuple[Failure, ...]  # the engine's own rows
+    shared: tuple[Failure, ...]  # those of any engine
+    own_codes: re.Pattern[str] | None  # the engine's own codes, or None where it has none
+
+    @cached_property
+    def rows(self) -> tuple[Failure, ...]:
+        """All, in the order in which they are looked for."""
+        return (*self.own, *self.shared)
+
+    def match(self, line: str) -> Failure | None:
+        """The failure that a line shows, if it shows a known one: by words, or by a code that says more."""
+        return _match(self, line)
+
+    def codes_in(self, line: str) -> list[str]:
+        """The engine's codes and those of Ascend's software in a line."""
+        own = self.own_codes.findall(line) if self.own_codes is not None else []
+        return [*own, *codes_in(line)]
+
+    def failure_of(self, code: str) -> Failure | None:
+        """The failure that a code shows by itself; None where the code is not known."""
+        return _failure_of(self, code)
+
+    def find(self, name: str) -> Failure | None:
+        """The failure with an id; None where there is none."""
+        return next((failure for failure in self.rows if failure.id == name), None)
+
+    def named(self, name: str) -> Failure:
+        """The failure with an id that is known to be there."""
+        return next(failure for failure in self.rows if failure.id == name)
+
+
+def read_catalogue(package: str, own_codes: re.Pattern[str] | None = None) -> Catalogue:
+    """The catalogue of the engine whose ``failures.toml`` lies in a package; what it says goes before what is
+    shared."""
+    return Catalogue(tuple(_rows(package, "failures.toml")), tuple(_rows(*_SHARED)), own_codes)
+
+
+def _rows(package: str, name: str) -> Iterator[Failure]:
+    table = tomllib.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
     remedies = table.pop("remedies")
-    return tuple(_failure(name, row, remedies) for name, row in table.items())
+    for row_name, row in table.items():
+        yield _failure(row_name, row, remedies)
 
 
-@lru_cache(maxsize=4096)  # every reader of a log asks again
-def match(line: str) -> Failure | None:
-    """The failure that a line shows, if it shows a known one: by its words, or by a code that says more."""
-    shown = [failure for part in _parts(line) for failure in _shown(part)]
+@lru_cache(maxsize=8192)  # every reader of a log asks again
+def _match(catalogue: Catalogue, line: str) -> Failure | None:
+    shown = [failure for part in _parts(line) for failure in _shown(catalogue, part)]
     return min(shown, key=lambda failure: _TELLING.index(failure.kind), default=None)
 
 
-def _shown(part: str) -> Iterator[Failure]:
-    by_words = next((failure for failure in catalogue() if failure.says(part)), None)
+def _shown(catalogue: Catalogue, part: str) -> Iterator[Failure]:
+    by_words = next((failure for failure in catalogue.rows if failure.says(part)), None)
     if by_words is not None:
         yield by_words
-    for code in all_codes_in(part):
-        if (by_code := failure_of(code)) is not None:
+    for code in catalogue.codes_in(part):
+        if (by_code := catalogue.failure_of(code)) is not None:
             yield by_code
 
 
@@ -105,16 +145,9 @@ def _parts(line: str) -> Iterator[str]:
         yield line[start : start + _PIECE + _OVERLAP]
 
 
-def all_codes_in(line: str) -> list[str]:
-    """MindIE's codes and those of Ascend's other software in a line."""
-    own = _MINDIE_CODE.findall(line)
-    return [*own, *codes_in(line)]
-
-
 @cache
-def failure_of(code: str) -> Failure | None:
-    """The failure that a code shows by itself; None where the code is not known."""
-    for failure in catalogue():
+def _failure_of(catalogue: Catalogue, code: str) -> Failure | None:
+    for failure in catalogue.rows:
         if code in failure.codes:
             return failure
     known = vendor_code(code)
@@ -131,12 +164,6 @@ def failure_of(code: str) -> Failure | None:
         confidence="unknown" if known.kind == "consequence" else "likely",
         source=known.source,
     )
-
-
-@cache
-def named(name: str) -> Failure:
-    """The failure with this id."""
-    return next(failure for failure in catalogue() if failure.id == name)
 
 
 def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> Failure:

@@ -1,6 +1,6 @@
-"""What a code, an exit status or an id of the catalogue says by itself, without a log. Pure.
+"""MindIE's own codes. Pure.
 
-MindIE's codes are built of parts (``src/utils/log/logger_def.h`` of MindIE-LLM): MIE, two digits of the
+They are built of parts (``src/utils/log/logger_def.h`` of MindIE-LLM): MIE, two digits of the
 product's part, a letter of the level, and six hexadecimal digits; of the server's (04) two each name module,
 function and kind of error.
 """
@@ -8,13 +8,12 @@ function and kind of error.
 from __future__ import annotations
 
 import re
-import signal
 
 from lingctl.engine.logs import CodeMeaning
-from lingctl.engine.vendor_codes import family_of, vendor_code
-from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, failure_of
-from lingctl.mindie.logs.endings import exit_meaning
+from lingctl.engine.words.code_meanings import meaning_of
+from lingctl.engine.words.failure_catalogue import Catalogue
 
+IN_A_LINE = re.compile(r"(?<![A-Za-z0-9])MIE0[0-9][A-Z][0-9A-F]{6}(?![A-Za-z0-9])")
 _MINDIE = re.compile(r"MIE(\d\d)([A-Z])([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})")
 _MINDIE_SOURCE = (
     "https://github.com/Ascend/MindIE-LLM/blob/HEAD/src/utils/log/logger_def.h; "
@@ -96,85 +95,21 @@ _KINDS = {
     "1C": "something could not be set up",
     "20": "all is well",
 }
-_STATUS = re.compile(r"(?:EXIT(?: STATUS| CODE)?|STATUS)?\s*(\d{1,3})")
-_STATUS_WORDS = {
-    0: "it ended in good order",
-    1: "it ended with an error of its own; its log says which",
-    2: "it refused its arguments, or a shell program has a mistake",
-    125: "the container runtime itself failed",
-    126: "the program is there and could not be run: its mode, or another processor's program",
-    127: "the program, or a library that it needs, was not found",
-}
-_HIGHEST_SIGNAL = 64
 
 
-def look_up(word: str) -> CodeMeaning | None:
-    """See ``LogReader.look_up``."""
-    word = word.strip().strip("[](){}:,;'\"").upper()
-    own = next((failure for failure in catalogue() if failure.id == word), None)
-    if own is not None:
-        return _meaning(word, "lingctl's catalogue", own)
-    status = _STATUS.fullmatch(word)
-    if status is not None:
-        return _status(int(status[1]))
-    if word in signal.Signals.__members__:
-        return _status(128 + signal.Signals[word])
-    if (parts := _MINDIE.fullmatch(word)) is not None:
-        return _of_mindie(word, parts)
-    vendor = vendor_code(word)
-    if vendor is not None:
-        failure = failure_of(word)
-        told = _meaning(word, vendor.family, failure) if failure is not None else None
-        rows = told.rows if told is not None else ()
-        kind = failure.kind if failure is not None else vendor.kind
-        remedy = failure.remedy if failure is not None and rows else vendor.remedy
-        return CodeMeaning(word, vendor.family, vendor.meaning, remedy, kind, rows, vendor.source)
-    family = family_of(word)
-    return CodeMeaning(word.replace("0X", "0x"), family) if family else None
-
-
-def _meaning(word: str, family: str, failure: Failure) -> CodeMeaning:
-    own = failure.id != word or family == "lingctl's catalogue"
-    return CodeMeaning(
-        word,
-        family,
-        failure.cause,
-        failure.remedy,
-        failure.kind,
-        (failure.id,) if own else (),
-        failure.source,
-        failure.seen,
-    )
-
-
-def _of_mindie(word: str, parts: re.Match[str]) -> CodeMeaning:
+def meaning_of_own(word: str, catalogue: Catalogue) -> CodeMeaning | None:
+    """What one of them means; None for anything else."""
+    parts = _MINDIE.fullmatch(word)
+    if parts is None:
+        return None
     part, level, module, function, kind = parts.groups()
     family = f"MindIE, {_PARTS.get(part, f'part {part}')}"
-    known = failure_of(word)
+    known = catalogue.failure_of(word)
     if known is not None:
-        return _meaning(word, family, known)
+        return meaning_of(word, family, known)
     if part != "04" or kind not in _KINDS:
         return CodeMeaning(word, family)
     told = [_LEVELS.get(level, ""), _MODULES.get(module, ""), _FUNCTIONS.get(function, ""), _KINDS[kind]]
     meaning = ": ".join(word for word in told if word)
     remedy = "the line that it stands in says more: lingctl logs"
     return CodeMeaning(word, family, meaning, remedy, None, (), _MINDIE_SOURCE)
-
-
-def _status(number: int) -> CodeMeaning | None:
-    if number > 255:
-        return None
-    meaning = exit_meaning(str(number)) or _STATUS_WORDS.get(number, "") or _of_signal(number)
-    family = "exit status of a process"
-    remedy = "lingctl logs shows what it printed before" if number else ""
-    return CodeMeaning(str(number), family, meaning, remedy)
-
-
-def _of_signal(number: int) -> str:
-    if not 128 < number <= 128 + _HIGHEST_SIGNAL:
-        return ""
-    try:
-        name = signal.Signals(number - 128).name
-    except ValueError:
-        name = f"signal {number - 128}"
-    return f"it was ended by a signal: {name}"

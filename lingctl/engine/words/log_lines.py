@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -81,12 +81,33 @@ class LogLine:
     doubtful: bool = False
 
 
-def read_lines(text: str) -> list[LogLine]:
-    """The lines of a log that are not empty. A progress bar's carriage returns end lines too."""
-    return list(_lines(_COLOURS.sub("", text.replace("\0", ""))))
+def read_lines(text: str, *, ended: bool = False) -> list[LogLine]:
+    """The lines of a log that are not empty. A progress bar's carriage returns end lines too.
+
+    Args:
+        ended: whether what printed it is known to have ended: an exception behind which it says nothing more
+            was not survived then.
+    """
+    lines: list[LogLine] = []
+    for line in _lines(_COLOURS.sub("", text.replace("\0", ""))):
+        if line is not None:
+            lines.append(line)
+        elif ended:
+            _settle(lines)
+    if ended:
+        _settle(lines)
+    return lines
 
 
-def _lines(text: str) -> Iterator[LogLine]:
+def _settle(lines: list[LogLine]) -> None:
+    for at in range(len(lines) - 1, -1, -1):
+        if not lines[at].doubtful:
+            return
+        lines[at] = replace(lines[at], doubtful=False)
+
+
+def _lines(text: str) -> Iterator[LogLine | None]:
+    """Them, and None where another log begins."""
     full = _FULL.search(text)
     year = int(full[1]) if full else _SOME_YEAR
     before: datetime | None = None
@@ -96,6 +117,7 @@ def _lines(text: str) -> Iterator[LogLine]:
     doubtful = False
     for part in _END.split(text):
         if part.startswith(ANOTHER_LOG):
+            yield None
             before, last, doubtful, first = None, "", False, False
             part = part.lstrip(ANOTHER_LOG)
         if not part.strip():

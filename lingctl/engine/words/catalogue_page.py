@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lingctl.engine.vendor_codes import VendorCode, vendor_codes
-from lingctl.mindie.logs.catalogue.failure_catalogue import Failure, catalogue, failure_of
-from lingctl.mindie.logs.endings import STATUS_MEANINGS
+from lingctl.engine.words.failure_catalogue import Catalogue, Failure
 
 _INTRODUCTION = """\
 # Known failures, and codes
 
-Written from `lingctl/mindie/logs/catalogue/failures.toml` and `lingctl/engine/vendor_codes.toml`; a test
-compares this page with them. `lingctl explain CODE` says the same for one code, `lingctl explain FILE` uses
+Written from the engines' catalogues (`failures.toml` in `lingctl/engine/words/` and in each engine's `logs/`)
+and `lingctl/engine/vendor_codes.toml`; a test compares this page with them. `lingctl explain CODE` says the
+same for one code, `lingctl explain FILE` uses
 all of it on a log, and so do `deploy`, `restart`, `status` and `collect`.
 
 *Weight* is how much a line with these words says of a failed start. A *cause* counts. *Network* trouble
@@ -24,8 +25,9 @@ start takes too long; a *request* is its client's affair; *harmless* lines are p
 *Sure* is how a cause is told: *certain* where the engine itself, or the system, says what is wrong; *likely*
 where another program does, or where it is told from what is missing.
 
-*Checked* is how far a statement was checked: seen on the real 3.0.0 server on a CPU, read in its source, or
-found in documents, in other public source and in users' reports. Nothing of it was produced on a card here.
+*Checked* is how far a statement was checked: seen on a CPU, on the real MindIE 3.0.0 server or on the real
+vLLM 0.32.0, read in the source of one of these, or found in documents, in other public source and in users'
+reports. Nothing of it was produced on a card here.
 """
 _GROUPS = {
     "A": "Configuration and rank table",
@@ -44,16 +46,21 @@ _GROUPS = {
 _HOW_INFERRED = "(no line: told from how far it came and how it ended)"
 
 
-def catalogue_page() -> str:
+@dataclass(frozen=True, slots=True)
+class EnginePart:
+    """What one engine adds to the page."""
+
+    title: str  # its name
+    catalogue: Catalogue
+    statuses: Mapping[str, str]  # what its daemon's exit statuses mean
+
+
+def catalogue_page(engines: Sequence[EnginePart]) -> str:
     """The page."""
-    parts = [_INTRODUCTION, "## Lines", ""]
-    for letter, title in _GROUPS.items():
-        rows = [failure for failure in catalogue() if failure.id[0] == letter]
-        parts += [f"### {letter}: {title}", ""]
-        parts += _table(
-            ("id", "a line with", "means", "weight", "sure", "what to do", "source", "checked"),
-            [_failure_row(failure) for failure in rows],
-        )
+    shared = engines[0].catalogue.shared
+    parts = [_INTRODUCTION, "## Lines of any engine", "", *_groups(shared)]
+    for engine in engines:
+        parts += [f"## Lines of {engine.title}", "", *_groups(engine.catalogue.own)]
     parts += ["## Codes of Ascend's software", ""]
     parts += [
         "A code that ends in 9999 is its family's general one. torch_npu's are ERR, two digits of the module",
@@ -65,10 +72,26 @@ def catalogue_page() -> str:
         families.setdefault(code.family, []).append(code)
     for family, codes in families.items():
         parts += [f"### {family}", "", f"Source: {codes[0].source}.", ""]
-        parts += _table(("code", "means", "weight", "row", "what to do"), [_code_row(code) for code in codes])
-    parts += ["## Exit statuses of the daemon", ""]
-    parts += _table(("status", "means"), STATUS_MEANINGS.items())
+        rows = [_code_row(code, engines[0].catalogue) for code in codes]
+        parts += _table(("code", "means", "weight", "row", "what to do"), rows)
+    for engine in engines:
+        parts += [f"## Exit statuses of {engine.title}'s daemon", ""]
+        parts += _table(("status", "means"), engine.statuses.items())
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _groups(failures: Sequence[Failure]) -> list[str]:
+    parts: list[str] = []
+    for letter, title in _GROUPS.items():
+        rows = [failure for failure in failures if failure.id[0] == letter]
+        if not rows:
+            continue
+        parts += [f"### {letter}: {title}", ""]
+        parts += _table(
+            ("id", "a line with", "means", "weight", "sure", "what to do", "source", "checked"),
+            [_failure_row(failure) for failure in rows],
+        )
+    return parts
 
 
 def _failure_row(failure: Failure) -> tuple[str, ...]:
@@ -88,8 +111,8 @@ def _failure_row(failure: Failure) -> tuple[str, ...]:
     )
 
 
-def _code_row(code: VendorCode) -> tuple[str, ...]:
-    failure = failure_of(code.code)
+def _code_row(code: VendorCode, catalogue: Catalogue) -> tuple[str, ...]:
+    failure = catalogue.failure_of(code.code)
     row = failure.id if failure is not None and failure.id != code.code else ""
     kind = failure.kind if failure is not None else code.kind
     remedy = failure.remedy if failure is not None and row else code.remedy

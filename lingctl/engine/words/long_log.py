@@ -6,10 +6,8 @@ import re
 from collections import deque
 from collections.abc import Iterable
 
-from lingctl.mindie.logs.console import CONSOLE
+from lingctl.engine.logs import Console
 
-_TELLING = re.compile(CONSOLE.telling)
-_REQUESTS = re.compile(CONSOLE.requests)
 _DIGITS = re.compile(r"[0-9]+")
 _AROUND = 2
 _LONGEST_LINE = 1000
@@ -17,8 +15,9 @@ _LONGEST_KEY = 200
 _MOST_CHARACTERS = 400_000
 
 
-def first_of_each(lines: Iterable[str]) -> str:
+def first_of_each(lines: Iterable[str], console: Console) -> str:
     """See ``LogReader.first_of_each``. What differs in nothing but numbers is the same."""
+    telling, requests = re.compile(console.telling), re.compile(console.requests)
     kept: list[str] = []
     seen: set[str] = set()
     before: deque[str] = deque(maxlen=_AROUND)
@@ -26,8 +25,8 @@ def first_of_each(lines: Iterable[str]) -> str:
     for line in lines:
         line = line[:_LONGEST_LINE]
         new = False
-        if _TELLING.search(line):
-            if _REQUESTS.search(line):
+        if telling.search(line):
+            if requests.search(line):
                 continue
             key = _DIGITS.sub("#", line[:_LONGEST_KEY])
             new = key not in seen

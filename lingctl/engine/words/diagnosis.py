@@ -9,25 +9,16 @@ asked for, and what only follows. Of equals the first in time is the cause.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
-from types import MappingProxyType
+from typing import Protocol
 
 from lingctl.engine.logs import Diagnosis, Explanation
-from lingctl.mindie.logs.catalogue.failure_catalogue import catalogue, named
-from lingctl.mindie.logs.daemon_life import read_life
-from lingctl.mindie.logs.failures import explain, explain_waiting
-from lingctl.mindie.logs.first_errors import first_errors
-from lingctl.mindie.logs.log_lines import offset_of, read_lines, seconds_between
+from lingctl.engine.words.failure_catalogue import Catalogue
+from lingctl.engine.words.log_lines import offset_of, read_lines, seconds_between
 
-# What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
-_LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")
-_PART = re.compile(r"^.*GRPCCommunicator: Start to init as (Master|Slave).*$", re.MULTILINE)
-# Ends that a rank which no longer fits the others may have, for want of a better word of its own.
-_UNNAMED_ENDS = ("W2", "W3", "W5", "W6", "W7", "W8")
 # Consoles of one fault that every node meets: within this time none is the first.
 _TOGETHER_SECONDS = 5.0
 _EVIDENCE_LINES = 3
@@ -47,6 +38,36 @@ class Weight(IntEnum):
 _WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.STOPPED}
 
 
+class SingleReading(Protocol):
+    """What is asked of an engine's reader, a console at a time or of all together; see ``LogReading``."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is known of the engine's failures."""
+
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
+        """See ``LogReader``."""
+        ...
+
+    def explain_waiting(self, text: str) -> list[Explanation]:
+        """See ``LogReader``."""
+        ...
+
+    def first_errors(self, text: str, limit: int = 5) -> list[str]:
+        """See ``LogReader``."""
+        ...
+
+    def served(self, text: str) -> bool:
+        """See ``LogReading``."""
+        ...
+
+    def wrong_part(self, logs: Mapping[str, str]) -> tuple[str, Explanation] | None:
+        """See ``LogReading``."""
+
+    def better_word(self, logs: Mapping[str, str], best: Diagnosis) -> Diagnosis | None:
+        """See ``LogReading``."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     weight: Weight
@@ -55,29 +76,29 @@ class _Candidate:
     said: Diagnosis
 
 
-def diagnose(
+def diagnosis_of(
+    reading: SingleReading,
     logs: Mapping[str, str],
     ended: Collection[str],
-    *,
-    statuses: Mapping[str, str] = MappingProxyType({}),
-    clocks: Mapping[str, float] = MappingProxyType({}),
+    statuses: Mapping[str, str],
+    clocks: Mapping[str, float],
 ) -> Diagnosis | None:
     """See ``LogReader.diagnose``."""
     ahead = _ahead(logs, clocks)
     candidates = [
         _later(one, -ahead.get(node, 0.0))
         for node, text in logs.items()
-        if (one := _candidate(node, text, node in ended, statuses.get(node, ""))) is not None
+        if (one := _candidate(reading, node, text, node in ended, statuses.get(node, ""))) is not None
     ]
-    part = _wrong_part(logs)
-    if part is not None:
+    if (wrong := reading.wrong_part(logs)) is not None:
+        part = _told(*wrong, Weight.CAUSE, ended=False)
         candidates = [part, *(one for one in candidates if one.said.node != part.said.node)]
     if not candidates:
         return None
     best = _first_of_all(candidates)
-    differing = _differing_limits(logs, best)
+    better = reading.better_word(logs, best.said)
     also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
-    return replace(differing or best.said, also=tuple(also))
+    return replace(better or best.said, also=tuple(also))
 
 
 def _ahead(logs: Mapping[str, str], clocks: Mapping[str, float]) -> dict[str, float]:
@@ -95,21 +116,21 @@ def _aside(said: Diagnosis) -> str:
     return f"{said.node}: {said.explanation.cause if said.explanation else 'ended without a known error'}"
 
 
-def _candidate(node: str, text: str, ended: bool, status: str) -> _Candidate | None:
+def _candidate(reading: SingleReading, node: str, text: str, ended: bool, status: str) -> _Candidate | None:
     """What the node has to say."""
-    explained = explain(text, status=status)
+    explained = reading.explain(text, status=status)
     first = explained[0] if explained else None
     if first is not None and first.kind in _WEIGHTS:
         if (
             first.kind == "stopped"
-            and (waiting := explain_waiting(text))
-            and read_life(read_lines(text)).served is None
+            and (waiting := reading.explain_waiting(text))
+            and not reading.served(text)
         ):
             # It was stopped while it waited: the waiting is what went wrong.
             return _told(node, waiting[0], Weight.WAITS, ended)
         return _told(node, first, _WEIGHTS[first.kind], ended)
     if ended:
-        errors = first_errors(text, _EVIDENCE_LINES)
+        errors = reading.first_errors(text, _EVIDENCE_LINES)
         evidence = "\n".join(errors) or "it printed nothing"
         time = next((line.time for line in read_lines("\n".join(errors)) if line.time), None)
         return _Candidate(
@@ -171,52 +192,17 @@ def _is_same(one: _Candidate, best: _Candidate) -> bool:
     return apart is not None and apart <= _TOGETHER_SECONDS
 
 
-def waits_for_ever(logs: Mapping[str, str]) -> Diagnosis | None:
+def waiting_of(reading: SingleReading, logs: Mapping[str, str]) -> Diagnosis | None:
     """What makes living daemons wait for ever, told at once: they do not end of it, and no patience helps.
 
     Cheap enough to be asked at every look.
-
-    Args:
-        logs: as for ``diagnose``.
     """
-    part = _wrong_part(logs)
-    if part is not None:
-        return part.said
+    if (wrong := reading.wrong_part(logs)) is not None:
+        return Diagnosis(wrong[0], wrong[1], wrong[1].line)
     for node, text in logs.items():
-        for failure in catalogue():
+        for failure in reading.catalogue.rows:
             if failure.also_waiting and any(one in text for one in failure.signature):
-                found = next((one for one in explain_waiting(text) if one.id == failure.id), None)
+                found = next((one for one in reading.explain_waiting(text) if one.id == failure.id), None)
                 if found is not None:
                     return Diagnosis(node, found, found.line)
     return None
-
-
-def _wrong_part(logs: Mapping[str, str]) -> _Candidate | None:
-    """A node that takes another part than its place in hosts.yaml: its rank table differs."""
-    if len(logs) < 2:
-        return None
-    for place, (node, text) in enumerate(logs.items()):
-        part = _PART.search(text)
-        if part is None or (part[1] == "Master") is (place == 0):
-            continue
-        failure = named("E24" if place else "E25")
-        line = read_lines(part[0])[0]
-        said = Explanation(failure.id, line.text, failure.cause, failure.remedy, failure.kind, time=line.time)
-        return _told(node, said, Weight.CAUSE, ended=False)
-    return None
-
-
-def _differing_limits(logs: Mapping[str, str], best: _Candidate) -> Diagnosis | None:
-    """The nodes were given other lengths, where the end has no better word."""
-    explanation = best.said.explanation
-    if explanation is not None and explanation.id not in _UNNAMED_ENDS:
-        return None
-    found = {node: limits[1] for node, text in logs.items() if (limits := _LIMITS.search(text))}
-    if len(set(found.values())) < 2:
-        return None
-    failure = named("A41")
-    detail = "; ".join(f"{node}: {limits}" for node, limits in found.items())
-    said = Explanation(
-        failure.id, best.said.evidence, failure.cause, failure.remedy, failure.kind, detail=detail
-    )
-    return Diagnosis(best.said.node, said, best.said.evidence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lingctl.mindie.logs.log_lines import LogLine
+from lingctl.engine.words.log_lines import LogLine
 
 _END = r"\|\s*([0-9a-fA-F.:]+)\((\d+)\)\s*"
 # The peer and its rank, perhaps a port, this side and its rank; the rest holds the role, the status,

@@ -1,0 +1,87 @@
+"""How a model is cut over the cards of one node or several.
+
+Sources: vLLM's config checks (attention heads divide by the tensor-parallel size; KV heads divide it or are
+divided by it, the latter from 0.12), vllm-ascend docs pipeline_parallel.md and its multi-node recipes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lingctl.errors import ConfigurationError
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import EngineChoice
+from lingctl.vllm.profile import VllmProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The sizes of the three ways to share a model; their product is the number of cards."""
+
+    tensor: int  # every layer is cut over so many cards
+    pipeline: int = 1  # so many groups of layers
+    data: int = 1  # so many copies of the attention, experts over all
+
+    @property
+    def words(self) -> str:
+        """As people write it."""
+        parts = [f"TP {self.tensor}"]
+        if self.pipeline > 1:
+            parts.append(f"PP {self.pipeline}")
+        if self.data > 1:
+            parts.append(f"DP {self.data} with experts over all cards")
+        return ", ".join(parts)
+
+
+def cut_of(cluster: Cluster) -> Cut:
+    """The sizes that follow from hosts.yaml."""
+    return cut_for(cluster.world_size, len(cluster.primary.devices), cluster.engine)
+
+
+def cut_for(ranks: int, cards: int, choice: EngineChoice) -> Cut:
+    """The sizes for so many ranks on nodes of so many ``cards``."""
+    nodes = -(-ranks // cards)
+    if nodes == 1 or choice.parallel == "tensor":
+        return Cut(ranks)
+    return Cut(cards, data=nodes) if choice.parallel == "data" else Cut(cards, pipeline=nodes)
+
+
+def why_uneven(shape: Shape, cut: Cut, profile: VllmProfile) -> str:
+    """Why the model cannot be cut so; empty if it can."""
+    ranks = cut.tensor
+    if shape.heads % ranks:
+        return f"{shape.heads} attention heads do not divide by tensor-parallel size {ranks}"
+    if not profile.kv_replication and shape.kv_heads % ranks:
+        return (
+            f"{shape.kv_heads} KV heads do not divide by tensor-parallel size {ranks}, and vLLM "
+            f"{profile.version} does not repeat them (0.12 and later do)"
+        )
+    if shape.kv_heads % ranks and ranks % shape.kv_heads:
+        return f"{shape.kv_heads} KV heads and tensor-parallel size {ranks} do not divide each other"
+    if shape.moe_intermediate % ranks:
+        return f"an expert's width, {shape.moe_intermediate}, does not divide by tensor-parallel size {ranks}"
+    if cut.pipeline > shape.layers:
+        return f"{shape.layers} layers cannot be put on {cut.pipeline} nodes"
+    return ""
+
+
+def need_cut(cluster: Cluster, shape: Shape, profile: VllmProfile) -> Cut:
+    """The sizes, if the model can be cut so.
+
+    Raises:
+        ConfigurationError: it cannot; says which numbers of cards can.
+    """
+    cut = cut_of(cluster)
+    why = why_uneven(shape, cut, profile)
+    if not why:
+        return cut
+    most = len(cluster.primary.devices)
+    possible = [n for n in range(1, most + 1) if not why_uneven(shape, Cut(n), profile)]
+    other = " (or parallel: pipeline)" if cluster.multi_node and cluster.engine.parallel == "tensor" else ""
+    raise ConfigurationError(
+        f"{cluster.model} cannot be cut into {cut.words}: {why}",
+        where="nodes, devices and engine.parallel in hosts.yaml",
+        remedy=f"use {', '.join(map(str, possible))} cards of each node{other}",
+        code="vllm-uneven",
+    )
