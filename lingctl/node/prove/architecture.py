@@ -208,7 +208,8 @@ def _head_dim(
 
 def _rope(config: Mapping[str, object]) -> Rope:
     plain = Rope(_number(config, "rope_theta", 10000.0), _count(config, "max_position_embeddings", 16384))
-    given = config.get("rope_scaling")
+    # The second is what newer engines call it.
+    given = config.get("rope_parameters", config.get("rope_scaling"))
     if given is None:
         return plain
     if not isinstance(given, dict):

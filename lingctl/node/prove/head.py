@@ -1,8 +1,8 @@
 """The head: logits of the whole vocabulary at every place of an answer, a part of it at a time.
 
 ``norm_head``: each column of the head, over the whole vocabulary, by its length plus 1e-7, in float32.
-Dividing the hidden numbers by the lengths instead is the same but for the last bit; only the rounded stream needs the
-weight itself, which engines keep in bfloat16.
+Dividing the hidden numbers by the lengths instead is the same but for the last bit; only the rounded stream
+needs the weight itself, which engines keep in bfloat16.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from lingctl.node.weights.model_config import read_config
 
 _LARGEST_TEXTS = 16_000_000
 _FUSED = "model.layers.0.attention.query_key_value.weight"
+_NOTHING: Mapping[str, object] = {}
 _POLITE = 10  # the service and whoever else is there come first
 
 
@@ -101,7 +102,7 @@ def _run(path: str, wanted: str, report: Report) -> Dict[str, object]:
     if earlier is not None:
         return earlier
     os.nice(_POLITE)
-    with alone(path), _opened(request.folder) as (stored, shape, named):
+    with alone(path), _opened(request.folder, request.overrides) as (stored, shape, named):
         arrays = find_arrays(wanted)
         stored.tell(report)
         done = run_reference(arrays, shape, stored, request.texts)
@@ -165,12 +166,12 @@ def _is_bin(folder: str) -> Trouble:
 
 
 @contextlib.contextmanager
-def _opened(folder: str) -> Any:  # noqa: ANN401  (a generator of tensors, shape and the name of its config)
+def _opened(folder: str, overrides: Mapping[str, object] = _NOTHING) -> Any:  # noqa: ANN401  (a generator of tensors, shape and the name of its config)
     stored = StoredTensors(folder, contents_of(folder).files)
     try:
         config, named = _config(folder)
         rows = stored.places[_FUSED].shape[0] if _FUSED in stored.places else None
-        shape: BailingShape = shape_of(config, rows, os.path.join(folder, named))
+        shape: BailingShape = shape_of({**config, **overrides}, rows, os.path.join(folder, named))
         yield stored, shape, named
     finally:
         stored.close()

@@ -22,6 +22,7 @@ class ProofRequest(NamedTuple):
 
     folder: str  # of the weights
     texts: Tuple[Sequenced, ...]
+    overrides: Dict[str, object]  # keys of config.json that the service was told otherwise
     digest: str  # of the file
 
 
@@ -46,7 +47,8 @@ def read_request(path: str) -> ProofRequest:
         good = [len(one.tokens) - one.prompt == len(one.asked) > 0 < one.prompt for one in texts]
         if not texts or not all(good) or not all(asked.tokens for one in texts for asked in one.asked):
             raise ValueError("no texts, or one without an answer")
-        return ProofRequest(str(said["folder"]), texts, hashlib.sha256(data).hexdigest())
+        overrides = dict(said.get("overrides") or {})
+        return ProofRequest(str(said["folder"]), texts, overrides, hashlib.sha256(data).hexdigest())
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise Trouble(f"is no request for a proof: {error}", where=path, code="prove-request") from None
 

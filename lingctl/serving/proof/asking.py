@@ -1,8 +1,8 @@
 """Greedy answers of a service, with everything that it tells about their tokens.
 
 Fields that only some services know are asked for first, and left out where they are refused: vLLM's
-``return_token_ids`` and ``return_tokens_as_token_ids``, OpenAI's ``logprobs``. Source of the shapes: the OpenAI
-API reference, vLLM 0.32.0, and answers of the real MindIE-LLM 3.0.0 on a CPU.
+``return_token_ids`` and ``return_tokens_as_token_ids``, OpenAI's ``logprobs``. Source of the shapes: the
+OpenAI API reference, vLLM 0.32.0, and answers of the real MindIE-LLM 3.0.0 on a CPU.
 """
 
 from __future__ import annotations

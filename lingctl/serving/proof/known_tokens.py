@@ -1,14 +1,14 @@
 """Which tokens a prompt and its answer are made of, as far as that can be known. Pure.
 
-A text does not tell its tokens: it can be cut in more than one way. So what the service tells counts first; what
-the tokenizer of the weights makes of the texts counts only where the service's own counts, and each token that
-it shows, say the same.
+A text does not tell its tokens: it can be cut in more than one way. So what the service tells counts first;
+what the tokenizer of the weights makes of the texts counts only where the service's own counts, and each
+token that it shows, say the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingctl.serving.proof.asking import Answered, Likely
 
@@ -52,6 +52,7 @@ def known_text(
     answer: Encoding | None,
     singles: Mapping[str, int],
     end_tokens: Sequence[int],
+    why_not: str = "",
 ) -> KnownText | UnknownText:
     """The tokens of an answer.
 
@@ -60,13 +61,15 @@ def known_text(
         answer: the same of the answer's text.
         singles: texts that are one token each.
         end_tokens: that end a text.
+        why_not: why there is no tokenizer, if there is none.
     """
     asked = _prompt(answered, prompt)
+    none = f"; {why_not}" if why_not else ""
     if isinstance(asked, str):
-        return UnknownText(answered, asked)
+        return UnknownText(answered, f"{asked}{none}")
     said, how = _answer(answered, answer, end_tokens)
     if not said:
-        return UnknownText(answered, how)
+        return UnknownText(answered, f"{how}{none}")
     own = prompt.ids if prompt else None
     return KnownText(answered, asked, said, _aligned(answered, said, singles), how, own)
 
@@ -132,6 +135,11 @@ def _aligned(
 
 def _id_of(likely: Likely, singles: Mapping[str, int]) -> int | None:
     return likely.token if likely.token is not None else singles.get(likely.text)
+
+
+def with_prompt(answered: Answered, prompt: tuple[int, ...] | None) -> Answered:
+    """The same, its prompt's tokens as the service told them when it was asked for these alone."""
+    return replace(answered, prompt_tokens=prompt)
 
 
 def shown_texts(answered: Sequence[Answered]) -> list[str]:

@@ -1,7 +1,7 @@
 """What the reference says of the answers, and what that makes of them, in numbers. Pure.
 
-The noise is measured in the same run: the reference goes through the model a second time beside itself in bfloat16,
-rounded after every operation. What that does to the logits of its eight first choices, at every place of every
+The noise is measured in the same run: beside itself the reference goes through the model in bfloat16, rounded
+after every operation. What that does to the logits of its eight first choices, at every place of every
 answer, is the noise; the largest of it, twice, is what an answer's token may lie below the first choice.
 """
 
@@ -17,8 +17,8 @@ from lingctl.serving.proof.known_tokens import KnownText
 EXACT, ROUNDED = "exact", "rounded"
 # An engine rounds in another order than the rounded stream, and adds up partial sums of its cards.
 _MARGIN = 2.0
-# Likelihoods of a service are compared by their median; four times the noise's is no noise. Services tell them
-# with three digits at least.
+# Likelihoods of a service are compared by their median; four times the noise's is no noise. Services tell
+# them with three digits at least.
 _NUMBERS_MARGIN, _NUMBERS_FLOOR = 4.0, 0.01
 
 

@@ -15,7 +15,7 @@ CONTROLS: Mapping[str, str] = {
     "heads-dealt-wrongly": "each query head with the key and value head of its neighbour",
     "head-normalisation": "the head normalised where it must not be, or not where it must",
 }
-_LOOK = "lingctl verify-weights --full on the node; lingctl patch status; every node with the same weights and release"
+_LOOK = "lingctl verify-weights --full on every node; lingctl patch status; lingctl status"
 _MORE = "more and longer answers (--max-tokens, --prompts), or a service that tells likelihoods (logprobs)"
 
 
@@ -64,9 +64,10 @@ def _prompts(measured: Sequence[Measured]) -> Iterator[Finding]:
     for text in compared:
         if text.own_prompt != text.prompt:
             yield Subject("prompt-tokens").failure(
-                f"the service makes other tokens of a prompt than the tokenizer of the weights ({text.answered.question.name})",
+                "the service makes other tokens of a prompt than the tokenizer of the weights "
+                f"({text.answered.question.name})",
                 evidence=f"service   {_some(text.prompt)}\ntokenizer {_some(text.own_prompt or ())}",
-                remedy="tokenizer.json, tokenizer_config.json and chat template of the weights: as they were published?",
+                remedy="tokenizer.json, tokenizer_config.json and chat template: are they as published?",
             )
     if compared and all(text.own_prompt == text.prompt for text in compared):
         yield Subject("prompt-tokens").passes(
@@ -127,7 +128,7 @@ def _answers(measured: Sequence[Measured], right: Judgement, noise: Noise, shown
         )
     if right.others:
         largest = max(one.gap for one in right.others)
-        rest = f"the other {len(right.others)} lie at most {largest:.3g} below it, rounding explains {noise.gap:.3g}"
+        rest = f"the other {len(right.others)} at most {largest:.3g} below; rounding explains {noise.gap:.3g}"
         return of.passes(f"{agree}, {rest}")
     return of.passes(f"{agree}; rounding would explain {noise.others} others, up to {noise.gap:.3g} below it")
 
