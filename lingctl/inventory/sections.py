@@ -104,9 +104,9 @@ class EngineChoice(Section):
     system: Literal["ubuntu", "openeuler"] = Field("ubuntu", description="vLLM: the system in its image.")
     parallel: Literal["pipeline", "tensor", "data"] | None = Field(
         None,
-        description="vLLM: how several nodes share the model: its layers one after another (pipeline, the "
-        "default), every layer cut over all cards (tensor), or whole attention on each node and experts over "
-        "all (data).",
+        description="vLLM: how cards share the model: every layer cut over all of them (tensor, the default "
+        "on one node), groups of layers one after another (pipeline, the default on several), or whole "
+        "attention in each group and experts over all (data).",
     )
     distributed: Literal["mp", "ray"] = Field(
         "mp",
