@@ -141,8 +141,15 @@ class Engine(Protocol):
             ConfigurationError: hosts.yaml asks for what it would refuse.
         """
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """Refuse cards that it cannot serve on, or cannot join where there are several nodes.
+
+        Args:
+            generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+        Raises:
+            ConfigurationError: a node has such cards.
+        """
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.
