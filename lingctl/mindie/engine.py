@@ -54,6 +54,7 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            process_names=(),
             opens_all=True,
             joins_by_addresses=True,
         )

@@ -41,11 +41,7 @@ def vllm_start(
     """
     need_equals(cluster)
     cut = need_cut(cluster, shape_for(cluster, model_config), profile)
-    first = node == cluster.primary
-    ports = {cluster.serving.port} if first else set[int]()
-    if first and cluster.multi_node and cluster.engine.distributed == "mp":
-        ports.add(cluster.serving.inter_node_port)
-    if cluster.multi_node and cluster.engine.distributed == "ray" and not first:
+    if cluster.engine.distributed == "ray" and node != cluster.primary:
         # The site's Ray runs the workers here; what is started keeps this node's place alone.
         return Start(_DIRECTORY, ("sleep", "infinity"))
     words = (
@@ -57,7 +53,8 @@ def vllm_start(
         *_cards(cluster, node, cut),
     )
     interface = Interface(node.service_address, INTERFACE_VARIABLES) if cluster.multi_node else None
-    return Start(_DIRECTORY, words, interface=interface, ports=tuple(sorted(ports)))
+    # No ports to wait for: it binds them although connections of the last run linger.
+    return Start(_DIRECTORY, words, interface=interface)
 
 
 def _service(cluster: Cluster, node: Node) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Vllm:
             log_places=(),
             file_names=(),
             reads=frozenset({"safetensors", "bin"}),
+            process_names=("VLLM::",),
             opens_all=False,
             joins_by_addresses=False,
         )

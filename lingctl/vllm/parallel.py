@@ -79,6 +79,12 @@ def _need_way(choice: EngineChoice, nodes: int, profile: VllmProfile) -> None:
             if given:
                 raise refusal(f"{name} is about several nodes, and there is one", name, "leave it out")
         return
+    if choice.parallel in (None, "pipeline") and not profile.ascend:
+        raise refusal(
+            f"vLLM {profile.version} for processors fails with pipelines at the first request (it was tried)",
+            "parallel",
+            "take parallel: tensor",
+        )
     if choice.parallel == "data" and choice.distributed == "ray":
         raise refusal(
             "experts over all cards (parallel: data) are started by vLLM itself, and not through Ray",

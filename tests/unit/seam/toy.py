@@ -130,6 +130,7 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        process_names=(),
         opens_all=False,
         joins_by_addresses=False,
     )
