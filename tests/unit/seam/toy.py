@@ -26,6 +26,8 @@ FULL = "Free memory on device is less than desired"
 
 
 class ToyLogs:
+    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:
@@ -128,6 +130,7 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        process_names=(),
         opens_all=False,
         joins_by_addresses=False,
     )
@@ -170,7 +173,7 @@ class Toy:
             words += ["--node-rank", str(rank), "--master-addr", cluster.primary.service_address]
         return Start(self._directory, tuple([*words, "--headless"] if rank else words))
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
+    def need_cards(self, generations: Mapping[str, str]) -> None:
         return None
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
