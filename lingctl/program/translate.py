@@ -17,7 +17,7 @@ _LOCKED = frozenset({"locked", "download-running"})
 _OF_THE_NODE = frozenset(
     {"disk-full", "disk-error", "file-limit", "not-allowed", "system", "internal", "interrupted", "no-torch"}
 )
-_OF_THE_NODE_TOO = ("overlay-", "npu-", "no-npu")
+_OF_THE_NODE_TOO = ("prove-no-arrays", "prove-request", "overlay-", "npu-", "no-npu")
 _DOWNLOAD = "download"
 # No folder is larger, and no time left is longer: what says so tells nothing.
 _MOST_BYTES = 1 << 63

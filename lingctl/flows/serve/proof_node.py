@@ -26,7 +26,7 @@ from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
 from lingctl.serving.proof.known_tokens import Encoding
 from lingctl.serving.proof.measured import PlaceTold
-from lingctl.serving.proof.questions import Question
+from lingctl.serving.proof.questions import ProofQuestion
 
 _LOOK_SECONDS = 300.0  # torch takes its time where the disk is slow
 _DAY = 86400.0
@@ -113,7 +113,7 @@ class ProofNode:
         words = ["prove", "look", *folders, "--request", request, *self._arrays]
         self.looked = program.ask(Looked, *words, timeout=_LOOK_SECONDS)
 
-    def encode(self, texts: Sequence[str], questions: Sequence[Question] = ()) -> Encodings:
+    def encode(self, texts: Sequence[str], questions: Sequence[ProofQuestion] = ()) -> Encodings:
         """Tokens of texts, and of conversations of one turn, by the tokenizer of the weights."""
         chats = [[{"role": "user", "content": question.text}] for question in questions]
         path = f"{self._request}.texts"
@@ -159,7 +159,7 @@ class ProofNode:
         self._connection.put(WriteFile(path, content, 0o640))
 
 
-def request_name(questions: Sequence[Question], kind: str, model: str) -> str:
+def request_name(questions: Sequence[ProofQuestion], kind: str, model: str) -> str:
     """The same for the same questions, so that a second call finds the first one's work."""
     said = json.dumps([kind, model, *([one.text, one.max_tokens] for one in questions)])
     return f"{hashlib.sha256(said.encode()).hexdigest()[:12]}.json"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from lingctl.events import Event, Listener
-from lingctl.flows.serve.chat import failure
+from lingctl.flows.serve.chat import Kind, failure
 from lingctl.flows.serve.proof_node import Encodings, ProofNode
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.http.client import Client
@@ -20,12 +19,9 @@ from lingctl.serving.proof.known_tokens import (
     UnknownText,
     known_text,
     shown_texts,
-    with_prompt,
 )
-from lingctl.serving.proof.questions import Question, built_in, of_file
+from lingctl.serving.proof.questions import ProofQuestion, built_in, of_file
 from lingctl.serving.trouble import ExchangeTrouble
-
-Kind = ModelKind | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class AskWhat:
     prompts: Path | None  # a file of prompts; None for the built-in ones
     max_tokens: int  # of each answer
 
-    def questions(self, kind: ModelKind) -> list[Question]:
+    def questions(self, kind: ModelKind) -> list[ProofQuestion]:
         """The prompts. Raises LingctlError: the file cannot be used."""
         return of_file(self.prompts, self.max_tokens) if self.prompts else built_in(kind, self.max_tokens)
 
@@ -108,17 +104,17 @@ def _as_tokens(asker: Asker, answers: Sequence[Answered], node: ProofNode) -> li
     for number, answer in enumerate(answers):
         told = answer
         if answer.prompt_tokens is None and not said.library:
-            told = with_prompt(answer, asker.prompt_tokens(answer.question))
-        found.append(
-            known_text(
-                told,
-                _at(own_prompts, number, said),
-                _at(own_answers, number, said),
-                singles,
-                node.looked.end_tokens,
-                said.why_not,
-            )
-        )
+            told = replace(answer, prompt_tokens=asker.prompt_tokens(answer.question))
+
+        def settled(told: Answered, number: int = number) -> KnownText | UnknownText:
+            prompt, answer = _at(own_prompts, number, said), _at(own_answers, number, said)
+            return known_text(told, prompt, answer, singles, node.looked.end_tokens, said.why_not)
+
+        text = settled(told)
+        if isinstance(text, UnknownText) and text.prompt:
+            tokens = asker.answer_tokens(told, text.prompt)
+            text = settled(replace(told, answer_tokens=tokens)) if tokens else text
+        found.append(text)
     return found
 
 

@@ -11,15 +11,16 @@ from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Subject, worst
 from lingctl.flows.look.running import need_no_lost_node
+from lingctl.flows.serve.chat import Kind
 from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
 from lingctl.flows.serve.proof_shares import begun_on, reckon
-from lingctl.flows.serve.proof_texts import AskedTexts, AskWhat, Kind, ask_service
+from lingctl.flows.serve.proof_texts import AskedTexts, AskWhat, ask_service
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group, raise_failures
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.proof.verdicts import Shown, exit_status, questions_of, verdicts
+from lingctl.serving.proof.verdicts import TokenTexts, exit_status, questions_of, verdicts
 from lingctl.serving.reach import client_for, forward_to
 
 _AN_ANSWER = 3600.0
@@ -149,10 +150,14 @@ def _proved(
     if reckoned is not None:
         findings += reckoned.lacking
         findings += verdicts(
-            reckoned.measured, texts.unknown, reckoned.controls, reckoned.not_made, Shown(reckoned.pieces)
+            reckoned.measured,
+            texts.unknown,
+            reckoned.controls,
+            reckoned.not_made,
+            TokenTexts(reckoned.pieces),
         )
     else:
-        findings += verdicts((), texts.unknown, (), {}, Shown({}))
+        findings += verdicts((), texts.unknown, (), {}, TokenTexts({}))
     answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
     costs = reckoned.costs if reckoned is not None else {}
     return ProofReport(

@@ -17,7 +17,7 @@ CANDIDATES = 8  # first choices of the reference that are compared with the roun
 _SMALL = 1e-7
 
 
-class Wanted(NamedTuple):
+class AskedPlace(NamedTuple):
     """What is asked of one place of an answer."""
 
     tokens: Tuple[int, ...]  # whose logits are told; the first is the answer's own
@@ -41,7 +41,7 @@ class Told(NamedTuple):
     rounded: Tuple[float, ...]  # the same in the rounded stream
 
 
-class Head:
+class HeldHead:
     """The head of a model, held as it was stored.
 
     Args:
@@ -72,7 +72,7 @@ class Head:
         """Whether normalising changes anything: columns that have length 1 already are left as they are."""
         return any(abs(length - 1.0) > 1e-2 for length in self._lengths.tolist())
 
-    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[Wanted]) -> List[Told]:
+    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[AskedPlace]) -> List[Told]:
         """What each stream says at each place.
 
         Args:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from lingctl.node.prove.architecture import BailingShape, expected_tensors
 from lingctl.node.prove.decoder import Decoder, Operations
-from lingctl.node.prove.head import Head, Told, Wanted
+from lingctl.node.prove.head import AskedPlace, HeldHead, Told
 from lingctl.node.prove.stored import StoredTensors
 from lingctl.node.prove.streams import EXACT, EXPERTS, HEAD, HEADS, lanes
 from lingctl.node.trouble import Trouble
@@ -25,7 +25,7 @@ class Sequenced(NamedTuple):
 
     tokens: Tuple[int, ...]
     prompt: int  # how many of the tokens are the prompt's
-    asked: Tuple[Wanted, ...]  # for each token of the answer
+    asked: Tuple[AskedPlace, ...]  # for each token of the answer
 
 
 class Pass(NamedTuple):
@@ -95,11 +95,11 @@ def run_reference(
     )
 
 
-def _head(arrays: Any, shape: BailingShape, stored: StoredTensors) -> Head:  # noqa: ANN401  (as above)
+def _head(arrays: Any, shape: BailingShape, stored: StoredTensors) -> HeldHead:  # noqa: ANN401  (as above)
     name = "model.word_embeddings.weight" if shape.tied else "lm_head.weight"
     place = stored.places[name]
     data = stored.read(name)
-    return Head(arrays, data, place.dtype, shape.vocabulary, shape.hidden, normalise=shape.norm_head)
+    return HeldHead(arrays, data, place.dtype, shape.vocabulary, shape.hidden, normalise=shape.norm_head)
 
 
 def _not_made(shape: BailingShape) -> Dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 from lingctl.node.files import kind_of, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
-from lingctl.node.prove.head import Wanted
+from lingctl.node.prove.head import AskedPlace
 from lingctl.node.prove.reference import Sequenced
 from lingctl.node.trouble import Trouble
 
@@ -40,7 +40,7 @@ def read_request(path: str) -> ProofRequest:
             Sequenced(
                 _whole(text["tokens"]),
                 _whole([text["prompt"]])[0],
-                tuple(Wanted(_whole(tokens)) for tokens in text["asked"]),
+                tuple(AskedPlace(_whole(tokens)) for tokens in text["asked"]),
             )
             for text in said["texts"]
         )

@@ -16,7 +16,7 @@ READ = ("BF16", "F16", "F32")
 _BUFFER = "inv_freq"
 
 
-class Place(NamedTuple):
+class StoredPlace(NamedTuple):
     """Where a tensor is."""
 
     file: str
@@ -41,7 +41,7 @@ class StoredTensors:
             Trouble: a file is no safetensors file, or holds numbers that are not read here.
             OSError: it cannot be read.
         """
-        self.places: Dict[str, Place] = {}
+        self.places: Dict[str, StoredPlace] = {}
         self.read_bytes = 0
         self._folder = folder
         self._open: Dict[str, int] = {}
@@ -51,7 +51,9 @@ class StoredTensors:
             entries, begin = read_header(os.path.join(folder, file))
             for entry in entries:
                 size = entry.end - entry.start
-                self.places[entry.name] = Place(file, entry.dtype, entry.shape, begin + entry.start, size)
+                self.places[entry.name] = StoredPlace(
+                    file, entry.dtype, entry.shape, begin + entry.start, size
+                )
 
     def tell(self, report: Report) -> None:
         """Report from now on how much of all is read or not needed."""
@@ -134,7 +136,7 @@ class StoredTensors:
             os.close(descriptor)
         self._open.clear()
 
-    def _fill(self, place: Place, data: memoryview, start: int) -> None:
+    def _fill(self, place: StoredPlace, data: memoryview, start: int) -> None:
         if place.file not in self._open:
             self._open[place.file] = open_regular(os.path.join(self._folder, place.file))
         done = 0

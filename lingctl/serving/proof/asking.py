@@ -17,7 +17,7 @@ from lingctl.serving.faults import fault_of
 from lingctl.serving.http.answers import parse_object, read_usage
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.http.client import Client
-from lingctl.serving.proof.questions import Question
+from lingctl.serving.proof.questions import ProofQuestion
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _ALTERNATIVES = 5  # MindIE gives no more on its completions
@@ -25,6 +25,7 @@ _TOKEN_ID = re.compile(r"token_id:([0-9]{1,9})")
 _IDS: Mapping[str, object] = {"return_token_ids": True, "return_tokens_as_token_ids": True}
 _PLAIN: Mapping[str, object] = {"repetition_penalty": 1.0}
 _MOST_TOKENS = 1 << 20
+_INFER, _INFER_TOKEN = "/infer", "/infer_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class TokenNumbers:
 class Answered:
     """An answer, with what is known of its tokens; None and empty are what the service does not tell."""
 
-    question: Question
+    question: ProofQuestion
     text: str
     finish: str
     prompt_count: int | None = None
@@ -67,7 +68,7 @@ class Asker:
     mindie: bool
     stage: int = 0  # how many fields it was found to refuse
 
-    def ask(self, question: Question) -> tuple[Asker, Answered | ExchangeTrouble]:
+    def ask(self, question: ProofQuestion) -> tuple[Asker, Answered | ExchangeTrouble]:
         """The answer, and who asks the next one."""
         asker, trouble = self, ExchangeTrouble("malformed", "nothing was asked")
         for stage, (path, body) in enumerate(self._requests(question)):
@@ -82,7 +83,7 @@ class Asker:
                 break
         return asker, trouble
 
-    def prompt_tokens(self, question: Question) -> tuple[int, ...] | None:
+    def prompt_tokens(self, question: ProofQuestion) -> tuple[int, ...] | None:
         """The prompt's tokens by ``/tokenize``, which vLLM has; None where there is none."""
         asked = {"messages": _turns(question)} if self.kind == "chat" else {"prompt": question.text}
         answer = self.client.post("/tokenize", {"model": self._model, **asked})
@@ -91,11 +92,27 @@ class Asker:
         data = parse_object(answer.body)
         return None if isinstance(data, ExchangeTrouble) else _whole(data.get("tokens"))
 
+    def answer_tokens(self, answered: Answered, prompt: Sequence[int]) -> tuple[int, ...] | None:
+        """The tokens of an answer by MindIE's ``/infer_token``, which tells them and no likelihoods.
+
+        Nothing where it does not give the same text again, or there is no such path.
+        """
+        if not self.mindie:
+            return None
+        parameters = {"do_sample": False, "max_new_tokens": answered.question.max_tokens, "details": True}
+        body = {"input_id": list(prompt), "stream": False, "parameters": parameters}
+        again = self._one(answered.question, _INFER_TOKEN, body)
+        if isinstance(again, ExchangeTrouble) or again.text != answered.text:
+            return None
+        if answered.answer_count not in (None, again.answer_count):
+            return None
+        return again.answer_tokens
+
     @property
     def _model(self) -> str:
         return self.client.endpoint.served_name
 
-    def _requests(self, question: Question) -> list[tuple[str, dict[str, object]]]:
+    def _requests(self, question: ProofQuestion) -> list[tuple[str, dict[str, object]]]:
         common: dict[str, object] = {
             "model": self._model,
             "max_tokens": question.max_tokens,
@@ -117,10 +134,12 @@ class Asker:
         ]
         if self.kind == "base" and self.mindie:
             parameters = {"do_sample": False, "max_new_tokens": question.max_tokens, "details": True}
-            found.append(("/infer", {"inputs": question.text, "stream": False, "parameters": parameters}))
+            found.append((_INFER, {"inputs": question.text, "stream": False, "parameters": parameters}))
         return found
 
-    def _one(self, question: Question, path: str, body: Mapping[str, object]) -> Answered | ExchangeTrouble:
+    def _one(
+        self, question: ProofQuestion, path: str, body: Mapping[str, object]
+    ) -> Answered | ExchangeTrouble:
         answer = self.client.post(path, body)
         if isinstance(answer, ExchangeTrouble):
             return answer
@@ -129,14 +148,14 @@ class Asker:
         data = parse_object(answer.body)
         if isinstance(data, ExchangeTrouble):
             return data
-        return _of_infer(question, data) if path == "/infer" else _of_openai(question, data)
+        return (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
 
 
-def _turns(question: Question) -> list[dict[str, str]]:
+def _turns(question: ProofQuestion) -> list[dict[str, str]]:
     return [{"role": "user", "content": question.text}]
 
 
-def _of_openai(question: Question, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
+def _of_openai(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
@@ -160,7 +179,7 @@ def _of_openai(question: Question, data: Mapping[str, Any]) -> Answered | Exchan
     )
 
 
-def _of_infer(question: Question, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
+def _of_infer(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
     text, details = data.get("generated_text"), data.get("details")
     if not isinstance(text, str):
         return ExchangeTrouble("malformed", f"no generated_text: {str(data)[:200]}")

@@ -8,7 +8,7 @@ token that it shows, say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lingctl.serving.proof.asking import Answered, Likely
 
@@ -44,6 +44,8 @@ class UnknownText:
 
     answered: Answered
     why: str
+    prompt: tuple[int, ...] = ()  # the prompt's tokens, where it is the answer's that are not known
+    remedy: str = ""
 
 
 def known_text(
@@ -64,12 +66,13 @@ def known_text(
         why_not: why there is no tokenizer, if there is none.
     """
     asked = _prompt(answered, prompt)
-    none = f"; {why_not}" if why_not else ""
+    none = f": {why_not}" if why_not else ""
+    remedy = "install the library tokenizers where the reference runs" if why_not else ""
     if isinstance(asked, str):
-        return UnknownText(answered, f"{asked}{none}")
+        return UnknownText(answered, f"{asked}{none}", remedy=remedy)
     said, how = _answer(answered, answer, end_tokens)
     if not said:
-        return UnknownText(answered, f"{how}{none}")
+        return UnknownText(answered, f"{how}{none}", asked, remedy)
     own = prompt.ids if prompt else None
     return KnownText(answered, asked, said, _aligned(answered, said, singles), how, own)
 
@@ -135,11 +138,6 @@ def _aligned(
 
 def _id_of(likely: Likely, singles: Mapping[str, int]) -> int | None:
     return likely.token if likely.token is not None else singles.get(likely.text)
-
-
-def with_prompt(answered: Answered, prompt: tuple[int, ...] | None) -> Answered:
-    """The same, its prompt's tokens as the service told them when it was asked for these alone."""
-    return replace(answered, prompt_tokens=prompt)
 
 
 def shown_texts(answered: Sequence[Answered]) -> list[str]:

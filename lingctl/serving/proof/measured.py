@@ -72,7 +72,7 @@ class JudgedToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ProofJudgement:
     """What one stream makes of the answers: the reference, or one with a deliberate error."""
 
     places: int
@@ -124,14 +124,14 @@ def noise_of(measured: Sequence[Measured]) -> Noise:
     )
 
 
-def judged(measured: Sequence[Measured], noise: Noise, stream: str = EXACT) -> Judgement:
+def judged(measured: Sequence[Measured], noise: Noise, stream: str = EXACT) -> ProofJudgement:
     """What a stream makes of the answers."""
     others = tuple(_others(measured, stream))
     # What is no number is no agreement.
     wrong = tuple(one for one in others if not one.gap <= noise.gap)
     found = [abs(one) for one in _differences(measured, stream)]
     middle = median(found) if found else None
-    return Judgement(
+    return ProofJudgement(
         places=noise.places,
         others=others,
         wrong=wrong,

@@ -13,7 +13,7 @@ MOST_QUESTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProofQuestion:
     """One prompt: a user's turn of a chat, or the beginning of a text."""
 
     name: str
@@ -39,12 +39,12 @@ _BASE = (
 )
 
 
-def built_in(kind: ModelKind, max_tokens: int) -> list[Question]:
+def built_in(kind: ModelKind, max_tokens: int) -> list[ProofQuestion]:
     """English, Chinese, code, arithmetic."""
-    return [Question(name, text, max_tokens) for name, text in (_CHAT if kind == "chat" else _BASE)]
+    return [ProofQuestion(name, text, max_tokens) for name, text in (_CHAT if kind == "chat" else _BASE)]
 
 
-def of_file(path: Path, max_tokens: int) -> list[Question]:
+def of_file(path: Path, max_tokens: int) -> list[ProofQuestion]:
     """The prompts of a file, as ``bench --dataset`` reads them, each with the length of its answer if given.
 
     Raises:
@@ -60,6 +60,6 @@ def of_file(path: Path, max_tokens: int) -> list[Question]:
             code="prove-prompts",
         )
     return [
-        Question(f"prompt {number}", prompt.text, prompt.max_tokens or max_tokens)
+        ProofQuestion(f"prompt {number}", prompt.text, prompt.max_tokens or max_tokens)
         for number, prompt in enumerate(prompts, 1)
     ]

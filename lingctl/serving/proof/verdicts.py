@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lingctl.findings import Finding, Subject, Verdict, worst
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import UnknownText
-from lingctl.serving.proof.measured import JudgedToken, Judgement, Measured, Noise, judged, noise_of
+from lingctl.serving.proof.measured import JudgedToken, Measured, Noise, ProofJudgement, judged, noise_of
 
 CONTROLS: Mapping[str, str] = {
     "experts-exchanged": "the two most used experts of every layer exchanged",
@@ -20,7 +20,7 @@ _MORE = "more and longer answers (--max-tokens, --prompts), or a service that te
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TokenTexts:
     """Texts of tokens, for people; an id where there is no text."""
 
     pieces: Mapping[str, str]
@@ -42,7 +42,7 @@ def verdicts(
     unknown: Sequence[UnknownText],
     controls: Sequence[str],
     not_made: Mapping[str, str],
-    shown: Shown,
+    shown: TokenTexts,
 ) -> list[Finding]:
     """Everything that was found: prompts, answers, likelihoods, and whether the controls were noticed."""
     found = [*_prompts(measured), *_unknown(unknown)]
@@ -53,7 +53,11 @@ def verdicts(
     right = judged(measured, noise)
     found.append(_greedy(measured, shown))
     found += [_answers(measured, right, noise, shown), _numbers(right, noise)]
-    found += [_control(name, judged(measured, noise, name), noise) for name in controls]
+    if right.is_wrong:
+        # They would be noticed in any answer that is wrong.
+        found += [Subject(f"control-{name}").note("says nothing: the answers are wrong") for name in controls]
+    else:
+        found += [_control(name, judged(measured, noise, name), noise) for name in controls]
     found += [Subject(f"control-{name}").note(f"not made: {why}") for name, why in not_made.items()]
     return found
 
@@ -83,11 +87,11 @@ def _unknown(unknown: Sequence[UnknownText]) -> Iterator[Finding]:
     for one in unknown:
         yield Subject("tokens").unknown(
             f"not judged: the tokens of {one.answered.question.name} are not known: {one.why}",
-            remedy="install the library tokenizers where the reference runs",
+            remedy=one.remedy,
         )
 
 
-def _greedy(measured: Sequence[Measured], shown: Shown) -> Finding:
+def _greedy(measured: Sequence[Measured], shown: TokenTexts) -> Finding:
     """By the service's own numbers alone: at temperature 0 it says what it finds likeliest."""
     of = Subject("greedy")
     if not any(one.text.numbers for one in measured):
@@ -108,7 +112,7 @@ def _greedy(measured: Sequence[Measured], shown: Shown) -> Finding:
     return of.passes("every token is the one that the service itself finds likeliest")
 
 
-def _answers(measured: Sequence[Measured], right: Judgement, noise: Noise, shown: Shown) -> Finding:
+def _answers(measured: Sequence[Measured], right: ProofJudgement, noise: Noise, shown: TokenTexts) -> Finding:
     of = Subject("answers")
     agree = (
         f"{right.places - len(right.others)} of {right.places} tokens are the reference's own first choice"
@@ -133,7 +137,7 @@ def _answers(measured: Sequence[Measured], right: Judgement, noise: Noise, shown
     return of.passes(f"{agree}; rounding would explain {noise.others} others, up to {noise.gap:.3g} below it")
 
 
-def _wrong(measured: Sequence[Measured], one: JudgedToken, noise: Noise, shown: Shown) -> str:
+def _wrong(measured: Sequence[Measured], one: JudgedToken, noise: Noise, shown: TokenTexts) -> str:
     text = measured[one.text].text
     before = "".join(
         shown.pieces.get(str(token), "") for token in text.answer[max(0, one.place - 12) : one.place]
@@ -145,7 +149,7 @@ def _wrong(measured: Sequence[Measured], one: JudgedToken, noise: Noise, shown: 
     )
 
 
-def _numbers(right: Judgement, noise: Noise) -> Finding:
+def _numbers(right: ProofJudgement, noise: Noise) -> Finding:
     of = Subject("likelihoods")
     if right.number is None or noise.number is None or right.furthest is None:
         return of.note("the service tells no likelihoods: tokens alone were compared")
@@ -156,7 +160,7 @@ def _numbers(right: Judgement, noise: Noise) -> Finding:
     return of.failure(text, remedy=_LOOK) if right.numbers_wrong else of.passes(text)
 
 
-def _control(name: str, control: Judgement, noise: Noise) -> Finding:
+def _control(name: str, control: ProofJudgement, noise: Noise) -> Finding:
     of, what = Subject(f"control-{name}"), CONTROLS.get(name, name)
     if not control.is_wrong:
         return of.unknown(f"would not be noticed: {what}", remedy=_MORE)
