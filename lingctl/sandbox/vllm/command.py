@@ -90,6 +90,8 @@ def main() -> int:
             print(problem, file=sys.stderr)
             return 1
         os.environ.pop(_CARDS, None)
+        # It counts in whole GiB, and would win.
+        os.environ.pop("VLLM_CPU_KVCACHE_SPACE", None)
         sys.argv += extras(arguments)
     # Found in the image alone, where the packages of the real vLLM are.
     from importlib import import_module
