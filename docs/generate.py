@@ -18,6 +18,7 @@ from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.reference import rule_reference
+from lingctl.vllm.logs.log_reader import VLLM_LOGS
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -29,7 +30,10 @@ def documents() -> Mapping[str, str]:
         "commands.md": _commands(),
         "mindie-rules.md": rule_reference(),
         "failures.md": catalogue_page(
-            [EnginePart("MindIE", MINDIE_LOGS.catalogue, MINDIE_LOGS.status_meanings)]
+            [
+                EnginePart("MindIE", MINDIE_LOGS.catalogue, MINDIE_LOGS.status_meanings),
+                EnginePart("vLLM", VLLM_LOGS.catalogue, VLLM_LOGS.status_meanings),
+            ]
         ),
     }
 

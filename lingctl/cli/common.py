@@ -24,6 +24,14 @@ NodesOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME[:VERSION]",
+        help="What serves the model: mindie, vllm, vllm:0.23.0; default: hosts.yaml's.",
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")
 ]

@@ -96,6 +96,10 @@ class Console:
 class LogReader(Protocol):
     """Reads an engine's consoles and logs. Pure."""
 
+    @property
+    def console(self) -> Console:
+        """What is looked for in its daemon's console."""
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:

@@ -23,12 +23,14 @@ def _one_or_more(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+# Some versions of pydantic ask for these also where the address was refused: the whole is an error then, and
+# what is said here is not seen.
 def _same_as_address(validated: dict[str, Any]) -> str:
-    return str(validated["address"])
+    return str(validated.get("address", "192.0.2.1"))
 
 
 def _named_by_address(validated: dict[str, Any]) -> str:
-    return forms.name_of_host(str(validated["address"]))
+    return forms.name_of_host(str(validated.get("address", "")))
 
 
 class Section(BaseModel):
@@ -197,7 +199,10 @@ class Serving(Section):
     metrics_port: Port = Field(1027, description="Metrics port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
     max_seq_len: int | None = Field(
-        None, ge=1, description="Longest sequence, input and output together, in tokens."
+        None,
+        ge=1,
+        description="Longest sequence, input and output together, in tokens. Beyond the model's own window "
+        "vLLM stretches positions by YaRN, to 4 times; MindIE cannot.",
     )
     max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
     max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")

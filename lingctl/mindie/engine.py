@@ -30,6 +30,7 @@ from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
+_USUAL = str(Cluster.model_fields["mindie"].default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class MindIE:
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
             opens_all=True,
+            joins_by_addresses=True,
         )
 
     @property
@@ -137,4 +139,4 @@ class MindIE:
 
 def mindie(choice: EngineChoice) -> MindIE:
     """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
-    return MindIE(profile_for(choice.version or ""))
+    return MindIE(profile_for(choice.version or _USUAL))

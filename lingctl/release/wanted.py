@@ -12,7 +12,7 @@ from lingctl.engine.files import WantedFile
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.node.overlay.package import folder_digest
 from lingctl.release.layout import layout_of
 
@@ -28,6 +28,7 @@ class Release:
     digest: str  # changes whenever the daemon has to be started anew
     weights: str  # folder of the weights on the node
     model_config: Mapping[str, object]  # the model's config.json there, as the engine reads it
+    engine: EngineChoice  # what serves it
 
 
 def wanted_release(
@@ -50,7 +51,7 @@ def wanted_release(
     overlay = overlay_files(cluster)
     container = engine_of(cluster).container(cluster, node)
     digest = _digest(files, overlay, container, model_config)
-    return Release(node.name, files, overlay, container, digest, weights, model_config)
+    return Release(node.name, files, overlay, container, digest, weights, model_config, cluster.chosen_engine)
 
 
 def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:

@@ -16,6 +16,7 @@ from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
 from lingctl.vllm.environment import INTERFACE_VARIABLES
 from lingctl.vllm.files.model_config import shape_for
+from lingctl.vllm.long_context import stretch_of, stretch_words
 from lingctl.vllm.parallel import Cut, need_cut
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.refusals import need_equals
@@ -54,6 +55,7 @@ def vllm_start(
         weights_in_container(cluster, weights),
         *_service(cluster, node),
         *_model(cluster, model_config),
+        *stretch_words(stretch_of(cluster, model_config), profile),
         *_cards(cluster, node, cut),
     )
     interface = Interface(node.service_address, INTERFACE_VARIABLES) if cluster.multi_node else None

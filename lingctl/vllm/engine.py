@@ -19,8 +19,8 @@ from lingctl.vllm.command_line import vllm_start
 from lingctl.vllm.container import vllm_container
 from lingctl.vllm.environment import SET_ENV, vllm_environment
 from lingctl.vllm.files.model_config import vllm_model_config
-from lingctl.vllm.logs import log_reader
 from lingctl.vllm.logs.console import VLLM_CONSOLE
+from lingctl.vllm.logs.log_reader import VLLM_LOGS
 from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
 from lingctl.vllm.remarks import vllm_remarks
 from lingctl.vllm.shown import vllm_values
@@ -52,6 +52,7 @@ class Vllm:
             file_names=(),
             reads=frozenset({"safetensors", "bin"}),
             opens_all=False,
+            joins_by_addresses=False,
         )
 
     @property
@@ -72,7 +73,7 @@ class Vllm:
     @property
     def logs(self) -> LogReader:
         """See ``Engine``."""
-        return log_reader
+        return VLLM_LOGS
 
     @property
     def capacity(self) -> Capacity:

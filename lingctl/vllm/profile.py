@@ -8,7 +8,6 @@ at the tags named; bailing_moe.py of the vLLM wheels 0.10.2 to 0.32.0. No versio
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.sections import EngineChoice
@@ -36,9 +35,8 @@ class VllmProfile:
     norm_head: bool = False  # whether it computes with a normalised head where config.json says so
     kv_replication: bool = True  # whether there may be more ranks than KV heads
     nodes: bool = True  # whether it can start one node's share of several (--nnodes)
-    # what limits the window of a model with YaRN: its original window times the factor, or config.json's
-    # max_position_embeddings as it stands
-    yarn_window: Literal["original times factor", "max_position_embeddings"] = "original times factor"
+    # whether it reads how positions are stretched from rope_parameters (0.12 and later), or from rope_scaling
+    rope_parameters: bool = True
     taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
 
     @property
@@ -78,6 +76,7 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
         _row("0.11.0", "3.9-3.11", "8.3.RC2", "2.7.1, torch_npu 2.7.1.post1"),
         kv_replication=False,
         nodes=False,
+        rope_parameters=False,
     ),
     _row("0.13.0", "3.10-3.11", "8.5.0", "2.8.0, torch_npu 2.8.0.post2"),
     _row("0.18.0", "3.10-3.11", "8.5.1", "2.9.0, torch_npu 2.9.0.post1"),
@@ -93,7 +92,6 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
         checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP 2 fails",
         ascend=False,
         norm_head=True,
-        yarn_window="max_position_embeddings",
     ),
 )
 _OLDEST = VLLM_PROFILES[0]
@@ -136,7 +134,7 @@ def _taken_from(profile: VllmProfile, version: str, asked: VllmVersion) -> VllmP
         norm_head=asked.numbers >= (0, 26, 0),
         kv_replication=asked.numbers >= (0, 12, 0),
         nodes=asked.numbers >= (0, 12, 0),
-        yarn_window="max_position_embeddings" if asked.numbers >= (0, 30, 0) else "original times factor",
+        rope_parameters=asked.numbers >= (0, 12, 0),
         taken_from=profile.version,
         checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
     )

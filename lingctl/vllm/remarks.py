@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.vllm.environment import ray_address
+from lingctl.vllm.long_context import stretch_remarks
 from lingctl.vllm.parallel import cut_of
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.versions import version_of_vllm_image
@@ -14,6 +15,7 @@ from lingctl.vllm.versions import version_of_vllm_image
 def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
     """In words."""
     yield from _of_version(cluster, profile)
+    yield from stretch_remarks(cluster)
     if cluster.multi_node:
         yield from _of_several_nodes(cluster)
 

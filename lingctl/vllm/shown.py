@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from lingctl.engine.files import Shown
 from lingctl.inventory.cluster import Cluster
+from lingctl.vllm.long_context import stretch_of
 from lingctl.vllm.parallel import cut_of
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.refusals import need_equals
@@ -48,7 +49,9 @@ def vllm_values(cluster: Cluster, profile: VllmProfile, overrides: Mapping[str, 
         source = given(cluster.serving, name, f"serving.{name}")
         yield Shown("", f"serving.{name}", str(getattr(cluster.serving, name)), source)
     for name, setting in vllm_settings(cluster).items():
-        yield Shown("", f"serving.{name}", f"{setting.value:g}", setting.source)
+        yield Shown("", f"serving.{name}", f"{setting.value:.10g}", setting.source)
+    if stretch := stretch_of(cluster):
+        yield Shown("", "positions", stretch.words, "follows from serving.max_seq_len and the model's window")
     for subject, words in vllm_encryption(cluster).words:
         yield Shown("", subject, words, "hosts.yaml" if words.startswith("on") else "default")
     for node in cluster.nodes:

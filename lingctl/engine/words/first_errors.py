@@ -111,7 +111,7 @@ def _exception_of(lines: Sequence[LogLine], at: int) -> LogLine | None:
     for line in lines[at + 1 : at + 200]:
         if _TRACEBACK in line.text:
             return None
-        if _EXCEPTION.match(_said(line.text).strip()):
+        if _EXCEPTION.match(without_head(line.text).strip()):
             return line
     return None
 
@@ -122,11 +122,11 @@ def _quoted(line: LogLine) -> str:
 
 
 def _of_a_traceback(lines: Sequence[LogLine], at: int) -> bool:
-    said, before = (_said(lines[one].text) if one >= 0 else "" for one in (at, at - 1))
+    said, before = (without_head(lines[one].text) if one >= 0 else "" for one in (at, at - 1))
     source = said.startswith("    ") and _FRAME.match(before) is not None
     return source or _FRAME.match(said) is not None or not said.strip()
 
 
-def _said(text: str) -> str:
+def without_head(text: str) -> str:
     """A line without what a worker or its logger wrote before it."""
     return _HEAD.sub("", text[:_SEARCHED])

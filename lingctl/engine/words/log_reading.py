@@ -50,9 +50,13 @@ class Ending:
 class LogReading(ABC, Generic[L]):
     """Reads the consoles and logs of one engine (``lingctl.engine.logs.LogReader``); pure."""
 
-    console: Console  # what is looked for in its daemon's console
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
     mark: re.Pattern[str]  # what no other program's logs have
+
+    @property
+    @abstractmethod
+    def console(self) -> Console:
+        """What is looked for in its daemon's console."""
 
     @property
     @abstractmethod
@@ -78,9 +82,9 @@ class LogReading(ABC, Generic[L]):
     def is_of_a_request(self, line: LogLine, life: L) -> bool:
         """Whether a line is about a request, its client's affair."""
 
-    def rank_of(self, line: LogLine) -> int | None:
+    def rank_of(self, line: str) -> int | None:
         """The rank that a line is about, as far as it says."""
-        found = _RANK.search(line.text)
+        found = _RANK.search(line)
         return int(found[1]) if found else None
 
     def contradicts(self, end: Explanation, told: Sequence[Explanation]) -> bool:
@@ -184,7 +188,7 @@ class LogReading(ABC, Generic[L]):
 
     def lines_of(self, since: datetime | None, offset: timedelta, rank: int | None) -> LineFilter:
         """See ``LogReader.lines_of``."""
-        return LineFilter(since, offset, rank)
+        return LineFilter(since, offset, rank, self.rank_of)
 
     def _told(self, lines: Sequence[LogLine], life: L, *, ended: bool) -> Iterator[tuple[int, Failure]]:
         """Every line that may tell why, with what it shows."""
@@ -241,7 +245,7 @@ class LogReading(ABC, Generic[L]):
             cause=failure.cause,
             remedy=failure.remedy,
             kind=failure.kind,
-            rank=None if failure.inferred else self.rank_of(line),
+            rank=None if failure.inferred else self.rank_of(line.text),
             card=int(card[1]) if card else None,
             detail=detail[:LONGEST_LINE] or link_detail(lines, at, with_pair=network),
             confidence=_confidence(failure, inferred=inferred, doubtful=line.doubtful),

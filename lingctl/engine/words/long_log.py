@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lingctl.engine.logs import Console
 
@@ -13,6 +13,16 @@ _AROUND = 2
 _LONGEST_LINE = 1000
 _LONGEST_KEY = 200
 _MOST_CHARACTERS = 400_000
+
+
+def first_of_any(lines: Iterable[str], consoles: Sequence[Console]) -> str:
+    """``LogReader.first_of_each`` of a log of whichever of these engines."""
+    return first_of_each(
+        lines,
+        Console(
+            "", "", "|".join(one.telling for one in consoles), "|".join(one.requests for one in consoles)
+        ),
+    )
 
 
 def first_of_each(lines: Iterable[str], console: Console) -> str:

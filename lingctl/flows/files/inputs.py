@@ -84,7 +84,8 @@ def ask_nodes(
     """
     listener(Event("look at the nodes", "started"))
     look = look_of(cluster)
-    addresses = live_addresses(group, look.site) if cluster.multi_node else {}
+    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+    addresses = live_addresses(group, look.site) if joined else {}
     programs = node_programs(group, cluster, look)
     states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))

@@ -11,6 +11,7 @@ from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut
+from lingctl.vllm.long_context import MOST_FACTOR, factor_for
 from lingctl.vllm.parallel import Cut, cut_for
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.settings import FRACTION, vllm_settings
@@ -63,17 +64,20 @@ class VllmCapacity:
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         """See ``Capacity``."""
         of, cut = Subject("capacity"), self._cut(found.ranks, load)
-        if load.sequence > found.window:
+        factor = factor_for(load.sequence, found.window)
+        if factor > MOST_FACTOR:
             return of.failure(
-                f"sequences of {load.sequence} tokens are beyond the model's native window, {found.window}",
+                f"sequences of {load.sequence} tokens are more than {MOST_FACTOR} times the model's own "
+                f"window, {found.window}: YaRN is not known to stretch it so far",
                 evidence=found.sum_in_words,
-                remedy=f"set serving.max_seq_len to at most {found.window}",
+                remedy=f"set serving.max_seq_len to at most {MOST_FACTOR * found.window}",
             )
+        beyond = f", beyond its own {found.window} by YaRN with factor {factor}" if factor > 1 else ""
         cards = "1 card" if found.ranks == 1 else f"{found.ranks} cards ({cut.words})"
         if found.fits:
             return of.passes(
                 f"it fits {cards}: {found.token_budget} tokens of KV cache, "
-                f"{found.requests} requests of {found.needed_tokens} tokens at the same time",
+                f"{found.requests} requests of {found.needed_tokens} tokens at the same time{beyond}",
                 evidence=found.sum_in_words,
             )
         if found.uneven:

@@ -16,6 +16,7 @@ from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.ling_config import head_width, need_first_generation, rename_experts
 from lingctl.inventory.model_config import shape_of
+from lingctl.vllm.long_context import without_stretch
 from lingctl.vllm.profile import VllmProfile
 
 
@@ -40,6 +41,7 @@ def vllm_model_config(
     need_first_generation(original, "vLLM")
     _need_head(original, profile)
     config, reasons = rename_experts(original)
+    reasons += without_stretch(config)
     width = head_width(config, rows, columns)
     if config.get("head_dim") != width:
         before = config.get("head_dim", "not stated")

@@ -1,80 +1,126 @@
-"""How vLLM's consoles are read, as the seam asks for it (``lingctl.engine.logs.LogReader``).
+"""How vLLM's consoles and logs are read, as the seam asks for it (``lingctl.engine.logs.LogReader``).
 
-No line has a meaning here yet: an end is told by the first error lines.
+Its exit status says little: 0 after a stop and after the death of its engine alike, seen on 0.32.0.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
-from types import MappingProxyType
+from collections.abc import Sequence
+from functools import cache
 
-from lingctl.engine.logs import CodeMeaning, Diagnosis, Explanation
+from lingctl.engine.logs import Console
+from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
+from lingctl.engine.words.log_lines import LogLine
+from lingctl.engine.words.log_reading import Ending, LogReading
+from lingctl.vllm.logs.console import VLLM_CONSOLE
+from lingctl.vllm.logs.engine_life import EngineLife, EngineStage, read_engine_life, root_of
 
-_ERROR = re.compile(r"\bERROR\b|Error\b|Traceback|CRITICAL|lingctl: ")
-_EMPTY: Mapping[str, str] = MappingProxyType({})
-_NO_CLOCKS: Mapping[str, float] = MappingProxyType({})
-
-
-def speaks(text: str) -> bool:
-    """See ``LogReader``."""
-    return "vllm" in text.lower()
-
-
-def explain(text: str, *, status: str | int | None = "", stop_requested: bool = False) -> list[Explanation]:
-    """See ``LogReader``."""
-    return []
-
-
-def explain_waiting(text: str) -> list[Explanation]:
-    """See ``LogReader``."""
-    return []
-
-
-def first_errors(text: str, limit: int = 5) -> list[str]:
-    """See ``LogReader``."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    found = [line for line in lines if _ERROR.search(line)]
-    return found[:limit] if found else lines[-limit:]
-
-
-def exit_meaning(status: str) -> str:
-    """See ``LogReader``; the statuses are those of vllm serve 0.32.0."""
-    return {
-        "0": "vLLM ends so when it is stopped, and also when its engine died",
-        "1": "a setting, the port or the model was refused",
-        "2": "a flag that this version does not know",
-    }.get(status, "")
+# ``(Worker_TP1 pid=7)``, ``(Worker_DP0_TP1_EP1 pid=7)``, ``(VllmWorker rank=1 pid=7)``,
+# ``(VllmWorker-1 pid=7)``, ``[rank1]:``
+_WORKER = re.compile(
+    r"^(?:\x1b\[[0-9;]*m)*\((?:Vllm)?Worker(\w*)(?: rank=(\d+)|-(\d+))? pid=\d+\)|\[rank(\d+)\]:"
+)
+_AXIS = re.compile(r"(TP|PP)(\d+)")
+_PROC = re.compile(r"\b(?:VllmWorker|WorkerProc)[- ](\d+)\b|\brank=(\d+)\b")
+# What the server says of requests while it serves.
+_REQUEST_SOURCE = re.compile(
+    r"^(?:serving(?:_\w+)?|protocol|preprocess|api_router|exception_handler|input_processor|processor)\.py$"
+)
+_REQUEST = re.compile(r'"(?:GET|POST|PUT|DELETE|HEAD|OPTIONS) \S+ HTTP/|Exception in ASGI application')
+_KILL, _CRASHES = "-9", ("-11", "-6", "-7", "-4", "-8")
+_STATUSES = {
+    "0": "it ended in good order, or its engine died while it served: its console tells which",
+    "1": "it refused its start, or could not go on: its last exception says why",
+    "2": "it refused its command line",
+    "134": "it aborted: its last words are those of a library",
+    "137": "killed by signal 9: by the kernel when memory runs out, or by somebody (kill -9)",
+    "139": "it crashed (segmentation fault)",
+    "143": "it was asked to end",
+}
 
 
-def look_up(word: str) -> CodeMeaning | None:
-    """See ``LogReader``."""
+@cache
+def _catalogue() -> Catalogue:
+    return read_catalogue("lingctl.vllm.logs")
+
+
+class VllmLogs(LogReading[EngineLife]):
+    """Of any version with the V1 engine."""
+
+    status_meanings = _STATUSES
+    mark = re.compile(
+        r"\bvllm serve\b|\bvllm/v1/|\bvllm\.v1\.|\bvllm: error|\bVLLM::|\bAsyncLLM\b|\[vllm\.py:\d+\]"
+        r"|\((?:EngineCore|APIServer|Worker|VllmWorker)\w*(?: rank=\d+)? pid=\d+\)"
+    )
+
+    @property
+    def console(self) -> Console:
+        """See ``LogReading``."""
+        return VLLM_CONSOLE
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """See ``LogReading``."""
+        return _catalogue()
+
+    def life(self, lines: Sequence[LogLine]) -> EngineLife:
+        """See ``LogReading``."""
+        return read_engine_life(lines)
+
+    def rank_of(self, line: str) -> int | None:
+        """The rank of a line's worker, where one axis alone cuts the model; with more it is not known."""
+        head = line[:300]
+        found = _WORKER.search(head)
+        if found is not None:
+            axes = _AXIS.findall(found[1] or "")
+            if len(axes) == 1:
+                return int(axes[0][1])
+            told = found[2] or found[3] or found[4]
+            if told is not None:
+                return int(told)
+            if found[1]:
+                return None
+        # A worker that is not named yet says its rank once: ``world_size=2 rank=1``.
+        other = _PROC.search(head)
+        return int(other[1] or other[2]) if other else None
+
+    def is_of_a_request(self, line: LogLine, life: EngineLife) -> bool:
+        """See ``LogReading``."""
+        if _REQUEST.search(line.text):
+            return True
+        return life.served is not None and _REQUEST_SOURCE.match(line.source.rpartition("/")[2]) is not None
+
+    def ending(
+        self, life: EngineLife, lines: Sequence[LogLine], status: str, *, stop_requested: bool
+    ) -> Ending | None:
+        """See ``LogReading``."""
+        end = life.end
+        if stop_requested or (end is not None and end.kind == "stopped"):
+            return Ending("S1", end.at if end is not None else life.reached)
+        root = root_of(life, self._only_follows)
+        if root is not None and (end is not None or status not in ("", "137", "143")):
+            return Ending("W105", root.at, "; ".join(part for part in (root.words, root.frame) if part))
+        if end is not None and end.kind == "worker-lost":
+            known = {_KILL: "W101", **dict.fromkeys(_CRASHES, "W102")}
+            return Ending(known.get(end.status, "W103"), end.at)
+        if end is not None:
+            return Ending("W104", end.at)
+        return _without_words(life, status)
+
+    def _only_follows(self, words: str) -> bool:
+        failure = self.catalogue.match(words)
+        return failure is not None and failure.kind in ("consequence", "harmless", "request")
+
+
+def _without_words(life: EngineLife, status: str) -> Ending | None:
+    if status == "143":
+        return Ending("S1", life.reached)
+    if status == "137":
+        return Ending("W106", life.reached)
+    if status == "0" and life.stage is EngineStage.SERVING:
+        return Ending("W107", life.reached)
     return None
 
 
-def first_of_each(lines: Iterable[str]) -> str:
-    """See ``LogReader``."""
-    return "\n".join(line for line in lines if _ERROR.search(line))
-
-
-def diagnose(
-    logs: Mapping[str, str],
-    ended: Collection[str],
-    *,
-    statuses: Mapping[str, str] = _EMPTY,
-    clocks: Mapping[str, float] = _NO_CLOCKS,
-) -> Diagnosis | None:
-    """See ``LogReader``."""
-    node = next((name for name in logs if name in ended), None)
-    return Diagnosis(node, None, "\n".join(first_errors(logs[node], 3))) if node else None
-
-
-def waits_for_ever(logs: Mapping[str, str]) -> Diagnosis | None:
-    """See ``LogReader``."""
-    return None
-
-
-def lines_of(since: datetime | None, offset: timedelta, rank: int | None) -> Callable[[str], bool]:
-    """See ``LogReader``; the lines have no year, so that none is left out for its time."""
-    return lambda line: True
+VLLM_LOGS = VllmLogs()

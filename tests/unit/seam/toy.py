@@ -26,6 +26,8 @@ FULL = "Free memory on device is less than desired"
 
 
 class ToyLogs:
+    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:
@@ -129,6 +131,7 @@ class Toy:
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
         opens_all=False,
+        joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")

@@ -22,6 +22,7 @@ LITE_CONFIG: dict[str, Any] = {
     "moe_intermediate_size": 1408,
     "vocab_size": 126464,
     "max_position_embeddings": 16384,
+    "rope_theta": 600000,
     "norm_topk_prob": True,
     "norm_head": True,
     "torch_dtype": "bfloat16",
