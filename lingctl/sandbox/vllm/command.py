@@ -35,11 +35,10 @@ def refusal(arguments: Sequence[str], environment: dict[str, str], dev: Path = P
     managers = all((dev / name).exists() for name in ("davinci_manager", "devmm_svm", "hisi_hdc"))
     if not (there and managers and _found(_DRIVER, libraries)):
         return "RuntimeError: Failed to infer device type"
-    visible = environment.get(_CARDS)
-    cards = (
-        sorted(there) if visible is None else [card.strip() for card in visible.split(",") if card.strip()]
-    )
-    here, needed = [card for card in cards if card in there], cards_needed(arguments)
+    # A container's cards are counted from 0, whatever they are called: a user's report of physical ids.
+    numbers = [str(number) for number in range(len(there))]
+    visible = environment.get(_CARDS, ",".join(numbers)).split(",")
+    here, needed = [card for card in visible if card.strip() in numbers], cards_needed(arguments)
     if needed > len(here):
         return (
             "RuntimeError: SetDevice:build/CMakeFiles/torch_npu/NPUFunctions.cpp:NPU function error: "

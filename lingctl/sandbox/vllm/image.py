@@ -12,7 +12,7 @@ from pathlib import Path
 from lingctl.errors import SandboxError
 from lingctl.sandbox.image_tree import ASCEND, ATB_LIBRARIES, DRIVER, Tree, ascend_files
 from lingctl.sandbox.vllm import command
-from lingctl.sandbox.vllm.installation import ENVIRONMENT, VERSION
+from lingctl.sandbox.vllm.installation import ENVIRONMENT, VERSION, cached, installed
 
 _REPOSITORY = "lingctl/vllm-cpu"
 _PYTHON = "/usr/local/bin/python3"
@@ -38,7 +38,7 @@ def populate_vllm_image(root: Path, version: str) -> dict[str, object]:
     """Write the image's directory tree; see ``populate_image`` of MindIE's for what it gives.
 
     Raises:
-        SandboxError: a version that is not there.
+        SandboxError: a version that is not there, or nothing is installed.
     """
     if version != VERSION:
         raise SandboxError(
@@ -49,6 +49,8 @@ def populate_vllm_image(root: Path, version: str) -> dict[str, object]:
     tree.file("usr/local/bin/vllm", f"#!{_PYTHON}\n{Path(command.__file__).read_text()}", 0o755)
     tree.file("usr/local/bin/lscpu", _LSCPU, 0o755)
     tree.link(f"usr/local/{_SITE}", str(ENVIRONMENT / _SITE))
+    for file in cached(installed()):
+        tree.file(f"root/.cache/vllm/modelinfos/{file.name}", file.read_text(), 0o644)
     tree.seal()
     return {
         "name": _REPOSITORY,
