@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix locked lowest lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points pickle-mutants parity-real mindie-checker
+.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -129,10 +129,11 @@ cluster: $(VENV)/test.stamp system-packages
 kills: $(VENV)/test.stamp
 	LINGCTL_KILLS=all $(BIN)/python -m pytest tests/node_overlay/test_kills.py
 
-# Checkpoints with a few bytes changed, for as long as is said: make pickle-mutants MINUTES=60
-MINUTES ?= 5
-pickle-mutants: $(VENV)/test.stamp
-	$(BIN)/python -m tests.soak.pickle_mutants --minutes $(MINUTES)
+# Every reader of what comes from elsewhere, on input that nobody sends on purpose. An hour, or make fuzz MINUTES=5;
+# one reader: READER=sse; one case of .fuzz again: CASE=.fuzz/FILE. tests/fuzz/__main__.py says more.
+MINUTES ?= 60
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(addprefix --reader ,$(READER)) $(addprefix --case ,$(CASE))
 
 kill-points: $(VENV)/test.stamp system-packages
 	$(BIN)/python -m tests.soak.kill_points
@@ -142,6 +143,17 @@ kill-points: $(VENV)/test.stamp system-packages
 parity-real: $(VENV)/test.stamp
 	LINGCTL_MINDIE_LLM=$(MINDIE_LLM) LINGCTL_LING=$(LING) \
 	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py
+
+# The code of docs/how-to/transformers.md with a tiny model and the code of a checkout of inclusionAI/Ling, in an
+# environment of its own: make quick-start LING=DIR
+quick-start: $(VENV)/test.stamp $(VENV)-transformers/stamp
+	LINGCTL_LING=$(LING) LINGCTL_TRANSFORMERS=$(VENV)-transformers/bin/python \
+	  $(BIN)/python -m pytest tests/parity/test_quick_start.py
+
+$(VENV)-transformers/stamp: requirements-transformers.txt
+	$(PYTHON) -m venv $(VENV)-transformers
+	$(VENV)-transformers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-transformers.txt
+	@touch $@
 
 # Our rules of config.json beside a checker of MindIE's that you have: make mindie-checker CHECKER=FILE
 mindie-checker: $(VENV)/test.stamp

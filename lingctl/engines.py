@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 
 from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
+from lingctl.engine.table import EngineRow
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import EngineChoice, EngineName
 from lingctl.mindie.engine import mindie
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+from lingctl.mindie.table import mindie_rows
 from lingctl.vllm.engine import vllm
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
+from lingctl.vllm.table import vllm_rows
 
 _BY_NAME: dict[EngineName, Callable[[EngineChoice], Engine]] = {"mindie": mindie, "vllm": vllm}
 # Whatever the version; the usual engine's first.
@@ -36,6 +39,11 @@ def engine_at(version: str) -> Engine:
 def engine_of(cluster: Cluster) -> Engine:
     """The engine that serves a cluster's model; see ``engine_chosen``."""
     return engine_chosen(cluster.chosen_engine)
+
+
+def engine_rows() -> list[EngineRow]:
+    """What every version of every engine can do, and how that is known."""
+    return [*mindie_rows(), *vllm_rows()]
 
 
 def every_engine() -> tuple[Engine, ...]:

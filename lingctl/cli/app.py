@@ -26,7 +26,9 @@ EPILOG = (
 VERBS = {
     "init": ("files.init", "Write a commented hosts.yaml to start from."),
     "models": ("weights.models", "List the Ling models: size, context, what fits."),
+    "engines": ("weights.engines", "List the engines: versions, what each can do."),
     "capacity": ("weights.capacity", "Tell whether a model fits, and how long a context."),
+    "config": ("files.config", "See and check hosts.yaml, without asking a node."),
     "check-network": ("network.check_network", "Check cards, links, hosts and the ways between them."),
     "download": ("weights.download", "Download weights, every byte verified."),
     "verify-weights": ("weights.verify_weights", "Check that weights are whole."),

@@ -35,6 +35,9 @@ class About:
     driver: str  # the oldest line of drivers (HDK) that it works with
     set_env: tuple[str, ...]  # vendor scripts that make its container's programs find CANN, in order
     log_places: tuple[str, ...]  # folders of its own logs, in the container
+    # how the names of its processes begin, as the kernel has them, that may outlive the daemon outside of its
+    # process group; empty where none is known to
+    process_names: tuple[str, ...]
     # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
@@ -141,8 +144,15 @@ class Engine(Protocol):
             ConfigurationError: hosts.yaml asks for what it would refuse.
         """
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """Refuse cards that it cannot serve on, or cannot join where there are several nodes.
+
+        Args:
+            generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+        Raises:
+            ConfigurationError: a node has such cards.
+        """
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.

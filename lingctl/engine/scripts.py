@@ -42,7 +42,8 @@ class Start:
     leftovers: str = ""  # template of shell lines that remove what a dead daemon leaves, or empty
     shared_memory_mib: int = 0  # what it takes of /dev/shm; 0 where that is not known
     interface: Interface | None = None  # whose name it has to be told; the start fails where there is none
-    ports: tuple[int, ...] = ()  # that it opens on this node
+    # that it opens on this node and cannot while connections of the last run linger
+    ports: tuple[int, ...] = ()
 
 
 def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:

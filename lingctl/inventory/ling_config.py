@@ -69,6 +69,21 @@ def rename_experts(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     return renamed, reasons
 
 
+def need_several_experts(config: Mapping[str, Any], engine: str) -> None:
+    """Refuse one expert a token, normalised: the model's makers leave its weight as it is, engines make it 1.
+
+    Raises:
+        ConfigurationError: it asks for that.
+    """
+    if config.get("num_experts_per_tok") == 1 and config.get("norm_topk_prob") is not False:
+        raise ConfigurationError(
+            f"config.json asks for one expert a token with norm_topk_prob, which {engine} cannot compute",
+            evidence=f"num_experts_per_tok: 1; norm_topk_prob: {config.get('norm_topk_prob', 'left out')}",
+            remedy="no Ling model does: take config.json from the same download as the weights",
+            code="model-config-one-expert",
+        )
+
+
 def _refusal(
     engine: str,
     what: str,

@@ -214,6 +214,19 @@ class Serving(Section):
         None, gt=0, le=1, description="Share of each card's memory that MindIE may use."
     )
 
+    @model_validator(mode="after")
+    def _fits_the_sequence(self) -> Self:
+        for name in ("max_input_tokens", "max_output_tokens"):
+            part = getattr(self, name)
+            if part and self.max_seq_len and part > self.max_seq_len:
+                raise forms.FormError(
+                    f"{name} {part} is more than max_seq_len {self.max_seq_len}, which is input and output "
+                    "together",
+                    f"lower it, or raise serving.max_seq_len to {part} or more",
+                    (name,),
+                )
+        return self
+
 
 class Hub(Section):
     """The way to the hubs, ModelScope and Hugging Face. Proxies and tokens come from the environment."""

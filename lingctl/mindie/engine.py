@@ -54,6 +54,7 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            process_names=(),
             opens_all=True,
             joins_by_addresses=True,
         )
@@ -112,9 +113,10 @@ class MindIE:
         """See ``Engine``; the weights stand in config.json, and the model's numbers in its own."""
         return daemon_start(cluster, node, self.profile)
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """See ``Engine``."""
-        need_known_form(generations)
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """See ``Engine``; one node needs no rank table."""
+        if len(generations) > 1:
+            need_known_form(generations)
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """See ``Engine``; one node needs no rank table."""

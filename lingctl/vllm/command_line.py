@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lingctl.engine.scripts import Interface, Start
-from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
@@ -20,7 +19,7 @@ from lingctl.vllm.long_context import stretch_of, stretch_words
 from lingctl.vllm.parallel import Cut, need_cut
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.refusals import need_equals
-from lingctl.vllm.settings import vllm_settings
+from lingctl.vllm.settings import need_settings
 from lingctl.vllm.tls import https_words
 
 # A folder that every image has; in /vllm-workspace Python would take the sources for the package.
@@ -42,12 +41,7 @@ def vllm_start(
     """
     need_equals(cluster)
     cut = need_cut(cluster, shape_for(cluster, model_config), profile)
-    _need_way_between_nodes(cluster, profile)
-    first = node == cluster.primary
-    ports = {cluster.serving.port} if first else set[int]()
-    if first and cluster.multi_node and cluster.engine.distributed == "mp":
-        ports.add(cluster.serving.inter_node_port)
-    if cluster.multi_node and cluster.engine.distributed == "ray" and not first:
+    if cluster.engine.distributed == "ray" and node != cluster.primary:
         # The site's Ray runs the workers here; what is started keeps this node's place alone.
         return Start(_DIRECTORY, ("sleep", "infinity"))
     words = (
@@ -59,7 +53,8 @@ def vllm_start(
         *_cards(cluster, node, cut),
     )
     interface = Interface(node.service_address, INTERFACE_VARIABLES) if cluster.multi_node else None
-    return Start(_DIRECTORY, words, interface=interface, ports=tuple(sorted(ports)))
+    # No ports to wait for: it binds them although connections of the last run linger.
+    return Start(_DIRECTORY, words, interface=interface)
 
 
 def _service(cluster: Cluster, node: Node) -> Iterator[str]:
@@ -70,7 +65,7 @@ def _service(cluster: Cluster, node: Node) -> Iterator[str]:
 
 
 def _model(cluster: Cluster, model_config: Mapping[str, Any] | None) -> Iterator[str]:
-    settings = vllm_settings(cluster, model_config)
+    settings = need_settings(cluster, model_config)
     yield from ("--served-model-name", cluster.serving.served_name)
     yield from ("--trust-remote-code", "--dtype", "bfloat16")
     for name, flag in (
@@ -107,14 +102,3 @@ def _cards(cluster: Cluster, node: Node, cut: Cut) -> Iterator[str]:
     yield from ("--node-rank", str(rank), "--master-addr", first, "--master-port", port)
     if rank:
         yield "--headless"
-
-
-def _need_way_between_nodes(cluster: Cluster, profile: VllmProfile) -> None:
-    if not cluster.multi_node or profile.nodes or cluster.engine.distributed == "ray":
-        return
-    raise ConfigurationError(
-        f"vLLM {profile.version} cannot start its part of several nodes by itself: --nnodes came with 0.12",
-        where="engine.version in hosts.yaml",
-        remedy="take 0.13.0 or later, or distributed: ray where Ray runs on the nodes already",
-        code="vllm-one-node",
-    )

@@ -19,6 +19,7 @@ from lingctl.vllm.command_line import vllm_start
 from lingctl.vllm.container import vllm_container
 from lingctl.vllm.environment import SET_ENV, vllm_environment
 from lingctl.vllm.files.model_config import vllm_model_config
+from lingctl.vllm.hardware import need_hardware
 from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
 from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
@@ -51,6 +52,7 @@ class Vllm:
             log_places=(),
             file_names=(),
             reads=frozenset({"safetensors", "bin"}),
+            process_names=("VLLM::",),
             opens_all=False,
             joins_by_addresses=False,
         )
@@ -107,8 +109,9 @@ class Vllm:
         """See ``Engine``."""
         return vllm_start(cluster, node, weights, model_config, self.profile)
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """See ``Engine``; HCCL joins them through torch, and any of one kind."""
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """See ``Engine``; an image is built for one kind of machines."""
+        need_hardware(generations, self.choice, self.profile)
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """See ``Engine``; vLLM needs no rank table."""

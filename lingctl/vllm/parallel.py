@@ -66,12 +66,52 @@ def why_uneven(shape: Shape, cut: Cut, profile: VllmProfile) -> str:
     return ""
 
 
+def _need_way(choice: EngineChoice, nodes: int, profile: VllmProfile) -> None:
+    """Refuse what hosts.yaml says of several nodes and this version, or one node, does not do."""
+
+    def refusal(what: str, where: str, remedy: str) -> ConfigurationError:
+        return ConfigurationError(
+            what, where=f"engine.{where} in hosts.yaml", remedy=remedy, code="vllm-several-nodes"
+        )
+
+    if nodes == 1:
+        for name, given in (("parallel", choice.parallel), ("distributed", choice.distributed == "ray")):
+            if given:
+                raise refusal(f"{name} is about several nodes, and there is one", name, "leave it out")
+        return
+    if choice.parallel in (None, "pipeline") and not profile.ascend:
+        raise refusal(
+            f"vLLM {profile.version} for processors fails with pipelines at the first request (it was tried)",
+            "parallel",
+            "take parallel: tensor",
+        )
+    if choice.parallel == "data" and choice.distributed == "ray":
+        raise refusal(
+            "experts over all cards (parallel: data) are started by vLLM itself, and not through Ray",
+            "distributed",
+            "leave distributed out, or take parallel: pipeline",
+        )
+    if choice.parallel == "data" and not profile.nodes:
+        raise refusal(
+            f"vLLM {profile.version} adds up the experts of Ling wrongly where they are spread (vLLM 28277)",
+            "parallel",
+            "take 0.13.0 or later, or parallel: pipeline",
+        )
+    if choice.distributed == "mp" and not profile.nodes:
+        raise refusal(
+            f"vLLM {profile.version} cannot start a part of several nodes by itself: --nnodes came with 0.12",
+            "version",
+            "take 0.13.0 or later, or distributed: ray where Ray runs on the nodes already",
+        )
+
+
 def need_cut(cluster: Cluster, shape: Shape, profile: VllmProfile) -> Cut:
     """The sizes, if the model can be cut so.
 
     Raises:
         ConfigurationError: it cannot; says which numbers of cards can.
     """
+    _need_way(cluster.engine, len(cluster.nodes), profile)
     cut = cut_of(cluster)
     why = why_uneven(shape, cut, profile)
     if not why:

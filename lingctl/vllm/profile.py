@@ -32,6 +32,7 @@ class VllmProfile:
     checked_against: str  # what was verified, and what was not
     ascend: bool = True  # whether vllm-ascend has a release of it
     driver: str = ""  # oldest line of drivers (HDK) for its CANN; empty where no source says one
+    driver_source: str = ""  # where it is said
     norm_head: bool = False  # whether it computes with a normalised head where config.json says so
     kv_replication: bool = True  # whether there may be more ranks than KV heads
     nodes: bool = True  # whether it can start one node's share of several (--nnodes)
@@ -59,7 +60,19 @@ class VllmProfile:
         return _IMAGE.format(self.version, machine + ("-openeuler" if choice.system == "openeuler" else ""))
 
 
+# CANN's own tables of the drivers (Ascend HDK) that each version works with. No table of 8.3 was found; a
+# user ran it with 25.0.rc1 (vllm-ascend 4621).
+_COMPATIBLE = "CANN 9.1.0 release notes (gitcode.com/cann/release-management), table of HDK compatibility"
+_DRIVERS: dict[str, tuple[str, str]] = {
+    "8.5.0": ("25.0", "CANN 8.5.0 release notes (hiascend.com, canncommercial/850), version mapping"),
+    "8.5.1": ("25.0", f"{_COMPATIBLE}: 8.5.2 is said, and 8.5.0 in its own notes"),
+    "9.0.1": ("25.0", _COMPATIBLE),
+    "9.1.0": ("25.2", _COMPATIBLE),
+}
+
+
 def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") -> VllmProfile:
+    driver, driver_source = _DRIVERS.get(cann, ("", ""))
     return VllmProfile(
         version,
         python,
@@ -67,6 +80,8 @@ def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") 
         torch,
         source=f"vllm-ascend v{tag}, docs/source/community/versioning_policy.md",
         checked_against=_DOCUMENTS.format(version),
+        driver=driver,
+        driver_source=driver_source,
     )
 
 
@@ -131,6 +146,7 @@ def _taken_from(profile: VllmProfile, version: str, asked: VllmVersion) -> VllmP
         cann="",
         torch="",
         driver="",
+        driver_source="",
         norm_head=asked.numbers >= (0, 26, 0),
         kv_replication=asked.numbers >= (0, 12, 0),
         nodes=asked.numbers >= (0, 12, 0),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 
 # As for MindIE: the Ling repository's own limits of a batch and of a prefill step.
@@ -40,6 +41,24 @@ def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
         "max_batch_size": _given(given.max_batch_size, _BATCH, "preset"),
         "npu_memory_fraction": _given(given.npu_memory_fraction, FRACTION, "preset"),
     }
+
+
+def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, VllmSetting]:
+    """The values, if vLLM starts with them.
+
+    Raises:
+        ConfigurationError: a step holds fewer tokens than requests.
+    """
+    settings = vllm_settings(cluster, model_config)
+    step, batch = (int(settings[name].value) for name in ("max_prefill_tokens", "max_batch_size"))
+    if step < batch:
+        raise ConfigurationError(
+            f"a step of {step} tokens cannot hold one of each of {batch} requests: vLLM does not start so",
+            where="serving.max_prefill_tokens and serving.max_batch_size in hosts.yaml",
+            remedy=f"max_prefill_tokens at least {batch}",
+            code="vllm-step",
+        )
+    return settings
 
 
 def _given(value: float | None, usual: float, source: str) -> VllmSetting:

@@ -30,7 +30,9 @@ def read_vllm_version(text: str) -> VllmVersion | None:
         return None
     numbers = [int(part) for part in found[1].split(".")]
     numbers += [0] * (3 - len(numbers))
-    return VllmVersion(tuple(numbers), _PHASES.index(found[2] or ""), int(found[3] or 0), text)
+    return VllmVersion(
+        tuple(numbers), _PHASES.index(found[2] or ""), int(found[3] or 0), text.removeprefix("v")
+    )
 
 
 def version_of_vllm_image(image: str) -> VllmVersion | None:

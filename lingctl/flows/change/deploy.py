@@ -139,8 +139,7 @@ def plan_deploy(
         report = preflight.nodes()
         facts = report.facts
         addresses = addresses_of(facts)
-        if cluster.multi_node:
-            engine_of(cluster).need_joinable({name: seen.generation for name, seen in facts.items()})
+        engine_of(cluster).need_cards({name: seen.generation for name, seen in facts.items()})
     programs = node_programs(group, cluster, look)
     deployment = _plan(group, Wanted(cluster, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:

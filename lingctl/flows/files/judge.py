@@ -93,8 +93,8 @@ def check_file(
             engine reads.
     """
     document = read_document(path)
-    if chosen is not None and chosen.name != "mindie":
-        return _by_another(path, document, engine_chosen(chosen))
+    if chosen is not None and not (engine := engine_chosen(chosen)).about.file_names:
+        return _by_another(path, document, engine)
     profiles = (profile_for(chosen.version or ""),) if chosen else PROFILES
     if "server_list" in document or "server_count" in document:
         return "rank table", [

@@ -6,11 +6,14 @@ Sources: the published configs of the Ling family; MindIE-LLM v3.0.0 atb_llm bas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from lingctl.errors import ConfigurationError
-from lingctl.inventory.ling_config import head_width, need_first_generation, rename_experts
+from lingctl.inventory.ling_config import (
+    head_width,
+    need_first_generation,
+    need_several_experts,
+    rename_experts,
+)
 from lingctl.mindie.files.generation_config import need_numbers
 
 
@@ -33,21 +36,10 @@ def loadable_model_config(
     if config.get("rope_scaling") is not None:
         config["rope_scaling"] = None
         reasons.append("rope_scaling removed: MindIE would scale positions linearly, not as YaRN")
-    _refuse_one_expert(config)
+    need_several_experts(config, "the overlay")
     width = head_width(config, rows, columns)
     if config.get("head_dim") != width:
         before = config.get("head_dim", "not stated")
         config["head_dim"] = width
         reasons.append(f"head_dim stated as {width} (was {before})")
     return config, reasons
-
-
-def _refuse_one_expert(config: Mapping[str, Any]) -> None:
-    """One expert a token, normalised: the model's makers leave its weight as it is, the graph makes it 1."""
-    if config.get("num_experts_per_tok") == 1 and config.get("norm_topk_prob") is not False:
-        raise ConfigurationError(
-            "config.json asks for one expert a token with norm_topk_prob, which the overlay cannot compute",
-            evidence=f"num_experts_per_tok: 1; norm_topk_prob: {config.get('norm_topk_prob', 'left out')}",
-            remedy="no Ling model does: take config.json from the same download as the weights",
-            code="model-config-one-expert",
-        )

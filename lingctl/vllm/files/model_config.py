@@ -14,8 +14,13 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.ling_config import head_width, need_first_generation, rename_experts
-from lingctl.inventory.model_config import shape_of
+from lingctl.inventory.ling_config import (
+    head_width,
+    need_first_generation,
+    need_several_experts,
+    rename_experts,
+)
+from lingctl.inventory.model_config import positive, shape_of
 from lingctl.vllm.long_context import without_stretch
 from lingctl.vllm.profile import VllmProfile
 
@@ -41,6 +46,8 @@ def vllm_model_config(
     need_first_generation(original, "vLLM")
     _need_head(original, profile)
     config, reasons = rename_experts(original)
+    need_several_experts(config, "vLLM")
+    _need_numbers(config)
     reasons += without_stretch(config)
     width = head_width(config, rows, columns)
     if config.get("head_dim") != width:
@@ -50,6 +57,42 @@ def vllm_model_config(
             f"head_dim stated as {width} (was {before}): vLLM would answer rubbish without an error"
         )
     return config, reasons
+
+
+# Left out, the model's own configuration class has defaults that fit no Ling model, or vLLM its own.
+_COUNTS = (
+    "num_hidden_layers",
+    "hidden_size",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "num_experts",
+    "num_experts_per_tok",
+    "num_shared_experts",
+    "moe_intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+)
+
+
+def _need_numbers(config: Mapping[str, Any]) -> None:
+    """Every number that shapes the model is there and is one; what vLLM ignores says what it assumes."""
+    for name in _COUNTS:
+        positive(config, name)
+    heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
+    if heads % groups:
+        raise ConfigurationError(
+            f"{heads} attention heads do not divide by {groups} KV heads",
+            evidence=f"num_attention_heads: {heads}; num_key_value_heads: {groups}",
+            remedy="take config.json from the same download as the weights",
+            code="model-config-contradicts-weights",
+        )
+    if config.get("hidden_act", "silu") != "silu":
+        raise ConfigurationError(
+            "vLLM computes with silu whatever config.json says",
+            evidence=f"hidden_act: {config['hidden_act']}",
+            remedy="no Ling model has another: take config.json from the same download as the weights",
+            code="vllm-activation",
+        )
 
 
 def _need_head(config: Mapping[str, Any], profile: VllmProfile) -> None:

@@ -130,6 +130,7 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        process_names=(),
         opens_all=False,
         joins_by_addresses=False,
     )
@@ -172,7 +173,7 @@ class Toy:
             words += ["--node-rank", str(rank), "--master-addr", cluster.primary.service_address]
         return Start(self._directory, tuple([*words, "--headless"] if rank else words))
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
+    def need_cards(self, generations: Mapping[str, str]) -> None:
         return None
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:

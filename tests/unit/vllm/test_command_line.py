@@ -66,3 +66,30 @@ def test_two_nodes_find_each_other_by_the_first_one_s_address():
     assert "--tensor-parallel-size 8 --pipeline-parallel-size 2" in first
     assert between.format(0) in first and "--headless" not in first
     assert between.format(1) in second and second.endswith("--headless") and "--port" not in second
+
+
+@pytest.mark.parametrize(
+    ("serving", "code", "word"),
+    [
+        ({"max_seq_len": 80000}, "vllm-window", "65536"),
+        ({"max_prefill_tokens": 64, "max_batch_size": 100}, "vllm-step", "100"),
+    ],
+)
+def test_limits_with_which_it_does_not_start_are_refused(serving, code, word):
+    with pytest.raises(ConfigurationError) as told:
+        start_line(vllm_cluster(serving=serving))
+    assert told.value.code == code and word in told.value.remedy
+
+
+def test_https_asks_clients_for_a_certificate_and_reads_one_file_of_authorities(tmp_path):
+    for name in ("a.pem", "a.key", "ca.pem"):
+        (tmp_path / name).write_text("-----BEGIN X-----\n")
+    cluster = vllm_cluster(https=TLS).anchored(tmp_path)
+    assert (
+        "--ssl-certfile /var/lib/lingctl/demo/tls/https/server.pem "
+        "--ssl-keyfile /var/lib/lingctl/demo/tls/https/server.key "
+        "--ssl-ca-certs /var/lib/lingctl/demo/tls/https/ca1.pem --ssl-cert-reqs 2"
+    ) in start_line(cluster)
+    two = vllm_cluster(https=TLS | {"ca": ["ca.pem", "a.pem"]}).anchored(tmp_path)
+    with pytest.raises(ConfigurationError, match="one file of authorities"):
+        start_line(two)
