@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.sandbox.live import Live, Result
 
-# The command line of the process that listens; the others have a title of their own, which their command line is.
+# What listens has its command line; the others have a title in the place of theirs.
 PARENT, ENGINE, WORKER = "bin/vllm serve", "VLLM::EngineCore", "VLLM::Worker"
 
 
