@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from tests.sandbox.live import Live
+from tests.sandbox.live import Live, lingctl
 from tests.vllm.watching import PARENT, WORKER, changed, kill, processes, settings, status
 
 ANSWER = "I am Ling, an assistant created by inclusionAI."
@@ -53,7 +53,7 @@ def test_a_fault_of_the_emulated_mindie_is_refused(deployed):
 def test_the_smoke_test_passes_on_the_cluster_and_on_its_url(deployed):
     live, _ = deployed
     assert live.lingctl("smoke-test").status == 0
-    by_url = live.lingctl("smoke-test", "--url", f"http://{live.address('node1')}:1025")
+    by_url = lingctl("smoke-test", "--url", f"http://{live.address('node1')}:1025")
     assert by_url.status == 0, by_url.said
 
 
