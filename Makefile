@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points pickle-mutants parity-real mindie-checker
+.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points pickle-mutants parity-real mindie-checker
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -75,6 +75,11 @@ bench-network: $(VENV)/test.stamp
 
 bench-client: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench_client.py
+
+# lingctl bench beside other published clients, whose environments it makes; vLLM's has to be there already:
+# make bench-compare VLLM=DIR
+bench-compare: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/compare_clients.py $(if $(VLLM),--vllm $(VLLM))
 
 bench-spread: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/spread.py
