@@ -14,9 +14,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from lingctl.cli.app import EPILOG, app, register_verbs
+from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
 from lingctl.inventory.cluster import Cluster
-from lingctl.mindie.logs.catalogue.catalogue_page import catalogue_page
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.reference import rule_reference
+from lingctl.vllm.logs.log_reader import VLLM_LOGS
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -27,7 +29,12 @@ def documents() -> Mapping[str, str]:
         "hosts.schema.json": _schema(),
         "commands.md": _commands(),
         "mindie-rules.md": rule_reference(),
-        "failures.md": catalogue_page(),
+        "failures.md": catalogue_page(
+            [
+                EnginePart("MindIE", MINDIE_LOGS.catalogue, MINDIE_LOGS.status_meanings),
+                EnginePart("vLLM", VLLM_LOGS.catalogue, VLLM_LOGS.status_meanings),
+            ]
+        ),
     }
 
 

@@ -2,29 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lingctl.engine.interface import Engine
+from lingctl.engine.logs import LogReader
+from lingctl.engine.table import EngineRow
+from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import EngineChoice, EngineName
 from lingctl.mindie.engine import mindie
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+from lingctl.mindie.table import mindie_rows
+from lingctl.vllm.engine import vllm
+from lingctl.vllm.logs.log_reader import VLLM_LOGS
+from lingctl.vllm.table import vllm_rows
 
-_BY_NAME: dict[str, Callable[[str], Engine]] = {"mindie": mindie}
+_BY_NAME: dict[EngineName, Callable[[EngineChoice], Engine]] = {"mindie": mindie, "vllm": vllm}
+# Whatever the version; the usual engine's first.
+_READERS: dict[str, LogReader] = {"mindie": MINDIE_LOGS, "vllm": VLLM_LOGS}
+
+
+def engine_chosen(choice: EngineChoice) -> Engine:
+    """The engine that hosts.yaml names.
+
+    Raises:
+        ConfigurationError: nothing is known of it in that version.
+    """
+    return _BY_NAME[choice.name](choice)
 
 
 def engine_at(version: str) -> Engine:
-    """The engine in a version, as hosts.yaml's ``mindie`` names it.
-
-    Raises:
-        ConfigurationError: nothing is known of it.
-    """
-    return _BY_NAME["mindie"](version)
+    """The engine in a version, as hosts.yaml's ``mindie`` names it; see ``engine_chosen``."""
+    return engine_chosen(EngineChoice(name="mindie", version=version))
 
 
 def engine_of(cluster: Cluster) -> Engine:
-    """The engine that serves a cluster's model; see ``engine_at``."""
-    return engine_at(cluster.mindie)
+    """The engine that serves a cluster's model; see ``engine_chosen``."""
+    return engine_chosen(cluster.chosen_engine)
+
+
+def engine_rows() -> list[EngineRow]:
+    """What every version of every engine can do, and how that is known."""
+    return [*mindie_rows(), *vllm_rows()]
+
+
+def every_engine() -> tuple[Engine, ...]:
+    """Each of them, in the version that is taken where hosts.yaml names none."""
+    return tuple(engine_chosen(EngineChoice(name=name)) for name in _BY_NAME)
 
 
 def usual_engine() -> Engine:
     """The engine of a question that is about no cluster: hosts.yaml's default."""
     return engine_at(str(Cluster.model_fields["mindie"].default))
+
+
+def readers(name: str = "") -> tuple[LogReader, ...]:
+    """What reads every engine's logs, the usual engine's first; of one engine alone where it is named.
+
+    Raises:
+        UsageError: there is no engine of that name.
+    """
+    if name and name not in _READERS:
+        raise UsageError(f"there is no engine {name}", remedy=f"one of {', '.join(_READERS)}")
+    return tuple(reader for one, reader in _READERS.items() if name in ("", one))
+
+
+def reader_of(logs: Iterable[str], name: str = "") -> LogReader:
+    """What reads logs of an engine that is named, or else that their words show; the usual one's where they
+    show none."""
+    usual, *others = readers(name)
+    texts = list(logs)
+    return next((one for one in others if any(one.speaks(text) for text in texts)), usual)

@@ -42,7 +42,7 @@ def read_dev(answer: Answer | None) -> tuple[int, ...] | Unread:
     if seen.stderr:
         return unread(answer)
     words = [word for word in seen.stdout.split() if not word.endswith("davinci_manager")]
-    found = [re.fullmatch(r"(?:/dev/)?davinci(\d{1,2})", word) for word in words]
+    found = [re.fullmatch(r"(?:/dev/)?davinci([0-9]{1,2})", word) for word in words]
     if not all(found):
         return unread(answer)
     return tuple(sorted(int(match.group(1)) for match in found if match))
@@ -57,7 +57,7 @@ def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
     if isinstance(seen, Unread):
         return seen
     ids = re.findall(r"^\S+ Processing accelerators: .*Device (d[158]0\d)\b.*$", seen.stdout, re.MULTILINE)
-    total = re.search(r"^pci devices: (\d+)$", seen.stdout, re.MULTILINE)
+    total = re.search(r"^pci devices: ([0-9]{1,18})$", seen.stdout, re.MULTILINE)
     if ids or (total and int(total.group(1)) > 0):
         return tuple(ids)
     return Unread("unsupported", "the PCI bus cannot be read here")

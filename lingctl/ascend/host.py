@@ -107,7 +107,7 @@ def read_clock(answer: Answer | None) -> float | Unread:
     if isinstance(seen, Unread):
         return seen
     text = seen.stdout.strip()
-    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else unread(seen)
+    return float(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text) else unread(seen)
 
 
 def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unread:
@@ -123,7 +123,7 @@ def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unrea
         port = words[3].rpartition(":")[2] if len(words) > 4 else ""
         if not port or words[0] != "LISTEN" or not re.fullmatch(r"[0-9]{1,5}", port):
             return unread(seen, f"a line of ss is not understood: {line[:100]}")
-        name = re.search(r'\(\("([^"]+)",pid=(\d+)', words[5] if len(words) > 5 else "")
+        name = re.search(r'\(\("([^"]+)",pid=([0-9]{1,18})', words[5] if len(words) > 5 else "")
         found.append(
             ListeningSocket(
                 words[3].rpartition(":")[0].strip("[]").split("%")[0],
@@ -139,7 +139,7 @@ def read_memory(answer: Answer | None) -> tuple[int, int] | Unread:
     seen = whole(answer)
     if isinstance(seen, Unread):
         return seen
-    found = dict(re.findall(r"^(\w+):\s+([0-9]+) kB$", seen.stdout, re.MULTILINE))
+    found = dict(re.findall(r"^(\w+):\s+([0-9]{1,18}) kB$", seen.stdout, re.MULTILINE))
     if "MemTotal" not in found or "MemAvailable" not in found:
         return unread(seen)
     return int(found["MemTotal"]) * 1024, int(found["MemAvailable"]) * 1024
@@ -152,7 +152,9 @@ def read_disks(answer: Answer | None) -> tuple[Disk, ...] | Unread:
         return seen
     disks = []
     for line in seen.stdout.splitlines():
-        found = re.fullmatch(r"(\S+) .*?\s([0-9]+)\s+([0-9]+)\s+([0-9]+)\s+[0-9]+%\s+(\S.*)", line)
+        found = re.fullmatch(
+            r"(\S+) .*?\s([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+(\S.*)", line
+        )
         if not found:
             return unread(seen, f"a line of df is not understood: {line[:100]}")
         disks.append(
@@ -182,7 +184,7 @@ def read_rights(answer: Answer | None) -> Rights | Unread:
     if isinstance(seen, Unread):
         return seen
     first, *lines = seen.stdout.splitlines() or [""]
-    who = re.fullmatch(r"user ([0-9]+) (\S+)", first)
+    who = re.fullmatch(r"user ([0-9]{1,18}) (\S+)", first)
     if who is None or not all(re.fullmatch(r"may(-not)? /.*", line) for line in lines):
         return unread(seen)
     may = {path: word == "may" for word, _, path in (line.partition(" ") for line in lines)}

@@ -54,7 +54,7 @@ def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unr
         return seen
     found: dict[tuple[str, int], Reached] = {}
     for line in seen.stdout.splitlines():
-        match = re.fullmatch(r"(\S+) (\d+) (connected|refused|silent|no-route)", line)
+        match = re.fullmatch(r"(\S+) ([0-9]{1,5}) (connected|refused|silent|no-route)", line)
         if not match:
             return unread(answer, f"a line is not understood: {line[:100]}")
         found[match.group(1), int(match.group(2))] = match.group(3)  # type: ignore[assignment]  # one of Reached, by the pattern

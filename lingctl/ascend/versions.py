@@ -41,10 +41,10 @@ def read_version(answer: Answer | None) -> Version | Unread:
     if (
         not all(pairs)
         or len(values) != len(lines)
-        or not re.fullmatch(r"(?=.*[0-9])[\w.+-]+", values.get("version", ""))
+        or not re.fullmatch(r"(?=.*[0-9])[A-Za-z0-9_.+-]{1,80}", values.get("version", ""))
     ):
         return unread(answer)
-    fits = re.fullmatch(r"\[([\d.]+),([\d.]+)\]", values.get("compatible_version_fw", ""))
+    fits = re.fullmatch(r"\[([0-9.]{1,40}),([0-9.]{1,40})\]", values.get("compatible_version_fw", ""))
     return Version(values["version"], (fits.group(1), fits.group(2)) if fits else None)
 
 
@@ -63,4 +63,4 @@ def is_older(version: str, least: str) -> bool:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text))
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,80}", text))

@@ -26,7 +26,9 @@ EPILOG = (
 VERBS = {
     "init": ("files.init", "Write a commented hosts.yaml to start from."),
     "models": ("weights.models", "List the Ling models: size, context, what fits."),
+    "engines": ("weights.engines", "List the engines: versions, what each can do."),
     "capacity": ("weights.capacity", "Tell whether a model fits, and how long a context."),
+    "config": ("files.config", "See and check hosts.yaml, without asking a node."),
     "check-network": ("network.check_network", "Check cards, links, hosts and the ways between them."),
     "download": ("weights.download", "Download weights, every byte verified."),
     "verify-weights": ("weights.verify_weights", "Check that weights are whole."),
@@ -39,6 +41,7 @@ VERBS = {
     "chat": ("serve.chat", "Talk to the service."),
     "ask": ("serve.ask", "Ask it one question, for scripts and pipes."),
     "bench": ("serve.bench", "Measure how fast it answers."),
+    "batch": ("serve.batch", "Ask it all requests of a file."),
     "status": ("look.status", "Show what runs where."),
     "logs": ("look.logs", "Print what MindIE prints on every node."),
     "stop": ("change.stop", "Stop the service."),

@@ -33,4 +33,6 @@ def bundle(
         return
     answer(str(made.path))
     say(f"{size(made.path.stat().st_size)}, {len(made.wheels)} wheels, SHA-256 {made.sha256}")
+    if made.sums:
+        say(f"The same sum is in {made.sums}: carry it, or read it out, by another way than the archive")
     say(f"There: tar xf {made.path.name} && sh {made.folder}/install.sh")

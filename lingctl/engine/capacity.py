@@ -14,6 +14,16 @@ GIB = 1024**3
 BLOCK_TOKENS = 128
 # Operators' workspace, HCCL buffers, the runtime: 2 to 5 GiB in reports; other tools reserve 3 as well.
 OVERHEAD_GIB = 3.0
+# What torch sees of a card: 60.96 of 64 and 29.50 of 32 GiB in users' reports; the firmware keeps the rest.
+_SEEN: dict[float, float] = {64: 60.96, 32: 29.50}
+_SEEN_SHARE = 0.95
+
+
+def seen_gib(hbm_gib: float) -> float:
+    """What the runtime sees of a card's nominal memory."""
+    return (
+        _SEEN.get(int(hbm_gib), hbm_gib * _SEEN_SHARE) if hbm_gib == int(hbm_gib) else hbm_gib * _SEEN_SHARE
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ class Load:
     longest_input: int  # longest input in tokens
     longest_output: int  # most tokens of one answer
     fraction: float  # share of each card's memory that the engine may use
+    cards_of_node: int = 8  # cards of one node: engines cut a model otherwise between nodes than in one
 
     @property
     def tokens(self) -> int:

@@ -35,10 +35,14 @@ class About:
     driver: str  # the oldest line of drivers (HDK) that it works with
     set_env: tuple[str, ...]  # vendor scripts that make its container's programs find CANN, in order
     log_places: tuple[str, ...]  # folders of its own logs, in the container
+    # how the names of its processes begin, as the kernel has them, that may outlive the daemon outside of its
+    # process group; empty where none is known to
+    process_names: tuple[str, ...]
     # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
     opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
+    joins_by_addresses: bool  # whether it joins several nodes by the addresses of their cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +130,29 @@ class Engine(Protocol):
             ConfigurationError: a certificate cannot be read or used.
         """
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
-        """How a node's daemon is started; the arguments are those of ``files``.
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
+        """How a node's daemon is started.
+
+        Args:
+            weights: folder of the weights on the node.
+            model_config: the model's config.json as it will be there, or None where it is not known yet: then
+                the catalogue's numbers count.
 
         Raises:
             ConfigurationError: hosts.yaml asks for what it would refuse.
         """
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """Refuse nodes whose cards it cannot join. A generation is empty where the PCI bus does not tell."""
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """Refuse cards that it cannot serve on, or cannot join where there are several nodes.
+
+        Args:
+            generations: of each node's cards, by node; empty where the PCI bus does not tell.
+
+        Raises:
+            ConfigurationError: a node has such cards.
+        """
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """What joins several nodes.

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 FailureKind = Literal[
     "cause", "network", "consequence", "stopped", "request", "waiting", "harmless"
-]  # as mindie/logs/catalogue/failures.toml explains
+]  # as engine/words/failures.toml explains
 Confidence = Literal["certain", "likely", "unknown"]
 # What is said where nothing known explains an end; the first error lines stand below it.
 NOTHING_KNOWN = "nothing known explains it; these are its first error lines"
@@ -96,6 +96,10 @@ class Console:
 class LogReader(Protocol):
     """Reads an engine's consoles and logs. Pure."""
 
+    @property
+    def console(self) -> Console:
+        """What is looked for in its daemon's console."""
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:
@@ -118,6 +122,9 @@ class LogReader(Protocol):
 
     def look_up(self, word: str) -> CodeMeaning | None:
         """What a code, an exit status or an id of the catalogue means, as it was typed; else None."""
+
+    def speaks(self, text: str) -> bool:
+        """Whether a log is one of this engine's, as far as its words show."""
 
     def first_of_each(self, lines: Iterable[str]) -> str:
         """What of a long log is worth reading: the first lines of each kind, with those around."""

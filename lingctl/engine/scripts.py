@@ -12,6 +12,14 @@ from lingctl.inventory.sections import Node
 
 
 @dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface, looked up on the node by its address when the daemon starts."""
+
+    address: str  # of the node
+    variables: tuple[str, ...]  # that are told its name
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """The daemon's environment."""
 
@@ -33,7 +41,9 @@ class Start:
     installed: tuple[str, str] | None = None
     leftovers: str = ""  # template of shell lines that remove what a dead daemon leaves, or empty
     shared_memory_mib: int = 0  # what it takes of /dev/shm; 0 where that is not known
-    ports: tuple[int, ...] = ()  # that it opens on this node
+    interface: Interface | None = None  # whose name it has to be told; the start fails where there is none
+    # that it opens on this node and cannot while connections of the last run linger
+    ports: tuple[int, ...] = ()
 
 
 def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:

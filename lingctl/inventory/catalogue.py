@@ -41,6 +41,7 @@ class Model:
     shape: Shape  # expected architecture
     weights_bytes: int  # size of the bf16 weights
     context: int  # tokens of the native window; MindIE is limited to it
+    extended: int  # tokens that its makers name, with YaRN; the native window where they name no more
     cards: int  # smallest number of 64 GB cards that holds it with a useful KV cache
 
 
@@ -72,12 +73,14 @@ _LITE_BYTES = 33_603_948_544
 _PLUS_BYTES = 585_081_358_848
 
 
-def _lite(name: str, kind: Literal["chat", "base"], context: int = 16384) -> Model:
-    return Model(name, f"inclusionAI/{name}", name.replace("-", "_"), kind, LITE, _LITE_BYTES, context, 1)
+def _lite(name: str, kind: Literal["chat", "base"], context: int = 16384, factor: int = 4) -> Model:
+    repository, folder = f"inclusionAI/{name}", name.replace("-", "_")
+    return Model(name, repository, folder, kind, LITE, _LITE_BYTES, context, factor * context, 1)
 
 
 def _plus(name: str, kind: Literal["chat", "base"]) -> Model:
-    return Model(name, f"inclusionAI/{name}", name.replace("-", "_"), kind, PLUS, _PLUS_BYTES, 16384, 16)
+    repository, folder = f"inclusionAI/{name}", name.replace("-", "_")
+    return Model(name, repository, folder, kind, PLUS, _PLUS_BYTES, 16384, 4 * 16384, 16)
 
 
 MODELS: tuple[Model, ...] = (
@@ -87,8 +90,8 @@ MODELS: tuple[Model, ...] = (
     _lite("Ling-lite-base-1.5", "base", 32768),
     _lite("Ling-lite-1.5-2506", "chat", 32768),
     _lite("Ling-lite-1.5-2507", "chat", 32768),
-    _lite("Ling-Coder-lite", "chat"),
-    _lite("Ling-Coder-lite-base", "base"),
+    _lite("Ling-Coder-lite", "chat", factor=1),
+    _lite("Ling-Coder-lite-base", "base", factor=1),
     _lite("Ring-lite", "chat", 32768),
     _lite("Ring-lite-2506", "chat", 32768),
     _lite("Ring-lite-2507", "chat", 32768),

@@ -15,6 +15,7 @@ from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import (
     Certificates,
     Container,
+    EngineChoice,
     Https,
     Hub,
     Node,
@@ -36,7 +37,14 @@ class Cluster(Section):
 
     name: str = Field(description="Name of this deployment: lower-case letters, digits and dashes.")
     model: str = Field(description="A model of the catalogue (see `lingctl models`).")
-    mindie: str = Field("1.0.0", pattern=forms.VERSION, description="MindIE version, in quotes.")
+    mindie: str = Field(
+        "1.0.0",
+        pattern=forms.VERSION,
+        description="MindIE version, in quotes; short for engine: {name: mindie}.",
+    )
+    engine: EngineChoice = Field(
+        EngineChoice(), description="What serves the model, by name or with its settings; default: MindIE."
+    )
     nodes: tuple[Node, ...] = Field(min_length=1, description="In order; the first is the primary.")
     ssh: Ssh = Ssh()
     container: Container = Container()
@@ -53,7 +61,11 @@ class Cluster(Section):
     @classmethod
     def _is_name(cls, value: str) -> str:
         if not _NAME.fullmatch(value):
-            raise ValueError("must be 1 to 40 lower-case letters, digits and dashes")
+            plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:40].strip("-")
+            raise forms.FormError(
+                f"{value!r} is no name of a deployment",
+                "it has 1 to 40 lower-case letters, digits and dashes" + (f": {plain}" if plain else ""),
+            )
         return value
 
     @field_validator("model")
@@ -65,17 +77,54 @@ class Cluster(Section):
             raise ValueError(error.what) from error
 
     @model_validator(mode="after")
+    def _engine_is_one(self) -> Cluster:
+        if "mindie" not in self.model_fields_set:
+            return self
+        if self.engine.name != "mindie":
+            raise forms.FormError(
+                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other",
+                "keep one of them",
+                ("engine",),
+            )
+        if self.engine.version not in (None, self.mindie):
+            raise forms.FormError(
+                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each other",
+                "keep one of them",
+                ("engine",),
+            )
+        return self
+
+    @model_validator(mode="after")
     def _nodes_are_distinct(self) -> Cluster:
         for attribute in ("name", "service_address"):
-            values = [getattr(node, attribute) for node in self.nodes]
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"two nodes have the {attribute.replace('_', ' ')} {twice[0]!r}")
-        counts = {len(node.devices) for node in self.nodes}
-        if len(counts) > 1:
-            raise ValueError(
-                "all nodes must use the same number of cards: MindIE refuses a rank table with "
-                f"unequal device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})"
+            first: dict[str, int] = {}
+            for index, node in enumerate(self.nodes):
+                value = getattr(node, attribute)
+                same = first.setdefault(value, index)
+                if same != index:
+                    raise forms.FormError(
+                        f"nodes {same + 1} and {index + 1} have the {attribute.replace('_', ' ')} {value!r}",
+                        "list each node once, with its own",
+                        ("nodes", index, attribute if attribute in node.model_fields_set else "address"),
+                    )
+        counts = [len(node.devices) for node in self.nodes]
+        if len(set(counts)) > 1:
+            odd = next(index for index, count in enumerate(counts) if count != counts[0])
+            raise forms.FormError(
+                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal "
+                f"device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
+                f"name {counts[0]} devices for {self.nodes[odd].name}, or as many for all",
+                ("nodes", odd, "devices"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_are_apart(self) -> Cluster:
+        if self.multi_node and self.serving.port == self.serving.inter_node_port:
+            raise forms.FormError(
+                f"port {self.serving.port} is also serving.inter_node_port, the one between the nodes",
+                "give one of them another port",
+                ("serving", "port"),
             )
         return self
 
@@ -84,9 +133,11 @@ class Cluster(Section):
         logins = {node.name: self.ssh_of(node) for node in self.nodes}
         others = [name for name, ssh in logins.items() if ssh.user != "root" and not ssh.sudo]
         if self.runtime.as_root and others:
-            raise ValueError(
-                f"runtime: {self.runtime.program} gives cards to root's containers alone, so the login name "
-                f"must be root, or ssh.sudo true (here not so: {', '.join(others)})"
+            raise forms.FormError(
+                f"{self.runtime.program} gives cards to root's containers alone, and "
+                f"{', '.join(others)} is logged in to as somebody else",
+                "write ssh: {user: root}, or ssh: {sudo: true}",
+                ("container", "runtime"),
             )
         return self
 
@@ -102,6 +153,18 @@ class Cluster(Section):
             if given is not None
         }
         return self.model_copy(update=update)
+
+    @property
+    def chosen_engine(self) -> EngineChoice:
+        """What serves the model, with the version that ``mindie`` says."""
+        if self.engine.name != "mindie" or self.engine.version is not None:
+            return self.engine
+        return self.engine.model_copy(update={"version": self.mindie})
+
+    def served_by(self, engine: EngineChoice) -> Cluster:
+        """The same cluster with another engine, or another version of it."""
+        version = engine.version if engine.name == "mindie" and engine.version else self.mindie
+        return self.model_copy(update={"engine": engine, "mindie": version})
 
     @property
     def primary(self) -> Node:

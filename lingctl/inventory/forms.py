@@ -15,6 +15,7 @@ SIZE = r"^[0-9]+[kmgKMG]?$"
 SERVED_NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9])?$"
 NODE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"
 VERSION = r"^[0-9]+(\.[0-9A-Za-z]+)+$"
+HOST_AND_PORT = r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"
 
 IN_WORDS = {
     LOGIN_NAME: "a login name has letters, digits and _ . - and begins with a letter or _",
@@ -27,6 +28,7 @@ IN_WORDS = {
     SERVED_NAME: "1 to 256 letters, digits and the characters _ . -, a letter or digit first and last",
     NODE_NAME: "a node's name has letters, digits and _ . : - and begins with a letter or digit",
     VERSION: 'a version is numbers and words between points, in quotes: "2.1.RC1"',
+    HOST_AND_PORT: "a host and its port: 10.0.0.1:6379, an IPv6 address in brackets",
 }
 
 # Control characters, line ends, marks of direction: nothing of hosts.yaml has them in earnest.
@@ -48,12 +50,17 @@ _MOUNT_OPTION = re.compile(rf"{_ACCESS}|r?(shared|slave|private|unbindable|bind)
 
 
 class FormError(ValueError):
-    """A text of another form than is wanted: what is wrong with it, and what to write."""
+    """A value of another form than is wanted: what is wrong with it, and what to write.
 
-    def __init__(self, what: str, remedy: str) -> None:
+    Args:
+        at: the field below the part that is judged, where a part is judged as a whole.
+    """
+
+    def __init__(self, what: str, remedy: str, at: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{what}: {remedy}")
         self.what = what
         self.remedy = remedy
+        self.at = at
 
 
 def need_plain(text: str) -> str:

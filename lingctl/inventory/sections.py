@@ -7,9 +7,11 @@ Schema and the documentation of each field.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from lingctl.inventory import forms
 
@@ -23,12 +25,14 @@ def _one_or_more(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+# Some versions of pydantic ask for these also where the address was refused: the whole is an error then, and
+# what is said here is not seen.
 def _same_as_address(validated: dict[str, Any]) -> str:
-    return str(validated["address"])
+    return str(validated.get("address", "192.0.2.1"))
 
 
 def _named_by_address(validated: dict[str, Any]) -> str:
-    return forms.name_of_host(str(validated["address"]))
+    return forms.name_of_host(str(validated.get("address", "")))
 
 
 class Section(BaseModel):
@@ -84,8 +88,64 @@ class Ssh(Section):
     )
 
 
+EngineName = Literal["mindie", "vllm"]
+
+
+class EngineChoice(Section):
+    """What serves the model. `engine: vllm` alone is short for `engine: {name: vllm}`."""
+
+    name: EngineName = Field("mindie", description="The engine; `lingctl engines` tells what each can.")
+    version: str | None = Field(
+        None,
+        pattern=forms.VERSION,
+        description="Its version, in quotes; default: that of `mindie`, or the newest vLLM that is known.",
+    )
+    hardware: Literal["a2", "a3"] = Field(
+        "a2", description="vLLM: the machines, which its image is built for: Atlas 800I A2 or A3."
+    )
+    system: Literal["ubuntu", "openeuler"] = Field("ubuntu", description="vLLM: the system in its image.")
+    parallel: Literal["pipeline", "tensor", "data"] | None = Field(
+        None,
+        description="vLLM: how cards share the model: every layer cut over all of them (tensor, the default "
+        "on one node), groups of layers one after another (pipeline, the default on several), or whole "
+        "attention in each group and experts over all (data).",
+    )
+    distributed: Literal["mp", "ray"] = Field(
+        "mp",
+        description="vLLM: what starts the workers of several nodes: vLLM itself, or the site's own Ray.",
+    )
+    ray_address: str | None = Field(
+        None,
+        pattern=forms.HOST_AND_PORT,
+        description="vLLM: HOST:PORT of the site's Ray; default: port 6379 of the first node.",
+    )
+    eager: bool = Field(False, description="vLLM: without graphs (--enforce-eager): slower, and safer.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        names = {"enum": list(get_args(EngineName)), "type": "string"}
+        whole = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [names, whole]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_a_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_what_it_knows(self) -> Self:
+        given = sorted(self.model_fields_set - {"name", "version"})
+        if self.name == "mindie" and given:
+            raise ValueError(f"{given[0]} is vLLM's, and the engine is MindIE: leave it out")
+        if self.ray_address and self.distributed != "ray":
+            raise ValueError("ray_address goes with distributed: ray")
+        return self
+
+
 class Container(Section):
-    """The container that MindIE runs in."""
+    """The container that the engine runs in."""
 
     runtime: Literal["docker", "podman"] = Field(
         "docker",
@@ -149,7 +209,10 @@ class Serving(Section):
     metrics_port: Port = Field(1027, description="Metrics port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
     max_seq_len: int | None = Field(
-        None, ge=1, description="Longest sequence, input and output together, in tokens."
+        None,
+        ge=1,
+        description="Longest sequence, input and output together, in tokens. Beyond the model's own window "
+        "vLLM stretches positions by YaRN, to 4 times; MindIE cannot.",
     )
     max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
     max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")
@@ -160,6 +223,19 @@ class Serving(Section):
     npu_memory_fraction: float | None = Field(
         None, gt=0, le=1, description="Share of each card's memory that MindIE may use."
     )
+
+    @model_validator(mode="after")
+    def _fits_the_sequence(self) -> Self:
+        for name in ("max_input_tokens", "max_output_tokens"):
+            part = getattr(self, name)
+            if part and self.max_seq_len and part > self.max_seq_len:
+                raise forms.FormError(
+                    f"{name} {part} is more than max_seq_len {self.max_seq_len}, which is input and output "
+                    "together",
+                    f"lower it, or raise serving.max_seq_len to {part} or more",
+                    (name,),
+                )
+        return self
 
 
 class Hub(Section):

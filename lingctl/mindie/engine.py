@@ -13,7 +13,7 @@ from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
@@ -22,14 +22,15 @@ from lingctl.mindie.files.config import render_config
 from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
-from lingctl.mindie.logs import log_reader
 from lingctl.mindie.logs.console import CONSOLE
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
+_USUAL = str(Cluster.model_fields["mindie"].default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            process_names=(),
             opens_all=True,
+            joins_by_addresses=True,
         )
 
     @property
@@ -74,7 +77,7 @@ class MindIE:
     @property
     def logs(self) -> LogReader:
         """See ``Engine``."""
-        return log_reader
+        return MINDIE_LOGS
 
     @property
     def capacity(self) -> Capacity:
@@ -104,13 +107,16 @@ class MindIE:
         """See ``Engine``."""
         return daemon_environment(cluster, node, self.profile)
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
-        """See ``Engine``; the weights stand in config.json."""
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
+        """See ``Engine``; the weights stand in config.json, and the model's numbers in its own."""
         return daemon_start(cluster, node, self.profile)
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
-        """See ``Engine``."""
-        need_known_form(generations)
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """See ``Engine``; one node needs no rank table."""
+        if len(generations) > 1:
+            need_known_form(generations)
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
         """See ``Engine``; one node needs no rank table."""
@@ -133,6 +139,6 @@ class MindIE:
         return shown_values(cluster, self.profile, overrides)
 
 
-def mindie(version: str) -> MindIE:
+def mindie(choice: EngineChoice) -> MindIE:
     """MindIE of a version. Raises ConfigurationError: there is no profile of it."""
-    return MindIE(profile_for(version))
+    return MindIE(profile_for(choice.version or _USUAL))

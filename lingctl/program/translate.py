@@ -19,6 +19,9 @@ _OF_THE_NODE = frozenset(
 )
 _OF_THE_NODE_TOO = ("overlay-", "npu-", "no-npu")
 _DOWNLOAD = "download"
+# No folder is larger, and no time left is longer: what says so tells nothing.
+_MOST_BYTES = 1 << 63
+_LONGEST_LEFT = 1e9  # seconds
 
 
 def program_error(trouble: Mapping[str, object], node: str = "", doing: str = "") -> LingctlError:
@@ -79,21 +82,22 @@ def telling(listener: Listener, node: str = "", step: str = "") -> Report:
 
 def _progress(said: Mapping[str, object], node: str, step: str) -> Event:
     """A progress event, with rate and time left in words."""
-    done, total = _number(said.get("done")), _number(said.get("total"))
+    done, total, rate = (_count(said.get(name)) for name in ("done", "total", "rate"))
     task, text = step or str(said.get("task", "")), ""
     if total and done >= total:
         # Of a step and of a download, who asked for it tells the end.
         goes_on = task in (step, _DOWNLOAD)
         return Event(task, "progress" if goes_on else "done", node, _gigabytes(total), done, total)
-    rate, left = _number(said.get("rate")), said.get("left")
-    if rate and isinstance(left, float):
+    left = said.get("left")
+    if rate and isinstance(left, float) and 0 <= left < _LONGEST_LEFT:
         share = 100 * done // max(total, 1)
         text = f"{share}% of {_gigabytes(total)}, {rate / 1e6:.0f} MB/s, {_time(left)} left"
     return Event(task, "progress", node, text, done, total or None)
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _count(value: object) -> int:
+    """A number of bytes; 0 for what no honest program counts."""
+    return value if isinstance(value, int) and 0 <= value < _MOST_BYTES else 0
 
 
 def _gigabytes(count: int) -> str:

@@ -35,6 +35,7 @@ def deploy_steps(site: Site, states: Mapping[str, NodeState], releases: Mapping[
         steps += _stop_steps(site, state, need)
         steps += _overlay_parts(site, state, release)
         steps += [file_step(Stage.FILES, state, file) for file in release.files]
+        steps += _leftovers(site, state, release)
         steps.append(_container_step(site, state, release))
         steps.append(_daemon_step(site, state, release, need))
     return plan_of(_gathered(steps))
@@ -76,6 +77,17 @@ def _overlay_parts(site: Site, state: NodeState, release: Release) -> Iterator[S
         if name not in wanted and name != "__pycache__":
             remove = Run(command("rm", "-rf", f"{folder}/{name}", title=f"remove {name}"))
             yield Step(Stage.OVERLAY, state.node, f"remove {name}", "change", "not wanted", (remove,))
+
+
+def _leftovers(site: Site, state: NodeState, release: Release) -> Iterator[Step]:
+    """Steps that remove files of an earlier release, of another engine or of more nodes."""
+    wanted = {file.path for file in release.files}
+    for path in state.files:
+        if path.startswith(f"{site.layout.release}/") and path not in wanted:
+            name = path.rsplit("/", 1)[-1]
+            remove = Run(command("rm", "-f", path, title=f"remove {name}"))
+            reason = "an earlier release had it, this one does not"
+            yield Step(Stage.FILES, state.node, f"remove {name}", "change", reason, (remove,))
 
 
 def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
@@ -167,10 +179,16 @@ def _gathered(steps: list[Step]) -> list[Step]:
 
 def _overlay_step(node: str, parts: list[Step]) -> Step:
     changed = [part for part in parts if part.state == "change"]
-    title = "place the bailing_moe overlay"
+    actions: tuple[Action, ...]
+    gone = not any(part.title.startswith("write") for part in parts)
+    title = "remove the bailing_moe overlay" if gone else "place the bailing_moe overlay"
+    if gone:
+        reason = "the engine has the model's code itself"
+        actions = tuple(action for part in parts for action in part.actions)
+        return Step(Stage.OVERLAY, node, title, "change", reason, actions)
     if not changed:
         return Step(Stage.OVERLAY, node, title, "in place", f"all {len(parts)} files as shipped")
-    actions: tuple[Action, ...] = tuple(action for part in changed for action in part.actions)
+    actions = tuple(action for part in changed for action in part.actions)
     missing = sum(part.reason == "missing" for part in changed)
     word = "are missing" if missing == len(changed) else "differ"
     reason = f"{len(changed)} of {len(parts)} files {word}"

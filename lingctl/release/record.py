@@ -16,8 +16,10 @@ from typing import Any
 from lingctl.assets import shell
 from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import WantedFile
+from lingctl.engines import engine_chosen
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import EngineChoice
 from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import Layout, layout_of
@@ -120,7 +122,7 @@ def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
         "time": new.time,
         "who": new.who,
         "model": cluster.model,
-        "mindie": cluster.mindie,
+        "engine": release.engine.model_dump(exclude_defaults=True) | _named(release.engine),
         "image": release.container.image,
         "weights": release.weights,
         "weights_digest": new.weights_digests.get(release.node, ""),
@@ -166,6 +168,7 @@ def read_record(node: str, text: str) -> Release:
             digest=str(head["digest"]),
             weights=str(head["weights"]),
             model_config=body["model_config"],
+            engine=engine_in(head),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NodeError(
@@ -175,6 +178,22 @@ def read_record(node: str, text: str) -> Release:
             remedy="choose another: lingctl releases",
             code="release-unreadable",
         ) from error
+
+
+def engine_in(head: Mapping[str, Any]) -> EngineChoice:
+    """What serves a recorded release; records of earlier lingctl name MindIE's version alone.
+
+    Raises:
+        ValueError: it is an engine or has a setting that this lingctl does not know.
+    """
+    return EngineChoice.model_validate(
+        head.get("engine") or {"name": "mindie", "version": head.get("mindie")}
+    )
+
+
+def _named(engine: EngineChoice) -> dict[str, str]:
+    """Name and version, which stand in a record even where they are hosts.yaml's defaults."""
+    return {"name": engine.name, "version": engine_chosen(engine).about.version}
 
 
 def _file_json(file: WantedFile) -> dict[str, object]:

@@ -102,6 +102,9 @@ _TOKENS = (
 # ---- places of logins
 
 _KEY = "-----BEGIN"
+_QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'"
+# A shell puts together what stands side by side: ``'a b'c``.
+_SHELL_WORD = rf"(?:{_QUOTED}|\S)+"
 _Rule = tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
@@ -128,20 +131,22 @@ _RULES: tuple[_Rule, ...] = (
     (
         "-",
         re.compile(
-            r"((?<![\w-])(?:-u|-U|--user|--proxy-user)[= ]?[ \t]{0,4}[\"']?)([^\s:\"']{1,200}):([^\s\"']+)"
+            r"((?<![\w-])(?:-u|-U|--user|--proxy-user)[= ]?[ \t]{0,4}[\"']?)([^\s:\"']{1,200}):"
+            rf"({_QUOTED}|[^\s\"']+)"
         ),
         _of_curl,
     ),
-    ("sshpass", re.compile(r"(\bsshpass[ \t]+-p[ \t]{0,4})(\"[^\"\n]*\"|'[^'\n]*'|\S+)"), _second),
+    ("sshpass", re.compile(rf"(\bsshpass[ \t]+-p[ \t]{{0,4}})({_SHELL_WORD})"), _second),
     (
         "login",
         re.compile(
-            r"(\blogin\b[^\n|;&]{0,300}?[ \t](?:-p|--password)[= \t]{1,4})(\"[^\"\n]*\"|'[^'\n]*'|[^\s-]\S*)"
+            r"(\blogin\b[^\n|;&]{0,300}?[ \t](?:-p|--password)[= \t]{1,4})"
+            rf"((?!-){_SHELL_WORD})"
         ),
         _second,
     ),
     ("login", re.compile(r"(\blogin[ \t]+\S{1,200}[ \t]+password[ \t]+)(\S+)"), _second),
-    ("mysql", re.compile(r"(\bmysql\w{0,20}\b[^\n|;&]{0,300}?[ \t]-p)([^\s-]\S*)"), _second),
+    ("mysql", re.compile(r"(\bmysql\w{0,20}\b[^\n|;&]{0,300}?[ \t]-p)" rf"((?!-){_SHELL_WORD})"), _second),
     ("pass:", re.compile(r"((?<![\w-])pass:)(\S+)"), _second),
     ("earer", re.compile(r"(?i)(\bbearer[ \t]{1,8})([A-Za-z0-9._~+/=-]{8,})"), _second),
     ("=", re.compile(r"([?&](?:key|sig|code|sign|signature|X-Amz-Signature)=)([^&\s\"']{8,})"), _second),

@@ -68,6 +68,11 @@ class NodeState:
     unfinished: Unfinished | None = None  # the last change of this node, if it did not end well
 
     @property
+    def container_runs(self) -> bool:
+        """Whether its container runs, so that processes may be in it."""
+        return self.container is not None and self.container.status == "running"
+
+    @property
     def fingerprint(self) -> dict[str, str]:
         """What a plan rests on, by what an operator would call it; weights are not looked at twice."""
         container = self.container

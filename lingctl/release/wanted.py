@@ -12,7 +12,7 @@ from lingctl.engine.files import WantedFile
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.node.overlay.package import folder_digest
 from lingctl.release.layout import layout_of
 
@@ -28,6 +28,7 @@ class Release:
     digest: str  # changes whenever the daemon has to be started anew
     weights: str  # folder of the weights on the node
     model_config: Mapping[str, object]  # the model's config.json there, as the engine reads it
+    engine: EngineChoice  # what serves it
 
 
 def wanted_release(
@@ -46,11 +47,11 @@ def wanted_release(
     Raises:
         ConfigurationError: the engine would refuse it, or what joins the nodes cannot be made complete.
     """
-    files = release_files(cluster, node, addresses, weights)
+    files = release_files(cluster, node, addresses, weights, model_config)
     overlay = overlay_files(cluster)
     container = engine_of(cluster).container(cluster, node)
     digest = _digest(files, overlay, container, model_config)
-    return Release(node.name, files, overlay, container, digest, weights, model_config)
+    return Release(node.name, files, overlay, container, digest, weights, model_config, cluster.chosen_engine)
 
 
 def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:
@@ -59,20 +60,28 @@ def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:
     return tuple(WantedFile(f"{folder}/{name}", content) for name, content in sorted(files.items()))
 
 
-def release_files(cluster: Cluster, node: Node, addresses: Addresses, weights: str) -> tuple[WantedFile, ...]:
-    """Every file in ``release/`` of one node; see ``wanted_release``."""
+def release_files(
+    cluster: Cluster,
+    node: Node,
+    addresses: Addresses,
+    weights: str,
+    model_config: Mapping[str, object] | None = None,
+) -> tuple[WantedFile, ...]:
+    """Every file in ``release/`` of one node; see ``wanted_release``. A config that is empty is not known."""
     engine = engine_of(cluster)
-    own = engine.files(cluster, node, weights)
-    return (*own, *script_files(cluster, node, weights), *engine.joint(cluster, addresses).files)
+    own, scripts = engine.files(cluster, node, weights), script_files(cluster, node, weights, model_config)
+    return (*own, *scripts, *engine.joint(cluster, addresses).files)
 
 
-def script_files(cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+def script_files(
+    cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, object] | None = None
+) -> tuple[WantedFile, ...]:
     """The daemon's variables, and the script that runs it."""
     engine = engine_of(cluster)
     title = engine.about.title
     return (
         environment_file(cluster, node, title, engine.environment(cluster, node)),
-        start_file(cluster, node, title, engine.start(cluster, node, weights)),
+        start_file(cluster, node, title, engine.start(cluster, node, weights, model_config or None)),
     )
 
 

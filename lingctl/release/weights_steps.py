@@ -46,7 +46,9 @@ def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> Weight
         return _settled(cluster, state.node, cluster.converted_weights, converted, program, "converted")
     downloaded = _known(state.node, cluster.downloaded_weights, state.downloaded)
     if downloaded.form in engine_of(cluster).about.reads and downloaded.complete:
-        return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, "downloaded")
+        read = " as .bin, which it reads" if downloaded.form == "bin" else ""
+        how = f"downloaded{read}"
+        return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, how)
     if downloaded.form == "bin" and downloaded.complete:
         # Before hours of conversion.
         _refuse_contradictions(state.node, f"{cluster.downloaded_weights}/config.json", downloaded)

@@ -140,14 +140,14 @@ def update_card(node: NodeState, card: int, **values: object) -> NodeState:
     """
     if card not in {existing.id for existing in node.cards}:
         raise KeyError(card)
-    cards = [replace(c, **values) if c.id == card else c for c in node.cards]  # type: ignore[arg-type]
+    cards = [replace(c, **values) if c.id == card else c for c in node.cards]  # type: ignore[arg-type]  # fields by name
     return replace(node, cards=cards)
 
 
 def _node(document: dict[str, object]) -> NodeState:
     cards = document.pop("cards")
     assert isinstance(cards, list)
-    return NodeState(cards=[Card(**card) for card in cards], **document)  # type: ignore[arg-type]
+    return NodeState(cards=[Card(**card) for card in cards], **document)  # type: ignore[arg-type]  # fields by name
 
 
 def _write(path: Path, document: dict[str, object]) -> None:

@@ -26,6 +26,7 @@ WORDS = {
     "npu-check": ["--device", "cpu", "--cards", "99"],
     "smoke-test": ["--url", "http://127.0.0.1:9"],
     "bench": ["--url", "http://127.0.0.1:9"],
+    "batch": [__file__, "-o", "out.jsonl", "--url", "http://127.0.0.1:9"],
     "patch": ["status"],
     "lock": ["status"],
     "explain": ["EI0006"],

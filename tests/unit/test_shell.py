@@ -14,7 +14,7 @@ import pytest
 
 from lingctl.assets import shell
 from lingctl.mindie.profile import PROFILES, profile_for
-from tests.golden.make import text_of
+from tests.golden.make import LARGE_ALONE, VLLM, text_of, vllm_text
 
 PACKAGE = Path(__file__).resolve().parents[2] / "lingctl"
 PROGRAMS = sorted(path.relative_to(PACKAGE / "shell") for path in (PACKAGE / "shell").rglob("*.sh"))
@@ -54,11 +54,14 @@ def test_what_shellcheck_warns_of_is_seen():
     assert "SC2154" in warnings('#!/bin/sh\necho "$nowhere"\n')
 
 
-@pytest.mark.parametrize("version", [profile.version for profile in PROFILES])
+@pytest.mark.parametrize("version", [*(profile.version for profile in PROFILES), *VLLM])
 def test_rendered_programs_are_clean(version):
     """start.sh and environment.sh in the container, container.sh on the node."""
     for model in ("Ling-lite", "Ling-plus"):
-        text = text_of(model, profile_for(version))
+        if version in LARGE_ALONE and model == "Ling-lite":
+            continue
+        choice = VLLM.get(version)
+        text = vllm_text(model, choice) if choice else text_of(model, profile_for(version))
         parts = re.split(
             r"^==> node1: (.+) \(\d+\) <==\n", text.partition("\n==> node2")[0], flags=re.MULTILINE
         )

@@ -90,7 +90,9 @@ def read_address(answer: Answer | None) -> DeviceAddress | Unread | None:
     if isinstance(seen, Unread):
         return seen
     found = re.findall(r"^ipaddr:(\S+)\s*\n\s*netmask:(\S+)\s*$", seen.stdout, re.MULTILINE)
-    found += re.findall(r"^ipv6_address:(\S+)\s*\n\s*prefix_length:(\d+)\s*$", seen.stdout, re.MULTILINE)
+    found += re.findall(
+        r"^ipv6_address:(\S+)\s*\n\s*prefix_length:([0-9]{1,3})\s*$", seen.stdout, re.MULTILINE
+    )
     if len(found) != 1:
         return unread(seen, _SEVERAL if found else "")
     address, mask = found[0]
@@ -160,7 +162,7 @@ def read_tls(answer: Answer | None) -> Tls | Unread:
     seen = whole(answer)
     if isinstance(seen, Unread):
         return seen
-    head = r"^(?:dev_id:|device )(\d+), tls switch\[([01])\][^\n]*$"
+    head = r"^(?:dev_id:|device )([0-9]{1,18}), tls switch\[([01])\][^\n]*$"
     found = re.findall(head, seen.stdout, re.MULTILINE)
     if len(found) != 1:
         return unread(seen, _SEVERAL if len(found) > 1 else "")
@@ -199,7 +201,7 @@ def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
     if not re.search(r"^End of LLDPDU TLV\s*\Z", seen.stdout, re.MULTILINE):
         return unread(seen, CUT_SHORT)
     chassis = re.search(r"^Chassis ID TLV\s*\n\s*(?:MAC:\s*)?(\S+)\s*$", seen.stdout, re.MULTILINE)
-    frame = re.search(r"^Maximum Frame Size TLV\s*\n\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
+    frame = re.search(r"^Maximum Frame Size TLV\s*\n\s*([0-9]{1,18})\s*$", seen.stdout, re.MULTILINE)
     kind: Literal["switch", "card", ""] = ""
     if "AscendNPU" in seen.stdout:
         kind = "card"
@@ -212,13 +214,13 @@ def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
 
 def read_mtu(answer: Answer | None) -> int | Unread:
     """``-mtu -g``, in bytes."""
-    value = _one(answer, r"^mtu:\s*(\d+)\s*$")
+    value = _one(answer, r"^mtu:\s*([0-9]{1,18})\s*$")
     return value if isinstance(value, Unread) else int(value)
 
 
 def read_speed(answer: Answer | None) -> int | Unread | None:
     """``-speed -g``, in Mb/s; None when the tool does not know, as on a link that is down."""
-    value = _one(answer, r"^Speed:\s*(\d+ Mb/s|Unknown!)\s*$")
+    value = _one(answer, r"^Speed:\s*([0-9]{1,18} Mb/s|Unknown!)\s*$")
     if isinstance(value, Unread):
         return value
     return None if value == "Unknown!" else int(value.split()[0])

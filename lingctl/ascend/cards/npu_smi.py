@@ -135,7 +135,9 @@ def read_pod(answer: Answer | None) -> PodPlace | Unread:
     if isinstance(seen, Unread):
         return seen
     found = re.findall(
-        r"^\s*(SDID|Super Pod Size|Super Pod ID|Server Index)\s*:\s*([0-9]+)\s*$", seen.stdout, re.MULTILINE
+        r"^\s*(SDID|Super Pod Size|Super Pod ID|Server Index)\s*:\s*([0-9]{1,18})\s*$",
+        seen.stdout,
+        re.MULTILINE,
     )
     values = dict(found)
     if len(found) != 4 or len(values) != 4:
@@ -171,7 +173,7 @@ def _chip(first: list[list[str]], second: list[list[str]], second_id: str, has_h
     if not is_number(first[0][0]) or not all(is_number(word) for word in ids[: 1 + bool(second_id)]):
         return None
     # Second row, last cell: AICore(%), then pairs of used / total; the second pair, if any, is the HBM's.
-    pairs = re.findall(r"([0-9]+)\s*/\s*([0-9]+)", " ".join(second[2]))
+    pairs = re.findall(r"(?<![0-9])([0-9]{1,18})\s*/\s*([0-9]{1,18})(?![0-9])", " ".join(second[2]))
     if len(ids) < 1 + bool(second_id) or (has_hbm and len(pairs) < 2):
         return None
     hbm = pairs[1] if has_hbm else None
@@ -194,7 +196,7 @@ def _processes(lines: list[str]) -> tuple[tuple[CardProcess, ...], set[int]]:
     told: set[int] = set()
     for line in lines:
         cells = _cells(line)
-        none = re.fullmatch(r"\|\s*No running processes found in NPU ([0-9]+)\s*\|", line.strip())
+        none = re.fullmatch(r"\|\s*No running processes found in NPU ([0-9]{1,18})\s*\|", line.strip())
         if none:
             told.add(int(none.group(1)))
         elif len(cells) == 4 and len(cells[0]) == 2 and cells[1] and cells[3]:

@@ -16,9 +16,12 @@ from lingctl.ascend.unread import Unread, broken_off, refusal, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
-_SUMMARY = r"^(\d+) packets transmitted,\s*(\d+) received,\s*([\d.]+)% packet loss\s*$"
+_SUMMARY = (
+    r"^([0-9]{1,9}) packets transmitted,\s*([0-9]{1,9}) received,"
+    r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)% packet loss\s*$"
+)
 _HCCS_SUMMARY = _SUMMARY.replace("packet loss", "packets loss")
-_TIME = r"recv seq[=: ]\s*\d+,\s*time\s*[:=]\s*([\d.]+)\s*(ms|us)"
+_TIME = r"recv seq[=: ]\s*[0-9]{1,9},\s*time\s*[:=]\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|us)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
     if len(found) != 1:
         return refusal(answer) or unread(answer, "several answers in one" if found else "")
     sent, received = int(found[0][0]), int(found[0][1])
-    planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]+)", answer.stdout)
+    planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]{1,16})", answer.stdout)
     if len(planes) < received:
         return unread(answer, f"{received} packets came back, and the planes of {len(planes)} are told")
     bad = any(int(plane, 16) for plane in planes)

@@ -14,7 +14,7 @@ from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
 from lingctl.remote.probe import Answer
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_PREFIX = r"^\[(?:devid|device) \d+\]"
+_PREFIX = r"^\[(?:devid|device) [0-9]{1,18}\]"
 _BURST_SECONDS = 60
 _LONG_GAP_SECONDS = 30
 
@@ -133,8 +133,8 @@ def read_link_history(answer: Answer | None) -> LinkHistory | Unread:
     seen = whole(answer)
     if isinstance(seen, Unread):
         return seen
-    ups = re.findall(_PREFIX + r"link up count\s*:\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
-    downs = re.findall(_PREFIX + r"link down count\s*:\s*(\d+)\s*$", seen.stdout, re.MULTILINE)
+    ups = re.findall(_PREFIX + r"link up count\s*:\s*([0-9]{1,18})\s*$", seen.stdout, re.MULTILINE)
+    downs = re.findall(_PREFIX + r"link down count\s*:\s*([0-9]{1,18})\s*$", seen.stdout, re.MULTILINE)
     heads = re.findall(_PREFIX + r"link change records\s*:", seen.stdout, re.MULTILINE)
     if len(ups) != 1 or len(heads) != 1:
         return unread(seen, "several answers in one" if len(ups) > 1 else "")
@@ -191,7 +191,7 @@ def read_counters(answer: Answer | None) -> Counters | Unread:
         return unread(seen, "several answers in one" if heads > 1 else "")
     values: dict[str, int] = {}
     for line in seen.stdout.partition("packet statistics:")[2].splitlines():
-        found = re.fullmatch(r"([a-z][a-z0-9_]*)\s*:\s*([0-9]+)\s*", line)
+        found = re.fullmatch(r"([a-z][a-z0-9_]*)\s*:\s*([0-9]{1,18})\s*", line)
         if found is None and line.strip():
             return unread(seen, f"a counter is not understood: {line.strip()[:80]}")
         if found:
@@ -200,7 +200,10 @@ def read_counters(answer: Answer | None) -> Counters | Unread:
 
 
 def _time(text: str) -> datetime | None:
-    found = re.fullmatch(r"[A-Z][a-z]{2} ([A-Z][a-z]{2})\s+(\d+) (\d+):(\d+):(\d+) (\d{4})", text)
+    found = re.fullmatch(
+        r"[A-Z][a-z]{2} ([A-Z][a-z]{2})\s+([0-9]{1,2}) ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2}) ([0-9]{4})",
+        text,
+    )
     if not found or found.group(1) not in _MONTHS:
         return None
     month, (day, hour, minute, second, year) = found.group(1), map(int, found.groups()[1:])
@@ -214,7 +217,7 @@ def _powers(values: Mapping[str, str], way: str) -> tuple[float | None, ...]:
     lanes = {
         int(found.group(1) or 0): _milliwatts(value)
         for name, value in values.items()
-        if (found := re.fullmatch(rf"{way} Power([0-9]*)", name))
+        if (found := re.fullmatch(rf"{way} Power([0-9]{0, 2})", name))
     }
     powers = tuple(lanes.get(lane) for lane in range(max(lanes, default=-1) + 1))
     # An empty cage has no lanes: "NA" there is no power that is not told.
@@ -228,9 +231,9 @@ def _limits(values: Mapping[str, str], way: str) -> tuple[float, float] | None:
 
 
 def _milliwatts(text: str) -> float | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) mW", text)
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) mW", text)
     return float(found.group(1)) if found else None
 
 
 def _hexadecimal(text: str) -> int | None:
-    return int(text, 16) if re.fullmatch(r"0x[0-9a-fA-F]+", text) else None
+    return int(text, 16) if re.fullmatch(r"0x[0-9a-fA-F]{1,16}", text) else None

@@ -19,14 +19,14 @@ def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
         print_json("releases", {"cluster": cluster.name, "releases": [row.as_json() for row in rows]})
         return
     print_table(
-        ("release", "time", "by", "model", "mindie", "state", "missing on"),
+        ("release", "time", "by", "model", "engine", "state", "missing on"),
         [
             (
                 row.id,
                 row.time,
                 row.who,
                 row.model,
-                row.mindie,
+                row.engine,
                 ", ".join(w for w, on in (("runs", row.current), ("proved", row.proved)) if on),
                 ", ".join(row.missing),
             )

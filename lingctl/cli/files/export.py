@@ -27,30 +27,39 @@ def kubernetes(
     weights: Annotated[
         str, typer.Option("--weights", help="Folder of the weights on the nodes, if converted ones differ.")
     ] = "",
+    model_config: Annotated[
+        Path | None, typer.Option("--model-config", help="The model's downloaded config.json.")
+    ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the objects.")] = "default",
 ) -> None:
     """Print ConfigMaps, StatefulSets and a Service for `kubectl apply -f -`; no node is asked.
 
-    Names of nodes in hosts.yaml must be those of the Kubernetes nodes. Several nodes need --from.
+    Names of nodes in hosts.yaml must be those of the Kubernetes nodes. Several nodes of MindIE need --from.
     """
     import yaml
 
     from lingctl.engines import engine_of
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
+    from lingctl.flows.files.json_files import read_document
     from lingctl.flows.files.kubernetes import manifests
     from lingctl.output.terminal import answer_file, say
 
     cluster = required_cluster(nodes)
-    if cluster.multi_node and facts is None:
+    engine = engine_of(cluster)
+    if cluster.multi_node and facts is None and engine.about.joins_by_addresses:
         raise UsageError(
             "the rank table of several nodes needs the cards' addresses",
             remedy="lingctl check-network --save DIR, then lingctl export kubernetes --from DIR",
         )
+    config = read_document(model_config) if model_config else None
     known = (
-        from_saved_facts(facts, cluster, None, weights) if facts else known_offline(cluster, None, weights)
+        from_saved_facts(facts, cluster, config, weights)
+        if facts
+        else known_offline(cluster, config, weights)
     )
-    for note in (*engine_of(cluster).remarks(cluster), *known.notes):
+    loadable, reasons = engine.model_config(config) if config else (None, [])
+    for note in (*engine.remarks(cluster), *known.notes, *reasons):
         say(note)
-    objects = manifests(cluster, known.addresses, known.weights, namespace)
+    objects = manifests(cluster, known.addresses, known.weights, namespace, loadable)
     answer_file(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))

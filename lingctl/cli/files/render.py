@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, optional_cluster, required_cluster
+from lingctl.cli.common import EngineOption, JsonOption, NodesOption, optional_cluster, required_cluster
 
 if TYPE_CHECKING:
     from lingctl.engine.interface import About
@@ -59,33 +58,37 @@ def render(
     mindie: Annotated[
         str, typer.Option("--mindie", help="MindIE version; default: the one in hosts.yaml.")
     ] = "",
+    engine: EngineOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Write the files that deploy would send, byte for byte, or judge files that exist (--check).
 
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
-    Exit status 3 when --check finds that MindIE would refuse the file.
+    Exit status 3 when --check finds that the engine would refuse the file.
     """
     from dataclasses import replace
 
+    from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
+    from lingctl.inventory.engine_choice import with_typed_engine
     from lingctl.output.terminal import say
 
+    typed = f"mindie:{mindie}" if mindie else engine
     if check is not None:
-        _check(check, nodes, mindie, as_json)
+        _check(check, nodes, typed, as_json)
         return
-    cluster = required_cluster(nodes)
-    if mindie:
-        cluster = cluster.model_copy(update={"mindie": mindie})
-    engine = engine_of(cluster)
+    cluster = with_typed_engine(required_cluster(nodes), typed)
     if show:
-        _show(cluster, {"mindie": "flag --mindie"} if mindie else {}, as_json)
+        flag = "flag --mindie" if mindie else "flag --engine"
+        names = ("mindie", "engine", "engine.version") if typed else ()
+        print_values(cluster, dict.fromkeys(names, flag), as_json)
         return
     part = RenderPart((what or What.all).value)
     known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, part, known)
-    remarks = engine.remarks(cluster)
+    served = engine_of(cluster)
+    remarks = served.remarks(cluster)
     for note in (*remarks, *(known.notes if part is not RenderPart.ranktable else ())):
         say(note)
     if output is not None:
@@ -93,7 +96,7 @@ def render(
         say(f"Wrote {len(files)} files to {output}.")
     _print(
         cluster,
-        engine.about,
+        served.about,
         files,
         replace(known, notes=(*remarks, *known.notes)),
         to_folder=output is not None,
@@ -113,15 +116,14 @@ def _known(
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
     from lingctl.flows.files.json_files import read_document
-    from lingctl.flows.files.render import RenderPart
+    from lingctl.flows.files.render import RenderPart, needs_addresses
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
     config = read_document(model_config) if model_config else None
-    needs_addresses = cluster.multi_node and part in (RenderPart.ranktable, RenderPart.all)
     if facts is not None:
         known = from_saved_facts(facts, cluster, config, weights)
-    elif live or needs_addresses or (part is RenderPart.model_config and config is None):
+    elif live or needs_addresses(cluster, part) or (part is RenderPart.model_config and config is None):
         from lingctl.output.progress import progress
         from lingctl.remote.group import connect
 
@@ -149,7 +151,7 @@ def _print(
             "render",
             {
                 "cluster": cluster.name,
-                "mindie": engine.version,
+                "engine": {"name": engine.name, "version": engine.version},
                 "checked_against": engine.checked_against,
                 "weights": known.weights,
                 "notes": list(known.notes),
@@ -166,38 +168,19 @@ def _print(
             answer_file(file.content.decode())
 
 
-def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from lingctl.engines import engine_of
-    from lingctl.flows.files.logins import shown_logins
-    from lingctl.inventory.load import ENVIRONMENT
-    from lingctl.output.documents import print_json
-    from lingctl.output.tables import print_table
-
-    from_environment = {
-        ".".join(place): variable for variable, place in ENVIRONMENT.items() if os.environ.get(variable)
-    }
-    values = engine_of(cluster).shown(cluster, {**from_environment, **overrides}) + shown_logins(cluster)
-    if as_json:
-        print_json("render-values", {"cluster": cluster.name, "values": [asdict(value) for value in values]})
-        return
-    print_table(
-        ("node", "name", "value", "from"),
-        [(value.node, value.name, value.value, value.source) for value in values],
-    )
-
-
-def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
+def _check(path: Path, nodes: Path | None, typed: str, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
     from lingctl.flows.files.judge import check_file
+    from lingctl.inventory.engine_choice import engine_typed, with_typed_engine
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.terminal import answer
 
     cluster = optional_cluster(nodes)
-    version = mindie or (cluster.mindie if cluster else "")
-    kind, judgements = check_file(path, version, cluster)
+    if cluster is not None:
+        cluster = with_typed_engine(cluster, typed)
+    chosen = cluster.chosen_engine if cluster else engine_typed(typed) if typed else None
+    kind, judgements = check_file(path, chosen, cluster)
     if as_json:
         print_json(
             "render-check",
@@ -205,11 +188,8 @@ def _check(path: Path, nodes: Path | None, mindie: str, as_json: bool) -> None:
         )
     else:
         for one in judgements:
-            # A model's config is read by the overlay, which is the same for every version.
-            taken = f" (by the rules of {one.profile.taken_from})" if one.profile.taken_from else ""
-            judge = "The overlay" if kind == "model config" else f"MindIE {one.profile.version}{taken}"
             verdict = "accepts" if one.accepted else "refuses"
-            answer(f"{judge} {verdict} this {kind}: {summary(one.findings)}")
+            answer(f"{one.judge} {verdict} this {kind}: {summary(one.findings)}")
             print_findings(one.findings)
     if any(worst(one.findings) >= Verdict.WARNING for one in judgements):
         raise typer.Exit(3)

@@ -19,6 +19,9 @@ def explain(
             metavar="[CODE|FILE|-]...", help="Codes, logs, folders, archives of collect; - is what is pasted."
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Whose words these are (mindie, vllm), where they do not tell.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a code means, or why the daemon of a log ended. Needs no cluster and no network.
@@ -45,7 +48,7 @@ def explain(
     asked = what or [STANDARD_INPUT]
     if STANDARD_INPUT in asked and typed:
         say("Paste the log, then end with Ctrl-D on a line of its own.")
-    told = explained(asked, stdin)
+    told = explained(asked, stdin, engine=engine)
     if as_json:
         print_json("explain", explained_document(told))
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, optional_cluster
+from lingctl.cli.common import EngineOption, JsonOption, NodesOption, optional_cluster
 
 if TYPE_CHECKING:
     from lingctl.flows.files.capacity import CapacityAnswer
@@ -21,7 +21,7 @@ def capacity(
     devices: Annotated[int | None, typer.Option("--devices", min=1, help="Cards in all.")] = None,
     hbm: Annotated[float, typer.Option("--hbm", help="Memory of each card in GiB.")] = 64,
     fraction: Annotated[
-        float | None, typer.Option("--fraction", help="Share of the memory that MindIE may use.")
+        float | None, typer.Option("--fraction", help="Share of the memory that the engine may use.")
     ] = None,
     max_seq_len: Annotated[
         int | None, typer.Option("--max-seq-len", min=1, help="Longest sequence, in tokens.")
@@ -38,12 +38,13 @@ def capacity(
     model_config: Annotated[
         Path | None, typer.Option("--model-config", help="The downloaded config.json, to be believed first.")
     ] = None,
+    engine: EngineOption = "",
     nodes: NodesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate weights, KV cache and overhead of each card, without asking any node.
 
-    An estimate, not a measurement: what is left over is checked again by MindIE when it starts.
+    An estimate, not a measurement: what is left over is checked again by the engine when it starts.
     Exit status 3 when it does not fit.
     """
     from lingctl.errors import UsageError
@@ -51,6 +52,7 @@ def capacity(
     from lingctl.flows.files.capacity import Wishes, answer_capacity
     from lingctl.flows.files.json_files import read_document
     from lingctl.inventory.catalogue import find_model
+    from lingctl.inventory.engine_choice import engine_typed
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.tables import print_table
@@ -71,12 +73,14 @@ def capacity(
         overhead_gib=reserve,
     )
     config = read_document(model_config) if model_config else None
-    found = answer_capacity(asked, wishes, cluster, config)
+    chosen = engine_typed(engine, cluster) if engine else None
+    found = answer_capacity(asked, wishes, cluster, config, chosen)
     if as_json:
         print_json(
             "capacity",
             {
                 "model": asked.name,
+                "engine": found.engine,
                 "estimate": found.found.as_json(),
                 "finding": found.finding.as_json(),
             },
@@ -94,6 +98,7 @@ def _rows(given: CapacityAnswer) -> list[tuple[str, str]]:
     found, load = given.found, given.load
     return [
         ("model", given.model.name),
+        ("engine", given.engine),
         ("cards", f"{found.ranks} of {found.hbm_gib:g} GiB"),
         ("usable", f"{found.usable_gib:.1f} GiB a card (npu_memory_fraction {load.fraction:g})"),
         ("weights", f"{found.weights_gib:.1f} GiB a card"),

@@ -37,6 +37,7 @@ def convert(
     from lingctl.flows.weights.convert import ConvertOptions, convert_weights
     from lingctl.output.progress import progress
 
+    _say_if_unneeded()
     options = ConvertOptions(
         max_shard_size=max_shard_size,
         layers_per_shard=layers_per_shard,
@@ -46,6 +47,22 @@ def convert(
     with progress() as listener:
         summary = convert_weights(source, target, options, listener)
     _show(summary, as_json)
+
+
+def _say_if_unneeded() -> None:
+    """The engine of a hosts.yaml that lies here may read what is to be converted."""
+    from lingctl.cli.common import optional_cluster
+    from lingctl.engines import engine_of
+    from lingctl.errors import LingctlError
+    from lingctl.output.terminal import say
+
+    try:
+        cluster = optional_cluster(None)
+        about = engine_of(cluster).about if cluster else None
+    except LingctlError:
+        return  # what is wrong with it is no matter of this command's
+    if about is not None and "bin" in about.reads:
+        say(f"note: hosts.yaml names {about.title}, which reads .bin files as they are", "yellow")
 
 
 def _show(summary: dict[str, object], as_json: bool) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from lingctl.cli.common import JsonOption
+from lingctl.cli.common import EngineOption, JsonOption
 
 
-def models(as_json: JsonOption = False) -> None:
+def models(engine: EngineOption = "", as_json: JsonOption = False) -> None:
     """List the models that lingctl serves: size, native window, and the fewest cards that hold each."""
     from lingctl.flows.files.capacity import list_models
+    from lingctl.inventory.engine_choice import engine_typed
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
 
-    listed = list_models()
+    listed = list_models(engine_typed(engine) if engine else None)
     if as_json:
         print_json("models", {"models": [one.as_json() for one in listed]})
         return

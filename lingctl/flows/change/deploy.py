@@ -132,14 +132,14 @@ def plan_deploy(
     need_container_nowhere_else(group, look.site)
     preflight = Preflight(group, cluster, listener, accepted)
     serves = all_daemons_run(group, look.site)
-    addresses = live_addresses(group, look.site) if serves and cluster.multi_node else {}
+    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+    addresses = live_addresses(group, look.site) if serves and joined else {}
     report: NetworkReport | None = None
     if not serves or not _complete(cluster, addresses):
         report = preflight.nodes()
         facts = report.facts
         addresses = addresses_of(facts)
-        if cluster.multi_node:
-            engine_of(cluster).need_joinable({name: seen.generation for name, seen in facts.items()})
+        engine_of(cluster).need_cards({name: seen.generation for name, seen in facts.items()})
     programs = node_programs(group, cluster, look)
     deployment = _plan(group, Wanted(cluster, look, addresses, programs, accepted), listener)
     if not deployment.plan.empty:
@@ -186,10 +186,9 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
 
 
 def _complete(cluster: Cluster, addresses: Addresses) -> bool:
-    """Whether every card of a cluster of several nodes has an address; one node needs none."""
-    return not cluster.multi_node or all(
-        set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes
-    )
+    """Whether every card has an address, where several nodes are joined by them."""
+    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+    return not joined or all(set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes)
 
 
 def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:

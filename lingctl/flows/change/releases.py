@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from lingctl.assets import shell
-from lingctl.errors import NodeError
+from lingctl.engines import engine_chosen
+from lingctl.errors import ConfigurationError, NodeError
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.record import (
     Recorded,
     Recording,
+    engine_in,
     proved_command,
     read_head,
     recorded,
@@ -38,7 +40,7 @@ class ReleaseRow:
     time: str
     who: str
     model: str
-    mindie: str
+    engine: str  # in words, with its version
     image: str
     current: bool  # whether all daemons run with it
     proved: bool  # whether the service answered with it on every node
@@ -96,6 +98,33 @@ def read_heads(connection: Connection, folder: str) -> list[dict[str, object]]:
     return [] if lines == ["absent"] else [read_head(connection.node, line) for line in lines]
 
 
+def engine_in_words(head: Mapping[str, object]) -> str:
+    """What serves a recorded release, with its version; empty where its record does not say."""
+    try:
+        about = engine_chosen(engine_in(head)).about
+    except (ValueError, ConfigurationError):
+        return ""
+    return f"{about.title} {about.version}"
+
+
+def cluster_that_runs(group: Group, cluster: Cluster, states: Mapping[str, NodeState]) -> Cluster:
+    """The cluster with the engine that its daemons were started with, where that is recorded.
+
+    After a rollback it may be another than hosts.yaml names, and has other words and ports.
+    """
+    now = running(states)
+    if now is None:
+        return cluster
+    first = group[cluster.primary.name]
+    for head in read_heads(first, look_of(cluster).site.layout.releases):
+        if head["id"] == now.id:
+            try:
+                return cluster.served_by(engine_in(head))
+            except ValueError:
+                break
+    return cluster
+
+
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
     """The state of every node without its weights."""
     return group.all(lambda connection: node_state(connection, look))
@@ -128,7 +157,7 @@ def _row(one: Recorded, head: Mapping[str, object], cluster: Cluster, now: Recor
         time=str(head.get("time", "")),
         who=str(head.get("who", "")),
         model=str(head.get("model", "")),
-        mindie=str(head.get("mindie", "")),
+        engine=engine_in_words(head),
         image=str(head.get("image", "")),
         current=now is not None and now.id == one.id,
         proved=one.proved and one.whole(cluster.node_names),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.change.releases import quick_states
+from lingctl.flows.change.releases import cluster_that_runs, quick_states
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
 from lingctl.flows.run.person import Person
@@ -33,9 +35,9 @@ def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outc
     """
 
     def look(group: Group, listener: Listener) -> Proposal[None]:
-        plan = plan_restart(group, cluster)
+        plan, served = plan_restart(group, cluster)
         # It serves what was served before: no proof is owed, and what an earlier run left half-done stays so.
-        end = ChangeEnding(cluster, {})
+        end = ChangeEnding(served, {})
         return Proposal(
             command="lingctl restart", question="Restart the service?", plan=plan, locked=(end.wait,)
         )
@@ -43,8 +45,8 @@ def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outc
     return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 
 
-def plan_restart(group: Group, cluster: Cluster) -> Plan:
-    """What restarting takes on each node.
+def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
+    """What restarting takes on each node, and the cluster with the engine that is started again.
 
     Raises:
         UsageError: nothing was deployed on a node, so there is nothing to start again.
@@ -69,7 +71,8 @@ def plan_restart(group: Group, cluster: Cluster) -> Plan:
     steps: list[Step] = []
     for name, state in states.items():
         steps += _steps(site, state, digests[name])
-    return plan_of(steps)
+    last = {name: replace(state, started=digests[name]) for name, state in states.items()}
+    return plan_of(steps), cluster_that_runs(group, cluster, last)
 
 
 def _last_started(connection: Connection, layout: Layout) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lingctl.engine.files import WantedFile
+from lingctl.engines import engine_of
 from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
@@ -39,6 +40,7 @@ class Rollback:
     """The way back."""
 
     release: str  # id of the release to come back to
+    cluster: Cluster  # as hosts.yaml has it, with that release's engine
     plan: Plan  # what has to be done for it
     look: Look  # how the nodes were looked at: for the image of that release
     states: Mapping[str, NodeState]  # the nodes as they were seen
@@ -68,7 +70,7 @@ def rollback(
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         back = plan_rollback(group, cluster, release)
-        end = ChangeEnding(cluster, back.states)
+        end = ChangeEnding(back.cluster, back.states)
         proof = (end.prove,) if smoke else ()
 
         def run(group: Group, listener: Listener, change: Change) -> None:
@@ -87,6 +89,7 @@ def rollback(
             release=back.release,
             heading=f"Back to release {back.release}:",
             wanted=f"release {back.release} has it",
+            remarks=_of_another_engine(cluster, back.cluster),
         )
 
     return carry_out(cluster, person, look, quick=True, dry_run=dry_run, lock_wait=lock_wait)
@@ -114,7 +117,8 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         return read_record(connection.node, connection.get(path).decode("utf-8", "replace"))
 
     wanted = group.all(read)
-    then = look_of(cluster, image=wanted[cluster.primary.name].container.image)
+    served = cluster.served_by(wanted[cluster.primary.name].engine)
+    then = look_of(served, image=wanted[cluster.primary.name].container.image)
 
     def look(connection: Connection) -> NodeState:
         own = wanted[connection.node]
@@ -127,7 +131,18 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
         _need(then.site.runtime, state, wanted[name])
         steps.append(_model_config_step(state, wanted[name]))
     steps += deploy_steps(then.site, states, wanted).steps
-    return Rollback(target.id, plan_of(steps), then, states)
+    return Rollback(target.id, served, plan_of(steps), then, states)
+
+
+def _of_another_engine(cluster: Cluster, served: Cluster) -> tuple[str, ...]:
+    """What is said where the release has another engine than hosts.yaml names."""
+    now, then = engine_of(cluster).about, engine_of(served).about
+    if now.name == then.name:
+        return ()
+    return (
+        f"that release is served by {then.title} {then.version}, and hosts.yaml names {now.title}: write the "
+        f"other there too, or the next lingctl deploy brings {now.title} back",
+    )
 
 
 def _interrupted(states: Mapping[str, NodeState]) -> str | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
-from lingctl.engines import engine_of, usual_engine
+from lingctl.engines import engine_chosen, engine_of, usual_engine
 from lingctl.errors import UsageError
 from lingctl.findings import Finding
 from lingctl.inventory.catalogue import MODELS, Model
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import shape_of
+from lingctl.inventory.sections import EngineChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class CapacityAnswer:
     load: Load
     found: Estimate
     finding: Finding
+    engine: str  # whose arithmetic it is, in words
 
 
 def answer_capacity(
@@ -43,18 +45,23 @@ def answer_capacity(
     wishes: Wishes,
     cluster: Cluster | None = None,
     model_config: Mapping[str, Any] | None = None,
+    chosen: EngineChoice | None = None,
 ) -> CapacityAnswer:
     """Whether a model fits.
 
     Args:
         cluster: for what it leaves open, if the question is about one.
         model_config: the downloaded config.json, to be believed before the catalogue.
+        chosen: what would serve it; default: the cluster's engine, else hosts.yaml's default.
 
     Raises:
         UsageError: a number that cannot be.
         ConfigurationError: the config.json is of another family.
     """
-    engine = engine_of(cluster) if cluster else usual_engine()
+    if chosen is not None:
+        engine = engine_chosen(chosen)
+    else:
+        engine = engine_of(cluster) if cluster else usual_engine()
     capacity, shape, window = engine.capacity, model.shape, model.context
     if model_config is not None:
         loadable, _ = engine.model_config(model_config)
@@ -63,19 +70,22 @@ def answer_capacity(
         window = stated if isinstance(stated, int) and stated > 0 else window
     devices = wishes.devices or (cluster.world_size if cluster else model.cards)
     given = capacity.load_of(cluster) if cluster else capacity.usual_load(devices)
-    load = _load(wishes, given, window)
+    load = _load(wishes, given, window, cluster.serving.max_seq_len if cluster else None)
     _refuse_nonsense(wishes, devices, load)
     found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
-    return CapacityAnswer(model, load, found, capacity.judge(shape, found, load))
+    title = f"{engine.about.title} {engine.about.version}"
+    return CapacityAnswer(model, load, found, capacity.judge(shape, found, load), title)
 
 
-def _load(wishes: Wishes, given: Load, window: int) -> Load:
-    sequence = wishes.sequence or min(given.sequence, window)
-    return Load(
-        sequence,
-        wishes.longest_input or min(given.longest_input, sequence),
-        wishes.longest_output or min(given.longest_output, sequence),
-        given.fraction if wishes.fraction is None else wishes.fraction,
+def _load(wishes: Wishes, given: Load, window: int, stated: int | None) -> Load:
+    # What hosts.yaml states counts as it stands; the usual length gives way to the model's window.
+    sequence = wishes.sequence or stated or min(given.sequence, window)
+    return replace(
+        given,
+        sequence=sequence,
+        longest_input=wishes.longest_input or min(given.longest_input, sequence),
+        longest_output=wishes.longest_output or min(given.longest_output, sequence),
+        fraction=given.fraction if wishes.fraction is None else wishes.fraction,
     )
 
 
@@ -116,9 +126,9 @@ class Listed:
         }
 
 
-def list_models() -> list[Listed]:
-    """The catalogue, each model with what holds it under the preset's limits."""
-    capacity = usual_engine().capacity
+def list_models(chosen: EngineChoice | None = None) -> list[Listed]:
+    """The catalogue, each model with what holds it under the preset's limits of an engine."""
+    capacity = (usual_engine() if chosen is None else engine_chosen(chosen)).capacity
     return [Listed(model, {hbm: _fewest(capacity, model, hbm) for hbm in (64, 32)}) for model in MODELS]
 
 
@@ -126,9 +136,7 @@ def _fewest(capacity: Capacity, model: Model, hbm_gib: int) -> int | None:
     # Up to one node the share of memory of one node, beyond it that of several, as a deploy would choose.
     for cards, most in ((8, 8), (9, None)):
         preset = capacity.usual_load(cards)
-        load = Load(
-            min(preset.sequence, model.context), preset.longest_input, preset.longest_output, preset.fraction
-        )
+        load = replace(preset, sequence=min(preset.sequence, model.context))
         found = capacity.smallest_fit(model.shape, model.context, hbm_gib, load)
         if found is not None and (most is None or found.ranks <= most):
             return found.ranks

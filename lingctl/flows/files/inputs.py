@@ -40,10 +40,13 @@ def known_offline(
     """What follows from hosts.yaml alone."""
     if weights:
         return Known(weights, model_config=model_config)
-    note = (
-        f"The weights are taken to be in {cluster.downloaded_weights}; where deploy converts .bin files it "
-        f"uses {cluster.converted_weights} (--live looks, --weights says)."
+    other = (
+        f"a converted copy in {cluster.converted_weights} would be read before them"
+        if "bin" in engine_of(cluster).about.reads
+        else f"where deploy converts .bin files it uses {cluster.converted_weights}"
     )
+    taken = f"The weights are taken to be in {cluster.downloaded_weights}"
+    note = f"{taken}; {other} (--live looks, --weights says)."
     return Known(cluster.downloaded_weights, model_config=model_config, notes=(note,))
 
 
@@ -65,8 +68,7 @@ def saved_addresses(path: Path, cluster: Cluster) -> dict[str, dict[int, str]]:
         ConfigurationError: there are no such facts, or the engine cannot join nodes with such cards.
     """
     saved = judge_saved(path).facts
-    if len(saved) > 1:
-        engine_of(cluster).need_joinable({name: facts.generation for name, facts in saved.items()})
+    engine_of(cluster).need_cards({name: facts.generation for name, facts in saved.items()})
     return {name: device_addresses(facts) for name, facts in saved.items()}
 
 
@@ -84,7 +86,8 @@ def ask_nodes(
     """
     listener(Event("look at the nodes", "started"))
     look = look_of(cluster)
-    addresses = live_addresses(group, look.site) if cluster.multi_node else {}
+    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+    addresses = live_addresses(group, look.site) if joined else {}
     programs = node_programs(group, cluster, look)
     states = node_states(group, look, programs)
     listener(Event("look at the nodes", "done"))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lingctl.engine.interface import Engine
+from lingctl.engines import engine_chosen
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Subject, Verdict
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import EngineChoice
 from lingctl.mindie.files.generation_config import OWN_KEYS, check_generation_config
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
@@ -54,9 +57,12 @@ _OTHER_KINDS: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one MindIE version thinks of a file."""
+    """What one version of an engine thinks of a file."""
 
-    profile: Profile
+    judge: str  # in words
+    version: str  # of the engine
+    rules_of: str  # the version whose rules these are
+    checked_against: str  # what they rest on
     findings: tuple[Finding, ...]
 
     @property
@@ -67,35 +73,44 @@ class Judgement:
     def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {
-            "mindie": self.profile.version,
-            "rules_of": self.profile.rules_of,
-            "checked_against": self.profile.checked_against,
+            "judge": self.judge,
+            "version": self.version,
+            "rules_of": self.rules_of,
+            "checked_against": self.checked_against,
             "accepted": self.accepted,
             "findings": [finding.as_json() for finding in self.findings],
         }
 
 
-def check_file(path: Path, version: str = "", cluster: Cluster | None = None) -> tuple[str, list[Judgement]]:
-    """Judge an existing file: what kind it is, and what each version thinks of it.
+def check_file(
+    path: Path, chosen: EngineChoice | None = None, cluster: Cluster | None = None
+) -> tuple[str, list[Judgement]]:
+    """Judge an existing file: what kind it is, and what each version of MindIE thinks of it, or the engine
+    that was chosen.
 
     Raises:
-        ConfigurationError: it cannot be read, or is none of the kinds that can be judged.
+        ConfigurationError: it cannot be read, is none of the kinds that can be judged, or none that the
+            engine reads.
     """
-    profiles = (profile_for(version),) if version else PROFILES
     document = read_document(path)
+    if chosen is not None and not (engine := engine_chosen(chosen)).about.file_names:
+        return _by_another(path, document, engine)
+    profiles = (profile_for(chosen.version or ""),) if chosen else PROFILES
     if "server_list" in document or "server_count" in document:
         return "rank table", [
-            Judgement(profile, tuple(check_rank_table(document, profile))) for profile in profiles
+            _of_mindie(profile, check_rank_table(document, profile)) for profile in profiles
         ]
     if {"ServerConfig", "BackendConfig"} & document.keys():
         return "MindIE config", [
-            Judgement(profile, tuple(check_config(document, profile, cluster))) for profile in profiles
+            _of_mindie(profile, check_config(document, profile, cluster)) for profile in profiles
         ]
     if {"architectures", "model_type"} & document.keys():
-        return "model config", [Judgement(profile, tuple(_check_model(document))) for profile in profiles[:1]]
+        # It is read by the overlay, which is the same for every version.
+        found = tuple(_check_model(lambda: loadable_model_config(document)[1], "MindIE with the overlay"))
+        return "model config", [_of_mindie(profile, found, "The overlay") for profile in profiles[:1]]
     if OWN_KEYS & document.keys():
         found = tuple(check_generation_config(document))
-        return "generation config", [Judgement(profile, found) for profile in profiles[:1]]
+        return "generation config", [_of_mindie(profile, found) for profile in profiles[:1]]
     other = next((what for keys, what in _OTHER_KINDS if keys & document.keys()), None)
     if other:
         raise ConfigurationError(other[0], where=str(path), remedy=other[1], code="file-of-another-kind")
@@ -107,9 +122,31 @@ def check_file(path: Path, version: str = "", cluster: Cluster | None = None) ->
     )
 
 
-def _check_model(document: dict[str, Any]) -> Iterator[Finding]:
+def _of_mindie(profile: Profile, findings: Iterable[Finding], judge: str = "") -> Judgement:
+    taken = f" (by the rules of {profile.taken_from})" if profile.taken_from else ""
+    judge = judge or f"MindIE {profile.version}{taken}"
+    return Judgement(judge, profile.version, profile.rules_of, profile.checked_against, tuple(findings))
+
+
+def _by_another(path: Path, document: dict[str, Any], engine: Engine) -> tuple[str, list[Judgement]]:
+    """What an engine thinks that reads the model's own files alone."""
+    about = engine.about
+    title = f"{about.title} {about.version}"
+    if {"architectures", "model_type"} & document.keys():
+        found = tuple(_check_model(lambda: engine.model_config(document)[1], title))
+        return "model config", [Judgement(title, about.version, about.version, about.checked_against, found)]
+    raise ConfigurationError(
+        f"{about.title} reads no such file: it is told everything on its command line",
+        where=str(path),
+        evidence=f"its keys: {', '.join(sorted(map(str, document))[:8]) or 'none'}",
+        remedy="give the model's config.json; or let MindIE judge the file: --engine mindie",
+        code="file-of-another-engine",
+    )
+
+
+def _check_model(reasons_of: Callable[[], list[str]], engine: str) -> Iterator[Finding]:
     try:
-        _, reasons = loadable_model_config(document)
+        reasons = reasons_of()
     except ConfigurationError as error:
         yield Finding(error.code, Verdict.FAILURE, error.what, evidence=error.evidence, remedy=error.remedy)
         return
@@ -117,4 +154,4 @@ def _check_model(document: dict[str, Any]) -> Iterator[Finding]:
     for reason in reasons:
         yield of.note(reason, remedy="deploy does it; or: lingctl render model-config")
     if not reasons:
-        yield of.passes("MindIE with the overlay loads it as it is")
+        yield of.passes(f"{engine} loads it as it is")

@@ -9,6 +9,7 @@ ConfigMap is made of. Nothing of this was run on Ascend hardware.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,12 +27,19 @@ _LABEL = "app.kubernetes.io"
 _PROBE_SECONDS = 10
 
 
-def manifests(cluster: Cluster, addresses: Addresses, weights: str, namespace: str) -> list[dict[str, Any]]:
+def manifests(
+    cluster: Cluster,
+    addresses: Addresses,
+    weights: str,
+    namespace: str,
+    model_config: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
     """Every object, in the order in which they are applied.
 
     Args:
         cluster: what is served; node names must be those of the Kubernetes nodes.
         addresses: live address of every card, by node name and physical id; used with several nodes.
+        model_config: the model's config.json as the engine will read it, if known.
 
     Raises:
         ConfigurationError: a card's address is not known, or hosts.yaml asks for what a device plugin or a
@@ -52,7 +60,7 @@ def manifests(cluster: Cluster, addresses: Addresses, weights: str, namespace: s
                 remedy="use all cards of a node, from 0 on, or deploy without Kubernetes",
                 code="cards-not-countable",
             )
-        files = release_files(cluster, node, addresses, weights)
+        files = release_files(cluster, node, addresses, weights, model_config)
         objects.append(_files(cluster, node, files, namespace))
         objects.append(_stateful_set(cluster, node, files, namespace))
     objects.append(_service(cluster, namespace))

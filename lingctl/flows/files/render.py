@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from lingctl.engine.container import run_command
 from lingctl.engine.files import WantedFile
@@ -61,13 +62,37 @@ def rendered(cluster: Cluster, part: RenderPart, known: Known) -> list[Rendered]
         ConfigurationError: the engine would refuse the result, or a card's address or the model's config is
             not known.
     """
+    _need_part(cluster, part)
+    return [one for node in cluster.nodes for one in _of_node(cluster, node, part, known)]
+
+
+def needs_addresses(cluster: Cluster, part: RenderPart) -> bool:
+    """Whether the cards' addresses have to be known."""
+    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+    return joined and part in (RenderPart.ranktable, RenderPart.all)
+
+
+def _need_part(cluster: Cluster, part: RenderPart) -> None:
+    """Refuse a part that the engine does not have. Raises UsageError: it does not."""
+    about = engine_of(cluster).about
+    if part is RenderPart.ranktable and not about.joins_by_addresses:
+        raise UsageError(
+            f"{about.title} needs no rank table: its nodes find each other by the first one's address",
+            remedy="the words that say so are in start.sh: lingctl render environment",
+            code="rank-table-not-needed",
+        )
     if part is RenderPart.ranktable and not cluster.multi_node:
         raise UsageError(
             "one node needs no rank table",
-            remedy="MindIE reads a rank table with two nodes or more; lingctl unsets its variable otherwise",
+            remedy=f"{about.title} reads a rank table with two nodes or more",
             code="rank-table-not-needed",
         )
-    return [one for node in cluster.nodes for one in _of_node(cluster, node, part, known)]
+    if part is RenderPart.config and not about.file_names:
+        raise UsageError(
+            f"{about.title} reads no config.json of its own: it is told everything on its command line",
+            remedy="see it in start.sh: lingctl render environment",
+            code="config-not-needed",
+        )
 
 
 def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> Iterator[Rendered]:
@@ -76,7 +101,8 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
     if everything or part is RenderPart.config:
         yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
     if everything or part is RenderPart.environment:
-        yield from (_file(node, file) for file in script_files(cluster, node, known.weights))
+        config = _loadable(engine, known)
+        yield from (_file(node, file) for file in script_files(cluster, node, known.weights, config))
     if part is RenderPart.ranktable or (everything and cluster.multi_node):
         yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
     if everything or part is RenderPart.container:
@@ -90,6 +116,12 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
 
 def _file(node: Node, file: WantedFile) -> Rendered:
     return Rendered(node.name, file.name, file.path, file.content, file.mode)
+
+
+def _loadable(engine: Engine, known: Known) -> dict[str, Any] | None:
+    if known.model_config is None:
+        return None
+    return engine.model_config(known.model_config, rows=known.qkv_rows, columns=known.dense_columns)[0]
 
 
 def _model_config(engine: Engine, node: Node, known: Known) -> Rendered:

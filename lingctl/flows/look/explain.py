@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
-from lingctl.engines import usual_engine
+from lingctl.engine.words.long_log import first_of_any
+from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
 from lingctl.flows.look.reading.log_files import read_path
 from lingctl.flows.look.reading.log_text import ReadLog, read_stream
@@ -57,28 +59,30 @@ class Explained:
         return told and all(one.meaning for one in self.codes)
 
 
-def explain(asked: Sequence[str], stdin: IO[bytes]) -> Explained:
+def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Explained:
     """Explain codes, exit statuses, ids of the catalogue, and logs; logs are judged together, one a node.
 
     Args:
         asked: each a code, a file, a folder, an archive of ``lingctl collect``, or ``-`` for what stands on
             standard input.
         stdin: standard input, read where it is asked for.
+        engine: whose they are; empty where their words are to tell.
 
     Raises:
         UsageError: a word is neither a code nor a file, or a file cannot be read.
     """
-    reader = usual_engine().logs
+    known = readers(engine)
+    first_of_each = partial(first_of_any, consoles=[one.console for one in known])
     codes: list[CodeMeaning] = []
     logs: list[ReadLog] = []
     for word in asked:
         if word == STANDARD_INPUT:
-            logs.append(read_stream(stdin, "standard input", reader))
+            logs.append(read_stream(stdin, "standard input", first_of_each))
         elif Path(word).exists():
-            logs += read_path(Path(word), reader)
-        elif (meaning := reader.look_up(word)) is not None:
+            logs += read_path(Path(word), first_of_each)
+        elif (meaning := _meaning(word, known)) is not None:
             codes.append(meaning)
-        elif phrase := _codes_of(word, reader):
+        elif phrase := _codes_of(word, known):
             codes += phrase
         elif word.lower() not in _SMALL_WORDS:
             raise UsageError(
@@ -91,13 +95,20 @@ def explain(asked: Sequence[str], stdin: IO[bytes]) -> Explained:
             "there is nothing to explain", remedy="lingctl explain -h", code="nothing-to-explain"
         )
     named = _named_apart(logs)
-    return Explained(tuple(codes), named, _verdict(named, reader) if named else None)
+    verdict = _verdict(named, reader_of([log.text for log in named], engine)) if named else None
+    return Explained(tuple(codes), named, verdict)
 
 
-def _codes_of(phrase: str, reader: LogReader) -> list[CodeMeaning]:
+def _meaning(word: str, known: Sequence[LogReader]) -> CodeMeaning | None:
+    """What a word means to the first engine that knows it; what one knows only whose it is comes last."""
+    found = [meaning for reader in known if (meaning := reader.look_up(word)) is not None]
+    return next((one for one in found if one.meaning), next(iter(found), None))
+
+
+def _codes_of(phrase: str, known: Sequence[LogReader]) -> list[CodeMeaning]:
     """What a phrase around codes asks for: ``error code is 507035``. Nothing where it holds another word."""
     words = [word for word in re.split(r"[\s=:,;()\[\]]+", phrase) if word.lower() not in _SMALL_WORDS]
-    found = [meaning for word in words if (meaning := reader.look_up(word)) is not None]
+    found = [meaning for word in words if (meaning := _meaning(word, known)) is not None]
     return found if len(found) == len(words) else []
 
 

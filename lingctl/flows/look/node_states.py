@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lingctl.engine.files import certificates_folder
-from lingctl.engines import engine_of
+from lingctl.engines import engine_of, every_engine
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.program.prepare import InImage, prepare
@@ -40,7 +40,9 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
     """What the nodes of a cluster are asked; ``image`` to look for, if it is not the one of hosts.yaml."""
     site = site_of(cluster)
     layout = site.layout
-    own = (f"{layout.release}/{name}" for name in engine_of(cluster).about.file_names)
+    # Those of other engines too: a change of engine leaves its predecessor's behind.
+    names = dict.fromkeys(name for engine in every_engine() for name in engine.about.file_names)
+    own = (f"{layout.release}/{name}" for name in names)
     overlay = (file.path for file in overlay_files(cluster))
     release = (*own, layout.environment, layout.start, *overlay)
     return Look(

@@ -215,17 +215,21 @@ def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
 def _product(node: str, card: CardAnswer) -> Finding:
     of = Subject("npu-product", node, card.card)
     if card.product == "good":
-        return of.passes(f"bf16 product off by {card.product_error:.1e}")
+        return of.passes(f"bf16 product {_off(card)}")
     if card.product == "wrong":
-        text = f"computes wrongly: a bf16 product is off by {card.product_error:.1e}"
+        text = f"computes wrongly: a bf16 product is {_off(card)}"
         return of.failure(text, remedy="npu-smi info; replace the card")
     return _failed("npu-product", "the card did not compute", node, card)
+
+
+def _off(card: CardAnswer) -> str:
+    return "off by an unknown amount" if card.product_error is None else f"off by {card.product_error:.1e}"
 
 
 def _reduced(node: str, card: CardAnswer) -> Finding:
     of = Subject("npu-all-reduce", node, card.card)
     if card.reduced == "good":
-        return of.passes(f"all-reduce in {card.seconds} s")
+        return of.passes(f"all-reduce in {'?' if card.seconds is None else card.seconds} s")
     if card.reduced == "wrong":
         return of.failure("the all-reduce gave a wrong sum", remedy="lingctl check-network")
     return _failed("npu-all-reduce", "the all-reduce failed", node, card)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from lingctl.errors import LingctlError
+from lingctl.engines import engine_of
+from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.overlay.patch import PatchOptions, PatchReport, patch_here, patch_nodes
 from lingctl.flows.run.change import Change
@@ -29,12 +30,26 @@ def look_at_overlay(
     """What an action that changes nothing says of every node's tree, or without a cluster of this machine's.
 
     Raises:
+        UsageError: the cluster's engine needs no overlay.
         LingctlError: it cannot be said of any of them.
     """
     if cluster is None:
         return patch_here(action, options)
+    _need_overlay(cluster)
     with connect(cluster) as group:
         return patch_nodes(group, cluster, action, options)
+
+
+def _need_overlay(cluster: Cluster) -> None:
+    engine = engine_of(cluster)
+    if not engine.overlay.files:
+        title = engine.about.title
+        raise UsageError(
+            f"{title} has the code of the Ling models itself: there is nothing to patch",
+            where="engine in hosts.yaml",
+            remedy="lingctl deploy starts it as it is; the overlay is for MindIE",
+            code="no-overlay",
+        )
 
 
 def change_overlay(
@@ -48,9 +63,12 @@ def change_overlay(
     """Tell what the action would do, and do it: on every node, or without a cluster on this machine.
 
     Raises:
+        UsageError: the cluster's engine needs no overlay.
         LockedError: somebody else is changing this cluster, or the tree.
         LingctlError: it cannot be done here; what fails on a node is in the report.
     """
+    if cluster is not None:
+        _need_overlay(cluster)
     preview = _PREVIEWS[action]
     if cluster is None:
         proposal = _proposal(action, Plan(), patch_here(preview, options))

@@ -225,7 +225,7 @@ def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> di
     user, port = found.text("user") or around.user, found.text("port") or "22"
     jump = found.text("proxyjump")
     jump = "" if jump == "none" else jump
-    whole = hashlib.sha1(f"{around.host}{host}{port}{user}".encode()).hexdigest()  # noqa: S324  (a file's name)
+    whole = hashlib.sha1(os.fsencode(f"{around.host}{host}{port}{user}")).hexdigest()  # noqa: S324  (a file's name)
     return {
         "C": whole,
         "L": around.host.partition(".")[0],

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from math import gcd
 
-from lingctl.engine.capacity import GIB, OVERHEAD_GIB, Estimate, Load
+from lingctl.engine.capacity import GIB, OVERHEAD_GIB, Estimate, Load, seen_gib
 from lingctl.inventory.catalogue import Shape
 
 _BF16 = 2
-# What torch sees of a card: 60.96 of 64 and 29.50 of 32 GiB in users' reports; the firmware keeps the rest.
-_SEEN: dict[float, float] = {64: 60.96, 32: 29.50}
-_SEEN_SHARE = 0.95
 # The models' dimensions divide by powers of two alone; more cards than this nobody is known to have used.
 _WORLDS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -39,13 +36,6 @@ def estimate(
         needed_tokens=load.tokens,
         window=window,
         uneven=uneven(shape, ranks),
-    )
-
-
-def seen_gib(hbm_gib: float) -> float:
-    """What the runtime sees of a card's nominal memory."""
-    return (
-        _SEEN.get(int(hbm_gib), hbm_gib * _SEEN_SHARE) if hbm_gib == int(hbm_gib) else hbm_gib * _SEEN_SHARE
     )
 
 

@@ -40,7 +40,7 @@ def judge(shape: Shape, found: Estimate, load: Load) -> Finding:
             f"sequences of {load.sequence} tokens are beyond the model's native window, {found.window}; "
             "MindIE does not extend it (no YaRN for this model)",
             evidence=found.sum_in_words,
-            remedy=f"set serving.max_seq_len to at most {found.window}",
+            remedy=f"set serving.max_seq_len to at most {found.window}, or serve it with vLLM (engine: vllm)",
         )
     if found.fits:
         return of.passes(

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
-from lingctl.mindie.logs.log_lines import LogLine
+from lingctl.engine.words.log_lines import LogLine
 
 
 class LifeStage(IntEnum):
@@ -146,6 +146,11 @@ class Life:
     # ``started``, all have their modules ``imported``, all are ``ready``
     tokenizers: Tokenizers = "none"
     last_request: str = ""  # method and path of the last request before the end, empty without one
+
+    @property
+    def ended_at(self) -> int | None:
+        """Index of the line with which its end began; None where the console shows no end."""
+        return self.end.at if self.end is not None else None
 
 
 @dataclass(slots=True)

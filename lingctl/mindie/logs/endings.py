@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from lingctl.engine.words.log_lines import LogLine
+from lingctl.engine.words.log_reading import Ending
 from lingctl.mindie.logs.daemon_life import End, Life, LifeStage, Thrown
-from lingctl.mindie.logs.log_lines import LogLine
 
 _KILL = 9
 _BUS_ERROR = 7
@@ -40,23 +40,6 @@ STATUS_MEANINGS = {
     "143": "it was asked to end",
     "255": "it refused its command line, or could not make its own process group (setsid in front of it)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What an end means."""
-
-    id: str  # of the catalogue
-    at: int  # index of the line that shows it best, or -1
-    detail: str = ""  # the exception's words, the last request
-
-
-def exit_meaning(status: str) -> str:
-    """What an exit status of the daemon tells by itself, empty where that is nothing.
-
-    Source: MindIE-LLM 3.0.0, seen (134, 137, 255) and read.
-    """
-    return STATUS_MEANINGS.get(str(status), "")
 
 
 def ending_of(

@@ -2,21 +2,110 @@
 
 from __future__ import annotations
 
-from lingctl.mindie.logs.catalogue.code_meanings import look_up
-from lingctl.mindie.logs.console import Lines as lines_of
-from lingctl.mindie.logs.diagnosis import diagnose, waits_for_ever
-from lingctl.mindie.logs.failures import exit_meaning, explain, explain_waiting
-from lingctl.mindie.logs.first_errors import first_errors
-from lingctl.mindie.logs.long_log import first_of_each
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-__all__ = [
-    "diagnose",
-    "exit_meaning",
-    "explain",
-    "explain_waiting",
-    "first_errors",
-    "first_of_each",
-    "lines_of",
-    "look_up",
-    "waits_for_ever",
-]
+from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation
+from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
+from lingctl.engine.words.log_lines import LogLine, read_lines
+from lingctl.engine.words.log_reading import Ending, LogReading
+from lingctl.mindie.logs.console import CONSOLE
+from lingctl.mindie.logs.daemon_life import Life, LifeStage, read_life
+from lingctl.mindie.logs.endings import STATUS_MEANINGS, ending_of, refusal_of
+from lingctl.mindie.logs.mindie_codes import IN_A_LINE, meaning_of_own
+
+# What 3.0.0 prints on every node, and what has to be the same on all. Seen on two real nodes.
+_LIMITS = re.compile(r"InitModelConfig: (maxSeqLen=\d+, maxInputTokenLen=\d+)")
+_PART = re.compile(r"^.*GRPCCommunicator: Start to init as (Master|Slave).*$", re.MULTILINE)
+# Ends that a rank which no longer fits the others may have, for want of a better word of its own.
+_UNNAMED_ENDS = ("W2", "W3", "W5", "W6", "W7", "W8")
+_KILLED, _START_FAILED, _REFUSED = "W10", "Z2", "A36"
+# A refused request's lines: its id, or a file of the server that only requests run through. Seen on 3.0.0.
+_REQUEST_ID = re.compile(r"The requestId is |\brequest_?[iI]d[=:] ?\w|\bCallbackId is |\bcbId is ")
+_REQUEST_SOURCE = re.compile(r"^(single_(req|llm)_|http_handler|http_rest|json_util|infer_param)")
+# Only while it serves; at a start these say why the tokenizers are not there.
+_TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils\.py)")
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return read_catalogue("lingctl.mindie.logs", IN_A_LINE)
+
+
+class MindieLogs(LogReading[Life]):
+    """Of any version; the words are 3.0.0's, and as far as they are known those of earlier ones."""
+
+    status_meanings = STATUS_MEANINGS
+    mark = re.compile(r"(?i)mindie|\batb_llm\b|\bg_mainPid\b|\[endpoint\]|ConfigManager|\bMIE0\d[A-Z]")
+
+    @property
+    def console(self) -> Console:
+        """See ``LogReading``."""
+        return CONSOLE
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """See ``LogReading``."""
+        return _catalogue()
+
+    def life(self, lines: Sequence[LogLine]) -> Life:
+        """See ``LogReading``."""
+        return read_life(lines)
+
+    def ending(
+        self, life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool
+    ) -> Ending | None:
+        """See ``LogReading``."""
+        found = ending_of(life, lines, status, stop_requested=stop_requested)
+        if life.stage is LifeStage.CONFIGURATION and (found is None or found.id == _REFUSED):
+            return refusal_of(lines) or found
+        return found
+
+    def is_of_a_request(self, line: LogLine, life: Life) -> bool:
+        """See ``LogReading``."""
+        file = line.source.rpartition("/")[2]
+        if _REQUEST_ID.search(line.text) or _REQUEST_SOURCE.search(file):
+            return True
+        return life.served is not None and _TOKENIZER_SOURCE.search(file) is not None
+
+    def contradicts(self, end: Explanation, told: Sequence[Explanation]) -> bool:
+        """Killed from outside it was not, if it says itself that its start failed."""
+        return end.id == _KILLED and any(one.id == _START_FAILED for one in told)
+
+    def wrong_part(self, logs: Mapping[str, str]) -> tuple[str, Explanation] | None:
+        """A node whose rank table differs from the others'."""
+        if len(logs) < 2:
+            return None
+        for place, (node, text) in enumerate(logs.items()):
+            part = _PART.search(text)
+            if part is None or (part[1] == "Master") is (place == 0):
+                continue
+            failure = self.catalogue.named("E24" if place else "E25")
+            line = read_lines(part[0])[0]
+            return node, Explanation(
+                failure.id, line.text, failure.cause, failure.remedy, failure.kind, time=line.time
+            )
+        return None
+
+    def better_word(self, logs: Mapping[str, str], best: Diagnosis) -> Diagnosis | None:
+        """The nodes were given other lengths, where the end has no better word."""
+        explanation = best.explanation
+        if explanation is not None and explanation.id not in _UNNAMED_ENDS:
+            return None
+        found = {node: limits[1] for node, text in logs.items() if (limits := _LIMITS.search(text))}
+        if len(set(found.values())) < 2:
+            return None
+        failure = self.catalogue.named("A41")
+        detail = "; ".join(f"{node}: {limits}" for node, limits in found.items())
+        said = Explanation(
+            failure.id, best.evidence, failure.cause, failure.remedy, failure.kind, detail=detail
+        )
+        return Diagnosis(best.node, said, best.evidence)
+
+    def own_code(self, word: str) -> CodeMeaning | None:
+        """See ``LogReading``."""
+        return meaning_of_own(word, self.catalogue)
+
+
+MINDIE_LOGS = MindieLogs()

@@ -182,7 +182,7 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
             f"max_seq_len {longest} is beyond the native window of {cluster.model}, {window} tokens; "
             "MindIE does not extend it (YaRN is not available there)",
             "the published model configs; MindIE-LLM v3.0.0 atb_llm",
-            f"set serving.max_seq_len to at most {window}",
+            f"set serving.max_seq_len to at most {window}, or serve it with vLLM (engine: vllm), which can",
         )
     total = ranks(parts)
     if cluster.multi_node and total is not None and total != cluster.world_size:

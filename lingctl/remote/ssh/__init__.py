@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 
 if "invoke" not in sys.modules:
-    sys.modules["invoke"] = None  # type: ignore[assignment]
+    sys.modules["invoke"] = None  # type: ignore[assignment]  # None: not to be found (sys.modules)
     try:
-        import paramiko  # noqa: F401
+        import paramiko  # noqa: F401  (imported now, while it holds)
     finally:
         del sys.modules["invoke"]

@@ -111,7 +111,7 @@ class Exchange:
             question.add_string("keepalive@openssh.com")
             question.add_boolean(True)
             # The public way asks for no answer, and an answer is what we want to hear.
-            transport._send_user_message(question)  # type: ignore[attr-defined]
+            transport._send_user_message(question)  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
 
     def _send(self) -> None:
         if self._content is None or not self._out.begun:

@@ -157,7 +157,7 @@ def set_run(container: Container, **values: object) -> Container:
     with locked():
         path = container.folder / "config.json"
         latest = _read(path) if path.exists() else container
-        changed = replace(latest, run=replace(latest.run, **values))  # type: ignore[arg-type]
+        changed = replace(latest, run=replace(latest.run, **values))  # type: ignore[arg-type]  # fields by name
         if path.exists():
             save(changed)
     return changed

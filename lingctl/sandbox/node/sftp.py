@@ -22,7 +22,7 @@ class Subsystem(paramiko.SFTPServer):
         """Serve until the client is done."""
         # paramiko answers a client's close at once, from another thread; sshd tells the exit status first.
         closing = channel._close_internal  # type: ignore[attr-defined]  # the one place both ways pass
-        channel._close_internal = lambda: (_exit_status(channel), *closing())  # type: ignore[attr-defined]
+        channel._close_internal = lambda: (_exit_status(channel), *closing())  # type: ignore[attr-defined]  # as above
         super().start_subsystem(name, transport, channel)
 
     def finish_subsystem(self) -> None:
@@ -82,7 +82,7 @@ class NodeFiles(paramiko.SFTPServerInterface):
         except OSError as error:
             return _status(error)
         handle = _Handle(flags)
-        handle.readfile = handle.writefile = file  # type: ignore[attr-defined]
+        handle.readfile = handle.writefile = file  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         return handle
 
     def remove(self, path: str) -> int:
@@ -123,7 +123,7 @@ class _Handle(paramiko.SFTPHandle):
     def write(self, offset: int, data: Buffer) -> int:
         """Write at an offset."""
         try:
-            file = self.writefile  # type: ignore[attr-defined]
+            file = self.writefile  # type: ignore[attr-defined]  # set by paramiko's server
             os.pwrite(file.fileno(), data, offset)
         except OSError as error:
             return _status(error)
@@ -131,11 +131,11 @@ class _Handle(paramiko.SFTPHandle):
 
     def stat(self) -> paramiko.SFTPAttributes | int:
         """Attributes of the open file."""
-        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))  # type: ignore[attr-defined]
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))  # type: ignore[attr-defined]  # as above
 
     def chattr(self, attr: paramiko.SFTPAttributes) -> int:
         """Change the open file."""
-        return _did(lambda: os.fchmod(self.readfile.fileno(), attr.st_mode or 0))  # type: ignore[attr-defined]
+        return _did(lambda: os.fchmod(self.readfile.fileno(), attr.st_mode or 0))  # type: ignore[attr-defined]  # as above
 
 
 def _did(work: Callable[[], Any]) -> int:

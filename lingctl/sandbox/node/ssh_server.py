@@ -94,7 +94,7 @@ def _run(transport: paramiko.Transport, session: _Session) -> None:
 
 def _answer_then_run(channel: paramiko.Channel, request: paramiko.Message) -> None:
     # The table's own entry; it answers the request, and is in no stubs because its name is private.
-    channel._handle_request(request)  # type: ignore[attr-defined]
+    channel._handle_request(request)  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
     server = channel.get_transport().server_object
     if isinstance(server, _Session):
         server.run_pending(channel)
@@ -109,7 +109,7 @@ class _Transport(paramiko.Transport):
 
     _channel_handler_table: ClassVar = {
         # In no stubs, because the name is private.
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         common.MSG_CHANNEL_REQUEST: _answer_then_run,
     }
 

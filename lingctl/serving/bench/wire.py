@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 _LONGEST_HEAD = 65536
+# Of the line before a chunk, and of one behind the last: looked through again with each piece that comes.
+_LONGEST_LINE = 4096
 _STATUS = re.compile(r"[1-9][0-9]{2}(?![0-9])")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?")
@@ -24,7 +26,7 @@ class ResponseReader:
     headers: dict[str, str] = field(default_factory=dict)  # lower-case names
     complete: bool = False  # whether the body's documented end was seen
     may_reuse: bool = True  # whether the connection may carry another request afterwards
-    _rest: bytes = b""
+    _rest: bytearray = field(default_factory=bytearray)
     _chunked: bool = False
     # Bytes still to come of the body or chunk; -1: unknown, or a chunk's size line comes next.
     _left: int = -1
@@ -34,10 +36,10 @@ class ResponseReader:
     def feed(self, data: bytes) -> bytes:
         """The part of the body that ``data`` brings. Raises WireError: not HTTP."""
         if not self.status:
-            pending = self._read_head(self._rest + data)
+            pending = self._read_head(data)
             if pending is None:
                 return b""
-            data, self._rest = pending, b""
+            data = pending
         if self._chunked:
             return self._read_chunks(data)
         return self._read_plain(data)
@@ -49,27 +51,30 @@ class ResponseReader:
         return self.complete
 
     def _read_head(self, data: bytes) -> bytes | None:
+        looked_at = max(0, len(self._rest) - 3)
+        self._rest += data
         status = "100"
         # Interim answers, such as "100 Continue", come before the one that counts.
         while status.startswith("1"):
-            end = data.find(b"\r\n\r\n")
+            end = self._rest.find(b"\r\n\r\n", looked_at)
             if end < 0:
-                if len(data) > _LONGEST_HEAD:
+                if len(self._rest) > _LONGEST_HEAD:
                     raise WireError("the response's head is too long")
-                self._rest = data
                 return None
-            first, *lines = data[:end].decode("latin-1").split("\r\n")
+            first, *lines = self._rest[:end].decode("latin-1").split("\r\n")
+            looked_at = 0
             protocol, _, rest = first.partition(" ")
             status = rest[:3]
             if not protocol.startswith("HTTP/1.") or not _STATUS.match(rest):
                 raise WireError(f"not an HTTP response: {first[:80]!r}")
-            data = data[end + 4 :]
+            del self._rest[: end + 4]
         self.headers = {
             name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
         }
         self._understand(protocol)
         self.status = int(status)
-        return data
+        pending, self._rest = bytes(self._rest), bytearray()
+        return pending
 
     def _understand(self, protocol: str) -> None:
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
@@ -93,7 +98,7 @@ class ResponseReader:
     def _read_chunks(self, data: bytes) -> bytes:
         """Body bytes in ``data``; those of a chunk that is still arriving are handed out at once."""
         if self._rest:
-            data = self._rest + data
+            data = bytes(self._rest) + data
         body, at, end = [], 0, len(data)
         while at < end and not self.complete:
             if self._left > 0:
@@ -109,12 +114,12 @@ class ResponseReader:
             else:
                 line = data.find(b"\r\n", at)
                 if line < 0:
-                    if end - at > _LONGEST_HEAD:
+                    if end - at > _LONGEST_LINE:
                         raise WireError("a chunk's size does not end")
                     break
                 self._read_line(data[at:line])
                 at = line + _LINE_END
-        self._rest = data[at:]
+        self._rest = bytearray(data[at:])
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _read_line(self, line: bytes) -> None:

@@ -27,7 +27,7 @@ LARGEST_ANSWER = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds."""
+    """Time limits in seconds, and one of size."""
 
     connect: float = 5.0  # for the connection and the TLS handshake, each
     # longest time without the answer going on: until its head is whole, between two parts of its body, and
@@ -35,6 +35,7 @@ class Limits:
     # count.
     idle: float = 60.0
     total: float = 300.0  # for the whole exchange
+    largest: int = LARGEST_ANSWER  # bytes of the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         heard = True
         names = {name.lower(): value for name, value in response.getheaders()}
         yield Head(response.status, names, time.perf_counter())
-        yield from _body(response, names.get("content-encoding", ""), pace)
+        yield from _body(response, names.get("content-encoding", ""), pace, limits.largest)
     except (OSError, http.client.HTTPException) as error:
         trouble = _trouble(error, limits)
         # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
@@ -125,7 +126,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
 
 
 def _body(
-    response: http.client.HTTPResponse, encoding: str, pace: Pacer
+    response: http.client.HTTPResponse, encoding: str, pace: Pacer, largest: int
 ) -> Iterator[Chunk | ExchangeTrouble]:
     unpacker = unpacker_for(encoding)
     received = 0
@@ -140,9 +141,9 @@ def _body(
         try:
             for data in unpacker.unpack(packed):
                 received += len(data)
-                if received > LARGEST_ANSWER:
+                if received > largest:
                     yield ExchangeTrouble(
-                        "malformed", f"the answer has more than {LARGEST_ANSWER} bytes", response.status
+                        "malformed", f"the answer has more than {largest} bytes", response.status
                     )
                     return
                 yield Chunk(data, at)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 DONE = b"[DONE]"
 # MindIE's last event holds the whole text: some hundred kilobytes at most.
 LARGEST_EVENT = 4 << 20
+# What each line of an event takes beside its bytes: a service may send empty ones for ever.
+_EACH_HELD = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A field that is not known is passed over; what has another form are words, such as MindIE's
 # "Engine callback timeout: ...".
@@ -30,7 +32,8 @@ class SseParser:
     """Incremental parser: feed bytes as they arrive, get the payload of each complete event."""
 
     done: bool = False  # whether ``[DONE]`` was seen; no event may follow it
-    _rest: bytes = b""
+    # The line that has not ended. It only grows: one that comes byte by byte costs no more than at once.
+    _rest: bytearray = field(default_factory=bytearray)
     _data: list[bytes] = field(default_factory=list)
     _held: int = 0
     _begun: bool = False
@@ -41,26 +44,31 @@ class SseParser:
         Raises:
             MalformedStream: a line has no field, an event follows ``[DONE]`` or does not end.
         """
-        pending = self._rest + data if self._rest else data
         if not self._begun:
-            if _BYTE_ORDER_MARK.startswith(pending):
-                self._rest = pending
+            data = bytes(self._rest) + data
+            if _BYTE_ORDER_MARK.startswith(data):
+                self._rest = bytearray(data)
                 return []
-            pending, self._begun = pending.removeprefix(_BYTE_ORDER_MARK), True
-        if b"\r" in pending:
-            pending = _unix_lines(pending)
-        *lines, self._rest = pending.split(b"\n")
-        if self._held + len(self._rest) > LARGEST_EVENT:
-            start = self._data[0] if self._data else self._rest
-            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(start)}")
+            data, self._rest, self._begun = data.removeprefix(_BYTE_ORDER_MARK), bytearray(), True
+        if self._rest.endswith(b"\r"):
+            data = b"\r" + data
+            del self._rest[-1]
+        if b"\r" in data:
+            data = _unix_lines(data)
         payloads: list[bytes] = []
-        for line in lines:
+        first, *others = data.split(b"\n")
+        self._rest += first
+        for piece in others:
+            line, self._rest = bytes(self._rest), bytearray(piece)
             self._take(line, payloads)
+        if self._held + len(self._rest) > LARGEST_EVENT:
+            start = self._data[0] if self._data else bytes(self._rest[:200])
+            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(start)}")
         return payloads
 
     def words(self) -> str:
         """Plain text at the end, in the place of an event; empty for none. MindIE tells a time-out so."""
-        line = self._rest.strip()
+        line = bytes(self._rest.strip())
         torn = line.startswith((b"data:", b":")) or any(one.startswith(line) for one in _BARE_FIELDS)
         return "" if not line or torn or _FIELD.match(line) else line.decode("utf-8", "replace")
 
@@ -70,7 +78,7 @@ class SseParser:
         Raises:
             MalformedStream: it ended inside an event.
         """
-        rest, self._rest = self._rest.strip(), b""
+        rest, self._rest = bytes(self._rest.strip()), bytearray()
         payloads: list[bytes] = []
         if rest and not rest.startswith(b":"):
             if not rest.startswith(b"data:") or not _looks_whole(rest[5:].strip()):
@@ -83,7 +91,7 @@ class SseParser:
         if line.startswith(b"data:"):
             data = line[6:] if line.startswith(b"data: ") else line[5:]
             self._data.append(data)
-            self._held += len(data)
+            self._held += len(data) + _EACH_HELD
             if data.strip() == DONE:
                 # It ends the stream, whether or not an empty line comes behind it.
                 self._end_event(payloads)

@@ -9,5 +9,6 @@ command -v "$python" >/dev/null || { echo "$python is not here: PYTHON=/path nam
 "$python" -m venv --without-pip "$target"
 # pip comes along too: Debian's and Ubuntu's Python often have none.
 set -- "$here"/wheels/pip-*.whl
-"$target/bin/python" "$1/pip" install --quiet --no-index --find-links "$here/wheels" lingctl
+"$target/bin/python" "$1/pip" install --quiet --no-index --find-links "$here/wheels" \
+  --require-hashes --requirement "$here/requirements.txt"
 echo "$target/bin/lingctl"

@@ -143,7 +143,7 @@ def test_check_without_a_version_judges_them_all(tmp_path):
     (tmp_path / "v1.json").write_text(lingctl("render", "config", cwd=tmp_path).stdout)
     (tmp_path / "hosts.yaml").unlink()
     done = lingctl("render", "--check", "v1.json", "--json", cwd=tmp_path)
-    accepted = {one["mindie"]: one["accepted"] for one in json.loads(done.stdout)["checks"]}
+    accepted = {one["version"]: one["accepted"] for one in json.loads(done.stdout)["checks"]}
     assert accepted["1.0.0"] and not accepted["3.0.0"]
     assert lingctl("render", "--check", "v1.json", "--mindie", "1.0.0", cwd=tmp_path).returncode == 0
 

@@ -76,7 +76,7 @@ def half_done(command: str) -> Unfinished:
 
 
 def test_an_interrupted_rollback_goes_on_to_its_own_release_and_not_to_an_earlier_one():
-    back = Rollback(OLD.id, Plan(()), look_of(CLUSTER), {})
+    back = Rollback(OLD.id, CLUSTER, Plan(()), look_of(CLUSTER), {})
     states = {"node1": NodeState("node1"), "node2": NodeState("node2", unfinished=half_done(back.command))}
     assert _interrupted(states) == OLD.id
     assert _interrupted({"node1": NodeState("node1", unfinished=half_done("lingctl deploy"))}) is None

@@ -13,7 +13,9 @@ import time
 import pytest
 
 from lingctl.engine.logs import Diagnosis
-from lingctl.mindie.logs.diagnosis import diagnose
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+
+diagnose = MINDIE_LOGS.diagnose
 
 OOM = "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity)"
 START_10 = """\

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lingctl.engine.words.line_filter import line_time
 from lingctl.flows.look.logs import duration_seconds
-from lingctl.mindie.logs.console import Lines, line_time
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 
 EAST = timedelta(hours=8)
 
@@ -47,7 +48,7 @@ def test_what_is_no_time():
 
 
 def test_lines_without_a_time_go_with_the_line_before():
-    passes = Lines(datetime(2025, 4, 6, 7, 0, tzinfo=UTC), EAST, None)
+    passes = MINDIE_LOGS.lines_of(datetime(2025, 4, 6, 7, 0, tzinfo=UTC), EAST, None)
     log = [
         "banner",
         "2025-04-06 14:59:59,000 old",
@@ -59,7 +60,7 @@ def test_lines_without_a_time_go_with_the_line_before():
 
 
 def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
-    passes = Lines(None, timedelta(), 1)
+    passes = MINDIE_LOGS.lines_of(None, timedelta(), 1)
     log = [
         "2025-01-10 08:44:33,158 [INFO] [pid: 4600] cpu_binding.py-205: rank_id: 0, device_id: 0",
         "2025-01-10 08:44:33,158 [INFO] [pid: 4601] cpu_binding.py-205: rank_id: 1, device_id: 1",
@@ -74,7 +75,7 @@ def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
 
 
 def test_without_limits_everything_passes():
-    passes = Lines(None, timedelta(), None)
+    passes = MINDIE_LOGS.lines_of(None, timedelta(), None)
     assert passes("x") and passes("2025-01-10 08:44:33,158 y")
 
 
@@ -82,6 +83,8 @@ def test_without_limits_everything_passes():
     "time", ["2026-01-01 00:00:00+99:99", "0001-01-01 00:00:00+14:00", "2026-13-41 00:00:00"]
 )
 def test_times_and_zones_that_cannot_be_are_no_reason_to_end(time: str):
-    passes = Lines(datetime(2026, 1, 1, tzinfo=UTC), timedelta(), None)
+    passes = MINDIE_LOGS.lines_of(datetime(2026, 1, 1, tzinfo=UTC), timedelta(), None)
     assert not passes(f"{time} x")
-    assert not Lines(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None)("2026-01-01 00:00:00 y")
+    assert not MINDIE_LOGS.lines_of(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None)(
+        "2026-01-01 00:00:00 y"
+    )

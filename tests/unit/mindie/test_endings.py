@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.mindie.logs.diagnosis import diagnose
-from lingctl.mindie.logs.failures import explain
-from lingctl.mindie.logs.first_errors import first_errors
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+
+diagnose = MINDIE_LOGS.diagnose
+explain = MINDIE_LOGS.explain
+first_errors = MINDIE_LOGS.first_errors
 
 BEGIN = "g_mainPid = 7\nLogLevelDynamicHandler start\nConfigManager: Load Config from /c/config.json.\n"
 TAKEN = (

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.mindie.logs.diagnosis import diagnose
-from lingctl.mindie.logs.failures import (
-    catalogue,
-    exit_meaning,
-    explain,
-    explain_waiting,
-    match,
-)
-from lingctl.mindie.logs.first_errors import first_errors
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+
+CATALOGUE = MINDIE_LOGS.catalogue
+match = CATALOGUE.match
+diagnose = MINDIE_LOGS.diagnose
+exit_meaning = MINDIE_LOGS.exit_meaning
+explain = MINDIE_LOGS.explain
+explain_waiting = MINDIE_LOGS.explain_waiting
+first_errors = MINDIE_LOGS.first_errors
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 
@@ -369,12 +369,12 @@ def test_every_known_line_is_recognised_as_itself(name: str, line: str):
 
 
 def test_no_row_of_the_catalogue_is_left_untested():
-    known = {f.id for f in catalogue() if not f.inferred}
+    known = {f.id for f in CATALOGUE.rows if not f.inferred}
     assert known == {n for n, _ in LINES} | set(PRINTED_ELSEWHERE) | set(HARMLESS) | set(REQUESTS)
 
 
 def test_every_row_is_whole():
-    for failure in catalogue():
+    for failure in CATALOGUE.rows:
         assert not (failure.signature and failure.pattern), failure.id
         assert failure.source, failure.id
         assert failure.cause, failure.id

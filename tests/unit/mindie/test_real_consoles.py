@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 
 from lingctl.engine.logs import Diagnosis, Explanation
+from lingctl.engine.words.log_lines import read_lines
 from lingctl.flows.change.watch_start import death
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.mindie.logs.daemon_life import read_life
-from lingctl.mindie.logs.diagnosis import diagnose, waits_for_ever
-from lingctl.mindie.logs.failures import exit_meaning, explain, explain_waiting
-from lingctl.mindie.logs.first_errors import first_errors
-from lingctl.mindie.logs.log_lines import read_lines
+from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from tests.unit.release.conftest import cluster_of
+
+diagnose = MINDIE_LOGS.diagnose
+exit_meaning = MINDIE_LOGS.exit_meaning
+explain = MINDIE_LOGS.explain
+explain_waiting = MINDIE_LOGS.explain_waiting
+first_errors = MINDIE_LOGS.first_errors
+waits_for_ever = MINDIE_LOGS.waits_for_ever
 
 REAL = Path(__file__).parents[4] / "shared" / "samples" / "mindie-3.0.0"
 SUCCESS = "Daemon start success!"

@@ -26,6 +26,8 @@ FULL = "Free memory on device is less than desired"
 
 
 class ToyLogs:
+    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
+
     def explain(
         self, text: str, *, status: str | int | None = "", stop_requested: bool = False
     ) -> list[Explanation]:
@@ -43,6 +45,9 @@ class ToyLogs:
 
     def look_up(self, word: str) -> CodeMeaning | None:
         return None
+
+    def speaks(self, text: str) -> bool:
+        return "toy" in text
 
     def first_of_each(self, lines: Iterable[str]) -> str:
         return "\n".join(lines)
@@ -125,7 +130,9 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        process_names=(),
         opens_all=False,
+        joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
@@ -153,7 +160,9 @@ class Toy:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
 
-    def start(self, cluster: Cluster, node: Node, weights: str) -> Start:
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
         if cluster.serving.max_input_tokens is not None:
             raise ConfigurationError(
                 "a toy has no limit of its own for inputs", where="serving.max_input_tokens"
@@ -164,7 +173,7 @@ class Toy:
             words += ["--node-rank", str(rank), "--master-addr", cluster.primary.service_address]
         return Start(self._directory, tuple([*words, "--headless"] if rank else words))
 
-    def need_joinable(self, generations: Mapping[str, str]) -> None:
+    def need_cards(self, generations: Mapping[str, str]) -> None:
         return None
 
     def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:

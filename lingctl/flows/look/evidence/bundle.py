@@ -86,7 +86,7 @@ def pack(
             explained[name] = _explained(reader, logs)
             if logs.traces.runs:
                 running.append(name)
-            texts[name], statuses[name] = shortened(logs.text, reader), logs.traces.status
+            texts[name], statuses[name] = shortened(logs.text, reader.first_of_each), logs.traces.status
         cause = _cause(reader, texts, statuses, clocks)
         if report is not None:
             for saved, content in answer_files(report).items():

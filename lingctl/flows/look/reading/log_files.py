@@ -12,10 +12,16 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lingctl.engine.logs import LogReader
 from lingctl.errors import UsageError
 from lingctl.flows.look.reading.blocks import BlockReader, DamagedError, Readable
-from lingctl.flows.look.reading.log_text import NotTextError, ReadLog, read_blocks, read_stream, shortened
+from lingctl.flows.look.reading.log_text import (
+    FirstOfEach,
+    NotTextError,
+    ReadLog,
+    read_blocks,
+    read_stream,
+    shortened,
+)
 from lingctl.flows.look.reading.node_folder import (
     LOG_FOLDERS,
     LONGEST_TRACE,
@@ -36,7 +42,7 @@ _IN_LONG_END = 0xFFFFFFFF
 _ZIP_LOCATOR_BYTES, _ZIP_LONGEST_COMMENT = 20, 65_535
 
 
-def read_path(path: Path, reader: LogReader) -> list[ReadLog]:
+def read_path(path: Path, first_of_each: FirstOfEach) -> list[ReadLog]:
     """Read a log, a folder of logs, or what ``lingctl collect`` packed: one for each node that it tells of.
 
     Raises:
@@ -44,16 +50,16 @@ def read_path(path: Path, reader: LogReader) -> list[ReadLog]:
     """
     try:
         if path.is_dir():
-            return _nodes(_files_of(path), path.name or str(path), reader)
+            return _nodes(_files_of(path), path.name or str(path), first_of_each)
         if not path.is_file():
             raise UsageError(f"{path} is neither a file nor a folder", remedy="give a log, a folder, or -")
         if zipfile.is_zipfile(path):
-            return _nodes(_members_of_zip(path), path.name, reader)
+            return _nodes(_members_of_zip(path), path.name, first_of_each)
         with path.open("rb") as file:
             blocks = BlockReader(file)
             if path.name.endswith(_TAR_NAMES) or begins_a_tar(blocks.peek(512)):
-                return _nodes(_members_of_tar(path, blocks), path.name, reader)
-            return [read_blocks(blocks, path.name, reader)]
+                return _nodes(_members_of_tar(path, blocks), path.name, first_of_each)
+            return [read_blocks(blocks, path.name, first_of_each)]
     except DamagedError as error:
         raise UsageError(f"{path} cannot be read to its end: {error}", code="log-damaged") from error
     except OSError as error:
@@ -113,12 +119,14 @@ def _zip_list_bytes(path: Path) -> int:
     return max(one for one in said if one != _IN_LONG_END)
 
 
-def _nodes(files: Iterator[tuple[PurePosixPath, Readable]], name: str, reader: LogReader) -> list[ReadLog]:
+def _nodes(
+    files: Iterator[tuple[PurePosixPath, Readable]], name: str, first_of_each: FirstOfEach
+) -> list[ReadLog]:
     """One log for each node: collect's folders, else all files together."""
     consoles: dict[str, ReadLog] = {}
     others: defaultdict[str, list[ReadLog]] = defaultdict(list)
     traces: defaultdict[str, DaemonTraces] = defaultdict(DaemonTraces)
-    held = _Held(reader)
+    held = _Held(first_of_each)
     for place, stream in files:
         node, inner = _node_of(place)
         if is_console(inner):
@@ -142,15 +150,15 @@ def _nodes(files: Iterator[tuple[PurePosixPath, Readable]], name: str, reader: L
 class _Held:
     """Reads logs that are held together, as much of each as there is room for."""
 
-    def __init__(self, reader: LogReader) -> None:
-        self._reader = reader
+    def __init__(self, first_of_each: FirstOfEach) -> None:
+        self._first_of_each = first_of_each
         self._size = 0
 
     def read(self, stream: Readable, place: PurePosixPath) -> ReadLog:
         """One more."""
-        log = read_stream(stream, str(place), self._reader)
+        log = read_stream(stream, str(place), self._first_of_each)
         if self._size + len(log.text) > _MOST_WHOLE:
-            log = replace(log, text=shortened(log.text, self._reader, whole=0))
+            log = replace(log, text=shortened(log.text, self._first_of_each, whole=0))
         self._size += len(log.text)
         if self._size > _MOST_HELD:
             raise DamagedError("its logs say too much to be judged at once")

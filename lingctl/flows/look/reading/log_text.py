@@ -8,13 +8,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from lingctl.engine.logs import LogReader
 from lingctl.errors import UsageError
 from lingctl.flows.look.reading.blocks import BlockReader, DamagedError, Readable
 
+# What of a long log is worth reading: see ``LogReader.first_of_each``.
+FirstOfEach = Callable[[Iterable[str]], str]
 # A log up to this is given to the reader whole; of a longer one the first lines of each kind, and the end.
 _WHOLE = 1_000_000
 _END = 40_000
@@ -40,16 +41,16 @@ class ReadLog:
     runs: bool = False  # whether the evidence shows that the daemon runs
 
 
-def read_stream(stream: Readable, name: str, reader: LogReader) -> ReadLog:
+def read_stream(stream: Readable, name: str, first_of_each: FirstOfEach) -> ReadLog:
     """Read one log to its end. Raises UsageError: it cannot be unpacked, is too long, or is no text."""
-    return read_blocks(BlockReader(stream), name, reader)
+    return read_blocks(BlockReader(stream), name, first_of_each)
 
 
-def read_blocks(blocks: BlockReader, name: str, reader: LogReader) -> ReadLog:
+def read_blocks(blocks: BlockReader, name: str, first_of_each: FirstOfEach) -> ReadLog:
     """As ``read_stream``."""
     lines = _Lines(blocks)
     try:
-        chosen = reader.first_of_each(iter(lines))
+        chosen = first_of_each(iter(lines))
         for _ in lines:
             pass
     except (DamagedError, OSError) as error:
@@ -68,11 +69,11 @@ def _is_no_text(text: str) -> bool:
     return len(_NO_LETTERS.findall(start)) * 10 > len(start)
 
 
-def shortened(text: str, reader: LogReader, *, whole: int = _WHOLE) -> str:
+def shortened(text: str, first_of_each: FirstOfEach, *, whole: int = _WHOLE) -> str:
     """Of a log longer than ``whole``, or of several with a form feed between them, what may tell of each and
     its end."""
     return "\f".join(
-        log if len(log) <= whole else f"{reader.first_of_each(iter(log.splitlines()))}\n{log[-_END:]}"
+        log if len(log) <= whole else f"{first_of_each(iter(log.splitlines()))}\n{log[-_END:]}"
         for log in text.split("\f")
     )
 

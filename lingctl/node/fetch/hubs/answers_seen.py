@@ -66,7 +66,7 @@ class SeenAnswers:
 
     def _noting(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(send)
-        def noting(transport: object, request: Any, *more: object, **options: object) -> object:  # noqa: ANN401
+        def noting(transport: object, request: Any, *more: object, **options: object) -> object:  # noqa: ANN401  (either client's request)
             response = send(transport, request, *more, **options)
             self.add(str(request.url), response)
             return response

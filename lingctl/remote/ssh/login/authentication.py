@@ -96,7 +96,7 @@ class Authentication:
         self._algorithms = tuple(algorithms)
         self._answers = queue.SimpleQueue[_Answer]()
         self._authenticated = False
-        transport.auth_handler = self  # type: ignore[assignment]
+        transport.auth_handler = self  # type: ignore[assignment]  # in place of paramiko's own
 
     @property
     def notice(self) -> str:
@@ -164,7 +164,7 @@ class Authentication:
         ours = [
             name for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if name + ending in self._algorithms
         ]
-        told = self._transport.server_extensions.get("server-sig-algs", b"")  # type: ignore[attr-defined]
+        told = self._transport.server_extensions.get("server-sig-algs", b"")  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         # One that does not tell is older than 2016, and knows SHA-1 alone.
         silent = ["ssh-rsa"] if "ssh-rsa" in ours else ours
         takes = told.decode("ascii", "replace").split(",") if told else silent
@@ -192,7 +192,7 @@ class Authentication:
 
     def _ask(self, request: paramiko.Message) -> _Answer:
         try:
-            self._transport._send_message(request)  # type: ignore[attr-defined]
+            self._transport._send_message(request)  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         except (OSError, EOFError):
             return _Answer(0)
         try:
@@ -214,7 +214,7 @@ class Authentication:
 
     def _succeeded(self, _message: paramiko.Message) -> None:
         self._authenticated = True
-        self._transport._auth_trigger()  # type: ignore[attr-defined]
+        self._transport._auth_trigger()  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         self._answers.put(_Answer(MSG_USERAUTH_SUCCESS))
 
     def _failed(self, message: paramiko.Message) -> None:

@@ -79,19 +79,19 @@ class Packetizer(ParamikoPacketizer):
     _out: ChaChaPoly | None = None
     _in: ChaChaPoly | None = None
 
-    def set_outbound_cipher(self, block_engine: object, *words: Any, **more: Any) -> None:  # noqa: ANN401
+    def set_outbound_cipher(self, block_engine: object, *words: Any, **more: Any) -> None:  # noqa: ANN401  (handed on)
         """From the next packet on."""
         self._out = block_engine if isinstance(block_engine, ChaChaPoly) else None
         if self._out is not None:
-            self._out.sequence = self._Packetizer__sequence_number_out  # type: ignore[attr-defined]
-        super().set_outbound_cipher(block_engine, *words, **more)  # type: ignore[arg-type]
+            self._out.sequence = self._Packetizer__sequence_number_out  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
+        super().set_outbound_cipher(block_engine, *words, **more)  # type: ignore[arg-type]  # handed on
 
-    def set_inbound_cipher(self, block_engine: object, *words: Any, **more: Any) -> None:  # noqa: ANN401
+    def set_inbound_cipher(self, block_engine: object, *words: Any, **more: Any) -> None:  # noqa: ANN401  (handed on)
         """From the next packet on."""
         self._in = block_engine if isinstance(block_engine, ChaChaPoly) else None
         if self._in is not None:
-            self._in.sequence = self._Packetizer__sequence_number_in  # type: ignore[attr-defined]
-        super().set_inbound_cipher(block_engine, *words, **more)  # type: ignore[arg-type]
+            self._in.sequence = self._Packetizer__sequence_number_in  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
+        super().set_inbound_cipher(block_engine, *words, **more)  # type: ignore[arg-type]  # handed on
 
     def reset_seqno_in(self) -> None:
         """Strict key exchange counts anew; it does so after the cipher is set."""
@@ -99,7 +99,7 @@ class Packetizer(ParamikoPacketizer):
             self._in.sequence = 0
         super().reset_seqno_in()
 
-    def write_all(self, out: bytes) -> None:  # type: ignore[override]
+    def write_all(self, out: bytes) -> None:  # type: ignore[override]  # its types know no bytes
         """Send a packet that ``encrypt`` has just made."""
         super().write_all(out if self._out is None else self._out.sealed_length + out[_LENGTH:])
 

@@ -32,7 +32,7 @@ class _Group18(KexGroup16SHA512):
     name = "diffie-hellman-group18-sha512"
 
     @property
-    def P(self) -> int:  # type: ignore[override]
+    def P(self) -> int:  # type: ignore[override]  # computed when it is asked for, not a constant
         return modp_prime(8192, 4743158)
 
 

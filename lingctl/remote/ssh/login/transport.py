@@ -23,6 +23,7 @@ _MOST_WORDS = 2000
 class _RsaWithSha1(paramiko.RSAKey):
     """A host key of ``ssh-rsa``, which is offered on request only."""
 
+    # A table that is read and never changed; paramiko declares it for an instance.
     HASHES = {**paramiko.RSAKey.HASHES, "ssh-rsa": hashes.SHA1}  # type: ignore[misc]  # noqa: RUF012
 
 
@@ -35,6 +36,7 @@ class Transport(paramiko.Transport):
         last_words: with which the server ended the connection, if it said any.
     """
 
+    # paramiko's own tables, of which its types tell nothing; they are read and never changed.
     _kex_info = {**paramiko.Transport._kex_info, **MORE_EXCHANGES}  # type: ignore[attr-defined]  # noqa: RUF012
     _cipher_info = {**paramiko.Transport._cipher_info, CHACHA: CIPHER}  # type: ignore[attr-defined]  # noqa: RUF012
     _key_info = {**paramiko.Transport._key_info, "ssh-rsa": _RsaWithSha1}  # type: ignore[attr-defined]  # noqa: RUF012
@@ -51,7 +53,7 @@ class Transport(paramiko.Transport):
         self._preferred_keys = offer.host_keys
 
     def _verify_key(self, host_key: bytes, signature: bytes) -> None:
-        super()._verify_key(host_key, signature)  # type: ignore[misc]
+        super()._verify_key(host_key, signature)  # type: ignore[misc]  # paramiko's own, its types do not tell it
         self.shown_key = host_key
 
     def _really_parse_kex_init(self, message: paramiko.Message, **how: bool) -> dict[str, Any]:
@@ -59,7 +61,7 @@ class Transport(paramiko.Transport):
 
         OpenSSH does not even look for a common one then; paramiko would find none.
         """
-        offered: dict[str, Any] = super()._really_parse_kex_init(message, **how)  # type: ignore[misc]
+        offered: dict[str, Any] = super()._really_parse_kex_init(message, **how)  # type: ignore[misc]  # as above
         self.offered = {name: tuple(names) for name, names in offered.items() if name.endswith("algo_list")}
         for way in ("client", "server"):
             ciphers = offered[f"{way}_encrypt_algo_list"]

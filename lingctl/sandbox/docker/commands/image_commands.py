@@ -96,20 +96,26 @@ def load(words: Sequence[str]) -> int:
     return 0
 
 
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """By the emulated root in its own tree, as docker does with whatever it is given."""
+    # Python 3.11.2, which Debian 12 has, knows no filters and does that anyway.
+    archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+    archive.extractall(folder)
+
+
 def _load(file: IO[bytes]) -> list[str]:
     part = LOADED / "part"
     shutil.rmtree(part, ignore_errors=True)
     (part / "unpacked").mkdir(parents=True)
-    # Extracted by the emulated root in its own tree, as docker does with whatever it is given.
     with tarfile.open(fileobj=file, mode="r|*") as archive:
-        archive.extractall(part / "unpacked", filter="fully_trusted")
+        _unpack(archive, part / "unpacked")
     references: list[str] = []
     for entry in json.loads((part / "unpacked/manifest.json").read_text()):
         config = json.loads((part / "unpacked" / entry["Config"]).read_text())
         tree = part / "tree"
         for layer in entry["Layers"]:
             with tarfile.open(part / "unpacked" / layer) as content:
-                content.extractall(tree, filter="fully_trusted")
+                _unpack(content, tree)
         for reference in entry["RepoTags"]:
             name, _, tag = reference.rpartition(":")
             described = {

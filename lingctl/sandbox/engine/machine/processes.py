@@ -17,6 +17,17 @@ _PR_SET_NAME = 15
 PYTHON_FAILS = signal.SIGUSR1
 
 
+def _own_stat() -> list[str]:
+    """/proc/self/stat behind the command's name: field 3 of proc(5) comes first."""
+    return Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+
+
+def seconds_since_start() -> float:
+    """How long this process has been there: what its start took, where it has only just got ready."""
+    started = int(_own_stat()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
 def name_process(name: str) -> None:
     """The name that ``ps -o comm`` shows, cut to 15 characters by the kernel."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
@@ -24,7 +35,7 @@ def name_process(name: str) -> None:
 
 def _name_command_line(text: str) -> None:
     """Overwrite this process's command line as /proc shows it: arguments, and the environment behind."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    fields = _own_stat()
     start, end = int(fields[45]), int(fields[48])
     if 0 < start < end:
         data = text.encode()[: end - start - 1]

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.machine.processes import seconds_since_start
 from lingctl.sandbox.engine.machine.site import Site
 from lingctl.sandbox.engine.model.bfloat16 import Floats
 from lingctl.sandbox.engine.nodes.framing import (
@@ -33,8 +34,9 @@ from lingctl.sandbox.engine.settings.rank_table import RankTable, Server
 _RETRIES = 120
 # How long one try takes where something else listens on the port (seen).
 _FOREIGN_SECONDS = 20.0
-# Between two tries where time runs fast: a Python process needs a second to be there.
-_LEAST_PAUSE = 0.05
+# Between two tries where time runs fast, in seconds and in starts of this process: 120 pauses are as long as
+# a dozen starts took here, since the master may be as slow to come.
+_LEAST_PAUSE, _STARTS_A_PAUSE = 0.05, 0.1
 _SOURCE = "grpc_communicator.cpp"
 
 
@@ -97,6 +99,8 @@ def accept_slaves(listener: socket.socket, table: RankTable, console: Console) -
             link.settimeout(5)
             hello = receive_json(link)
             send_json(link, {"registered": True})
+            # A slave whose patience had just ended is not one that has registered.
+            receive_json(link)
             link.settimeout(None)
         except (LinkLost, OSError):
             link.close()
@@ -120,10 +124,11 @@ def register_slave(table: RankTable, port: int, site: Site, console: Console) ->
     master, own = table.master.container_ip, table.local.container_ip
     console.model("INFO", "Start to init GRPCCommunicator", f"{_SOURCE}:136")
     console.model("INFO", f"GRPCCommunicator: Start to init as Slave (IP={own})", f"{_SOURCE}:219")
+    pause = max(site.time_scale, _LEAST_PAUSE, _STARTS_A_PAUSE * seconds_since_start())
     for _ in range(_RETRIES):
         attempt = f"attempting connection to server at IP = {master}, port = {port}"
         console.model("INFO", f"GRPCCommunicator: {attempt}", f"{_SOURCE}:226")
-        link = _try_master(master, own, port, site)
+        link = _try_master(master, own, port, max(pause, _FOREIGN_SECONDS * site.time_scale))
         # The real one says so whether or not anything listens.
         text = "Successfully connected to master and obtained slaveStream"
         console.model("INFO", text, f"{_SOURCE}:273")
@@ -133,19 +138,20 @@ def register_slave(table: RankTable, port: int, site: Site, console: Console) ->
             return Registration({master: link})
         failed = "Send registration message to master failed. Retrying in 1 second..."
         console.model("WARN", failed, f"{_SOURCE}:283")
-        time.sleep(max(site.time_scale, _LEAST_PAUSE))
+        time.sleep(pause)
     text = "Failed to establish connection to master after maximum retries"
     console.model("ERROR", text, f"{_SOURCE}:293")
     raise WorldError(text)
 
 
-def _try_master(master: str, own: str, port: int, site: Site) -> socket.socket | None:
+def _try_master(master: str, own: str, port: int, patience: float) -> socket.socket | None:
     link = None
     try:
         link = socket.create_connection((master, port), 5, (own, 0))
-        link.settimeout(max(0.05, _FOREIGN_SECONDS * site.time_scale))
+        link.settimeout(patience)
         send_json(link, {"node": own})
         receive_json(link)
+        send_json(link, "received")
         link.settimeout(None)
     except (OSError, LinkLost):
         if link is not None:

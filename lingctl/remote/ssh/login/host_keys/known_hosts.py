@@ -7,7 +7,6 @@ may match, ``@revoked`` counts before everything, and with another port than 22 
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import hashlib
 import hmac
@@ -111,7 +110,7 @@ def _parsed(text: str, file: str) -> Iterator[KnownKey]:
         names, kind, key = words[:3]
         try:
             blob = base64.b64decode(key, validate=True)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             continue
         if kind_of(blob) == kind and is_whole(blob):
             yield KnownKey(mark, names, kind, blob, f"{file}:{number}")

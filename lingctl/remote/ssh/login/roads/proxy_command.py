@@ -48,7 +48,7 @@ class ProxyCommand(QuickSocket):
     def _listen(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as stream:
-            while part := stream.read1(4096):  # type: ignore[attr-defined]
+            while part := stream.read1(4096):  # type: ignore[attr-defined]  # a pipe is buffered
                 self._words += part
                 del self._words[:-_MOST_WORDS]
 

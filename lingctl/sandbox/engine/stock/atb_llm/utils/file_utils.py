@@ -58,4 +58,4 @@ def safe_open(path: str, mode: str = "r", encoding: str | None = None, check_lin
     check_path_permission(real)
     if Path(real).stat().st_size > MAX_SIZE:
         raise ValueError(f"The size of file should not be greater than {MAX_SIZE}.")
-    return open(real, mode, encoding=encoding)  # noqa: PTH123
+    return open(real, mode, encoding=encoding)  # noqa: PTH123  (as the real one does)

@@ -40,7 +40,7 @@ class BaseConfig:
         config_dict.update(kwargs)
         config = cls(**config_dict)
         if "top_k" not in config_dict:
-            config.top_k = 1000  # type: ignore[attr-defined]
+            config.top_k = 1000  # type: ignore[attr-defined]  # as the real one does
         config.validate()
         return config
 

@@ -1,0 +1,1 @@
+"""What any engine's daemons print: lines, known failures, and which node failed first. Pure."""

@@ -1,0 +1,94 @@
+"""What a batch is asked for, judged before anything is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lingctl.errors import ConfigurationError, UsageError
+from lingctl.events import Event, Listener
+from lingctl.flows.serve.batch_state import place_of
+from lingctl.serving.batch.requests import BatchInput, survey
+from lingctl.serving.batch.retries import Retries
+
+_FORM = (
+    'a line is: {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", '
+    '"body": {"messages": [{"role": "user", "content": "Who are you?"}]}}'
+)
+# More faults than an error shows are told one by one.
+_SHOWN = 12
+
+
+_USUAL = Retries()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What is asked, and how."""
+
+    source: Path
+    output: Path
+    errors: Path | None = None  # for those that are not answered; beside the output where None
+    concurrency: int = 16  # requests open at a time
+    retries: Retries = _USUAL
+    timeout: float = 600.0  # seconds that one request may take
+    any_model: bool = False  # ask the served model, whatever the lines name
+
+    @property
+    def error_file(self) -> Path:
+        """Where what was not answered goes."""
+        return self.errors or self.output.with_name(f"{self.output.stem}.errors{self.output.suffix}")
+
+
+def judged_input(options: BatchOptions, listener: Listener) -> BatchInput:
+    """The input, all of whose lines can be asked.
+
+    Raises:
+        UsageError: files that cannot be.
+        ConfigurationError: lines that cannot be asked, all of them told.
+    """
+    source, output, errors = (path.resolve() for path in (options.source, options.output, options.error_file))
+    if not source.is_file():
+        what = "is no ordinary file" if source.exists() else "there is no such file"
+        remedy = "a batch is read twice and resumed: write it to a file first"
+        raise UsageError(what, where=str(options.source), remedy=remedy, code="batch-file")
+    if len({source, output, errors, place_of(output)}) < 4:
+        raise UsageError("input, output and errors are to be different files", code="batch-same-file")
+    for path in (output, errors):
+        if path.exists() and not path.is_file():
+            raise UsageError("is no ordinary file", where=str(path), code="batch-file")
+        if not path.parent.is_dir():
+            raise UsageError("its folder is not there", where=str(path), code="batch-file")
+    try:
+        given = survey(source)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}", where=str(options.source), code="batch-file"
+        ) from error
+    given = replace(given, path=options.source)
+    if given.wrong:
+        raise _wrong_lines(given, listener)
+    if not given.requests:
+        raise ConfigurationError(
+            "holds no requests", where=str(options.source), remedy=_FORM, code="batch-input"
+        )
+    if given.unsent:
+        text = f"keys beside custom_id, method, url and body are not sent: {', '.join(given.unsent)}"
+        listener(Event("batch", "note", text=text))
+    return given
+
+
+def _wrong_lines(given: BatchInput, listener: Listener) -> ConfigurationError:
+    told = [str(fault) for fault in given.faults]
+    if given.wrong > len(told):
+        told.append(f"and {given.wrong - len(told):,} more")
+    if len(told) > _SHOWN:
+        for text in told:
+            listener(Event(str(given.path), "note", text=text))
+    return ConfigurationError(
+        f"{given.wrong:,} mistakes in {given.requests:,} requests; nothing was asked",
+        where=str(given.path),
+        evidence="\n".join(told),
+        remedy=_FORM,
+        code="batch-input",
+    )

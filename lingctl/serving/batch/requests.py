@@ -1,0 +1,248 @@
+"""A file of requests in OpenAI's batch format: a JSON object a line, judged before anything is asked.
+
+``{"custom_id": NAME, "method": "POST", "url": "/v1/chat/completions", "body": {...}}``.
+Source: the OpenAI API reference, "The request input object".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from lingctl.node.foreign_json import foreign_json
+
+LONGEST_LINE = 8 << 20
+MOST_FAULTS = 1_000
+# Which field of its body has what is asked.
+URLS: Mapping[str, str] = {"/v1/chat/completions": "messages", "/v1/completions": "prompt"}
+Hear = Callable[[bytes], object]
+_FIELDS = frozenset({"custom_id", "method", "url", "body"})
+_LONGEST_NAME = 512
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BUCKETS = 256
+_QUOTED = 60
+_MOST_UNSENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """One line that can be asked."""
+
+    number: int  # of the request, from 0; empty lines do not count
+    custom_id: str
+    url: str
+    body: Mapping[str, object]
+    answer_id: str  # the name of its answer, by which it is known which request an answer is to
+    unsent: frozenset[str] = frozenset()  # keys beside those of the format
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """Why a line cannot be asked."""
+
+    line: int  # from 1
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInput:
+    """A file of requests after a first reading."""
+
+    path: Path
+    requests: int  # how many
+    digest: str  # SHA-256 of the file
+    models: Mapping[str, int]  # names of models that its bodies hold, with the first line of each
+    unsent: tuple[str, ...]  # keys beside those of the format, which are not sent
+    faults: tuple[LineFault, ...]  # the first ``MOST_FAULTS``
+    wrong: int  # how many faults in all
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is known of a file in the middle of its first reading."""
+
+    requests: int = 0
+    faults: list[LineFault] = field(default_factory=list)
+    wrong: int = 0
+    models: dict[str, int] = field(default_factory=dict)
+    unsent: set[str] = field(default_factory=set)
+    # Eight bytes for each name, in parts that are sorted one by one: a file may have millions.
+    names: list[array[int]] = field(default_factory=lambda: [array("Q") for _ in range(_BUCKETS)])
+
+    def fault(self, line: int, what: str) -> None:
+        self.wrong += 1
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(LineFault(line, what))
+
+
+def survey(path: Path) -> BatchInput:
+    """Read a file once and judge every line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    reading, digest = _Reading(), hashlib.sha256()
+    with path.open("rb") as file:
+        for number, line in numbered_lines(file, digest.update):
+            _judge(number, line, reading)
+    if twice := _twice(reading.names):
+        with path.open("rb") as file:
+            _name_twice(file, twice, reading)
+    faults = tuple(sorted(reading.faults, key=lambda fault: fault.line))
+    unsent = tuple(sorted(reading.unsent))
+    return BatchInput(
+        path, reading.requests, digest.hexdigest(), reading.models, unsent, faults, reading.wrong
+    )
+
+
+def requests_of(file: BinaryIO, hear: Hear, model: str) -> Iterator[BatchRequest]:
+    """The requests of a file that was judged before.
+
+    Args:
+        hear: is told all bytes of the file, so that a change since then is known at the end.
+        model: name to ask for instead of what the bodies say; empty to leave them.
+
+    Raises:
+        ValueError: a line that could be asked before cannot be asked now.
+    """
+    for count, (number, line) in enumerate(numbered_lines(file, hear)):
+        request = read_request(line)
+        if isinstance(request, list):
+            raise ValueError(f"line {number}: {request[0]}")
+        body = dict(request.body) | ({"model": model} if model else {})
+        yield replace(request, number=count, body=body, answer_id=answer_id(line, model))
+
+
+def answer_id(line: bytes, model: str) -> str:
+    """The name of the answer to a line; another line, or another model in its place, has another one."""
+    told = line + b"\0" + model.encode("utf-8", "replace")
+    return f"batch_req_{hashlib.sha256(told).hexdigest()[:32]}"
+
+
+def ignored(part: bytes) -> None:
+    """For a reader whose bytes nobody counts."""
+
+
+def numbered_lines(
+    file: BinaryIO, hear: Hear = ignored, longest: int = LONGEST_LINE
+) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, without blanks at their ends, with their numbers from 1.
+
+    Of one that is too long, somewhat more than may be is handed out.
+    """
+    number = 0
+    while line := file.readline(longest + 2):
+        number += 1
+        hear(line)
+        while not line.endswith(b"\n") and (more := file.readline(1 << 20)):
+            hear(more)
+            line = line[: longest + 1] + more[-1:]
+        if number == 1:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if stripped := line.strip():
+            yield number, stripped
+
+
+def read_request(line: bytes) -> BatchRequest | list[str]:
+    """The request in a line, or all that is wrong with it."""
+    if len(line) > LONGEST_LINE:
+        return [f"it has more than {LONGEST_LINE >> 20} MiB"]
+    try:
+        data = foreign_json(line.decode())
+    except UnicodeDecodeError:
+        return ["it is not UTF-8"]
+    except ValueError as error:
+        return [f"it is not JSON: {error}"]
+    if not isinstance(data, dict):
+        return ["it is not a JSON object"]
+    faults = [*_name_faults(data), *_way_faults(data), *_body_faults(data)]
+    if faults:
+        return faults
+    unsent = frozenset(data) - _FIELDS
+    return BatchRequest(0, data["custom_id"], data["url"], data["body"], "", unsent)
+
+
+def _name_faults(data: Mapping[str, object]) -> Iterator[str]:
+    name = data.get("custom_id")
+    if not isinstance(name, str) or not name:
+        yield f"custom_id is to be a text of its own: {_quoted(name)}" if name else "it has no custom_id"
+    elif len(name) > _LONGEST_NAME:
+        yield f"its custom_id has more than {_LONGEST_NAME} characters"
+
+
+def _way_faults(data: Mapping[str, object]) -> Iterator[str]:
+    if data.get("method") != "POST":
+        yield f'method is to be "POST": {_quoted(data.get("method"))}'
+    url = data.get("url")
+    if not isinstance(url, str) or url not in URLS:
+        yield f"url is to be one of {', '.join(URLS)}: {_quoted(url)}"
+
+
+def _body_faults(data: Mapping[str, object]) -> Iterator[str]:
+    body, url = data.get("body"), data.get("url")
+    if not isinstance(body, dict):
+        yield f"body is to be an object: {_quoted(body)}"
+        return
+    asked = URLS.get(url) if isinstance(url, str) else None
+    if asked and not body.get(asked):
+        yield f"its body has no {asked}, which {url} needs"
+    if body.get("stream"):
+        yield 'streams are not for batches: leave "stream" out'
+    if not isinstance(body.get("model", ""), str):
+        yield f"model is to be a text: {_quoted(body['model'])}"
+
+
+def _quoted(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]} ..."
+
+
+def _judge(number: int, line: bytes, reading: _Reading) -> None:
+    request = read_request(line)
+    reading.requests += 1
+    if isinstance(request, list):
+        for what in request:
+            reading.fault(number, what)
+        return
+    model = request.body.get("model")
+    if isinstance(model, str) and model and len(reading.models) < MOST_FAULTS:
+        reading.models.setdefault(model, number)
+    if request.unsent and len(reading.unsent) < _MOST_UNSENT:
+        reading.unsent |= request.unsent
+    name = _name_of(request.custom_id)
+    reading.names[name % _BUCKETS].append(name)
+
+
+def _name_of(custom_id: str) -> int:
+    told = custom_id.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big")
+
+
+def _twice(names: list[array[int]]) -> set[int]:
+    """Those that are there more than once, the first thousand or so."""
+    found: set[int] = set()
+    for bucket in names:
+        before = -1
+        for name in sorted(bucket):
+            if name == before and len(found) < MOST_FAULTS:
+                found.add(name)
+            before = name
+    return found
+
+
+def _name_twice(file: BinaryIO, twice: set[int], reading: _Reading) -> None:
+    first: dict[str, int] = {}
+    for number, line in numbered_lines(file):
+        request = read_request(line)
+        if isinstance(request, list) or _name_of(request.custom_id) not in twice:
+            continue
+        before = first.setdefault(request.custom_id, number)
+        if before != number:
+            reading.fault(number, f"custom_id {_quoted(request.custom_id)} is that of line {before}")

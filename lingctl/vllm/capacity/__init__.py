@@ -1,0 +1,1 @@
+"""Whether a model fits the cards, by vLLM's own arithmetic."""

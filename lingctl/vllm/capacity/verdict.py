@@ -1,0 +1,124 @@
+"""What vLLM's arithmetic says of a model and a cluster; see ``lingctl.engine.capacity.Capacity``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lingctl.engine.capacity import BLOCK_TOKENS, OVERHEAD_GIB, Estimate, Load
+from lingctl.findings import Finding, Subject
+from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import EngineChoice
+from lingctl.vllm.capacity.estimate import estimate_cut
+from lingctl.vllm.long_context import MOST_FACTOR, factor_for
+from lingctl.vllm.parallel import Cut, cut_for
+from lingctl.vllm.profile import VllmProfile
+from lingctl.vllm.settings import FRACTION, vllm_settings
+
+_RANKS = (1, 2, 4, 8, 16, 32, 64)
+# The longest window of the catalogue; a question about a model is bounded by its own.
+_LONGEST_WINDOW = 32768
+
+
+@dataclass(frozen=True, slots=True)
+class VllmCapacity:
+    """See ``Capacity``."""
+
+    profile: VllmProfile
+    choice: EngineChoice
+
+    def load_of(self, cluster: Cluster) -> Load:
+        """See ``Capacity``; vLLM bounds input and output together alone."""
+        settings = vllm_settings(cluster)
+        sequence = int(settings["max_seq_len"].value)
+        fraction = float(settings["npu_memory_fraction"].value)
+        return Load(sequence, sequence, sequence, fraction, len(cluster.primary.devices))
+
+    def usual_load(self, ranks: int) -> Load:
+        """See ``Capacity``."""
+        return Load(_LONGEST_WINDOW, _LONGEST_WINDOW, _LONGEST_WINDOW, FRACTION, self._cards_of_node)
+
+    def estimate(
+        self,
+        shape: Shape,
+        window: int,
+        ranks: int,
+        hbm_gib: float,
+        load: Load,
+        overhead_gib: float = OVERHEAD_GIB,
+    ) -> Estimate:
+        """See ``Capacity``."""
+        cut = self._cut(shape, ranks, load)
+        return estimate_cut(shape, window, cut, hbm_gib, load, overhead_gib, self.profile)
+
+    def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
+        """See ``Capacity``."""
+        whole = replace(load, cards_of_node=self._cards_of_node)
+        # In groups of layers where one node's cards do not divide the heads: hosts.yaml can ask for that.
+        grouped = replace(self, choice=self.choice.model_copy(update={"parallel": "pipeline"}))
+        ways = (self,) if self.choice.parallel else (self, grouped)
+        for ranks in _RANKS:
+            for way in ways:
+                found = way.estimate(shape, window, ranks, hbm_gib, whole)
+                if found.fits:
+                    return found
+        return None
+
+    def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
+        """See ``Capacity``."""
+        of, cut = Subject("capacity"), self._cut(shape, found.ranks, load)
+        factor = factor_for(load.sequence, found.window)
+        if factor > MOST_FACTOR:
+            return of.failure(
+                f"sequences of {load.sequence} tokens are more than {MOST_FACTOR} times the model's own "
+                f"window, {found.window}: YaRN is not known to stretch it so far",
+                evidence=found.sum_in_words,
+                remedy=f"set serving.max_seq_len to at most {MOST_FACTOR * found.window}",
+            )
+        beyond = f", beyond its own {found.window} by YaRN with factor {factor}" if factor > 1 else ""
+        cards = "1 card" if found.ranks == 1 else f"{found.ranks} cards ({cut.words})"
+        if found.fits:
+            return of.passes(
+                f"it fits {cards}: {found.token_budget} tokens of KV cache, "
+                f"{found.requests} requests of {found.needed_tokens} tokens at the same time{beyond}",
+                evidence=found.sum_in_words,
+            )
+        if found.uneven:
+            what = f"it cannot be cut over {cards}: {found.uneven}"
+        elif found.cache_gib <= 0:
+            what = f"it does not fit {cards}: {-found.cache_gib:.1f} GiB short on each"
+        else:
+            what = (
+                f"one request of {found.needed_tokens} tokens needs {found.needed_blocks} blocks, "
+                f"{found.blocks} fit: vLLM would refuse to start"
+            )
+        return of.failure(
+            what, evidence=found.sum_in_words, remedy="; ".join(self._remedies(shape, found, load))
+        )
+
+    def _remedies(self, shape: Shape, found: Estimate, load: Load) -> Iterator[str]:
+        if not found.uneven and found.token_budget >= BLOCK_TOKENS:
+            yield f"shorten sequences: serving.max_seq_len at most {found.longest_context}"
+        if load.fraction < 0.95 and not found.uneven:
+            more = replace(load, fraction=0.95)
+            if self.estimate(shape, found.window, found.ranks, found.hbm_gib, more).fits:
+                yield "set serving.npu_memory_fraction to 0.95"
+        enough = self.smallest_fit(shape, found.window, found.hbm_gib, load)
+        if enough is None:
+            yield "no number of such cards holds it: use shorter sequences, or cards of 64 GiB"
+            return
+        nodes = -(-enough.ranks // self._cards_of_node)
+        where = f" ({nodes} nodes of {self._cards_of_node})" if nodes > 1 else ""
+        number = "1 card" if enough.ranks == 1 else f"{enough.ranks} cards"
+        whole = replace(load, cards_of_node=self._cards_of_node)
+        uneven = self.estimate(shape, found.window, enough.ranks, found.hbm_gib, whole).uneven
+        way = " with engine: {parallel: pipeline}" if uneven else ""
+        yield f"the nearest shape that fits is {number} of {enough.hbm_gib:g} GiB{where}{way}"
+
+    @property
+    def _cards_of_node(self) -> int:
+        return 16 if self.choice.hardware == "a3" else 8
+
+    def _cut(self, shape: Shape, ranks: int, load: Load) -> Cut:
+        return cut_for(shape, self.profile, ranks, min(ranks, load.cards_of_node), self.choice)

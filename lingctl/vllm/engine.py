@@ -1,0 +1,135 @@
+"""vLLM behind the seam (``lingctl.engine.interface``): one version of it, from its profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lingctl.engine.capacity import Capacity
+from lingctl.engine.container import ContainerSpec
+from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.interface import About, Http
+from lingctl.engine.logs import Console, LogReader
+from lingctl.engine.scripts import Environment, Start
+from lingctl.inventory.cluster import Addresses, Cluster
+from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.vllm.capacity.verdict import VllmCapacity
+from lingctl.vllm.command_line import vllm_start
+from lingctl.vllm.container import vllm_container
+from lingctl.vllm.environment import SET_ENV, vllm_environment
+from lingctl.vllm.files.model_config import vllm_model_config
+from lingctl.vllm.hardware import need_hardware
+from lingctl.vllm.logs.console import VLLM_CONSOLE
+from lingctl.vllm.logs.log_reader import VLLM_LOGS
+from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
+from lingctl.vllm.remarks import vllm_remarks
+from lingctl.vllm.shown import vllm_values
+from lingctl.vllm.tls import vllm_encryption
+
+_HTTP = Http(management=False, metrics=False, ready_path="/health")
+
+
+@dataclass(frozen=True, slots=True)
+class Vllm:
+    """See ``Engine``, whose members have the documentation."""
+
+    profile: VllmProfile
+    choice: EngineChoice
+
+    @property
+    def about(self) -> About:
+        """See ``Engine``; vLLM writes no log files of its own."""
+        profile = self.profile
+        return About(
+            name="vllm",
+            title="vLLM",
+            version=profile.version,
+            checked_against=profile.checked_against,
+            image=profile.image(self.choice),
+            driver=profile.driver,
+            set_env=SET_ENV if profile.ascend else (),
+            log_places=(),
+            file_names=(),
+            reads=frozenset({"safetensors", "bin"}),
+            process_names=("VLLM::",),
+            opens_all=False,
+            joins_by_addresses=False,
+        )
+
+    @property
+    def overlay(self) -> Overlay:
+        """See ``Engine``; vLLM has the model's code."""
+        return NO_OVERLAY
+
+    @property
+    def console(self) -> Console:
+        """See ``Engine``."""
+        return VLLM_CONSOLE
+
+    @property
+    def http(self) -> Http:
+        """See ``Engine``."""
+        return _HTTP
+
+    @property
+    def logs(self) -> LogReader:
+        """See ``Engine``."""
+        return VLLM_LOGS
+
+    @property
+    def capacity(self) -> Capacity:
+        """See ``Engine``."""
+        return VllmCapacity(self.profile, self.choice)
+
+    def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
+        """See ``Engine``; none is known with which it does not start."""
+
+    def model_config(
+        self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """See ``Engine``."""
+        return vllm_model_config(original, self.profile, rows=rows, columns=columns)
+
+    def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
+        """See ``Engine``."""
+        return vllm_container(cluster, node, self.profile)
+
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+        """See ``Engine``; everything stands on the command line."""
+        return ()
+
+    def environment(self, cluster: Cluster, node: Node) -> Environment:
+        """See ``Engine``."""
+        return vllm_environment(cluster, node, self.profile)
+
+    def start(
+        self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
+    ) -> Start:
+        """See ``Engine``."""
+        return vllm_start(cluster, node, weights, model_config, self.profile)
+
+    def need_cards(self, generations: Mapping[str, str]) -> None:
+        """See ``Engine``; an image is built for one kind of machines."""
+        need_hardware(generations, self.choice, self.profile)
+
+    def joint(self, cluster: Cluster, addresses: Addresses) -> Joint:
+        """See ``Engine``; vLLM needs no rank table."""
+        return Joint()
+
+    def encryption(self, cluster: Cluster) -> Encryption:
+        """See ``Engine``."""
+        return vllm_encryption(cluster)
+
+    def remarks(self, cluster: Cluster) -> tuple[str, ...]:
+        """See ``Engine``."""
+        return tuple(vllm_remarks(cluster, self.profile))
+
+    def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
+        """See ``Engine``."""
+        return list(vllm_values(cluster, self.profile, overrides))
+
+
+def vllm(choice: EngineChoice) -> Vllm:
+    """vLLM of a version. Raises ConfigurationError: nothing is known of it."""
+    return Vllm(vllm_profile_for(choice.version or DEFAULT_VERSION), choice)

@@ -1,0 +1,1 @@
+"""What vLLM reads beside its command line: the model's own files."""

@@ -1,0 +1,1 @@
+"""What vLLM's words mean."""

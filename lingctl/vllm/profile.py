@@ -1,0 +1,176 @@
+"""Profiles: what each version of vllm-ascend is made of and can do with the Ling models. Data only.
+
+Sources: vllm-project/vllm-ascend, docs/source/community/versioning_policy.md, Dockerfiles and release notes
+at the tags named; bailing_moe.py of the vLLM wheels 0.10.2 to 0.32.0. No version was run on a card here;
+0.32.0 was run on processors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lingctl.errors import ConfigurationError
+from lingctl.inventory.sections import EngineChoice
+from lingctl.vllm.versions import VllmVersion, read_vllm_version
+
+_IMAGE = "quay.io/ascend/vllm-ascend:v{}{}"
+_DOCUMENTS = (
+    "the documents and Dockerfile of vllm-ascend v{}, and bailing_moe.py of vLLM; never tried on a card"
+)
+DEFAULT_VERSION = "0.23.0"
+
+
+@dataclass(frozen=True, slots=True)
+class VllmProfile:
+    """What one version is made of and does."""
+
+    version: str  # of vllm-ascend, as in hosts.yaml
+    python: str  # versions of Python that it takes
+    cann: str  # in its image; empty where it has none
+    torch: str  # torch and torch_npu
+    source: str  # where this row is said
+    checked_against: str  # what was verified, and what was not
+    ascend: bool = True  # whether vllm-ascend has a release of it
+    driver: str = ""  # oldest line of drivers (HDK) for its CANN; empty where no source says one
+    driver_source: str = ""  # where it is said
+    norm_head: bool = False  # whether it computes with a normalised head where config.json says so
+    kv_replication: bool = True  # whether there may be more ranks than KV heads
+    nodes: bool = True  # whether it can start one node's share of several (--nnodes)
+    # whether it reads how positions are stretched from rope_parameters (0.12 and later), or from rope_scaling
+    rope_parameters: bool = True
+    taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
+
+    @property
+    def place(self) -> VllmVersion:
+        """Its place in the order of versions."""
+        place = read_vllm_version(self.version)
+        assert place is not None
+        return place
+
+    @property
+    def rules_of(self) -> str:
+        """The version whose rules these are."""
+        return self.taken_from or self.version
+
+    def image(self, choice: EngineChoice) -> str:
+        """The vendor's image for the machines and the system that hosts.yaml names."""
+        if not self.ascend:
+            return f"lingctl/vllm-cpu:{self.version}"
+        machine = "-a3" if choice.hardware == "a3" else ""
+        return _IMAGE.format(self.version, machine + ("-openeuler" if choice.system == "openeuler" else ""))
+
+
+# CANN's own tables of the drivers (Ascend HDK) that each version works with. No table of 8.3 was found; a
+# user ran it with 25.0.rc1 (vllm-ascend 4621).
+_COMPATIBLE = "CANN 9.1.0 release notes (gitcode.com/cann/release-management), table of HDK compatibility"
+_DRIVERS: dict[str, tuple[str, str]] = {
+    "8.5.0": ("25.0", "CANN 8.5.0 release notes (hiascend.com, canncommercial/850), version mapping"),
+    "8.5.1": ("25.0", f"{_COMPATIBLE}: 8.5.2 is said, and 8.5.0 in its own notes"),
+    "9.0.1": ("25.0", _COMPATIBLE),
+    "9.1.0": ("25.2", _COMPATIBLE),
+}
+
+
+def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") -> VllmProfile:
+    driver, driver_source = _DRIVERS.get(cann, ("", ""))
+    return VllmProfile(
+        version,
+        python,
+        cann,
+        torch,
+        source=f"vllm-ascend v{tag}, docs/source/community/versioning_policy.md",
+        checked_against=_DOCUMENTS.format(version),
+        driver=driver,
+        driver_source=driver_source,
+    )
+
+
+# In the order of versions.
+VLLM_PROFILES: tuple[VllmProfile, ...] = (
+    replace(
+        _row("0.11.0", "3.9-3.11", "8.3.RC2", "2.7.1, torch_npu 2.7.1.post1"),
+        kv_replication=False,
+        nodes=False,
+        rope_parameters=False,
+    ),
+    _row("0.13.0", "3.10-3.11", "8.5.0", "2.8.0, torch_npu 2.8.0.post2"),
+    _row("0.18.0", "3.10-3.11", "8.5.1", "2.9.0, torch_npu 2.9.0.post1"),
+    _row("0.23.0", "3.10-3.12", "9.1.0", "2.10.0, torch_npu 2.10.0.post4"),
+    _row("0.24.0rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
+    _row("0.25.1rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
+    VllmProfile(
+        "0.32.0",
+        "3.11-3.14",
+        "",
+        "2.13.0 (processors)",
+        source="vllm-cpu 0.32.0, a third-party build; vllm-ascend has no release of it",
+        checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP 2 fails",
+        ascend=False,
+        norm_head=True,
+    ),
+)
+_OLDEST = VLLM_PROFILES[0]
+# vLLM before 0.10 has no BailingMoeForCausalLM; vllm-ascend 0.7.3 served Ling with a patch of Ling's makers.
+_FIRST_WITH_LING = "0.10.0"
+
+
+def vllm_profile_for(version: str) -> VllmProfile:
+    """The profile of a version: its own, or that of the nearest earlier version.
+
+    Raises:
+        ConfigurationError: it is no version, or too old to serve the Ling models or to be known.
+    """
+    asked = read_vllm_version(version)
+    if asked is None:
+        raise ConfigurationError(
+            f"{version[:40]!r} is no version of vLLM",
+            remedy=f"write it as 0.23.0 or 0.25.1rc1 are written; {_known_versions()}",
+            code="unknown-vllm",
+        )
+    for profile in VLLM_PROFILES:
+        if profile.place == asked:
+            return profile
+    earlier = [profile for profile in VLLM_PROFILES if profile.place < asked]
+    if not earlier:
+        raise _too_old(version, asked)
+    return _taken_from(earlier[-1], version, asked)
+
+
+def _taken_from(profile: VllmProfile, version: str, asked: VllmVersion) -> VllmProfile:
+    """A profile for a version that nobody looked at; what vLLM's own source dates is not taken over."""
+    return replace(
+        profile,
+        version=version,
+        ascend=True,
+        python="",
+        cann="",
+        torch="",
+        driver="",
+        driver_source="",
+        norm_head=asked.numbers >= (0, 26, 0),
+        kv_replication=asked.numbers >= (0, 12, 0),
+        nodes=asked.numbers >= (0, 12, 0),
+        rope_parameters=asked.numbers >= (0, 12, 0),
+        taken_from=profile.version,
+        checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
+    )
+
+
+def _too_old(version: str, asked: VllmVersion) -> ConfigurationError:
+    first = read_vllm_version(_FIRST_WITH_LING)
+    assert first is not None
+    why = (
+        "its vLLM has no BailingMoeForCausalLM, the architecture of the Ling models"
+        if asked < first
+        else "lingctl has no rules for it: it takes settings that later ones do not know"
+    )
+    return ConfigurationError(
+        f"vllm-ascend {version} is too old: {why}",
+        remedy=f'take {_OLDEST.version} or later: engine: {{name: vllm, version: "{DEFAULT_VERSION}"}}; '
+        f"{_known_versions()}",
+        code="vllm-too-old",
+    )
+
+
+def _known_versions() -> str:
+    return f"known: {', '.join(profile.version for profile in VLLM_PROFILES)}"

@@ -1,0 +1,46 @@
+"""What hosts.yaml may ask for and vLLM has no equal of: refused in words, never dropped."""
+
+from __future__ import annotations
+
+from lingctl.errors import ConfigurationError
+from lingctl.inventory.cluster import Cluster
+
+# Settings of ``serving``: why vLLM has none, and what to do.
+_WITHOUT_EQUAL = {
+    "max_input_tokens": (
+        "has no limit of its own for inputs",
+        "leave it out: serving.max_seq_len bounds input and output together, and a longer input is HTTP 400",
+    ),
+    "max_output_tokens": (
+        "has no limit of its own for answers: each request says max_tokens",
+        "leave it out, and let the clients send max_tokens; serving.max_seq_len bounds both together",
+    ),
+    "management_port": (
+        "has no management port: health, models and requests share serving.port",
+        "leave it out; health is asked at serving.port, /health",
+    ),
+    "metrics_port": (
+        "has no port of its own for metrics: they are at serving.port, /metrics",
+        "leave it out, and let Prometheus ask serving.port",
+    ),
+}
+
+
+def need_equals(cluster: Cluster) -> None:
+    """Refuse what vLLM cannot be told.
+
+    Raises:
+        ConfigurationError: hosts.yaml says it.
+    """
+    for name, (why, remedy) in _WITHOUT_EQUAL.items():
+        if name in cluster.serving.model_fields_set and getattr(cluster.serving, name) is not None:
+            raise ConfigurationError(
+                f"vLLM {why}", where=f"serving.{name} in hosts.yaml", remedy=remedy, code="vllm-no-equal"
+            )
+    if cluster.inter_node_tls is not None:
+        raise ConfigurationError(
+            "vLLM does not encrypt between its nodes",
+            where="inter_node_tls in hosts.yaml",
+            remedy="leave it out and keep the nodes in a network of their own, or serve with MindIE",
+            code="vllm-no-equal",
+        )

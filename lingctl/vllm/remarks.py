@@ -1,0 +1,78 @@
+"""What a reader of a plan should know: of the version, and of what is reported of several nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingctl.inventory.cluster import Cluster
+from lingctl.vllm.environment import ray_address
+from lingctl.vllm.long_context import stretch_remarks
+from lingctl.vllm.parallel import Cut, cut_of
+from lingctl.vllm.profile import VllmProfile
+from lingctl.vllm.versions import version_of_vllm_image
+
+
+def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
+    """In words."""
+    yield from _of_version(cluster, profile)
+    yield from stretch_remarks(cluster)
+    yield from _of_cut(cut_of(cluster, profile))
+    if cluster.multi_node:
+        yield from _of_several_nodes(cluster)
+
+
+def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
+    version = profile.version
+    if profile.taken_from:
+        yield (
+            f"vLLM {version} has no rules of its own here: those of the nearest earlier version, "
+            f"{profile.taken_from}, are used; nothing of {version} was checked; {_image(cluster, profile)}"
+        )
+    if not profile.ascend:
+        yield (
+            f"vllm-ascend has no release {version}: it was run on processors alone; "
+            f"{_image(cluster, profile)}"
+        )
+    else:
+        yield f"vLLM {version} with Ling was never tried on a card: it rests on documents and source"
+    if profile.ascend and not profile.driver:
+        yield (
+            f"no source says which driver CANN {profile.cann or 'of this image'} needs: the nodes' drivers "
+            "are not judged by it"
+        )
+    said = version_of_vllm_image(cluster.container.image or "")
+    if said is not None and said != profile.place:
+        yield (
+            f"container.image says vLLM {said.text}, and hosts.yaml says {version}: the rules of "
+            f"{profile.rules_of} are used"
+        )
+
+
+def _image(cluster: Cluster, profile: VllmProfile) -> str:
+    if cluster.container.image:
+        return "the image is container.image's"
+    return f"its image is looked for as {profile.image(cluster.engine)}, container.image names another"
+
+
+def _of_cut(cut: Cut) -> Iterator[str]:
+    """What is reported against it."""
+    if cut.pipeline > 1:
+        yield (
+            f"{cut.words}: open reports against pipelines on Ascend are vllm-ascend 16608 (garbled answers) "
+            "and 10910 (two nodes through Ray); engine: {parallel: data} is the other way"
+        )
+    if cut.data > 1:
+        yield (
+            f"{cut.words}: vllm-ascend 10910 reports failures of it through Ray over two nodes; "
+            "engine: {parallel: pipeline} is the other way"
+        )
+
+
+def _of_several_nodes(cluster: Cluster) -> Iterator[str]:
+    if cluster.engine.distributed == "ray":
+        yield (
+            f"the workers are those of the site's Ray at {ray_address(cluster)}, which lingctl neither "
+            "starts nor stops; nodes but the first only keep their place"
+        )
+    else:
+        yield ("besides its ports vLLM opens random ones between the nodes: a firewall must let them through")
