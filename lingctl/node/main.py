@@ -25,6 +25,7 @@ PROGRAMS = {
     "fold": "lingctl.node.fold.program",
     "npu-check": "lingctl.node.npu_check",
     "overlay": "lingctl.node.overlay",
+    "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
 }
 

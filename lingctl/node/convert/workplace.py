@@ -11,7 +11,8 @@ from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.convert.assess import SCRATCH
 from lingctl.node.convert.plan import Shard
-from lingctl.node.files import FOLDER_MODE, part_name
+from lingctl.node.files import part_name
+from lingctl.node.folders import make_folder
 from lingctl.node.locked import locked
 from lingctl.node.trouble import Trouble
 
@@ -26,7 +27,8 @@ def workplace(folder: str) -> Iterator[None]:
         Trouble: another conversion is writing there.
     """
     made = not os.path.isdir(folder)
-    os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
+    if made:
+        make_folder(folder)
     try:
         with locked(os.path.join(folder, _LOCK), _DOING):
             yield

@@ -21,7 +21,6 @@ from lingctl.node.files import (
     create,
     file_state,
     free_space,
-    make_folder,
     part_name,
     part_of,
     read_small,
@@ -30,6 +29,7 @@ from lingctl.node.files import (
     write_whole,
 )
 from lingctl.node.fold.head import HEAD, HeadPlace, find_head, fold_file, measure
+from lingctl.node.folders import make_folder, need_open
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import locked
 from lingctl.node.progress import Meter, Report
@@ -202,6 +202,7 @@ def _carry_out(job: _Job, report: Report) -> List[float]:
             os.unlink(path)
     write_whole(os.path.join(job.target, _RECEIPT), _receipt_text(job.fingerprint, ""))
     for name in job.linked:
+        need_open(job.source, name)
         _link(os.path.join(job.source, name), os.path.join(job.target, name))
     copy_companions(job.source, job.target, job.copied, True)
     text = json.dumps({**job.config, "norm_head": False}, indent=2, ensure_ascii=False) + "\n"
