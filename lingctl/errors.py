@@ -6,6 +6,7 @@ Exit statuses: 0 done, 1 failed on a node, 2 usage or configuration, 3 findings 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -18,13 +19,21 @@ class LingctlError(Exception):
         evidence: the line or value that shows it.
         remedy: what to type or change next.
         code: stable name of this message, for searching the docs.
+        also: others of the kind that were found with it, in the order in which a reader would mend them.
     """
 
     exit_status: ClassVar[int] = 1
     default_code: ClassVar[str] = "failed"
 
     def __init__(
-        self, what: str, *, where: str = "", evidence: str = "", remedy: str = "", code: str = ""
+        self,
+        what: str,
+        *,
+        where: str = "",
+        evidence: str = "",
+        remedy: str = "",
+        code: str = "",
+        also: Sequence[LingctlError] = (),
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -32,6 +41,7 @@ class LingctlError(Exception):
         self.evidence = evidence
         self.remedy = remedy
         self.code = code or self.default_code
+        self.also = tuple(also)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
@@ -49,6 +59,19 @@ class ConfigurationError(LingctlError):
 
     exit_status = 2
     default_code = "configuration"
+
+
+def together(errors: Sequence[ConfigurationError]) -> ConfigurationError:
+    """The first of several mistakes, with the others beside it."""
+    first, *others = errors
+    return ConfigurationError(
+        first.what,
+        where=first.where,
+        evidence=first.evidence,
+        remedy=first.remedy,
+        code=first.code,
+        also=others,
+    )
 
 
 class ChecksFailed(LingctlError):

@@ -57,10 +57,12 @@ def hosts_file(nodes: Path | None) -> Path | None:
 
 def optional_cluster(nodes: Path | None) -> Cluster | None:
     """The cluster of ``hosts_file``, or None where this machine alone is meant."""
+    found = hosts_file(nodes)
+    if found is None:
+        return None
     from lingctl.inventory.load import load_cluster
 
-    found = hosts_file(nodes)
-    return load_cluster(found) if found else None
+    return load_cluster(found)
 
 
 def required_cluster(nodes: Path | None) -> Cluster:

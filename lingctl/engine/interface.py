@@ -35,6 +35,9 @@ class About:
     driver: str  # the oldest line of drivers (HDK) that it works with
     set_env: tuple[str, ...]  # vendor scripts that make its container's programs find CANN, in order
     log_places: tuple[str, ...]  # folders of its own logs, in the container
+    # how the names of its processes begin, as the kernel has them, that may outlive the daemon outside of its
+    # process group; empty where none is known to
+    process_names: tuple[str, ...]
     # names of the files that it may have in the folder of a release, besides the two scripts
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
@@ -109,6 +112,11 @@ class Engine(Protocol):
         Raises:
             ConfigurationError: it cannot serve this model, or the numbers contradict each other.
         """
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """Whether the model's head has to be normalised in the weights before it serves them (norm_head),
+        because it does not do so itself and hosts.yaml asks for it."""
+        ...
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""

@@ -61,7 +61,11 @@ class Cluster(Section):
     @classmethod
     def _is_name(cls, value: str) -> str:
         if not _NAME.fullmatch(value):
-            raise ValueError("must be 1 to 40 lower-case letters, digits and dashes")
+            plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:40].strip("-")
+            raise forms.FormError(
+                f"{value!r} is no name of a deployment",
+                "it has 1 to 40 lower-case letters, digits and dashes" + (f": {plain}" if plain else ""),
+            )
         return value
 
     @field_validator("model")
@@ -77,28 +81,50 @@ class Cluster(Section):
         if "mindie" not in self.model_fields_set:
             return self
         if self.engine.name != "mindie":
-            raise ValueError(
-                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other: keep one"
+            raise forms.FormError(
+                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other",
+                "keep one of them",
+                ("engine",),
             )
         if self.engine.version not in (None, self.mindie):
-            raise ValueError(
-                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each "
-                "other: keep one"
+            raise forms.FormError(
+                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each other",
+                "keep one of them",
+                ("engine",),
             )
         return self
 
     @model_validator(mode="after")
     def _nodes_are_distinct(self) -> Cluster:
         for attribute in ("name", "service_address"):
-            values = [getattr(node, attribute) for node in self.nodes]
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"two nodes have the {attribute.replace('_', ' ')} {twice[0]!r}")
-        counts = {len(node.devices) for node in self.nodes}
-        if len(counts) > 1:
-            raise ValueError(
-                "all nodes must use the same number of cards: MindIE refuses a rank table with "
-                f"unequal device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})"
+            first: dict[str, int] = {}
+            for index, node in enumerate(self.nodes):
+                value = getattr(node, attribute)
+                same = first.setdefault(value, index)
+                if same != index:
+                    raise forms.FormError(
+                        f"nodes {same + 1} and {index + 1} have the {attribute.replace('_', ' ')} {value!r}",
+                        "list each node once, with its own",
+                        ("nodes", index, attribute if attribute in node.model_fields_set else "address"),
+                    )
+        counts = [len(node.devices) for node in self.nodes]
+        if len(set(counts)) > 1:
+            odd = next(index for index, count in enumerate(counts) if count != counts[0])
+            raise forms.FormError(
+                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal "
+                f"device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
+                f"name {counts[0]} devices for {self.nodes[odd].name}, or as many for all",
+                ("nodes", odd, "devices"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_are_apart(self) -> Cluster:
+        if self.multi_node and self.serving.port == self.serving.inter_node_port:
+            raise forms.FormError(
+                f"port {self.serving.port} is also serving.inter_node_port, the one between the nodes",
+                "give one of them another port",
+                ("serving", "port"),
             )
         return self
 
@@ -107,9 +133,11 @@ class Cluster(Section):
         logins = {node.name: self.ssh_of(node) for node in self.nodes}
         others = [name for name, ssh in logins.items() if ssh.user != "root" and not ssh.sudo]
         if self.runtime.as_root and others:
-            raise ValueError(
-                f"runtime: {self.runtime.program} gives cards to root's containers alone, so the login name "
-                f"must be root, or ssh.sudo true (here not so: {', '.join(others)})"
+            raise forms.FormError(
+                f"{self.runtime.program} gives cards to root's containers alone, and "
+                f"{', '.join(others)} is logged in to as somebody else",
+                "write ssh: {user: root}, or ssh: {sudo: true}",
+                ("container", "runtime"),
             )
         return self
 
@@ -182,6 +210,11 @@ class Cluster(Section):
     def converted_weights(self) -> str:
         """Where safetensors go when the download holds ``.bin`` files, as in the Ling README."""
         return f"{self.downloaded_weights}_safetensor"
+
+    @property
+    def folded_weights(self) -> str:
+        """Where weights go whose head is folded, for an engine that does not normalise it."""
+        return f"{self.downloaded_weights}_folded"
 
     def in_container(self, node_path: str) -> str:
         """The path by which the container sees a path below ``paths.models``.

@@ -50,12 +50,17 @@ _MOUNT_OPTION = re.compile(rf"{_ACCESS}|r?(shared|slave|private|unbindable|bind)
 
 
 class FormError(ValueError):
-    """A text of another form than is wanted: what is wrong with it, and what to write."""
+    """A value of another form than is wanted: what is wrong with it, and what to write.
 
-    def __init__(self, what: str, remedy: str) -> None:
+    Args:
+        at: the field below the part that is judged, where a part is judged as a whole.
+    """
+
+    def __init__(self, what: str, remedy: str, at: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{what}: {remedy}")
         self.what = what
         self.remedy = remedy
+        self.at = at
 
 
 def need_plain(text: str) -> str:

@@ -10,18 +10,25 @@ from lingctl.assets import asset
 from lingctl.errors import UsageError
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Node
+from lingctl.inventory.sections import EngineChoice, Node
 
 _FLAGS = {"name": "--name", "mindie": "--mindie"}
 
 
-def starter_hosts(*, name: str, model: str, mindie: str, nodes: Sequence[str]) -> str:
+def starter_hosts(
+    *, name: str, model: str, mindie: str, nodes: Sequence[str], engine: EngineChoice | None = None
+) -> str:
     """A hosts.yaml ready to edit.
+
+    Args:
+        engine: what serves it, if not MindIE in the version ``mindie``.
 
     Raises:
         ConfigurationError: the model is not in the catalogue.
         UsageError: the file would be refused: a name or an address cannot be.
     """
+    if engine is not None and engine.name == "mindie":
+        mindie, engine = engine.version or mindie, None
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     _need_readable(name, find_model(model).name, mindie, nodes)
@@ -34,7 +41,9 @@ def starter_hosts(*, name: str, model: str, mindie: str, nodes: Sequence[str]) -
     template = environment.get_template("hosts.yaml.j2")
     # YAML 1.1 takes some IPv6 addresses for numbers.
     quoted = [f'"{address}"' if ":" in address else address for address in nodes]
-    return template.render(name=name, model=find_model(model).name, mindie=mindie, nodes=quoted)
+    return template.render(
+        name=name, model=find_model(model).name, mindie=mindie, nodes=quoted, engine=engine
+    )
 
 
 def _need_readable(name: str, model: str, mindie: str, nodes: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import typing
 from collections.abc import Iterator
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import NodeSsh
@@ -27,6 +28,10 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     (r"(ssh_?)?(identity(_?file)?|private_?key|key_?file)", "write ssh: {key: FILE}"),
     (r"(ssh_?)?(user_?name|login)", "write ssh: {user: NAME}"),
     (r"(mindie_?)?version|mindie_?version", 'write mindie: "VERSION", in quotes, at the top'),
+    (
+        r"vllm(_?(ascend|version))?|backend|engine_?(name|version)",
+        'write engine: {name: vllm, version: "VERSION"}',
+    ),
     (r"cards?|npus?|device_?ids?|npu_?ids?", "write devices: [0, 1, ...] for a node"),
     (r"(extra_)?(volumes?|mounts?|binds?)", "write container: {extra_mounts: [/source:/target:ro]}"),
     (
@@ -38,13 +43,19 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
 _USUAL = {"port": "serving", "name": "", "key": "ssh", "user": "ssh"}
 
 
+def meant_key(path: FieldPath) -> str:
+    """The key that an unknown one was most likely meant for; empty: none is near enough."""
+    near = difflib.get_close_matches(str(path[-1]), sorted(known_keys(path[:-1])), n=1, cutoff=0.75)
+    return near[0] if near else ""
+
+
 def what_instead(path: FieldPath) -> str:
     """What to write in the place of an unknown key."""
     key = str(path[-1])
-    known = sorted(_known_keys(path[:-1]))
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    known = sorted(known_keys(path[:-1]))
+    near = meant_key(path)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {near!r}?"
     listed = f"known keys here: {', '.join(known)}"
     plain = key.lower().replace("-", "_")
     for pattern, instead in _INSTEAD:
@@ -53,8 +64,8 @@ def what_instead(path: FieldPath) -> str:
     elsewhere = _elsewhere(key, path)
     if elsewhere:
         return f"{elsewhere}; {listed}"
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else listed
+    far = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {far[0]!r}?" if far else listed
 
 
 def _seen_from(path: FieldPath, instead: str) -> str:
@@ -82,7 +93,8 @@ def _elsewhere(key: str, path: FieldPath) -> str:
     return f"it goes under {section}: {section}: {{{key}: ...}}"
 
 
-def _known_keys(path: FieldPath) -> set[str]:
+def known_keys(path: FieldPath) -> set[str]:
+    """The keys of the part that a path leads to."""
     model = model_at(path)
     return set(model.model_fields) if model else set()
 
@@ -96,6 +108,28 @@ def model_at(path: FieldPath) -> type[BaseModel] | None:
         field = model.model_fields.get(part)
         model = next(_models_in(field.annotation), None) if field else None
     return model
+
+
+def field_at(path: FieldPath) -> FieldInfo | None:
+    """The field that a path leads to, or whose list it leads into; None: there is none."""
+    words = [part for part in path if isinstance(part, str)]
+    if not words:
+        return None
+    model = model_at(tuple(words[:-1]))
+    return model.model_fields.get(words[-1]) if model else None
+
+
+def plain_kinds_at(path: FieldPath) -> frozenset[type]:
+    """The plain types that a field takes: str, int, float, bool; empty where there is no such field."""
+    field = field_at(path)
+    return frozenset(_plain_kinds(field.annotation)) if field else frozenset()
+
+
+def _plain_kinds(annotation: object) -> Iterator[type]:
+    if annotation in (str, int, float, bool):
+        yield typing.cast("type", annotation)
+    for inner in typing.get_args(annotation):
+        yield from [str] if isinstance(inner, str) else _plain_kinds(inner)
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -54,6 +54,7 @@ class MindIE:
             log_places=profile.log_places,
             file_names=(_CONFIG, _RANK_TABLE),
             reads=frozenset({"safetensors"}),
+            process_names=(),
             opens_all=True,
             joins_by_addresses=True,
         )
@@ -92,6 +93,10 @@ class MindIE:
     ) -> tuple[dict[str, Any], list[str]]:
         """See ``Engine``."""
         return loadable_model_config(dict(original), rows=rows, columns=columns)
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """See ``Engine``; the overlay normalises it."""
+        return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """See ``Engine``."""

@@ -12,10 +12,21 @@ _MOST_SAID = 4_000
 _MOST_OF_A_LINE = 500
 _MOST_LINES = 12
 _MOST_EVIDENCE = 20_000
+# Errors that were found together: what is mended of these is a good part of an hour's work.
+_MOST_TOGETHER = 20
 
 
 def print_error(error: LingctlError) -> None:
-    """Print an error in its three parts to standard error."""
+    """Print an error in its three parts to standard error, and those that were found with it."""
+    _print_one(error)
+    for other in error.also[: _MOST_TOGETHER - 1]:
+        _print_one(other)
+    left_out = len(error.also) - _MOST_TOGETHER + 1
+    if left_out > 0:
+        show(words(f"({left_out} more, shown when these are mended)", "dim"), out=conversation())
+
+
+def _print_one(error: LingctlError) -> None:
     out = conversation()
     where = f"{error.where}: " if error.where else ""
     what = words(f"{where}{error.what}", most=_MOST_SAID)
@@ -37,14 +48,15 @@ def _end(evidence: str) -> str:
 
 def print_error_document(error: LingctlError) -> None:
     """Print an error as a JSON document to standard output."""
-    print_json(
-        "error",
-        {
-            "code": error.code,
-            "what": shortened(error.what, _MOST_SAID),
-            "where": shortened(error.where, _MOST_SAID),
-            "evidence": _end(error.evidence),
-            "remedy": shortened(error.remedy, _MOST_SAID),
-            "exit_status": error.exit_status,
-        },
-    )
+    also = [_document(other) for other in error.also[: _MOST_TOGETHER - 1]]
+    print_json("error", {**_document(error), "exit_status": error.exit_status, "also": also})
+
+
+def _document(error: LingctlError) -> dict[str, str]:
+    return {
+        "code": error.code,
+        "what": shortened(error.what, _MOST_SAID),
+        "where": shortened(error.where, _MOST_SAID),
+        "evidence": _end(error.evidence),
+        "remedy": shortened(error.remedy, _MOST_SAID),
+    }

@@ -33,7 +33,7 @@ _START_INSIDE = shell("daemon/start_inside")
 _LOG_SIZES_INSIDE = shell("daemon/log_sizes_inside")
 _COUNT = """
 start=$(sed -n 2p "$4" 2>/dev/null)
-"$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null
+"$runtime" exec "$2" sh -c "$1" sh "$3" "$start" "$5" 2>/dev/null
 """
 _COUNT_INSIDE = shell("daemon/count_inside")
 _PAUSE_SECONDS = 10
@@ -97,8 +97,8 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
 
 
 def processes_command(site: Site) -> Command:
-    """Ask how many processes the daemon's group has, itself included; 0 where it does not run, and nothing
-    where that is not known."""
+    """Ask how many processes the daemon has, itself included, or left when it ended; nothing is told where
+    that is not known."""
     layout = site.layout
     return runtime_script(
         site.runtime,
@@ -107,6 +107,7 @@ def processes_command(site: Site) -> Command:
         site.container,
         layout.pid,
         layout.started,
+        " ".join(site.process_names),
         title="count its processes",
     )
 
@@ -162,6 +163,7 @@ def stop_command(site: Site, node: str) -> Command:
         layout.pid,
         layout.started,
         site.timeouts.stop,
+        " ".join(site.process_names),
         _PAUSE_SECONDS,
         *site.cards[node],
         title="stop the daemon",

@@ -24,6 +24,7 @@ class Site:
     # by node, what stands in the line that its daemon prints when it has loaded; empty for none
     loaded: Mapping[str, str]
     log_places: tuple[str, ...]  # folders of the engine's own logs, in the container
+    process_names: tuple[str, ...]  # how names of the engine's processes begin
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -48,4 +49,5 @@ def site_of(cluster: Cluster) -> Site:
         cluster.timeouts,
         {node.name: console.loaded if node == first else console.loaded_elsewhere for node in cluster.nodes},
         engine.about.log_places,
+        engine.about.process_names,
     )

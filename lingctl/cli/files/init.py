@@ -17,20 +17,30 @@ def init(
     name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
     model: Annotated[str, typer.Option(help="A model of the catalogue.")] = "Ling-lite",
     mindie: Annotated[str, typer.Option(help="MindIE version.")] = "1.0.0",
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine", metavar="NAME[:VERSION]", help="Another engine than MindIE: vllm, vllm:0.23.0."
+        ),
+    ] = "",
     node: Annotated[list[str] | None, typer.Option(help="Address of a machine; repeat for more.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print it instead of writing it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented hosts.yaml to start from."""
-    from lingctl.engines import engine_at
+    from lingctl.engines import engine_at, engine_chosen
     from lingctl.errors import UsageError
     from lingctl.flows.run.whole_file import no_room, write_file
+    from lingctl.inventory.engine_choice import engine_typed
     from lingctl.inventory.starter import starter_hosts
     from lingctl.output.terminal import answer_file, say
 
     nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
-    engine_at(mindie)
-    text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes)
+    choice = engine_typed(engine) if engine else None
+    about = (engine_chosen(choice) if choice else engine_at(mindie)).about
+    if choice is not None and choice.version is None:
+        choice = choice.model_copy(update={"version": about.version})
+    text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes, engine=choice)
     if show:
         answer_file(text)
         return

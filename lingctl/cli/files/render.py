@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,6 +68,7 @@ def render(
     """
     from dataclasses import replace
 
+    from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
     from lingctl.inventory.engine_choice import with_typed_engine
@@ -82,7 +82,7 @@ def render(
     if show:
         flag = "flag --mindie" if mindie else "flag --engine"
         names = ("mindie", "engine", "engine.version") if typed else ()
-        _show(cluster, dict.fromkeys(names, flag), as_json)
+        print_values(cluster, dict.fromkeys(names, flag), as_json)
         return
     part = RenderPart((what or What.all).value)
     known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
@@ -166,28 +166,6 @@ def _print(
             if len(files) > 1:
                 answer(f"==> {file.node}: {file.path or file.name} <==")
             answer_file(file.content.decode())
-
-
-def _show(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from lingctl.engines import engine_of
-    from lingctl.flows.files.logins import shown_logins
-    from lingctl.inventory.load import ENVIRONMENT
-    from lingctl.output.documents import print_json
-    from lingctl.output.tables import print_table
-
-    from_environment = {
-        ".".join(place): variable for variable, place in ENVIRONMENT.items() if os.environ.get(variable)
-    }
-    values = engine_of(cluster).shown(cluster, {**from_environment, **overrides}) + shown_logins(cluster)
-    if as_json:
-        print_json("render-values", {"cluster": cluster.name, "values": [asdict(value) for value in values]})
-        return
-    print_table(
-        ("node", "name", "value", "from"),
-        [(value.node, value.name, value.value, value.source) for value in values],
-    )
 
 
 def _check(path: Path, nodes: Path | None, typed: str, as_json: bool) -> None:

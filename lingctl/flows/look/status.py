@@ -41,7 +41,7 @@ class NodeStatus:
     reached: bool  # whether the node could be asked
     container: str = ""  # its runtime's word for its state, or ``absent``
     daemon: str = ""  # ``running``, ``loading``, ``dead``, ``stopped`` or ``unknown``
-    # how many processes the daemon has, itself included; None where that is unknown
+    # how many processes the daemon has, itself included, or left when it ended; None where that is unknown
     processes: int | None = None
     # id of the release that the daemon was started with, or its digest if it is not recorded
     release: str = ""
@@ -110,8 +110,8 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
     counted, other = answers.get("processes"), answers.get("elsewhere")
     sight = _sight(connection, cluster, site, started=bool(state.started))
-    # Where the daemon is known to be gone, nothing has to be counted: its container may be, too.
-    gone = sight is not None and not sight.alive
+    # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
+    gone = sight is not None and not sight.alive and not state.container_runs
     return _Seen(
         state,
         sight,
@@ -182,7 +182,7 @@ def _row(
         service=_service_word(group, cluster, seen.sight, lost) if primary else "-",
         problems=(
             *_problems(cluster, node, seen, names, overlay),
-            *(_lost_problems(node, lost) if primary and seen.sight and seen.sight.alive else ()),
+            *(_lost_problems(node, cluster.primary.name, lost) if seen.sight and seen.sight.alive else ()),
         ),
     )
 
@@ -196,11 +196,14 @@ def _why_lost(seen: _Seen | LingctlError) -> str:
     return "" if seen.sight.alive else "its daemon is dead"
 
 
-def _lost_problems(node: str, lost: Mapping[str, str]) -> Iterator[str]:
-    """MindIE 3.0.0 goes on calling itself well when a node is gone, and ends at the next request (seen)."""
+def _lost_problems(node: str, first: str, lost: Mapping[str, str]) -> Iterator[str]:
+    """MindIE 3.0.0 and vLLM 0.32.0 go on calling themselves well when a node is gone, and end at the next
+    request; the others never end when the first node is gone (seen)."""
     for other, why in lost.items():
-        if other != node:
+        if node == first:
             yield f"do not rely on it: {other} is lost, {why}"
+        elif other == first:
+            yield f"it waits for {first} and will not end by itself: {first} is lost, {why}"
 
 
 def _problems(
@@ -217,7 +220,7 @@ def _problems(
     if node != first and names.get(first) and names[node] != names[first]:
         yield f"another release than {first}"
     sight = seen.sight
-    yield from _not_running(seen.state, sight, engine_of(cluster).logs)
+    yield from _not_running(seen.state, sight, engine_of(cluster).logs, seen.processes)
     if overlay == "differs":
         yield "the overlay is not as shipped"
     if overlay == "missing" and seen.state.started:
@@ -233,8 +236,10 @@ def _problems(
         yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
 
 
-def _not_running(state: NodeState, sight: DaemonSight | None, logs: LogReader) -> Iterator[str]:
-    """Why no daemon runs on a node."""
+def _not_running(
+    state: NodeState, sight: DaemonSight | None, logs: LogReader, left: int | None
+) -> Iterator[str]:
+    """Why no daemon runs on a node, and how many processes a dead one left."""
     if state.runtime_problem:
         return
     if state.container is None:
@@ -245,6 +250,8 @@ def _not_running(state: NodeState, sight: DaemonSight | None, logs: LogReader) -
         yield "it is not known whether the daemon runs: the container runtime does not tell"
     elif not sight.alive:
         yield how_it_ended(sight, logs) if state.started else "the daemon was stopped, or never started"
+        if left:
+            yield f"processes of it are left, which hold cards and may serve on: {left}"
 
 
 def _card_problems(rows: CardRows, used: tuple[int, ...]) -> Iterator[str]:

@@ -1,11 +1,11 @@
 #!/bin/sh
 # $1 stop_inside.sh, $2 container, $3 pid file, $4 file of what was started, $5 seconds to wait for its end,
-# $6 seconds that cards need after force, then the cards
+# $6 how names of the engine's processes begin, $7 seconds that cards need after force, then the cards
 # shellcheck disable=SC2154
-inside=$1 name=$2 pid_file=$3 started=$4 patience=$5 pause=$6
-shift 6
+inside=$1 name=$2 pid_file=$3 started=$4 patience=$5 names=$6 pause=$7
+shift 7
 start=$(sed -n 2p "$started" 2>/dev/null)
-forced=$("$runtime" exec "$name" sh -c "$inside" sh "$pid_file" "$start" "$patience") || exit 1
+forced=$("$runtime" exec "$name" sh -c "$inside" sh "$pid_file" "$start" "$patience" "$names") || exit 1
 [ -e "$started" ] && mv -f "$started" "${started%/*}/last-started"
 [ -n "$forced" ] || exit 0
 echo "killed what did not end by itself: processes $(echo $forced)"

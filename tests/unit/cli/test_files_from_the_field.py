@@ -64,7 +64,10 @@ def _hosts(text: str, folder: Path, *what: str) -> Ran:
         (MOUNTS % '"/a:/b", "/c:/b/"', "two mounts have the target /b"),
         (GOOD + 'ssh: {key: "/root/id\\n"}\n', "line end"),
         (GOOD + 'https: {cert: c, key: "k\\x07", ca: [a]}\n', r"\\x07"),
-        (HEAD + 'nodes: [{address: node1}]\nssh: {config: "a\\nb"}\n', "service_address.*more"),
+        (
+            HEAD + 'nodes: [{address: node1}]\nssh: {config: "a\\nb"}\n',
+            "service_address.*\n.*fix.*a line end in it",
+        ),
         (GOOD + 'ssh: {key: ""}\n', "is empty.*leave the key out"),
         (GOOD + "paths: {models: /data/模型}\n", "fix:.*letters, digits"),
         (GOOD + "serving: {served_name: Ling/lite}\n", "fix: 1 to 256 letters, digits"),

@@ -15,6 +15,7 @@ from lingctl.flows.look import status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
+from lingctl.inventory.sections import EngineChoice
 from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.release.state import NodeState
 from lingctl.remote.group import Group
@@ -176,3 +177,37 @@ def test_of_a_dead_daemon_it_is_told_how_it_ended():
     seen = _Seen(state, DaemonSight(False, "134", console), 0, (), cards, {})
     [told] = _problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
     assert "exit status 134" in told and "killed by signal 9" in told
+
+
+VLLM = cluster_of("node1", "node2", engine=EngineChoice(name="vllm", version="0.23.0"))
+DEAD_ENGINE = (
+    "INFO:     Application startup complete.\n"
+    "(APIServer pid=7) ERROR 11-28 14:23:28 [async_llm.py:906] AsyncLLM output_handler failed."
+)
+
+
+def test_status_0_of_an_engine_that_nobody_stopped_is_a_death():
+    state = deployed(TWO, releases_of(TWO)["node1"])
+    seen = _Seen(state, DaemonSight(False, "0", DEAD_ENGINE), 0, (), None, {})
+    told = list(_problems(VLLM, "node1", seen, {"node1": "r"}, "-"))
+    assert "exit status 0" in told[0] and "the engine's process ended" in told[0]
+    stopped = replace(seen, state=replace(state, started=""))
+    assert list(_problems(VLLM, "node1", stopped, {"node1": "r"}, "-")) == [
+        "the daemon was stopped, or never started"
+    ]
+
+
+def test_what_a_dead_daemon_left_is_told():
+    state = deployed(TWO, releases_of(TWO)["node2"])
+    seen = _Seen(state, DaemonSight(False, "137", ""), 2, (), None, {})
+    told = list(_problems(VLLM, "node2", seen, {"node1": "r", "node2": "r"}, "-"))
+    assert "processes of it are left, which hold cards and may serve on: 2" in told
+
+
+def test_a_rank_that_waits_for_a_dead_first_node_is_not_well():
+    state = deployed(TWO, releases_of(TWO)["node2"])
+    seen = _Seen(state, DaemonSight(True, "", "", True), 3, (), None, {})
+    names = {"node1": "r", "node2": "r"}
+    row = status._row(Group({}), VLLM, "node2", seen, names, {"node1": "its daemon is dead"})
+    assert "it waits for node1 and will not end by itself: node1 is lost, its daemon is dead" in row.problems
+    assert status._row(Group({}), VLLM, "node2", seen, names, {}).problems == ()

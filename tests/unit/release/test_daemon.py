@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,14 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.profile import profile_for
 from lingctl.release import daemon, evidence
-from lingctl.release.daemon import errors_command, look_command, read_look, start_command, stop_command
+from lingctl.release.daemon import (
+    errors_command,
+    look_command,
+    processes_command,
+    read_look,
+    start_command,
+    stop_command,
+)
 from lingctl.release.evidence import gather_command, lengths_before
 from lingctl.release.layout import layout_of
 from lingctl.release.site import Site, site_of
@@ -174,6 +182,86 @@ def test_the_worker_that_a_stopped_follower_leaves_is_ended_and_waited_for(clust
     wait_for(lambda: len(group(pid)) >= 2)
     assert "killed what did not end by itself" in stop(cluster)
     assert not group(pid)
+
+
+# How vLLM's processes stand: engine and worker in the daemon's group; a launcher's worker may be in no group
+# of ours. The kernel names them as their files; each test run has names of its own.
+TREE = """
+{worker} 300 & setsid {worker} 301 &
+exec sleep 302
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> tuple[str, str]:
+    """A daemon with a worker in its group and one outside of it, and how their names begin."""
+    name = f"V::{os.getpid()}"
+    worker = tmp_path / f"{name}-worker"
+    shutil.copy(shutil.which("sleep") or "", worker)
+    program = tmp_path / "serve"
+    program.write_text(TREE.format(worker=worker))
+    return f"sh {program}", name
+
+
+def named_processes(name: str) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "comm=,pid=,stat="], capture_output=True, text=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [row[1] for row in rows if row[0].startswith(name) and not row[2].startswith("Z")]
+
+
+def counted(site: Site) -> int:
+    return int(node.run(processes_command(site)).checked("node1").stdout)
+
+
+def test_workers_that_serve_on_without_their_parent_are_counted_and_ended_wherever_they_stand(cluster, tree):
+    program, name = tree
+    site = replace(site_of(cluster), process_names=(name,))
+    pid = start(cluster, program, site)
+    wait_for(lambda: len(named_processes(name)) == 2)
+    assert counted(site) == 3
+    os.kill(pid, 9)
+    wait_for(lambda: look(cluster).pid is None)
+    assert counted(site) == 2
+    told = node.run(stop_command(site, "node1")).checked("node1").stdout
+    assert told.startswith("killed what did not end by itself")
+    wait_for(lambda: not named_processes(name))
+    assert counted(site) == 0
+
+
+def test_what_is_left_is_ended_where_the_number_of_the_daemon_is_lost_or_is_another_s(cluster, tree):
+    program, name = tree
+    site = replace(site_of(cluster), process_names=(name,))
+    pid = start(cluster, program, site)
+    wait_for(lambda: len(named_processes(name)) == 2)
+    os.kill(pid, 9)
+    wait_for(lambda: look(cluster).pid is None)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        Path(layout_of(cluster).pid).write_text(f"{other.pid}\n")
+        node.run(stop_command(site, "node1")).checked("node1")
+        wait_for(lambda: not named_processes(name))
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may take another root")
+def test_processes_of_another_root_are_nobody_of_this_container_s(cluster):
+    """A name alone is no proof: the engine may run a second time, in another container on the same host."""
+    name = f"V::{os.getpid()}"
+    program = (
+        "import ctypes, os, sys, time\n"
+        f"ctypes.CDLL(None).prctl(15, b'{name}-worker')\n"
+        "os.chroot('/usr')\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "there\n"
+        assert len(named_processes(name)) == 1
+        site = replace(site_of(cluster), process_names=(name,))
+        assert counted(site) == 0
+        node.run(stop_command(site, "node1")).checked("node1")
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_daemon_that_makes_its_own_process_group_starts_and_is_found(cluster, tmp_path):

@@ -130,6 +130,7 @@ class Toy:
         log_places=(),
         file_names=(),
         reads=frozenset({"safetensors", "bin"}),
+        process_names=(),
         opens_all=False,
         joins_by_addresses=False,
     )
@@ -148,6 +149,9 @@ class Toy:
         if original.get("quantize"):
             raise ConfigurationError("a toy serves no quantised weights", code="toy-quantised")
         return dict(original), []
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_of(cluster, node, image=self.about.image, shm_size="1g")
