@@ -64,7 +64,7 @@ def judged(
     named = answer.headers.get("x-request-id") or data.get("id") or ""
     response = {"status_code": answer.status, "request_id": str(named)[:_LONGEST_ID], "body": data}
     if answer.status != 200:
-        trouble = http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+        trouble = http_trouble(answer.status, answer.body, answer.headers)
         if isinstance(body, ExchangeTrouble):
             response["body"] = {"error": {"message": trouble.text, "type": trouble.error_type}}
         return response, trouble
