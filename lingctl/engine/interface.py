@@ -114,6 +114,11 @@ class Engine(Protocol):
             ConfigurationError: it cannot serve this model, or the numbers contradict each other.
         """
 
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """Whether the model's head has to be normalised in the weights before it serves them (norm_head),
+        because it does not do so itself and hosts.yaml asks for it."""
+        ...
+
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""
 

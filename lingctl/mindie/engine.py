@@ -95,6 +95,10 @@ class MindIE:
         """See ``Engine``."""
         return loadable_model_config(dict(original), rows=rows, columns=columns)
 
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """See ``Engine``; the overlay normalises it."""
+        return False
+
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """See ``Engine``."""
         return container_spec(cluster, node, self.profile)

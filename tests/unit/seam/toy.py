@@ -151,6 +151,9 @@ class Toy:
             raise ConfigurationError("a toy serves no quantised weights", code="toy-quantised")
         return dict(original), []
 
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        return False
+
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_of(cluster, node, image=self.about.image, shm_size="1g")
 
