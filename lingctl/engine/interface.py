@@ -42,6 +42,7 @@ class About:
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
     opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
+    strict_modes: bool  # whether it refuses weights that others than its user may read or write
     joins_by_addresses: bool  # whether it joins several nodes by the addresses of their cards
 
 

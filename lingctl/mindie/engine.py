@@ -56,6 +56,7 @@ class MindIE:
             reads=frozenset({"safetensors"}),
             process_names=(),
             opens_all=True,
+            strict_modes=True,
             joins_by_addresses=True,
         )
 

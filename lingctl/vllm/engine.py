@@ -54,6 +54,7 @@ class Vllm:
             reads=frozenset({"safetensors", "bin"}),
             process_names=("VLLM::",),
             opens_all=False,
+            strict_modes=False,
             joins_by_addresses=False,
         )
 

@@ -132,6 +132,7 @@ class Toy:
         reads=frozenset({"safetensors", "bin"}),
         process_names=(),
         opens_all=False,
+        strict_modes=False,
         joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
