@@ -15,7 +15,7 @@ from typing import Literal
 from lingctl.serving.faults import of_the_request
 from lingctl.serving.http.answers import Usage, parse_object, read_usage
 from lingctl.serving.http.exchange import HttpResponse
-from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble, refusal_in
 
 BatchOutcome = Literal["answered", "refused", "failed"]
 """``answered``; ``refused``, which would be refused again; ``failed``, for the service's own reasons."""
@@ -72,7 +72,7 @@ def judged(
         return None, body
     if not isinstance(data.get("choices"), list):
         text, kind = error_fields(data) or ("no choices in the answer", "")
-        return response, ExchangeTrouble("malformed", text, 200, kind)
+        return response, refusal_in(data, 200) or ExchangeTrouble("malformed", text, 200, kind)
     return response, None
 
 
