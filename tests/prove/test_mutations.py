@@ -19,8 +19,8 @@ from tests.prove.service import Said, Telling, serving  # noqa: E402  (as above)
 
 pytestmark = pytest.mark.torch
 
-PROMPTS = ((5, 17, 900), (1000, 2, 31), (8, 9, 10), (400, 300), (77, 78, 79), (640, 11))
-LENGTH = 12
+PROMPTS = tuple((5 + 3 * number, 17 + 101 * number, 900 - 7 * number) for number in range(9))
+LENGTH = 8
 OVERLAY = ("atb_llm", "models", "bailing_moe")
 
 
@@ -63,7 +63,7 @@ def checkpoint(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("name", ["lite", "lite-1.5", "plus", "plus-head-dim-unstated", "dense-first"])
+@pytest.mark.parametrize("name", ["lite", "plus-head-dim-unstated"])
 def test_the_overlay_is_proved(tmp_path, checkpoint, name):
     folder = checkpoint(name)
     report = proved(tmp_path, folder, Telling(served(tmp_path, folder, (), 16)))
