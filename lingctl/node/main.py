@@ -22,6 +22,7 @@ from lingctl.node.trouble import Trouble
 PROGRAMS = {
     "convert": "lingctl.node.convert.program",
     "fetch": "lingctl.node.fetch.program",
+    "fold": "lingctl.node.fold.program",
     "npu-check": "lingctl.node.npu_check",
     "overlay": "lingctl.node.overlay",
     "prove": "lingctl.node.prove.program",
