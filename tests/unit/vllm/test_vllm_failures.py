@@ -62,8 +62,8 @@ def test_what_ascend_s_software_says_is_known_of_vllm_too(line: str, code: str) 
 NPU = "(Worker_TP3 pid=9) ERROR 11-26 11:43:04 [multiproc_executor.py:597] "
 WRAPPERS = (
     "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] EngineCore failed to start.\n"
-    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] Exception: WorkerProc initialization failed due"
-    " to an exception in a background process. See stack trace for root cause.\n"
+    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] Exception: WorkerProc initialization failed"
+    " due to an exception in a background process. See stack trace for root cause.\n"
     "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.\n"
 )
 # As vllm-ascend's workers print them in public reports.
