@@ -132,6 +132,7 @@ class Toy:
         reads=frozenset({"safetensors", "bin"}),
         process_names=(),
         opens_all=False,
+        strict_modes=False,
         joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
@@ -149,6 +150,9 @@ class Toy:
         if original.get("quantize"):
             raise ConfigurationError("a toy serves no quantised weights", code="toy-quantised")
         return dict(original), []
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_of(cluster, node, image=self.about.image, shm_size="1g")
