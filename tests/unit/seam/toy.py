@@ -65,6 +65,9 @@ class ToyLogs:
                 return Diagnosis(node, found[0], found[0].line)
         return next((Diagnosis(node, None, logs[node][-80:]) for node in ended), None)
 
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        return ()
+
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         return None
 

@@ -87,3 +87,10 @@ def test_a_node_that_waits_in_vain_says_for_what_also_when_it_was_stopped() -> N
     found = VLLM_LOGS.diagnose({"a": "", "b": read("two-nodes-without-the-first-stopped")}, ["b"])
     assert found is not None and found.explanation is not None
     assert (found.node, found.explanation.id, found.explanation.rank) == ("b", "E111", 1)
+
+
+def test_the_node_that_never_came_is_named_and_no_other() -> None:
+    waits, came = read("two-nodes-without-the-second"), read("two-nodes-worker-killed")
+    assert VLLM_LOGS.missing_nodes({"a": waits, "b": "loading, and silent"}) == ("b",)
+    assert VLLM_LOGS.missing_nodes({"a": waits, "b": came}) == ()
+    assert VLLM_LOGS.missing_nodes({"a": read("stopped"), "b": ""}) == ()
