@@ -23,6 +23,7 @@ PROGRAMS = {
     "convert": "lingctl.node.convert.program",
     "fetch": "lingctl.node.fetch.program",
     "npu-check": "lingctl.node.npu_check",
+    "offline": "lingctl.node.offline.program",
     "overlay": "lingctl.node.overlay",
     "weights": "lingctl.node.weights.program",
 }
