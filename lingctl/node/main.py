@@ -25,6 +25,7 @@ PROGRAMS = {
     "npu-check": "lingctl.node.npu_check",
     "offline": "lingctl.node.offline.program",
     "overlay": "lingctl.node.overlay",
+    "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,4 +92,26 @@ def _wrong_lines(given: BatchInput, listener: Listener) -> ConfigurationError:
         evidence="\n".join(told),
         remedy=_FORM,
         code="batch-input",
+    )
+
+
+def need_models(given: BatchInput, served: Sequence[str], name: str, options: BatchOptions) -> None:
+    """Refuse lines that name a model which is not served.
+
+    Args:
+        name: of the model that is asked where lines name none.
+
+    Raises:
+        ConfigurationError: there are such, and they are not to be asked whatever they name.
+    """
+    unknown = {one: line for one, line in given.models.items() if one not in (*served, name)}
+    if not unknown or options.any_model:
+        return
+    told = [f"line {line}: model {one!r}" for one, line in unknown.items()]
+    raise ConfigurationError(
+        "lines name models that the service does not have",
+        where=str(given.path),
+        evidence="\n".join(told[:_SHOWN]),
+        remedy=f"it has {', '.join(served)}; to ask {name} whatever the lines name: --any-model",
+        code="batch-model",
     )

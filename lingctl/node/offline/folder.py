@@ -20,7 +20,7 @@ _ANSWERS = "answers.jsonl"
 
 
 def read_asked(folder: str) -> Dict[str, Any]:
-    """How many parts and requests there are, and which are answered elsewhere already (``skip``).
+    """How many parts and requests there are.
 
     Raises:
         Trouble: it is not there, or makes no sense.
@@ -29,7 +29,7 @@ def read_asked(folder: str) -> Dict[str, Any]:
     try:
         with open(path, "rb") as file:
             asked = foreign_json(file.read())
-        return {name: asked[name] for name in ("parts", "requests", "skip")}
+        return {name: asked[name] for name in ("parts", "requests")}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Trouble(
             "the requests of the batch are not there",
@@ -41,7 +41,7 @@ def read_asked(folder: str) -> Dict[str, Any]:
 
 
 def requests(folder: str, parts: int) -> Iterator[Entry]:
-    """``number``, ``url`` and ``body`` of each. Raises Trouble: a part is not there or makes no sense."""
+    """``number``, ``custom_id``, ``id`` (of its answer), ``url`` and ``body`` of each. Raises Trouble: a part is not there or makes no sense."""
     for part in range(parts):
         path = os.path.join(folder, f"requests-{part:05d}.jsonl")
         try:

@@ -11,7 +11,7 @@ import argparse
 import importlib
 import time
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Mapping, Set
+from typing import Any, Dict, Iterator, List, Mapping, Set, Type
 
 from lingctl.node.offline.bodies import CHAT, answer_of, refusal_of, sampling_of
 from lingctl.node.offline.folder import AnswerFile, Entry, read_asked, requests
@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     answers = AnswerFile(arguments.folder)
     for entry in answers.earlier():
         report({"event": "answer", **entry})
-    done = answers.numbers.union(asked["skip"])
-    total, before = int(asked["requests"]), len(done)
+    done, total = answers.numbers, int(asked["requests"])
+    before = len(done)
     report({"event": "progress", "task": "batch", "done": before, "total": total})
     if before < total:
         engine = _Engine(arguments)
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
             answers.sync()
             before += len(chunk)
             report({"event": "progress", "task": "batch", "done": before, "total": total})
-    return {"requests": total, "answered_here": total - len(asked["skip"])}
+    return {"requests": total}
 
 
 def _chunks(folder: str, asked: Mapping[str, Any], done: Set[int], size: int) -> Iterator[List[Entry]]:
@@ -98,6 +98,8 @@ class _Engine:
                 code="offline-start",
             ) from error
         self._defaults = self._llm.get_default_sampling_params()
+        # Of a request alone; earlier versions raise ValueError for all of them.
+        self._refusals = (ValueError, TypeError, _client_error())
 
     def answer(self, chunk: List[Entry]) -> List[Dict[str, Any]]:
         """What came of requests. Raises Trouble: the engine died."""
@@ -119,9 +121,9 @@ class _Engine:
             else:
                 asked = [entry["body"]["prompt"] for entry in chunk]
                 outputs = self._llm.generate(asked, told, use_tqdm=False)
-        except (ValueError, TypeError) as error:
+        except self._refusals as error:
             if len(chunk) == 1:
-                return [{"number": chunk[0]["number"], "status": 400, "body": refusal_of(error)}]
+                return [_entry(chunk[0], 400, refusal_of(error))]
             # One of them is refused, and takes all with it: halves of halves tell which.
             middle = len(chunk) // 2
             return self._answer(chunk[:middle], chats) + self._answer(chunk[middle:], chats)
@@ -134,10 +136,15 @@ class _Engine:
             ) from error
         at = int(time.time())
         return [
-            {"number": entry["number"], "status": 200, "body": answer_of(entry, output, self._model, at)}
+            _entry(entry, 200, answer_of(entry, output, self._model, at))
             # Of earlier versions, requests before one that was refused come along: ours are the last.
             for entry, output in zip(chunk, outputs[-len(chunk) :])
         ]
+
+
+def _entry(asked: Entry, status: int, body: Mapping[str, Any]) -> Dict[str, Any]:
+    named = {name: asked[name] for name in ("number", "custom_id", "id")}
+    return {**named, "status": status, "body": body}
 
 
 def _parser_module() -> ModuleType:
@@ -146,3 +153,11 @@ def _parser_module() -> ModuleType:
         return importlib.import_module("vllm.utils.argparse_utils")
     except ImportError:
         return importlib.import_module("vllm.utils")
+
+
+def _client_error() -> Type[Exception]:
+    try:
+        kind: Type[Exception] = importlib.import_module("vllm.exceptions").VLLMClientError
+    except (ImportError, AttributeError):
+        return ValueError
+    return kind
