@@ -17,9 +17,9 @@ import pytest
 
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LockedError, UsageError
 from lingctl.events import Event, ignore
-from lingctl.flows.serve.batch import batch_endpoint
-from lingctl.flows.serve.batch_input import BatchOptions, judged_input
-from lingctl.flows.serve.batch_state import batch_state, place_of
+from lingctl.flows.serve.batch.given import BatchOptions, judged_input
+from lingctl.flows.serve.batch.service import batch_endpoint
+from lingctl.flows.serve.batch.state import batch_state, place_of
 from lingctl.serving.batch.retries import Retries
 from lingctl.serving.endpoint import endpoint_at
 from tests import forked
@@ -387,7 +387,7 @@ def test_a_line_that_the_disk_lost_is_asked_again(tmp_path, service):
 
 
 def test_a_full_disk_ends_it_and_what_was_written_counts(tmp_path, service, monkeypatch):
-    from lingctl.flows.serve import batch_state as room
+    from lingctl.flows.serve.batch import state as room
 
     write(tmp_path / "in.jsonl", *[f"good {number}" for number in range(20)])
     left = 3_000

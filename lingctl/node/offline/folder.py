@@ -41,7 +41,11 @@ def read_asked(folder: str) -> Dict[str, Any]:
 
 
 def requests(folder: str, parts: int) -> Iterator[Entry]:
-    """``number``, ``custom_id``, ``id`` (of its answer), ``url`` and ``body`` of each. Raises Trouble: a part is not there or makes no sense."""
+    """``number``, ``custom_id``, ``id`` (of its answer), ``url`` and ``body`` of each.
+
+    Raises:
+        Trouble: a part is not there or makes no sense.
+    """
     for part in range(parts):
         path = os.path.join(folder, f"requests-{part:05d}.jsonl")
         try:

@@ -1,30 +1,23 @@
-"""batch: every request of a file to a service, resumed where it was left."""
+"""batch: every request of a file to a running service, resumed where it was left."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from lingctl.errors import ConfigurationError, ConnectError, EngineError, LingctlError, UsageError
-from lingctl.events import Event, Listener
+from lingctl.errors import UsageError
+from lingctl.events import Listener
 from lingctl.flows.look.running import need_no_lost_node
-from lingctl.flows.run.whole_file import no_room
-from lingctl.flows.serve.batch_input import BatchOptions
-from lingctl.flows.serve.batch_state import BatchState, answers_in, batch_state, place_of
+from lingctl.flows.serve.batch.given import BatchOptions, need_models
+from lingctl.flows.serve.batch.offline import batch_offline
+from lingctl.flows.serve.batch.run import Asked, Keep, run_batch
 from lingctl.flows.serve.chat import failure
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
-from lingctl.serving.batch.asking import Asking, BatchCounts, GivenUp
+from lingctl.serving.batch.asking import Asking, BatchCounts
 from lingctl.serving.batch.report import BatchReport
-from lingctl.serving.batch.requests import (
-    BatchInput,
-    BatchRequest,
-    requests_of,
-)
+from lingctl.serving.batch.requests import BatchInput, BatchRequest
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import Limits
@@ -33,10 +26,8 @@ from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.trouble import ExchangeTrouble
 
-_TASK = "batch"
 # Bytes of an answer, of which as many as requests are open are held at a time.
 _LARGEST_ANSWER = 16 << 20
-_MOST_TOLD = 12  # names of models in an error
 
 
 def batch_endpoint(
@@ -50,6 +41,12 @@ def batch_endpoint(
     Raises:
         LingctlError: the input has changed, nothing answers, or the service gave out.
     """
+    if options.offline:
+        raise UsageError(
+            "--offline is done on a node of a cluster",
+            remedy="name it: --nodes hosts.yaml, and no --url",
+            code="offline-no-cluster",
+        )
     with client_for(endpoint, limits=_limits(options)) as client:
         return _batch(client, given, options, listener)
 
@@ -63,11 +60,13 @@ def batch_cluster(
     *,
     tls: TlsFiles = NO_TLS_FILES,
 ) -> BatchReport:
-    """Ask a cluster's service, over SSH where its port is closed to this machine.
+    """Ask a cluster's service, over SSH where its port is closed to this machine; or its engine, without one.
 
     Raises:
         LingctlError: as ``batch_endpoint``; or a node's daemon is dead or cannot be seen.
     """
+    if options.offline:
+        return batch_offline(group, cluster, given, options, listener)
     need_no_lost_node(group, site_of(cluster), "batch")
     endpoint = endpoint_of(cluster, tls=tls)
     with client_for(endpoint, forward_to(group, cluster), _limits(options)) as client:
@@ -99,7 +98,9 @@ class _Service:
     def model(self) -> str:
         return self.client.endpoint.served_name
 
-    def answer(self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]) -> Asked:
+    def answer(
+        self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
+    ) -> Asked:
         asking = Asking(
             self.client,
             requests,

@@ -8,13 +8,18 @@ from pathlib import Path
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.events import Event, Listener
-from lingctl.flows.serve.batch_state import place_of
-from lingctl.serving.batch.requests import BatchInput, survey
+from lingctl.flows.serve.batch.state import place_of
+from lingctl.node.offline.bodies import SAMPLING
+from lingctl.serving.batch.requests import URLS, BatchInput, survey
 from lingctl.serving.batch.retries import Retries
 
 _FORM = (
     'a line is: {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", '
     '"body": {"messages": [{"role": "user", "content": "Who are you?"}]}}'
+)
+# What an answer without a service can be asked for.
+OFFLINE_FIELDS = frozenset(
+    {*SAMPLING, *URLS.values(), "model", "max_tokens", "max_completion_tokens", "stream", "user", "metadata"}
 )
 # More faults than an error shows are told one by one.
 _SHOWN = 12
@@ -34,6 +39,7 @@ class BatchOptions:
     retries: Retries = _USUAL
     timeout: float = 600.0  # seconds that one request may take
     any_model: bool = False  # ask the served model, whatever the lines name
+    offline: bool = False  # the engine answers in its container, without a service
 
     @property
     def error_file(self) -> Path:
@@ -61,7 +67,7 @@ def judged_input(options: BatchOptions, listener: Listener) -> BatchInput:
         if not path.parent.is_dir():
             raise UsageError("its folder is not there", where=str(path), code="batch-file")
     try:
-        given = survey(source)
+        given = survey(source, OFFLINE_FIELDS if options.offline else None)
     except OSError as error:
         raise UsageError(
             f"cannot be read: {error.strerror}", where=str(options.source), code="batch-file"

@@ -12,8 +12,8 @@ from typing import Protocol
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LingctlError, UsageError
 from lingctl.events import Event, Listener
 from lingctl.flows.run.whole_file import no_room
-from lingctl.flows.serve.batch_input import BatchOptions
-from lingctl.flows.serve.batch_state import BatchState, answers_in, batch_state, place_of
+from lingctl.flows.serve.batch.given import BatchOptions
+from lingctl.flows.serve.batch.state import BatchState, answers_in, batch_state, place_of
 from lingctl.serving.batch.answer import BatchAnswer
 from lingctl.serving.batch.asking import BatchCounts, GivenUp
 from lingctl.serving.batch.report import BatchReport
@@ -44,7 +44,9 @@ class Answerer(Protocol):
     def model(self) -> str:
         """The name that is asked for where a body names none."""
 
-    def answer(self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]) -> Asked:
+    def answer(
+        self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
+    ) -> Asked:
         """Ask requests until all came to an end. Raises LingctlError: it cannot go on."""
 
 
@@ -115,6 +117,13 @@ class _Run:
                 code="batch-changed",
             )
         state.sync()
+        if open_still := self._given.requests - sum(map(state.count, ("answered", "refused", "failed"))):
+            raise EngineError(
+                f"{open_still:,} requests came to no end",
+                where=self._answerer.place,
+                remedy="the same command again asks what is left",
+                code="batch-open",
+            )
         return self._finish(state, asked.counts)
 
     def _left(self, requests: Iterator[BatchRequest], state: BatchState) -> Iterator[BatchRequest]:
