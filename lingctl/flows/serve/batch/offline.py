@@ -27,6 +27,7 @@ from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.runtime import call
 from lingctl.remote.upload import WriteFile
 from lingctl.serving.batch.answer import BatchAnswer, json_line, usage_of
 from lingctl.serving.batch.asking import BatchCounts
@@ -77,17 +78,19 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         )
     programs = node_programs(group, cluster, look)
     plan = weights_plan(cluster, node_states(group, look, programs)[node], programs[node])
-    words = engine_of(cluster).offline(cluster, plan.folder, plan.model_config)
+    engine = engine_of(cluster)
+    words = engine.offline(cluster, plan.folder, plan.model_config)
+    connection = group.connections[node]
+    _wake(connection, cluster)
     inside = InContainer(
         cluster.runtime,
         cluster.container_name,
-        lacking="no vLLM to ask",
+        lacking=f"no {engine.about.title} to ask",
         code="offline-no-container",
-        remedy="lingctl deploy makes it; lingctl stop then leaves it without the service",
+        remedy="lingctl deploy makes it; then lingctl stop, for the service has the cards",
     )
     layout = layout_of(cluster)
     through = ("bash", "-c", _WITH_ENVIRONMENT, "lingctl", layout.environment)
-    connection = group.connections[node]
     program = prepare(connection, layout.program, inside, through=through)
     listener(Event("look at the node", "done"))
     named = hashlib.sha256("\0".join((given.digest, *words)).encode()).hexdigest()[:16]
@@ -96,6 +99,12 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         *("offline", "--folder", folder, "--model-name", cluster.serving.served_name, "--", *words)
     ).titled("answer the batch")
     return _Offline(cluster, connection, layout.jobs, folder, asked, given.requests)
+
+
+def _wake(connection: Connection, cluster: Cluster) -> None:
+    """Start the container, which a stop of the service ends; it idles. Who asks it tells if there is none."""
+    start = call(cluster.runtime, "start", cluster.container_name)
+    connection.run(script(f"{start} >/dev/null 2>&1 || true", title="start the container"), timeout=120)
 
 
 @dataclass(frozen=True, slots=True)
