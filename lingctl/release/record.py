@@ -30,7 +30,7 @@ from lingctl.remote.upload import WriteFile
 
 KEEP = 10
 _PRUNE = shell("change/prune")
-_PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
+_PROVED = 'ls "$1/$2".*.json >/dev/null && umask 027 && rm -f "$1/$2.proved" && set -C && : >"$1/$2.proved"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def read_record(node: str, text: str) -> Release:
             model_config=body["model_config"],
             engine=engine_in(head),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise NodeError(
             f"the recorded release {head['id']} cannot be read",
             where=node,

@@ -18,7 +18,7 @@ from lingctl.serving.http.answers import parse_object, read_usage
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.http.client import Client
 from lingctl.serving.proof.questions import ProofQuestion
-from lingctl.serving.trouble import ExchangeTrouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 
 _ALTERNATIVES = 5  # MindIE gives no more on its completions
 _TOKEN_ID = re.compile(r"token_id:([0-9]{1,9})")
@@ -144,11 +144,12 @@ class Asker:
         if isinstance(answer, ExchangeTrouble):
             return answer
         if answer.status != 200:
-            return http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+            return http_trouble(answer.status, answer.body, answer.headers)
         data = parse_object(answer.body)
         if isinstance(data, ExchangeTrouble):
             return data
-        return (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
+        told = (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
+        return (refusal_in(data, 200) or told) if isinstance(told, ExchangeTrouble) else told
 
 
 def _turns(question: ProofQuestion) -> list[dict[str, str]]:
