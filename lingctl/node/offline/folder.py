@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Dict, Iterator, Mapping, Set
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
-Entry = Mapping[str, Any]
+BatchEntry = Mapping[str, Any]
 _ANSWERS = "answers.jsonl"
 
 
@@ -40,7 +40,7 @@ def read_asked(folder: str) -> Dict[str, Any]:
         ) from error
 
 
-def requests(folder: str, parts: int) -> Iterator[Entry]:
+def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
     """``number``, ``custom_id``, ``id`` (of its answer), ``url`` and ``body`` of each.
 
     Raises:
@@ -84,7 +84,7 @@ class AnswerFile:
         self._file.truncate(whole)
         self._file.seek(whole)
 
-    def earlier(self) -> Iterator[Entry]:
+    def earlier(self) -> Iterator[BatchEntry]:
         """The answers that were there."""
         with open(self._path, "rb") as file:
             for line in file:
@@ -93,7 +93,7 @@ class AnswerFile:
                     if isinstance(entry, dict) and entry.get("number") in self.numbers:
                         yield entry
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: BatchEntry) -> None:
         """Write one. Raises OSError."""
         self._file.write(json.dumps(entry, ensure_ascii=True).encode() + b"\n")
         self._file.flush()

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Dict, Iterator, List, Mapping, Set, Type
 
 from lingctl.node.offline.bodies import CHAT, answer_of, refusal_of, sampling_of
-from lingctl.node.offline.folder import AnswerFile, Entry, read_asked, requests
+from lingctl.node.offline.folder import AnswerFile, BatchEntry, read_asked, requests
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     return {"requests": total}
 
 
-def _chunks(folder: str, asked: Mapping[str, Any], done: Set[int], size: int) -> Iterator[List[Entry]]:
-    chunk: List[Entry] = []
+def _chunks(folder: str, asked: Mapping[str, Any], done: Set[int], size: int) -> Iterator[List[BatchEntry]]:
+    chunk: List[BatchEntry] = []
     for entry in requests(folder, int(asked["parts"])):
         if entry["number"] in done:
             continue
@@ -101,14 +101,14 @@ class _Engine:
         # Of a request alone; earlier versions raise ValueError for all of them.
         self._refusals = (ValueError, TypeError, _client_error())
 
-    def answer(self, chunk: List[Entry]) -> List[Dict[str, Any]]:
+    def answer(self, chunk: List[BatchEntry]) -> List[Dict[str, Any]]:
         """What came of requests. Raises Trouble: the engine died."""
         found: List[Dict[str, Any]] = []
         for chats in (True, False):
             found += self._answer([entry for entry in chunk if (entry["url"] == CHAT) == chats], chats)
         return found
 
-    def _answer(self, chunk: List[Entry], chats: bool) -> List[Dict[str, Any]]:
+    def _answer(self, chunk: List[BatchEntry], chats: bool) -> List[Dict[str, Any]]:
         if not chunk:
             return []
         try:
@@ -142,7 +142,7 @@ class _Engine:
         ]
 
 
-def _entry(asked: Entry, status: int, body: Mapping[str, Any]) -> Dict[str, Any]:
+def _entry(asked: BatchEntry, status: int, body: Mapping[str, Any]) -> Dict[str, Any]:
     named = {name: asked[name] for name in ("number", "custom_id", "id")}
     return {**named, "status": status, "body": body}
 
