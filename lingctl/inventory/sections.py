@@ -7,9 +7,11 @@ Schema and the documentation of each field.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from lingctl.inventory import forms
 
@@ -104,9 +106,9 @@ class EngineChoice(Section):
     system: Literal["ubuntu", "openeuler"] = Field("ubuntu", description="vLLM: the system in its image.")
     parallel: Literal["pipeline", "tensor", "data"] | None = Field(
         None,
-        description="vLLM: how several nodes share the model: its layers one after another (pipeline, the "
-        "default), every layer cut over all cards (tensor), or whole attention on each node and experts over "
-        "all (data).",
+        description="vLLM: how cards share the model: every layer cut over all of them (tensor, the default "
+        "on one node), groups of layers one after another (pipeline, the default on several), or whole "
+        "attention in each group and experts over all (data).",
     )
     distributed: Literal["mp", "ray"] = Field(
         "mp",
@@ -118,6 +120,14 @@ class EngineChoice(Section):
         description="vLLM: HOST:PORT of the site's Ray; default: port 6379 of the first node.",
     )
     eager: bool = Field(False, description="vLLM: without graphs (--enforce-eager): slower, and safer.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        names = {"enum": list(get_args(EngineName)), "type": "string"}
+        whole = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [names, whole]}
 
     @model_validator(mode="before")
     @classmethod

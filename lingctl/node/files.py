@@ -64,6 +64,15 @@ def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
             os.fsync(file.fileno())
 
 
+def open_log(path: str) -> BinaryIO:
+    """A log to write at its end, of mode 0640 whatever the umask. Raises OSError: also where it is a link."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, FILE_MODE)
+    with contextlib.suppress(PermissionError):  # another user began it
+        os.fchmod(descriptor, FILE_MODE)
+    return os.fdopen(descriptor, "ab", buffering=0)
+
+
 def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
     """Write all of it to a file without a buffer, which may take a part and say so, as a full disk does.
 
@@ -73,12 +82,6 @@ def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
-
-
-def make_folder(path: str) -> None:
-    """Make the folder, and those above it that are missing, and give it mode 0750."""
-    os.makedirs(path, mode=FOLDER_MODE, exist_ok=True)
-    os.chmod(path, FOLDER_MODE)
 
 
 def sync_folder(path: str) -> None:

@@ -84,16 +84,18 @@ def _cards(cluster: Cluster, node: Node, cut: Cut) -> Iterator[str]:
     yield from ("--tensor-parallel-size", str(cut.tensor))
     if cut.pipeline > 1:
         yield from ("--pipeline-parallel-size", str(cut.pipeline))
+    if cut.data > 1:
+        yield from ("--enable-expert-parallel", "--data-parallel-size", str(cut.data))
     if not cluster.multi_node:
         return
     rank, first = cluster.nodes.index(node), cluster.primary.service_address
     port = str(cluster.serving.inter_node_port)
     if cut.data > 1:
-        yield from ("--data-parallel-size", str(cut.data), "--data-parallel-size-local", "1")
+        copies = cut.data // len(cluster.nodes)
+        yield from ("--data-parallel-size-local", str(copies))
         yield from ("--data-parallel-address", first, "--data-parallel-rpc-port", port)
-        yield "--enable-expert-parallel"
         if rank:
-            yield from ("--headless", "--data-parallel-start-rank", str(rank))
+            yield from ("--headless", "--data-parallel-start-rank", str(rank * copies))
         return
     if cluster.engine.distributed == "ray":
         yield from ("--distributed-executor-backend", "ray")

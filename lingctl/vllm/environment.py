@@ -43,12 +43,12 @@ def vllm_environment(cluster: Cluster, node: Node, profile: VllmProfile) -> Envi
     return Environment(
         sources=SET_ENV if profile.ascend else (),
         cleared=_CLEARED,
-        variables=_variables(cluster, node),
+        variables=_variables(cluster, node, profile),
         certificates=https_digest(cluster),
     )
 
 
-def _variables(cluster: Cluster, node: Node) -> dict[str, str]:
+def _variables(cluster: Cluster, node: Node, profile: VllmProfile) -> dict[str, str]:
     told = {
         "ASCEND_RT_VISIBLE_DEVICES": _visible_devices(cluster, node),
         "VLLM_HOST_IP": node.service_address,
@@ -66,7 +66,7 @@ def _variables(cluster: Cluster, node: Node) -> dict[str, str]:
     if not cluster.multi_node:
         return told
     told |= {"HCCL_IF_IP": node.service_address, "HCCL_CONNECT_TIMEOUT": str(_CONNECT_SECONDS)}
-    if cut_of(cluster).data > 1 and cluster.engine.hardware == "a2":
+    if cut_of(cluster, profile).data > 1 and cluster.engine.hardware == "a2":
         told |= {"HCCL_INTRA_PCIE_ENABLE": "1", "HCCL_INTRA_ROCE_ENABLE": "0"}
     if cluster.engine.distributed == "ray":
         told |= {"RAY_ADDRESS": ray_address(cluster), "RAY_EXPERIMENTAL_NOSET_ASCEND_RT_VISIBLE_DEVICES": "1"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lingctl.inventory.cluster import Cluster
 from lingctl.vllm.environment import ray_address
 from lingctl.vllm.long_context import stretch_remarks
-from lingctl.vllm.parallel import cut_of
+from lingctl.vllm.parallel import Cut, cut_of
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.versions import version_of_vllm_image
 
@@ -16,6 +16,7 @@ def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
     """In words."""
     yield from _of_version(cluster, profile)
     yield from stretch_remarks(cluster)
+    yield from _of_cut(cut_of(cluster, profile))
     if cluster.multi_node:
         yield from _of_several_nodes(cluster)
 
@@ -53,8 +54,8 @@ def _image(cluster: Cluster, profile: VllmProfile) -> str:
     return f"its image is looked for as {profile.image(cluster.engine)}, container.image names another"
 
 
-def _of_several_nodes(cluster: Cluster) -> Iterator[str]:
-    cut = cut_of(cluster)
+def _of_cut(cut: Cut) -> Iterator[str]:
+    """What is reported against it."""
     if cut.pipeline > 1:
         yield (
             f"{cut.words}: open reports against pipelines on Ascend are vllm-ascend 16608 (garbled answers) "
@@ -65,6 +66,9 @@ def _of_several_nodes(cluster: Cluster) -> Iterator[str]:
             f"{cut.words}: vllm-ascend 10910 reports failures of it through Ray over two nodes; "
             "engine: {parallel: pipeline} is the other way"
         )
+
+
+def _of_several_nodes(cluster: Cluster) -> Iterator[str]:
     if cluster.engine.distributed == "ray":
         yield (
             f"the workers are those of the site's Ray at {ray_address(cluster)}, which lingctl neither "

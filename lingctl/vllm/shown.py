@@ -42,7 +42,7 @@ def vllm_values(cluster: Cluster, profile: VllmProfile, overrides: Mapping[str, 
         value = getattr(cluster.engine, name)
         words = str(value).lower() if isinstance(value, bool) else str(value)
         yield Shown("", f"engine.{name}", words, given(cluster.engine, name, f"engine.{name}"))
-    yield Shown("", "cut", cut_of(cluster).words, "follows from nodes, devices and engine.parallel")
+    yield Shown("", "cut", cut_of(cluster, profile).words, "follows from nodes, devices and engine.parallel")
     weights = "hosts.yaml" if cluster.paths.weights else "follows from paths.models and model"
     yield Shown("", "weights", cluster.downloaded_weights, weights)
     for name in ("served_name", "port", *(("inter_node_port",) if cluster.multi_node else ())):

@@ -74,6 +74,10 @@ def golden_texts() -> dict[str, str]:
 def vllm_text(model: str, choice: dict[str, object]) -> str:
     """As ``text_of``: a model whose head is folded, and whose config.json does not state the heads' width."""
     nodes = [{"address": f"10.0.0.{n}", "name": f"node{n}"} for n in range(1, MODELS[model] + 1)]
+    if choice["version"] == "0.32.0":
+        # It is for processors, where nodes have one each and pipelines fail.
+        nodes = [{**node, "devices": [0]} for node in nodes]
+        choice = choice | ({"parallel": "tensor"} if len(nodes) > 1 else {})
     data = {"name": "ling", "model": model, "engine": {"name": "vllm", **choice}, "nodes": nodes}
     config = (LITE_CONFIG if model == "Ling-lite" else PLUS_CONFIG) | {"norm_head": False}
     del config["head_dim"]

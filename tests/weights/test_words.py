@@ -69,6 +69,20 @@ def test_settings_come_from_options_else_from_the_hubs_own_variables() -> None:
         assert "secret" not in str(caught.value)
 
 
+def test_a_login_is_taken_from_the_environment_and_refused_on_the_command_line() -> None:
+    """Every user of a machine may read the words of every command line."""
+    address = "http://ops:secret@proxy.example:3128"
+    assert hub_settings("modelscope", {"LINGCTL_PROXY": address}).proxy == address
+    for options in ({"proxy": address}, {"endpoint": address}, {"endpoint": "token-secret@mirror.example"}):
+        with pytest.raises(UsageError) as caught:
+            hub_settings("modelscope", {}, **options)
+        assert caught.value.code == "address-secret"
+        assert "secret" not in str(caught.value).replace("address-secret", "")
+        assert "export " in caught.value.remedy
+    with pytest.raises(UsageError):
+        hub_settings("huggingface", {"HF_ENDPOINT": "https://u:secret@mirror.example"})
+
+
 @pytest.mark.parametrize(
     ("entry", "code"),
     [

@@ -28,10 +28,13 @@ def download(
     ] = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit on the hub.")] = "",
     endpoint: Annotated[
-        str, typer.Option(envvar="LINGCTL_ENDPOINT", help="Address of a mirror of the hub.")
+        str, typer.Option(help="Address of a mirror of the hub; default: LINGCTL_ENDPOINT.")
     ] = "",
     proxy: Annotated[
-        str, typer.Option(envvar="LINGCTL_PROXY", help="Proxy on the way to the hub: http://HOST:PORT.")
+        str,
+        typer.Option(
+            help="Proxy on the way to the hub: http://HOST:PORT. One with a login: LINGCTL_PROXY, never here."
+        ),
     ] = "",
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Read every file again, also those verified before.")

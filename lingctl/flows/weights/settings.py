@@ -1,6 +1,7 @@
 """How to reach a hub: mirror, proxy, token, authorities.
 
-Options win over the environment; tokens are never options.
+Options win over the environment. Secrets are never options: every process of a machine may read the words of
+another's command line, and shells keep them.
 """
 
 from __future__ import annotations
@@ -54,9 +55,10 @@ def hub_settings(
         authorities: files of certificates; see ``hub.ca`` in hosts.yaml.
 
     Raises:
-        UsageError: an address that is none.
+        UsageError: an address that is none, or one with a login in it where others would see that.
         ConfigurationError: a file of authorities that is none.
     """
+    _need_no_login(proxy, "--proxy", "export LINGCTL_PROXY=http://USER:PASSWORD@HOST:PORT")
     proxy = proxy or environment.get("LINGCTL_PROXY", "")
     from_environment = next((environment[v] for v in _ENDPOINTS[hub] if environment.get(v)), "")
     chosen = endpoint or from_environment
@@ -64,8 +66,20 @@ def hub_settings(
         chosen = f"https://{chosen}"
     _need_address(chosen, "--endpoint")
     _need_address(proxy, "--proxy")
+    # A mirror's address is told in messages, wherever it comes from.
+    _need_no_login(chosen, "--endpoint", f"export {_TOKENS[hub][0]}=TOKEN")
     token = next((environment[v] for v in _TOKENS[hub] if environment.get(v)), "")
     return HubSettings(hub, chosen.rstrip("/"), proxy, token, authorities_text(authorities))
+
+
+def _need_no_login(text: str, option: str, instead: str) -> None:
+    if "@" in text:
+        # Not quoted: it is a secret.
+        raise UsageError(
+            f"{option} holds a login, which every user of this machine could read",
+            remedy=f"write {option} without it, or put it into the environment: {instead}",
+            code="address-secret",
+        )
 
 
 def _need_address(text: str, option: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from lingctl.node.files import create, make_folder, part_of
+from lingctl.node.files import create, open_regular, part_of
+from lingctl.node.folders import inside, need_open
 
 _WEIGHTS = (
     ".bin",
@@ -54,19 +55,34 @@ def copy_companions(folder: str, target: str, names: Sequence[str], force: bool)
     """Copy what is missing; returns the names of those that are there and differ, which stay as they are.
 
     An operator's edit of the copied config.json survives; ``force`` overwrites it.
+
+    Raises:
+        Trouble: a link is in the way in ``target``, or one in ``folder`` leads to what not all may read.
+        OSError: the disk, or the rights.
     """
     kept: List[str] = []
     for name in names:
-        source, copy = os.path.join(folder, name), os.path.join(target, name)
-        if os.path.dirname(name):
-            make_folder(os.path.dirname(copy))
-        if os.path.lexists(copy) and same(source, copy):
-            continue
-        if os.path.lexists(copy) and not force:
-            kept.append(name)
-            continue
-        _copy(source, copy)
+        source = os.path.join(folder, name)
+        with inside(target, os.path.dirname(name)) as below:
+            copy = os.path.join(below, os.path.basename(name))
+            if os.path.lexists(copy) and same(source, copy):
+                continue
+            if os.path.lexists(copy) and not force:
+                kept.append(name)
+                continue
+            need_open(folder, name)
+            _copy(source, copy)
     return kept
+
+
+def links_out(folder: str, names: Sequence[str]) -> List[str]:
+    """Those that a link leads to from elsewhere, each as ``NAME -> FILE``; all may be read by everybody.
+
+    Raises:
+        Trouble: one that not everybody may read.
+        OSError: one cannot be looked at.
+    """
+    return [f"{name} -> {real}" for name in names if (real := need_open(folder, name))]
 
 
 def same(first: str, second: str) -> bool:
@@ -85,7 +101,7 @@ def same(first: str, second: str) -> bool:
 def _copy(source: str, copy: str) -> None:
     with (
         part_of(copy, sync=False) as part,
-        open(source, "rb") as reader,
+        os.fdopen(open_regular(source), "rb") as reader,
         os.fdopen(create(part), "wb") as writer,
     ):
         while True:

@@ -16,7 +16,8 @@ from lingctl.node.convert.plan import Shard
 from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
 from lingctl.node.convert.workplace import leftovers, remove
 from lingctl.node.convert.write import compare_shard, write_shard
-from lingctl.node.files import file_state, free_space, make_folder, sync_folder, write_whole
+from lingctl.node.files import file_state, free_space, sync_folder, write_whole
+from lingctl.node.folders import make_folder
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import Workers

@@ -140,6 +140,8 @@ def _summary(
         names = ", ".join(unchecked[:5])
         notes.append(f"no checksums in {names}: damage that happened before cannot be noticed")
     notes += _notes(found)
+    if job.linked:
+        notes.append(f"links led out of the folder, and what they lead to was copied: {some(job.linked)}")
     notes += [f"{name} differs from the source's and was left as it is" for name in differing]
     return {
         "state": state,

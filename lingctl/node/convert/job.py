@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.companions import Companions, find_companions
+from lingctl.node.checkpoint.companions import Companions, find_companions, links_out
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.convert.assess import Assessment, assess
 from lingctl.node.convert.plan import ConversionPlan, plan_shards
@@ -32,6 +32,7 @@ class Job(NamedTuple):
     target: str
     found: Assessment
     options: Options
+    linked: Tuple[str, ...] = ()  # companions that links lead to from elsewhere, as ``NAME -> FILE``
 
     @property
     def to_compare(self) -> Tuple[str, ...]:
@@ -58,8 +59,9 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
     plan = plan_shards(source, options.max_shard_size, options.layers_per_shard)
     weights = [os.path.basename(file.path) for file in source.files]
     companions = find_companions(source.folder, weights)
+    linked = tuple(links_out(source.folder, companions.names))
     found = _found(source, plan, companions, target, options)
-    return Job(source, plan, companions, target, found, options)
+    return Job(source, plan, companions, target, found, options, linked)
 
 
 def look_again(job: Job) -> Job:

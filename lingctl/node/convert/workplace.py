@@ -13,7 +13,8 @@ from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.convert.assess import SCRATCH
 from lingctl.node.convert.plan import Shard
-from lingctl.node.files import FOLDER_MODE, part_name
+from lingctl.node.files import part_name
+from lingctl.node.folders import make_folder
 from lingctl.node.trouble import Trouble
 
 _LOCK = ".lingctl-convert.lock"
@@ -27,7 +28,8 @@ def workplace(folder: str) -> Iterator[None]:
         Trouble: another conversion is writing there.
     """
     made = not os.path.isdir(folder)
-    os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
+    if made:
+        make_folder(folder)
     try:
         with _locked(folder):
             yield

@@ -13,7 +13,7 @@ import time
 from typing import Dict, List, Mapping
 
 from lingctl.node.fetch.place import Place
-from lingctl.node.files import write_whole
+from lingctl.node.files import open_log, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -60,7 +60,7 @@ def spawn(place: Place, verb: str, name: str) -> subprocess.Popen[bytes]:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.inside(f"{name}.json"))
     program = [sys.executable, *_self(), "fetch", verb, place.folder]
-    with open(place.inside("log"), "ab") as log, open(os.devnull, "rb") as nothing:
+    with open_log(place.inside("log")) as log, open(os.devnull, "rb") as nothing:
         # A session of its own gets no hang-up when the SSH connection ends.
         return subprocess.Popen(program, stdin=nothing, stdout=log, stderr=log, start_new_session=True)
 

@@ -6,11 +6,13 @@ import hashlib
 import os
 from typing import List, Optional, Tuple
 
+from lingctl.node.checkpoint.identify import ZIP
 from lingctl.node.fetch.check import digests_of
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, opened, system_trouble, write_all
+from lingctl.node.folders import need_open
 from lingctl.node.trouble import Trouble
 
 _BLOCK = 4 << 20
@@ -23,7 +25,11 @@ class FolderSource:
         self._folder = os.path.abspath(folder)
 
     def listing(self) -> Tuple[ListedFile, ...]:
-        """See ``Source.listing``. Reads every file once, for its digest."""
+        """See ``Source.listing``. Reads every file once, for its digest.
+
+        Raises:
+            Trouble: a file cannot be read, or is a link to what is not to be given on.
+        """
         files = [self._wanted(path) for path in visible_files(self._folder)]
         if not files:
             raise Trouble("holds no files", where=self._folder, code="no-weights")
@@ -47,10 +53,21 @@ class FolderSource:
     def _wanted(self, path: str) -> ListedFile:
         full = os.path.join(self._folder, path)
         try:
+            if not _holds_weights(full):
+                need_open(self._folder, path)
             size = os.path.getsize(full)
             return ListedFile(path, size, digests_of(full, size, git=False)[0])
         except OSError as error:
             raise system_trouble(error, full) from error
+
+
+def _holds_weights(path: str) -> bool:
+    """Whether it begins as weights do: these are links on many a disk, and no secret of the machine."""
+    with opened(path) as descriptor:
+        head, size = os.read(descriptor, 16), os.fstat(descriptor).st_size
+    is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
+    is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return is_safetensors or is_pickle or head.startswith(ZIP)
 
 
 def visible_files(folder: str) -> List[str]:

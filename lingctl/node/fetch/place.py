@@ -13,7 +13,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.listing import HIDDEN, ListedFile
-from lingctl.node.files import FILE_MODE, FOLDER_MODE, file_state, sync_folder, write_whole
+from lingctl.node.files import FILE_MODE, file_state, sync_folder, write_whole
+from lingctl.node.folders import inside, make_folder, need_no_links
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -63,9 +64,15 @@ class Place:
             return ""
 
     def make(self) -> None:
-        """Make both folders."""
-        os.makedirs(self.folder, mode=FOLDER_MODE, exist_ok=True)
-        os.makedirs(self.hidden, mode=FOLDER_MODE, exist_ok=True)
+        """Make both folders.
+
+        Raises:
+            Trouble: links lie in the hidden one, where we put none.
+        """
+        if not os.path.isdir(self.folder):
+            make_folder(self.folder)
+        with inside(self.folder, HIDDEN):
+            need_no_links(self.hidden, but="cache")  # the hub's client makes what it likes there
 
     @contextlib.contextmanager
     def locked(self, name: str = "lock") -> Iterator[None]:
@@ -78,7 +85,8 @@ class Place:
             Trouble: another one is at it.
         """
         self.make()
-        descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.inside(name), flags, 0o600)
         try:
             self._lock(descriptor)
             os.ftruncate(descriptor, 0)
@@ -104,7 +112,7 @@ class Place:
     def holder(self, name: str = "lock") -> Optional[int]:
         """Process id of who has the lock, so fills this folder, now; None when nobody does."""
         try:
-            descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return None
         try:
@@ -143,17 +151,20 @@ class Place:
         Raises:
             Trouble: its bytes are not those that the source lists; it is removed.
         """
-        staged, final = self.staged(file), self.final(file)
+        staged = self.staged(file)
         problem, digest = check(staged, file, digest)
         if problem:
             os.unlink(staged)
             raise problem
-        os.chmod(staged, FILE_MODE)
-        with open(staged, "rb") as written:
-            os.fsync(written.fileno())
-        os.makedirs(os.path.dirname(final), mode=FOLDER_MODE, exist_ok=True)
-        os.replace(staged, final)
-        sync_folder(os.path.dirname(final))
+        descriptor = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, FILE_MODE)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with inside(self.folder, os.path.dirname(file.path)) as below:
+            os.replace(staged, os.path.join(below, os.path.basename(file.path)))
+            sync_folder(below)
         self.remember(file, digest)
 
     def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
@@ -178,8 +189,9 @@ class Place:
     def set_aside(self, file: ListedFile) -> None:
         """Take a wrong file from its final name; it is removed when the right one is there."""
         aside = os.path.join(self.hidden, "wrong", *file.path.split("/"))
-        os.makedirs(os.path.dirname(aside), mode=FOLDER_MODE, exist_ok=True)
-        os.replace(self.final(file), aside)
+        make_folder(os.path.dirname(aside))
+        with inside(self.folder, os.path.dirname(file.path)) as below:
+            os.replace(os.path.join(below, os.path.basename(file.path)), aside)
 
     def remember(self, file: ListedFile, digest: str) -> None:
         """Note that a file was verified, as it is now."""

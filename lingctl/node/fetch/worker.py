@@ -16,6 +16,7 @@ from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request, listing_json
 from lingctl.node.fetch.sources import NotFetched, Source
 from lingctl.node.files import free_space
+from lingctl.node.folders import make_folder
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.modes import set_modes
@@ -150,7 +151,7 @@ class _Download:
 
     def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Meter) -> List[NotFetched]:
         for file in missing:
-            os.makedirs(os.path.dirname(self._place.staged(file)), mode=0o750, exist_ok=True)
+            make_folder(os.path.dirname(self._place.staged(file)))
         verdicts: List[Future[Optional[NotFetched]]] = []
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
 

@@ -10,7 +10,8 @@ import os
 import shutil
 from typing import Dict, Iterator, Mapping, Optional, cast
 
-from lingctl.node.files import make_folder, sync_folder, write_whole
+from lingctl.node.files import sync_folder, write_whole
+from lingctl.node.folders import make_folder
 from lingctl.node.overlay.tree import Tree
 from lingctl.node.trouble import Trouble
 

@@ -12,6 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
+from lingctl.node.folders import planted
 from lingctl.node.trouble import Trouble
 
 
@@ -52,11 +53,31 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
                 remedy=f"put the file itself there: cp --remove-destination $(readlink -f {path}) {path}",
                 code="weights-link",
             )
-        if owner != 0 and os.stat(path).st_uid != owner:
-            os.chown(path, owner, -1, follow_symlinks=False)
-        os.chmod(path, FOLDER_MODE if os.path.isdir(path) else FILE_MODE)
+        _set(path, owner, reason)
         changed.append(name)
     return {"folder": folder, "files": len(paths), "changed": changed}
+
+
+def _set(path: str, owner: int, reason: str) -> None:
+    """Over a descriptor: what takes the file's place meanwhile is not touched."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISLNK(found.st_mode):
+            raise planted(path)
+        is_folder = stat.S_ISDIR(found.st_mode)
+        if not is_folder and found.st_nlink > 1:
+            raise Trouble(
+                f"is a file of several names that MindIE refuses ({reason}): they would all change",
+                where=path,
+                remedy=f"make it a file of its own: cp -p {path} {path}.new && mv {path}.new {path}",
+                code="weights-link",
+            )
+        if owner != 0 and found.st_uid != owner:
+            os.chown(f"/proc/self/fd/{descriptor}", owner, -1)
+        os.chmod(f"/proc/self/fd/{descriptor}", FOLDER_MODE if is_folder else FILE_MODE)
+    finally:
+        os.close(descriptor)
 
 
 def _all(folder: str) -> Iterator[Tuple[str, str]]:

@@ -49,21 +49,25 @@ class VllmCapacity:
         overhead_gib: float = OVERHEAD_GIB,
     ) -> Estimate:
         """See ``Capacity``."""
-        cut = self._cut(ranks, load)
+        cut = self._cut(shape, ranks, load)
         return estimate_cut(shape, window, cut, hbm_gib, load, overhead_gib, self.profile)
 
     def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
         """See ``Capacity``."""
         whole = replace(load, cards_of_node=self._cards_of_node)
+        # In groups of layers where one node's cards do not divide the heads: hosts.yaml can ask for that.
+        grouped = replace(self, choice=self.choice.model_copy(update={"parallel": "pipeline"}))
+        ways = (self,) if self.choice.parallel else (self, grouped)
         for ranks in _RANKS:
-            found = self.estimate(shape, window, ranks, hbm_gib, whole)
-            if found.fits:
-                return found
+            for way in ways:
+                found = way.estimate(shape, window, ranks, hbm_gib, whole)
+                if found.fits:
+                    return found
         return None
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         """See ``Capacity``."""
-        of, cut = Subject("capacity"), self._cut(found.ranks, load)
+        of, cut = Subject("capacity"), self._cut(shape, found.ranks, load)
         factor = factor_for(load.sequence, found.window)
         if factor > MOST_FACTOR:
             return of.failure(
@@ -107,11 +111,14 @@ class VllmCapacity:
         nodes = -(-enough.ranks // self._cards_of_node)
         where = f" ({nodes} nodes of {self._cards_of_node})" if nodes > 1 else ""
         number = "1 card" if enough.ranks == 1 else f"{enough.ranks} cards"
-        yield f"the nearest shape that fits is {number} of {enough.hbm_gib:g} GiB{where}"
+        whole = replace(load, cards_of_node=self._cards_of_node)
+        uneven = self.estimate(shape, found.window, enough.ranks, found.hbm_gib, whole).uneven
+        way = " with engine: {parallel: pipeline}" if uneven else ""
+        yield f"the nearest shape that fits is {number} of {enough.hbm_gib:g} GiB{where}{way}"
 
     @property
     def _cards_of_node(self) -> int:
         return 16 if self.choice.hardware == "a3" else 8
 
-    def _cut(self, ranks: int, load: Load) -> Cut:
-        return cut_for(ranks, min(ranks, load.cards_of_node), self.choice)
+    def _cut(self, shape: Shape, ranks: int, load: Load) -> Cut:
+        return cut_for(shape, self.profile, ranks, min(ranks, load.cards_of_node), self.choice)

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from lingctl.engines import engine_of
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import Known
@@ -44,14 +45,17 @@ def with_its_certificates(path: Path, folder: Path) -> Path:
 @every_example
 def test_an_example_gives_every_file_that_deploy_sends(path: Path, tmp_path: Path):
     cluster = load_cluster(with_its_certificates(path, tmp_path), environment={})
-    profile = profile_for(cluster.mindie)
+    about = engine_of(cluster).about
     known = Known(cluster.downloaded_weights, addresses_of(cluster))
     files = rendered(cluster, RenderPart.all, known)
-    expected = {"config.json", "environment.sh", "start.sh", "container.sh"}
-    expected |= {"rank_table.json"} if cluster.multi_node else set()
+    own = set(about.file_names) - (set() if cluster.multi_node else {"rank_table.json"})
+    expected = {"environment.sh", "start.sh", "container.sh", *own}
     for node in cluster.nodes:
         ours = {file.name: file.content.decode() for file in files if file.node == node.name}
         assert set(ours) == expected
+        if not own:
+            continue
+        profile = profile_for(about.version)
         findings = check_config(json.loads(ours["config.json"]), profile, cluster)
         if cluster.multi_node:
             findings = [*findings, *check_rank_table(json.loads(ours["rank_table.json"]), profile)]

@@ -37,25 +37,46 @@ def test_heads_kv_heads_widths_and_layers_decide(shape, cut, profile, word):
 
 
 @pytest.mark.parametrize(
-    ("nodes", "engine", "cut"),
+    ("model", "nodes", "cards", "parallel", "cut"),
     [
-        (1, "vllm", Cut(8)),
-        (2, "vllm", Cut(8, pipeline=2)),
-        (2, {"name": "vllm", "parallel": "tensor"}, Cut(16)),
-        (2, {"name": "vllm", "parallel": "data"}, Cut(8, data=2)),
-        (3, {"name": "vllm", "parallel": "pipeline"}, Cut(8, pipeline=3)),
+        ("Ling-lite", 1, 8, None, Cut(8)),
+        ("Ling-lite", 2, 8, None, Cut(8, pipeline=2)),
+        ("Ling-lite", 2, 8, "tensor", Cut(16)),
+        ("Ling-lite", 2, 8, "data", Cut(8, data=2)),
+        ("Ling-lite", 3, 8, "pipeline", Cut(8, pipeline=3)),
+        ("Ling-plus", 1, 16, None, Cut(16)),
+        ("Ling-plus", 1, 16, "pipeline", Cut(8, pipeline=2)),
+        ("Ling-plus", 1, 16, "data", Cut(8, data=2)),
+        ("Ling-plus", 2, 16, None, Cut(8, pipeline=4)),
+        ("Ling-lite", 1, 6, "pipeline", Cut(2, pipeline=3)),
     ],
 )
-def test_the_cut_follows_from_nodes_devices_and_the_choice(nodes, engine, cut):
-    assert cut_of(vllm_cluster(nodes=nodes, engine=engine)) == cut
+def test_the_cut_follows_from_nodes_devices_and_the_choice(model, nodes, cards, parallel, cut):
+    listed = [{"address": f"10.0.0.{n}", "devices": list(range(cards))} for n in range(1, nodes + 1)]
+    engine = {"name": "vllm", **({"parallel": parallel} if parallel else {})}
+    cluster = vllm_cluster(model, engine=engine, node_list=listed)
+    assert cut_of(cluster, NEW) == cut
+
+
+def test_sixteen_cards_of_one_machine_hold_the_large_model_in_two_groups():
+    sixteen = [{"address": "10.0.0.1", "devices": list(range(16))}]
+    with pytest.raises(ConfigurationError) as told:
+        start_line(vllm_cluster("Ling-plus", engine={"name": "vllm", "hardware": "a3"}, node_list=sixteen))
+    assert "parallel: pipeline (TP 8, PP 2)" in told.value.remedy
+    for way, words in (
+        ("pipeline", "--tensor-parallel-size 8 --pipeline-parallel-size 2"),
+        ("data", "--tensor-parallel-size 8 --enable-expert-parallel --data-parallel-size 2"),
+    ):
+        engine = {"name": "vllm", "hardware": "a3", "parallel": way}
+        assert start_line(vllm_cluster("Ling-plus", engine=engine, node_list=sixteen)).endswith(words)
 
 
 def test_experts_over_all_cards_are_started_with_one_copy_on_each_node():
     cluster = vllm_cluster("Ling-plus", 2, {"name": "vllm", "parallel": "data"})
     first, second = start_line(cluster), start_line(cluster, 1)
     shared = (
-        "--tensor-parallel-size 8 --data-parallel-size 2 --data-parallel-size-local 1 "
-        "--data-parallel-address 10.0.0.1 --data-parallel-rpc-port 1120 --enable-expert-parallel"
+        "--tensor-parallel-size 8 --enable-expert-parallel --data-parallel-size 2 "
+        "--data-parallel-size-local 1 --data-parallel-address 10.0.0.1 --data-parallel-rpc-port 1120"
     )
     assert first.endswith(shared)
     assert second.endswith(f"{shared} --headless --data-parallel-start-rank 1")
@@ -77,8 +98,8 @@ def test_a_site_s_ray_is_used_and_nothing_is_started_beside_it():
         ("Ling-plus", 2, {"name": "vllm", "parallel": "tensor"}, "vllm-uneven", "parallel: pipeline"),
         ("Ling-plus", 2, {"name": "vllm", "version": "0.11.0"}, "vllm-several-nodes", "distributed: ray"),
         ("Ling-lite", 1, {"name": "vllm", "version": "0.11.0"}, "vllm-uneven", "use 1, 2, 4 cards"),
-        ("Ling-lite", 1, {"name": "vllm", "parallel": "data"}, "vllm-several-nodes", "leave it out"),
         ("Ling-lite", 1, {"name": "vllm", "distributed": "ray"}, "vllm-several-nodes", "leave it out"),
+        ("Ling-lite", 2, {"name": "vllm", "version": "0.32.0"}, "vllm-several-nodes", "parallel: tensor"),
         (
             "Ling-plus",
             2,

@@ -22,7 +22,9 @@ def run_start(folder: Path, address: str) -> tuple[int, str]:
         {"address": "10.0.0.2", "name": "node2", "service_address": address},
     ]
     cluster = vllm_cluster(
-        engine={"name": "vllm", "version": "0.32.0"}, node_list=nodes, paths={"state": str(folder)}
+        engine={"name": "vllm", "version": "0.32.0", "parallel": "tensor"},
+        node_list=nodes,
+        paths={"state": str(folder)},
     )
     for file in script_files(cluster, cluster.nodes[1], "/root/models/Ling_lite"):
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile, read_listing
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
+from lingctl.node.files import open_log
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
@@ -240,7 +241,7 @@ class _Pace:
 
 def _keep_end(words: IO[bytes], path: str) -> None:
     """Write what a client says to the log, which is begun anew where it grows too long."""
-    with words, open(path, "ab") as log:
+    with words, open_log(path) as log:
         while block := os.read(words.fileno(), 1 << 16):
             with contextlib.suppress(
                 OSError

@@ -1,0 +1,154 @@
+"""Folders that we fill, and links in them that somebody else put there.
+
+Whoever may write in a folder may put a link where we are about to write, or where we read what we then give
+on. Below a folder that was named to us no link is written through; of what links lead to, nothing is given on
+that its owner keeps from others (``/etc/shadow``), and the rest is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Iterator, List
+
+from lingctl.node.files import FOLDER_MODE
+from lingctl.node.trouble import Trouble
+
+
+def make_folder(path: str) -> None:
+    """Make the folder, and those above it that are missing, all of mode 0750 whatever the umask.
+
+    One that is there gets that mode too, but not where a link leads to it or everybody may put files into it
+    (``/tmp``): these are somebody else's.
+
+    Raises:
+        OSError: it cannot be made, or is no folder.
+    """
+    missing: List[str] = []
+    at = os.path.abspath(path)
+    while not os.path.lexists(at):
+        missing.append(at)
+        at = os.path.dirname(at)
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # made by another one meanwhile
+            os.mkdir(folder, FOLDER_MODE)
+            _set_mode(folder)
+    if not os.path.isdir(path):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    if not missing and not os.path.islink(path) and not os.stat(path).st_mode & stat.S_ISVTX:
+        _set_mode(path)
+
+
+def _set_mode(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != FOLDER_MODE:
+            os.fchmod(descriptor, FOLDER_MODE)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def inside(root: str, relative: str) -> Iterator[str]:
+    """A folder below ``root``, made where it is missing, as a path that stays that folder's.
+
+    No name below ``root`` is followed where it is a link, also not one that takes a folder's place while we
+    work: the path goes over the folder's descriptor.
+
+    Raises:
+        Trouble: a link, or no folder, is in the way.
+        OSError: it cannot be made.
+    """
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    at = root
+    try:
+        for name in relative.split(os.sep) if relative else ():
+            at = os.path.join(at, name)
+            below = _enter(descriptor, name, at)
+            os.close(descriptor)
+            descriptor = below
+        through = f"/proc/self/fd/{descriptor}"
+        try:
+            yield through
+        except OSError as error:
+            if isinstance(error.filename, str) and error.filename.startswith(through):
+                error.filename = at + error.filename[len(through) :]
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _enter(parent: int, name: str, path: str) -> int:
+    made = False
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, FOLDER_MODE, dir_fd=parent)
+        made = True
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise planted(path) from None
+        error.filename = path
+        raise
+    if made:
+        os.fchmod(descriptor, FOLDER_MODE)
+    return descriptor
+
+
+def planted(path: str) -> Trouble:
+    """The error of something that is in the way of what is written: a link leads we know not where."""
+    what = "is a link, and is not written through" if os.path.islink(path) else "is no folder"
+    return Trouble(
+        what,
+        where=path,
+        evidence=f"it leads to {os.readlink(path)!r}" if os.path.islink(path) else "",
+        remedy="look who put it there; remove it, or name another folder",
+        code="link-in-the-way",
+    )
+
+
+def need_no_links(folder: str, but: str = "") -> None:
+    """Refuse links in a folder of our own, at any depth, but not in the folder ``but`` of others' making.
+
+    Raises:
+        Trouble: the first one.
+    """
+    for here, folders, files in os.walk(folder):
+        for name in sorted((*folders, *files)):
+            if os.path.islink(os.path.join(here, name)):
+                raise planted(os.path.join(here, name))
+        folders[:] = [name for name in folders if here != folder or name != but]
+
+
+def leads_out(folder: str, name: str) -> str:
+    """Where a file below ``folder`` really is, if a link leads out of it; else empty.
+
+    The caches of the hubs are no elsewhere: ``snapshots/REVISION`` is full of links to ``blobs`` beside it.
+    """
+    real, home = os.path.realpath(os.path.join(folder, name)), os.path.realpath(folder)
+    homes = [home]
+    if os.path.basename(os.path.dirname(home)) == "snapshots":
+        homes.append(os.path.join(os.path.dirname(os.path.dirname(home)), "blobs"))
+    return "" if any(real.startswith(one.rstrip(os.sep) + os.sep) for one in homes) else real
+
+
+def need_open(folder: str, name: str) -> str:
+    """The same as ``leads_out``, for a file that is given on.
+
+    Raises:
+        Trouble: it leads out, to a file that not everybody may read.
+        OSError: it cannot be looked at.
+    """
+    real = leads_out(folder, name)
+    if real and not os.stat(real).st_mode & stat.S_IROTH:
+        raise Trouble(
+            "is a link to a file elsewhere that not everybody may read, and is not copied",
+            where=os.path.join(folder, name),
+            evidence=f"it leads to {real!r}",
+            remedy="put the file itself there if it belongs to the model, or remove the link",
+            code="link-leads-out",
+        )
+    return real
