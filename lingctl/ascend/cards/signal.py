@@ -217,7 +217,7 @@ def _powers(values: Mapping[str, str], way: str) -> tuple[float | None, ...]:
     lanes = {
         int(found.group(1) or 0): _milliwatts(value)
         for name, value in values.items()
-        if (found := re.fullmatch(rf"{way} Power([0-9]{0, 2})", name))
+        if (found := re.fullmatch(rf"{way} Power([0-9]{{0,2}})", name))
     }
     powers = tuple(lanes.get(lane) for lane in range(max(lanes, default=-1) + 1))
     # An empty cage has no lanes: "NA" there is no power that is not told.
