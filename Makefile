@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test matrix locked lowest lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
+.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python demo/run.py
@@ -111,6 +111,11 @@ bench-network: $(VENV)/test.stamp
 
 bench-client: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench_client.py
+
+# lingctl bench beside other published clients, whose environments it makes; vLLM's has to be there already:
+# make bench-compare VLLM=DIR
+bench-compare: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/compare_clients.py $(if $(VLLM),--vllm $(VLLM))
 
 bench-spread: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/spread.py

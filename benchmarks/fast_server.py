@@ -32,8 +32,9 @@ def event(**fields):
     return b"data: " + json.dumps(fields).encode() + b"\n\n"
 
 
-def choice(content, finish=None, **more):
-    shape = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+def choice(content, finish=None, role=None, **more):
+    delta = {"content": content} if role is None else {"role": role, "content": content}
+    shape = {"index": 0, "delta": delta, "finish_reason": finish}
     return event(id="x", object="chat.completion.chunk", model="fast", choices=[shape], **more)
 
 
@@ -119,19 +120,23 @@ class Connection(asyncio.Protocol):
         self.transport.write(head % len(body) + body)
 
 
-async def main():
+async def serve(engine, port=0):
+    """Serve until the process ends; the port is told on standard output."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(engine), "127.0.0.1", port, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.gather(engine.run(), server.serve_forever())
+
+
+def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--step-ms", type=float, default=0.0)
     options = parser.parse_args()
-    engine = Engine(options.tokens, options.step_ms / 1000)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(engine), "127.0.0.1", options.port, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.gather(engine.run(), server.serve_forever())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(Engine(options.tokens, options.step_ms / 1000), options.port))
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    main()

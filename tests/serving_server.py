@@ -190,6 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         said = (
             {"message": {"role": "assistant", "content": text, "tool_calls": []}} if chat else {"text": text}
         )
+        if self.serving.fault == "thinks-inline":
+            said["message"]["content"] = f"<think>Somebody asks.</think>\n\n{text}"
         if self._only_thinks(body):
             time.sleep(0.02)  # 100 tokens: 5,000 a second
             said["message"] |= {"content": None, "reasoning_content": "Somebody asks who I am."}
@@ -260,7 +262,11 @@ class _Handler(BaseHTTPRequestHandler):
         chat = self.path == "/v1/chat/completions"
         if chat:
             yield _frame({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
-        if self.serving.fault.startswith("thinks"):
+        if self.serving.fault == "thinks-inline":
+            for piece in ("<think>", "Somebody", " asks.", "</think>", "\n\n"):
+                yield _frame({"choices": [{"index": 0, "delta": {"content": piece}}]})
+                time.sleep(0.01)
+        elif self.serving.fault.startswith("thinks"):
             yield _frame({"choices": [{"index": 0, "delta": {"reasoning_content": "Somebody asks."}}]})
         if self._only_thinks(body):
             yield _frame({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})

@@ -16,7 +16,8 @@ from lingctl.serving.http.concessions import agreed
 from lingctl.serving.http.models import cannot_chat
 from lingctl.serving.trouble import ExchangeTrouble
 
-ReplyPartKind = Literal["answer", "thought", "call"]
+ReplyPartKind = Literal["answer", "thought", "call", "turn"]
+"""``turn``: a remark that what was shown as an answer until now were thoughts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class ChatOptions:
     system: str = ""
     temperature: float | None = None
     max_tokens: int | None = None
+    raw: bool = False  # thoughts that stand in the text of an answer are left in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Conversation:
     @property
     def chats(self) -> bool:
         """Whether it is asked as a chat; a base model continues texts."""
-        return self._dialect is CHAT
+        return self._dialect.name == CHAT.name
 
     def forget(self) -> None:
         """Begin anew."""
@@ -174,12 +176,13 @@ class Conversation:
 
     def _once(self, question: str) -> Generator[ReplyPart, None, None]:
         hearing = _Hearing(time.perf_counter())
+        dialect = replace(self._dialect, thinks=self._dialect.thinks and not self.options.raw)
         try:
-            for event in self.client.stream(self._dialect, self._ask(question)):
+            for event in self.client.stream(dialect, self._ask(question)):
                 if isinstance(event.piece, ExchangeTrouble):
                     hearing.trouble = event.piece
                     break
-                yield from hearing.take(event.piece, event.at)
+                yield from hearing.last(event.piece) if event.done else hearing.take(event.piece, event.at)
                 hearing.whole = event.done
             yield from hearing.rest()
         finally:
@@ -216,11 +219,29 @@ class _Hearing:
             self._first = self._first or at
         self._finish = piece.finish_reason or self._finish
         self._usage = piece.usage or self._usage
+        yield from self.last(piece, late)
+
+    def last(self, piece: Piece, late: str = "") -> Iterator[ReplyPart]:
+        """What a piece says, also one that was held back until the end."""
+        if piece.afresh:
+            yield from self._know_better(piece)
+            return
         text = piece.text or late
         said_by = {"thought": piece.reasoning, "answer": text, "call": piece.tool_call}
         for kind, joiner in self._joiners.items():
             if said_by[kind] and (ready := joiner.feed(said_by[kind])):
                 yield ReplyPart(kind, ready)
+
+    def _know_better(self, piece: Piece) -> Iterator[ReplyPart]:
+        """What was shown as an answer was thoughts, or the other way round: it is not shown again."""
+        thoughts, answer = Joiner(), Joiner()
+        self._joiners |= {"thought": thoughts, "answer": answer}
+        thoughts.feed(piece.reasoning)
+        text = answer.feed(piece.text)
+        if piece.reasoning:
+            yield ReplyPart("turn", "(these were thoughts)")
+        if piece.reasoning and text:
+            yield ReplyPart("answer", text)
 
     def rest(self) -> Iterator[ReplyPart]:
         """Halves of characters that stayed halves."""

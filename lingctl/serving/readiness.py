@@ -77,7 +77,7 @@ def judge_health(health: HealthAnswer) -> Readiness | None:
 def judge_generation(generation: Generation | ExchangeTrouble) -> Readiness:
     """What an attempt to generate says."""
     match generation:
-        case Generation(text=text) if text.strip():
+        case Generation(text=text, reasoning=thoughts) if text.strip() or thoughts.strip():
             return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
         case Generation():
             return Readiness("no tokens", "the answer is empty")

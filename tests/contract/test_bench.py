@@ -20,12 +20,12 @@ from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
 from lingctl.serving.bench.sweep import SweepLimits
-from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of
+from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of, endpoint_at
 from lingctl.serving.http.api import CHAT, INFER, Ask
 from lingctl.serving.http.exchange import tls_context
 from tests import forked
 from tests.engine_node import EngineNode, address, tiny
-from tests.serving_server import GOOD_BASE, Serving, make_certificate, serve
+from tests.serving_server import GOOD_BASE, GOOD_CHAT, Serving, make_certificate, serve
 
 FAST_SERVER = Path(__file__).parents[2] / "benchmarks" / "fast_server.py"
 
@@ -168,6 +168,17 @@ def test_infer_streams_are_measured_too(details, fault):
         assert outcome.output_tokens == (counted if details else words)
         assert len(outcome.token_at) == words
         assert outcome.token_at[-1] <= outcome.last_token_at == outcome.finished_at
+
+
+def test_thoughts_in_the_text_of_an_answer_come_before_its_first_token():
+    with serve(Serving("thinks-inline")) as url:
+        report = bench_endpoint(endpoint_at(url), BenchOptions(requests=4, warmup=1), ignore)
+    found, words = report.metrics, len(GOOD_CHAT.split())
+    assert (found.completed, found.errors, found.only_thought) == (4, {}, 0)
+    assert all(len(outcome.token_at) == words + 5 for outcome in report.outcomes)
+    # Five pieces of thought, ten milliseconds each.
+    assert found.answer.p50 >= found.ttft.p50 + 40
+    assert any("thoughts stand in the text" in note for note in report.notes())
 
 
 def test_https(tmp_path):

@@ -169,6 +169,16 @@ def test_a_model_that_thinks_first_is_given_the_tokens_that_it_needs():
     assert {body["max_tokens"] for _, body in serving.requests if body} >= {100, 4096}
 
 
+def test_thoughts_that_stand_in_the_text_are_told_and_are_no_answer():
+    report = climb(Serving("thinks-inline"))
+    assert report.verdict <= Verdict.NOTE, report.findings
+    assert report.answer == GOOD_CHAT
+    told = {finding.check: finding.message for finding in report.findings}
+    assert "leaves its thoughts in the text" in told["answer"]
+    assert "same text as unstreamed" in told["stream"]
+    assert "a thought; the answer's first: after" in told["first-token"]
+
+
 def test_of_a_slow_model_no_more_is_asked_than_patience_allows():
     """An answer that is no stream is silent until it is whole."""
     serving = Serving("thinks-for-ever")

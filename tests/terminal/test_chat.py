@@ -126,3 +126,39 @@ def test_a_script_asks(tmp_path: Path):
         assert done.returncode == 1
         assert done.stdout == "one\n"
         assert "error: " in done.stderr
+
+
+def test_thoughts_in_the_text_of_an_answer_are_no_answer(tmp_path: Path):
+    """Of services without a parser for them; the second is a model whose template opens the thoughts."""
+    with talking() as talker:
+        ask = ("ask", "--url", talker.url)
+        for pieces in (
+            ("<thi", "nk>hm", "</think>\n\n", "I am ", "Ling"),
+            ("hm\n", "</think>\n", "\nI am Ling"),
+        ):
+            talker.says(*pieces)
+            talker.ends()
+            done = forked.run(*ask, "Who?", cwd=tmp_path)
+            assert (done.returncode, done.stdout, done.stderr) == (0, "I am Ling\n", "")
+        for words, told in (("--raw", "hm\n</think>\n\nyes\n"), ("--json", "yes")):
+            talker.says("hm\n", "</think>\n\n", "yes")
+            talker.ends()
+            said = forked.run(*ask, words, "Who?", cwd=tmp_path).stdout
+            assert (json.loads(said)["answer"] if words == "--json" else said) == told
+        with terminal(forked.LINGCTL, "chat", "--url", talker.url, cwd=tmp_path) as shown:
+            asks_again(shown)
+            shown.press("Who?\r")
+            talker.says("so they\n", "ask\n", "</think>\n")
+            shown.until("these were thoughts")
+            talker.says("\n", "Ling")
+            talker.ends()
+            shown.until("^Ling")
+            asks_again(shown)
+            shown.press("And?\r")
+            talker.says("<think>", "I write <think> where")
+            shown.until("I write <think> where")
+            talker.ends()
+            asks_again(shown)
+            shown.press("/quit\r")
+            assert shown.end() == 0
+        assert talker.asked[-1]["messages"][1] == {"role": "assistant", "content": "Ling"}

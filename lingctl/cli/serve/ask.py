@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -50,15 +51,19 @@ def ask(
     from lingctl.cli.serve.target import talking
     from lingctl.flows.serve.chat import ask as ask_once
     from lingctl.output.documents import print_json
-    from lingctl.output.verbs.chat import ChatTerminal, Silent, read_question
+    from lingctl.output.verbs.chat import ChatTerminal, ScriptTerminal, Silent, read_question
     from lingctl.serving.chat import ChatOptions
     from lingctl.serving.endpoint import TlsFiles
 
     asked = read_question(question)
-    options = ChatOptions(system, temperature, max_tokens)
+    options = ChatOptions(system, temperature, max_tokens, raw)
     with talking(
         nodes, url, model, TlsFiles(ca, cert, key), options, kind=kind.value, patience=patience
     ) as conversation:
-        answer = ask_once(conversation, asked, Silent() if as_json else ChatTerminal(raw=raw))
+        if as_json:
+            talker: ChatTerminal | Silent = Silent()
+        else:
+            talker = ChatTerminal(raw=raw) if raw or sys.stdout.isatty() else ScriptTerminal()
+        answer = ask_once(conversation, asked, talker)
         if as_json:
             print_json("ask", {"model": conversation.model, "question": asked, **answer.as_json()})

@@ -50,7 +50,7 @@ def chat(
     from lingctl.serving.chat import ChatOptions
     from lingctl.serving.endpoint import TlsFiles
 
-    options = ChatOptions(system, temperature, max_tokens)
+    options = ChatOptions(system, temperature, max_tokens, raw)
     with talking(
         nodes, url, model, TlsFiles(ca, cert, key), options, kind=kind.value, patience=patience
     ) as conversation:

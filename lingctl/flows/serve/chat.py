@@ -115,10 +115,12 @@ def ask(conversation: Conversation, question: str, talker: Talker) -> Reply:
         ConnectError: nothing answers.
         EngineError: the service refuses, fails, or ends in the middle.
     """
-    with closing(conversation.ask(question)) as parts:
-        for part in parts:
-            talker.part(part)
-    talker.end()
+    try:
+        with closing(conversation.ask(question)) as parts:
+            for part in parts:
+                talker.part(part)
+    finally:
+        talker.end()
     answer = conversation.last
     if answer.trouble:
         raise failure(conversation.client.endpoint, answer.trouble)

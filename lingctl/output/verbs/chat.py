@@ -43,6 +43,8 @@ class ChatTerminal:
             self._show(part)
 
     def _show(self, part: ReplyPart) -> None:
+        if part.kind == "turn" and self._raw:
+            return
         if part.kind != self._kind:
             self.end()
             self._kind = part.kind
@@ -67,6 +69,30 @@ class ChatTerminal:
     def note(self, text: str) -> None:
         """Say it on standard error."""
         say(text, "yellow")
+
+
+class ScriptTerminal(ChatTerminal):
+    """Prints an answer when it is whole: only then is it known that no part of it was a thought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answer: list[ReplyPart] = []
+
+    def part(self, part: ReplyPart) -> None:
+        """Keep it."""
+        if part.kind == "turn":
+            self._answer.clear()
+        elif part.kind == "answer":
+            self._answer.append(part)
+        else:
+            super().part(part)
+
+    def end(self) -> None:
+        """Print it."""
+        answer, self._answer = self._answer, []
+        for part in answer:
+            super().part(part)
+        super().end()
 
 
 def _line(told: str) -> str:

@@ -18,6 +18,7 @@ from lingctl.serving.http.client import last_pieces
 from lingctl.serving.http.exchange import HostPort, json_bytes
 from lingctl.serving.http.paced import Unpacker, unpacker_for
 from lingctl.serving.http.sse import MalformedStream, SseParser
+from lingctl.serving.http.thoughts import thinking_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
@@ -83,6 +84,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._outcome = RequestOutcome(-1)
         self._reader = ResponseReader()
         self._events = SseParser()
+        self._thinking = thinking_for(dialect)
         self._unpacker: Unpacker | None = None
         self._finished = False
         self._told = 0
@@ -100,6 +102,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
         self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
+        self._thinking = thinking_for(self._dialect)
         self._ended = self._loop.create_future()
         self._heard_at = self.went_on_at = _now()
         ended = self._ended
@@ -187,21 +190,28 @@ class StreamConnection(asyncio.BufferedProtocol):
             return False
         outcome = self._outcome
         # In /infer the last token's text comes in the whole of the last event only.
-        answered = piece.text or piece.tool_call or (piece.whole and len(piece.whole) > self._told)
-        if answered or piece.reasoning:
+        late = piece.whole[self._told :] if piece.whole else ""
+        if piece.has_tokens or late:
             outcome.token_at.append(at)
-        if answered and not outcome.answer_at:
-            outcome.answer_at = at
         if self._keeps_text:
-            late = piece.whole[self._told :] if piece.whole else ""
             outcome.pieces += [piece.reasoning, piece.text or late, piece.tool_call]
         self._told += len(piece.text)
+        self._answered(self._thinking.tell(piece), at, late)
         if piece.usage:
             outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion
             outcome.counted = True
         if piece.last:
             self._finished, outcome.finished_at = True, at
         return True
+
+    def _answered(self, piece: Piece, at: float, late: str = "") -> None:
+        """Note when the answer itself began, which may be known later only."""
+        outcome = self._outcome
+        if piece.afresh:
+            outcome.answer_at = 0.0 if piece.reasoning else outcome.token_at[0]
+        if (piece.text or piece.tool_call or late) and not outcome.answer_at:
+            outcome.answer_at = at
+        outcome.inline_thoughts = piece.inline or (outcome.inline_thoughts and not piece.afresh)
 
     def _conclude(self) -> None:
         if self._reader.status != 200:
@@ -211,6 +221,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         at = self._heard_at
         if not all(self._understand(p, at) for p in last_pieces(self._dialect, self._events, self._finished)):
             return
+        self._answered(self._thinking.end(), at)
         if not self._outcome.token_at:
             self._end("no-text", "the stream holds no text")
         else:

@@ -18,6 +18,7 @@ class RequestOutcome:
     token_at: array[float] = field(default_factory=lambda: array("d"))
     # arrival of the first event that held the answer's own text, or a call; 0 if none did
     answer_at: float = 0.0
+    inline_thoughts: bool = False  # whether the thoughts stood in the text of the answer, between tags
     # arrival of the event that said that generation ended, 0 if none did. It stands for the end-of-text
     # token, which the service counts and which has no text.
     finished_at: float = 0.0

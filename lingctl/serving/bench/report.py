@@ -51,6 +51,8 @@ class BenchReport:
         if self.metrics.only_thought:
             thought = f"{self.metrics.only_thought} of {self.metrics.completed} answers"
             notes.append(f"{thought} ended while the model still thought: they never came to an answer")
+        if any(outcome.inline_thoughts for outcome in self.outcomes):
+            notes.append("thoughts stand in the text of the answers: told apart by their tags")
         first = {outcome.error: outcome.error_text for outcome in reversed(self.outcomes) if outcome.error}
         return notes + [f"{kind}: {text}" for kind, text in first.items()]
 

@@ -52,11 +52,17 @@ class Piece:
     last: bool = False  # whether generation ends with it
     reasoning: str = ""  # what a reasoning model thinks before it answers
     tool_call: str = ""  # names and arguments of the functions that it calls
+    # of thoughts that stand in the text (``thoughts``): whether it brings tokens of which nothing is told, or
+    # not yet, such as a tag; whether its text and thoughts are all that there is so far, told anew; whether
+    # there are such thoughts
+    brought: bool = False
+    afresh: bool = False
+    inline: bool = False
 
     @property
     def has_tokens(self) -> bool:
         """Whether it brings tokens of any kind."""
-        return bool(self.text or self.reasoning or self.tool_call)
+        return bool(self.text or self.reasoning or self.tool_call or self.brought)
 
 
 def parse_object(payload: bytes) -> Data | ExchangeTrouble:

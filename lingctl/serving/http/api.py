@@ -52,6 +52,7 @@ class Dialect:
     body: Callable[[str, Ask, bool], dict[str, object]]  # the request as JSON data
     read: Callable[[Data], Piece | ExchangeTrouble]  # the answer's Piece, or a Trouble if it has another form
     read_event: Callable[[Data], Piece | ExchangeTrouble]  # the same for one stream event
+    thinks: bool = False  # whether a model may think before it answers
 
 
 def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
@@ -108,7 +109,7 @@ def _infer_body(model: str, ask: Ask, stream: bool) -> dict[str, object]:
     return {"inputs": ask.prompt, "stream": stream, "parameters": parameters}
 
 
-CHAT = Dialect("chat", "/v1/chat/completions", _chat_body, read_chat, read_chat_event)
+CHAT = Dialect("chat", "/v1/chat/completions", _chat_body, read_chat, read_chat_event, thinks=True)
 COMPLETIONS = Dialect(
     "completions", "/v1/completions", _completions_body, read_completion, read_completion_event
 )

@@ -21,6 +21,7 @@ from lingctl.serving.http.exchange import (
     stream,
 )
 from lingctl.serving.http.sse import MalformedStream, SseParser
+from lingctl.serving.http.thoughts import apart, thinking_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _QUICK_SECONDS = 10.0
@@ -36,6 +37,7 @@ class Generation:
     seconds: float
     reasoning: str = ""  # what the model thought before it answered
     tool_call: str = ""  # functions that it calls
+    inline: bool = False  # whether the service left its thoughts in the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class StreamEvent:
     """One event of a stream."""
 
     at: float  # time of arrival, seconds of ``time.perf_counter``
-    piece: Piece | ExchangeTrouble  # what it holds, or the Trouble that ended the stream
+    # what it holds, or the Trouble that ended the stream; at its documented end, what was held back
+    piece: Piece | ExchangeTrouble
     done: bool = False  # the stream's documented end
 
 
@@ -79,8 +82,15 @@ class Client:
         piece = data if isinstance(data, ExchangeTrouble) else dialect.read(data)
         if isinstance(piece, ExchangeTrouble):
             return piece
+        piece = apart(piece) if dialect.thinks else piece
         return Generation(
-            piece.text, piece.finish_reason, piece.usage, answer.seconds, piece.reasoning, piece.tool_call
+            piece.text,
+            piece.finish_reason,
+            piece.usage,
+            answer.seconds,
+            piece.reasoning,
+            piece.tool_call,
+            piece.inline,
         )
 
     def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
@@ -169,7 +179,7 @@ def _events(
             head.at, ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream")
         )
         return
-    parser, at, finished = SseParser(), head.at, False
+    parser, thinking, at, finished = SseParser(), thinking_for(dialect), head.at, False
     for part in parts:
         if isinstance(part, ExchangeTrouble):
             # What the service still said tells more than that the connection ended.
@@ -184,15 +194,17 @@ def _events(
             return
         for payload in payloads:
             piece = parse_event(dialect, payload)
-            yield StreamEvent(at, piece)
             if isinstance(piece, ExchangeTrouble):
+                yield StreamEvent(at, piece)
                 return
+            yield StreamEvent(at, thinking.tell(piece))
             finished = finished or piece.last
     for piece in last_pieces(dialect, parser, finished):
-        yield StreamEvent(at, piece)
         if isinstance(piece, ExchangeTrouble):
+            yield StreamEvent(at, piece)
             return
-    yield StreamEvent(at, Piece(), done=True)
+        yield StreamEvent(at, thinking.tell(piece))
+    yield StreamEvent(at, thinking.end(), done=True)
 
 
 def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator[Piece | ExchangeTrouble]:

@@ -46,10 +46,18 @@ def gather(events: Iterable[StreamEvent]) -> Streamed:
         if isinstance(event.piece, ExchangeTrouble):
             trouble = event.piece
             break
+        piece = event.piece
+        if piece.afresh:
+            texts.clear()
+            thoughts.clear()
+            answered = first if piece.text and not piece.reasoning else None
         if event.done:
+            texts.append(piece.text)
+            thoughts.append(piece.reasoning)
+            if piece.text and answered is None:
+                answered = event.at - started
             break
         count += 1
-        piece = event.piece
         if (piece.has_tokens or piece.whole) and first is None:
             first = event.at - started
         if (piece.text or piece.tool_call or piece.whole) and answered is None:

@@ -32,6 +32,7 @@ _TOLD: dict[Fault, str] = {
     "key": "the service wants an API key, or does not take the one that was sent",
     "redirect": "the service is elsewhere",
 }
+_INLINE = "the service leaves its thoughts in the text of the answer, between tags"
 _OF_HEALTH = ("abnormal", "stopping", "lost-node", "engine", "busy", "tokenizers", "timeout", "service")
 
 
@@ -144,7 +145,10 @@ def answer(
             remedy=remedy,
         )
     if not flaws:
-        return _passed("answer", f"reads as {'an answer' if asked.kind == 'chat' else 'a continuation'}")
+        notes = [_INLINE] if told.inline else []
+        return _noted(
+            "answer", f"reads as {'an answer' if asked.kind == 'chat' else 'a continuation'}", notes
+        )
     verdict = max(flaw.verdict for flaw in flaws)
     message = "; ".join(flaw.text for flaw in flaws)
     return of.finding(verdict, message, evidence=text[:_SHOWN], remedy=advice.bad_answer)

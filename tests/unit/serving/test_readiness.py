@@ -52,6 +52,7 @@ STOPPED_ENGINE = http_trouble(
         (ExchangeTrouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
         (LISTED, ExchangeTrouble("closed", "a worker died"), None, "no tokens"),
         (LISTED, Generation("", "stop", None, 0.1), None, "no tokens"),
+        (LISTED, Generation("", "length", None, 0.1, reasoning="The user"), HEALTHY, "ready"),
         (LISTED, ExchangeTrouble("http", "engine", 500), None, "no tokens"),
         (LISTED, ExchangeTrouble("timeout", "silent"), None, "no tokens"),
         (
