@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, UsageError
 from lingctl.findings import Finding, Verdict
@@ -16,7 +18,7 @@ from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
 from lingctl.flows.look.status import cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
-from lingctl.flows.network.document import matrix, network_json
+from lingctl.flows.network.document import matrix
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
@@ -32,6 +34,7 @@ from lingctl.serving.smoke.report import SmokeOptions
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
 _OF_VERSIONS_TOO = ("engine-version", "same-files", "npu-health", "card-count")
+_CANNOT_COMPUTE = ("no-torch", "no-torch-npu", "npu-no-container", "no-python")
 # Reading 580 GB at 0.1 GB/s, and as much again.
 _VERIFY_SECONDS = 4 * 3600.0
 
@@ -58,12 +61,9 @@ def versions_part(given: Acceptance) -> Judged:
     lost = tuple(report.lost.values())
     engine = engine_of(given.cluster).about
     image = image_of(given.cluster)
-    nodes = network_json(report)["nodes"]
-    table = (
-        {node["name"]: _versions_of(node["facts"]) for node in nodes if isinstance(node, Mapping)}
-        if (isinstance(nodes, list))
-        else {}
-    )
+    table = {
+        node.name: _versions_of(report.facts.get(node.name), len(node.cards)) for node in report.scope.nodes
+    }
     kinds = {row.get("image") for row in table.values()}
     same = "the same image on all" if len(kinds) == 1 and None not in kinds else "not one image on all"
     return Judged(
@@ -73,27 +73,24 @@ def versions_part(given: Acceptance) -> Judged:
     )
 
 
-def _versions_of(facts: object) -> dict[str, Any]:
-    """What one node is made of, in words; None is what could not be read."""
-    if not isinstance(facts, Mapping):
-        return dict.fromkeys(("driver", "firmware", "cards", "runtime", "image", "hostname"))
-    npus = facts.get("npus")
-    chips = npus.get("chips", []) if isinstance(npus, Mapping) else []
-    names = sorted({str(chip.get("name")) for chip in chips if isinstance(chip, Mapping)})
+def _versions_of(facts: NodeFacts | None, cards: int) -> dict[str, str | None]:
+    """What one node is made of; None is what could not be read."""
+    if facts is None:
+        return dict.fromkeys(("hostname", "driver", "firmware", "cards", "runtime", "image"))
+    chips = () if isinstance(facts.npus, Unread) else facts.npus.chips
+    names = sorted({chip.name for chip in chips})
     return {
-        "hostname": _plain(facts.get("hostname")),
-        "driver": _plain(facts.get("driver")),
-        "firmware": _plain(facts.get("firmware")),
-        "cards": f"{len(facts.get('cards', ()))} x {', '.join(names)}" if names else None,
-        "runtime": _plain(facts.get("runtime")),
-        "image": _plain(facts.get("image")),
+        "hostname": _known(facts.hostname),
+        "driver": None if isinstance(facts.driver, Unread) else facts.driver.version,
+        "firmware": None if isinstance(facts.firmware, Unread) else facts.firmware.version,
+        "cards": f"{cards} x {', '.join(names)}" if names else None,
+        "runtime": _known(facts.runtime),
+        "image": _known(facts.image),
     }
 
 
-def _plain(value: object) -> str | None:
-    if isinstance(value, Mapping):
-        return str(value["text"]) if "text" in value and "unread" not in value else None
-    return None if value is None else str(value)
+def _known(value: str | Unread | None) -> str | None:
+    return None if isinstance(value, Unread) else value
 
 
 def _network(given: Acceptance, options: CheckOptions) -> NetworkReport:
@@ -200,15 +197,21 @@ def _of_weights(name: str, answer: _Verified | LingctlError) -> list[Finding]:
 def overlay_part(given: Acceptance) -> Judged:
     """The model code that the engine runs, against the one as shipped."""
     report = look_at_overlay(given.cluster, "verify", PatchOptions())
-    return Judged("the overlay in the container of every node", report.findings)
+    good = sum(one.verdict <= Verdict.NOTE for one in report.findings)
+    return Judged(f"{good} of {len(report.findings)} findings are good", report.findings)
 
 
 def cards_part(given: Acceptance) -> Judged:
     """A product on every card, and a sum over all of them, beside the service."""
     with given.connect() as group:
         report = npu_check_nodes(group, given.cluster, NpuOptions(allow_running=True), given.listener)
-    passed = sum(finding.verdict is Verdict.PASS for finding in report.findings)
-    return Judged(f"{passed} of {len(report.findings)} computations were right", report.findings)
+    # Where there is nothing that could compute, nothing was judged.
+    findings = tuple(
+        replace(one, verdict=Verdict.UNKNOWN) if one.check in _CANNOT_COMPUTE else one
+        for one in report.findings
+    )
+    passed = sum(finding.verdict is Verdict.PASS for finding in findings)
+    return Judged(f"{passed} of {len(findings)} computations were right", findings)
 
 
 def state_part(given: Acceptance) -> Judged:

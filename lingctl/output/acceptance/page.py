@@ -6,11 +6,13 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lingctl.findings import ranges
 from lingctl.output.acceptance.wording import WORDING, Language
 from lingctl.output.harmless import harmless
 from lingctl.serving.bench.chart import Chart, Line, svg
 
 _LONGEST = 2_000
+_DIGEST = 16
 _STYLE = """
 :root{--ink:#1f2328;--dim:#57606a;--line:#d0d7de}
 *{box-sizing:border-box}
@@ -19,8 +21,9 @@ max-width:70rem;padding:2rem 1.25rem}
 h1{font-size:1.7rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}p{margin:.3rem 0}.dim{color:var(--dim)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.93rem}
-th,td{text-align:left;vertical-align:top;padding:.32rem .7rem .32rem 0;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere}th{color:var(--dim);font-weight:600}td.n{white-space:nowrap}
+th,td{text-align:left;vertical-align:top;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line);
+overflow-wrap:break-word}th{color:var(--dim);font-weight:600;white-space:nowrap}td.n{white-space:nowrap}
+td.w{min-width:14rem;overflow-wrap:anywhere}
 code,pre{font:.86em ui-monospace,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;margin:1rem 0}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
@@ -96,7 +99,7 @@ class _Page:
         cells = "".join(f"<th>{self._say(name)}</th>" for name in head)
         rows = "".join(
             f"<tr><td>{_safe(self._words.get('part.' + part['name'], part['name']))}</td>"
-            f'<td class="n">{self._badge(part["verdict"])}</td><td>{_safe(part["what"])}</td>'
+            f'<td class="n">{self._badge(part["verdict"])}</td><td class="w">{_safe(part["what"])}</td>'
             f'<td class="n">{_span(part["seconds"]) if part["begun"] else "-"}</td>'
             f'<td class="wide"><code>{_safe(part["command"])}</code></td></tr>'
             for part in self._report["parts"]
@@ -110,9 +113,10 @@ class _Page:
 
     def _of_part(self, part: _Report) -> str:
         rows = "".join(
-            f'<tr><td class="n">{self._badge(one["verdict"])}</td><td>{_safe(_where(one))}</td>'
-            f"<td>{_safe(one['message'])}{_quoted(one['evidence'])}</td><td>{_safe(one['remedy'])}</td></tr>"
-            for one in part["findings"]
+            f'<tr><td class="n">{self._badge(one["verdict"])}</td><td>{_safe(where)}</td>'
+            f'<td class="w">{_safe(one["message"])}{_quoted(one["evidence"])}</td>'
+            f'<td class="w">{_safe(one["remedy"])}</td></tr>'
+            for one, where in _told_once(part["findings"])
         )
         head = "".join(f"<th>{self._say(name)}</th>" for name in ("verdict", "where", "found", "remedy"))
         name = self._words.get(f"part.{part['name']}", part["name"])
@@ -134,8 +138,9 @@ class _Page:
         rows = [
             (
                 name,
-                *(row.get(column) or self._words["unknown"] for column in columns),
-                (weights.get(name) or {}).get("digest") or self._words["unknown"],
+                *(str(row.get(column) or self._words["unknown"]) for column in columns[:-1]),
+                _shortened(row.get("image")) or self._words["unknown"],
+                _shortened((weights.get(name) or {}).get("digest")) or self._words["unknown"],
             )
             for name, row in nodes.items()
         ]
@@ -207,9 +212,33 @@ def _table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="scroll"><table><tr>{cells}</tr>{body}</table></div>'
 
 
-def _where(finding: _Report) -> str:
-    card = "" if finding.get("device") is None else f"card {finding['device']}"
-    return " ".join(part for part in (finding.get("node") or "", card) if part) or "-"
+def _told_once(findings: Sequence[_Report]) -> list[tuple[_Report, str]]:
+    """Each thing that was found, with all places of which it is said; the worst first."""
+    alike: dict[tuple[str, ...], list[_Report]] = {}
+    for one in findings:
+        said = (one["verdict"], one["message"], one["evidence"], one["remedy"])
+        alike.setdefault(tuple(map(str, said)), []).append(one)
+    order = ("failure", "unknown", "warning")
+    rows = [(same[0], _places(same)) for same in alike.values()]
+    return sorted(rows, key=lambda row: order.index(row[0]["verdict"]) if row[0]["verdict"] in order else 3)
+
+
+def _places(findings: Sequence[_Report]) -> str:
+    cards: dict[str, list[int]] = {}
+    for one in findings:
+        cards.setdefault(one.get("node") or "", []).extend(
+            [] if one.get("device") is None else [int(one["device"])]
+        )
+    named = (
+        f"{node} {'cards' if len(ids) > 1 else 'card'} {ranges(ids)}".strip() if ids else node
+        for node, ids in cards.items()
+    )
+    return ", ".join(name for name in named if name) or "-"
+
+
+def _shortened(digest: object) -> str:
+    """The beginning of a digest, with which people compare; report.json has all of it."""
+    return str(digest or "").removeprefix("sha256:")[:_DIGEST]
 
 
 def _quoted(evidence: str) -> str:
