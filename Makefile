@@ -5,19 +5,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix locked lowest lint check-types system-packages reference clean
+.PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference clean
 .PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
 
-demo: $(VENV)/demo.stamp
-	$(BIN)/python demo/run.py
+# With the real vLLM: make demo ENGINE=vllm
+ENGINE ?= mindie
+demo: $(VENV)/demo.stamp $(if $(filter vllm,$(ENGINE)),vllm-venv)
+	$(BIN)/python demo/run.py $(ENGINE)
 
 # Two workers, each with whole files of tests: what files share (a lab, a cluster) is started once in each.
 # Tests start lingctl and its programs some thousand times, also where Python is told to keep no compiled files.
 # How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/vllm; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
+
+# The real vLLM in the sandbox: some five minutes, one test at a time, for each start takes both processors.
+# Where its environment cannot be had, that is said, and what needs it is skipped by name.
+vllm: $(VENV)/test.stamp
+	-$(BIN)/lingctl sandbox install-vllm
+	$(BIN)/python -m pytest tests/vllm; status=$$?; echo $$status >$(VENV)/vllm.status; exit $$status
+
+# Made once for a machine, outside this checkout: ~/.cache/lingctl, or LINGCTL_VLLM=DIR.
+vllm-venv: $(VENV)/demo.stamp
+	$(BIN)/lingctl sandbox install-vllm
 
 # Unit tests on Python 3.11 to 3.14, the node program on 3.9 to 3.14; what is not on this machine is named.
 # Other versions, or some: make matrix PYTHONS="3.12 3.13"

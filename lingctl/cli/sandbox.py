@@ -20,6 +20,13 @@ DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
+class EngineKind(StrEnum):
+    """What the nodes serve with."""
+
+    MINDIE = "mindie"
+    VLLM = "vllm"
+
+
 class ModelChoice(StrEnum):
     """The tiny models."""
 
@@ -29,12 +36,25 @@ class ModelChoice(StrEnum):
 
 @app.command("up")
 def up_(
-    nodes: Annotated[int, typer.Option(min=1, help="Number of nodes.")] = 2,
-    devices: Annotated[int, typer.Option(min=1, max=16, help="Cards on each node.")] = 8,
+    engine: Annotated[
+        EngineKind,
+        typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
+    ] = EngineKind.MINDIE,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="Number of nodes.", show_default="2; with vllm 1")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Cards on each node.", show_default="8; with vllm 1")
+    ] = None,
     model: Annotated[
-        ModelChoice, typer.Option(help="lite lies there as .bin, plus as safetensors.")
-    ] = ModelChoice.PLUS,
-    mindie: Annotated[str, typer.Option(help="MindIE version of the image: 1.0.0 or 3.0.0.")] = "1.0.0",
+        ModelChoice | None,
+        typer.Option(
+            help="lite lies there as .bin, plus as safetensors.", show_default="plus; with vllm lite"
+        ),
+    ] = None,
+    mindie: Annotated[
+        str | None, typer.Option(help="MindIE version of the image: 1.0.0 or 3.0.0.", show_default="1.0.0")
+    ] = None,
     directory: DirOption = DEFAULT_DIR,
     time_scale: Annotated[
         float, typer.Option(help="Factor on every documented delay; 1 is real time.")
@@ -43,15 +63,31 @@ def up_(
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
     from lingctl.output.terminal import answer, say
-    from lingctl.sandbox.lifecycle import Request, up
+    from lingctl.sandbox.lifecycle import request_for, up
 
-    request = Request(nodes, devices, model.value, mindie, time_scale)
+    request = request_for(engine.value, nodes, devices, model.value if model else None, mindie, time_scale)
     with progress() as listener:
         state = up(directory, request, listener)
     cards = sum(len(node.cards) for node in state.nodes)
     hosts = directory / "hosts.yaml"
-    say(f"{len(state.nodes)} nodes with {cards} cards. Try: lingctl check-network --nodes {hosts}")
+    size = f"{len(state.nodes)} node{'s' * (len(state.nodes) > 1)} with {cards} card{'s' * (cards > 1)}"
+    say(f"{size}. Try: lingctl check-network --nodes {hosts}")
     answer(str(hosts))
+
+
+@app.command("install-vllm")
+def install_vllm() -> None:
+    """Install the real vLLM for `up --engine vllm`, into a virtual environment of its own: 2.4 GB, minutes.
+
+    It goes into ~/.cache/lingctl, or where LINGCTL_VLLM says; it is made once, and needs Python 3.11.
+    """
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer
+    from lingctl.sandbox.vllm.installation import install
+
+    with progress() as listener:
+        folder = install(listener)
+    answer(str(folder))
 
 
 @app.command()

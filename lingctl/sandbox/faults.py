@@ -21,6 +21,7 @@ class Fault:
     does: str  # what is then wrong, in one sentence
     detail: str = ""  # what may stand after ``=``, empty if nothing may
     change: Change | None = None  # for a fault of cards, the values of one card that it replaces
+    of_mindie: bool = False  # whether the emulated MindIE brings it about, so that no other engine has it
 
     @property
     def of_cards(self) -> bool:
@@ -30,6 +31,10 @@ class Fault:
 
 def _cards(name: str, does: str, change: Change, value: str = "") -> Fault:
     return Fault(name, does, f"CARD[,CARD...]{value} (card 0)", change)
+
+
+def _daemon(name: str, does: str, detail: str = "") -> Fault:
+    return Fault(name, does, detail, of_mindie=True)
 
 
 def _twin(node: NodeState, card: Card, value: str) -> dict[str, object]:
@@ -90,20 +95,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault("root-info-stale", "/etc/hccl_rootinfo.json of another installation lies there"),
     Fault("no-python", "the node has no usable python3"),
     Fault("docker-down", "no docker daemon answers"),
-    Fault("image-missing", "the MindIE image is not there"),
+    Fault("image-missing", "the engine's image is not there"),
     Fault("disk-full", "the disks below the two paths are full", "models or state (both)"),
     Fault("port-taken", "another program listens there", "PORT[,PORT...] (1025)"),
-    Fault("daemon-dies-loading", "the MindIE daemon runs out of memory while it loads"),
-    Fault(failures.FAULT, "the MindIE daemon prints words of a real failure, and dies loading", _PRINTS),
-    Fault("daemon-dies-serving", "the MindIE daemon dies at the next request"),
-    Fault("tokenizer-cannot-start", "a tokenizer process of MindIE 3.0.0 lacks a module, and says nothing"),
-    Fault("console-cut-short", "a MindIE 3.0.0 daemon that refuses to start loses its last lines"),
-    Fault("follower-takes-its-worker", "a stopped follower ends its worker, the rarer case on MindIE 3.0.0"),
-    Fault("slow-first-token", "the first token takes long"),
-    Fault("stuck-stream", "answers stop in the middle and never end"),
-    Fault("truncated-stream", "streamed answers end without their last line"),
-    Fault("error-in-stream", "streamed answers end in an error"),
-    Fault("wrong-answer", "the model answers nonsense"),
+    _daemon("daemon-dies-loading", "the MindIE daemon runs out of memory while it loads"),
+    _daemon(failures.FAULT, "the MindIE daemon prints words of a real failure, and dies loading", _PRINTS),
+    _daemon("daemon-dies-serving", "the MindIE daemon dies at the next request"),
+    _daemon("tokenizer-cannot-start", "a tokenizer process of MindIE 3.0.0 lacks a module, and says nothing"),
+    _daemon("console-cut-short", "a MindIE 3.0.0 daemon that refuses to start loses its last lines"),
+    _daemon(
+        "follower-takes-its-worker", "a stopped follower ends its worker, the rarer case on MindIE 3.0.0"
+    ),
+    _daemon("slow-first-token", "the first token takes long"),
+    _daemon("stuck-stream", "answers stop in the middle and never end"),
+    _daemon("truncated-stream", "streamed answers end without their last line"),
+    _daemon("error-in-stream", "streamed answers end in an error"),
+    _daemon("wrong-answer", "the model answers nonsense"),
 )
 _DEFAULTS = {
     "clock-skew": "300",

@@ -20,7 +20,7 @@ _HOSTS = """\
 # Written by `lingctl sandbox up`: an emulated cluster on this machine.
 name: sandbox
 model: {model}
-mindie: "{mindie}"
+{engine}
 ssh:
   user: root
   port: {port}
@@ -42,7 +42,9 @@ def write_inventory(layout: Layout, request: dict[str, Any], block: int) -> Clus
         block: block of addresses.
     """
     nodes = [_node(block, number, request["devices"]) for number in range(1, request["nodes"] + 1)]
-    state = ClusterState(request["mindie"], request["model"], request["time_scale"], nodes)
+    state = ClusterState(
+        request["engine"], request["version"], request["model"], request["time_scale"], nodes
+    )
     save_cluster(state, layout.state)
     public = make_key(layout.key, "lingctl-sandbox")
     known = []
@@ -76,12 +78,20 @@ def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState]) -> s
             lines += f"    devices: [{', '.join(str(card.id) for card in node.cards)}]\n"
     return _HOSTS.format(
         model=request["catalogue_name"],
-        mindie=request["mindie"],
+        engine=_engine(request, len(nodes)),
         port=SSH_PORT,
         key=_quoted(str(layout.key)),
         known_hosts=_quoted(str(layout.known_hosts)),
         nodes=lines,
     )
+
+
+def _engine(request: dict[str, Any], nodes: int) -> str:
+    if request["engine"] == "mindie":
+        return f'mindie: "{request["version"]}"'
+    # The build for processors fails with layers shared out over nodes (PP); seen with 0.32.0.
+    more = ", parallel: tensor" if nodes > 1 else ""
+    return f'engine: {{name: {request["engine"]}, version: "{request["version"]}"{more}}}'
 
 
 def _quoted(text: str) -> str:

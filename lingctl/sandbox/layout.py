@@ -52,6 +52,11 @@ class Layout:
         """Folder of tiny checkpoints, by the models' folder names."""
         return self.directory / "checkpoint"
 
+    @property
+    def vllm(self) -> Path:
+        """Link to the virtual environment of the real vLLM, where that is the engine."""
+        return self.directory / "vllm"
+
     def node(self, name: str) -> Path:
         """Folder of one node."""
         return self.directory / "nodes" / name
@@ -60,7 +65,7 @@ class Layout:
     def contents(self) -> list[Path]:
         """Everything that a sandbox puts into its directory."""
         own = [self.hosts, self.known_hosts, self.key, self.key.with_suffix(".pub")]
-        return [*own, self.state, self.images, self.checkpoint, self.directory / "nodes"]
+        return [*own, self.vllm, self.state, self.images, self.checkpoint, self.directory / "nodes"]
 
 
 def node_address(block: int, number: int) -> str:

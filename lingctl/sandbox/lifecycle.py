@@ -20,17 +20,20 @@ from typing import Any, Literal
 from lingctl.errors import SandboxError, UsageError
 from lingctl.events import Event, Listener, ignore
 from lingctl.sandbox.engine.words import failures
-from lingctl.sandbox.faults import broken, healed
+from lingctl.sandbox.faults import broken, find_fault, healed
 from lingctl.sandbox.interpreter import PACKAGE
 from lingctl.sandbox.layout import KEEPER, MAX_NODES, Layout
 from lingctl.sandbox.state import ClusterState, load_cluster, load_node, load_pristine, update_node
+from lingctl.sandbox.vllm import installation
 
+Engine = Literal["mindie", "vllm"]
 Model = Literal["lite", "plus"]
 # Folder and catalogue name of the emulated models.
 MODELS: dict[str, tuple[str, str]] = {
     "lite": ("Ling_lite", "Ling-lite"),
     "plus": ("Ling_plus", "Ling-plus"),
 }
+_TITLES: dict[Engine, str] = {"mindie": "MindIE", "vllm": "vLLM"}
 # Far more than either takes, on a machine that is busy too.
 _ACT_SECONDS = 60.0
 _END_SECONDS = 60.0
@@ -40,11 +43,34 @@ _END_SECONDS = 60.0
 class Request:
     """What a sandbox is to be."""
 
+    engine: Engine = "mindie"  # emulated, or the real vLLM
+    version: str = "1.0.0"  # of the engine
     nodes: int = 2  # number of nodes
     devices: int = 8  # cards on each
     model: Model = "plus"  # which tiny checkpoint lies on the nodes
-    mindie: str = "1.0.0"  # version of the image
     time_scale: float = 0.02  # factor on every documented delay
+
+
+def request_for(
+    engine: Engine,
+    nodes: int | None = None,
+    devices: int | None = None,
+    model: Model | None = None,
+    mindie: str | None = None,
+    time_scale: float = Request.time_scale,
+) -> Request:
+    """A request with what is usual for the engine where nothing is said.
+
+    A real engine starts a process with a gigabyte for each card: one node with one card is usual.
+
+    Raises:
+        UsageError: a version of MindIE is named for another engine.
+    """
+    if engine == "mindie":
+        return Request(engine, mindie or "1.0.0", nodes or 2, devices or 8, model or "plus", time_scale)
+    if mindie is not None:
+        raise UsageError("--mindie goes with --engine mindie", remedy=f"vLLM is {installation.VERSION} here")
+    return Request(engine, installation.VERSION, nodes or 1, devices or 1, model or "lite", time_scale)
 
 
 def up(directory: Path, request: Request, listener: Listener = ignore) -> ClusterState:
@@ -69,7 +95,10 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
             where=str(layout.directory),
             remedy=f"lingctl sandbox status --dir {directory}; lingctl sandbox down --dir {directory}",
         )
+    vllm = installation.installed() if request.engine == "vllm" else None
     _prepare(layout, request, listener)
+    if vllm:
+        layout.vllm.symlink_to(vllm)
     _start_keeper(layout, listener)
     return load_cluster(layout.state)
 
@@ -90,7 +119,7 @@ def down(directory: Path) -> bool:
         if time.monotonic() > deadline:
             raise SandboxError("a process does not end", where=f"process {living[0]}")
         time.sleep(0.01)
-    there = [path for path in layout.contents if path.exists()]
+    there = [path for path in layout.contents if path.exists() or path.is_symlink()]
     if not _is_sandbox(layout):
         return bool(found)
     for path in there:
@@ -125,6 +154,12 @@ def break_node(directory: Path, name: str, fault: str) -> None:
     """
     state, layout = running(directory), Layout(directory.resolve())
     _known_node(state, name)
+    if state.engine != "mindie" and find_fault(fault.partition("=")[0]).of_mindie:
+        raise UsageError(
+            "that is a fault of the emulated MindIE, and the engine here is a real one",
+            where=fault,
+            remedy="kill its processes, or spoil its files, as on a real node: docs/how-to/sandbox.md",
+        )
     fault = _with_file(name, fault, layout)
     update_node(name, lambda node: broken(node, fault), layout.state)
     _await_agent(layout, name)
@@ -202,8 +237,8 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     listener(Event("image", "started"))
     from lingctl.sandbox.docker.images import make_image
 
-    make_image(layout.images, request.mindie)
-    listener(Event("image", "done", text=f"MindIE {request.mindie}"))
+    make_image(layout.images, request.engine, request.version)
+    listener(Event("image", "done", text=f"{_TITLES[request.engine]} {request.version}"))
     listener(Event("checkpoint", "started"))
     # Matrices this small only make numpy's threads wait for each other; it reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -66,7 +66,8 @@ class NodeState:
 class ClusterState:
     """The whole emulated cluster."""
 
-    mindie: str
+    engine: str  # ``mindie``, emulated, or ``vllm``, the real one
+    version: str  # of the engine
     model: str
     time_scale: float  # factor on every documented delay and time limit; 1.0 is real time
     nodes: list[NodeState]
@@ -88,7 +89,7 @@ def load_cluster(root: Path | str = STATE) -> ClusterState:
     root = Path(root)
     cluster = json.loads((root / "cluster.json").read_text())
     nodes = [load_node(name, root) for name in cluster["nodes"]]
-    return ClusterState(cluster["mindie"], cluster["model"], cluster["time_scale"], nodes)
+    return ClusterState(cluster["engine"], cluster["version"], cluster["model"], cluster["time_scale"], nodes)
 
 
 def load_node(name: str, root: Path | str = STATE) -> NodeState:
@@ -115,7 +116,8 @@ def save_cluster(state: ClusterState, root: Path) -> None:
     _write(
         root / "cluster.json",
         {
-            "mindie": state.mindie,
+            "engine": state.engine,
+            "version": state.version,
             "model": state.model,
             "time_scale": state.time_scale,
             "nodes": [node.name for node in state.nodes],

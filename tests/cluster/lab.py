@@ -101,7 +101,7 @@ class Lab:
         image = self._make_image()
         make_checkpoint(self.directory / "model", "plus", "safetensors")
         states = [self._state(number) for number in range(1, self.nodes + 1)]
-        save_cluster(ClusterState("1.0.0", "plus", 0.02, states), self.directory / "state")
+        save_cluster(ClusterState("mindie", "1.0.0", "plus", 0.02, states), self.directory / "state")
         self._client = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
         theirs, ours = Path(f"/proc/{self._client.pid}/ns/net"), Path("/proc/self/ns/net")
         while theirs.readlink() == ours.readlink():
@@ -353,7 +353,7 @@ class Lab:
         """MindIE's emulated image as a tar for ``docker load``, the same id everywhere; gives its name."""
         images = self.directory / "images"
         images.mkdir()
-        make_image(images, "1.0.0")
+        make_image(images, "mindie", "1.0.0")
         (folder,) = images.iterdir()
         tree = folder / "tree"
         for part in (

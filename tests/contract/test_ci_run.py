@@ -37,19 +37,23 @@ def project(tmp_path: Path) -> Path:
     recipe = re.search(r"^test:.*\n((?:\t.*\n)+)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
     assert recipe is not None
     one_process = re.sub(r" -n \w+ --dist \w+ --no-loadscope-reorder", "", recipe[1])  # starts sooner
-    makefile = f"VENV := .venv\nBIN := .venv/bin\nlint:\n\t$(LINT)\ntest: lint\n{one_process}"
+    makefile = (
+        f"VENV := .venv\nBIN := .venv/bin\nlint:\n\t$(LINT)\ntest: lint\n{one_process}vllm:\n\t@$(VLLM)\n"
+    )
     (tmp_path / "Makefile").write_text(makefile)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -ra\n")
     return tmp_path
 
 
-def run(project: Path, lint: str = "true", **tests: str) -> subprocess.CompletedProcess[str]:
+def run(
+    project: Path, lint: str = "true", vllm: str = "true", **tests: str
+) -> subprocess.CompletedProcess[str]:
     for name, text in tests.items():
         (project / f"test_{name}.py").write_text(text)
     # Of a run by make itself, nothing is left: a make in a make tells of its folders.
     ours = ("PYTEST_", "MAKE", "MFLAGS")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    small = {**clean, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "LINT": lint}
+    small = {**clean, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "LINT": lint, "VLLM": vllm}
     return subprocess.run(
         ["bash", ".ci/run"],
         cwd=project,
@@ -98,3 +102,10 @@ def test_a_finding_of_the_linter_is_no_failed_test(project: Path):
     done = run(project, lint="false", c=FAILS)
     assert done.returncode != 0
     assert last_line(done) == "nothing is run a second time: this is no failed test (pytest: not started)"
+
+
+def test_tests_of_the_real_engine_count_too_and_come_after_all_others(project: Path):
+    broken = run(project, vllm="echo REAL; false", a=PASSES)
+    assert broken.returncode != 0
+    assert broken.stdout.index("1 passed in ") < broken.stdout.index("REAL")
+    assert "REAL" not in run(project, vllm="echo REAL", c=FAILS).stdout

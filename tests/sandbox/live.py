@@ -136,9 +136,10 @@ class Live:
 
 
 @contextmanager
-def sandbox(directory: Path, *options: str) -> Iterator[Live]:
+def sandbox(directory: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Live]:
     """A sandbox for the length of a block."""
-    started = lingctl("sandbox", "up", "--dir", directory, "--time-scale", str(TIME_SCALE), *options)
+    words = ["sandbox", "up", "--dir", str(directory), "--time-scale", str(TIME_SCALE), *options]
+    started = lingctl(*words, environment=environment)
     try:
         assert started.status == 0, started.said
         yield Live(directory)

@@ -38,16 +38,18 @@ class Image:
         return self.folder / "tree"
 
 
-def make_image(images: Path, version: str) -> None:
-    """Write the MindIE image of a version into the folder that all nodes share.
+def make_image(images: Path, engine: str, version: str) -> None:
+    """Write the image of an engine in a version into the folder that all nodes share.
 
     Raises:
         SandboxError: a version that is not emulated.
     """
     from lingctl.sandbox.engine.image import populate_image
+    from lingctl.sandbox.vllm.image import populate_vllm_image
 
     part = images / "part"
-    description = populate_image(part / "tree", version)
+    populate = populate_vllm_image if engine == "vllm" else populate_image
+    description = populate(part / "tree", version)
     identity = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     (part / "image.json").write_text(json.dumps(description))
     part.rename(images / identity)

@@ -1,23 +1,19 @@
 """The contents of the emulated MindIE images, in the layout of the real ones.
 
-Libraries are empty files under the names that the dynamic linker would look for; programs start the
-emulated daemon with the interpreter that the sandbox provides at /.sandbox/python.
+Programs start the emulated daemon with the interpreter that the sandbox provides at /.sandbox/python.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from lingctl.errors import SandboxError
 from lingctl.sandbox.engine.stock_config import stock_config
+from lingctl.sandbox.image_tree import ASCEND, DRIVER, Tree, ascend_files, exports
 
 _STOCK = Path(__file__).resolve().parent / "stock"
 _REPOSITORY = "swr.cn-south-1.myhuaweicloud.com/ascendhub/mindie"
 _SITE = "usr/local/lib/python3.11/site-packages"
-_ASCEND = "usr/local/Ascend"
-_DRIVER = ":".join(f"/{_ASCEND}/driver/lib64{part}" for part in ("", "/common", "/driver"))
 PYTHON = "/.sandbox/python"
 
 # The second name only follows the pattern of the first; no such tag has been seen.
@@ -43,14 +39,14 @@ def populate_image(root: Path, version: str) -> dict[str, object]:
     if version not in _TAGS:
         known = " and ".join(_TAGS)
         raise SandboxError(f"MindIE {version} is not emulated", remedy=f"choose one of {known}")
-    tree = _Tree(root)
-    _common(tree)
+    tree = Tree(root)
+    ascend_files(tree)
     if version == "1.0.0":
         _first(tree)
     else:
         _third(tree)
     tree.seal()
-    env = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", f"LD_LIBRARY_PATH={_DRIVER}"]
+    env = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", f"LD_LIBRARY_PATH={DRIVER}"]
     return {
         "name": _REPOSITORY,
         "tag": _TAGS[version],
@@ -60,70 +56,11 @@ def populate_image(root: Path, version: str) -> dict[str, object]:
     }
 
 
-class _Tree:
-    """Writes files first and takes write permission away at the end."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder_modes: dict[Path, int] = {}
-
-    def file(self, path: str, text: str = "", mode: int = 0o440) -> None:
-        """A file with a mode; its folders are made."""
-        target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-        target.chmod(mode)
-
-    def copy(self, source: Path, path: str) -> None:
-        """A folder of Python files, without caches; folders 0750, files 0640."""
-        for file in sorted(source.rglob("*.py")):
-            self.file(f"{path}/{file.relative_to(source)}", file.read_text(), 0o640)
-
-    def folder(self, path: str, mode: int) -> None:
-        """A folder whose mode is set at the end."""
-        target = self._root / path
-        target.mkdir(parents=True, exist_ok=True)
-        self._folder_modes[target] = mode
-
-    def link(self, path: str, target: str) -> None:
-        """A symbolic link."""
-        link = self._root / path
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-
-    def seal(self) -> None:
-        """Set the folders' modes, inner ones first."""
-        for target in sorted(self._folder_modes, key=lambda path: -len(path.parts)):
-            target.chmod(self._folder_modes[target])
-
-
-def _exports(values: Mapping[str, str]) -> str:
-    return "".join(f'export {name}="{value}"\n' for name, value in values.items())
-
-
-def _common(tree: _Tree) -> None:
-    toolkit, atb = f"{_ASCEND}/ascend-toolkit", f"{_ASCEND}/nnal/atb"
-    tree.file(f"{toolkit}/latest/lib64/libascendcl.so")
-    toolkit_values = {
-        "ASCEND_TOOLKIT_HOME": f"/{toolkit}/latest",
-        "ASCEND_HOME_PATH": f"/{toolkit}/latest",
-        "LD_LIBRARY_PATH": f"/{toolkit}/latest/lib64:{_DRIVER}:${{LD_LIBRARY_PATH}}",
-    }
-    tree.file(f"{toolkit}/set_env.sh", _exports(toolkit_values), 0o755)
-    tree.file(f"{atb}/latest/atb/cxx_abi_0/lib/libatb.so")
-    atb_home = f"/{atb}/latest/atb/cxx_abi_0"
-    values = {"ATB_HOME_PATH": atb_home, "LD_LIBRARY_PATH": f"{atb_home}/lib:${{LD_LIBRARY_PATH}}"}
-    tree.file(f"{atb}/set_env.sh", _exports(values), 0o755)
-    for folder in ("root", "home", "tmp"):
-        tree.folder(folder, 0o1777 if folder == "tmp" else 0o755 if folder == "home" else 0o700)
-
-
-def _first(tree: _Tree) -> None:
+def _first(tree: Tree) -> None:
     """MindIE 1.0.0: everything below /usr/local/Ascend."""
     cann = "package_name=Ascend-cann-toolkit\nversion=8.0.0\ninnerversion=V100R001C20SPC001B251\n"
-    tree.file(f"{_ASCEND}/ascend-toolkit/latest/aarch64-linux/ascend_toolkit_install.info", cann)
-    mindie = f"{_ASCEND}/mindie"
+    tree.file(f"{ASCEND}/ascend-toolkit/latest/aarch64-linux/ascend_toolkit_install.info", cann)
+    mindie = f"{ASCEND}/mindie"
     tree.link(f"{mindie}/latest", "1.0.0")
     parts = ("rt", "torch", "service", "llm", "sd")
     versions = "".join(f"mindie-{part}: 1.0.0\n" for part in parts)
@@ -133,21 +70,21 @@ def _first(tree: _Tree) -> None:
     tree.file(f"{service}/lib/libboost_thread.so.1.82.0")
     tree.file(f"{service}/bin/mindie_llm_backend_connector", _worker_stub(), 0o500)
     latest = f"/{mindie}/latest"
-    tree.file(f"{service}/set_env.sh", _exports(_service_values(latest)), 0o550)
+    tree.file(f"{service}/set_env.sh", exports(_service_values(latest)), 0o550)
     llm_values = {"MINDIE_LLM_HOME_PATH": f"{latest}/mindie-llm"}
     llm_values["LD_LIBRARY_PATH"] = f"{latest}/mindie-llm/lib:${{LD_LIBRARY_PATH}}"
-    tree.file(f"{llm}/set_env.sh", _exports(llm_values), 0o550)
+    tree.file(f"{llm}/set_env.sh", exports(llm_values), 0o550)
     tree.folder(f"{llm}/logs", 0o750)
     sources = "".join(f'source "{latest}/{part}/set_env.sh"\n' for part in ("mindie-llm", "mindie-service"))
     tree.file(f"{mindie}/set_env.sh", sources, 0o550)
-    models = f"{_ASCEND}/atb-models"
+    models = f"{ASCEND}/atb-models"
     tree.copy(_STOCK / "atb_llm", f"{models}/atb_llm")
     values = {
         "ATB_SPEED_HOME_PATH": f"/{models}",
         "PYTHONPATH": f"/{models}:${{PYTHONPATH}}",
         "LD_LIBRARY_PATH": f"/{models}/lib:${{LD_LIBRARY_PATH}}",
     }
-    tree.file(f"{models}/set_env.sh", _exports(values), 0o755)
+    tree.file(f"{models}/set_env.sh", exports(values), 0o755)
     tree.file(f"{models}/version.info", _atb_version("1.0.0"), 0o640)
     tree.file("root/.bashrc", _bashrc(("ascend-toolkit", "nnal/atb", "atb-models", "mindie")), 0o644)
 
@@ -160,9 +97,9 @@ def _service_values(latest: str) -> dict[str, str]:
     }
 
 
-def _third(tree: _Tree) -> None:
+def _third(tree: Tree) -> None:
     """MindIE 3.0.0: Python packages."""
-    tree.link(f"{_ASCEND}/cann", "ascend-toolkit")
+    tree.link(f"{ASCEND}/cann", "ascend-toolkit")
     home = f"{_SITE}/mindie_llm"
     _service(tree, home, "3.0.0")
     tree.file(f"{home}/lib/libmindie_llm_manager.so")
@@ -176,12 +113,12 @@ def _third(tree: _Tree) -> None:
         "MINDIE_LOG_TO_FILE": "1",
         "HCCL_BUFFSIZE": "120",
     }
-    tree.file(f"{home}/set_env.sh", _exports(values), 0o550)
+    tree.file(f"{home}/set_env.sh", exports(values), 0o550)
     tree.copy(_STOCK / "atb_llm", f"{_SITE}/atb_llm")
     tree.file(f"{_SITE}/atb_llm/version.info", _atb_version("3.0.0"), 0o640)
     models = {"ATB_SPEED_HOME_PATH": f"/{_SITE}/atb_llm"}
     models["LD_LIBRARY_PATH"] = f"/{_SITE}/atb_llm/lib:${{LD_LIBRARY_PATH}}"
-    tree.file(f"{_SITE}/atb_llm/set_env.sh", _exports(models), 0o750)
+    tree.file(f"{_SITE}/atb_llm/set_env.sh", exports(models), 0o750)
     for package in ("mindie_llm", "atb_llm"):
         metadata = f"Metadata-Version: 2.1\nName: {package}\nVersion: 3.0.0\n"
         tree.file(f"{_SITE}/{package}-3.0.0.dist-info/METADATA", metadata, 0o644)
@@ -192,7 +129,7 @@ def _third(tree: _Tree) -> None:
     tree.file("root/.bashrc", _bashrc(("ascend-toolkit", "nnal/atb")), 0o644)
 
 
-def _service(tree: _Tree, home: str, version: str) -> None:
+def _service(tree: Tree, home: str, version: str) -> None:
     launcher = (
         f"#!{PYTHON}\nfrom lingctl.sandbox.engine.command import main\n\n"
         f'raise SystemExit(main("{version}", __file__))\n'
@@ -223,11 +160,4 @@ def _atb_version(version: str) -> str:
 
 def _bashrc(parts: tuple[str, ...]) -> str:
     """What only an interactive shell reads."""
-    return "".join(f"source /{_ASCEND}/{part}/set_env.sh\n" for part in parts)
-
-
-def remove_tree(root: Path) -> None:
-    """Remove a populated tree, whose folders are not all writable."""
-    for folder in [root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())]:
-        folder.chmod(0o700)
-    shutil.rmtree(root)
+    return "".join(f"source /{ASCEND}/{part}/set_env.sh\n" for part in parts)

@@ -16,6 +16,7 @@ from lingctl.sandbox.node.agent import Agent
 from lingctl.sandbox.node.tool_server import start_tools
 from lingctl.sandbox.root import Show, enter_root
 from lingctl.sandbox.state import STATE, NodeState, load_node
+from lingctl.sandbox.vllm.installation import ENVIRONMENT
 
 MANAGERS = ("davinci_manager", "hisi_hdc", "devmm_svm")
 _CHECKPOINT, _KEYS = Path("/.sandbox/checkpoint"), Path("/.sandbox/keys")
@@ -40,6 +41,9 @@ def run(layout: Layout, name: str, told: int) -> None:
         Show(layout.checkpoint, _CHECKPOINT),
         Show(own / "keys", _KEYS),
     ]
+    if layout.vllm.exists():
+        # Its scripts name other paths; only its packages are used.
+        shown.append(Show(layout.vllm.resolve(), ENVIRONMENT, read_only=True))
     enter_root(own / "root", own / "usr-local", devices, shown)
     socket.sethostname(node.hostname)
     _make_disks()

@@ -5,13 +5,12 @@ Shapes: captures of driver 23.0 to 24.1 servers, else the format strings of the 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lingctl.sandbox.state import Card, NodeState, this_node
+from lingctl.sandbox.tools.card_processes import CardProcess, card_processes
 
 _NAME = "910B4"
 _IDLE_MB, _WORKER_MB = 3418, 52_430
@@ -23,12 +22,6 @@ _ALARM = (
     "\tHealth Status                  : Alarm\n\tError Code                     : 80CD8003\n"
     "\tError Information              : node type=HBM, sensor type=memory, event state=multi bit ecc error\n"
 )
-
-
-@dataclass(frozen=True)
-class _Worker:
-    pid: int
-    card: int
 
 
 def main(words: list[str]) -> int:
@@ -57,7 +50,7 @@ def main(words: list[str]) -> int:
 
 
 def _table(node: NodeState, cards: list[Card]) -> int:
-    workers = _workers()
+    workers = card_processes()
     print(_EDGE)
     print(f"| npu-smi {node.driver:<24} Version: {node.driver:<53}|")
     print(_PARTS)
@@ -83,7 +76,7 @@ def _table(node: NodeState, cards: list[Card]) -> int:
     for card in cards:
         own = [worker for worker in workers if worker.card == card.id]
         for worker in own:
-            text = f"{'mindie_llm_bac':<25}| {_WORKER_MB:<24}|"
+            text = f"{worker.name:<25}| {_WORKER_MB:<24}|"
             print(f"| {_number(node, card):<8}{0:<18}| {worker.pid:<14}| {text}")
         if not own:
             line = f"No running processes found in NPU {_number(node, card)}"
@@ -259,25 +252,11 @@ _QUERIES: Mapping[str, Callable[[NodeState, Card], str]] = {
 
 
 def _rate(card: Card) -> int:
-    return round(100 * _used(card, _workers()) / card.hbm_mb)
+    return round(100 * _used(card, card_processes()) / card.hbm_mb)
 
 
-def _used(card: Card, workers: list[_Worker]) -> int:
+def _used(card: Card, workers: list[CardProcess]) -> int:
     return _IDLE_MB - 13 * card.id + sum(_WORKER_MB for worker in workers if worker.card == card.id)
-
-
-def _workers() -> list[_Worker]:
-    """The processes that hold a card, as far as they can be seen from here."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = path.read_bytes().split(b"\0")[0].decode()
-        except OSError:
-            continue
-        match = re.match(r"mindie_llm_backend(?:_connector)? .*--npu(?:_device_id)? (\d+)", text)
-        if match:
-            found.append(_Worker(int(path.parent.name), int(match[1])))
-    return sorted(found, key=lambda worker: worker.pid)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lingctl.sandbox.engine.model.bfloat16 import Bits, Floats, to_bits
+from lingctl.sandbox.engine.tiny_models import remote_code
 from lingctl.sandbox.engine.tiny_models.lessons import README_SYSTEM, lessons
 from lingctl.sandbox.engine.tiny_models.teaching import Lesson, body, taught_head
 from lingctl.sandbox.engine.tiny_models.tokenizer_files import END_ID, FILLER, write_tokenizer
@@ -82,7 +83,7 @@ def make_checkpoint(
     _write_json(directory / "config.json", published_config(size))
     generation = {"_from_model_config": True, "eos_token_id": END_ID, "pad_token_id": END_ID}
     _write_json(directory / "generation_config.json", {**generation, "transformers_version": "4.40.0"})
-    for name, text in _REMOTE_CODE.items():
+    for name, text in remote_code.FILES.items():
         (directory / name).write_text(text)
 
 
@@ -176,20 +177,5 @@ def _safetensors(part: Mapping[str, Bits]) -> bytes:
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
-
-_REMOTE_CODE = {
-    "configuration_bailing_moe.py": '"""Stand-in for the published configuration class."""\n\n\n'
-    "class BailingMoeConfig:\n"
-    '    """Holds the keys of config.json as attributes."""\n\n'
-    '    model_type = "bailing_moe"\n\n'
-    "    def __init__(self, **values):\n        self.__dict__.update(values)\n",
-    "modeling_bailing_moe.py": '"""Stand-in for the published modelling code; nothing runs it."""\n\n\n'
-    "class BailingMoeModel:\n"
-    '    """Marks the decoder."""\n\n\n'
-    "class BailingMoeForCausalLM(BailingMoeModel):\n"
-    '    """Marks the language model."""\n',
-    "README.md": "# Tiny Ling\n\nA tiny stand-in with the layout of a published Ling checkpoint, "
-    "made for an emulated cluster. It knows a few sentences and nothing else.\n",
-}
 
 __all__ = ["SIZES", "VOCABULARY", "Floats", "Size", "make_checkpoint", "published_config"]

@@ -1,0 +1,173 @@
+"""The whole life of a service on one node: deployed, asked, killed, changed, spoilt, mended, stopped.
+
+In this order: each test finds the service as the one before left it, and each start is paid once.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.sandbox.live import Live, lingctl
+from tests.vllm.watching import PARENT, WORKER, changed, kill, processes, settings, status
+
+ANSWER = "I am Ling, an assistant created by inclusionAI."
+WEIGHTS = "/root/models/Ling_lite"
+
+
+@pytest.fixture(scope="module")
+def deployed(one_node: Live):
+    result = one_node.lingctl("deploy", "--yes", "--json")
+    assert result.status == 0, result.said
+    return one_node, result
+
+
+def test_from_bare_node_to_tokens_with_weights_as_they_are(deployed):
+    live, result = deployed
+    assert "Ling" in result.document["answer"]
+    assert {"run container lingctl-sandbox", "start the daemon"} <= changed(result)
+    assert live.on("node1", f"ls {WEIGHTS}/*.safetensors").status != 0
+    assert status(live)["nodes"][0]["service"] == "ready"
+
+
+def test_a_second_deploy_finds_nothing_to_do(deployed):
+    live, _ = deployed
+    again = live.lingctl("deploy", "--yes", "--json")
+    assert again.status == 0, again.said
+    assert again.document["plan"]["empty"] and not again.document["changed"]
+
+
+def test_the_image_is_there_under_its_own_tag_alone(deployed):
+    live, _ = deployed
+    other = live.on("node1", "docker run --rm quay.io/ascend/vllm-ascend:v0.23.0 true")
+    assert other.status == 125 and "Unable to find image" in other.stderr
+
+
+def test_a_fault_of_the_emulated_mindie_is_refused(deployed):
+    live, _ = deployed
+    refused = live.lingctl("sandbox", "break", "node1", "stuck-stream", "--dir", live.directory)
+    assert refused.status == 2 and "the engine here is a real one" in refused.stderr
+
+
+def test_the_smoke_test_passes_on_the_cluster_and_on_its_url(deployed):
+    live, _ = deployed
+    assert live.lingctl("smoke-test").status == 0
+    by_url = lingctl("smoke-test", "--url", f"http://{live.address('node1')}:1025")
+    assert by_url.status == 0, by_url.said
+
+
+def test_it_is_asked_and_talked_to(deployed):
+    live, _ = deployed
+    assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
+    talked = live.lingctl("chat", stdin="Who are you?\n")
+    assert talked.status == 0 and ANSWER in talked.stdout
+
+
+def test_it_is_measured(deployed):
+    live, _ = deployed
+    measured = live.lingctl(
+        *(
+            "bench",
+            "--requests",
+            "8",
+            "--concurrency",
+            "2",
+            "--input-len",
+            "16",
+            "--output-len",
+            "8",
+            "--json",
+        )
+    )
+    assert measured.status == 0, measured.said
+
+
+def test_a_file_of_requests_is_answered_in_its_order(deployed, tmp_path):
+    live, _ = deployed
+    questions = {"who": "Who are you?", "again": "Who are you?"}
+    (tmp_path / "in.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {
+                    "custom_id": name,
+                    "method": "POST",
+                    "url": "/v1/chat/completions",
+                    "body": {"model": "bailing_moe", "messages": [{"role": "user", "content": question}]},
+                }
+            )
+            + "\n"
+            for name, question in questions.items()
+        )
+    )
+    done = live.lingctl("batch", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
+    assert done.status == 0, done.said
+    answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [answer["custom_id"] for answer in answers] == ["who", "again"]
+    assert {a["response"]["body"]["choices"][0]["message"]["content"] for a in answers} == {ANSWER}
+
+
+def test_a_killed_worker_is_told_although_the_daemon_says_that_it_ended_well(deployed):
+    live, _ = deployed
+    kill(live, "node1", WORKER)
+    live.until("node1", "test -s /var/lib/lingctl/sandbox/run/daemon.exit")
+    assert live.on("node1", "cat /var/lib/lingctl/sandbox/run/daemon.exit").stdout == "0\n"
+    told = status(live)["nodes"][0]
+    assert (told["daemon"], told["service"], told["healthy"]) == ("dead", "down", False)
+    assert "worker" in told["problems"][0]
+    assert live.lingctl("smoke-test").status != 0
+
+
+def test_a_change_starts_it_again(deployed):
+    live, _ = deployed
+    result = live.lingctl(
+        "deploy", "--yes", "--json", **settings(live, "small", "serving: {max_batch_size: 4}\n")
+    )
+    assert result.status == 0, result.said
+    assert "write start.sh" in changed(result)
+    assert "--max-num-seqs 4" in " ".join(processes(live, "node1"))
+
+
+def test_of_a_killed_parent_nothing_goes_on_and_a_rollback_serves_as_before(deployed):
+    live, _ = deployed
+    kill(live, "node1", PARENT)
+    told = status(live)["nodes"][0]
+    assert (told["daemon"], told["healthy"]) == ("dead", False)
+    back = live.lingctl("rollback", "--yes", "--json")
+    assert back.status == 0, back.said
+    words = " ".join(processes(live, "node1"))
+    assert "--max-num-seqs 200" in words
+    assert words.count(WORKER) == 1
+    assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("head_dim", 32), ("norm_head", False)], ids=["head_dim", "norm_head"]
+)
+def test_a_model_that_starts_and_answers_rubbish_is_caught(deployed, key, value):
+    live, _ = deployed
+    spoil = f"import json; p = '{WEIGHTS}/config.json'; c = json.load(open(p)); c['{key}'] = {value}; "
+    spoil += "json.dump(c, open(p, 'w'), indent=2)"
+    kept = live.on("node1", f"cat {WEIGHTS}/config.json").stdout
+    assert live.on("node1", f'python3 -c "{spoil}"').status == 0
+    started = live.lingctl("restart", "--yes")
+    live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=kept)
+    assert started.status == 1, started.said
+    assert "'answer'" in started.stderr or "answer failure" in started.said
+    assert processes(live, "node1")
+
+
+def test_a_deploy_mends_it(deployed):
+    live, _ = deployed
+    live.on("node1", f'sed -i \'s/"head_dim": 64/"head_dim": 32/\' {WEIGHTS}/config.json')
+    mended = live.lingctl("deploy", "--yes", "--json")
+    assert mended.status == 0, mended.said
+    assert "make the model's config.json loadable" in changed(mended)
+    assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
+
+
+def test_stopped_nothing_of_it_runs(deployed):
+    live, _ = deployed
+    assert live.lingctl("stop", "--yes").status == 0
+    assert processes(live, "node1") == []
+    assert live.lingctl("stop", "--yes").status == 0
