@@ -71,7 +71,7 @@ def _figures(metrics: Metrics) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SoakWindow:
     """A stretch of a soak."""
 
     at: float  # seconds from its beginning
@@ -96,7 +96,7 @@ def soak(given: Acceptance) -> Judged:
         output_tokens=_OUTPUT,
         warmup=0,
     )
-    start, windows = time.monotonic(), list[Window]()
+    start, windows = time.monotonic(), list[SoakWindow]()
     while time.monotonic() - start < options.soak_seconds or len(windows) < _LEAST_WINDOWS:
         with given.connect() as group:
             metrics = bench_cluster(group, given.cluster, load, given.listener).metrics
@@ -106,7 +106,7 @@ def soak(given: Acceptance) -> Judged:
                 for card, used in (row.memory or {}).items()
             }
         windows.append(
-            Window(
+            SoakWindow(
                 round(time.monotonic() - start, 1),
                 metrics.failed,
                 metrics.requests,
@@ -121,7 +121,7 @@ def soak(given: Acceptance) -> Judged:
     return Judged(what, tuple(judge_soak(windows)), {"windows": [asdict(window) for window in windows]})
 
 
-def judge_soak(windows: Sequence[Window]) -> list[Finding]:
+def judge_soak(windows: Sequence[SoakWindow]) -> list[Finding]:
     """What a soak shows. Pure."""
     findings = []
     failed, requests = sum(window.failed for window in windows), sum(window.requests for window in windows)
@@ -149,7 +149,7 @@ def judge_soak(windows: Sequence[Window]) -> list[Finding]:
     return [*findings, *_of_memory(windows)]
 
 
-def _of_memory(windows: Sequence[Window]) -> list[Finding]:
+def _of_memory(windows: Sequence[SoakWindow]) -> list[Finding]:
     # The first window still fills caches.
     seen = [window.memory for window in windows[1:] or windows]
     cards = seen[0].keys() if seen else ()

@@ -12,7 +12,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept.load import measure, soak
-from lingctl.flows.accept.protocol import Acceptance, Judged, Part
+from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
 from lingctl.flows.change.deploy import plan_deploy
 from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
@@ -272,17 +272,17 @@ def restart_part(given: Acceptance) -> Judged:
     return Judged(f"answers again: {after.what}", after.findings, after.data)
 
 
-PARTS: tuple[Part, ...] = (
-    Part("network", "lingctl check-network --mesh full", network_part),
-    Part("versions", "lingctl check-network", versions_part),
-    Part("weights", "lingctl verify-weights --full FOLDER (on each node)", weights_part),
-    Part("overlay", "lingctl patch verify", overlay_part),
-    Part("state", "lingctl deploy --dry-run", state_part),
-    Part("cards", "lingctl npu-check --allow-running", cards_part),
-    Part("smoke", "lingctl smoke-test", smoke_part),
-    Part("load", "lingctl bench --sweep", measure, "smoke", "answers"),
-    Part("soak", "lingctl bench", soak, "smoke", "answers"),
-    Part("restart", "lingctl restart", restart_part),
+PARTS: tuple[AcceptancePart, ...] = (
+    AcceptancePart("network", "lingctl check-network --mesh full", network_part),
+    AcceptancePart("versions", "lingctl check-network", versions_part),
+    AcceptancePart("weights", "lingctl verify-weights --full FOLDER (on each node)", weights_part),
+    AcceptancePart("overlay", "lingctl patch verify", overlay_part),
+    AcceptancePart("state", "lingctl deploy --dry-run", state_part),
+    AcceptancePart("cards", "lingctl npu-check --allow-running", cards_part),
+    AcceptancePart("smoke", "lingctl smoke-test", smoke_part),
+    AcceptancePart("load", "lingctl bench --sweep", measure, "smoke", "answers"),
+    AcceptancePart("soak", "lingctl bench", soak, "smoke", "answers"),
+    AcceptancePart("restart", "lingctl restart", restart_part),
 )
 
 

@@ -58,7 +58,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AcceptancePart:
     """One part of the protocol."""
 
     name: str
@@ -89,7 +89,7 @@ class PartResult:
         return self.verdict not in (SKIPPED, NOT_REACHED)
 
 
-def run_part(part: Part, given: Acceptance, earlier: Mapping[str, PartResult]) -> PartResult:
+def run_part(part: AcceptancePart, given: Acceptance, earlier: Mapping[str, PartResult]) -> PartResult:
     """Run a part, or say why not. Its errors are its result; only Ctrl-C and a lock end the run."""
     left_out = _left_out(part, given.options, earlier)
     if left_out is not None:
@@ -112,7 +112,9 @@ def run_part(part: Part, given: Acceptance, earlier: Mapping[str, PartResult]) -
     )
 
 
-def _left_out(part: Part, options: AcceptOptions, earlier: Mapping[str, PartResult]) -> PartResult | None:
+def _left_out(
+    part: AcceptancePart, options: AcceptOptions, earlier: Mapping[str, PartResult]
+) -> PartResult | None:
     if part.name in options.skip:
         return PartResult(part.name, SKIPPED, options.skip[part.name], part.command)
     if options.only and part.name not in options.only:
@@ -132,7 +134,7 @@ def _of_error(name: str, error: LingctlError) -> Judged:
     return Judged(str(error), (finding,))
 
 
-def _result(part: Part, judged: Judged) -> PartResult:
+def _result(part: AcceptancePart, judged: Judged) -> PartResult:
     told = [finding for finding in judged.findings if finding.verdict > Verdict.PASS]
     return PartResult(
         part.name,

@@ -21,7 +21,7 @@ RUN, REPORT, PAGE, SUMS = "run.json", "report.json", "report.html", "SHA256SUMS"
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class AcceptanceHead:
     """Whose acceptance it is. Another hosts.yaml is another acceptance."""
 
     cluster: str
@@ -39,7 +39,7 @@ def configuration_digest(cluster: Cluster) -> str:
     return hashlib.sha256(cluster.model_dump_json().encode()).hexdigest()
 
 
-def read_run(folder: Path, wanted: Head) -> tuple[Head, dict[str, PartResult]]:
+def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict[str, PartResult]]:
     """What was found here before; ``wanted`` and nothing where there was no run.
 
     Raises:
@@ -51,7 +51,7 @@ def read_run(folder: Path, wanted: Head) -> tuple[Head, dict[str, PartResult]]:
         return wanted, {}
     try:
         kept = foreign_json(read_given(path, 64 << 20, code="accept-record"))
-        head = read_result(Head, kept["head"])
+        head = read_result(AcceptanceHead, kept["head"])
         results = {name: read_result(PartResult, result) for name, result in kept["parts"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
@@ -78,7 +78,7 @@ def read_run(folder: Path, wanted: Head) -> tuple[Head, dict[str, PartResult]]:
     }
 
 
-def keep_run(folder: Path, head: Head, results: Mapping[str, PartResult]) -> None:
+def keep_run(folder: Path, head: AcceptanceHead, results: Mapping[str, PartResult]) -> None:
     """Write down what is known so far; it is on the disk when this returns."""
     document = {"head": asdict(head), "parts": {name: asdict(result) for name, result in results.items()}}
     write_file(folder / RUN, _text(document), 0o640)

@@ -24,7 +24,7 @@ from lingctl.flows.accept.protocol import (
 )
 from lingctl.flows.accept.record import (
     REPORT,
-    Head,
+    AcceptanceHead,
     configuration_digest,
     keep_run,
     read_run,
@@ -88,10 +88,10 @@ def accept(
     return Accepted(report, page, summed)
 
 
-def head_of(cluster: Cluster) -> Head:
+def head_of(cluster: Cluster) -> AcceptanceHead:
     """Whose acceptance it will be, begun now."""
     about = engine_of(cluster).about
-    return Head(
+    return AcceptanceHead(
         cluster=cluster.name,
         model=cluster.model,
         engine=f"{about.title} {about.version}",
@@ -110,7 +110,7 @@ def _user() -> str:
         return "unknown"
 
 
-def report_of(head: Head, results: Sequence[PartResult]) -> dict[str, Any]:
+def report_of(head: AcceptanceHead, results: Sequence[PartResult]) -> dict[str, Any]:
     """The report as plain data; docs/reference/acceptance.schema.json describes it."""
     left_out = [(result.name, result.what) for result in results if not result.done]
     return {

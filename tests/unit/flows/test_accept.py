@@ -16,12 +16,12 @@ from lingctl.events import ignore
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept import run as run_module
 from lingctl.flows.accept.compare import compared, read_report
-from lingctl.flows.accept.load import Window, judge_soak
+from lingctl.flows.accept.load import SoakWindow, judge_soak
 from lingctl.flows.accept.protocol import (
     Acceptance,
+    AcceptancePart,
     AcceptOptions,
     Judged,
-    Part,
     PartResult,
     run_part,
     verdict_of,
@@ -55,15 +55,19 @@ def raising(error: BaseException):
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_what_is_wrong_is_a_failure():
-    lost = run_part(Part("a", "x", raising(ConnectError("gone", where="node2", remedy="look"))), given(), {})
-    dead = run_part(Part("a", "x", raising(EngineError("it died", remedy="lingctl logs"))), given(), {})
+    lost = run_part(
+        AcceptancePart("a", "x", raising(ConnectError("gone", where="node2", remedy="look"))), given(), {}
+    )
+    dead = run_part(
+        AcceptancePart("a", "x", raising(EngineError("it died", remedy="lingctl logs"))), given(), {}
+    )
     assert (lost.verdict, dead.verdict) == ("unknown", "failure")
     assert dead.findings[0]["remedy"] == "lingctl logs"
 
 
 def test_ctrl_c_ends_the_run_and_no_part():
     with pytest.raises(Interrupted):
-        run_part(Part("a", "x", raising(Interrupted("stop"))), given(), {})
+        run_part(AcceptancePart("a", "x", raising(Interrupted("stop"))), given(), {})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_ctrl_c_ends_the_run_and_no_part():
     ],
 )
 def test_a_part_is_run_unless_what_it_rests_on_was_tried_and_does_not_hold(ground, verdict):
-    part = Part("load", "lingctl bench", good, "smoke", "answers")
+    part = AcceptancePart("load", "lingctl bench", good, "smoke", "answers")
     earlier = {"smoke": ground} if ground else {}
     assert run_part(part, given(), earlier).verdict == verdict
 
@@ -110,7 +114,9 @@ def parts(monkeypatch):
 
         return part
 
-    own = {name: Part(name, f"lingctl {name}", counting(name)) for name in ("network", "smoke", "soak")}
+    own = {
+        name: AcceptancePart(name, f"lingctl {name}", counting(name)) for name in ("network", "smoke", "soak")
+    }
     monkeypatch.setattr(run_module, "PARTS", tuple(own.values()))
 
     def put(name: str, inner) -> None:
@@ -180,10 +186,10 @@ def test_what_was_left_out_is_listed_as_not_tested(tmp_path, parts):
         whole(tmp_path / "b", AcceptOptions(only=("nework",)))
 
 
-def windows(speeds: list[float], failed: int = 0, memory: list[int] | None = None) -> list[Window]:
+def windows(speeds: list[float], failed: int = 0, memory: list[int] | None = None) -> list[SoakWindow]:
     used = memory or [100] * len(speeds)
     return [
-        Window(60.0 * n, failed, 10, 100.0, 50.0, speed, {"node1 card 0": used[n]} if used[n] else {})
+        SoakWindow(60.0 * n, failed, 10, 100.0, 50.0, speed, {"node1 card 0": used[n]} if used[n] else {})
         for n, speed in enumerate(speeds)
     ]
 
