@@ -90,9 +90,11 @@ class Vllm:
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:
         """See ``Engine``; of weights whose head will be folded it is taken to say so."""
-        if self.folds_head(original):
-            original = {**original, "norm_head": False}
-        return vllm_model_config(original, self.profile, rows=rows, columns=columns)
+        if not self.folds_head(original):
+            return vllm_model_config(original, self.profile, rows=rows, columns=columns)
+        folded = {**original, "norm_head": False}
+        config, reasons = vllm_model_config(folded, self.profile, rows=rows, columns=columns)
+        return config, ["norm_head stated as false: it is folded into lm_head", *reasons]
 
     def folds_head(self, model_config: Mapping[str, Any]) -> bool:
         """See ``Engine``."""
