@@ -59,6 +59,14 @@ def test_what_has_no_equal_is_refused_in_words_even_where_it_says_the_default(mo
     assert "vLLM" in told.value.what and told.value.remedy
 
 
+def test_all_that_has_no_equal_is_named_at_once():
+    cluster = vllm_cluster(serving={"max_input_tokens": 5, "metrics_port": 1030}, inter_node_tls=TLS)
+    with pytest.raises(ConfigurationError) as told:
+        start_line(cluster)
+    assert told.value.where == "serving.max_input_tokens in hosts.yaml"
+    assert "serving.metrics_port" in told.value.evidence and "inter_node_tls" in told.value.evidence
+
+
 def test_two_nodes_find_each_other_by_the_first_one_s_address():
     cluster = vllm_cluster("Ling-plus", 2)
     first, second = start_line(cluster), start_line(cluster, 1)
