@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+from lingctl.sandbox.vllm import installation
 from tests import forked
 
 KEY = "s3cret"
@@ -30,6 +32,9 @@ def url(vllm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings.write_text(json.dumps({name: value for name, value in told.items() if name != "chat_template"}))
     for template in (folder / "model").glob("chat_template*"):
         template.unlink()
+    for told_before in installation.cached(vllm):  # what it finds out of a model, in some seconds
+        (folder / "cache" / "modelinfos").mkdir(parents=True, exist_ok=True)
+        shutil.copy(told_before, folder / "cache" / "modelinfos")
     with socket.create_server(("127.0.0.1", 0)) as place:
         port = place.getsockname()[1]
     words = [vllm / "bin" / "vllm", "serve", folder / "model", "--host", "127.0.0.1", "--port", port]
@@ -43,7 +48,7 @@ def url(vllm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "GLOO_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_CACHE_ROOT": str(vllm / "vllm-cache"),
+        "VLLM_CACHE_ROOT": str(folder / "cache"),
         "VLLM_API_KEY": KEY,
     }
     with (
