@@ -42,6 +42,7 @@ class About:
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
     opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
+    strict_modes: bool  # whether it refuses weights that others than its user may read or write
     joins_by_addresses: bool  # whether it joins several nodes by the addresses of their cards
 
 
@@ -147,6 +148,18 @@ class Engine(Protocol):
 
         Raises:
             ConfigurationError: hosts.yaml asks for what it would refuse.
+        """
+
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        """The engine's arguments where the node program answers a batch with it, without a service.
+
+        Args:
+            weights, model_config: as for ``start``.
+
+        Raises:
+            ConfigurationError: it answers only as a service, or hosts.yaml asks for what it would refuse.
         """
 
     def need_cards(self, generations: Mapping[str, str]) -> None:

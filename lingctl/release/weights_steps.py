@@ -101,7 +101,8 @@ def _settled(
     _refuse_in_the_way(cluster, node, folder, weights)
     model_config, config_step = _config_step(cluster, node, folder, weights)
     steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
-    if weights.modes_wrong:
+    about = engine_of(cluster).about
+    if about.strict_modes and weights.modes_wrong:
         names = ", ".join(weights.modes_wrong[:3])
         more = f" and {len(weights.modes_wrong) - 3} more" if len(weights.modes_wrong) > 3 else ""
         steps.append(
@@ -110,7 +111,7 @@ def _settled(
                 node,
                 "set modes and owners",
                 "change",
-                f"{engine_of(cluster).about.title} refuses {names}{more}",
+                f"{about.title} refuses {names}{more}",
                 (Run(program("weights", "modes", folder), 600),),
             )
         )

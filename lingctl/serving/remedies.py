@@ -7,7 +7,7 @@ hosts.yaml and no overlay here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Endpoint
 from lingctl.serving.faults import Fault, fault_of
@@ -38,11 +38,16 @@ class Advice:
 
 
 def advice_for(endpoint: Endpoint) -> Advice:
-    """What to say of a service: of one that lingctl deployed, or MindIE on this machine, or of any other."""
-    return CLUSTER if endpoint.deployed or endpoint.management_url else ELSEWHERE
+    """What to say of a service: MindIE's, of one that lingctl deployed or that is on this machine; any other
+    engine's that lingctl deployed; or whatever stands at a URL.
+    """
+    if endpoint.management_url:
+        return CLUSTER
+    return OTHER_CLUSTER if endpoint.deployed else ELSEWHERE
 
 
 _KEY = f"put the key into the environment: {API_KEY_VARIABLE}"
+_QUOTA = "nothing is left on the account of that API key: another key, or fill it up"
 _REDIRECT = "lingctl follows no redirection: name that address with --url"
 _LOGS = "read the primary's console: lingctl logs"
 
@@ -53,6 +58,7 @@ CLUSTER = Advice(
         "length": "the request does not fit: compare its length with serving.max_input_tokens and "
         "max_seq_len",
         "key": _KEY,
+        "quota": _QUOTA,
         "redirect": _REDIRECT,
         "path": "the path or the model is unknown there: check the URL and the served name",
         "request": "the service refuses a field: check the served name (serving.served_name) and the MindIE "
@@ -60,6 +66,7 @@ CLUSTER = Advice(
         "tokenizers": "no tokenizer process is free, which health does not show: one may work on a very long "
         "prompt, so wait a minute and ask again; if it stays so, they hang: lingctl restart",
         "busy": "the service is busy: try again later, or with less load",
+        "loading": "its model still loads: wait, and ask again",
         "stopping": "the service is stopping, or a process of it has died: lingctl status; if nobody stopped "
         "it: lingctl logs, then lingctl restart",
         "timeout": "the engine gave up waiting for tokens: look at every node's console (lingctl logs)",
@@ -90,19 +97,37 @@ CLUSTER = Advice(
     differs="reduction order may differ from run to run; set HCCL_DETERMINISTIC=true to make it the same",
 )
 
+# An engine without an overlay, a management listener and MindIE's limits of a request.
+OTHER_CLUSTER = replace(
+    CLUSTER,
+    by_fault={
+        **CLUSTER.by_fault,
+        "length": "the request does not fit: compare its length with serving.max_seq_len",
+        "request": "the service refuses a field: its words tell which; check the served name "
+        "(serving.served_name)",
+    },
+    bad_answer="check the weights (lingctl verify-weights), and that every node runs the same release and "
+    "can load the model's config.json as it is (lingctl deploy)",
+    cut_short="raise serving.max_seq_len",
+    differs="batches and reduction order change sums, so that greedy answers may differ; ask it alone",
+)
+
 ELSEWHERE = Advice(
     usual="read that service's own log",
     by_fault={
         "model": "the name in the request is not the served one: --model NAME",
         "length": "the request does not fit into what that service takes: use a shorter prompt",
         "key": _KEY,
+        "quota": _QUOTA,
         "redirect": _REDIRECT,
         "path": "the path or the model is unknown there: check the URL (its base path too) and --model",
         "request": "the service refuses a field: its words tell which; check --model and --kind",
         "tokenizers": "no tokenizer process is free: wait a minute and ask again; if it stays so, the "
         "service has to be started anew",
         "busy": "the service is busy: try again later, or with less load",
-        "stopping": "the service is stopping, or a process of it has died: read its own log",
+        "loading": "its model still loads: wait, and ask again",
+        "stopping": "it takes no requests: it still starts, it stops, or a process of it has died; ask again "
+        "in a minute, then read its own log",
         "timeout": "its engine gave up waiting for tokens: read its own log",
         "abnormal": "its own health check fails: read its own log",
         "lost-node": "read its own log: a node of it is gone",
@@ -131,7 +156,8 @@ ELSEWHERE = Advice(
 _BY_TLS_TEXT = (
     (
         "ended right after the handshake",
-        "the service wants a certificate of yours that its tlsCaFile has signed: --cert FILE --key FILE",
+        "the service wants a certificate of yours that an authority of its has signed (MindIE: tlsCaFile): "
+        "--cert FILE --key FILE",
     ),
     ("wrong version number", "the service speaks plain HTTP: use http://"),
     ("record layer failure", "the service speaks plain HTTP: use http://"),

@@ -126,6 +126,7 @@ ALL = (
     "likelihoods",
     "control-experts-exchanged",
     "control-heads-dealt-wrongly",
+    "control-router-likelihoods",
     "control-head-normalisation",
 )
 # vLLM starts with each of these and says nothing.

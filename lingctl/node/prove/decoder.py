@@ -15,7 +15,7 @@ from lingctl.node.prove.architecture import BailingShape
 from lingctl.node.prove.arrays import Array
 from lingctl.node.prove.rotary import tables
 from lingctl.node.prove.stored import StoredTensors, names_of
-from lingctl.node.prove.streams import EXACT, EXPERTS, HEADS, ROUNDED, Lanes, exchanged
+from lingctl.node.prove.streams import EXACT, EXPERTS, HEADS, ROUNDED, ROUTER, Lanes, exchanged
 
 # Scores of attention that are held at once.
 _MOST_SCORES = 1 << 24
@@ -168,12 +168,19 @@ class Decoder:
                 inner = self._do.settle_rows(inner * y, rounded)
         return y
 
+    def _weighed(self, likely: Array) -> Array:
+        """The chosen experts' likelihoods, divided by their sum where the model has it so, or wrongly."""
+        shape, wrong = self._shape, self._lanes.rows(ROUTER) if ROUTER in self._lanes.names else slice(0, 0)
+        divided = likely / self._arrays.total(likely)
+        right, other = (divided, likely) if shape.norm_topk else (likely, divided)
+        return self._arrays.joined([right[: wrong.start], other[wrong], right[wrong.stop :]])
+
     def _experts(self, prefix: str, h: Array) -> Array:
         shape, arrays, lanes = self._shape, self._arrays, self._lanes
         scores = arrays.softmax(self._do.settle(h @ self._do.weight(f"{prefix}gate.weight").T))
         likely, places = arrays.top(scores, shape.experts_per_token)
-        if shape.norm_topk and shape.experts_per_token > 1:
-            likely = likely / arrays.total(likely)
+        if shape.experts_per_token > 1:
+            likely = self._weighed(likely)
         chosen: List[List[int]] = places.tolist()
         others = exchanged(chosen[lanes.rows(EXACT)]) if EXPERTS in lanes.names else {}
         mistaken = lanes.rows(EXPERTS) if others else slice(0, 0)

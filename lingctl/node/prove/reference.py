@@ -12,7 +12,7 @@ from lingctl.node.prove.architecture import BailingShape, expected_tensors
 from lingctl.node.prove.decoder import Decoder, Operations
 from lingctl.node.prove.head import AskedPlace, HeldHead, Told
 from lingctl.node.prove.stored import StoredTensors
-from lingctl.node.prove.streams import EXACT, EXPERTS, HEAD, HEADS, lanes
+from lingctl.node.prove.streams import EXACT, EXPERTS, HEAD, HEADS, ROUTER, lanes
 from lingctl.node.trouble import Trouble
 
 # Of all texts together: a state of each token in each stream is held.
@@ -57,7 +57,7 @@ def run_reference(
     stored.check(expected_tensors(shape))
     _check_texts(shape, texts)
     not_made = _not_made(shape)
-    made = [name for name in (EXPERTS, HEADS) if name not in not_made]
+    made = [name for name in (EXPERTS, HEADS, ROUTER) if name not in not_made]
     # The last token of an answer is judged and goes in no more.
     rows = [token for text in texts for token in text.tokens[:-1]]
     lengths = [len(text.tokens) - 1 for text in texts]
@@ -106,6 +106,8 @@ def _not_made(shape: BailingShape) -> Dict[str, str]:
     found = {}
     if shape.dense_layers >= shape.layers or shape.experts < 2:
         found[EXPERTS] = "the model has no experts to exchange"
+    if EXPERTS in found or shape.experts_per_token < 2:
+        found[ROUTER] = "one expert a token has the likelihood 1, divided or not"
     if shape.heads < 2:
         found[HEADS] = "the model has one head"
     return found

@@ -11,6 +11,7 @@ from typing import Dict, List, NamedTuple, Sequence
 
 EXACT, ROUNDED = "exact", "rounded"
 EXPERTS, HEADS, HEAD = "experts-exchanged", "heads-dealt-wrongly", "head-normalisation"
+ROUTER = "router-likelihoods"
 
 
 class Lanes(NamedTuple):

@@ -2,7 +2,7 @@
 
 Fields that only some services know are asked for first, and left out where they are refused: vLLM's
 ``return_token_ids`` and ``return_tokens_as_token_ids``, OpenAI's ``logprobs``. Source of the shapes: the
-OpenAI API reference, vLLM 0.32.0, and answers of the real MindIE-LLM 3.0.0 on a CPU.
+OpenAI API reference, vLLM 0.32.0, llama.cpp, and answers of the real MindIE-LLM 3.0.0 on a CPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lingctl.serving.http.answers import parse_object, read_usage
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.http.client import Client
 from lingctl.serving.proof.questions import ProofQuestion
-from lingctl.serving.trouble import ExchangeTrouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 
 _ALTERNATIVES = 5  # MindIE gives no more on its completions
 _TOKEN_ID = re.compile(r"token_id:([0-9]{1,9})")
@@ -144,11 +144,12 @@ class Asker:
         if isinstance(answer, ExchangeTrouble):
             return answer
         if answer.status != 200:
-            return http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+            return http_trouble(answer.status, answer.body, answer.headers)
         data = parse_object(answer.body)
         if isinstance(data, ExchangeTrouble):
             return data
-        return (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
+        told = (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
+        return (refusal_in(data, 200) or told) if isinstance(told, ExchangeTrouble) else told
 
 
 def _turns(question: ProofQuestion) -> list[dict[str, str]]:
@@ -202,9 +203,10 @@ def _numbers(logprobs: object) -> tuple[TokenNumbers, ...]:
         if isinstance(logprobs.get("content"), list):
             return tuple(
                 TokenNumbers(
-                    _likely(one["token"], one["logprob"]),
+                    _likely(one["token"], one["logprob"], one.get("id")),
                     tuple(
-                        _likely(other["token"], other["logprob"]) for other in one.get("top_logprobs") or ()
+                        _likely(other["token"], other["logprob"], other.get("id"))
+                        for other in one.get("top_logprobs") or ()
                     ),
                 )
                 for one in logprobs["content"]
@@ -221,13 +223,15 @@ def _numbers(logprobs: object) -> tuple[TokenNumbers, ...]:
         return ()
 
 
-def _likely(text: object, logprob: object) -> Likely:
+def _likely(text: object, logprob: object, token: object = None) -> Likely:
+    """A token by vLLM's name of its id, or with the id that llama.cpp tells."""
     if not isinstance(text, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
         raise ValueError("no token with a number")
     if not math.isfinite(logprob):
         raise ValueError("a likelihood that is none")
     named = _TOKEN_ID.fullmatch(text)
-    return Likely(text, int(named[1]) if named else None, float(logprob))
+    known = token if type(token) is int and token >= 0 else None
+    return Likely(text, int(named[1]) if named else known, float(logprob))
 
 
 def _whole(value: object) -> tuple[int, ...] | None:

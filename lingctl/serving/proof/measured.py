@@ -20,6 +20,7 @@ _MARGIN = 2.0
 # Likelihoods of a service are compared by their median; four times the noise's is no noise. Services tell
 # them with three digits at least.
 _NUMBERS_MARGIN, _NUMBERS_FLOOR = 4.0, 0.01
+_HALF, _NEARER, _FEWEST_PLACES = 0.5, 0.9, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,61 @@ def judged(measured: Sequence[Measured], noise: Noise, stream: str = EXACT) -> P
         furthest=max(found, default=None),
         numbers_wrong=middle is not None and noise.number is not None and not middle <= noise.number,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """Whether a service's likelihoods are those of the reference, or of a model with an error: 0 or 1.
+
+    An error may be smaller than what rounding does to single numbers and still show in all of them together:
+    it moves each in a direction of its own, which is known.
+    """
+
+    share: float  # how much of the error is in the service's likelihoods
+    uncertain: float  # what rounding may add to that
+    explained: bool  # whether it is nearer to that model than to the reference
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether 0 and 1 can be told apart."""
+        return self.uncertain < _HALF
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the service makes this error."""
+        return self.is_sure and self.share > _HALF and self.explained
+
+
+def leaning(measured: Sequence[Measured], stream: str) -> Leaning | None:
+    """How far the service's likelihoods lean to those of a stream; None where it tells too few.
+
+    The share is the one that leaves the least sum of absolute differences (a weighted median), so that single
+    numbers that are far off count little. Three standard errors of it are uncertain, where the noise is taken
+    to be twice the rounded twin's, and the numbers of one place count as one.
+    """
+    if any(stream not in place.choices for one in measured for place in one.places):
+        return None
+    off = list(_differences(measured, EXACT))
+    there = list(_differences(measured, EXACT, by=stream))
+    rounded = list(_differences(measured, EXACT, by=ROUNDED))
+    places = sum(min(len(one.places), len(one.text.numbers)) for one in measured)
+    squares = sum(one * one for one in there)
+    if places < _FEWEST_PLACES or not squares:
+        return None
+    noise = _MARGIN * 1.5 * median(abs(one) for one in rounded)
+    uncertain = 3 * noise / sqrt(squares * places / len(there))
+    left = sum(abs(a - b) for a, b in zip(off, there, strict=True))
+    return Leaning(_share(off, there), uncertain, left < _NEARER * sum(map(abs, off)))
+
+
+def _share(off: Sequence[float], there: Sequence[float]) -> float:
+    ratios = sorted((a / b, abs(b)) for a, b in zip(off, there, strict=True) if b)
+    half, passed = sum(weight for _, weight in ratios) / 2, 0.0
+    for ratio, weight in ratios:
+        passed += weight
+        if passed >= half:
+            return ratio
+    return 0.0
 
 
 def _most_others(flips: int) -> int:

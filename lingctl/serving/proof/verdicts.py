@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from lingctl.findings import Finding, Subject, Verdict, worst
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import UnknownText
-from lingctl.serving.proof.measured import JudgedToken, Measured, Noise, ProofJudgement, judged, noise_of
+from lingctl.serving.proof.measured import (
+    JudgedToken,
+    Leaning,
+    Measured,
+    Noise,
+    ProofJudgement,
+    judged,
+    leaning,
+    noise_of,
+)
 
 CONTROLS: Mapping[str, str] = {
     "experts-exchanged": "the two most used experts of every layer exchanged",
     "heads-dealt-wrongly": "each query head with the key and value head of its neighbour",
+    "router-likelihoods": "the chosen experts' weights divided by their sum where they must not be, or not",
     "head-normalisation": "the head normalised where it must not be, or not where it must",
 }
 _LOOK = "lingctl verify-weights --full on every node; lingctl patch status; lingctl status"
@@ -53,11 +63,15 @@ def verdicts(
     right = judged(measured, noise)
     found.append(_greedy(measured, shown))
     found += [_answers(measured, right, noise, shown), _numbers(right, noise)]
-    if right.is_wrong:
-        # They would be noticed in any answer that is wrong.
-        found += [Subject(f"control-{name}").note("says nothing: the answers are wrong") for name in controls]
-    else:
-        found += [_control(name, judged(measured, noise, name), noise) for name in controls]
+    for name in controls:
+        lean = leaning(measured, name)
+        if lean is not None and lean.is_wrong:
+            found.append(_made(name, lean))
+        elif right.is_wrong:
+            # It would be noticed in any answer that is wrong.
+            found.append(Subject(f"control-{name}").note("says nothing: the answers are wrong"))
+        else:
+            found.append(_control(name, judged(measured, noise, name), noise, lean))
     found += [Subject(f"control-{name}").note(f"not made: {why}") for name, why in not_made.items()]
     return found
 
@@ -160,8 +174,20 @@ def _numbers(right: ProofJudgement, noise: Noise) -> Finding:
     return of.failure(text, remedy=_LOOK) if right.numbers_wrong else of.passes(text)
 
 
-def _control(name: str, control: ProofJudgement, noise: Noise) -> Finding:
+def _made(name: str, lean: Leaning) -> Finding:
+    text = f"the service's likelihoods are those of a model with this error: {CONTROLS.get(name, name)}"
+    return Subject(f"control-{name}").failure(text, evidence=_shares(lean), remedy=_LOOK)
+
+
+def _shares(lean: Leaning) -> str:
+    share, uncertain = 100 * lean.share, 100 * lean.uncertain
+    return f"{share:.0f} % of it is in the likelihoods, rounding makes up to {uncertain:.0f} %"
+
+
+def _control(name: str, control: ProofJudgement, noise: Noise, lean: Leaning | None) -> Finding:
     of, what = Subject(f"control-{name}"), CONTROLS.get(name, name)
+    if not control.is_wrong and lean is not None and lean.is_sure:
+        return of.passes(f"is noticed: {what}: {_shares(lean)}")
     if not control.is_wrong:
         return of.unknown(f"would not be noticed: {what}", remedy=_MORE)
     said = f"{len(control.others)} of {control.places} tokens differ, {len(control.wrong)} of them wrong"

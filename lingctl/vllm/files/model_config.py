@@ -50,7 +50,7 @@ def vllm_model_config(
     _need_numbers(config)
     reasons += without_stretch(config)
     width = head_width(config, rows, columns)
-    if config.get("head_dim") != width:
+    if (config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]) != width:
         before = config.get("head_dim", "not stated")
         config["head_dim"] = width
         reasons.append(

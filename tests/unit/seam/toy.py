@@ -65,6 +65,9 @@ class ToyLogs:
                 return Diagnosis(node, found[0], found[0].line)
         return next((Diagnosis(node, None, logs[node][-80:]) for node in ended), None)
 
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        return ()
+
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         return None
 
@@ -132,6 +135,7 @@ class Toy:
         reads=frozenset({"safetensors", "bin"}),
         process_names=(),
         opens_all=False,
+        strict_modes=False,
         joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
@@ -162,6 +166,11 @@ class Toy:
     def environment(self, cluster: Cluster, node: Node) -> Environment:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
+
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        return ("--model", weights_in_container(cluster, weights))
 
     def start(
         self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None

@@ -2,13 +2,22 @@
 
 import math
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from lingctl.findings import Verdict
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import KnownText, UnknownText
-from lingctl.serving.proof.measured import ChoiceTold, Measured, PlaceTold, asked_tokens, judged, noise_of
+from lingctl.serving.proof.measured import (
+    ChoiceTold,
+    Measured,
+    PlaceTold,
+    asked_tokens,
+    judged,
+    leaning,
+    noise_of,
+)
 from lingctl.serving.proof.questions import ProofQuestion
 from lingctl.serving.proof.verdicts import TokenTexts, exit_status, verdicts
 
@@ -154,3 +163,40 @@ def test_how_many_may_differ_follows_from_what_rounding_did(flips, most):
     texts = [replace(one, places=one.places[:flips] if flips else one.places) for one in texts]
     texts = [replace(one, text=replace(one.text, answer=one.text.answer[: len(one.places)])) for one in texts]
     assert noise_of(texts).others == most
+
+
+def test_an_error_below_the_noise_of_single_numbers_is_told_by_all_of_them():
+    """Half a hundredth in a hundred numbers, where rounding moves each by more than that."""
+    random = Random(1)
+    places, numbers = [], []
+    for _ in range(200):
+        exact = {token: random.uniform(0, 5) for token in range(6)}
+        error = {token: logit + random.gauss(0, 0.01) for token, logit in exact.items()}
+        rounded, served = (
+            {token: logit + random.gauss(0, 0.01) for token, logit in one.items()} for one in (exact, error)
+        )
+        asked = sorted(exact, key=lambda token, logits=served: -logits[token])
+        places.append(place(exact, rounded, asked, error))
+        numbers.append({token: likelihoods(served)[token] for token in asked})
+    answer = tuple(next(iter(told)) for told in numbers)
+    text = KnownText(
+        Answered(ProofQuestion("english", "Hi", 200), "", ""), (7,), answer, tuple(numbers), "", None
+    )
+    wrong = Measured(text, tuple(places))
+    assert not judged([wrong], noise_of([wrong])).is_wrong
+    told, status = found(wrong)
+    assert told["control-experts-exchanged"].verdict is Verdict.FAILURE
+    assert "likelihoods are those of a model with this error" in told["control-experts-exchanged"].message
+    assert status == 1
+    exchanged = {"experts-exchanged": "exact", "exact": "experts-exchanged", "rounded": "rounded"}
+    right = replace(
+        wrong,
+        places=tuple(
+            replace(one, choices={name: one.choices[other] for name, other in exchanged.items()})
+            for one in places
+        ),
+    )
+    lean = leaning([right], "experts-exchanged")
+    assert lean is not None
+    assert abs(lean.share) < 0.2
+    assert not lean.is_wrong

@@ -59,6 +59,48 @@ def test_what_ascend_s_software_says_is_known_of_vllm_too(line: str, code: str) 
     assert "unknown" not in told[0].cause
 
 
+NPU = "(Worker_TP3 pid=9) ERROR 11-26 11:43:04 [multiproc_executor.py:597] "
+WRAPPERS = (
+    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] EngineCore failed to start.\n"
+    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] Exception: WorkerProc initialization failed"
+    " due to an exception in a background process. See stack trace for root cause.\n"
+    "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.\n"
+)
+# As vllm-ascend's workers print them in public reports.
+ON_CARDS = (
+    (
+        "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity",
+        "C1",
+        3,
+        3,
+    ),
+    (
+        "EI0006: [PID: 4] 2025-11-26-11:43:03.1.2 Get_Socket_Timeout(EI0006): Getting socket times out.",
+        "E4",
+        3,
+        None,
+    ),
+    ("[Error]: The device is unavailable.", "F5", 3, None),
+    ("ValueError: Free memory on device (3.1/61.0 GiB) on startup is less than desired GPU", "C101", 3, None),
+    ("RuntimeError: hcclCommInitRootInfoConfig, error code is 1", "E14", 3, None),
+    (
+        "EL0009: [PID: 4] Insufficient_Stream_Resources(EL0009): The stream resources are insufficient.",
+        "C105",
+        3,
+        None,
+    ),
+)
+
+
+@pytest.mark.parametrize(("line", "name", "rank", "card"), ON_CARDS, ids=[one[1] for one in ON_CARDS])
+def test_the_line_of_a_worker_is_the_cause_and_not_what_wraps_it(
+    line: str, name: str, rank: int, card: int | None
+) -> None:
+    told = VLLM_LOGS.explain(f"{NPU}{line}\n{WRAPPERS}", status="1")
+    assert (told[0].id, told[0].rank, told[0].card) == (name, rank, card)
+    assert "initialization failed" not in VLLM_LOGS.first_errors(f"{NPU}{line}\n{WRAPPERS}", 1)[0]
+
+
 # How an end reads: the whole console in short, its exit status, and what stands first.
 START = "(APIServer pid=7) INFO 11-28 14:20:27 [model.py:733] Resolved architecture: BailingMoeForCausalLM\n"
 SERVES = f"{START}INFO:     Application startup complete.\n"
@@ -66,6 +108,11 @@ ASKED = "(APIServer pid=7) INFO 11-28 14:21:35 [launcher.py:254] [shutdown] API 
 DOWN = "INFO:     Shutting down\nINFO:     Application shutdown complete.\n"
 DEAD = "(APIServer pid=7) ERROR 11-28 14:23:28 [async_llm.py:906] AsyncLLM output_handler failed.\n"
 LOST = f"{CORE}Worker proc VllmWorker-0 died unexpectedly (exit code: %s), shutting down executor.\n"
+JOINED = "(Worker_TP1 pid=9) INFO 11-28 14:38:43 [base_loader.py:82] Initializing model took 1.21 seconds\n"
+HEADLESS_STOP = (
+    "(MainProcess pid=7) INFO 11-28 14:39:30 [multiproc_executor.py:479] [shutdown] Executor: waiting for"
+    " worker exit count=1\n"
+)
 FRAME = 'File "/v/model_runner.py", line 9, in execute'
 TRACE = f"{WORKER}Traceback (most recent call last):\n{WORKER}  {FRAME}\n"
 WRAPPER = (
@@ -76,6 +123,12 @@ OF_A_REQUEST = "(APIServer pid=7) ERROR 11-28 14:21:30 [serving.py:9] ValueError
 ENDS = {
     "asked to stop": (f"{SERVES}{ASKED}{DOWN}", "0", "S1"),
     "an older server, asked to stop": (f"{SERVES}{DOWN}", "0", "S1"),
+    "a node without a server, asked to stop": (f"{JOINED}{HEADLESS_STOP}", "0", "S1"),
+    "a node without a server, whose worker was killed": (
+        f"{JOINED}{LOST % -9}{HEADLESS_STOP}",
+        "0",
+        "W101",
+    ),
     "its engine died and nobody says why": (f"{SERVES}{DEAD}{DOWN}", "0", "W104"),
     "status 0, and no word of a stop": (SERVES, "0", "W107"),
     "a worker was killed": (f"{SERVES}{LOST % -9}{DEAD}{DOWN}", "0", "W101"),
@@ -130,6 +183,8 @@ RANKS = (
     ("(Worker_PP1_TP3 pid=9) INFO x", None),  # which rank that is depends on how many a stage has
     ("(VllmWorker rank=2 pid=9) INFO x", 2),
     ("(VllmWorker-4 pid=9) INFO x", 4),
+    ("(VllmWorker TP6 pid=9) ERROR x", 6),
+    ("\x1b[1;36m(Worker_TP7 pid=9)\x1b[0;0m INFO x", 7),
     ("[rank5]: RuntimeError: x", 5),
     ("(Worker pid=9) INFO 11-28 14:32:09 [p.py:1] world_size=2 rank=1 local_rank=0", 1),
     ("(EngineCore pid=9) INFO x", None),
