@@ -38,6 +38,7 @@ VERBS = {
     "npu-check": ("network.npu_check", "Compute on every card, add up over all of them."),
     "deploy": ("change.deploy", "Bring every node to what hosts.yaml asks; prove it."),
     "smoke-test": ("serve.smoke_test", "Prove that the service answers."),
+    "prove": ("serve.prove", "Prove that it computes the model rightly."),
     "chat": ("serve.chat", "Talk to the service."),
     "ask": ("serve.ask", "Ask it one question, for scripts and pipes."),
     "bench": ("serve.bench", "Measure how fast it answers."),

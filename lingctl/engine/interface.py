@@ -42,6 +42,7 @@ class About:
     file_names: tuple[str, ...]
     reads: frozenset[WeightsForm]  # forms of weights that it loads; others are converted
     opens_all: bool  # whether it opens every *.safetensors of the folder, whatever an index lists
+    strict_modes: bool  # whether it refuses weights that others than its user may read or write
     joins_by_addresses: bool  # whether it joins several nodes by the addresses of their cards
 
 
@@ -112,6 +113,11 @@ class Engine(Protocol):
         Raises:
             ConfigurationError: it cannot serve this model, or the numbers contradict each other.
         """
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """Whether the model's head has to be normalised in the weights before it serves them (norm_head),
+        because it does not do so itself and hosts.yaml asks for it."""
+        ...
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""

@@ -147,6 +147,10 @@ class LogReader(Protocol):
                 as it is known; a node that is not named is judged by the offsets that its lines tell.
         """
 
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        """Nodes that have not come to where others wait for them, as far as the consoles tell."""
+        ...
+
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         """What makes living daemons wait for ever; cheap enough to be asked at every look."""
 

@@ -211,6 +211,11 @@ class Cluster(Section):
         """Where safetensors go when the download holds ``.bin`` files, as in the Ling README."""
         return f"{self.downloaded_weights}_safetensor"
 
+    @property
+    def folded_weights(self) -> str:
+        """Where weights go whose head is folded, for an engine that does not normalise it."""
+        return f"{self.downloaded_weights}_folded"
+
     def in_container(self, node_path: str) -> str:
         """The path by which the container sees a path below ``paths.models``.
 

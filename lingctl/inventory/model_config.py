@@ -26,14 +26,17 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         "hidden": "hidden_size",
         "heads": "num_attention_heads",
         "kv_heads": "num_key_value_heads",
-        "head_dim": "head_dim",
         "experts": "num_experts",
         "experts_per_token": "num_experts_per_tok",
         "shared_experts": "num_shared_experts",
         "moe_intermediate": "moe_intermediate_size",
         "vocabulary": "vocab_size",
     }
-    return Shape(**{name: positive(config, key) for name, key in names.items()})
+    numbers = {name: positive(config, key) for name, key in names.items()}
+    # Left out, null or 0: the models' own configuration class then divides.
+    unsaid = not config.get("head_dim")
+    width = numbers["hidden"] // numbers["heads"] if unsaid else positive(config, "head_dim")
+    return Shape(head_dim=width, **numbers)
 
 
 def positive(config: Mapping[str, Any], key: str) -> int:

@@ -120,6 +120,11 @@ class EngineChoice(Section):
         description="vLLM: HOST:PORT of the site's Ray; default: port 6379 of the first node.",
     )
     eager: bool = Field(False, description="vLLM: without graphs (--enforce-eager): slower, and safer.")
+    fold_norm_head: bool = Field(
+        False,
+        description="vLLM below 0.26, which ignores norm_head: deploy writes a copy of the weights whose "
+        "lm_head is normalised (FOLDER_folded; one file anew, the others are links), and serves that.",
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -56,6 +56,7 @@ class MindIE:
             reads=frozenset({"safetensors"}),
             process_names=(),
             opens_all=True,
+            strict_modes=True,
             joins_by_addresses=True,
         )
 
@@ -93,6 +94,10 @@ class MindIE:
     ) -> tuple[dict[str, Any], list[str]]:
         """See ``Engine``."""
         return loadable_model_config(dict(original), rows=rows, columns=columns)
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """See ``Engine``; the overlay normalises it."""
+        return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """See ``Engine``."""

@@ -22,8 +22,10 @@ from lingctl.node.trouble import Trouble
 PROGRAMS = {
     "convert": "lingctl.node.convert.program",
     "fetch": "lingctl.node.fetch.program",
+    "fold": "lingctl.node.fold.program",
     "npu-check": "lingctl.node.npu_check",
     "overlay": "lingctl.node.overlay",
+    "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
 }
 

@@ -12,9 +12,14 @@ _PAUSE = 0.25
 
 
 class Meter:
-    """Adds up the bytes of one task and reports them. Safe to call from many threads."""
+    """Adds up the bytes of one task and reports them. Safe to call from many threads.
+
+    Attributes:
+        part: which part of the task is under way, in words; told where it is not empty.
+    """
 
     def __init__(self, task: str, total: int, report: Report) -> None:
+        self.part = ""
         self._task = task
         self._total = total
         self._report = report
@@ -42,6 +47,8 @@ class Meter:
             "done": self._done,
             "total": self._total,
         }
+        if self.part:
+            event["part"] = self.part
         # The first moments run from the cache and promise too much.
         if elapsed > 1.0 and self._done:
             rate = self._done / elapsed

@@ -46,8 +46,18 @@ class NodeProgram:
         """The program with arguments, as a command for its node."""
         return command(*self._before, *words)
 
-    def ask(self, kind: type[T], *words: str | int, timeout: float = 60.0, hear: Report | None = None) -> T:
+    def ask(
+        self,
+        kind: type[T],
+        *words: str | int,
+        timeout: float = 60.0,
+        hear: Report | None = None,
+        jobs: str = "",
+    ) -> T:
         """Run it to its end; its answer.
+
+        Args:
+            jobs: as for ``run_program``.
 
         Raises:
             LingctlError: what the program found wrong; see ``program_error``.
@@ -56,7 +66,7 @@ class NodeProgram:
         """
         title = " ".join(map(str, words[:2]))
         done, result = run_program(
-            self._connection, self.command(*words).titled(title), timeout=timeout, hear=hear
+            self._connection, self.command(*words).titled(title), timeout=timeout, jobs=jobs, hear=hear
         )
         if result is None:
             raise NodeError(

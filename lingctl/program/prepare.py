@@ -65,7 +65,7 @@ def prepare(
     Args:
         where: what runs it; None for the host alone.
         through: words before Python's that run what comes behind them.
-        module: that one of the host's Pythons is wanted to have.
+        module: that the host's Python is wanted to have; one without it is taken where none has it.
 
     Raises:
         NodeError: no Python that could run it (code ``no-python``), or the container does not run.
@@ -112,7 +112,8 @@ def _before(
         return (where.runtime.program, "exec", where.name, *through, "python3")
     usable = [python for python in pythons if python.version >= _OLDEST]
     if usable:
-        return (*through, usable[0].name)
+        # The one that has what is wanted, where there is one.
+        return (*through, max(usable, key=lambda python: python.has_module).name)
     if where is None:
         raise NodeError(
             "no Python 3.9 or newer is there", where=node, remedy="install python3", code="no-python"

@@ -17,7 +17,7 @@ _LOCKED = frozenset({"locked", "download-running"})
 _OF_THE_NODE = frozenset(
     {"disk-full", "disk-error", "file-limit", "not-allowed", "system", "internal", "interrupted", "no-torch"}
 )
-_OF_THE_NODE_TOO = ("overlay-", "npu-", "no-npu")
+_OF_THE_NODE_TOO = ("prove-no-arrays", "prove-request", "overlay-", "npu-", "no-npu")
 _DOWNLOAD = "download"
 # No folder is larger, and no time left is longer: what says so tells nothing.
 _MOST_BYTES = 1 << 63
@@ -91,7 +91,8 @@ def _progress(said: Mapping[str, object], node: str, step: str) -> Event:
     left = said.get("left")
     if rate and isinstance(left, float) and 0 <= left < _LONGEST_LEFT:
         share = 100 * done // max(total, 1)
-        text = f"{share}% of {_gigabytes(total)}, {rate / 1e6:.0f} MB/s, {_time(left)} left"
+        part = f"{said['part']}, " if said.get("part") else ""
+        text = f"{part}{share}% of {_gigabytes(total)}, {rate / 1e6:.0f} MB/s, {_time(left)} left"
     return Event(task, "progress", node, text, done, total or None)
 
 

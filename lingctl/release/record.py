@@ -170,7 +170,7 @@ def read_record(node: str, text: str) -> Release:
             model_config=body["model_config"],
             engine=engine_in(head),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise NodeError(
             f"the recorded release {head['id']} cannot be read",
             where=node,

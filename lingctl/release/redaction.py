@@ -87,16 +87,22 @@ _MS = r"ms-[0-9a-f]{8}-[0-9a-f-]{3,40}"
 _JWT = r"ey[A-Za-z0-9_-]{16,}\.ey[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)?"
 
 
+# What an escape ends with is no letter before a token: of JSON or a string, of an address, of colour.
+_AFTER_ESCAPE = (
+    r"(?:(?<=\\[nrtbfv0])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9\[]m))"
+)
+
+
 def _form(starts: tuple[str, ...], follow: str, least: int) -> tuple[tuple[str, ...], re.Pattern[str]]:
     begin = "|".join(map(re.escape, starts))
-    return starts, re.compile(rf"(?<![A-Za-z0-9_])(?:{begin}){follow}{{{least},}}")
+    return starts, re.compile(rf"(?:(?<![A-Za-z0-9_])|{_AFTER_ESCAPE})(?:{begin}){follow}{{{least},}}")
 
 
 _TOKENS = (
     *(_form(*form) for form in _FORMS),
-    (("sk-",), re.compile(rf"(?<![\w-]){_SK}")),
-    (("ms-",), re.compile(rf"(?<![\w-]){_MS}")),
-    ((".ey",), re.compile(rf"(?<![\w-]){_JWT}")),
+    (("sk-",), re.compile(rf"(?:(?<![\w-])|{_AFTER_ESCAPE}){_SK}")),
+    (("ms-",), re.compile(rf"(?:(?<![\w-])|{_AFTER_ESCAPE}){_MS}")),
+    ((".ey",), re.compile(rf"(?:(?<![\w-])|{_AFTER_ESCAPE}){_JWT}")),
 )
 
 # ---- places of logins
@@ -132,7 +138,7 @@ _RULES: tuple[_Rule, ...] = (
         "-",
         re.compile(
             r"((?<![\w-])(?:-u|-U|--user|--proxy-user)[= ]?[ \t]{0,4}[\"']?)([^\s:\"']{1,200}):"
-            rf"({_QUOTED}|[^\s\"']+)"
+            rf"((?:{_QUOTED}|[^\s\"'])+)"
         ),
         _of_curl,
     ),
@@ -206,7 +212,7 @@ def _name_around(text: str, word: re.Match[str], least: int) -> tuple[int, int]:
 def _value_of(text: str, begin: int, end: int) -> tuple[int, int] | None:
     """Where the secret is that a name has; None if it has none."""
     name = text[begin:end]
-    is_header = name.lower().endswith("cookie") or name.lower() in ("authorization", "proxy-authorization")
+    is_header = name.lower().endswith("cookie") or name.lower().endswith("authorization")
     between = _BETWEEN.match(text, end) or (_AFTER_OPTION.match(text, end) if name.startswith("-") else None)
     if between is None or not _says_secret(name.lstrip("-")):
         return None

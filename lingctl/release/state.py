@@ -63,6 +63,7 @@ class NodeState:
     started: str = ""  # digest of the release that the daemon was started with; empty after a stop
     downloaded: WeightsState | WeightsUnknown = NOT_LOOKED
     converted: WeightsState | WeightsUnknown = NOT_LOOKED
+    folded: WeightsState | WeightsUnknown = NOT_LOOKED
     overlay_names: tuple[str, ...] = ()  # everything in the overlay's folder
     releases: tuple[str, ...] = ()  # names of the recorded releases' files; see ``release.record``
     unfinished: Unfinished | None = None  # the last change of this node, if it did not end well
@@ -150,6 +151,7 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         started=daemon.started,
         downloaded=read_weights(answers, "downloaded"),
         converted=read_weights(answers, "converted"),
+        folded=read_weights(answers, "folded"),
         overlay_names=_names(node, answers, "overlay-names"),
         releases=_names(node, answers, "releases"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),

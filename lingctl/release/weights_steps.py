@@ -41,11 +41,17 @@ def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> Weight
         WeightsError: what is there is not known (code ``weights-unknown``), or a config.json is missing.
         ConfigurationError: the model is one that the engine cannot serve.
     """
+    engine = engine_of(cluster)
     converted = _known(state.node, cluster.converted_weights, state.converted)
     if converted.form == "safetensors" and converted.complete:
+        if engine.folds_head(converted.config or {}):
+            return _folded(cluster, state, cluster.converted_weights, converted, program)
         return _settled(cluster, state.node, cluster.converted_weights, converted, program, "converted")
     downloaded = _known(state.node, cluster.downloaded_weights, state.downloaded)
-    if downloaded.form in engine_of(cluster).about.reads and downloaded.complete:
+    folds = engine.folds_head(downloaded.config or {})
+    if folds and downloaded.form == "safetensors" and downloaded.complete:
+        return _folded(cluster, state, cluster.downloaded_weights, downloaded, program)
+    if downloaded.form in engine.about.reads and downloaded.complete and not folds:
         read = " as .bin, which it reads" if downloaded.form == "bin" else ""
         how = f"downloaded{read}"
         return _settled(cluster, state.node, cluster.downloaded_weights, downloaded, program, how)
@@ -69,13 +75,34 @@ def _known(node: str, folder: str, weights: WeightsState | WeightsUnknown) -> We
     return weights
 
 
+def _folded(
+    cluster: Cluster, state: NodeState, source: str, original: WeightsState, program: Program
+) -> WeightsPlan:
+    """The copy whose head is folded, or what makes it; the original stays as it is."""
+    target, node = cluster.folded_weights, state.node
+    folded = _known(node, target, state.folded)
+    if folded.form == "safetensors" and folded.complete and (folded.config or {}).get("norm_head") is False:
+        return _settled(cluster, node, target, folded, program, "with the head folded")
+    _refuse_contradictions(node, f"{source}/config.json", original)
+    step = Step(
+        Stage.WEIGHTS,
+        node,
+        "fold norm_head into lm_head",
+        "change",
+        f"this version ignores norm_head; written to {target}: one file anew, links to the others",
+        (Run(program("fold", source, target).titled("fold"), _DAY, layout_of(cluster).jobs),),
+    )
+    return WeightsPlan(target, (step,), False, {})
+
+
 def _settled(
     cluster: Cluster, node: str, folder: str, weights: WeightsState, program: Program, how: str
 ) -> WeightsPlan:
     _refuse_in_the_way(cluster, node, folder, weights)
     model_config, config_step = _config_step(cluster, node, folder, weights)
     steps = [Step(Stage.WEIGHTS, node, "weights", "in place", f"{how}: {folder}")]
-    if weights.modes_wrong:
+    about = engine_of(cluster).about
+    if about.strict_modes and weights.modes_wrong:
         names = ", ".join(weights.modes_wrong[:3])
         more = f" and {len(weights.modes_wrong) - 3} more" if len(weights.modes_wrong) > 3 else ""
         steps.append(
@@ -84,7 +111,7 @@ def _settled(
                 node,
                 "set modes and owners",
                 "change",
-                f"{engine_of(cluster).about.title} refuses {names}{more}",
+                f"{about.title} refuses {names}{more}",
                 (Run(program("weights", "modes", folder), 600),),
             )
         )
@@ -172,7 +199,7 @@ def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
         node,
         "convert .bin to safetensors",
         "change",
-        f"{engine_of(cluster).about.title} reads safetensors only; written to {target}",
+        f"the engine wants safetensors; written to {target}",
         (Run(convert.titled("convert"), _DAY, layout_of(cluster).jobs),),
     )
     return WeightsPlan(target, (step,), False, {})

@@ -51,11 +51,6 @@ def base_python() -> str:
     return str(on_node(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"))
 
 
-def base_script() -> str:
-    """A shell script that is the interpreter alone."""
-    return f'#!/bin/sh\nexec {shlex.quote(base_python())} "$@"\n'
-
-
 def full_script() -> str:
     """A shell script that is the interpreter with all packages that lingctl has here."""
     path = ":".join(str(on_node(entry)) for entry in _search_path())

@@ -21,11 +21,13 @@ Fault = Literal[
     "model",
     "length",
     "key",
+    "quota",
     "path",
     "redirect",
     "request",
     "tokenizers",
     "busy",
+    "loading",
     "stopping",
     "timeout",
     "abnormal",
@@ -35,13 +37,14 @@ Fault = Literal[
     "service",
     "connection",
 ]
-"""``model`` (name not served), ``length`` (prompt too long), ``key``, ``path`` (not there), ``redirect``
-(it is elsewhere) and ``request`` (a field is refused) are the request's own; ``tokenizers`` (none is free),
-``busy``, ``stopping``, ``timeout`` (the engine brought no token in time), ``abnormal`` (what health says of
-itself), ``lost-node``, ``engine`` (it failed), ``proxy`` and ``service`` (any other 5xx) are not;
-``connection`` is no answer at all."""
+"""``model`` (name not served), ``length`` (prompt too long), ``key``, ``quota`` (nothing is left on its
+account), ``path`` (not there), ``redirect`` (it is elsewhere) and ``request`` (a field is refused) are the
+request's own; ``tokenizers`` (none is free), ``busy``, ``loading`` (its model is not there yet),
+``stopping``, ``timeout`` (the engine brought no token in time), ``abnormal`` (what health says of itself),
+``lost-node``, ``engine`` (it failed), ``proxy`` and ``service`` (any other 5xx) are not; ``connection`` is no
+answer at all."""
 
-_OF_THE_REQUEST = frozenset({"model", "length", "key", "path", "redirect", "request"})
+_OF_THE_REQUEST = frozenset({"model", "length", "key", "quota", "path", "redirect", "request"})
 
 _WORDS: tuple[tuple[str, Fault], ...] = (
     (r"callback timeout", "timeout"),
@@ -55,9 +58,23 @@ _WORDS: tuple[tuple[str, Fault], ...] = (
     (r"invalid input ids|maximum (input ids|context) length|token length must be", "length"),
     (r"model \S* ?not found|not found given model|not found in server|model .*does not exist", "model"),
     (r"failed to (get engine response|generate infer request|enqueue)|null ?ptr", "engine"),
+    # Of other engines and of gateways: llama.cpp, SGLang, TGI, vLLM, LiteLLM, LM Studio, Azure, one-api and
+    # its like, Envoy, APISIX, Kong, nginx (their sources and documents, reports of users).
+    (r"loading model|model .*\bis (currently |still )?(loading|being loaded)\b", "loading"),
+    (r"context (size|length|window)|longer than the model's|greater than max_model_len", "length"),
+    (r"`?max_new_tokens`? must be|prompt is too long|contextwindowexceeded|上下文.{0,8}(超|过长)", "length"),
+    (r"current quota|insufficient.{0,12}(quota|balance|credit|fund)|余额不足|额度不足|欠费", "quota"),
+    (r"rate.?limit|queue is full|too many (concurrent )?requests|请求.{0,4}频繁|限流", "busy"),
+    (r"invalid model|no available channel|无可用渠道|deployment .*does not exist", "model"),
+    (r"no models loaded|模型.{0,8}不存在", "model"),
+    (r"(invalid|incorrect|missing|no) ?api.?key|authentication error|login fail|无效的令牌", "key"),
+    (r"unexpected endpoint|route not found|match any routes|no route matched", "path"),
+    (r"upstream (connect|request)|healthy upstream|from the upstream server|bad gateway", "proxy"),
+    (r"gateway time-?out|service temporarily unavailable", "proxy"),
 )
 _STATUSES: dict[int, Fault] = {
     401: "key",
+    402: "quota",
     403: "key",
     404: "path",
     405: "path",
@@ -68,6 +85,8 @@ _STATUSES: dict[int, Fault] = {
     429: "busy",
     502: "proxy",
     504: "proxy",
+    529: "busy",
+    **dict.fromkeys(range(520, 528), "proxy"),  # Cloudflare's own
 }
 
 
@@ -83,11 +102,14 @@ def fault_of(trouble: ExchangeTrouble) -> Fault:
     # The flag behind it is off between a SIGTERM, or a worker's death, and the end (3.0.0, seen).
     if trouble.status == 503 and trouble.empty:
         return "stopping"
-    if trouble.status in _STATUSES:
-        return _STATUSES[trouble.status]
-    if 300 <= trouble.status < 400:
+    # Some tell in a body what others tell by the status.
+    told = trouble.error_type if trouble.status in (0, 200) else ""
+    status = int(told) if re.fullmatch("[45][0-9]{2}", told) else trouble.status
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 300 <= status < 400:
         return "redirect"
-    return "request" if 400 <= trouble.status < 500 else "service"
+    return "request" if 400 <= status < 500 else "service"
 
 
 def of_the_request(trouble: ExchangeTrouble) -> bool:
@@ -106,9 +128,10 @@ def words_in_stream(words: str) -> ExchangeTrouble:
     fault = _by_words(told.text)
     if fault == "timeout":
         return ExchangeTrouble("timeout", told.text)
-    if fault or not words.strip().startswith(told.text):
+    said = words.strip()
+    if fault or not said.startswith(("<", told.text)):
         return told
-    return ExchangeTrouble("malformed", f"text in the place of an event: {told.text[:120]!r}")
+    return ExchangeTrouble("malformed", f"text in the place of an event: {said[:120]!r}")
 
 
 def _by_words(text: str) -> Fault | None:

@@ -83,6 +83,8 @@ def judge_generation(generation: Generation | ExchangeTrouble) -> Readiness:
             return Readiness("no tokens", "the answer is empty")
         case ExchangeTrouble() if of_the_request(generation):
             return Readiness("misconfigured", str(generation))
+        case ExchangeTrouble() if fault_of(generation) == "loading":
+            return Readiness("loading", str(generation))
         case ExchangeTrouble() if fault_of(generation) == "stopping":
             return Readiness("stopping", str(generation))
         case ExchangeTrouble() if fault_of(generation) in ("tokenizers", "busy"):

@@ -43,6 +43,7 @@ def advice_for(endpoint: Endpoint) -> Advice:
 
 
 _KEY = f"put the key into the environment: {API_KEY_VARIABLE}"
+_QUOTA = "nothing is left on the account of that API key: another key, or fill it up"
 _REDIRECT = "lingctl follows no redirection: name that address with --url"
 _LOGS = "read the primary's console: lingctl logs"
 
@@ -53,6 +54,7 @@ CLUSTER = Advice(
         "length": "the request does not fit: compare its length with serving.max_input_tokens and "
         "max_seq_len",
         "key": _KEY,
+        "quota": _QUOTA,
         "redirect": _REDIRECT,
         "path": "the path or the model is unknown there: check the URL and the served name",
         "request": "the service refuses a field: check the served name (serving.served_name) and the MindIE "
@@ -60,6 +62,7 @@ CLUSTER = Advice(
         "tokenizers": "no tokenizer process is free, which health does not show: one may work on a very long "
         "prompt, so wait a minute and ask again; if it stays so, they hang: lingctl restart",
         "busy": "the service is busy: try again later, or with less load",
+        "loading": "its model still loads: wait, and ask again",
         "stopping": "the service is stopping, or a process of it has died: lingctl status; if nobody stopped "
         "it: lingctl logs, then lingctl restart",
         "timeout": "the engine gave up waiting for tokens: look at every node's console (lingctl logs)",
@@ -96,13 +99,16 @@ ELSEWHERE = Advice(
         "model": "the name in the request is not the served one: --model NAME",
         "length": "the request does not fit into what that service takes: use a shorter prompt",
         "key": _KEY,
+        "quota": _QUOTA,
         "redirect": _REDIRECT,
         "path": "the path or the model is unknown there: check the URL (its base path too) and --model",
         "request": "the service refuses a field: its words tell which; check --model and --kind",
         "tokenizers": "no tokenizer process is free: wait a minute and ask again; if it stays so, the "
         "service has to be started anew",
         "busy": "the service is busy: try again later, or with less load",
-        "stopping": "the service is stopping, or a process of it has died: read its own log",
+        "loading": "its model still loads: wait, and ask again",
+        "stopping": "it takes no requests: it still starts, it stops, or a process of it has died; ask again "
+        "in a minute, then read its own log",
         "timeout": "its engine gave up waiting for tokens: read its own log",
         "abnormal": "its own health check fails: read its own log",
         "lost-node": "read its own log: a node of it is gone",

@@ -18,7 +18,7 @@ from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.command_line import vllm_start
 from lingctl.vllm.container import vllm_container
 from lingctl.vllm.environment import SET_ENV, vllm_environment
-from lingctl.vllm.files.model_config import vllm_model_config
+from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
 from lingctl.vllm.hardware import need_hardware
 from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
@@ -54,6 +54,7 @@ class Vllm:
             reads=frozenset({"safetensors", "bin"}),
             process_names=("VLLM::",),
             opens_all=False,
+            strict_modes=False,
             joins_by_addresses=False,
         )
 
@@ -88,8 +89,14 @@ class Vllm:
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:
-        """See ``Engine``."""
+        """See ``Engine``; of weights whose head will be folded it is taken to say so."""
+        if self.folds_head(original):
+            original = {**original, "norm_head": False}
         return vllm_model_config(original, self.profile, rows=rows, columns=columns)
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        """See ``Engine``."""
+        return self.choice.fold_norm_head and ignores_head(model_config, self.profile)
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """See ``Engine``."""

@@ -9,7 +9,6 @@ import pytest
 
 from lingctl.findings import Verdict
 from lingctl.serving.endpoint import Endpoint, TlsFiles
-from lingctl.serving.http import exchange as http
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for
@@ -23,8 +22,8 @@ SHORT = replace(QUICK, idle=1.5)
 SILENT = ("silent", "stuck-stream")
 
 
-def climb(serving, options=None):
-    limits = SHORT if serving.fault in SILENT else QUICK
+def climb(serving, options=None, limits=None):
+    limits = limits or (SHORT if serving.fault in SILENT else QUICK)
     with serve(serving) as url:
         endpoint = Endpoint(url, url if serving.mindie else "", serving.name, serving.key)
         return smoke_test(Client(endpoint, {}, limits), options or SmokeOptions())
@@ -290,9 +289,8 @@ def test_expected_text_decides():
 
 
 @pytest.mark.parametrize(("fault", "rung"), [("endless-answer", "generate"), ("endless-stream", "stream")])
-def test_an_answer_without_end_is_cut_off(fault, rung, monkeypatch):
-    monkeypatch.setattr(http, "LARGEST_ANSWER", 1 << 20)
-    report = climb(Serving(fault))
+def test_an_answer_without_end_is_cut_off(fault, rung):
+    report = climb(Serving(fault), limits=replace(QUICK, largest=1 << 20))
     assert verdicts(report, Verdict.FAILURE) == {rung}
     assert "more than 1048576 bytes" in next(f.evidence for f in report.findings if f.check == rung)
 

@@ -91,8 +91,9 @@ def tried(reader: Reader, data: bytes, folder: Path, *, printed: bool = True) ->
 
 def grows(reader: Reader, of: Callable[[int], bytes], folder: Path) -> str | Defect:
     """Whether time grows no faster than input does."""
-    short, long = of(_SHORT), of(_TIMES * _SHORT)
-    for _ in range(3):
+    # A second step: the short one may have come to another end.
+    for size in (_SHORT, _SHORT, _TIMES * _SHORT):
+        short, long = of(size), of(_TIMES * size)
         less, more = _seconds(reader, short, folder), _seconds(reader, long, folder)
         if more < _NOTICED or more < _MOST_TIMES * max(less, 0.002):
             return "linear"

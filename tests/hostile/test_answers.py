@@ -107,6 +107,7 @@ VERBS = {
     "check-network --json": ("check-network", "--mesh", "off", "--json"),
     "collect": ("collect", "--to", "BUNDLE"),
     "npu-check": ("npu-check",),
+    "prove": ("prove",),
     "render": ("render", "--live"),
     "deploy": ("deploy", "--yes"),
     "restart": ("restart", "--yes"),

@@ -25,6 +25,7 @@ WORDS = {
     "download": ["nothing/such", "--source", "/nowhere"],
     "npu-check": ["--device", "cpu", "--cards", "99"],
     "smoke-test": ["--url", "http://127.0.0.1:9"],
+    "prove": ["--url", "http://127.0.0.1:9", "--weights", "."],
     "bench": ["--url", "http://127.0.0.1:9"],
     "batch": [__file__, "-o", "out.jsonl", "--url", "http://127.0.0.1:9"],
     "patch": ["status"],

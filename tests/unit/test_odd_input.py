@@ -5,21 +5,30 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from lingctl.ascend import host, versions
 from lingctl.ascend.cards import hccn, npu_smi, ping, signal
 from lingctl.ascend.unread import Unread, close
+from lingctl.errors import NodeError
 from lingctl.events import Event
 from lingctl.flows.network.npu_check import CardAnswer, NpuAnswer, NpuOptions, _report
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.machine import Machine
 from lingctl.inventory.ssh.resolve import resolve
+from lingctl.node.fetch.hubs.causes import _retry_after
+from lingctl.node.fetch.request import parse
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.manifest import MANIFEST, read_manifest
 from lingctl.program.answers import Answers
 from lingctl.program.translate import telling
+from lingctl.release.record import read_record
 from lingctl.remote.probe import Answer
 from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
+from lingctl.serving.bench.results import BenchComparison, last_two
 from lingctl.serving.http.sse import MalformedStream, SseParser
 
 LONG = "9" * 5_000
@@ -75,6 +84,33 @@ def test_a_line_that_comes_byte_by_byte_costs_what_its_length_says() -> None:
         seconds[length] = time.process_time() - begun
     # Sixteen times as long; it was some two hundred times the cost.
     assert seconds[320_000] < 50 * seconds[20_000] + 0.2
+
+
+def test_infinite_numbers_in_what_was_noted_are_none(tmp_path: Path) -> None:
+    file = {"sha256": "a" * 64, "size": float("inf"), "state": ""}
+    (tmp_path / MANIFEST).write_text(json.dumps({"version": 1, "files": {"a": file}}))
+    assert read_manifest(str(tmp_path)) is None
+    with pytest.raises(Trouble, match="garbles"):
+        parse({"source": "hub", "repository": "a/b", "port": float("inf")}, "request")
+    body = {"files": [{"path": "/a", "text": "", "mode": float("inf")}], "overlay": [], "container": {}}
+    with pytest.raises(NodeError, match="cannot be read"):
+        read_record("node1", f'{{"id": "a"}}\n{json.dumps(body)}\n')
+
+
+def test_results_with_numbers_that_nothing_measures_are_compared(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    for rate in (10**400, float("nan"), 2.5):
+        line = json.dumps({"document": "bench", "metrics": {"requests_per_second": rate}})
+        path.write_text(f"{line}\n{line}\n")
+        rows = BenchComparison(*last_two([path])).rows()
+        assert [row[0] for row in rows] == (["requests/s"] if rate == 2.5 else [])
+
+
+def test_a_hub_that_asks_to_wait_until_no_date_is_asked_again_at_once() -> None:
+    headers = {"Retry-After": "Mon, 01 Jan 99999 00:00:00 GMT"}
+    assert (
+        _retry_after([cast(BaseException, SimpleNamespace(response=SimpleNamespace(headers=headers)))]) == 0
+    )
 
 
 def test_empty_lines_of_an_event_without_an_end_are_not_kept_for_ever() -> None:

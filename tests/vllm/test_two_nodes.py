@@ -28,6 +28,12 @@ def told(live: Live) -> dict[str, tuple[str, bool]]:
     return {node["node"]: (node["daemon"], node["healthy"]) for node in status(live)["nodes"]}
 
 
+def problems(live: Live, name: str) -> list[str]:
+    """What status finds wrong on a node."""
+    found: list[str] = next(node for node in status(live)["nodes"] if node["node"] == name)["problems"]
+    return found
+
+
 def test_two_ranks_on_two_nodes_answer(deployed):
     live, result = deployed
     assert "Ling" in result.document["answer"]
@@ -50,6 +56,8 @@ def test_a_killed_parent_is_told_while_its_orphan_goes_on_serving(deployed):
     assert health(live) == 200
     states = told(live)
     assert states["node2"][0] == "dead" and not any(healthy for _, healthy in states.values())
+    assert "processes of it are left, which hold cards and may serve on: 2" in problems(live, "node2")
+    assert "do not rely on it: node2 is lost, its daemon is dead" in problems(live, "node1")
 
 
 def test_a_killed_worker_is_told_while_the_first_node_says_that_it_is_healthy(deployed):
@@ -73,6 +81,8 @@ def test_a_killed_first_rank_is_told_and_a_stop_ends_the_one_that_waits_for_it(d
     kill(live, "node1", PARENT)
     live.until("node1", "test -s /var/lib/lingctl/sandbox/run/daemon.exit")
     assert not any(healthy for _, healthy in told(live).values())
+    waits = "it waits for node1 and will not end by itself: node1 is lost, its daemon is dead"
+    assert waits in problems(live, "node2")
     assert processes(live, "node2")
     stopped = live.lingctl("stop", "--yes")
     assert stopped.status == 0, stopped.said

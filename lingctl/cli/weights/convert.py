@@ -28,13 +28,23 @@ def convert(
         bool, typer.Option("--no-verify", help="Do not read the output back and compare it.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite another output in DST.")] = False,
+    fold_norm_head: Annotated[
+        bool,
+        typer.Option(
+            "--fold-norm-head",
+            help="Instead: write norm_head into lm_head, for engines that ignore it (vLLM below 0.26).",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Convert pytorch_model.bin files to safetensors, in constant memory and without executing them.
 
+    With --fold-norm-head: safetensors in, and a folder out (SRC_folded) whose head is normalised in the file
+    and whose config.json says norm_head: false; other weights are links. The original stays as it is.
+
     An interrupted run goes on where it stopped; a finished one is noticed.
     """
-    from lingctl.flows.weights.convert import ConvertOptions, convert_weights
+    from lingctl.flows.weights.convert import ConvertOptions, convert_weights, fold_weights
     from lingctl.output.progress import progress
 
     _say_if_unneeded()
@@ -45,8 +55,11 @@ def convert(
         force=force,
     )
     with progress() as listener:
-        summary = convert_weights(source, target, options, listener)
-    _show(summary, as_json)
+        if fold_norm_head:
+            summary = fold_weights(source, target, force=force, listener=listener)
+        else:
+            summary = convert_weights(source, target, options, listener)
+    (_show_folded if fold_norm_head else _show)(summary, as_json)
 
 
 def _say_if_unneeded() -> None:
@@ -83,5 +96,28 @@ def _show(summary: dict[str, object], as_json: bool) -> None:
     else:
         proof = "every tensor compared with the source" if summary["verified"] else "not read back"
         answer(f"{folder}: {amount} in {summary['seconds']} s; {proof}.")
+    for note in summary["notes"] if isinstance(summary["notes"], list) else []:
+        say(f"note: {note}", "yellow")
+
+
+def _show_folded(summary: dict[str, object], as_json: bool) -> None:
+    from lingctl.output.documents import print_json
+    from lingctl.output.terminal import answer, say
+
+    if as_json:
+        print_json("convert", summary)
+        return
+    folder = summary["folder"]
+    if summary["state"] == "not-needed":
+        answer(f"{folder}: {summary['reason']}; nothing to fold.")
+    elif summary["state"] == "unchanged":
+        answer(f"{folder}: folded before and unchanged.")
+    else:
+        columns = f"{summary['columns']} columns of {summary['rows']} values ({summary['dtype']})"
+        lengths = f"{float(str(summary['shortest'])):.4g} to {float(str(summary['longest'])):.4g}"
+        answer(
+            f"{folder}: {columns} in {summary['file']}, {lengths} long before and 1 now; read back and "
+            f"compared, in {summary['seconds']} s; config.json says norm_head: false."
+        )
     for note in summary["notes"] if isinstance(summary["notes"], list) else []:
         say(f"note: {note}", "yellow")

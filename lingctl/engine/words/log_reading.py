@@ -99,6 +99,10 @@ class LogReading(ABC, Generic[L]):
         """What the consoles of all nodes together say better than that of the node that failed first."""
         return None
 
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        """See ``LogReader.missing_nodes``."""
+        return ()
+
     def own_code(self, word: str) -> CodeMeaning | None:
         """What a code of the engine's own means that no row of its catalogue names."""
         return None

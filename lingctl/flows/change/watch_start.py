@@ -182,12 +182,14 @@ def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
     waiting = [name for name, sight in sights.items() if not sight.succeeded]
     logs = engine_of(cluster).logs
     hints = [(name, hint) for name in waiting for hint in logs.explain_waiting(sights[name].console)]
+    missing = logs.missing_nodes({name: sights[name].console for name in cluster.node_names})
     evidence = [f"{name}: {_last_line(sight, logs)}" for name, sight in sights.items()]
+    evidence += [f"{name}: has not come to where the others wait for it" for name in missing]
     cause = f": {hints[0][1].cause}" if hints else ""
     remedy = f"{hints[0][1].remedy}\n" if hints else ""
     return EngineError(
         f"still loading after {cluster.timeouts.start} s{cause}",
-        where=", ".join(waiting),
+        where=", ".join(missing or waiting),
         evidence="\n".join(evidence),
         remedy=f"{remedy}lingctl logs shows what they do; if they only need longer, raise timeouts.start in "
         "hosts.yaml",

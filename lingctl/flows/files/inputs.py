@@ -45,9 +45,10 @@ def known_offline(
         if "bin" in engine_of(cluster).about.reads
         else f"where deploy converts .bin files it uses {cluster.converted_weights}"
     )
-    taken = f"The weights are taken to be in {cluster.downloaded_weights}"
-    note = f"{taken}; {other} (--live looks, --weights says)."
-    return Known(cluster.downloaded_weights, model_config=model_config, notes=(note,))
+    folds = engine_of(cluster).folds_head(model_config or {})
+    folder = cluster.folded_weights if folds else cluster.downloaded_weights
+    note = f"The weights are taken to be in {folder}; {other} (--live looks, --weights says)."
+    return Known(folder, model_config=model_config, notes=(note,))
 
 
 def from_saved_facts(
@@ -121,5 +122,6 @@ def _weights(
 
 def found_weights(cluster: Cluster, state: NodeState, folder: str) -> WeightsState | None:
     """What a node says of the folder that the engine will read; None where it does not say."""
-    found = state.converted if folder == cluster.converted_weights else state.downloaded
+    others = {cluster.converted_weights: state.converted, cluster.folded_weights: state.folded}
+    found = others.get(folder, state.downloaded)
     return found if isinstance(found, WeightsState) else None

@@ -50,7 +50,11 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
         image or image_of(cluster),
         (*release, *certificate_paths(cluster)),
         certificates_folder(cluster),
-        {"downloaded": cluster.downloaded_weights, "converted": cluster.converted_weights},
+        {
+            "downloaded": cluster.downloaded_weights,
+            "converted": cluster.converted_weights,
+            "folded": cluster.folded_weights,
+        },
     )
 
 

@@ -14,6 +14,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.node_states import Look, look_of, node_state
+from lingctl.flows.look.service import ServiceSight, look_at_service
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.daemon import processes_command
@@ -27,10 +28,6 @@ from lingctl.remote.group import Group
 from lingctl.remote.numbers import whole_number
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
-from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.readiness import judge_health, settled_health
-from lingctl.serving.trouble import ExchangeTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +166,7 @@ def _row(
     overlay = _overlay_word(cluster, state)
     daemon = _daemon_word(state, seen.sight)
     memory = _memory(seen.cards, cluster.node(node).devices)
+    service = look_at_service(group, cluster, seen.sight, lost) if primary else ServiceSight("-")
     return NodeStatus(
         node,
         True,
@@ -179,10 +177,11 @@ def _row(
         overlay=overlay,
         ports=seen.ports,
         memory=memory,
-        service=_service_word(group, cluster, seen.sight, lost) if primary else "-",
+        service=service.word,
         problems=(
             *_problems(cluster, node, seen, names, overlay),
             *(_lost_problems(node, cluster.primary.name, lost) if seen.sight and seen.sight.alive else ()),
+            *((service.problem,) if service.problem else ()),
         ),
     )
 
@@ -290,15 +289,3 @@ def _daemon_word(state: NodeState, sight: DaemonSight | None) -> str:
     if sight.alive:
         return "running" if sight.succeeded else "loading"
     return "dead" if state.container and state.container.status == "running" and state.started else "stopped"
-
-
-def _service_word(group: Group, cluster: Cluster, sight: DaemonSight | None, lost: Mapping[str, str]) -> str:
-    if sight is not None and not sight.alive:
-        return "down"
-    with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
-        health = settled_health(client.health)
-    if isinstance(health, ExchangeTrouble):
-        loading = sight is not None and health.no_service and not sight.succeeded
-        return "loading" if loading else "unreachable"
-    verdict = judge_health(health)
-    return verdict.state if verdict else "node lost" if lost else "ready"

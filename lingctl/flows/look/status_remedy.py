@@ -21,6 +21,8 @@ def what_to_type(rows: Sequence[NodeStatus]) -> str:
     waits = [row for row in bad if row.daemon == "loading"]
     if waits and not any(row.problems for row in bad):
         return "it loads: lingctl logs -f"
+    if any(row.service == "no tokens" for row in bad):
+        return "lingctl logs tells what it says; lingctl restart starts all daemons again"
     if any(row.service == "node lost" for row in bad):
         return "all daemons have to start again: lingctl restart"
     if any(row.daemon in ("dead", "stopped") or row.problems for row in bad):

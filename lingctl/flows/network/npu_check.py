@@ -15,20 +15,12 @@ from lingctl.inventory.sections import Node
 from lingctl.program.answers import as_document
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InContainer, prepare
+from lingctl.program.settings import with_settings
 from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE, LocalConnection
 
-# torch_npu finds CANN by these; they are bash scripts. What is not there is not sourced.
-_WITH_CANN = """
-while [ "$1" != -- ]; do
-  if [ -f "$1" ]; then . "$1" >/dev/null 2>&1; fi
-  shift
-done
-shift
-exec "$@"
-"""
 _SLACK = 300.0
 
 CardOutcome = Literal["good", "wrong", "failed"]
@@ -128,7 +120,7 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
         remedy="lingctl deploy starts it; on the nodes themselves: --host",
     )
     path, where = layout_of(cluster).program, None if options.host else inside
-    through = ("bash", "-c", _WITH_CANN, "lingctl", *engine_of(cluster).about.set_env, "--")
+    through = with_settings(engine_of(cluster).about.set_env)  # torch_npu finds CANN by these
     runs = group.map(lambda connection: prepare(connection, path, where, through=through))
     programs = {name: run for name, run in runs.items() if isinstance(run, NodeProgram)}
     if len(programs) < len(runs):

@@ -1,4 +1,4 @@
-"""Convert a PyTorch checkpoint on this machine, with the program that a deploy runs on nodes."""
+"""Convert a checkpoint, or fold its head, on this machine, with the programs that a deploy runs on nodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from lingctl.events import Listener
 from lingctl.node.convert.engine import convert, default_target
 from lingctl.node.convert.program import make_options
+from lingctl.node.fold.folder import default_folded, fold
 from lingctl.program.translate import telling, troubles_as_errors
 
 
@@ -43,3 +44,24 @@ def convert_weights(
         )
         folder = str(target) if target else default_target(str(source))
         return convert(str(source), folder, chosen, telling(listener))
+
+
+def fold_weights(source: Path, target: Path | None, *, force: bool, listener: Listener) -> dict[str, object]:
+    """Fold the normalisation of the head (norm_head) into lm_head, and give the summary: ``state`` (folded,
+    unchanged, not-needed), ``folder``, ``file``, ``rows``, ``columns``, ``dtype``, the lengths of the
+    ``shortest`` and ``longest`` column before, ``seconds``, ``notes`` and more.
+
+    Args:
+        source: folder of the weights, in safetensors.
+        target: folder of the output; the source's name with ``_folded`` if not given.
+        force: overwrite another output.
+
+    Raises:
+        UsageError: the weights are a PyTorch checkpoint.
+        LockedError: another one is writing there.
+        WeightsError: the weights are damaged or have no such head, the disk is full, or another output is in
+            the way.
+    """
+    with troubles_as_errors():
+        folder = str(target) if target else default_folded(str(source))
+        return fold(str(source), folder, telling(listener), force=force)

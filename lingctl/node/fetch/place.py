@@ -120,8 +120,8 @@ class Place:
             # a process that ended long ago.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            text = os.read(descriptor, 32).decode()
-            return int(text) if text.isdigit() else -1
+            text = os.read(descriptor, 32).decode("ascii", "replace")
+            return int(text) if text.isdecimal() else -1
         finally:
             os.close(descriptor)
         return None

@@ -141,7 +141,7 @@ def _read_port(path: str) -> Optional[int]:
     try:
         with open(path, "rb") as file:
             return int(foreign_json(file.read())["port"])
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

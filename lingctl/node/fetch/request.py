@@ -68,7 +68,7 @@ def parse(data: object, where: str) -> Request:
             port=int(data.get("port", 0)),
             **{name: str(data.get(name, "")) for name in _TEXTS},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Trouble(f"the request lacks or garbles {error}", where=where, code="usage") from error
 
 

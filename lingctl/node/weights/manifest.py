@@ -62,7 +62,7 @@ def read_manifest(folder: str) -> Optional[Manifest]:
             str(name): FileSum(str(entry["sha256"]), int(entry["size"]), str(entry["state"]))
             for name, entry in content["files"].items()
         }
-    except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -35,12 +35,13 @@ def make_root(container: Container, image: Image) -> None:
 
 
 def _add_python(usr_local: Path) -> None:
-    """The image's python3: the node's interpreter, with the image's packages."""
+    """The image's python3: the node's interpreter, with the image's packages and with those that lingctl has
+    here, for the real image has numpy and tokenizers too."""
     program = usr_local / "bin/python3"
     program.parent.mkdir(parents=True, exist_ok=True)
     packages = "/usr/local/lib/python3.11/site-packages"
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{packages}" exec /.sandbox/base-python "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{packages}" exec /.sandbox/python "$@"\n'
     )
     program.chmod(0o755)
 

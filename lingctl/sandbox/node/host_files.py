@@ -12,7 +12,6 @@ from pathlib import Path
 from lingctl.sandbox.interpreter import (
     any_tool_script,
     base_python,
-    base_script,
     full_script,
     places,
     tool_script,
@@ -128,7 +127,6 @@ def _write_driver(ascend: Path, node: NodeState) -> None:
 def _write_programs(sandbox: Path, usr_local: Path) -> None:
     """What starts the emulated programs, and a python3 for those that bring their own scripts."""
     _write(sandbox / "tool", any_tool_script(), 0o755)
-    _write(sandbox / "base-python", base_script(), 0o755)
     _write(sandbox / "python", full_script(), 0o755)
     _write(sandbox / "python-places", "".join(f"{place}\n" for place in places()))
     _write_tool(usr_local / "sbin/npu-smi", "npu_smi")

@@ -15,7 +15,7 @@ from typing import Literal
 from lingctl.serving.faults import of_the_request
 from lingctl.serving.http.answers import Usage, parse_object, read_usage
 from lingctl.serving.http.exchange import HttpResponse
-from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble, refusal_in
 
 BatchOutcome = Literal["answered", "refused", "failed"]
 """``answered``; ``refused``, which would be refused again; ``failed``, for the service's own reasons."""
@@ -64,7 +64,7 @@ def judged(
     named = answer.headers.get("x-request-id") or data.get("id") or ""
     response = {"status_code": answer.status, "request_id": str(named)[:_LONGEST_ID], "body": data}
     if answer.status != 200:
-        trouble = http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+        trouble = http_trouble(answer.status, answer.body, answer.headers)
         if isinstance(body, ExchangeTrouble):
             response["body"] = {"error": {"message": trouble.text, "type": trouble.error_type}}
         return response, trouble
@@ -72,7 +72,7 @@ def judged(
         return None, body
     if not isinstance(data.get("choices"), list):
         text, kind = error_fields(data) or ("no choices in the answer", "")
-        return response, ExchangeTrouble("malformed", text, 200, kind)
+        return response, refusal_in(data, 200) or ExchangeTrouble("malformed", text, 200, kind)
     return response, None
 
 

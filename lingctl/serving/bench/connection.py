@@ -13,7 +13,7 @@ from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import fault_of, words_in_stream
 from lingctl.serving.http.answers import Piece
-from lingctl.serving.http.api import Dialect, parse_event
+from lingctl.serving.http.api import Dialect, no_stream, parse_event
 from lingctl.serving.http.client import last_pieces
 from lingctl.serving.http.exchange import HostPort, json_bytes
 from lingctl.serving.http.paced import Unpacker, unpacker_for
@@ -23,6 +23,7 @@ from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
 _LONGEST_ERROR = 65536
+_NO_STREAM = (b"{", b"<")  # how JSON and pages begin
 # What is told by its meaning: the same status, or a place in a stream, may mean several things.
 _TOLD_BY_FAULT = ("timeout", "tokenizers", "busy", "stopping")
 
@@ -88,6 +89,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._unpacker: Unpacker | None = None
         self._finished = False
         self._told = 0
+        self._heard = self._plain = False  # whether a body came, and whether it is none of events
         self._error_body = b""
         self._heard_at = 0.0
         self.went_on_at = 0.0
@@ -102,6 +104,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
         self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
+        self._heard = self._plain = False
         self._thinking = thinking_for(self._dialect)
         self._ended = self._loop.create_future()
         self._heard_at = self.went_on_at = _now()
@@ -175,7 +178,9 @@ class StreamConnection(asyncio.BufferedProtocol):
         if self._unpacker is None:
             self._unpacker = unpacker_for(self._reader.headers.get("content-encoding", ""))
         for body in self._unpacker.unpack(packed):
-            if self._reader.status != 200:
+            self._plain = self._plain or (not self._heard and body.lstrip()[:1] in _NO_STREAM)
+            self._heard = True
+            if self._reader.status != 200 or self._plain:
                 # Enough for the service's own words.
                 self._error_body = (self._error_body + body)[:_LONGEST_ERROR]
                 continue
@@ -215,8 +220,10 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def _conclude(self) -> None:
         if self._reader.status != 200:
-            location = self._reader.headers.get("location", "")
-            self._fail(http_trouble(self._reader.status, self._error_body, location), keep=True)
+            self._fail(http_trouble(self._reader.status, self._error_body, self._reader.headers), keep=True)
+            return
+        if self._plain:
+            self._fail(no_stream(self._reader.headers.get("content-type", ""), self._error_body), keep=True)
             return
         at = self._heard_at
         if not all(self._understand(p, at) for p in last_pieces(self._dialect, self._events, self._finished)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.errors import ConfigurationError, UsageError
+from lingctl.inventory.given_file import read_given
+from lingctl.node.foreign_json import foreign_json
 
 BenchResult = Mapping[str, Any]
 
@@ -32,6 +35,8 @@ _FIGURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("concurrency", ("metrics", "concurrency")),
     ("failed", ("metrics", "failed")),
 )
+# A result with every request of a long run is some megabytes.
+_MOST_BYTES = 1 << 30
 # What makes two results two things, where it differs.
 _SAME = ("options", "model")
 
@@ -63,7 +68,7 @@ def read_results(path: Path) -> list[BenchResult]:
         ConfigurationError: it cannot be read, or a line is no result of bench.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_given(path, _MOST_BYTES, code="results").decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(str(path), f"cannot be read: {error}") from error
     results: list[BenchResult] = []
@@ -71,8 +76,8 @@ def read_results(path: Path) -> list[BenchResult]:
         if not line.strip():
             continue
         try:
-            result = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            result = foreign_json(line)
+        except ValueError as error:
             raise _unusable(f"{path}:{number}", f"not JSON: {error}") from error
         if not (isinstance(result, dict) and result.get("document") == "bench" and "metrics" in result):
             raise _unusable(f"{path}:{number}", "no result of lingctl bench")
@@ -150,7 +155,10 @@ def _at(result: BenchResult, way: Sequence[str]) -> float | None:
     value: object = result
     for name in way:
         value = value.get(name) if isinstance(value, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # What no measurement gives cannot be compared.
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def _unusable(where: str, why: str) -> ConfigurationError:

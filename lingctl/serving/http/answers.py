@@ -249,7 +249,14 @@ def read_usage(data: object) -> Usage | None:
     if not isinstance(data, dict):
         return None
     prompt, made, total = (_count(data.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
-    return None if made is None else Usage(prompt, made, total)
+    if made is None:
+        return None
+    details = data.get("completion_tokens_details")
+    thoughts = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    # xAI counts thoughts beside the answer, and in the total alone (its documents); all others within it.
+    if thoughts and prompt is not None and total == prompt + made + thoughts:
+        made += thoughts
+    return Usage(prompt, made, total)
 
 
 def _count(value: object) -> int | None:

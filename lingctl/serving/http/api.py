@@ -21,7 +21,7 @@ from lingctl.serving.http.answers import (
     read_infer,
     read_infer_event,
 )
-from lingctl.serving.trouble import ExchangeTrouble, error_fields
+from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble, refusal_in
 
 ModelKind = Literal["chat", "base"]
 Turn = Mapping[str, str]
@@ -63,7 +63,31 @@ def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
     if data.get("error") or data.get("object") == "error":
         text, error_type = error_fields(data) or ("an empty error", "")
         return ExchangeTrouble("http", text, 0, error_type)
-    return dialect.read_event(data)
+    piece = dialect.read_event(data)
+    if not isinstance(piece, ExchangeTrouble):
+        return piece
+    return Piece() if data.get("type") == "ping" else refusal_in(data) or piece
+
+
+def parse_answer(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
+    """The Piece in a whole answer with a status of success, which may tell an error all the same."""
+    data = parse_object(payload)
+    if isinstance(data, ExchangeTrouble):
+        return data
+    piece = dialect.read(data)
+    return (refusal_in(data, 200) or piece) if isinstance(piece, ExchangeTrouble) else piece
+
+
+def no_stream(content_type: str, body: bytes) -> ExchangeTrouble:
+    """What an answer says that is no event stream, though one was asked for."""
+    data = parse_object(body)
+    if not isinstance(data, ExchangeTrouble):
+        if trouble := refusal_in(data, 200):
+            return trouble
+        if data.get("choices"):
+            return ExchangeTrouble("malformed", "it answers whole, though a stream was asked for")
+    said = http_trouble(200, body).text
+    return ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream: {said[:200]}")
 
 
 def _chat_body(model: str, ask: Ask, stream: bool) -> dict[str, object]:

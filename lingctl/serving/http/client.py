@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import words_in_stream
 from lingctl.serving.http.answers import Piece, Usage, parse_object
-from lingctl.serving.http.api import Ask, Dialect, parse_event, without
+from lingctl.serving.http.api import Ask, Dialect, no_stream, parse_answer, parse_event, without
 from lingctl.serving.http.exchange import (
     Chunk,
     Head,
@@ -22,9 +22,10 @@ from lingctl.serving.http.exchange import (
 )
 from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.http.thoughts import apart, thinking_for
-from lingctl.serving.trouble import ExchangeTrouble, http_trouble
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 
 _QUICK_SECONDS = 10.0
+_LONGEST_BEGINNING = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,7 @@ class Client:
         answer = self._post(dialect, ask, self.limits)
         if isinstance(answer, ExchangeTrouble):
             return answer
-        data = parse_object(answer.body)
-        piece = data if isinstance(data, ExchangeTrouble) else dialect.read(data)
+        piece = parse_answer(dialect, answer.body)
         if isinstance(piece, ExchangeTrouble):
             return piece
         piece = apart(piece) if dialect.thinks else piece
@@ -101,7 +101,7 @@ class Client:
             yield from _events(dialect, head, parts)
         elif isinstance(head, Head):
             body = b"".join(part.data for part in parts if isinstance(part, Chunk))
-            yield StreamEvent(head.at, http_trouble(head.status, body, head.headers.get("location", "")))
+            yield StreamEvent(head.at, http_trouble(head.status, body, head.headers))
         elif isinstance(head, ExchangeTrouble):
             yield StreamEvent(0.0, head)
 
@@ -122,6 +122,8 @@ class Client:
         listed = data.get("data")
         models = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
         names = tuple(str(m["id"]) for m in models if m.get("id"))
+        if not names and (trouble := refusal_in(data, 200)):
+            return trouble
         if not names:
             return ExchangeTrouble("malformed", f"no models in the list: {str(data)[:200]}")
         return ModelList(names, str(models[0].get("owned_by") or ""))
@@ -175,9 +177,7 @@ def _events(
 ) -> Iterator[StreamEvent]:
     content_type = head.headers.get("content-type", "")
     if not content_type.lower().startswith("text/event-stream"):
-        yield StreamEvent(
-            head.at, ExchangeTrouble("malformed", f"Content-Type {content_type!r} is no event stream")
-        )
+        yield StreamEvent(head.at, no_stream(content_type, _beginning(parts)))
         return
     parser, thinking, at, finished = SseParser(), thinking_for(dialect), head.at, False
     for part in parts:
@@ -207,6 +207,18 @@ def _events(
     yield StreamEvent(at, thinking.end(), done=True)
 
 
+def _beginning(parts: Iterator[Head | Chunk | ExchangeTrouble]) -> bytes:
+    """Of an answer that is no event stream: as much as tells what it is."""
+    said = b""
+    for part in parts:
+        if not isinstance(part, Chunk) or len(said) > _LONGEST_BEGINNING:
+            break
+        said += part.data
+        if not said.lstrip().startswith((b"{", b"<")):
+            break
+    return said[:_LONGEST_BEGINNING]
+
+
 def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator[Piece | ExchangeTrouble]:
     """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
 
@@ -224,7 +236,8 @@ def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator
         yield ExchangeTrouble("closed", str(error))
         return
     yield from pieces
-    finished = finished or any(isinstance(piece, Piece) and piece.last for piece in pieces)
+    # Some never say why it ended (finish_reason), and only that it did.
+    finished = finished or parser.done or any(isinstance(piece, Piece) and piece.last for piece in pieces)
     if not finished and not any(isinstance(piece, ExchangeTrouble) for piece in pieces):
         yield ExchangeTrouble("closed", "the stream ends before an event said that generation did")
 
@@ -236,5 +249,5 @@ def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] |
 
 def _ok(answer: HttpResponse | ExchangeTrouble) -> HttpResponse | ExchangeTrouble:
     if isinstance(answer, HttpResponse) and answer.status != 200:
-        return http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+        return http_trouble(answer.status, answer.body, answer.headers)
     return answer

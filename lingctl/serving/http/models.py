@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.http.client import Client, ModelList
 from lingctl.serving.trouble import ExchangeTrouble
+
+# vLLM's, SGLang's and TGI's words.
+_NO_TEMPLATE = ("chat template", "chat_template", "template not found")
 
 
 def known(client: Client, listed: ModelList | ExchangeTrouble) -> tuple[Client, bool]:
@@ -27,5 +31,7 @@ def cannot_chat(trouble: ExchangeTrouble) -> bool:
     """Whether a chat was refused because the model cannot chat, or the service has no path for it."""
     text = trouble.text.lower()
     return (
-        "chat template" in text or "chat_template" in text or (trouble.status == 404 and "model" not in text)
+        any(words in text for words in _NO_TEMPLATE)
+        or (trouble.status == 404 and "model" not in text)
+        or (trouble.status == 200 and fault_of(trouble) == "path")
     )

@@ -24,7 +24,9 @@ _SHOWN = 300
 _TOLD: dict[Fault, str] = {
     "tokenizers": "every tokenizer process is in use",
     "busy": "the service is busy",
+    "loading": "its model still loads",
     "stopping": "the service is stopping",
+    "quota": "nothing is left on the account of the API key",
     "timeout": "the engine brought no token in time",
     "engine": "the engine failed",
     "lost-node": "the primary says that it has lost a node",
@@ -33,7 +35,17 @@ _TOLD: dict[Fault, str] = {
     "redirect": "the service is elsewhere",
 }
 _INLINE = "the service leaves its thoughts in the text of the answer, between tags"
-_OF_HEALTH = ("abnormal", "stopping", "lost-node", "engine", "busy", "tokenizers", "timeout", "service")
+_OF_HEALTH = (
+    "abnormal",
+    "loading",
+    "stopping",
+    "lost-node",
+    "engine",
+    "busy",
+    "tokenizers",
+    "timeout",
+    "service",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +100,30 @@ def health(answer: HttpResponse | ExchangeTrouble | None, advice: Advice, *, own
     if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
         return of.unknown("health could not be asked", evidence=str(answer), remedy=remedy)
+    # LM Studio answers 200 to every path.
+    unknown = not own_listener and fault_of(http_trouble(answer.status, answer.body)) == "path"
+    if unknown or (not own_listener and answer.status == 501):
+        return of.note("this service offers no /health")
     if answer.status in (200, 204):
         return _passed("health", "healthy")
-    if not own_listener and answer.status in (404, 405, 501):
-        return of.note("this service offers no /health")
-    trouble = http_trouble(answer.status, answer.body, answer.headers.get("location", ""))
+    trouble = http_trouble(answer.status, answer.body, answer.headers)
     if not own_listener and fault_of(trouble) not in _OF_HEALTH:
         # A refusal is no word about the service's health.
         what = _why(trouble, "health cannot be asked there")
         return of.unknown(what, evidence=str(trouble), remedy=advice.remedy(trouble))
-    if fault_of(trouble) == "busy":
-        remedy = advice.remedy(trouble)
-        return of.warning(_TOLD["busy"], evidence=trouble.text, remedy=remedy)
+    fault = fault_of(trouble)
+    if fault in ("busy", "loading"):
+        return of.warning(_TOLD[fault], evidence=trouble.text, remedy=advice.remedy(trouble))
     # Which node is lost stands beside the message.
     said = answer.body.decode("utf-8", "replace")[:_SHOWN]
-    evidence = said if fault_of(trouble) == "lost-node" else str(trouble)
+    evidence = said if fault == "lost-node" else str(trouble)
     return _failed("health", _why(trouble, _TOLD["abnormal"]), evidence, advice.remedy(trouble))
 
 
 def models(listed: ModelList | ExchangeTrouble, served_name: str, advice: Advice) -> Finding:
     """Whether the model that will be asked for is listed."""
     if isinstance(listed, ExchangeTrouble):
-        if listed.status in (404, 405):
+        if listed.status in (404, 405) or fault_of(listed) == "path":
             return Finding("models", Verdict.NOTE, "this service lists no models", evidence=str(listed))
         what = _why(listed, "the list of models cannot be read")
         return _failed("models", what, str(listed), advice.remedy(listed))
@@ -199,6 +213,14 @@ def stream(
         return _failed("stream", _why(trouble, "the stream broke"), after, advice.remedy(trouble))
     if not (streamed.text or streamed.reasoning or streamed.tool_call):
         return _failed("stream", "the stream holds no text", f"{streamed.events} events", advice.usual)
+    if not streamed.finish_reason:
+        return Finding(
+            "stream",
+            Verdict.WARNING,
+            "no event says why the answer ended (finish_reason): some clients take that for a broken stream",
+            evidence=f"{streamed.events} events",
+            remedy="report it to the service's maker",
+        )
     if bare(streamed.text) == bare(unstreamed.text):
         return _noted("stream", f"{streamed.events} well-formed events, same text as unstreamed", notes)
     if not repeatable:
@@ -301,6 +323,9 @@ def _miscount(usage: Usage, max_tokens: int) -> str:
 
 
 def _why(trouble: ExchangeTrouble, otherwise: str) -> str:
+    if fault_of(trouble) == "stopping" and trouble.empty:
+        # SGLang answers so while it starts, MindIE once a process of it has died.
+        return "the service takes no requests: it is stopping, or still starting"
     return _TOLD.get(fault_of(trouble), otherwise)
 
 

@@ -50,7 +50,7 @@ def vllm_model_config(
     _need_numbers(config)
     reasons += without_stretch(config)
     width = head_width(config, rows, columns)
-    if config.get("head_dim") != width:
+    if (config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]) != width:
         before = config.get("head_dim", "not stated")
         config["head_dim"] = width
         reasons.append(
@@ -95,12 +95,18 @@ def _need_numbers(config: Mapping[str, Any]) -> None:
         )
 
 
+def ignores_head(config: Mapping[str, Any], profile: VllmProfile) -> bool:
+    """Whether this version would compute without the normalisation of the head that the model needs."""
+    return config.get("norm_head") is True and not profile.norm_head
+
+
 def _need_head(config: Mapping[str, Any], profile: VllmProfile) -> None:
-    if config.get("norm_head") is not True or profile.norm_head:
+    if not ignores_head(config, profile):
         return
     raise ConfigurationError(
         f"vLLM {profile.version} ignores norm_head and would answer wrongly: it is applied from 0.26 on",
         evidence="norm_head: true",
-        remedy="take vLLM 0.26 or later, or serve with MindIE",
+        remedy="fold it into the weights: fold_norm_head: true under engine in hosts.yaml, then lingctl "
+        "deploy; or take vLLM 0.26 or later, or serve with MindIE",
         code="vllm-norm-head",
     )

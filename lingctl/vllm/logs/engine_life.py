@@ -48,6 +48,8 @@ _MILESTONES: tuple[tuple[str, EngineStage], ...] = (
 # and it stands behind an engine's death too.
 _STOP = re.compile(
     r"\[shutdown\] API server: shutdown triggered|trigger received signal=SIG(?:TERM|INT)|Received signal \d+"
+    # Of a node without a server; behind a worker's death it stands as well.
+    r"|^\(MainProcess pid=\d+\) .{0,120}\[shutdown\] Executor: waiting for worker exit"
 )
 _ANY_SHUTDOWN = re.compile(r"^(?:\([^()]*\)\s*)?INFO:\s+Shutting down$")
 _WORKER_LOST = re.compile(
@@ -121,7 +123,8 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
             process = named[1] or "Worker"
         if (end := _end_of(text, at)) is not None:
             ends.append(end)
-        if (exception := _EXCEPTION.match(without_head(text).strip())) is not None:
+        exception = None if line.doubtful else _EXCEPTION.match(without_head(text).strip())
+        if exception is not None:
             words = ": ".join(part for part in exception.groups() if part)
             thrown.append(ThrownThere(at, process.startswith(("Worker", "VllmWorker")), words, ""))
     first = _first(ends)

@@ -6,7 +6,7 @@ Its exit status says little: 0 after a stop and after the death of its engine al
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from lingctl.engine.logs import Console
@@ -28,6 +28,8 @@ _REQUEST_SOURCE = re.compile(
     r"^(?:serving(?:_\w+)?|protocol|preprocess|api_router|exception_handler|input_processor|processor)\.py$"
 )
 _REQUEST = re.compile(r'"(?:GET|POST|PUT|DELETE|HEAD|OPTIONS) \S+ HTTP/|Exception in ASGI application')
+# The row of a worker that waits at the rendezvous, and what a worker says when it comes there.
+_WAITS, _CAME = "E111", "distributed_init_method="
 _KILL, _CRASHES = "-9", ("-11", "-6", "-7", "-4", "-8")
 _STATUSES = {
     "0": "it ended in good order, or its engine died while it served: its console tells which",
@@ -107,6 +109,13 @@ class VllmLogs(LogReading[EngineLife]):
         if end is not None:
             return Ending("W104", end.at)
         return _without_words(life, status)
+
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        """See ``LogReading``: nodes of which no worker came to the rendezvous, where another one's waits."""
+        waiting = {
+            name for name, text in logs.items() if any(w.id == _WAITS for w in self.explain_waiting(text))
+        }
+        return tuple(name for name, text in logs.items() if _CAME not in text) if waiting else ()
 
     def _only_follows(self, words: str) -> bool:
         failure = self.catalogue.match(words)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lingctl.flows.files.judge import check_file
+from lingctl.inventory.sections import EngineChoice
 from lingctl.serving.bench.prompts import read_dataset
 from lingctl.serving.bench.results import BenchComparison, check_results, last_two, read_results
 from tests.fuzz.reader import Reader
@@ -76,8 +77,8 @@ def _rendered(data: bytes, folder: Path) -> object:
     path = folder / "config.json"
     path.write_bytes(data)
     told = []
-    for version in ("", "1.0.0"):
-        kind, judged = check_file(path, version)
+    for chosen in (None, EngineChoice(name="mindie", version="1.0.0")):
+        kind, judged = check_file(path, chosen)
         told.append([kind, [one.as_json() for one in judged]])
     return told
 

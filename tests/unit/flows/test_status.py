@@ -11,7 +11,7 @@ import pytest
 
 from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip
-from lingctl.flows.look import status
+from lingctl.flows.look import service, status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
@@ -22,7 +22,9 @@ from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.probe import Answer, Answers
 from lingctl.serving import readiness
+from lingctl.serving.http.client import Generation
 from lingctl.serving.http.exchange import HttpResponse
+from lingctl.serving.readiness import Probe, judge_generation
 from lingctl.serving.trouble import ExchangeTrouble
 from tests.unit.release.conftest import cluster_of, deployed, releases_of
 
@@ -128,7 +130,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[HttpResponse | ExchangeTroub
     def here(*_: object) -> Iterator[Told]:
         yield Told()
 
-    monkeypatch.setattr(status, "client_for", here)
+    monkeypatch.setattr(service, "client_for", here)
     monkeypatch.setattr(readiness, "_INTERVAL", 0)
     return answers
 
@@ -211,3 +213,43 @@ def test_a_rank_that_waits_for_a_dead_first_node_is_not_well():
     row = status._row(Group({}), VLLM, "node2", seen, names, {"node1": "its daemon is dead"})
     assert "it waits for node1 and will not end by itself: node1 is lost, its daemon is dead" in row.problems
     assert status._row(Group({}), VLLM, "node2", seen, names, {}).problems == ()
+
+
+@pytest.fixture
+def answers(health, monkeypatch: pytest.MonkeyPatch) -> list[Generation | ExchangeTrouble]:
+    """What is answered to a request for text."""
+    given: list[Generation | ExchangeTrouble] = []
+
+    def probe(*_: object) -> Probe:
+        return lambda: judge_generation(given.pop(0))
+
+    health.append(HEALTHY)
+    monkeypatch.setattr(service, "probe_of", probe)
+    return given
+
+
+def first_of_vllm(lost: dict[str, str]) -> NodeStatus:
+    state = deployed(TWO, releases_of(TWO)["node1"])
+    cards = table(*(chip(card) for card in TWO.primary.devices))
+    seen = _Seen(state, DaemonSight(True, "", "", True), 9, (1025,), cards, {})
+    return status._row(Group({}), VLLM, "node1", seen, {"node1": "r", "node2": "r"}, lost)
+
+
+def test_a_vllm_is_ready_when_it_gives_text(answers):
+    answers.append(Generation("Hello", "length", None, 0.1))
+    row = first_of_vllm({})
+    assert (row.service, row.problems) == ("ready", ())
+
+
+def test_a_vllm_that_is_healthy_and_gives_no_text_is_not_ready(answers):
+    """As one whose worker hangs: its health stays 200."""
+    answers.append(ExchangeTrouble("timeout", "no answer within 60 s"))
+    row = first_of_vllm({})
+    assert row.service == "no tokens"
+    assert "it calls itself healthy and gives no text" in row.problems[0] and "60 s" in row.problems[0]
+    assert not row.healthy
+
+
+def test_a_vllm_that_has_lost_a_node_is_not_asked_since_that_would_end_it(answers):
+    assert first_of_vllm({"node2": "its daemon is dead"}).service == "node lost"
+    assert answers == []

@@ -26,6 +26,7 @@ OTHER = replace(WELL, node="node2", service="-", ports=())
         (replace(OTHER, problems=("half-done, or under way",)), "lingctl deploy"),
         (replace(OTHER, problems=("card 3: Alarm",)), "lingctl check-network"),
         (replace(OTHER, processes=None), "lingctl smoke-test"),
+        (replace(OTHER, service="no tokens", problems=("it gives no text",)), "lingctl restart"),
     ],
 )
 def test_every_unhealthy_node_has_something_to_type(bad, said):

@@ -12,6 +12,7 @@ from lingctl.events import Event
 from lingctl.flows.change import watch_start
 from lingctl.flows.change.watch_start import death, need_living_daemons, wait_until_loaded
 from lingctl.flows.look.daemon import DaemonSight
+from lingctl.inventory.sections import EngineChoice
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of
@@ -196,3 +197,15 @@ def test_the_first_errors_of_a_long_console_are_read_before_its_end(tmp_path: Pa
     assert said == [loading, MEMORY, "nothing to see", "nothing to see"]
     console.write_bytes(b"[ERROR] x\n" * (WATCHED_BYTES // 10))
     assert LocalConnection("node1").run(Command(command)).stdout == ""
+
+
+def test_a_start_that_takes_too_long_names_the_node_that_never_came():
+    """vLLM's first node waits for the workers of the others, and a node without a server says nothing."""
+    vllm = cluster_of("node1", "node2", engine=EngineChoice(name="vllm", version="0.23.0"))
+    waits = "(Worker pid=9) INFO 11-28 14:32:09 [p.py:1] world_size=2 rank=0 local_rank=0"
+    waits += " distributed_init_method=tcp://10.0.0.1:18300"
+    sights = {"node1": DaemonSight(True, "", waits), "node2": DaemonSight(True, "", "loading", True)}
+    error = watch_start._too_late(vllm, sights)
+    assert error.where == "node2"
+    assert "waits for the workers of the other nodes" in error.what
+    assert "node2: has not come to where the others wait for it" in error.evidence

@@ -65,6 +65,9 @@ class ToyLogs:
                 return Diagnosis(node, found[0], found[0].line)
         return next((Diagnosis(node, None, logs[node][-80:]) for node in ended), None)
 
+    def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
+        return ()
+
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         return None
 
@@ -132,6 +135,7 @@ class Toy:
         reads=frozenset({"safetensors", "bin"}),
         process_names=(),
         opens_all=False,
+        strict_modes=False,
         joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
@@ -149,6 +153,9 @@ class Toy:
         if original.get("quantize"):
             raise ConfigurationError("a toy serves no quantised weights", code="toy-quantised")
         return dict(original), []
+
+    def folds_head(self, model_config: Mapping[str, Any]) -> bool:
+        return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_of(cluster, node, image=self.about.image, shm_size="1g")

@@ -89,7 +89,7 @@ def test_words_in_the_place_of_an_event(words, kind, text):
         (503, "", "stopping", False),
         (503, "The service has been stopped", "stopping", False),
         (503, "Service is alive but busy. Consider reducing request frequency", "busy", False),
-        (503, "no healthy upstream", "service", False),
+        (503, "no healthy upstream", "proxy", False),
         (429, "", "busy", False),
         (401, "Unauthorized", "key", True),
         (504, "", "proxy", False),

@@ -26,6 +26,12 @@ def test_a_width_of_heads_that_is_not_stated_is_taken_from_the_weights(stated):
     assert len(reasons) == 1 and "rubbish" in reasons[0]
 
 
+@pytest.mark.parametrize("stated", [None, 0])
+def test_a_width_that_follows_from_the_other_numbers_is_left_unsaid(stated):
+    config = LITE_CONFIG | {"head_dim": stated}
+    assert vllm_model_config(config, APPLIES, rows=(16 + 8) * 128, columns=2048) == (config, [])
+
+
 def test_a_width_that_contradicts_the_weights_is_refused():
     with pytest.raises(ConfigurationError) as told:
         vllm_model_config(PLUS_CONFIG | {"head_dim": 96}, APPLIES, rows=(56 + 16) * 128, columns=56 * 128)

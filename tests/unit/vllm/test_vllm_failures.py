@@ -66,6 +66,11 @@ ASKED = "(APIServer pid=7) INFO 11-28 14:21:35 [launcher.py:254] [shutdown] API 
 DOWN = "INFO:     Shutting down\nINFO:     Application shutdown complete.\n"
 DEAD = "(APIServer pid=7) ERROR 11-28 14:23:28 [async_llm.py:906] AsyncLLM output_handler failed.\n"
 LOST = f"{CORE}Worker proc VllmWorker-0 died unexpectedly (exit code: %s), shutting down executor.\n"
+JOINED = "(Worker_TP1 pid=9) INFO 11-28 14:38:43 [base_loader.py:82] Initializing model took 1.21 seconds\n"
+HEADLESS_STOP = (
+    "(MainProcess pid=7) INFO 11-28 14:39:30 [multiproc_executor.py:479] [shutdown] Executor: waiting for"
+    " worker exit count=1\n"
+)
 FRAME = 'File "/v/model_runner.py", line 9, in execute'
 TRACE = f"{WORKER}Traceback (most recent call last):\n{WORKER}  {FRAME}\n"
 WRAPPER = (
@@ -76,6 +81,12 @@ OF_A_REQUEST = "(APIServer pid=7) ERROR 11-28 14:21:30 [serving.py:9] ValueError
 ENDS = {
     "asked to stop": (f"{SERVES}{ASKED}{DOWN}", "0", "S1"),
     "an older server, asked to stop": (f"{SERVES}{DOWN}", "0", "S1"),
+    "a node without a server, asked to stop": (f"{JOINED}{HEADLESS_STOP}", "0", "S1"),
+    "a node without a server, whose worker was killed": (
+        f"{JOINED}{LOST % -9}{HEADLESS_STOP}",
+        "0",
+        "W101",
+    ),
     "its engine died and nobody says why": (f"{SERVES}{DEAD}{DOWN}", "0", "W104"),
     "status 0, and no word of a stop": (SERVES, "0", "W107"),
     "a worker was killed": (f"{SERVES}{LOST % -9}{DEAD}{DOWN}", "0", "W101"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import errno
 import re
@@ -215,7 +216,8 @@ def _retry_after(chain: List[BaseException]) -> float:
             return float(told)
         date = email.utils.parsedate_tz(told) if told else None
         if date:
-            return max(0.0, email.utils.mktime_tz(date) - time.time())
+            with contextlib.suppress(ValueError, OverflowError):  # a date that no calendar has
+                return max(0.0, email.utils.mktime_tz(date) - time.time())
     return 0.0
 
 

@@ -1,0 +1,122 @@
+"""The service asked, and its answers as tokens, as far as these can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lingctl.events import Event, Listener
+from lingctl.flows.serve.chat import Kind, failure
+from lingctl.flows.serve.proof_node import Encodings, ProofNode
+from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.client import Client
+from lingctl.serving.http.models import cannot_chat, kind_by_name, known
+from lingctl.serving.proof.asking import Answered, Asker
+from lingctl.serving.proof.known_tokens import (
+    Encoding,
+    KnownText,
+    UnknownText,
+    known_text,
+    shown_texts,
+)
+from lingctl.serving.proof.questions import ProofQuestion, built_in, of_file
+from lingctl.serving.trouble import ExchangeTrouble
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTexts:
+    """A service's answers."""
+
+    url: str
+    model: str
+    kind: ModelKind
+    known: tuple[KnownText, ...]
+    unknown: tuple[UnknownText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskWhat:
+    """What is asked."""
+
+    kind: Kind  # ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model
+    prompts: Path | None  # a file of prompts; None for the built-in ones
+    max_tokens: int  # of each answer
+
+    def questions(self, kind: ModelKind) -> list[ProofQuestion]:
+        """The prompts. Raises LingctlError: the file cannot be used."""
+        return of_file(self.prompts, self.max_tokens) if self.prompts else built_in(kind, self.max_tokens)
+
+
+def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: Listener) -> AskedTexts:
+    """Ask every question, one after the other, and find out which tokens the answers are made of.
+
+    Args:
+        node: has the tokenizer of the weights, if there is one.
+
+    Raises:
+        ConnectError: nothing answers.
+        EngineError: the service refuses, fails, or does not tell its models.
+    """
+    listed = client.models()
+    if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
+        raise failure(client.endpoint, listed)
+    client, mindie = known(client, listed)
+    sure = kind_by_name(client.endpoint.served_name) if wanted.kind == "auto" else wanted.kind
+    asked = wanted.questions(sure)
+    asker = Asker(client, sure, mindie)
+    answers: list[Answered] = []
+    while len(answers) < len(asked):
+        question = asked[len(answers)]
+        listener(Event("ask", "progress", text=question.name, done=len(answers), total=len(asked)))
+        asker, answer = asker.ask(question)
+        if isinstance(answer, Answered):
+            answers.append(answer)
+        elif wanted.kind == "auto" and asker.kind == "chat" and not answers and cannot_chat(answer):
+            asker = Asker(client, "base", mindie)
+            asked = wanted.questions("base")
+        else:
+            raise failure(client.endpoint, answer)
+    listener(Event("ask", "done", text=f"{len(answers)} answers"))
+    texts = _as_tokens(asker, answers, node)
+    return AskedTexts(
+        client.endpoint.service_url,
+        client.endpoint.served_name,
+        asker.kind,
+        tuple(one for one in texts if isinstance(one, KnownText)),
+        tuple(one for one in texts if isinstance(one, UnknownText)),
+    )
+
+
+def _as_tokens(asker: Asker, answers: Sequence[Answered], node: ProofNode) -> list[KnownText | UnknownText]:
+    chat, shown = asker.kind == "chat", shown_texts(answers)
+    questions = [answer.question for answer in answers]
+    prompts = [] if chat else [question.text for question in questions]
+    said = node.encode([*(answer.text for answer in answers), *shown, *prompts], questions if chat else ())
+    own_answers, rest = said.texts[: len(answers)], said.texts[len(answers) :]
+    own_prompts = said.chats if chat else rest[len(shown) :]
+    singles = {
+        text: one.ids[0]
+        for text, one in zip(shown, rest, strict=False)
+        if len(one.ids) == 1 and one.pieces[0] == text
+    }
+    found = []
+    for number, answer in enumerate(answers):
+        told = answer
+        if answer.prompt_tokens is None and not said.library:
+            told = replace(answer, prompt_tokens=asker.prompt_tokens(answer.question))
+
+        def settled(told: Answered, number: int = number) -> KnownText | UnknownText:
+            prompt, answer = _at(own_prompts, number, said), _at(own_answers, number, said)
+            return known_text(told, prompt, answer, singles, node.looked.end_tokens, said.why_not)
+
+        text = settled(told)
+        if isinstance(text, UnknownText) and text.prompt:
+            tokens = asker.answer_tokens(told, text.prompt)
+            text = settled(replace(told, answer_tokens=tokens)) if tokens else text
+        found.append(text)
+    return found
+
+
+def _at(encodings: Sequence[Encoding], number: int, said: Encodings) -> Encoding | None:
+    return encodings[number] if said.library else None

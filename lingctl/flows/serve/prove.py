@@ -1,0 +1,165 @@
+"""prove: greedy answers of a service, held against a reference that reads the weights itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lingctl.errors import LingctlError
+from lingctl.events import Event, Listener
+from lingctl.findings import Finding, Subject, worst
+from lingctl.flows.look.running import need_no_lost_node
+from lingctl.flows.serve.chat import Kind
+from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
+from lingctl.flows.serve.proof_shares import begun_on, reckon
+from lingctl.flows.serve.proof_texts import AskedTexts, AskWhat, ask_service
+from lingctl.inventory.cluster import Cluster
+from lingctl.release.site import site_of
+from lingctl.remote.group import Group, raise_failures
+from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.serving.http.exchange import Limits
+from lingctl.serving.proof.verdicts import TokenTexts, exit_status, questions_of, verdicts
+from lingctl.serving.reach import client_for, forward_to
+
+_AN_ANSWER = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOptions:
+    """What to prove."""
+
+    kind: Kind = "auto"
+    prompts: Path | None = None  # a file of prompts instead of the built-in ones
+    max_tokens: int = 48  # of each answer
+    patience: float = 60.0  # seconds of silence after which an answer counts as stuck
+    host: bool = False  # on the nodes themselves rather than in their containers
+    arrays: str = ""  # ``torch`` or ``numpy``, and no other
+    # keys of config.json that the service was told otherwise (vLLM's --hf-overrides)
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReport:
+    """What was found."""
+
+    url: str
+    model: str
+    kind: str
+    findings: tuple[Finding, ...]
+    asked: tuple[Mapping[str, object], ...]
+    costs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # by node
+
+    @property
+    def exit_status(self) -> int:
+        """0 proved, 1 wrong, 3 not all of it could be judged."""
+        return exit_status(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "verdict": worst(self.findings).word,
+            "url": self.url,
+            "model": self.model,
+            "kind": self.kind,
+            "findings": [finding.as_json() for finding in self.findings],
+            "questions": list(self.asked),
+            "reference": dict(self.costs),
+        }
+
+
+def prove_endpoint(
+    endpoint: Endpoint, weights: Path, options: ProofOptions, listener: Listener
+) -> ProofReport:
+    """Prove any service that can be reached from here, with weights on this machine.
+
+    Raises:
+        LingctlError: nothing answers, or the weights cannot be read here.
+    """
+    with tempfile.TemporaryDirectory(prefix="lingctl-prove-") as scratch:
+        node = here(weights, Path(scratch), arrays=options.arrays)
+        with client_for(endpoint, limits=_limits(options)) as client:
+            asked = AskWhat(options.kind, options.prompts, options.max_tokens)
+            texts = ask_service(client, asked, node, listener)
+        return _proved(texts, {node.name: node}, [], options, listener)
+
+
+def prove_cluster(
+    group: Group,
+    cluster: Cluster,
+    options: ProofOptions,
+    listener: Listener,
+    *,
+    tls: TlsFiles = NO_TLS_FILES,
+) -> ProofReport:
+    """Prove a cluster's service, with the weights on its nodes; those that have them share the answers.
+
+    A proof that was cut off and still runs on a node is picked up, with the answers that it was begun with.
+
+    Raises:
+        LingctlError: a daemon is dead or cannot be seen, nothing answers, or no node can read the weights.
+        ConnectError: the connection was lost; the nodes go on.
+    """
+    kind = cluster.catalogue_model.kind if options.kind == "auto" else options.kind
+    asked = AskWhat(kind, options.prompts, options.max_tokens)
+    name = request_name(asked.questions(kind), kind, cluster.serving.served_name)
+    listener(Event("weights", "started"))
+    looked = group.map(
+        lambda connection: on_node(connection, cluster, name, host=options.host, arrays=options.arrays)
+    )
+    nodes = {name: node for name, node in looked.items() if isinstance(node, ProofNode)}
+    if not nodes:
+        raise_failures(looked)
+    listener(Event("weights", "done"))
+    apart = [_apart(name, error) for name, error in looked.items() if isinstance(error, LingctlError)]
+    begun = begun_on(nodes)
+    if begun is not None:
+        text = "a proof of the same questions runs there already: it is picked up"
+        listener(Event("reference", "note", text=text))
+        return _proved(begun, nodes, apart, options, listener, picked_up=True)
+    need_no_lost_node(group, site_of(cluster), "prove")
+    endpoint = endpoint_of(cluster, tls=tls)
+    first = next(iter(nodes.values()))
+    with client_for(endpoint, forward_to(group, cluster), _limits(options)) as client:
+        texts = ask_service(client, asked, first, listener)
+    return _proved(texts, nodes, apart, options, listener)
+
+
+def _limits(options: ProofOptions) -> Limits:
+    # Answers are not streamed: nothing is heard before the end.
+    return Limits(idle=max(options.patience, 1.0), total=_AN_ANSWER)
+
+
+def _apart(node: str, error: LingctlError) -> Finding:
+    text = f"takes no part in the reference: {error.what}"
+    return Subject("reference", node).note(text, evidence=error.evidence, remedy=error.remedy)
+
+
+def _proved(
+    texts: AskedTexts,
+    nodes: Mapping[str, ProofNode],
+    apart: list[Finding],
+    options: ProofOptions,
+    listener: Listener,
+    *,
+    picked_up: bool = False,
+) -> ProofReport:
+    findings = list(apart)
+    reckoned = reckon(texts, nodes, options.overrides, listener, picked_up=picked_up) if texts.known else None
+    if reckoned is not None:
+        findings += reckoned.lacking
+        findings += verdicts(
+            reckoned.measured,
+            texts.unknown,
+            reckoned.controls,
+            reckoned.not_made,
+            TokenTexts(reckoned.pieces),
+        )
+    else:
+        findings += verdicts((), texts.unknown, (), {}, TokenTexts({}))
+    answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
+    costs = reckoned.costs if reckoned is not None else {}
+    return ProofReport(
+        texts.url, texts.model, texts.kind, tuple(findings), tuple(questions_of(answers)), costs
+    )

@@ -1,0 +1,200 @@
+"""prove look|encode|run: the answer proof's part on a node.
+
+``look FOLDER...`` says which of the folders holds weights that can be read, and with what; ``encode REQUEST``
+makes tokens of texts by the folder's tokenizer; ``run REQUEST`` goes through the model once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from typing import Any, Dict, List, Mapping, Tuple
+
+from lingctl.node.files import kind_of, read_small, system_trouble
+from lingctl.node.foreign_json import foreign_json
+from lingctl.node.progress import Report
+from lingctl.node.prove.architecture import BailingShape, end_tokens, expected_tensors, shape_of
+from lingctl.node.prove.arrays import find_arrays
+from lingctl.node.prove.head import Choice, Told
+from lingctl.node.prove.reference import Pass, run_reference
+from lingctl.node.prove.request import (
+    ProofRequest,
+    alone,
+    is_running,
+    read_request,
+    store_answer,
+    stored_answer,
+)
+from lingctl.node.prove.stored import StoredTensors
+from lingctl.node.prove.tokenizer import encoded, pieces
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.model_config import read_config
+
+_LARGEST_TEXTS = 16_000_000
+_FUSED = "model.layers.0.attention.query_key_value.weight"
+_NOTHING: Mapping[str, object] = {}
+_POLITE = 10  # the service and whoever else is there come first
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the program."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    looks = actions.add_parser(
+        "look", help="which folder holds the weights, and what there is to read them with"
+    )
+    looks.add_argument(
+        "folders", metavar="FOLDER", nargs="+", help="the first that holds safetensors is taken"
+    )
+    looks.add_argument("--request", default="", help="also tell whether this one is being answered")
+    encodes = actions.add_parser("encode", help="tokens of texts")
+    runs = actions.add_parser("run", help="go through the model once")
+    for action in (encodes, runs):
+        action.add_argument("request", metavar="REQUEST", help="file that says what is asked")
+    for action in (looks, runs):
+        action.add_argument("--arrays", choices=("", "torch", "numpy"), default="", help="this and no other")
+    for action in (looks, encodes, runs):
+        action.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
+    """Do what was asked; the description is the result. Raises Trouble: it cannot be done."""
+    try:
+        if arguments.action == "look":
+            return _look(arguments.folders, arguments.request, arguments.arrays)
+        if arguments.action == "encode":
+            return _encode(arguments.request)
+        return _run(arguments.request, arguments.arrays, report)
+    except OSError as error:
+        raise system_trouble(error) from error
+
+
+def _look(folders: List[str], request: str, wanted: str) -> Dict[str, object]:
+    running = bool(request) and is_running(request)
+    folder = _weights(folders)
+    with _opened(folder) as (stored, shape, named):
+        stored.check(expected_tensors(shape))
+        size = sum(place.size for place in stored.places.values())
+    return {
+        "folder": folder,
+        "config": named,
+        "bytes": size,
+        "arrays": find_arrays(wanted).name,
+        "end_tokens": _end_tokens(folder),
+        "running": running,
+    }
+
+
+def _encode(path: str) -> Dict[str, object]:
+    try:
+        said = foreign_json(read_small(path, _LARGEST_TEXTS))
+        folder, texts, chats = str(said["folder"]), [str(text) for text in said["texts"]], said["chats"]
+        turns = [[{key: str(turn[key]) for key in ("role", "content")} for turn in chat] for chat in chats]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"is no request for tokens: {error}", where=path, code="prove-request") from None
+    return encoded(folder, texts, turns)
+
+
+def _run(path: str, wanted: str, report: Report) -> Dict[str, object]:
+    request = read_request(path)
+    earlier = stored_answer(path, request.digest)
+    if earlier is not None:
+        return earlier
+    os.nice(_POLITE)
+    with alone(path), _opened(request.folder, request.overrides) as (stored, shape, named):
+        arrays = find_arrays(wanted)
+        stored.tell(report)
+        done = run_reference(arrays, shape, stored, request.texts)
+        answer = {**_answer(request, done), "config": named}
+        store_answer(path, request.digest, answer)
+    return answer
+
+
+def _answer(request: ProofRequest, done: Pass) -> Dict[str, object]:
+    shown = [token for text in request.texts for token in text.tokens]
+    shown += [choice.token for text in done.told for told in text for choice in told.choices.values()]
+    return {
+        "texts": [[_place(told) for told in text] for text in done.told],
+        "controls": list(done.controls),
+        "not_made": done.not_made,
+        "pieces": pieces(request.folder, shown),
+        "arrays": done.arrays,
+        "seconds": done.seconds,
+        "processor_seconds": done.processor_seconds,
+        "read_bytes": done.read_bytes,
+        "peak_bytes": done.peak_bytes,
+    }
+
+
+def _place(told: Told) -> Dict[str, object]:
+    return {
+        "choices": {name: _choice(choice) for name, choice in told.choices.items()},
+        "candidates": list(told.candidates),
+        "exact": list(told.exact),
+        "rounded": list(told.rounded),
+    }
+
+
+def _choice(choice: Choice) -> Dict[str, object]:
+    return {**choice._asdict(), "wanted": list(choice.wanted)}
+
+
+def _weights(folders: List[str]) -> str:
+    """The first folder that holds whole safetensors."""
+    why: List[Trouble] = []
+    for folder in folders:
+        contents = contents_of(folder)
+        troubles = [*contents.problems, *contents.unknown]
+        if contents.form == "safetensors" and not troubles:
+            return folder
+        if contents.form == "bin":
+            troubles = [_is_bin(folder)]
+        why += troubles
+    raise Trouble(
+        "no weights that the reference can read",
+        where=", ".join(folders),
+        evidence="\n".join(str(trouble) for trouble in why[:4]),
+        remedy=why[0].remedy if why else "",
+        code="prove-weights",
+    )
+
+
+def _is_bin(folder: str) -> Trouble:
+    remedy = "lingctl convert makes safetensors of them"
+    return Trouble("holds .bin files", where=folder, remedy=remedy, code="prove-weights")
+
+
+@contextlib.contextmanager
+def _opened(folder: str, overrides: Mapping[str, object] = _NOTHING) -> Any:  # noqa: ANN401  (a generator of tensors, shape and the name of its config)
+    stored = StoredTensors(folder, contents_of(folder).files)
+    try:
+        config, named = _config(folder)
+        rows = stored.places[_FUSED].shape[0] if _FUSED in stored.places else None
+        shape: BailingShape = shape_of({**config, **overrides}, rows, os.path.join(folder, named))
+        yield stored, shape, named
+    finally:
+        stored.close()
+
+
+def _config(folder: str) -> Tuple[Mapping[str, object], str]:
+    """The configuration as it was published, where a deploy wrote its own in its place."""
+    for name in ("config.json.bak", "config.json"):
+        if kind_of(os.path.join(folder, name)) == "file":
+            config, _ = read_config(folder, name)
+            if config is not None:
+                return config, name
+    raise Trouble(
+        "no config.json that could be read",
+        where=folder,
+        remedy="download it again",
+        code="model-config-missing",
+    )
+
+
+def _end_tokens(folder: str) -> List[int]:
+    found: List[int] = []
+    for name in ("generation_config.json", "config.json"):
+        config, _ = read_config(folder, name)
+        found += [token for token in end_tokens(config or {}) if token not in found]
+    return found

@@ -1,0 +1,1 @@
+"""The answer proof: what a service says, held against the reference."""

@@ -1,0 +1,237 @@
+"""Greedy answers of a service, with everything that it tells about their tokens.
+
+Fields that only some services know are asked for first, and left out where they are refused: vLLM's
+``return_token_ids`` and ``return_tokens_as_token_ids``, OpenAI's ``logprobs``. Source of the shapes: the
+OpenAI API reference, vLLM 0.32.0, and answers of the real MindIE-LLM 3.0.0 on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lingctl.serving.faults import fault_of
+from lingctl.serving.http.answers import parse_object, read_usage
+from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.client import Client
+from lingctl.serving.proof.questions import ProofQuestion
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
+
+_ALTERNATIVES = 5  # MindIE gives no more on its completions
+_TOKEN_ID = re.compile(r"token_id:([0-9]{1,9})")
+_IDS: Mapping[str, object] = {"return_token_ids": True, "return_tokens_as_token_ids": True}
+_PLAIN: Mapping[str, object] = {"repetition_penalty": 1.0}
+_MOST_TOKENS = 1 << 20
+_INFER, _INFER_TOKEN = "/infer", "/infer_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """One token as a service names it, and its log likelihood."""
+
+    text: str
+    token: int | None  # its id, where the service tells it
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNumbers:
+    """What a service says of one token of its answer."""
+
+    chosen: Likely
+    others: tuple[Likely, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, with what is known of its tokens; None and empty are what the service does not tell."""
+
+    question: ProofQuestion
+    text: str
+    finish: str
+    prompt_count: int | None = None
+    answer_count: int | None = None
+    prompt_tokens: tuple[int, ...] | None = None
+    answer_tokens: tuple[int, ...] | None = None
+    numbers: tuple[TokenNumbers, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks one service in one way, which is found at the first question."""
+
+    client: Client
+    kind: ModelKind
+    mindie: bool
+    stage: int = 0  # how many fields it was found to refuse
+
+    def ask(self, question: ProofQuestion) -> tuple[Asker, Answered | ExchangeTrouble]:
+        """The answer, and who asks the next one."""
+        asker, trouble = self, ExchangeTrouble("malformed", "nothing was asked")
+        for stage, (path, body) in enumerate(self._requests(question)):
+            if stage < self.stage:
+                continue
+            asker = replace(self, stage=stage)
+            answer = self._one(question, path, body)
+            if not isinstance(answer, ExchangeTrouble):
+                return asker, answer
+            trouble = answer
+            if fault_of(answer) not in ("request", "path") or answer.no_service:
+                break
+        return asker, trouble
+
+    def prompt_tokens(self, question: ProofQuestion) -> tuple[int, ...] | None:
+        """The prompt's tokens by ``/tokenize``, which vLLM has; None where there is none."""
+        asked = {"messages": _turns(question)} if self.kind == "chat" else {"prompt": question.text}
+        answer = self.client.post("/tokenize", {"model": self._model, **asked})
+        if isinstance(answer, ExchangeTrouble) or answer.status != 200:
+            return None
+        data = parse_object(answer.body)
+        return None if isinstance(data, ExchangeTrouble) else _whole(data.get("tokens"))
+
+    def answer_tokens(self, answered: Answered, prompt: Sequence[int]) -> tuple[int, ...] | None:
+        """The tokens of an answer by MindIE's ``/infer_token``, which tells them and no likelihoods.
+
+        Nothing where it does not give the same text again, or there is no such path.
+        """
+        if not self.mindie:
+            return None
+        parameters = {"do_sample": False, "max_new_tokens": answered.question.max_tokens, "details": True}
+        body = {"input_id": list(prompt), "stream": False, "parameters": parameters}
+        again = self._one(answered.question, _INFER_TOKEN, body)
+        if isinstance(again, ExchangeTrouble) or again.text != answered.text:
+            return None
+        if answered.answer_count not in (None, again.answer_count):
+            return None
+        return again.answer_tokens
+
+    @property
+    def _model(self) -> str:
+        return self.client.endpoint.served_name
+
+    def _requests(self, question: ProofQuestion) -> list[tuple[str, dict[str, object]]]:
+        common: dict[str, object] = {
+            "model": self._model,
+            "max_tokens": question.max_tokens,
+            "temperature": 0,
+            "stream": False,
+        }
+        if self.kind == "chat":
+            path = "/v1/chat/completions"
+            common["messages"] = _turns(question)
+            numbers: dict[str, object] = {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+        else:
+            path, numbers = "/v1/completions", {"logprobs": _ALTERNATIVES}
+            common["prompt"] = question.text
+        found = [
+            (path, {**common, **numbers, **_PLAIN, **_IDS}),
+            (path, {**common, **numbers, **_PLAIN}),
+            (path, {**common, **numbers}),
+            (path, common),
+        ]
+        if self.kind == "base" and self.mindie:
+            parameters = {"do_sample": False, "max_new_tokens": question.max_tokens, "details": True}
+            found.append((_INFER, {"inputs": question.text, "stream": False, "parameters": parameters}))
+        return found
+
+    def _one(
+        self, question: ProofQuestion, path: str, body: Mapping[str, object]
+    ) -> Answered | ExchangeTrouble:
+        answer = self.client.post(path, body)
+        if isinstance(answer, ExchangeTrouble):
+            return answer
+        if answer.status != 200:
+            return http_trouble(answer.status, answer.body, answer.headers)
+        data = parse_object(answer.body)
+        if isinstance(data, ExchangeTrouble):
+            return data
+        told = (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
+        return (refusal_in(data, 200) or told) if isinstance(told, ExchangeTrouble) else told
+
+
+def _turns(question: ProofQuestion) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question.text}]
+
+
+def _of_openai(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        return ExchangeTrouble("malformed", f"no choices: {str(data)[:200]}")
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, dict) else choice.get("text")
+    thoughts = (
+        message.get("reasoning_content") or message.get("reasoning") if isinstance(message, dict) else ""
+    )
+    usage = read_usage(data.get("usage"))
+    prompt = _whole(choice.get("prompt_token_ids"))
+    return Answered(
+        question,
+        f"{thoughts or ''}{text or ''}",
+        str(choice.get("finish_reason") or ""),
+        usage.prompt if usage else None,
+        usage.completion if usage else None,
+        _whole(data.get("prompt_token_ids")) if prompt is None else prompt,
+        _whole(choice.get("token_ids")),
+        _numbers(choice.get("logprobs")),
+    )
+
+
+def _of_infer(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
+    text, details = data.get("generated_text"), data.get("details")
+    if not isinstance(text, str):
+        return ExchangeTrouble("malformed", f"no generated_text: {str(data)[:200]}")
+    told = details if isinstance(details, dict) else {}
+    count = told.get("generated_tokens")
+    return Answered(
+        question,
+        text,
+        str(told.get("finish_reason") or ""),
+        answer_count=count if type(count) is int else None,
+        answer_tokens=_whole(told.get("generated_token_ids")),
+    )
+
+
+def _numbers(logprobs: object) -> tuple[TokenNumbers, ...]:
+    """What is told of each token; nothing where any of it has another form."""
+    if not isinstance(logprobs, dict):
+        return ()
+    try:
+        if isinstance(logprobs.get("content"), list):
+            return tuple(
+                TokenNumbers(
+                    _likely(one["token"], one["logprob"]),
+                    tuple(
+                        _likely(other["token"], other["logprob"]) for other in one.get("top_logprobs") or ()
+                    ),
+                )
+                for one in logprobs["content"]
+            )
+        tops: Sequence[Any] = logprobs.get("top_logprobs") or [None] * len(logprobs["tokens"])
+        return tuple(
+            TokenNumbers(
+                _likely(text, number),
+                tuple(_likely(other, logprob) for other, logprob in (top or {}).items()),
+            )
+            for text, number, top in zip(logprobs["tokens"], logprobs["token_logprobs"], tops, strict=True)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def _likely(text: object, logprob: object) -> Likely:
+    if not isinstance(text, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
+        raise ValueError("no token with a number")
+    if not math.isfinite(logprob):
+        raise ValueError("a likelihood that is none")
+    named = _TOKEN_ID.fullmatch(text)
+    return Likely(text, int(named[1]) if named else None, float(logprob))
+
+
+def _whole(value: object) -> tuple[int, ...] | None:
+    if not isinstance(value, list) or not value or len(value) > _MOST_TOKENS:
+        return None
+    return tuple(value) if all(type(one) is int and one >= 0 for one in value) else None

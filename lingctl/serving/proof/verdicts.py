@@ -1,0 +1,211 @@
+"""What a proof found, as findings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lingctl.findings import Finding, Subject, Verdict, worst
+from lingctl.serving.proof.asking import Answered
+from lingctl.serving.proof.known_tokens import UnknownText
+from lingctl.serving.proof.measured import (
+    JudgedToken,
+    Leaning,
+    Measured,
+    Noise,
+    ProofJudgement,
+    judged,
+    leaning,
+    noise_of,
+)
+
+CONTROLS: Mapping[str, str] = {
+    "experts-exchanged": "the two most used experts of every layer exchanged",
+    "heads-dealt-wrongly": "each query head with the key and value head of its neighbour",
+    "router-likelihoods": "the chosen experts' weights divided by their sum where they must not be, or not",
+    "head-normalisation": "the head normalised where it must not be, or not where it must",
+}
+_LOOK = "lingctl verify-weights --full on every node; lingctl patch status; lingctl status"
+_MORE = "more and longer answers (--max-tokens, --prompts), or a service that tells likelihoods (logprobs)"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTexts:
+    """Texts of tokens, for people; an id where there is no text."""
+
+    pieces: Mapping[str, str]
+
+    def token(self, token: int) -> str:
+        """A token in words."""
+        piece = self.pieces.get(str(token))
+        return f"token {token}" if piece is None else f"{piece!r} ({token})"
+
+
+def exit_status(findings: Sequence[Finding]) -> int:
+    """0 proved, 1 wrong, 3 not all of it could be judged."""
+    verdict = worst(findings)
+    return 1 if verdict is Verdict.FAILURE else 3 if verdict > Verdict.NOTE else 0
+
+
+def verdicts(
+    measured: Sequence[Measured],
+    unknown: Sequence[UnknownText],
+    controls: Sequence[str],
+    not_made: Mapping[str, str],
+    shown: TokenTexts,
+) -> list[Finding]:
+    """Everything that was found: prompts, answers, likelihoods, and whether the controls were noticed."""
+    found = [*_prompts(measured), *_unknown(unknown)]
+    if not measured:
+        found.append(Subject("answers").unknown("no answer could be judged", remedy=_MORE))
+        return found
+    noise = noise_of(measured)
+    right = judged(measured, noise)
+    found.append(_greedy(measured, shown))
+    found += [_answers(measured, right, noise, shown), _numbers(right, noise)]
+    for name in controls:
+        lean = leaning(measured, name)
+        if lean is not None and lean.is_wrong:
+            found.append(_made(name, lean))
+        elif right.is_wrong:
+            # It would be noticed in any answer that is wrong.
+            found.append(Subject(f"control-{name}").note("says nothing: the answers are wrong"))
+        else:
+            found.append(_control(name, judged(measured, noise, name), noise, lean))
+    found += [Subject(f"control-{name}").note(f"not made: {why}") for name, why in not_made.items()]
+    return found
+
+
+def _prompts(measured: Sequence[Measured]) -> Iterator[Finding]:
+    """Whether the service makes the tokens of a prompt that the weights' own tokenizer makes."""
+    compared = [one.text for one in measured if one.text.own_prompt is not None]
+    for text in compared:
+        if text.own_prompt != text.prompt:
+            yield Subject("prompt-tokens").failure(
+                "the service makes other tokens of a prompt than the tokenizer of the weights "
+                f"({text.answered.question.name})",
+                evidence=f"service   {_some(text.prompt)}\ntokenizer {_some(text.own_prompt or ())}",
+                remedy="tokenizer.json, tokenizer_config.json and chat template: are they as published?",
+            )
+    if compared and all(text.own_prompt == text.prompt for text in compared):
+        yield Subject("prompt-tokens").passes(
+            "every prompt has the tokens that the weights' tokenizer makes of it"
+        )
+
+
+def _some(tokens: Sequence[int]) -> str:
+    return " ".join(map(str, tokens[:24])) + (" ..." if len(tokens) > 24 else "")
+
+
+def _unknown(unknown: Sequence[UnknownText]) -> Iterator[Finding]:
+    for one in unknown:
+        yield Subject("tokens").unknown(
+            f"not judged: the tokens of {one.answered.question.name} are not known: {one.why}",
+            remedy=one.remedy,
+        )
+
+
+def _greedy(measured: Sequence[Measured], shown: TokenTexts) -> Finding:
+    """By the service's own numbers alone: at temperature 0 it says what it finds likeliest."""
+    of = Subject("greedy")
+    if not any(one.text.numbers for one in measured):
+        return of.note(
+            "the service tells no likelihoods: whether it says what it finds likeliest is not known"
+        )
+    for one in measured:
+        for token, numbers in zip(one.text.answer, one.text.numbers, strict=False):
+            better = max(numbers, key=lambda other: numbers[other])
+            # Likelihoods that are told with few digits may be equal.
+            if numbers[better] > numbers[token] + 0.02:
+                return of.failure(
+                    "the service does not say what it finds likeliest itself: the answer is not greedy",
+                    evidence=f"{one.text.answered.question.name}: it says {shown.token(token)} and gives "
+                    f"{shown.token(better)} {numbers[better] - numbers[token]:.2f} more",
+                    remedy="is temperature 0 obeyed? nothing on the way may sample or change answers",
+                )
+    return of.passes("every token is the one that the service itself finds likeliest")
+
+
+def _answers(measured: Sequence[Measured], right: ProofJudgement, noise: Noise, shown: TokenTexts) -> Finding:
+    of = Subject("answers")
+    agree = (
+        f"{right.places - len(right.others)} of {right.places} tokens are the reference's own first choice"
+    )
+    if right.wrong:
+        first = right.wrong[0]
+        return of.failure(
+            f"{len(right.wrong)} of {right.places} tokens are wrong; {agree}",
+            evidence=_wrong(measured, first, noise, shown),
+            remedy=_LOOK,
+        )
+    if right.too_many:
+        return of.failure(
+            f"{agree}: more others than rounding explains, which makes {noise.flips}",
+            evidence=_wrong(measured, max(right.others, key=lambda one: one.gap), noise, shown),
+            remedy=_LOOK,
+        )
+    if right.others:
+        largest = max(one.gap for one in right.others)
+        rest = f"the other {len(right.others)} at most {largest:.3g} below; rounding explains {noise.gap:.3g}"
+        return of.passes(f"{agree}, {rest}")
+    return of.passes(f"{agree}; rounding would explain {noise.others} others, up to {noise.gap:.3g} below it")
+
+
+def _wrong(measured: Sequence[Measured], one: JudgedToken, noise: Noise, shown: TokenTexts) -> str:
+    text = measured[one.text].text
+    before = "".join(
+        shown.pieces.get(str(token), "") for token in text.answer[max(0, one.place - 12) : one.place]
+    )
+    return (
+        f"{text.answered.question.name}, token {one.place + 1}, after {before!r}:\n"
+        f"the service says {shown.token(one.token)}, the reference {shown.token(one.first)}, "
+        f"{one.gap:.3g} logits above it; rounding explains {noise.gap:.3g}"
+    )
+
+
+def _numbers(right: ProofJudgement, noise: Noise) -> Finding:
+    of = Subject("likelihoods")
+    if right.number is None or noise.number is None or right.furthest is None:
+        return of.note("the service tells no likelihoods: tokens alone were compared")
+    text = (
+        f"{right.numbers} log likelihoods: median difference {right.number:.2g} "
+        f"(rounding explains {noise.number:.2g}), largest {right.furthest:.2g}"
+    )
+    return of.failure(text, remedy=_LOOK) if right.numbers_wrong else of.passes(text)
+
+
+def _made(name: str, lean: Leaning) -> Finding:
+    text = f"the service's likelihoods are those of a model with this error: {CONTROLS.get(name, name)}"
+    return Subject(f"control-{name}").failure(text, evidence=_shares(lean), remedy=_LOOK)
+
+
+def _shares(lean: Leaning) -> str:
+    share, uncertain = 100 * lean.share, 100 * lean.uncertain
+    return f"{share:.0f} % of it is in the likelihoods, rounding makes up to {uncertain:.0f} %"
+
+
+def _control(name: str, control: ProofJudgement, noise: Noise, lean: Leaning | None) -> Finding:
+    of, what = Subject(f"control-{name}"), CONTROLS.get(name, name)
+    if not control.is_wrong and lean is not None and lean.is_sure:
+        return of.passes(f"is noticed: {what}: {_shares(lean)}")
+    if not control.is_wrong:
+        return of.unknown(f"would not be noticed: {what}", remedy=_MORE)
+    said = f"{len(control.others)} of {control.places} tokens differ, {len(control.wrong)} of them wrong"
+    if control.number is not None and noise.number is not None:
+        said += f"; likelihoods off by {control.number:.2g}"
+    return of.passes(f"is noticed: {what}: {said}")
+
+
+def questions_of(answered: Sequence[Answered]) -> list[dict[str, object]]:
+    """What was asked and answered, as plain data."""
+    return [
+        {
+            "name": one.question.name,
+            "prompt": one.question.text,
+            "answer": one.text,
+            "finish_reason": one.finish,
+            "prompt_tokens": one.prompt_count,
+            "output_tokens": one.answer_count,
+        }
+        for one in answered
+    ]
