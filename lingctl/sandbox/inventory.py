@@ -94,8 +94,8 @@ def _engine(request: dict[str, Any], nodes: int, block: int) -> str:
         return f'mindie: "{version}"'
     if nodes == 1:
         return f'engine: {{name: {name}, version: "{version}"}}'
-    # The build for processors fails with layers shared out over nodes (PP); seen with 0.32.0. The port between
-    # the nodes is opened on all of this machine's addresses, so that each sandbox needs its own.
+    # The build for processors fails with layers shared out over nodes (PP); seen with 0.32.0. It opens the
+    # port between the nodes on all of this machine's addresses, so that each sandbox needs its own.
     port = _BETWEEN_NODES + block
     return (
         f'engine: {{name: {name}, version: "{version}", parallel: tensor}}\n'
