@@ -11,6 +11,8 @@ from lingctl import interrupts
 def main() -> None:
     """Run lingctl and exit."""
     interrupts.listen()
+    # Whoever may write hosts.yaml, a bundle or saved answers decides what is believed: never everybody.
+    os.umask(os.umask(0o077) | 0o002)
     try:
         from lingctl.cli.app import main as run
 

@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
+from lingctl.engine.files import run_folder
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.runtime import Runtime
 from lingctl.inventory.sections import Node
-from lingctl.remote.command import Command
+from lingctl.remote.command import Command, command
 from lingctl.remote.runtime import call
 
 SPEC_LABEL = "lingctl.spec"
@@ -62,7 +63,7 @@ def container_of(
     devices = (
         () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
     )
-    models, state = cluster.paths.models, cluster.state_dir
+    models, state, run = cluster.paths.models, cluster.state_dir, run_folder(cluster)
     outside = weights_mount(cluster)
     return ContainerSpec(
         name=cluster.container_name,
@@ -74,7 +75,9 @@ def container_of(
             *(_NETWORK_MOUNTS if cluster.multi_node else ()),
             f"{models}:{cluster.paths.models_in_container}",
             *((outside,) if outside else ()),
-            f"{state}:{state}",
+            # Programs that root runs on the node lie there: the container is not to change them.
+            f"{state}:{state}:ro",
+            f"{run}:{run}",
             *mounts,
             *cluster.container.extra_mounts,
         ),
@@ -83,6 +86,11 @@ def container_of(
         command=("sleep", "infinity"),
         cluster=cluster.name,
     )
+
+
+def folder_command(run: str) -> Command:
+    """Make what is mounted for the daemon: podman makes no such folder, docker one that all may read."""
+    return Command(f"umask 027; {command('mkdir', '-p', run).text}", "make the daemon's folder")
 
 
 def run_command(runtime: Runtime, spec: ContainerSpec) -> Command:

@@ -108,6 +108,11 @@ def release_folder(cluster: Cluster) -> str:
     return f"{cluster.state_dir}/release"
 
 
+def run_folder(cluster: Cluster) -> str:
+    """Folder of what the running daemon leaves: the only one of ours that the container may write to."""
+    return f"{cluster.state_dir}/run"
+
+
 def overlay_folder(cluster: Cluster) -> str:
     """Folder of the overlay on a node."""
     return f"{cluster.state_dir}/overlay/bailing_moe"

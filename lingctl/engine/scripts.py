@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lingctl.engine.files import WantedFile, release_folder
+from lingctl.engine.files import WantedFile, release_folder, run_folder
 from lingctl.engine.templates import render
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
@@ -59,7 +59,7 @@ def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> Wanted
         node=node.name,
         title=title,
         runtime=cluster.runtime.program,
-        run=f"{cluster.state_dir}/run",
+        run=run_folder(cluster),
         environment=f"{release_folder(cluster)}/environment.sh",
         start=start,
         hexadecimal_ports=[f"{port:04X}" for port in start.ports],

@@ -111,7 +111,7 @@ class Cluster(Section):
         if len(set(counts)) > 1:
             odd = next(index for index, count in enumerate(counts) if count != counts[0])
             raise forms.FormError(
-                "all nodes must use the same number of cards: MindIE refuses a rank table with unequal "
+                "all nodes must use the same number of cards: neither engine cuts a model over unequal "
                 f"device lists (here {', '.join(f'{n.name}: {len(n.devices)}' for n in self.nodes)})",
                 f"name {counts[0]} devices for {self.nodes[odd].name}, or as many for all",
                 ("nodes", odd, "devices"),

@@ -159,7 +159,7 @@ class Container(Section):
     image: str | None = Field(
         None,
         pattern=forms.IMAGE,
-        description="Image; default: the one of the MindIE version.",
+        description="Image; default: the one of the engine's version.",
     )
     name: str | None = Field(
         None,
@@ -210,8 +210,8 @@ class Serving(Section):
         description="The model's name in the HTTP API.",
     )
     port: Port = Field(1025, description="HTTP port on the first node.")
-    management_port: Port = Field(1026, description="Health and management port.")
-    metrics_port: Port = Field(1027, description="Metrics port.")
+    management_port: Port = Field(1026, description="Health and management port of MindIE; vLLM has none.")
+    metrics_port: Port = Field(1027, description="Metrics port of MindIE; vLLM tells them at the HTTP port.")
     inter_node_port: Port = Field(1120, description="Port between the nodes' daemons.")
     max_seq_len: int | None = Field(
         None,
@@ -219,14 +219,18 @@ class Serving(Section):
         description="Longest sequence, input and output together, in tokens. Beyond the model's own window "
         "vLLM stretches positions by YaRN, to 4 times; MindIE cannot.",
     )
-    max_input_tokens: int | None = Field(None, ge=1, le=4194304, description="Longest input, in tokens.")
-    max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")
+    max_input_tokens: int | None = Field(
+        None, ge=1, le=4194304, description="Longest input, in tokens; vLLM has no such limit."
+    )
+    max_output_tokens: int | None = Field(
+        None, ge=1, description="Most tokens generated for one request; vLLM has no such limit."
+    )
     max_prefill_tokens: int | None = Field(
         None, ge=1, le=4194304, description="Most tokens in one prefill step."
     )
     max_batch_size: int | None = Field(None, ge=1, le=5000, description="Most requests decoded together.")
     npu_memory_fraction: float | None = Field(
-        None, gt=0, le=1, description="Share of each card's memory that MindIE may use."
+        None, gt=0, le=1, description="Share of each card's memory that the engine may use."
     )
 
     @model_validator(mode="after")
@@ -341,7 +345,7 @@ class Node(Section):
     )
     service_address: str = Field(
         default_factory=_same_as_address,
-        description="Address that MindIE uses between nodes; default: the address.",
+        description="Address that the engine uses between nodes; default: the address.",
     )
     devices: tuple[Annotated[int, Field(ge=0, le=63)], ...] = Field(
         tuple(range(8)), min_length=1, description="Physical ids of the cards to use."

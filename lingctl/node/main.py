@@ -24,6 +24,7 @@ PROGRAMS = {
     "fetch": "lingctl.node.fetch.program",
     "fold": "lingctl.node.fold.program",
     "npu-check": "lingctl.node.npu_check",
+    "offline": "lingctl.node.offline.program",
     "overlay": "lingctl.node.overlay",
     "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
@@ -50,6 +51,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the program named first and return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # What a login's umask says is meant for a person's own files; MindIE refuses more and needs no less.
+    os.umask(0o027)
     # A closed SSH session or `docker stop` ends a program as Ctrl-C does: files half written are taken away.
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)

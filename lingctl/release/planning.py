@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lingctl.engine.container import run_command
+from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile
 from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
@@ -130,9 +130,10 @@ def _same(state: NodeState, file: WantedFile) -> bool:
 def _container_step(site: Site, state: NodeState, release: Release) -> Step:
     name, existing = site.container, state.container
     title = f"run container {name}"
+    folder = Run(folder_command(site.layout.run), 20)
     run = Run(run_command(site.runtime, release.container), 300)
     if existing is None:
-        return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (run,))
+        return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (folder, run))
     if existing.spec != release.container.digest:
         remove = Run(call(site.runtime, "rm", "-f", name, title=f"remove container {name}"), 120)
         return Step(
@@ -141,7 +142,7 @@ def _container_step(site: Site, state: NodeState, release: Release) -> Step:
             title,
             "change",
             "its image, devices or mounts differ",
-            (remove, run),
+            (folder, remove, run),
             interrupts=True,
         )
     if existing.status != "running":

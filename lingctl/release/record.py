@@ -30,7 +30,7 @@ from lingctl.remote.upload import WriteFile
 
 KEEP = 10
 _PRUNE = shell("change/prune")
-_PROVED = 'ls "$1/$2".*.json >/dev/null && : >"$1/$2.proved"'
+_PROVED = 'ls "$1/$2".*.json >/dev/null && umask 027 && rm -f "$1/$2.proved" && set -C && : >"$1/$2.proved"'
 
 
 @dataclass(frozen=True, slots=True)

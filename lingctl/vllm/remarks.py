@@ -9,12 +9,13 @@ from lingctl.vllm.environment import ray_address
 from lingctl.vllm.long_context import stretch_remarks
 from lingctl.vllm.parallel import Cut, cut_of
 from lingctl.vllm.profile import VllmProfile
-from lingctl.vllm.versions import version_of_vllm_image
+from lingctl.vllm.versions import machine_of_vllm_image, version_of_vllm_image
 
 
 def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
     """In words."""
     yield from _of_version(cluster, profile)
+    yield from _of_image(cluster)
     yield from stretch_remarks(cluster)
     yield from _of_cut(cut_of(cluster, profile))
     if cluster.multi_node:
@@ -45,6 +46,15 @@ def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
         yield (
             f"container.image says vLLM {said.text}, and hosts.yaml says {version}: the rules of "
             f"{profile.rules_of} are used"
+        )
+
+
+def _of_image(cluster: Cluster) -> Iterator[str]:
+    machine = machine_of_vllm_image(cluster.container.image or "")
+    if machine and machine != cluster.engine.hardware:
+        yield (
+            f"container.image is for Atlas {machine.upper()} by its tag, and hosts.yaml says hardware: "
+            f"{cluster.engine.hardware}"
         )
 
 

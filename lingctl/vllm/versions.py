@@ -35,6 +35,15 @@ def read_vllm_version(text: str) -> VllmVersion | None:
     )
 
 
+def machine_of_vllm_image(image: str) -> str:
+    """``a2`` or ``a3``, as an image's tag says; empty where it says neither or the image is not vLLM's."""
+    if version_of_vllm_image(image) is None:
+        return ""
+    words = image.partition("@")[0].rpartition(":")[2].split("-")[1:]
+    other = next((word for word in words if word[:1].isdigit() or word.startswith("950")), "")
+    return "" if other else "a3" if "a3" in words else "a2"
+
+
 def version_of_vllm_image(image: str) -> VllmVersion | None:
     """The version that an image's tag says; None where it says none, or the image is not vLLM's by name."""
     name, colon, tag = image.partition("@")[0].rpartition(":")

@@ -107,24 +107,6 @@ def engine_in_words(head: Mapping[str, object]) -> str:
     return f"{about.title} {about.version}"
 
 
-def cluster_that_runs(group: Group, cluster: Cluster, states: Mapping[str, NodeState]) -> Cluster:
-    """The cluster with the engine that its daemons were started with, where that is recorded.
-
-    After a rollback it may be another than hosts.yaml names, and has other words and ports.
-    """
-    now = running(states)
-    if now is None:
-        return cluster
-    first = group[cluster.primary.name]
-    for head in read_heads(first, look_of(cluster).site.layout.releases):
-        if head["id"] == now.id:
-            try:
-                return cluster.served_by(engine_in(head))
-            except ValueError:
-                break
-    return cluster
-
-
 def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
     """The state of every node without its weights."""
     return group.all(lambda connection: node_state(connection, look))

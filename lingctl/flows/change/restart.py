@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.change.releases import cluster_that_runs, quick_states
+from lingctl.flows.change.releases import quick_states
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
@@ -71,8 +70,7 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
     steps: list[Step] = []
     for name, state in states.items():
         steps += _steps(site, state, digests[name])
-    last = {name: replace(state, started=digests[name]) for name, state in states.items()}
-    return plan_of(steps), cluster_that_runs(group, cluster, last)
+    return plan_of(steps), cluster_that_runs(group, cluster)
 
 
 def _last_started(connection: Connection, layout: Layout) -> str:

@@ -8,13 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from lingctl.engine.container import run_command
-from lingctl.engine.files import WantedFile
+from lingctl.engine.container import folder_command, run_command
+from lingctl.engine.files import WantedFile, run_folder
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import no_room, write_inside
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.model_config import model_config_text
 from lingctl.inventory.sections import Node
@@ -108,8 +108,9 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
     if everything or part is RenderPart.container:
         spec, title = engine.container(cluster, node), engine.about.title
         text = f"#!/bin/sh\n# The container of {node.name}. {title} is started in it by start.sh.\n"
+        folder = folder_command(run_folder(cluster)).text
         run = run_command(cluster.runtime, spec).text
-        yield Rendered(node.name, "container.sh", "", f"{text}{run}\n".encode(), 0o750)
+        yield Rendered(node.name, "container.sh", "", f"{text}{folder}\n{run}\n".encode(), 0o750)
     if part is RenderPart.model_config or (everything and known.model_config is not None):
         yield _model_config(engine, node, known)
 
@@ -150,7 +151,7 @@ def write_files(files: list[Rendered], folder: Path) -> None:
     """
     try:
         for file in files:
-            write_file(folder / file.node / file.name, file.content, file.mode)
+            write_inside(folder, f"{file.node}/{file.name}", file.content, file.mode)
     except OSError as error:
         raise no_room(error, folder) or UsageError(
             f"cannot write: {error}", where=str(folder), remedy="name another folder with -o", code="output"

@@ -26,6 +26,7 @@ LineFilters = Callable[[datetime | None, timedelta, int | None], Callable[[str],
 # A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
 # It is less than the end that start.sh keeps of a long console.
 _SHOW = """
+test ! -L "$2" || { echo "$2 is a link: what it leads to is not shown" >&2; exit 1; }
 test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }
 if [ "$(wc -c <"$2")" -le "$3" ]; then tail -n "$1" "$2"; exit; fi
 tail -c "$3" "$2" | tail -n +2 | tail -n "$1"
@@ -34,7 +35,10 @@ case $1 in +*) echo "only the last $(($3 / 1000000)) MB; what is kept is in $2 t
 _MOST_BYTES = 48_000_000
 _LONGEST_LINE = 64 << 10
 # sshd closes standard input when the connection ends; without that nothing would end a silent tail.
-_FOLLOW = 'tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null'
+_FOLLOW = """
+test ! -L "$3" || { echo "$3 is a link: what it leads to is not shown" >&2; exit 1; }
+tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null
+"""
 _A_DAY = 86_400
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

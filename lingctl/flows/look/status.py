@@ -14,6 +14,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.node_states import Look, look_of, node_state
+from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.look.service import ServiceSight, look_at_service
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
@@ -75,6 +76,7 @@ class _Seen:
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
     """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
+    cluster = cluster_that_runs(group, cluster)
     look = look_of(cluster)
     seen = group.map(lambda connection: _look(connection, look, cluster))
     looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}

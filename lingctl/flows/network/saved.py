@@ -19,7 +19,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions
-from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import no_room, write_inside
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
 
@@ -62,7 +62,7 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in answer_files(report).items():
-            write_file(folder / name, content)
+            write_inside(folder, name, content)
     except OSError as error:
         raise no_room(error, folder) or ConfigurationError(
             f"cannot write: {error.strerror}", where=str(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,21 @@ def write_file(target: Path, content: bytes, mode: int | None = None) -> None:
         file.write(content)
 
 
+def write_inside(folder: Path, name: str, content: bytes, mode: int | None = None) -> None:
+    """Write a file that we name below a folder that somebody else named, as ``name`` or ``folder/name``.
+
+    A link in its place is replaced and not followed: nobody but us has to do with these names.
+
+    Raises:
+        OSError: it cannot be written, or a link to a folder is in its way.
+    """
+    target = folder / name
+    if target.parent != folder and target.parent.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, and is not written through", str(target.parent))
+    with _beside(target, mode) as file:
+        file.write(content)
+
+
 @contextmanager
 def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     """A file that takes its name when the block has ended well and all of it is on the disk.
@@ -33,8 +49,9 @@ def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         mode: permission bits; those of the earlier file or the usual ones where it is None.
 
     Raises:
-        OSError: it cannot be written; see ``no_room``.
+        OSError: it cannot be written (see ``no_room``), or is a link that another user made.
     """
+    _need_own_link(target)
     target = target.resolve()
     if target.exists() and not target.is_file() and not target.is_dir():
         with target.open("wb") as device:
@@ -50,6 +67,12 @@ def no_room(error: OSError, target: Path) -> NodeError | None:
         return None
     place = error.filename or target.resolve()
     return write_error(str(place), error.strerror or str(error), disk_of(str(place)), LOCAL_NODE)
+
+
+def _need_own_link(target: Path) -> None:
+    """A link may be followed that this user, or root, put there: in ``/tmp`` anybody can put one."""
+    if target.is_symlink() and target.lstat().st_uid not in (0, os.geteuid()):
+        raise OSError(errno.ELOOP, "it is a link that another user made", str(target))
 
 
 @contextmanager
@@ -73,8 +96,10 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
 
 
 def _usual_mode(target: Path) -> int:
-    if target.exists():
-        return target.stat().st_mode & 0o7777
+    with contextlib.suppress(FileNotFoundError):
+        found = target.lstat()
+        if stat.S_ISREG(found.st_mode):
+            return found.st_mode & 0o7777
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -23,6 +23,7 @@ from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.tokens import CountTokens, count_tokens
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
+from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed, costs
@@ -237,21 +238,28 @@ def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener
 
     Two, because the chat template and a prompt's first word have tokens of their own.
     """
-    wanted = options.input_tokens
-    few, many = (_prompt_tokens(client, dialect, words, options.seed + 1) for words in (1, max(2, wanted)))
+    wanted, seed = options.input_tokens, options.seed + 1
+    few, words = _prompt_tokens(client, dialect, 1, seed), max(2, wanted)
+    while isinstance(many := _prompt_tokens(client, dialect, words, seed), ExchangeTrouble):
+        # As many words as tokens may not fit where that many tokens do.
+        if fault_of(many) != "length" or words == 2:
+            raise _no_answer(client, many)
+        words = max(2, words // 2)
+    if isinstance(few, ExchangeTrouble):
+        raise _no_answer(client, few)
     if not few or many <= few:
         listener(
             Event("prompts", "note", text="the service counts no input tokens: one word is taken for one")
         )
         return wanted
-    per_word = (many - few) / (max(2, wanted) - 1)
+    per_word = (many - few) / (words - 1)
     return max(1, round(1 + (wanted - few) / per_word))
 
 
-def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int:
+def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int | ExchangeTrouble:
     answer = client.generate(dialect, Ask(next(made_up(words, seed)).text, max_tokens=2))
     if isinstance(answer, ExchangeTrouble):
-        raise _no_answer(client, answer)
+        return answer
     return (answer.usage.prompt or 0) if answer.usage else 0
 
 

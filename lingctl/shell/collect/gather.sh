@@ -14,24 +14,27 @@ said() {
   shift
   { echo "\$ $*"; timeout 60 "$@"; echo "exit status $?"; echo; } >>"$out" 2>&1 </dev/null
 }
+# The container may write in the cluster's folder: what a link there leads to is no evidence of ours.
+own() { [ -f "$1" ] && [ ! -L "$1" ]; }
 end_of() { [ -r "$1" ] && tail -c "$2" "$1" >"$3"; }
+end_of_own() { own "$1" && end_of "$@"; }
 
-cp -r "$cluster/release" lingctl/ 2>/dev/null
-cp "$cluster"/audit.log* lingctl/ 2>/dev/null
+cp -rP "$cluster/release" lingctl/ 2>/dev/null
+cp -P "$cluster"/audit.log* lingctl/ 2>/dev/null
 for file in daemon.pid daemon.exit started last-started log-sizes; do
-  cp "$cluster/run/$file" lingctl/ 2>/dev/null
+  cp -P "$cluster/run/$file" lingctl/ 2>/dev/null
 done
 start=$(sed -n 2p "$cluster/run/started" 2>/dev/null)
 timeout 60 "$runtime" exec "$name" sh -c "$look" sh "$cluster/run/daemon.pid" "$start" >lingctl/daemon.state 2>/dev/null
-end_of "$cluster/run/console.log" 20000000 "worker-$rank.log"
-end_of "$cluster/run/console.log.1" 5000000 lingctl/console-before.log
+end_of_own "$cluster/run/console.log" 20000000 "worker-$rank.log"
+end_of_own "$cluster/run/console.log.1" 5000000 lingctl/console-before.log
 ls -lR "$cluster" >lingctl/files.txt 2>&1
-for record in "$cluster"/releases/*.json; do head -n 1 "$record"; done >lingctl/releases.txt 2>/dev/null
+for record in "$cluster"/releases/*.json; do own "$record" && head -n 1 "$record"; done >lingctl/releases.txt 2>/dev/null
 for job in "$cluster"/jobs/*/; do
   [ -d "$job" ] || continue
   mkdir -p lingctl/jobs
-  end_of "$job/out" 200000 "lingctl/jobs/$(basename "$job").out"
-  end_of "$job/err" 200000 "lingctl/jobs/$(basename "$job").err"
+  end_of_own "$job/out" 200000 "lingctl/jobs/$(basename "$job").out"
+  end_of_own "$job/err" 200000 "lingctl/jobs/$(basename "$job").err"
 done
 
 said lingctl/runtime.txt "$runtime" version

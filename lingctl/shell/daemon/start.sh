@@ -4,8 +4,14 @@
 # shellcheck disable=SC2154
 inside=$1 name=$2 start=$3 run=$4 digest=$5 sizes=$6
 shift 6
-mkdir -p "$run" && chmod 0750 "$run" && rm -f "$run/daemon.exit" "$run/daemon.pid" "$run/started"
-"$runtime" exec "$name" sh -c "$sizes" sh "$@" >"$run/log-sizes" 2>/dev/null
+umask 027
+mkdir -p "$run" || exit 1
+[ -L "$run" ] && { echo "$run is a link, and is not written through" >&2; exit 1; }
+chmod 0750 "$run"
+# What runs in the container may write there, links too: a file of ours is always a new one (set -C).
+rm -f "$run/daemon.exit" "$run/daemon.pid" "$run/started" "$run/log-sizes"
+set -C
+"$runtime" exec "$name" sh -c "$sizes" sh "$@" 2>/dev/null >"$run/log-sizes"
 "$runtime" exec -d "$name" bash "$start" || exit 1
 n=0
 until [ -s "$run/daemon.pid" ] || [ -s "$run/daemon.exit" ]; do
@@ -14,4 +20,5 @@ until [ -s "$run/daemon.pid" ] || [ -s "$run/daemon.exit" ]; do
   sleep 0.1
 done
 tick=$("$runtime" exec "$name" sh -c "$inside" sh "$run/daemon.pid")
+rm -f "$run/started"
 printf '%s\n%s\n' "$digest" "$tick" >"$run/started"

@@ -6,7 +6,7 @@ inside=$1 name=$2 pid_file=$3 started=$4 patience=$5 names=$6 pause=$7
 shift 7
 start=$(sed -n 2p "$started" 2>/dev/null)
 forced=$("$runtime" exec "$name" sh -c "$inside" sh "$pid_file" "$start" "$patience" "$names") || exit 1
-[ -e "$started" ] && mv -f "$started" "${started%/*}/last-started"
+[ -e "$started" ] && mv -fT "$started" "${started%/*}/last-started"
 [ -n "$forced" ] || exit 0
 echo "killed what did not end by itself: processes $(echo $forced)"
 # HCCP refuses a new start for ten seconds (EJ0001).

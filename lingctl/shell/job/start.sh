@@ -6,8 +6,10 @@
 umask 027
 d=$2
 mkdir -p "$d" || exit 1
+[ -L "$d" ] && { echo "$d is a link, and is not written through" >&2; exit 1; }
 runs && exit 0
-rm -f "$d/pid" "$d/exit" "$d/out" "$d/err"
+rm -f "$d/pid" "$d/pid.new" "$d/exit" "$d/exit.new" "$d/out" "$d/err"
+set -C
 setsid sh -c "$1" job "$d" "$3" >"$d/out" 2>"$d/err" </dev/null &
 n=0
 until [ -s "$d/pid" ]; do

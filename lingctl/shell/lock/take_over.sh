@@ -4,8 +4,8 @@
 umask 027
 touch -c "$1/lock/$2"
 mv "$1/lock/$2" "$1/lock/$3" 2>/dev/null || { echo lost; exit 0; }
-if printf '%s\n' "$4" > "$1/lock/$3"; then echo taken; exit 0; fi
+if printf '%s\n' "$4" > "$1/.lock.$3" && mv -fT "$1/.lock.$3" "$1/lock/$3"; then echo taken; exit 0; fi
 # Not even its name can be written: what cannot be kept is given back.
-rm -f "$1/lock/$3"; rmdir "$1/lock" 2>/dev/null
+rm -f "$1/.lock.$3" "$1/lock/$3"; rmdir "$1/lock" 2>/dev/null
 df -hP "$1" | tail -n 1 >&2
 exit 1

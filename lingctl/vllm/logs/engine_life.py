@@ -57,7 +57,7 @@ _WORKER_LOST = re.compile(
 )
 _ENGINE_LOST = re.compile(r"Engine core proc(?:ess)? \w+ died unexpectedly")
 _ENGINE_DEAD = re.compile(r"\bEngineDeadError\b|AsyncLLM output_handler failed")
-_PROCESS = re.compile(r"^\((\w+?)(?:_\w+|-\d+)? (?:rank=\d+ )?pid=\d+\)|^\[rank\d+\]")
+_PROCESS = re.compile(r"^\((\w+?)(?:[_ ][A-Z]\w+|-\d+)? (?:rank=\d+ )?pid=\d+\)|^\[rank\d+\]")
 _EXCEPTION = re.compile(r"^((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$")
 _LONGEST = 1000
 

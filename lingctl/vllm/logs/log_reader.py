@@ -17,9 +17,9 @@ from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.engine_life import EngineLife, EngineStage, read_engine_life, root_of
 
 # ``(Worker_TP1 pid=7)``, ``(Worker_DP0_TP1_EP1 pid=7)``, ``(VllmWorker rank=1 pid=7)``,
-# ``(VllmWorker-1 pid=7)``, ``[rank1]:``
+# ``(VllmWorker TP1 pid=7)``, ``(VllmWorker-1 pid=7)``, ``[rank1]:``
 _WORKER = re.compile(
-    r"^(?:\x1b\[[0-9;]*m)*\((?:Vllm)?Worker(\w*)(?: rank=(\d+)|-(\d+))? pid=\d+\)|\[rank(\d+)\]:"
+    r"^(?:\x1b\[[0-9;]*m)*\((?:Vllm)?Worker[ _]?(\w*?)(?: ?rank=(\d+)|-(\d+))? pid=\d+\)|\[rank(\d+)\]:"
 )
 _AXIS = re.compile(r"(TP|PP)(\d+)")
 _PROC = re.compile(r"\b(?:VllmWorker|WorkerProc)[- ](\d+)\b|\brank=(\d+)\b")

@@ -97,6 +97,9 @@ def test_a_plan_says_what_is_not_known_of_the_version():
     assert "no release 0.32.0" in remarks({"name": "vllm", "version": "0.32.0"})
     other = remarks(container={"image": "mirror.example/vllm-ascend:v0.18.0-a3"})
     assert "says vLLM 0.18.0" in other and "the rules of 0.23.0" in other
+    assert "for Atlas A3 by its tag" in other
+    assert "by its tag" not in remarks(container={"image": "mirror.example/vllm-ascend:v0.23.0-openeuler"})
+    assert "by its tag" not in remarks(container={"image": "mirror.example/mine:1"})
 
 
 @pytest.mark.parametrize(

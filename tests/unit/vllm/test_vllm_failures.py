@@ -59,6 +59,48 @@ def test_what_ascend_s_software_says_is_known_of_vllm_too(line: str, code: str) 
     assert "unknown" not in told[0].cause
 
 
+NPU = "(Worker_TP3 pid=9) ERROR 11-26 11:43:04 [multiproc_executor.py:597] "
+WRAPPERS = (
+    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] EngineCore failed to start.\n"
+    "(EngineCore_DP0 pid=8) ERROR 11-26 11:43:05 [core.py:708] Exception: WorkerProc initialization failed"
+    " due to an exception in a background process. See stack trace for root cause.\n"
+    "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.\n"
+)
+# As vllm-ascend's workers print them in public reports.
+ON_CARDS = (
+    (
+        "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity",
+        "C1",
+        3,
+        3,
+    ),
+    (
+        "EI0006: [PID: 4] 2025-11-26-11:43:03.1.2 Get_Socket_Timeout(EI0006): Getting socket times out.",
+        "E4",
+        3,
+        None,
+    ),
+    ("[Error]: The device is unavailable.", "F5", 3, None),
+    ("ValueError: Free memory on device (3.1/61.0 GiB) on startup is less than desired GPU", "C101", 3, None),
+    ("RuntimeError: hcclCommInitRootInfoConfig, error code is 1", "E14", 3, None),
+    (
+        "EL0009: [PID: 4] Insufficient_Stream_Resources(EL0009): The stream resources are insufficient.",
+        "C105",
+        3,
+        None,
+    ),
+)
+
+
+@pytest.mark.parametrize(("line", "name", "rank", "card"), ON_CARDS, ids=[one[1] for one in ON_CARDS])
+def test_the_line_of_a_worker_is_the_cause_and_not_what_wraps_it(
+    line: str, name: str, rank: int, card: int | None
+) -> None:
+    told = VLLM_LOGS.explain(f"{NPU}{line}\n{WRAPPERS}", status="1")
+    assert (told[0].id, told[0].rank, told[0].card) == (name, rank, card)
+    assert "initialization failed" not in VLLM_LOGS.first_errors(f"{NPU}{line}\n{WRAPPERS}", 1)[0]
+
+
 # How an end reads: the whole console in short, its exit status, and what stands first.
 START = "(APIServer pid=7) INFO 11-28 14:20:27 [model.py:733] Resolved architecture: BailingMoeForCausalLM\n"
 SERVES = f"{START}INFO:     Application startup complete.\n"
@@ -141,6 +183,8 @@ RANKS = (
     ("(Worker_PP1_TP3 pid=9) INFO x", None),  # which rank that is depends on how many a stage has
     ("(VllmWorker rank=2 pid=9) INFO x", 2),
     ("(VllmWorker-4 pid=9) INFO x", 4),
+    ("(VllmWorker TP6 pid=9) ERROR x", 6),
+    ("\x1b[1;36m(Worker_TP7 pid=9)\x1b[0;0m INFO x", 7),
     ("[rank5]: RuntimeError: x", 5),
     ("(Worker pid=9) INFO 11-28 14:32:09 [p.py:1] world_size=2 rank=1 local_rank=0", 1),
     ("(EngineCore pid=9) INFO x", None),
