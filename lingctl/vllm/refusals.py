@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 
@@ -30,17 +32,35 @@ def need_equals(cluster: Cluster) -> None:
     """Refuse what vLLM cannot be told.
 
     Raises:
-        ConfigurationError: hosts.yaml says it.
+        ConfigurationError: hosts.yaml says it; names all that it says, the first with its remedy.
     """
+    found = list(_refused(cluster))
+    if not found:
+        return
+    place, why, remedy = found[0]
+    raise ConfigurationError(
+        f"vLLM {why}",
+        where=f"{place} in hosts.yaml",
+        evidence="\n".join(f"also {other}: vLLM {reason}" for other, reason, _ in found[1:]),
+        remedy=remedy,
+        code="vllm-no-equal",
+    )
+
+
+def _refused(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """Where it stands, why it is refused, and what to do."""
     for name, (why, remedy) in _WITHOUT_EQUAL.items():
         if name in cluster.serving.model_fields_set and getattr(cluster.serving, name) is not None:
-            raise ConfigurationError(
-                f"vLLM {why}", where=f"serving.{name} in hosts.yaml", remedy=remedy, code="vllm-no-equal"
-            )
+            yield f"serving.{name}", why, remedy
     if cluster.inter_node_tls is not None:
-        raise ConfigurationError(
-            "vLLM does not encrypt between its nodes",
-            where="inter_node_tls in hosts.yaml",
-            remedy="leave it out and keep the nodes in a network of their own, or serve with MindIE",
-            code="vllm-no-equal",
+        yield (
+            "inter_node_tls",
+            "does not encrypt between its nodes",
+            "leave it out and keep the nodes in a network of their own, or serve with MindIE",
+        )
+    if cluster.https is not None and len(cluster.https.ca) > 1:
+        yield (
+            "https.ca",
+            "reads one file of authorities",
+            "put them one after another in one PEM file, and name that",
         )

@@ -1,7 +1,8 @@
 """HTTPS of the service: the same meaning as with MindIE, clients show a certificate too.
 
 Source: vLLM's server arguments (--ssl-certfile, --ssl-keyfile, --ssl-ca-certs, --ssl-cert-reqs), which it
-hands to uvicorn: certificate requirements are numbers of Python's ssl module, 2 is CERT_REQUIRED.
+hands to uvicorn: certificate requirements are numbers of Python's ssl module, 2 is CERT_REQUIRED. Tried with
+0.32.0: without a certificate nothing is answered, health neither.
 """
 
 from __future__ import annotations
@@ -11,28 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.engine.files import CertificateFile, Encryption, certificates_folder
-from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 
 _READER = "vLLM"
 
 
 def https_files(cluster: Cluster) -> tuple[CertificateFile, ...]:
-    """Every file that each node gets.
-
-    Raises:
-        ConfigurationError: several files of authorities, of which vLLM reads one.
-    """
+    """Every file that each node gets; of authorities one alone (see ``refusals``)."""
     given = cluster.https
     if given is None:
         return ()
-    if len(given.ca) > 1:
-        raise ConfigurationError(
-            "vLLM reads one file of authorities",
-            where="https.ca in hosts.yaml",
-            remedy="put them one after another in one PEM file, and name that",
-            code="vllm-no-equal",
-        )
     folder = _folder(cluster)
     return (
         CertificateFile(f"{folder}/server.pem", Path(given.cert), 0o640, _READER),

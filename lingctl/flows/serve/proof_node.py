@@ -162,7 +162,7 @@ class ProofNode:
 def request_name(questions: Sequence[ProofQuestion], kind: str, model: str) -> str:
     """The same for the same questions, so that a second call finds the first one's work."""
     said = json.dumps([kind, model, *([one.text, one.max_tokens] for one in questions)])
-    return f"{hashlib.sha256(said.encode()).hexdigest()[:12]}.json"
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def on_node(
@@ -187,7 +187,7 @@ def on_node(
     layout = layout_of(cluster)
     through = () if host else with_settings(engine_of(cluster).about.set_env)
     program = prepare(connection, layout.program, where, through=through, module=_MODULE)
-    request = f"{cluster.state_dir}/prove/{name}"
+    request = f"{cluster.state_dir}/prove/{name}-{connection.node}.json"
     return ProofNode(connection, program, folders, request, jobs=layout.jobs, arrays=arrays)
 
 

@@ -110,10 +110,7 @@ def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
             "there is no readable config.json beside the weights", where=source, code="model-config-missing"
         )
     if config.get("norm_head") is not True:
-        return (
-            None,
-            f"config.json says norm_head: {json.dumps(config.get('norm_head'))}: nothing is normalised",
-        )
+        return None, f"config.json says norm_head: {json.dumps(config.get('norm_head'))}"
     held = found.tensors.get(HEAD)
     if held is None or config.get("tie_word_embeddings") is True:
         raise Trouble(

@@ -2,7 +2,7 @@
 
 Fields that only some services know are asked for first, and left out where they are refused: vLLM's
 ``return_token_ids`` and ``return_tokens_as_token_ids``, OpenAI's ``logprobs``. Source of the shapes: the
-OpenAI API reference, vLLM 0.32.0, and answers of the real MindIE-LLM 3.0.0 on a CPU.
+OpenAI API reference, vLLM 0.32.0, llama.cpp, and answers of the real MindIE-LLM 3.0.0 on a CPU.
 """
 
 from __future__ import annotations
@@ -203,9 +203,10 @@ def _numbers(logprobs: object) -> tuple[TokenNumbers, ...]:
         if isinstance(logprobs.get("content"), list):
             return tuple(
                 TokenNumbers(
-                    _likely(one["token"], one["logprob"]),
+                    _likely(one["token"], one["logprob"], one.get("id")),
                     tuple(
-                        _likely(other["token"], other["logprob"]) for other in one.get("top_logprobs") or ()
+                        _likely(other["token"], other["logprob"], other.get("id"))
+                        for other in one.get("top_logprobs") or ()
                     ),
                 )
                 for one in logprobs["content"]
@@ -222,13 +223,15 @@ def _numbers(logprobs: object) -> tuple[TokenNumbers, ...]:
         return ()
 
 
-def _likely(text: object, logprob: object) -> Likely:
+def _likely(text: object, logprob: object, token: object = None) -> Likely:
+    """A token by vLLM's name of its id, or with the id that llama.cpp tells."""
     if not isinstance(text, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
         raise ValueError("no token with a number")
     if not math.isfinite(logprob):
         raise ValueError("a likelihood that is none")
     named = _TOKEN_ID.fullmatch(text)
-    return Likely(text, int(named[1]) if named else None, float(logprob))
+    known = token if type(token) is int and token >= 0 else None
+    return Likely(text, int(named[1]) if named else known, float(logprob))
 
 
 def _whole(value: object) -> tuple[int, ...] | None:

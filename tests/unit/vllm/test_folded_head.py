@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, WeightsError
+from lingctl.flows.files.inputs import known_offline
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.weights.expected import Shapes
 from lingctl.release.state import NodeState
@@ -98,3 +100,11 @@ def test_a_copy_that_could_not_be_looked_at_is_not_taken_for_absent() -> None:
             folded=WeightsUnknown("a mount hangs"),
         )
     assert told.value.code == "weights-unknown"
+
+
+def test_what_is_rendered_is_the_copy_that_will_be_served() -> None:
+    cluster = vllm_cluster(engine=ASKED)
+    known = known_offline(cluster, LITE_CONFIG)
+    assert known.weights == cluster.folded_weights
+    config, reasons = engine_of(cluster).model_config(LITE_CONFIG)
+    assert config["norm_head"] is False and "folded into lm_head" in reasons[0]
