@@ -49,6 +49,7 @@ VERBS = {
     "restart": ("change.restart", "Stop it and start it again as it is."),
     "releases": ("change.releases", "List what was deployed, and when."),
     "rollback": ("change.rollback", "Go back to an earlier release."),
+    "accept": ("accept", "Prove all of it, and write a report to hand over."),
     "explain": ("look.explain", "Tell what a code means, or why a log ended."),
     "collect": ("look.collect", "Pack the evidence of a failure."),
     "export": ("files.export", "Write the service for Kubernetes."),

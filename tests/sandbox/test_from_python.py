@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lingctl.events import Event
+from lingctl.events import Event, ignore
+from lingctl.flows.accept.protocol import AcceptOptions
+from lingctl.flows.accept.run import accept
 from lingctl.flows.change.deploy import deploy
 from lingctl.flows.change.releases import list_releases
 from lingctl.flows.change.rollback import rollback
@@ -15,6 +19,7 @@ from lingctl.flows.run.person import Unattended
 from lingctl.flows.run.proposal import Proposal
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import load_cluster
+from lingctl.output.acceptance.page import acceptance_page
 from lingctl.remote.group import connect
 from tests.sandbox.live import Live
 
@@ -48,6 +53,29 @@ def test_a_program_deploys_and_its_rule_is_kept(cluster: Cluster, capfd):
     assert {"start the daemon", "smoke test"} <= {one.task for one in heard if one.state == "done"}
     assert deploy(cluster, Unattended(decide=interrupts_nobody)).state == "unchanged"
     assert capfd.readouterr() == ("", "")
+
+
+def accepted(cluster: Cluster, folder: Path, *only: str) -> Mapping[str, Any]:
+    options = AcceptOptions(only=only)
+    return accept(cluster, options, folder, ignore, lambda: connect(cluster), acceptance_page).report
+
+
+def test_an_acceptance_passes_and_a_fault_fails_its_own_part_alone(
+    modern_cluster, cluster: Cluster, tmp_path
+):
+    deploy(cluster, Unattended())
+    parts = ("network", "versions", "weights", "overlay", "state", "smoke")
+    report = accepted(cluster, tmp_path / "whole", *parts)
+    good = {part["name"]: part["verdict"] for part in report["parts"] if part["name"] in parts}
+    assert set(good.values()) <= {"pass", "note"}, report
+    assert report["verdict"] == "pass"
+    assert "Acceptance report" in (tmp_path / "whole" / "report.html").read_text()
+    with modern_cluster.broken("node1", "link-down=1"):
+        report = accepted(cluster, tmp_path / "broken", "network", "versions", "smoke")
+    found = {part["name"]: part for part in report["parts"]}
+    assert found["network"]["verdict"] in ("warning", "failure")
+    assert {("node1", 1)} <= {(one["node"], one["device"]) for one in found["network"]["findings"]}
+    assert found["versions"]["verdict"] == found["smoke"]["verdict"] == "pass"
 
 
 def test_a_program_goes_back_and_stops(cluster: Cluster, capfd):

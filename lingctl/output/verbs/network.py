@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from lingctl.ascend.cards.ping import Ping
-from lingctl.ascend.facts import as_json
 from lingctl.checks.reach.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.network.check import NetworkReport
+from lingctl.flows.network.document import matrix, network_json
 from lingctl.output.documents import print_json
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.tables import print_table
@@ -58,40 +56,6 @@ def print_network_json(report: NetworkReport) -> None:
     print_json("check-network", network_json(report))
 
 
-def network_json(report: NetworkReport) -> dict[str, object]:
-    """Every fact and finding as plain data."""
-    return {
-        "verdict": report.verdict.word,
-        "nodes": [
-            {
-                "name": node.name,
-                "address": node.address,
-                "cards": list(node.cards),
-                "verdict": worst(f for f in report.findings if f.node == node.name).word,
-                "facts": as_json(report.facts[node.name]) if node.name in report.facts else None,
-            }
-            for node in report.scope.nodes
-        ],
-        "findings": [finding.as_json() for finding in report.findings],
-        "mesh": [_hit_json(hit) for hit in report.hits],
-    }
-
-
-def _hit_json(hit: Hit) -> dict[str, object]:
-    (from_node, from_card), (to_node, to_card) = hit.shot.source, hit.shot.target
-    seen = hit.ping
-    return {
-        "from": {"node": from_node, "device": from_card},
-        "to": {"node": to_node, "device": to_card, "address": hit.shot.address},
-        "plane": hit.shot.plane,
-        "answered": hit.ok,
-        "sent": seen.sent if isinstance(seen, Ping) else None,
-        "received": seen.received if isinstance(seen, Ping) else None,
-        "slowest_ms": seen.slowest_ms if isinstance(seen, Ping) else None,
-        "problem": seen.trouble if isinstance(seen, Ping) else seen.text,
-    }
-
-
 def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
     return [finding for finding in findings if finding.check in COLUMNS[column]]
 
@@ -99,26 +63,6 @@ def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
 def _cell(findings: Sequence[Finding], node: str, column: str) -> str:
     found = [finding for finding in _of_column(findings, column) if finding.node == node]
     return worst(found).word if found else "-"
-
-
-def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
-    """A row per node: its name, then ``answered/made`` for each node it pinged."""
-    made: Counter[tuple[str, str]] = Counter()
-    answered: Counter[tuple[str, str]] = Counter()
-    for hit in hits:
-        pair = (hit.shot.source[0], hit.shot.target[0])
-        made[pair] += 1
-        answered[pair] += hit.ok
-    return [
-        [
-            row,
-            *(
-                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
-                for column in names
-            ),
-        ]
-        for row in names
-    ]
 
 
 def _print_matrix(names: Sequence[str], hits: Sequence[Hit]) -> None:

@@ -13,9 +13,10 @@ import pytest
 from lingctl.ascend.unread import Unread
 from lingctl.findings import Verdict
 from lingctl.flows.network.check import judged
+from lingctl.flows.network.document import network_json
 from lingctl.flows.network.probe import NodeAnswers, facts_of, hits_of
 from lingctl.output.documents import document
-from lingctl.output.verbs.network import COLUMNS, network_json
+from lingctl.output.verbs.network import COLUMNS
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import World, complained, listed, said
 

@@ -13,7 +13,7 @@ from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.mesh_plan import Shot, plan_mesh
 from lingctl.checks.scope import CardPlace
 from lingctl.findings import Verdict
-from lingctl.output.verbs.network import matrix
+from lingctl.flows.network.document import matrix
 from tests.unit.checks.world import CARDS, World, complained, said
 
 

@@ -1,0 +1,139 @@
+"""``lingctl accept``: every proof in one run, with a report to hand over."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lingctl.cli.common import JsonOption, NodesOption, YesOption, required_cluster
+
+if TYPE_CHECKING:
+    from lingctl.flows.accept.protocol import AcceptOptions
+
+app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_STATUS = {"pass": 0, "warning": 3, "unknown": 3, "failure": 3}
+
+
+class PageLanguage(StrEnum):
+    """Of the page."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+LanguageOption = Annotated[PageLanguage, typer.Option("--language", help="Of the page.")]
+
+
+@app.callback()
+def accept(
+    context: typer.Context,
+    nodes: NodesOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", file_okay=False, help="Folder of the report; default: acceptance-<name>."
+        ),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Run this part alone; may be given again.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Leave this part out; may be given again.")] = None,
+    ttft: Annotated[float, typer.Option(min=0, help="Limit of the time to the first token, p90, ms.")] = 0.0,
+    tpot: Annotated[float, typer.Option(min=0, help="Limit of the time per output token, p90, ms.")] = 0.0,
+    requests: Annotated[int, typer.Option(min=1, help="Requests of each load.")] = 64,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Most requests open at a time.")] = 64,
+    soak: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long the soak is; 0: none.")
+    ] = 600.0,
+    language: LanguageOption = PageLanguage.EN,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove cards, versions, weights, state, answers, load and restart of a running service.
+
+    The part restart stops the service for as long as the model loads, and is asked for first. A run that was
+    ended goes on where it was. Exit status 3 when a part found something or could not be judged.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from contextlib import ExitStack
+
+    from lingctl.flows.accept.protocol import AcceptOptions
+    from lingctl.flows.accept.run import accept as accept_cluster
+    from lingctl.output.acceptance.page import acceptance_page
+    from lingctl.output.acceptance.told import print_acceptance
+    from lingctl.output.progress import progress
+    from lingctl.remote.group import connect
+    from lingctl.serving.bench.sweep import SweepLimits
+
+    cluster = required_cluster(nodes)
+    options = AcceptOptions(
+        only=tuple(only or ()),
+        skip=dict.fromkeys(skip or (), "it was left out by --skip"),
+        limits=SweepLimits(ttft=ttft or None, tpot=tpot or None),
+        requests=requests,
+        most_concurrency=max_concurrency,
+        soak_seconds=soak,
+    )
+    options = _with_consent(options, yes=yes)
+    folder = output or Path(f"acceptance-{cluster.name}")
+    with ExitStack() as stack:
+        listener = stack.enter_context(progress())
+        accepted = accept_cluster(
+            cluster,
+            options,
+            folder,
+            listener,
+            lambda: connect(cluster, listener),
+            lambda report: acceptance_page(report, language.value),
+        )
+    print_acceptance(accepted, as_json=as_json)
+    if _STATUS[accepted.verdict]:
+        raise typer.Exit(_STATUS[accepted.verdict])
+
+
+def _with_consent(options: AcceptOptions, *, yes: bool) -> AcceptOptions:
+    """Without the part that stops the service, unless somebody agrees to it."""
+    from dataclasses import replace
+
+    from lingctl.output.questions import confirm
+    from lingctl.output.terminal import interactive
+
+    asked = "restart" not in options.skip and (not options.only or "restart" in options.only)
+    if not asked or yes:
+        return options
+    if interactive() and confirm(
+        "The part restart stops the service and starts it again. Include it?", yes=False
+    ):
+        return options
+    return replace(
+        options, skip={**options.skip, "restart": "nobody agreed to a stop of the service (--yes)"}
+    )
+
+
+@app.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder or report.json of an acceptance.")],
+    second: Annotated[Path, typer.Argument(help="Of a later one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show two acceptances side by side: before and after an upgrade, say."""
+    from lingctl.flows.accept.compare import compared, read_report
+    from lingctl.output.documents import print_json
+    from lingctl.output.tables import print_table
+
+    rows = compared(read_report(first), read_report(second))
+    if as_json:
+        print_json("acceptance-compare", {"rows": [_row(row) for row in rows]})
+        return
+    print_table(("", "first", "second", ""), rows)
+
+
+def _row(row: tuple[str, str, str, str]) -> dict[str, Any]:
+    name, first, second, remark = row
+    return {"name": name, "first": first, "second": second, "remark": remark}

@@ -1,0 +1,66 @@
+"""What a check of the network found, as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from lingctl.ascend.cards.ping import Ping
+from lingctl.ascend.facts import as_json
+from lingctl.checks.reach.mesh import Hit
+from lingctl.findings import worst
+from lingctl.flows.network.check import NetworkReport
+
+
+def network_json(report: NetworkReport) -> dict[str, object]:
+    """Every fact and finding; docs/reference/check-network.schema.json describes it."""
+    return {
+        "verdict": report.verdict.word,
+        "nodes": [
+            {
+                "name": node.name,
+                "address": node.address,
+                "cards": list(node.cards),
+                "verdict": worst(f for f in report.findings if f.node == node.name).word,
+                "facts": as_json(report.facts[node.name]) if node.name in report.facts else None,
+            }
+            for node in report.scope.nodes
+        ],
+        "findings": [finding.as_json() for finding in report.findings],
+        "mesh": [_hit_json(hit) for hit in report.hits],
+    }
+
+
+def _hit_json(hit: Hit) -> dict[str, object]:
+    (from_node, from_card), (to_node, to_card) = hit.shot.source, hit.shot.target
+    seen = hit.ping
+    return {
+        "from": {"node": from_node, "device": from_card},
+        "to": {"node": to_node, "device": to_card, "address": hit.shot.address},
+        "plane": hit.shot.plane,
+        "answered": hit.ok,
+        "sent": seen.sent if isinstance(seen, Ping) else None,
+        "received": seen.received if isinstance(seen, Ping) else None,
+        "slowest_ms": seen.slowest_ms if isinstance(seen, Ping) else None,
+        "problem": seen.trouble if isinstance(seen, Ping) else seen.text,
+    }
+
+
+def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
+    """A row per node: its name, then ``answered/made`` for each node it pinged."""
+    made: Counter[tuple[str, str]] = Counter()
+    answered: Counter[tuple[str, str]] = Counter()
+    for hit in hits:
+        pair = (hit.shot.source[0], hit.shot.target[0])
+        made[pair] += 1
+        answered[pair] += hit.ok
+    return [
+        [
+            row,
+            *(
+                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
+                for column in names
+            ),
+        ]
+        for row in names
+    ]
