@@ -70,7 +70,7 @@ def test_an_acceptance_passes_and_a_fault_fails_its_own_part_alone(
     assert set(good.values()) <= {"pass", "note"}, report
     assert report["verdict"] == "pass"
     assert "Acceptance report" in (tmp_path / "whole" / "report.html").read_text()
-    with modern_cluster.broken("node1", "link-down=1"):
+    with modern_cluster.broken("node1", "card-alarm=1"):
         report = accepted(cluster, tmp_path / "broken", "network", "versions", "smoke")
     found = {part["name"]: part for part in report["parts"]}
     assert found["network"]["verdict"] in ("warning", "failure")
