@@ -31,6 +31,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 SERVER = Path(__file__).resolve().parent / "clients" / "paced_server.py"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lingctl-clients"
+# Not a figure of the clients': how long it took until as many requests had come as are open at a time.
+BEGUN = "all begun after"
 # Two figures agree if they are no further apart than this share.
 AGREE = 0.02
 
@@ -126,7 +128,9 @@ def measure(client, level, url, folder):
     task = Task(url, level.concurrency, level.count, level.tokens, folder, folder.parent)
     told = client.run(task)
     # What was sent before the load itself (warm-up, a test of the service) is left out.
-    return told, witnessed(stamps(url)[-level.count :], level.tokens)
+    noted = stamps(url)[-level.count :]
+    begun = 1000 * (noted[level.concurrency - 1][0] - noted[0][0])
+    return told, {**witnessed(noted, level.tokens), BEGUN: begun}
 
 
 def compare(clients, levels, rounds, folder):
@@ -163,6 +167,13 @@ def rows_of(level, clients, found):
         mark = "" if apart <= AGREE else " (apart)"
         middle = f"{statistics.median(server):.2f}"
         yield (level.name, figure, middle, *cells, f"{100 * apart:.1f} %{mark}")
+
+
+def begun_row(level, clients, found):
+    """A row that tells how a client begins."""
+    runs = [found[level.name, client.name] for client in clients]
+    cells = [f"{statistics.median(seen[BEGUN] for _, seen in one):.0f}" for one in runs]
+    return (level.name, BEGUN, "", *cells, "")
 
 
 def table(head, rows):
@@ -204,7 +215,10 @@ def main():
         "lingctl from the others",
     )
     print(f"load average {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after; {options.rounds} rounds\n")
-    print(table(head, [row for level in levels for row in rows_of(level, clients, found)]))
+    rows = [
+        row for level in levels for row in (*rows_of(level, clients, found), begun_row(level, clients, found))
+    ]
+    print(table(head, rows))
 
 
 if __name__ == "__main__":

@@ -150,6 +150,18 @@ class Engine(Protocol):
             ConfigurationError: hosts.yaml asks for what it would refuse.
         """
 
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        """The engine's arguments where the node program answers a batch with it, without a service.
+
+        Args:
+            weights, model_config: as for ``start``.
+
+        Raises:
+            ConfigurationError: it answers only as a service, or hosts.yaml asks for what it would refuse.
+        """
+
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """Refuse cards that it cannot serve on, or cannot join where there are several nodes.
 

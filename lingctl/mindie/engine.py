@@ -12,6 +12,7 @@ from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile, 
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
+from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
@@ -117,6 +118,17 @@ class MindIE:
     ) -> Start:
         """See ``Engine``; the weights stand in config.json, and the model's numbers in its own."""
         return daemon_start(cluster, node, self.profile)
+
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        """See ``Engine``."""
+        raise ConfigurationError(
+            "MindIE answers only as a service",
+            where="--offline",
+            remedy="leave --offline out: lingctl deploy, then lingctl batch",
+            code="offline-engine",
+        )
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """See ``Engine``; one node needs no rank table."""

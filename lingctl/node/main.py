@@ -24,6 +24,7 @@ PROGRAMS = {
     "fetch": "lingctl.node.fetch.program",
     "fold": "lingctl.node.fold.program",
     "npu-check": "lingctl.node.npu_check",
+    "offline": "lingctl.node.offline.program",
     "overlay": "lingctl.node.overlay",
     "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",

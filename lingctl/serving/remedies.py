@@ -7,7 +7,7 @@ hosts.yaml and no overlay here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Endpoint
 from lingctl.serving.faults import Fault, fault_of
@@ -38,8 +38,12 @@ class Advice:
 
 
 def advice_for(endpoint: Endpoint) -> Advice:
-    """What to say of a service: of one that lingctl deployed, or MindIE on this machine, or of any other."""
-    return CLUSTER if endpoint.deployed or endpoint.management_url else ELSEWHERE
+    """What to say of a service: MindIE's, of one that lingctl deployed or that is on this machine; any other
+    engine's that lingctl deployed; or whatever stands at a URL.
+    """
+    if endpoint.management_url:
+        return CLUSTER
+    return OTHER_CLUSTER if endpoint.deployed else ELSEWHERE
 
 
 _KEY = f"put the key into the environment: {API_KEY_VARIABLE}"
@@ -93,6 +97,21 @@ CLUSTER = Advice(
     differs="reduction order may differ from run to run; set HCCL_DETERMINISTIC=true to make it the same",
 )
 
+# An engine without an overlay, a management listener and MindIE's limits of a request.
+OTHER_CLUSTER = replace(
+    CLUSTER,
+    by_fault={
+        **CLUSTER.by_fault,
+        "length": "the request does not fit: compare its length with serving.max_seq_len",
+        "request": "the service refuses a field: its words tell which; check the served name "
+        "(serving.served_name)",
+    },
+    bad_answer="check the weights (lingctl verify-weights), and that every node runs the same release and "
+    "can load the model's config.json as it is (lingctl deploy)",
+    cut_short="raise serving.max_seq_len",
+    differs="batches and reduction order change sums, so that greedy answers may differ; ask it alone",
+)
+
 ELSEWHERE = Advice(
     usual="read that service's own log",
     by_fault={
@@ -137,7 +156,8 @@ ELSEWHERE = Advice(
 _BY_TLS_TEXT = (
     (
         "ended right after the handshake",
-        "the service wants a certificate of yours that its tlsCaFile has signed: --cert FILE --key FILE",
+        "the service wants a certificate of yours that an authority of its has signed (MindIE: tlsCaFile): "
+        "--cert FILE --key FILE",
     ),
     ("wrong version number", "the service speaks plain HTTP: use http://"),
     ("record layer failure", "the service speaks plain HTTP: use http://"),

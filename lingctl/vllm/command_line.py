@@ -57,6 +57,24 @@ def vllm_start(
     return Start(_DIRECTORY, words, interface=interface)
 
 
+def vllm_offline(
+    cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None, profile: VllmProfile
+) -> tuple[str, ...]:
+    """The engine's own arguments, as ``vllm serve`` would get them, for a batch without a service.
+
+    Raises:
+        ConfigurationError: as ``vllm_start``.
+    """
+    need_equals(cluster)
+    cut = need_cut(cluster, shape_for(cluster, model_config), profile)
+    return (
+        *("--model", weights_in_container(cluster, weights)),
+        *_model(cluster, model_config),
+        *stretch_words(stretch_of(cluster, model_config), profile),
+        *_cards(cluster, cluster.primary, cut),
+    )
+
+
 def _service(cluster: Cluster, node: Node) -> Iterator[str]:
     if node != cluster.primary:
         return

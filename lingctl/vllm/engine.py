@@ -15,7 +15,7 @@ from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.vllm.capacity.verdict import VllmCapacity
-from lingctl.vllm.command_line import vllm_start
+from lingctl.vllm.command_line import vllm_offline, vllm_start
 from lingctl.vllm.container import vllm_container
 from lingctl.vllm.environment import SET_ENV, vllm_environment
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
@@ -117,6 +117,12 @@ class Vllm:
     ) -> Start:
         """See ``Engine``."""
         return vllm_start(cluster, node, weights, model_config, self.profile)
+
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        """See ``Engine``."""
+        return vllm_offline(cluster, weights, model_config, self.profile)
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """See ``Engine``; an image is built for one kind of machines."""

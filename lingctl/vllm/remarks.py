@@ -15,6 +15,10 @@ from lingctl.vllm.versions import machine_of_vllm_image, version_of_vllm_image
 def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
     """In words."""
     yield from _of_version(cluster, profile)
+    yield (
+        "vLLM executes the Python file of the model's configuration that lies beside the weights "
+        "(--trust-remote-code): take them from where you trust them"
+    )
     yield from _of_image(cluster)
     yield from stretch_remarks(cluster)
     yield from _of_cut(cut_of(cluster, profile))

@@ -27,7 +27,7 @@ def _row(profile: VllmProfile) -> EngineRow:
         driver_source=profile.driver_source,
         lite=_cards(LITE, profile),
         plus=_plus(profile),
-        norm_head="applied" if profile.norm_head else "ignored: refused as it is",
+        norm_head="applied" if profile.norm_head else "ignored: folded, or refused",
         context="YaRN on request, at a cost for short prompts",
         weights="safetensors and .bin as they are",
         verified="never tried on a card" if profile.ascend else profile.checked_against,

@@ -17,9 +17,9 @@ import pytest
 
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LockedError, UsageError
 from lingctl.events import Event, ignore
-from lingctl.flows.serve.batch import batch_endpoint
-from lingctl.flows.serve.batch_input import BatchOptions, judged_input
-from lingctl.flows.serve.batch_state import batch_state, place_of
+from lingctl.flows.serve.batch.given import BatchOptions, judged_input
+from lingctl.flows.serve.batch.service import batch_endpoint
+from lingctl.flows.serve.batch.state import batch_state, place_of
 from lingctl.serving.batch.retries import Retries
 from lingctl.serving.endpoint import endpoint_at
 from tests import forked
@@ -318,6 +318,30 @@ def test_only_one_writes_the_answers(tmp_path, service):
     assert run(service.url, asked).exit_status == 0
 
 
+def test_without_a_service_there_has_to_be_a_cluster(tmp_path, service):
+    write(tmp_path / "in.jsonl", "good a")
+    with pytest.raises(UsageError) as caught:
+        run(service.url, options(tmp_path, offline=True))
+    assert caught.value.code == "offline-no-cluster" and not service.asked
+
+
+def test_what_a_service_alone_can_do_is_told_line_by_line(tmp_path, service):
+    rows = [row("a", "x", tools=[]), row("b", "y", logprobs=True), row("c", "z", top_p=0.5, stop=["."])]
+    rows.append(
+        {"custom_id": "d", "method": "POST", "url": "/v1/completions", "body": {"prompt": ["x", "y"]}}
+    )
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    with pytest.raises(ConfigurationError) as caught:
+        judged_input(options(tmp_path, offline=True), ignore)
+    told = caught.value.evidence.splitlines()
+    assert [text.split(" is ")[0] for text in told] == [
+        "line 1: 'tools'",
+        "line 2: 'logprobs'",
+        "line 4: prompt",
+    ]
+    assert judged_input(options(tmp_path), ignore).requests == 4
+
+
 def lingctl(folder: Path, url: str, *more: str):
     words = ("batch", "in.jsonl", "-o", "out.jsonl", "--url", url, "--concurrency", "4", *more)
     return forked.start(*words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -387,7 +411,7 @@ def test_a_line_that_the_disk_lost_is_asked_again(tmp_path, service):
 
 
 def test_a_full_disk_ends_it_and_what_was_written_counts(tmp_path, service, monkeypatch):
-    from lingctl.flows.serve import batch_state as room
+    from lingctl.flows.serve.batch import state as room
 
     write(tmp_path / "in.jsonl", *[f"good {number}" for number in range(20)])
     left = 3_000

@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,8 @@ from tests import forked
 from tests.engine_node import EngineNode, address, tiny
 from tests.serving_server import GOOD_BASE, GOOD_CHAT, Serving, make_certificate, serve
 
-FAST_SERVER = Path(__file__).parents[2] / "benchmarks" / "fast_server.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+FAST_SERVER, PACED_SERVER = BENCHMARKS / "fast_server.py", BENCHMARKS / "clients" / "paced_server.py"
 
 
 @contextmanager
@@ -105,6 +107,30 @@ def test_the_clock_shows_what_the_server_did():
     ]
     assert min(delays) > 0
     assert statistics.median(delays) < 0.002
+
+
+@pytest.mark.parametrize("shape", ["plain", "mixed"])
+def test_its_figures_are_those_of_a_server_that_notes_what_it_sent(shape):
+    """The server of benchmarks/compare_clients.py; mixed: a role at once, two tokens in some events,
+    an end without text.
+    """
+    words = ("--tokens", "12", "--first-ms", "120", "--step-ms", "20", "--shape", shape)
+    with subprocess.Popen(
+        [sys.executable, PACED_SERVER, *words], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+            found = measure(send(url, 8))
+            with urllib.request.urlopen(f"{url}/stamps") as told:
+                noted = json.load(told).values()
+        finally:
+            server.terminate()
+    assert (found.completed, found.counted, found.output_tokens) == (8, True, 8 * 12)
+    first = [1000 * (sent[0] - came) for came, *sent in noted]
+    each = [1000 * (sent[-1] - sent[0]) / 11 for _, *sent in noted]
+    assert found.ttft.mean == pytest.approx(statistics.fmean(first), rel=0.15)
+    assert found.tpot.mean == pytest.approx(statistics.fmean(each), rel=0.15)
+    assert found.itl.count == 8 * (11 if shape == "plain" else 8)
 
 
 ERRORS = {

@@ -34,6 +34,9 @@ def batch(
     any_model: Annotated[
         bool, typer.Option("--any-model", help="Ask the served model, whatever the lines name.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="vLLM answers in its container, without a service (one node).")
+    ] = False,
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="Requests open at a time.")] = 16,
     retries: Annotated[int, typer.Option(min=0, max=1000, help="Times that a request is asked again.")] = 6,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one request may take.")] = 600.0,
@@ -48,14 +51,14 @@ def batch(
     1 none, or the service gave out in the middle, 2 the input is wrong (nothing was asked), 4 nothing
     answers.
     """
-    from lingctl.flows.serve.batch import batch_cluster, batch_endpoint
-    from lingctl.flows.serve.batch_input import BatchOptions, judged_input
+    from lingctl.flows.serve.batch.given import BatchOptions, judged_input
+    from lingctl.flows.serve.batch.service import batch_cluster, batch_endpoint
     from lingctl.output.progress import progress
     from lingctl.serving.batch.retries import Retries
     from lingctl.serving.endpoint import TlsFiles
 
     tls = TlsFiles(ca, cert, key)
-    options = BatchOptions(source, output, errors, concurrency, Retries(retries), timeout, any_model)
+    options = BatchOptions(source, output, errors, concurrency, Retries(retries), timeout, any_model, offline)
     with progress() as listener:
         given = judged_input(options, listener)
         report = with_service(

@@ -68,7 +68,8 @@ class Asking:
     Args:
         client: the service. Its limits are those of one request.
         requests: what is asked, in this order.
-        keep: told every request that came to an end, one at a time. What it raises ends all.
+        keep: told every request that came to an end, one at a time; False where that does not count. What it
+            raises ends all.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Asking:
         *,
         concurrency: int,
         retries: Retries,
-        keep: Callable[[BatchAnswer], None],
+        keep: Callable[[BatchAnswer], bool],
     ) -> None:
         self.counts = BatchCounts()
         self.given_up: GivenUp | None = None
@@ -135,7 +136,8 @@ class Asking:
 
     def _note(self, answer: BatchAnswer) -> None:
         with self._keeping:
-            self._keep(answer)
+            if not self._keep(answer):
+                return
             self.counts.note(answer)
             enough = max(_LEAST_IN_A_ROW, self._concurrency)
             if answer.trouble and self.counts.in_a_row >= enough:
@@ -179,5 +181,6 @@ class Asking:
         return not self._ended.is_set()
 
 
-def _nobody(answer: BatchAnswer) -> None:
+def _nobody(answer: BatchAnswer) -> bool:
     """What still comes after the end is asked again."""
+    return False

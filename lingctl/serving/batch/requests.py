@@ -82,8 +82,11 @@ class _Reading:
             self.faults.append(LineFault(line, what))
 
 
-def survey(path: Path) -> BatchInput:
+def survey(path: Path, fields: frozenset[str] | None = None) -> BatchInput:
     """Read a file once and judge every line.
+
+    Args:
+        fields: that a body may have; None for any, which the service judges.
 
     Raises:
         OSError: it cannot be read.
@@ -91,7 +94,7 @@ def survey(path: Path) -> BatchInput:
     reading, digest = _Reading(), hashlib.sha256()
     with path.open("rb") as file:
         for number, line in numbered_lines(file, digest.update):
-            _judge(number, line, reading)
+            _judge(number, line, reading, fields)
     if twice := _twice(reading.names):
         with path.open("rb") as file:
             _name_twice(file, twice, reading)
@@ -204,13 +207,19 @@ def _quoted(value: object) -> str:
     return shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]} ..."
 
 
-def _judge(number: int, line: bytes, reading: _Reading) -> None:
+def _judge(number: int, line: bytes, reading: _Reading, fields: frozenset[str] | None) -> None:
     request = read_request(line)
     reading.requests += 1
     if isinstance(request, list):
         for what in request:
             reading.fault(number, what)
         return
+    if fields is not None:
+        for unknown in sorted(request.body.keys() - fields):
+            known = ", ".join(sorted(fields))
+            reading.fault(number, f"{_quoted(unknown)} is not for --offline, which knows: {known}")
+        if not isinstance(request.body.get("prompt", ""), str):
+            reading.fault(number, "prompt is to be one text with --offline")
     model = request.body.get("model")
     if isinstance(model, str) and model and len(reading.models) < MOST_FAULTS:
         reading.models.setdefault(model, number)

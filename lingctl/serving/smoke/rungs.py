@@ -99,6 +99,7 @@ def health(answer: HttpResponse | ExchangeTrouble | None, advice: Advice, *, own
         return of.note("no management address is known, so health was not asked")
     if isinstance(answer, ExchangeTrouble):
         remedy = "ask it on the node; MindIE's management listener may be bound to its loopback only"
+        remedy = remedy if own_listener else advice.remedy(answer)
         return of.unknown("health could not be asked", evidence=str(answer), remedy=remedy)
     # LM Studio answers 200 to every path.
     unknown = not own_listener and fault_of(http_trouble(answer.status, answer.body)) == "path"
@@ -272,7 +273,7 @@ def bad_request(
     if fault_of(trouble) in _TOLD:
         return _failed("bad-request", _TOLD[fault_of(trouble)], str(trouble), advice.remedy(trouble))
     if answer.status < 400 or answer.status >= 500:
-        remedy = "MindIE documents 422, OpenAI 400; report it to the service's maker"
+        remedy = "400 is usual, 422 MindIE's; report it to the service's maker"
         return _failed("bad-request", "a wrong request is not refused as documented", str(trouble), remedy)
     if isinstance(after, ExchangeTrouble):
         return _failed(

@@ -167,6 +167,11 @@ class Toy:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
 
+    def offline(
+        self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
+    ) -> tuple[str, ...]:
+        return ("--model", weights_in_container(cluster, weights))
+
     def start(
         self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
     ) -> Start:

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from lingctl.errors import UsageError
-from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, address_of, endpoint_at
+from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, Endpoint, address_of, endpoint_at
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
 from lingctl.serving.http.answers import Piece, Usage, parse_object
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, parse_event
-from lingctl.serving.remedies import CLUSTER
+from lingctl.serving.remedies import CLUSTER, advice_for
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
@@ -99,6 +99,27 @@ def test_an_error_is_judged_by_its_words_before_its_status(status, text, fault, 
     trouble = http_trouble(status, json.dumps({"error": text}).encode() if text else b"")
     assert (fault_of(trouble), of_the_request(trouble)) == (fault, own)
     assert CLUSTER.remedy(trouble)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "never"),
+    [
+        (
+            Endpoint("http://a"),
+            ("lingctl logs", "lingctl status", "overlay", "serving.", "hosts.yaml", "HCCL"),
+        ),
+        (
+            Endpoint("http://a", deployed=True),
+            ("overlay", "max_input_tokens", "max_output_tokens", "MindIE", "HCCL"),
+        ),
+        (Endpoint("http://a", "http://a:1", deployed=True), ("read its own log",)),
+    ],
+)
+def test_remedies_speak_of_what_there_is(endpoint, never):
+    advice = advice_for(endpoint)
+    told = [*advice.by_fault.values(), *advice.by_kind.values(), advice.usual, advice.name, advice.bad_answer]
+    told += [advice.odd_end, advice.cut_short, advice.slow, advice.differs]
+    assert not [(words, part) for words in told for part in never if part in words]
 
 
 def test_not_json_is_told():

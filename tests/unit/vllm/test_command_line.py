@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.release.wanted import wanted_release
 from tests.unit.vllm.samples import LITE_CONFIG, start_line, vllm_cluster
@@ -101,3 +102,28 @@ def test_https_asks_clients_for_a_certificate_and_reads_one_file_of_authorities(
     two = vllm_cluster(https=TLS | {"ca": ["ca.pem", "a.pem"]}).anchored(tmp_path)
     with pytest.raises(ConfigurationError, match="one file of authorities"):
         start_line(two)
+
+
+@pytest.mark.parametrize("serving", [{}, {"max_seq_len": 65536}])
+def test_a_batch_without_a_service_has_the_same_arguments_but_those_of_the_service(serving):
+    cluster = vllm_cluster(serving=serving, https=TLS, engine={"name": "vllm", "eager": True})
+    start = engine_of(cluster).start(cluster, cluster.primary, "/root/models/Ling_lite", LITE_CONFIG).words
+    words = engine_of(cluster).offline(cluster, "/root/models/Ling_lite", LITE_CONFIG)
+    assert words[:2] == ("--model", start[2])
+    of_the_service = (
+        "--host",
+        "--port",
+        "--ssl-certfile",
+        "--ssl-keyfile",
+        "--ssl-ca-certs",
+        "--ssl-cert-reqs",
+    )
+    dropped = {place + step for flag in of_the_service for place in [start.index(flag)] for step in (0, 1)}
+    assert words[2:] == tuple(word for place, word in enumerate(start) if place > 2 and place not in dropped)
+
+
+def test_mindie_answers_no_batch_without_a_service():
+    cluster = vllm_cluster(engine="mindie")
+    with pytest.raises(ConfigurationError) as told:
+        engine_of(cluster).offline(cluster, "/root/models/Ling_lite", LITE_CONFIG)
+    assert told.value.code == "offline-engine"

@@ -19,6 +19,7 @@ VERDICTS = {
     "head-size-at-a-request": ("0", "B108"),
     "no-trust": ("1", "A108"),
     "no-folder": ("1", "B101"),
+    "missing-file": ("1", "B103"),
     "too-long": ("1", "A102"),
     "heads-and-cards": ("1", "A104"),
     "unknown-flag": ("2", "A101"),

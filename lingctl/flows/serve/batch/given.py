@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.events import Event, Listener
-from lingctl.flows.serve.batch_state import place_of
-from lingctl.serving.batch.requests import BatchInput, survey
+from lingctl.flows.serve.batch.state import place_of
+from lingctl.node.offline.bodies import SAMPLING
+from lingctl.serving.batch.requests import URLS, BatchInput, survey
 from lingctl.serving.batch.retries import Retries
 
 _FORM = (
     'a line is: {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", '
     '"body": {"messages": [{"role": "user", "content": "Who are you?"}]}}'
+)
+# What an answer without a service can be asked for.
+OFFLINE_FIELDS = frozenset(
+    {*SAMPLING, *URLS.values(), "model", "max_tokens", "max_completion_tokens", "stream", "user", "metadata"}
 )
 # More faults than an error shows are told one by one.
 _SHOWN = 12
@@ -33,6 +39,7 @@ class BatchOptions:
     retries: Retries = _USUAL
     timeout: float = 600.0  # seconds that one request may take
     any_model: bool = False  # ask the served model, whatever the lines name
+    offline: bool = False  # the engine answers in its container, without a service
 
     @property
     def error_file(self) -> Path:
@@ -60,7 +67,7 @@ def judged_input(options: BatchOptions, listener: Listener) -> BatchInput:
         if not path.parent.is_dir():
             raise UsageError("its folder is not there", where=str(path), code="batch-file")
     try:
-        given = survey(source)
+        given = survey(source, OFFLINE_FIELDS if options.offline else None)
     except OSError as error:
         raise UsageError(
             f"cannot be read: {error.strerror}", where=str(options.source), code="batch-file"
@@ -91,4 +98,26 @@ def _wrong_lines(given: BatchInput, listener: Listener) -> ConfigurationError:
         evidence="\n".join(told),
         remedy=_FORM,
         code="batch-input",
+    )
+
+
+def need_models(given: BatchInput, served: Sequence[str], name: str, options: BatchOptions) -> None:
+    """Refuse lines that name a model which is not served.
+
+    Args:
+        name: of the model that is asked where lines name none.
+
+    Raises:
+        ConfigurationError: there are such, and they are not to be asked whatever they name.
+    """
+    unknown = {one: line for one, line in given.models.items() if one not in (*served, name)}
+    if not unknown or options.any_model:
+        return
+    told = [f"line {line}: model {one!r}" for one, line in unknown.items()]
+    raise ConfigurationError(
+        "lines name models that the service does not have",
+        where=str(given.path),
+        evidence="\n".join(told[:_SHOWN]),
+        remedy=f"it has {', '.join(served)}; to ask {name} whatever the lines name: --any-model",
+        code="batch-model",
     )

@@ -1,89 +1,68 @@
-"""batch: every request of a file to a service, resumed where it was left."""
+"""One run over a batch's file, whoever answers: what is left, what came, and the two files at the end."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LingctlError, UsageError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.running import need_no_lost_node
 from lingctl.flows.run.whole_file import no_room
-from lingctl.flows.serve.batch_input import BatchOptions
-from lingctl.flows.serve.batch_state import BatchState, answers_in, batch_state, place_of
-from lingctl.flows.serve.chat import failure
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.site import site_of
-from lingctl.remote.group import Group
-from lingctl.serving.batch.asking import Asking, BatchCounts, GivenUp
+from lingctl.flows.serve.batch.given import BatchOptions
+from lingctl.flows.serve.batch.state import BatchState, answers_in, batch_state, place_of
+from lingctl.serving.batch.answer import BatchAnswer
+from lingctl.serving.batch.asking import BatchCounts, GivenUp
 from lingctl.serving.batch.report import BatchReport
-from lingctl.serving.batch.requests import (
-    BatchInput,
-    BatchRequest,
-    requests_of,
-)
-from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
-from lingctl.serving.http.client import Client
-from lingctl.serving.http.exchange import Limits
-from lingctl.serving.http.models import known
-from lingctl.serving.reach import client_for, forward_to
-from lingctl.serving.remedies import advice_for
-from lingctl.serving.trouble import ExchangeTrouble
+from lingctl.serving.batch.requests import BatchInput, BatchRequest, requests_of
 
 _TASK = "batch"
-# Bytes of an answer, of which as many as requests are open are held at a time.
-_LARGEST_ANSWER = 16 << 20
-_MOST_TOLD = 12  # names of models in an error
+Keep = Callable[[BatchAnswer], bool]
+"""Keeps an answer; False where it was kept before."""
 
 
-def batch_endpoint(
-    endpoint: Endpoint, given: BatchInput, options: BatchOptions, listener: Listener
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking."""
+
+    counts: BatchCounts
+    given_up: GivenUp | None = None  # why it was not gone on with
+    remedy: str = ""  # what to do about that
+
+
+class Answerer(Protocol):
+    """What answers the requests of a batch."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+
+    @property
+    def model(self) -> str:
+        """The name that is asked for where a body names none."""
+
+    def answer(
+        self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
+    ) -> Asked:
+        """Ask requests until all came to an end. Raises LingctlError: it cannot go on."""
+
+
+def run_batch(
+    answerer: Answerer, given: BatchInput, options: BatchOptions, override: str, listener: Listener
 ) -> BatchReport:
-    """Ask any service that can be reached from here.
+    """Ask what is left of a file whose lines were judged.
 
     Args:
-        given: the input, as ``judged_input`` gave it.
+        override: name of a model that is asked whatever the lines name; empty to leave them.
 
     Raises:
-        LingctlError: the input has changed, nothing answers, or the service gave out.
+        LingctlError: the input has changed, the files cannot be written, or the service gave out.
     """
-    with client_for(endpoint, limits=_limits(options)) as client:
-        return _batch(client, given, options, listener)
-
-
-def batch_cluster(
-    group: Group,
-    cluster: Cluster,
-    given: BatchInput,
-    options: BatchOptions,
-    listener: Listener,
-    *,
-    tls: TlsFiles = NO_TLS_FILES,
-) -> BatchReport:
-    """Ask a cluster's service, over SSH where its port is closed to this machine.
-
-    Raises:
-        LingctlError: as ``batch_endpoint``; or a node's daemon is dead or cannot be seen.
-    """
-    need_no_lost_node(group, site_of(cluster), "batch")
-    endpoint = endpoint_of(cluster, tls=tls)
-    with client_for(endpoint, forward_to(group, cluster), _limits(options)) as client:
-        return _batch(client, given, options, listener)
-
-
-def _limits(options: BatchOptions) -> Limits:
-    # An answer that is no stream comes all at once: silence is no sign.
-    return Limits(idle=options.timeout, total=options.timeout, largest=_LARGEST_ANSWER)
-
-
-def _batch(client: Client, given: BatchInput, options: BatchOptions, listener: Listener) -> BatchReport:
-    client, model = _named(client, given, options)
-    override = model if options.any_model else ""
     try:
-        return _Run(client, given, options, override, listener).run()
+        return _Run(answerer, given, options, override, listener).run()
     except OSError as error:
         if full := no_room(error, options.output):
             raise full from error
@@ -94,41 +73,13 @@ def _batch(client: Client, given: BatchInput, options: BatchOptions, listener: L
         ) from error
 
 
-def _named(client: Client, given: BatchInput, options: BatchOptions) -> tuple[Client, str]:
-    """The client with the name of the model that is asked.
-
-    Raises:
-        ConnectError: nothing answers.
-        EngineError: the models cannot be listed and no name is given.
-        ConfigurationError: lines name models that are not served.
-    """
-    listed = client.models()
-    if isinstance(listed, ExchangeTrouble):
-        if listed.no_service or not client.endpoint.served_name:
-            raise failure(client.endpoint, listed)
-        return client, client.endpoint.served_name
-    client, _ = known(client, listed)
-    name = client.endpoint.served_name
-    unknown = {one: line for one, line in given.models.items() if one not in (*listed.names, name)}
-    if unknown and not options.any_model:
-        told = [f"line {line}: model {one!r}" for one, line in unknown.items()]
-        raise ConfigurationError(
-            "lines name models that the service does not have",
-            where=str(given.path),
-            evidence="\n".join(told[:_MOST_TOLD]),
-            remedy=f"it has {', '.join(listed.names)}; to ask {name} whatever the lines name: --any-model",
-            code="batch-model",
-        )
-    return client, name
-
-
 class _Run:
     """One run over a file whose lines were judged."""
 
     def __init__(
-        self, client: Client, given: BatchInput, options: BatchOptions, override: str, listener: Listener
+        self, answerer: Answerer, given: BatchInput, options: BatchOptions, override: str, listener: Listener
     ) -> None:
-        self._client = client
+        self._answerer = answerer
         self._given = given
         self._options = options
         self._override = override
@@ -137,7 +88,7 @@ class _Run:
         self._began = time.monotonic()
 
     def run(self) -> BatchReport:
-        """To the end. Raises as ``batch_endpoint``, and OSError."""
+        """To the end. Raises as ``run_batch``, and OSError."""
         output = self._options.output
         if not place_of(output).exists() and output.exists() and (done := self._answered_all()):
             return done
@@ -151,17 +102,13 @@ class _Run:
         self._tell_begin(state)
         digest = hashlib.sha256()
         with self._options.source.open("rb") as file:
-            asking = Asking(
-                self._client,
-                self._left(requests_of(file, digest.update, self._override), state),
-                concurrency=min(self._options.concurrency, self._given.requests),
-                retries=self._options.retries,
-                keep=state.keep,
-            )
+            left = self._left(requests_of(file, digest.update, self._override), state)
             with self._keeping(state):
-                asking.run(lambda counts: self._tick(counts, state))
-        if asking.given_up:
-            raise self._given_out(asking.given_up, state)
+                asked = self._answerer.answer(
+                    left, lambda answer: _keep(state, answer), lambda counts: self._tick(counts, state)
+                )
+        if asked.given_up:
+            raise self._given_out(asked.given_up, asked.remedy, state)
         if digest.hexdigest() != self._given.digest:
             raise ConfigurationError(
                 "has changed while it was asked",
@@ -170,7 +117,14 @@ class _Run:
                 code="batch-changed",
             )
         state.sync()
-        return self._finish(state, asking.counts)
+        if open_still := self._given.requests - sum(map(state.count, ("answered", "refused", "failed"))):
+            raise EngineError(
+                f"{open_still:,} requests came to no end",
+                where=self._answerer.place,
+                remedy="the same command again asks what is left",
+                code="batch-open",
+            )
+        return self._finish(state, asked.counts)
 
     def _left(self, requests: Iterator[BatchRequest], state: BatchState) -> Iterator[BatchRequest]:
         """Those that have not come to an end. Raises ConfigurationError: the file has changed."""
@@ -180,7 +134,7 @@ class _Run:
                 if count > self._given.requests:
                     break
                 if not state.is_done(request.number):
-                    yield replace(request, body={"model": self._client.endpoint.served_name, **request.body})
+                    yield replace(request, body={"model": self._answerer.model, **request.body})
         except ValueError as error:
             raise ConfigurationError(
                 "has changed while it was asked",
@@ -238,10 +192,9 @@ class _Run:
         return report
 
     def _report(self, answered: int, failed: bool, counts: BatchCounts) -> BatchReport:
-        endpoint = self._client.endpoint
         return BatchReport(
-            endpoint.service_url,
-            endpoint.served_name,
+            self._answerer.place,
+            self._answerer.model,
             self._given.requests,
             self._before,
             answered,
@@ -255,19 +208,17 @@ class _Run:
             counts.troubles,
         )
 
-    def _given_out(self, why: GivenUp, state: BatchState) -> LingctlError:
+    def _given_out(self, why: GivenUp, advice: str, state: BatchState) -> LingctlError:
         """The error of a service that gives no more answers."""
-        endpoint = self._client.endpoint
         kind = ConnectError if why.trouble.no_service else EngineError
         what = "the service does not answer any more"
         if why.in_a_row:
             what = f"{why.in_a_row} requests failed one after the other"
         text = self._kept(state)
         self._listener(Event(_TASK, "failed", text=text))
-        advice = advice_for(endpoint).remedy(why.trouble)
         return kind(
             what,
-            where=endpoint.service_url,
+            where=self._answerer.place,
             evidence=f"{why.custom_id}: {why.trouble}",
             remedy=f"{advice}\nthen the same command again: it asks what is left ({text})",
             code="batch-given-up",
@@ -291,6 +242,13 @@ class _Run:
         for number, line in answers_in(self._options.output, self._options.source, self._override):
             if not state.is_done(number):
                 state.take(number, line)
+
+
+def _keep(state: BatchState, answer: BatchAnswer) -> bool:
+    if state.is_done(answer.number):
+        return False
+    state.keep(answer)
+    return True
 
 
 def _span(seconds: float) -> str:

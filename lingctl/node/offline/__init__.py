@@ -1,0 +1,1 @@
+"""Requests of a batch answered in the engine's container, without a service."""
