@@ -64,7 +64,7 @@ def test_an_acceptance_passes_and_a_fault_fails_its_own_part_alone(
     modern_cluster, cluster: Cluster, tmp_path
 ):
     deploy(cluster, Unattended())
-    parts = ("network", "versions", "weights", "overlay", "state", "smoke")
+    parts = ("network", "versions", "weights", "overlay", "state", "smoke", "proof")
     report = accepted(cluster, tmp_path / "whole", *parts)
     good = {part["name"]: part["verdict"] for part in report["parts"] if part["name"] in parts}
     assert set(good.values()) <= {"pass", "note"}, report
