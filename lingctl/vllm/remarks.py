@@ -15,6 +15,10 @@ from lingctl.vllm.versions import machine_of_vllm_image, version_of_vllm_image
 def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
     """In words."""
     yield from _of_version(cluster, profile)
+    yield (
+        "vLLM executes the Python file of the model's configuration that lies beside the weights "
+        "(--trust-remote-code): take them from where you trust them"
+    )
     yield from _of_image(cluster)
     yield from stretch_remarks(cluster)
     yield from _of_cut(cut_of(cluster, profile))
@@ -50,6 +54,9 @@ def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
 
 
 def _of_image(cluster: Cluster) -> Iterator[str]:
+    image = (cluster.container.image or "").lower()
+    if "mindie" in image and "vllm" not in image:
+        yield f"container.image is MindIE's by its name, and the engine is vLLM: {cluster.container.image}"
     machine = machine_of_vllm_image(cluster.container.image or "")
     if machine and machine != cluster.engine.hardware:
         yield (

@@ -1,7 +1,8 @@
 """HTTPS of the service: the same meaning as with MindIE, clients show a certificate too.
 
 Source: vLLM's server arguments (--ssl-certfile, --ssl-keyfile, --ssl-ca-certs, --ssl-cert-reqs), which it
-hands to uvicorn: certificate requirements are numbers of Python's ssl module, 2 is CERT_REQUIRED.
+hands to uvicorn: certificate requirements are numbers of Python's ssl module, 2 is CERT_REQUIRED. Tried with
+0.32.0: without a certificate nothing is answered, health neither.
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ def _result_seeds() -> list[bytes]:
         return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
     card = {"card": 0, "rank": 0, "product": "good", "product_error": 1e-3, "reduced": "good", "seconds": 0.5}
-    npu = {"device": "npu", "versions": {"torch": "2.1"}, "found": 1, "expected": 1, "cards": [card]}
+    ill = {"card": 1, "rank": 1, "product": "failed", "error": "RuntimeError: NPU out of memory\nEI0006"}
+    npu = {"device": "npu", "versions": {"torch": "2.1"}, "found": 1, "expected": 1, "cards": [card, ill]}
     shapes = {"query_key_value": [3072, 2048], "dense": [2048, 2048]}
     weights = {
         "form": "safetensors",
