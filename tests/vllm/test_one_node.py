@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests import forked
 from tests.sandbox.live import Live, lingctl
+from tests.vllm.stretched import make_stretched
 from tests.vllm.watching import PARENT, WORKER, changed, kill, processes, settings, status
 
 ANSWER = "I am Ling, an assistant created by inclusionAI."
@@ -147,28 +149,52 @@ def test_of_a_killed_parent_nothing_goes_on_and_a_rollback_serves_as_before(depl
     assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
 
 
+def spoil(live: Live, key: str, value: object) -> str:
+    """Write a value into the model's config.json on the node; gives what stood there."""
+    kept = live.on("node1", f"cat {WEIGHTS}/config.json").stdout
+    spoilt = json.dumps({**json.loads(kept), key: value}, indent=2)
+    assert live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=spoilt).status == 0
+    return kept
+
+
+def test_a_head_that_contradicts_the_weights_is_refused_before_anything_is_stopped(deployed):
+    live, _ = deployed
+    kept = spoil(live, "head_dim", 32)
+    refused = live.lingctl("deploy", "--yes", "--json")
+    live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=kept)
+    assert (refused.status, refused.document["code"]) == (2, "model-config-contradicts-weights")
+    assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("head_dim", 32), ("norm_head", False)], ids=["head_dim", "norm_head"]
 )
-def test_a_model_that_starts_and_answers_rubbish_is_caught(deployed, key, value):
+def test_what_starts_all_the_same_and_answers_rubbish_is_caught_by_its_answers(deployed, key, value):
     live, _ = deployed
-    spoil = f"import json; p = '{WEIGHTS}/config.json'; c = json.load(open(p)); c['{key}'] = {value}; "
-    spoil += "json.dump(c, open(p, 'w'), indent=2)"
-    kept = live.on("node1", f"cat {WEIGHTS}/config.json").stdout
-    assert live.on("node1", f'python3 -c "{spoil}"').status == 0
+    kept = spoil(live, key, value)
     started = live.lingctl("restart", "--yes")
     live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=kept)
-    assert started.status == 1, started.said
-    assert "'answer'" in started.stderr or "answer failure" in started.said
-    assert processes(live, "node1")
+    assert started.status == 0, started.said
+    assert status(live)["nodes"][0]["service"] == "ready"
+    tested = live.lingctl("smoke-test", "--json")
+    assert tested.status == 1, tested.said
+    verdicts = {finding["check"]: finding["verdict"] for finding in tested.document["findings"]}
+    assert (verdicts["health"], verdicts["generate"], verdicts["answer"]) == ("pass", "pass", "failure")
 
 
-def test_a_deploy_mends_it(deployed):
+def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(
+    deployed, tmp_path, monkeypatch
+):
     live, _ = deployed
-    live.on("node1", f'sed -i \'s/"head_dim": 64/"head_dim": 32/\' {WEIGHTS}/config.json')
-    mended = live.lingctl("deploy", "--yes", "--json")
-    assert mended.status == 0, mended.said
-    assert "make the model's config.json loadable" in changed(mended)
+    make_stretched(tmp_path / "model", 4, monkeypatch)
+    with live.login("node1") as client, client.open_sftp() as files:
+        files.put(str(tmp_path / "model/pytorch_model.bin"), f"{WEIGHTS}/pytorch_model.bin")
+    longer = live.lingctl(
+        "deploy", "--yes", "--json", **settings(live, "long", "serving: {max_seq_len: 65536}\n")
+    )
+    assert longer.status == 0, longer.said
+    with urllib.request.urlopen(f"http://{live.address('node1')}:1025/v1/models", timeout=30) as answer:
+        assert json.load(answer)["data"][0]["max_model_len"] == 65536
     assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
 
 

@@ -103,6 +103,10 @@ def test_a_plan_says_what_is_not_known_of_the_version():
     assert "for Atlas A3 by its tag" in other
     assert "by its tag" not in remarks(container={"image": "mirror.example/vllm-ascend:v0.23.0-openeuler"})
     assert "by its tag" not in remarks(container={"image": "mirror.example/mine:1"})
+    assert "MindIE's by its name" in remarks(container={"image": "registry.example/mindie:2.1.RC2"})
+    assert "vLLM's by its name" in remarks(
+        "mindie", container={"image": "quay.io/ascend/vllm-ascend:v0.23.0"}
+    )
 
 
 @pytest.mark.parametrize(
