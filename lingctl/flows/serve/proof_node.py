@@ -187,7 +187,8 @@ def on_node(
     layout = layout_of(cluster)
     through = () if host else with_settings(engine_of(cluster).about.set_env)
     program = prepare(connection, layout.program, where, through=through, module=_MODULE)
-    request = f"{cluster.state_dir}/prove/{name}-{connection.node}.json"
+    # The container may write in the folder of the run alone.
+    request = f"{layout.run}/prove/{name}-{connection.node}.json"
     return ProofNode(connection, program, folders, request, jobs=layout.jobs, arrays=arrays)
 
 
