@@ -94,7 +94,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
     program = prepare(connection, layout.program, inside, through=through)
     listener(Event("look at the node", "done"))
     named = hashlib.sha256("\0".join((given.digest, *words)).encode()).hexdigest()[:16]
-    folder = f"{cluster.state_dir}/batch/{named}"
+    folder = f"{layout.batches}/{named}"
     # The container may write in the daemon's folder alone.
     answers = f"{layout.run}/batch-{named}.jsonl"
     asked = program.command(
