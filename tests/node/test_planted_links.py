@@ -281,9 +281,12 @@ def test_a_folder_that_is_exchanged_for_a_link_all_the_time_is_never_written_thr
     assert untouched(elsewhere)
 
 
-def test_a_file_of_several_names_keeps_its_mode(tmp_path: Path, elsewhere: Path) -> None:
+def test_a_file_of_several_names_that_others_may_have_put_there_keeps_its_mode(
+    tmp_path: Path, elsewhere: Path
+) -> None:
     weights = tmp_path / "weights"
-    weights.mkdir(0o750)
+    weights.mkdir()
+    weights.chmod(0o777)
     (elsewhere / "kept").chmod(0o666)
     os.link(elsewhere / "kept", weights / "config.json")
     with pytest.raises(Trouble) as caught:
@@ -291,3 +294,15 @@ def test_a_file_of_several_names_keeps_its_mode(tmp_path: Path, elsewhere: Path)
     assert caught.value.code == "weights-link"
     assert "cp -p" in caught.value.remedy
     assert stat.S_IMODE((elsewhere / "kept").stat().st_mode) == 0o666
+
+
+def test_a_file_of_several_names_of_our_own_gets_its_mode(tmp_path: Path) -> None:
+    """What is folded shares its weights with the original."""
+    first, second = tmp_path / "Ling", tmp_path / "Ling_folded"
+    for folder in (first, second):
+        folder.mkdir(0o750)
+    (first / "model.safetensors").write_bytes(b"x")
+    (first / "model.safetensors").chmod(0o644)
+    os.link(first / "model.safetensors", second / "model.safetensors")
+    assert "model.safetensors" in set_modes(str(second))["changed"]
+    assert modes_below(first) == {".": "0750", "model.safetensors": "0640"}
