@@ -121,6 +121,19 @@ def test_a_file_that_others_may_not_read_is_not_given_on_by_a_link(tmp_path: Pat
     assert caught.value.code == "link-leads-out"
 
 
+def test_a_second_name_of_a_closed_file_is_not_given_on_where_others_could_put_it(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    source = checkpoint(tmp_path / "in")
+    os.link(elsewhere / "kept", source / "tokenizer.json")
+    run(source, tmp_path / "first")
+    source.chmod(0o777)
+    with pytest.raises(Trouble) as caught:
+        run(source, tmp_path / "out")
+    assert caught.value.code == "link-leads-out"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_elsewhere_that_all_may_read_is_copied_and_named(tmp_path: Path, elsewhere: Path) -> None:
     source = checkpoint(tmp_path / "in")
     (elsewhere / "kept").chmod(0o644)

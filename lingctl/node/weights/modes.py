@@ -12,7 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import planted
+from lingctl.node.folders import is_shared, planted
 from lingctl.node.trouble import Trouble
 
 
@@ -45,7 +45,7 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
     owner = os.geteuid() if user is None else user
     paths = dict(_all(folder))
     # As they are now: the first that is done is to close them to others.
-    shared = {path for path in paths.values() if os.path.isdir(path) and _is_shared(os.stat(path), owner)}
+    shared = {path for path in paths.values() if os.path.isdir(path) and is_shared(os.stat(path), owner)}
     changed: List[str] = []
     for name, reason in wrong_modes(folder, owner):
         path = paths[name]
@@ -59,11 +59,6 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         _set(path, owner, reason, foreign=os.path.dirname(path) in shared)
         changed.append(name)
     return {"folder": folder, "files": len(paths), "changed": changed}
-
-
-def _is_shared(folder: os.stat_result, owner: int) -> bool:
-    """Whether somebody else than root, the daemon's user and we may put files there."""
-    return bool(folder.st_mode & stat.S_IWOTH) or folder.st_uid not in (0, os.geteuid(), owner)
 
 
 def _set(path: str, owner: int, reason: str, *, foreign: bool) -> None:
