@@ -167,10 +167,11 @@ llama-cpp: $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/prove/test_llama_cpp.py
 
 # The code of docs/how-to/transformers.md with a tiny model and the code of a checkout of inclusionAI/Ling, in an
-# environment of its own: make quick-start LING=DIR
+# environment of its own: make quick-start LING=DIR. Where LINGCTL_VLLM names the real vLLM's environment, also a longer
+# context: that vLLM stretches positions as the model's own code does.
 quick-start: $(VENV)/test.stamp $(VENV)-transformers/stamp
 	LINGCTL_LING=$(LING) LINGCTL_TRANSFORMERS=$(VENV)-transformers/bin/python \
-	  $(BIN)/python -m pytest tests/parity/test_quick_start.py
+	  $(BIN)/python -m pytest tests/parity/test_quick_start.py tests/parity/test_long_context.py
 
 $(VENV)-transformers/stamp: requirements-transformers.txt
 	$(PYTHON) -m venv $(VENV)-transformers

@@ -210,7 +210,7 @@ def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deploy
     source, output = requests(tmp_path / "in.jsonl", *(f"q-{n}" for n in range(20))), tmp_path / "out.jsonl"
     words = ("batch", source, "-o", output, "--nodes", live.hosts, "--offline")
     with forked.start(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watching:
-        live.until("node1", "ls /var/lib/lingctl/sandbox/batch/*/answers.jsonl")
+        live.until("node1", "ls /var/lib/lingctl/sandbox/run/batch-*.jsonl")
         watching.kill()
     assert not output.exists()
     done = live.lingctl(*words)
