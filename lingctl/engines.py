@@ -33,7 +33,7 @@ def engine_chosen(choice: EngineChoice) -> Engine:
 
 def engine_at(version: str) -> Engine:
     """The engine in a version, as hosts.yaml's ``mindie`` names it; see ``engine_chosen``."""
-    return engine_chosen(EngineChoice(name="mindie", version=version))
+    return engine_chosen(EngineChoice().model_copy(update={"version": version}))
 
 
 def engine_of(cluster: Cluster) -> Engine:

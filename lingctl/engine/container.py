@@ -10,8 +10,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 
 from lingctl.engine.files import run_folder
+from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.runtime import Runtime
@@ -58,34 +60,49 @@ def container_of(
         mounts: what this engine needs besides the driver, the models and our own folder.
 
     Raises:
-        ConfigurationError: the weights stand where they cannot be mounted.
+        ConfigurationError: the weights stand where they cannot be mounted, or one of ``extra_mounts`` has a
+            target that is taken.
     """
     devices = (
         () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
     )
     models, state, run = cluster.paths.models, cluster.state_dir, run_folder(cluster)
     outside = weights_mount(cluster)
+    ours = (
+        *_DRIVER_MOUNTS,
+        # Only HCCL between nodes reads it; where it is missing, docker would make a folder of that name.
+        *(_NETWORK_MOUNTS if cluster.multi_node else ()),
+        f"{models}:{cluster.paths.models_in_container}",
+        *((outside,) if outside else ()),
+        # Programs that root runs on the node lie there: the container is not to change them.
+        f"{state}:{state}:ro",
+        f"{run}:{run}",
+        *mounts,
+    )
+    _need_free_targets(ours, cluster.container.extra_mounts)
     return ContainerSpec(
         name=cluster.container_name,
         image=cluster.container.image or image,
         devices=devices,
-        mounts=(
-            *_DRIVER_MOUNTS,
-            # Only HCCL between nodes reads it; where it is missing, docker would make a folder of that name.
-            *(_NETWORK_MOUNTS if cluster.multi_node else ()),
-            f"{models}:{cluster.paths.models_in_container}",
-            *((outside,) if outside else ()),
-            # Programs that root runs on the node lie there: the container is not to change them.
-            f"{state}:{state}:ro",
-            f"{run}:{run}",
-            *mounts,
-            *cluster.container.extra_mounts,
-        ),
+        mounts=(*ours, *cluster.container.extra_mounts),
         shm_size=shm_size,
         privileged=cluster.container.privileged,
         command=("sleep", "infinity"),
         cluster=cluster.name,
     )
+
+
+def _need_free_targets(ours: Iterable[str], extra: Iterable[str]) -> None:
+    """Docker and podman refuse two mounts with one target, and would not say whose the other one is."""
+    taken = {str(PurePosixPath(mount.split(":")[1])) for mount in ours}
+    for mount in extra:
+        if str(PurePosixPath(mount.split(":")[1])) in taken:
+            raise ConfigurationError(
+                f"{mount!r} has a target that lingctl mounts itself",
+                where="container.extra_mounts",
+                remedy="choose another target; paths in hosts.yaml says where models are",
+                code="mount-target-taken",
+            )
 
 
 def folder_command(run: str) -> Command:

@@ -31,6 +31,21 @@ def engine_typed(text: str, cluster: Cluster | None = None) -> EngineChoice:
     return typed
 
 
+def one_engine(mindie: str, engine: str) -> str:
+    """What ``--mindie VERSION`` and ``--engine`` name together; empty where neither is given.
+
+    Raises:
+        UsageError: both are.
+    """
+    if mindie and engine:
+        raise UsageError(
+            "--mindie and --engine name an engine each",
+            remedy=f"give one of them: --engine mindie:{mindie} is the same as --mindie {mindie}",
+            code="two-engines",
+        )
+    return f"mindie:{mindie}" if mindie else engine
+
+
 def with_typed_engine(cluster: Cluster, text: str) -> Cluster:
     """The cluster, served by what was typed; as it is where nothing was. See ``engine_typed``."""
     return cluster.served_by(engine_typed(text, cluster)) if text else cluster

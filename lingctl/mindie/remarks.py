@@ -19,6 +19,9 @@ def version_remarks(cluster: Cluster, profile: Profile) -> Iterator[str]:
             f"MindIE {version} has no rules of its own here: those of the nearest earlier version of its "
             f"line, {basis}, are used; nothing of {version} was checked; {_image(cluster, profile)}"
         )
+    image = (cluster.container.image or "").lower()
+    if "vllm" in image and "mindie" not in image:
+        yield f"container.image is vLLM's by its name, and the engine is MindIE: {cluster.container.image}"
     said = version_of_image(cluster.container.image or "")
     if said is not None and not said.is_alike(profile.place):
         yield (

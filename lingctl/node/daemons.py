@@ -1,4 +1,4 @@
-"""The processes of MindIE that run on this node."""
+"""The processes of serving engines that run on this node."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Iterator, List, NamedTuple, Optional
 
 from lingctl.node.process import Process, process_numbers
 
-_NAMES = ("mindieservice_daemon", "mindie_llm_server", "mindie_llm_backend_connector")
+# vLLM's parts call themselves VLLM::EngineCore, VLLM::Worker_TP0 and so on (0.32.0, seen).
+_ENGINES = {
+    "mindieservice_daemon": "MindIE",
+    "mindie_llm_server": "MindIE",
+    "mindie_llm_backend_connector": "MindIE",
+    "vllm": "vLLM",
+}
+_VLLM_PART = "VLLM::"
 _INTERPRETER = re.compile(r"(python[0-9.]*|bash|dash|sh)$")
 _LONGEST = 120
 
 
 class Daemon(NamedTuple):
-    """A process of MindIE."""
+    """A process of an engine."""
 
+    engine: str  # MindIE or vLLM
     program: str  # its name
     pid: int  # its number, as seen here
     user: str  # who runs it
@@ -29,29 +37,30 @@ class Daemon(NamedTuple):
 
 
 def running_daemons() -> List[Daemon]:
-    """All of MindIE's processes on this system; those of another container are not on it."""
+    """All processes of engines on this system; those of another container are not on it."""
     return [daemon for daemon in all_daemons() if _same_system(daemon.pid)]
 
 
 def all_daemons() -> Iterator[Daemon]:
-    """All of MindIE's processes that are seen here, in whatever container; ``uses`` is not told yet."""
+    """All processes of engines that are seen here, in whatever container; ``uses`` is not told yet."""
     for pid in process_numbers():
         process = Process(pid)
         try:
             words = process.words()
             program = _program(words)
             if program:
-                yield Daemon(program, pid, process.user(), " ".join(words)[:_LONGEST], None, "")
+                engine, told = _ENGINES.get(program, "vLLM"), " ".join(words)[:_LONGEST]
+                yield Daemon(engine, program, pid, process.user(), told, None, "")
         except OSError:
             continue  # it ended
 
 
 def _program(words: List[str]) -> str:
-    """Which of MindIE's programs a command line runs; empty where it is another."""
+    """Which program of an engine a command line runs; empty where it is another."""
     first = [os.path.basename(word) for word in words[:1]]
     if first and _INTERPRETER.match(first[0]):
         first += [os.path.basename(word) for word in words[1:] if not word.startswith("-")][:1]
-    return next((name for name in first if name in _NAMES), "")
+    return next((name for name in first if name in _ENGINES or name.startswith(_VLLM_PART)), "")
 
 
 def _same_system(pid: int) -> bool:

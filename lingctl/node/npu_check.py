@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="this node's address between nodes")
     parser.add_argument("--visible", help="physical ids of the cards to use, where more are seen")
     parser.add_argument("--timeout", type=int, default=180, help="seconds for the all-reduce")
-    parser.add_argument("--allow-running", action="store_true", help="although MindIE uses the cards")
+    parser.add_argument("--allow-running", action="store_true", help="although an engine uses the cards")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
 
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     busy = [] if arguments.allow_running or arguments.device == "cpu" else running_daemons()
     if busy:
         raise Trouble(
-            "MindIE runs here and uses the cards and HCCL's ports",
+            f"{busy[0].engine} runs here and uses the cards and HCCL's ports",
             evidence="\n".join(map(str, busy[:4])),
             remedy="stop it first (lingctl stop), or --allow-running",
             code="npu-busy",

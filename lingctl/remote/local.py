@@ -13,6 +13,7 @@ from typing import IO
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.node.disk import disk_of
+from lingctl.node.folders import make_folder
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.framing import Kept
@@ -93,7 +94,8 @@ class LocalConnection:
         """The file under a name beside its own, which is gone when ``parts`` is closed."""
         target = Path(file.path)
         with self._telling(file):
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            if not target.parent.is_dir():
+                make_folder(str(target.parent))
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
             part = Path(name)
             parts.callback(part.unlink, missing_ok=True)

@@ -16,6 +16,8 @@ from lingctl.sandbox.layout import (
 from lingctl.sandbox.node.host_files import write_host_files
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
 
+# Below the range that the kernel takes ports from by itself.
+_BETWEEN_NODES = 21_000
 _HOSTS = """\
 # Written by `lingctl sandbox up`: an emulated cluster on this machine.
 name: sandbox
@@ -56,7 +58,7 @@ def write_inventory(layout: Layout, request: dict[str, Any], block: int) -> Clus
         (own / "keys/authorized.pub").write_text(f"{public} lingctl-sandbox\n")
         known.append(f"[{node.address}]:{SSH_PORT} {host}\n")
     layout.known_hosts.write_text("".join(known))
-    layout.hosts.write_text(_hosts(layout, request, nodes))
+    layout.hosts.write_text(_hosts(layout, request, nodes, block))
     return state
 
 
@@ -70,7 +72,7 @@ def _node(block: int, number: int, devices: int) -> NodeState:
     return NodeState(name, node_address(block, number), name, cards)
 
 
-def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState]) -> str:
+def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState], block: int) -> str:
     lines = ""
     for node in nodes:
         lines += f"  - address: {node.address}\n    name: {node.name}\n"
@@ -78,7 +80,7 @@ def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState]) -> s
             lines += f"    devices: [{', '.join(str(card.id) for card in node.cards)}]\n"
     return _HOSTS.format(
         model=request["catalogue_name"],
-        engine=_engine(request, len(nodes)),
+        engine=_engine(request, len(nodes), block),
         port=SSH_PORT,
         key=_quoted(str(layout.key)),
         known_hosts=_quoted(str(layout.known_hosts)),
@@ -86,12 +88,19 @@ def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState]) -> s
     )
 
 
-def _engine(request: dict[str, Any], nodes: int) -> str:
-    if request["engine"] == "mindie":
-        return f'mindie: "{request["version"]}"'
-    # The build for processors fails with layers shared out over nodes (PP); seen with 0.32.0.
-    more = ", parallel: tensor" if nodes > 1 else ""
-    return f'engine: {{name: {request["engine"]}, version: "{request["version"]}"{more}}}'
+def _engine(request: dict[str, Any], nodes: int, block: int) -> str:
+    name, version = request["engine"], request["version"]
+    if name == "mindie":
+        return f'mindie: "{version}"'
+    if nodes == 1:
+        return f'engine: {{name: {name}, version: "{version}"}}'
+    # The build for processors fails with layers shared out over nodes (PP); seen with 0.32.0. It opens the
+    # port between the nodes on all of this machine's addresses, so that each sandbox needs its own.
+    port = _BETWEEN_NODES + block
+    return (
+        f'engine: {{name: {name}, version: "{version}", parallel: tensor}}\n'
+        f"serving: {{inter_node_port: {port}}}"
+    )
 
 
 def _quoted(text: str) -> str:

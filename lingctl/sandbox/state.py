@@ -67,7 +67,7 @@ class ClusterState:
     """The whole emulated cluster."""
 
     engine: str  # ``mindie``, emulated, or ``vllm``, the real one
-    version: str  # of the engine
+    engine_version: str
     model: str
     time_scale: float  # factor on every documented delay and time limit; 1.0 is real time
     nodes: list[NodeState]
@@ -89,7 +89,9 @@ def load_cluster(root: Path | str = STATE) -> ClusterState:
     root = Path(root)
     cluster = json.loads((root / "cluster.json").read_text())
     nodes = [load_node(name, root) for name in cluster["nodes"]]
-    return ClusterState(cluster["engine"], cluster["version"], cluster["model"], cluster["time_scale"], nodes)
+    return ClusterState(
+        cluster["engine"], cluster["engine_version"], cluster["model"], cluster["time_scale"], nodes
+    )
 
 
 def load_node(name: str, root: Path | str = STATE) -> NodeState:
@@ -117,7 +119,7 @@ def save_cluster(state: ClusterState, root: Path) -> None:
         root / "cluster.json",
         {
             "engine": state.engine,
-            "version": state.version,
+            "engine_version": state.engine_version,
             "model": state.model,
             "time_scale": state.time_scale,
             "nodes": [node.name for node in state.nodes],

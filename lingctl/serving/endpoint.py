@@ -147,7 +147,7 @@ def address_of(url: str) -> Address:
     """Parse a base URL.
 
     Raises:
-        UsageError: not an http(s) URL, or one with user and password (which would be shown and logged).
+        UsageError: not an http(s) URL, or one with user, password or query, which would be shown and logged.
     """
     try:
         parts = urlsplit(url)
@@ -165,6 +165,13 @@ def address_of(url: str) -> Address:
         raise UsageError(
             "the URL holds a user or a password",
             remedy=f"put the key into the environment: {API_KEY_VARIABLE}",
+            code="url-secret",
+        )
+    if parts.query or parts.fragment:
+        # Not quoted: some gateways take a key there.
+        raise UsageError(
+            "the URL has more behind its path (a ? or #)",
+            remedy=f"write the URL up to there; a key goes into the environment: {API_KEY_VARIABLE}",
             code="url-secret",
         )
     default = 443 if parts.scheme == "https" else 80

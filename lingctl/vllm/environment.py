@@ -32,6 +32,9 @@ _CLEARED = (
     "ASCEND_LAUNCH_BLOCKING",
     # Lets a window through that the model was not made for.
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
+    # The engine before 0.10, and another dealing of layers over a pipeline than capacity counts with.
+    "VLLM_USE_V1",
+    "VLLM_PP_LAYER_PARTITION",
 )
 # The longest that HCCL allows: nodes come up minutes apart.
 _CONNECT_SECONDS = 7200

@@ -54,6 +54,9 @@ def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
 
 
 def _of_image(cluster: Cluster) -> Iterator[str]:
+    image = (cluster.container.image or "").lower()
+    if "mindie" in image and "vllm" not in image:
+        yield f"container.image is MindIE's by its name, and the engine is vLLM: {cluster.container.image}"
     machine = machine_of_vllm_image(cluster.container.image or "")
     if machine and machine != cluster.engine.hardware:
         yield (

@@ -6,10 +6,15 @@ In this order: each test finds the service as the one before left it, and each s
 from __future__ import annotations
 
 import json
+import subprocess
+import urllib.request
+from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.sandbox.live import Live, lingctl
+from tests.vllm.stretched import make_stretched
 from tests.vllm.watching import PARENT, WORKER, changed, kill, processes, settings, status
 
 ANSWER = "I am Ling, an assistant created by inclusionAI."
@@ -83,28 +88,31 @@ def test_it_is_measured(deployed):
     assert measured.status == 0, measured.said
 
 
+def requests(path: Path, *names: str) -> Path:
+    """A batch in which each asks the same."""
+    body = {"model": "bailing_moe", "messages": [{"role": "user", "content": "Who are you?"}]}
+    body |= {"temperature": 0, "max_tokens": 40}
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": body}
+    path.write_text("".join(json.dumps({"custom_id": name, **line}) + "\n" for name in names))
+    return path
+
+
+def answered(path: Path) -> list[tuple[str, str]]:
+    """Who asked, and what was answered."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        (line["custom_id"], line["response"]["body"]["choices"][0]["message"]["content"]) for line in lines
+    ]
+
+
 def test_a_file_of_requests_is_answered_in_its_order(deployed, tmp_path):
     live, _ = deployed
-    questions = {"who": "Who are you?", "again": "Who are you?"}
-    (tmp_path / "in.jsonl").write_text(
-        "".join(
-            json.dumps(
-                {
-                    "custom_id": name,
-                    "method": "POST",
-                    "url": "/v1/chat/completions",
-                    "body": {"model": "bailing_moe", "messages": [{"role": "user", "content": question}]},
-                }
-            )
-            + "\n"
-            for name, question in questions.items()
-        )
-    )
-    done = live.lingctl("batch", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
+    source = requests(tmp_path / "in.jsonl", "who", "again")
+    done = live.lingctl("batch", source, "-o", tmp_path / "out.jsonl")
     assert done.status == 0, done.said
-    answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [answer["custom_id"] for answer in answers] == ["who", "again"]
-    assert {a["response"]["body"]["choices"][0]["message"]["content"] for a in answers} == {ANSWER}
+    assert answered(tmp_path / "out.jsonl") == [("who", ANSWER), ("again", ANSWER)]
+    without = live.lingctl("batch", source, "-o", tmp_path / "other.jsonl", "--offline")
+    assert without.status == 1 and "the service runs and has the cards" in without.stderr
 
 
 def test_a_killed_worker_is_told_although_the_daemon_says_that_it_ended_well(deployed):
@@ -141,28 +149,52 @@ def test_of_a_killed_parent_nothing_goes_on_and_a_rollback_serves_as_before(depl
     assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
 
 
+def spoil(live: Live, key: str, value: object) -> str:
+    """Write a value into the model's config.json on the node; gives what stood there."""
+    kept = live.on("node1", f"cat {WEIGHTS}/config.json").stdout
+    spoilt = json.dumps({**json.loads(kept), key: value}, indent=2)
+    assert live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=spoilt).status == 0
+    return kept
+
+
+def test_a_head_that_contradicts_the_weights_is_refused_before_anything_is_stopped(deployed):
+    live, _ = deployed
+    kept = spoil(live, "head_dim", 32)
+    refused = live.lingctl("deploy", "--yes", "--json")
+    live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=kept)
+    assert (refused.status, refused.document["code"]) == (2, "model-config-contradicts-weights")
+    assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("head_dim", 32), ("norm_head", False)], ids=["head_dim", "norm_head"]
 )
-def test_a_model_that_starts_and_answers_rubbish_is_caught(deployed, key, value):
+def test_what_starts_all_the_same_and_answers_rubbish_is_caught_by_its_answers(deployed, key, value):
     live, _ = deployed
-    spoil = f"import json; p = '{WEIGHTS}/config.json'; c = json.load(open(p)); c['{key}'] = {value}; "
-    spoil += "json.dump(c, open(p, 'w'), indent=2)"
-    kept = live.on("node1", f"cat {WEIGHTS}/config.json").stdout
-    assert live.on("node1", f'python3 -c "{spoil}"').status == 0
+    kept = spoil(live, key, value)
     started = live.lingctl("restart", "--yes")
     live.on("node1", f"cat >{WEIGHTS}/config.json", stdin=kept)
-    assert started.status == 1, started.said
-    assert "'answer'" in started.stderr or "answer failure" in started.said
-    assert processes(live, "node1")
+    assert started.status == 0, started.said
+    assert status(live)["nodes"][0]["service"] == "ready"
+    tested = live.lingctl("smoke-test", "--json")
+    assert tested.status == 1, tested.said
+    verdicts = {finding["check"]: finding["verdict"] for finding in tested.document["findings"]}
+    assert (verdicts["health"], verdicts["generate"], verdicts["answer"]) == ("pass", "pass", "failure")
 
 
-def test_a_deploy_mends_it(deployed):
+def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(
+    deployed, tmp_path, monkeypatch
+):
     live, _ = deployed
-    live.on("node1", f'sed -i \'s/"head_dim": 64/"head_dim": 32/\' {WEIGHTS}/config.json')
-    mended = live.lingctl("deploy", "--yes", "--json")
-    assert mended.status == 0, mended.said
-    assert "make the model's config.json loadable" in changed(mended)
+    make_stretched(tmp_path / "model", 4, monkeypatch)
+    with live.login("node1") as client, client.open_sftp() as files:
+        files.put(str(tmp_path / "model/pytorch_model.bin"), f"{WEIGHTS}/pytorch_model.bin")
+    longer = live.lingctl(
+        "deploy", "--yes", "--json", **settings(live, "long", "serving: {max_seq_len: 65536}\n")
+    )
+    assert longer.status == 0, longer.said
+    with urllib.request.urlopen(f"http://{live.address('node1')}:1025/v1/models", timeout=30) as answer:
+        assert json.load(answer)["data"][0]["max_model_len"] == 65536
     assert live.lingctl("ask", "Who are you?").stdout.strip() == ANSWER
 
 
@@ -171,3 +203,18 @@ def test_stopped_nothing_of_it_runs(deployed):
     assert live.lingctl("stop", "--yes").status == 0
     assert processes(live, "node1") == []
     assert live.lingctl("stop", "--yes").status == 0
+
+
+def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deployed, tmp_path):
+    live, _ = deployed
+    source, output = requests(tmp_path / "in.jsonl", *(f"q-{n}" for n in range(20))), tmp_path / "out.jsonl"
+    words = ("batch", source, "-o", output, "--nodes", live.hosts, "--offline")
+    with forked.start(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watching:
+        live.until("node1", "ls /var/lib/lingctl/sandbox/run/batch-*.jsonl")
+        watching.kill()
+    assert not output.exists()
+    done = live.lingctl(*words)
+    assert done.status == 0, done.said
+    assert answered(output) == [(f"q-{n}", ANSWER) for n in range(20)]
+    assert live.on("node1", "ls -A /var/lib/lingctl/sandbox/batch").stdout == ""
+    assert processes(live, "node1") == []

@@ -22,28 +22,6 @@ from lingctl.serving.endpoint import Endpoint
 from tests.engine_node import wait_until
 
 NAME = "bailing_moe"
-# vLLM runs this one class of the code that stands beside the weights; the sandbox's own stand-in is no class
-# of transformers. These are the keys that a config.json may leave out.
-CONFIGURATION = """
-from transformers.configuration_utils import PretrainedConfig
-
-
-class BailingMoeConfig(PretrainedConfig):
-    model_type = "bailing_moe"
-
-    def __init__(
-        self, hidden_size=1024, num_attention_heads=16, head_dim=None, rope_theta=10000.0, rope_scaling=None,
-        use_bias=True, use_qkv_bias=False, **values
-    ):
-        self.hidden_size = hidden_size
-        self.num_attention_heads = num_attention_heads
-        self.head_dim = head_dim or hidden_size // num_attention_heads
-        self.rope_theta, self.rope_scaling = rope_theta, rope_scaling
-        self.use_bias, self.use_qkv_bias = use_bias, use_qkv_bias
-        for name, value in values.items():
-            setattr(self, name, value)
-        super().__init__(**values)
-"""
 
 
 @contextlib.contextmanager
@@ -97,9 +75,8 @@ def answers(url: str, process: subprocess.Popen, log: Path) -> bool:
 
 
 def made(folder: Path, model: str) -> Path:
-    """Weights of a tiny model, with the class that vLLM runs."""
+    """Weights of a tiny model."""
     make_checkpoint(folder, model, "safetensors")
-    (folder / "configuration_bailing_moe.py").write_text(CONFIGURATION)
     return folder
 
 

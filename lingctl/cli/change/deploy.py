@@ -30,7 +30,7 @@ def deploy(
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring every node to what hosts.yaml asks, start MindIE, and prove that it answers."""
+    """Bring every node to what hosts.yaml asks, start the engine, and prove that it answers."""
     from lingctl.flows.change.deploy import deploy as deploy_cluster
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal

@@ -16,7 +16,7 @@ def init(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = DEFAULT_HOSTS,
     name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
     model: Annotated[str, typer.Option(help="A model of the catalogue.")] = "Ling-lite",
-    mindie: Annotated[str, typer.Option(help="MindIE version.")] = "1.0.0",
+    mindie: Annotated[str, typer.Option(help="MindIE version.", show_default="1.0.0")] = "",
     engine: Annotated[
         str,
         typer.Option(
@@ -28,19 +28,20 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented hosts.yaml to start from."""
-    from lingctl.engines import engine_at, engine_chosen
+    from lingctl.engines import engine_at, engine_chosen, usual_engine
     from lingctl.errors import UsageError
     from lingctl.flows.run.whole_file import no_room, write_file
-    from lingctl.inventory.engine_choice import engine_typed
+    from lingctl.inventory.engine_choice import engine_typed, one_engine
     from lingctl.inventory.starter import starter_hosts
     from lingctl.output.terminal import answer_file, say
 
     nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
+    one_engine(mindie, engine)
     choice = engine_typed(engine) if engine else None
-    about = (engine_chosen(choice) if choice else engine_at(mindie)).about
+    about = (engine_chosen(choice) if choice else engine_at(mindie) if mindie else usual_engine()).about
     if choice is not None and choice.version is None:
         choice = choice.model_copy(update={"version": about.version})
-    text = starter_hosts(name=name, model=model, mindie=mindie, nodes=nodes, engine=choice)
+    text = starter_hosts(name=name, model=model, mindie=about.version, nodes=nodes, engine=choice)
     if show:
         answer_file(text)
         return

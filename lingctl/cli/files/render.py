@@ -71,10 +71,10 @@ def render(
     from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
-    from lingctl.inventory.engine_choice import with_typed_engine
+    from lingctl.inventory.engine_choice import one_engine, with_typed_engine
     from lingctl.output.terminal import say
 
-    typed = f"mindie:{mindie}" if mindie else engine
+    typed = one_engine(mindie, engine)
     if check is not None:
         _check(check, nodes, typed, as_json)
         return

@@ -22,7 +22,7 @@ def logs(
         int | None, typer.Option(min=0, help="Only this rank, on the node that holds it.")
     ] = None,
 ) -> None:
-    """Print what MindIE prints on every node."""
+    """Print what the engine prints on every node."""
     from lingctl.errors import UsageError
     from lingctl.flows.look.logs import WantedLogs, duration_seconds, follow_logs, node_of_rank, show_logs
     from lingctl.output.streams import ending_with_its_reader

@@ -30,7 +30,7 @@ def npu_check(
     ] = None,
     timeout: Annotated[int, typer.Option(min=10, help="Seconds for the all-reduce.")] = 180,
     allow_running: Annotated[
-        bool, typer.Option("--allow-running", help="Although MindIE uses the cards.")
+        bool, typer.Option("--allow-running", help="Although an engine uses the cards.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

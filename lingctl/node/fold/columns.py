@@ -7,7 +7,7 @@ to nearest, ties to even. That is bit for bit what torch gives for a float32 div
 norms that are summed in float32, as torch does on a CPU, 5 values of bfloat16 in 10,000 differ by one unit in
 their last place. vLLM (from 0.26) rounds the norm itself to the file's type first.
 
-Standard library only, a row at a time and without a loop over numbers: some 70 ns a number on one core.
+Standard library only, a row at a time and without a loop over numbers: with its proof 90 ns a number.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ def daemons_of(root: str) -> List[Daemon]:
     status = os.stat(root)
     found = []
     for daemon in all_daemons():
+        if daemon.engine != "MindIE":
+            continue  # the tree is MindIE's
         uses, why = _judge(Process(daemon.pid), (status.st_dev, status.st_ino))
         if uses is not False:
             found.append(daemon._replace(uses=uses, why=why))

@@ -318,3 +318,33 @@ def test_a_hostile_archive_is_refused_or_holds_nothing(name: str, tmp_path: Path
     path.write_bytes(gzip.compress(HOSTILE[name], 1))
     with pytest.raises(UsageError):
         explain([str(path)], io.BytesIO())
+
+
+VLLM = Path(__file__).parents[1] / "vllm" / "consoles"
+
+
+def test_logs_of_vllm_are_told_by_its_words_without_a_hint_and_with_one():
+    logs = [str(VLLM / f"two-nodes-{name}.log") for name in ("first-lost-the-other", "worker-killed")]
+    for hint in ("", "vllm"):
+        told = explain(logs, io.BytesIO(), engine=hint).verdict
+        assert told is not None and (told.id, told.where) == ("W101", "two-nodes-worker-killed.log")
+    other = explain(logs, io.BytesIO(), engine="mindie").verdict
+    assert other is not None and other.id != "W101"
+
+
+def test_ids_of_every_engine_are_known_and_an_engine_that_is_none_is_refused():
+    told = explain(["A7", "W101"], io.BytesIO())
+    assert [code.rows for code in told.codes] == [("A7",), ("W101",)]
+    assert "MindIE" in told.codes[0].meaning and "worker" in told.codes[1].meaning
+    with pytest.raises(UsageError, match="no engine llamafile"):
+        explain(["A7"], io.BytesIO(), engine="llamafile")
+
+
+def test_of_a_long_vllm_log_the_first_error_is_kept(tmp_path):
+    text = (VLLM / "two-nodes-worker-killed.log").read_text()
+    noise = "".join(
+        f"(APIServer pid=7) INFO 11-28 15:00:00 [loggers.py:9] running: {n}\n" for n in range(40_000)
+    )
+    (tmp_path / "console.log").write_text(f"{text}{noise}")
+    told = explain([str(tmp_path / "console.log")], io.BytesIO()).verdict
+    assert told is not None and told.id == "W101"

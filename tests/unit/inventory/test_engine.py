@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.engines import engine_of
+from lingctl.engines import engine_at, engine_of
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.engine_choice import engine_typed, with_typed_engine
+from lingctl.inventory.engine_choice import engine_typed, one_engine, with_typed_engine
 from lingctl.inventory.sections import EngineChoice
 from lingctl.inventory.starter import starter_hosts
 from tests.unit.inventory.test_load import mistake, read
@@ -101,3 +101,15 @@ def test_the_starter_file_names_the_engine_that_was_asked_for():
     assert settings == set(EngineChoice.model_fields)
     old = starter_hosts(**wanted, engine=EngineChoice(name="mindie", version="3.0.0"))
     assert 'mindie: "3.0.0"' in old and "\nengine:" not in old
+
+
+def test_one_engine_is_typed_and_a_text_that_is_no_version_is_told_as_such():
+    assert (one_engine("3.0.0", ""), one_engine("", "vllm"), one_engine("", "")) == (
+        "mindie:3.0.0",
+        "vllm",
+        "",
+    )
+    with pytest.raises(UsageError, match="an engine each"):
+        one_engine("3.0.0", "vllm")
+    with pytest.raises(ConfigurationError, match="no version of MindIE"):
+        engine_at("one")

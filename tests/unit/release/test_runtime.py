@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from lingctl.ascend.questions import NodeRequest, questions
 from lingctl.engine.container import run_command
-from lingctl.errors import NodeError
+from lingctl.engines import engine_of
+from lingctl.errors import ConfigurationError, NodeError
 from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
@@ -74,6 +75,23 @@ def test_a_container_of_podman_has_what_one_of_docker_has():
     assert less.replace("podman run", "docker run") == run_command(DOCKER, docker).text
     # So a recorded release can come back under either.
     assert podman.digest == docker.digest
+
+
+def test_the_container_may_write_in_the_daemons_folder_and_in_no_other_of_ours():
+    cluster = under("docker", "node1")
+    run, *_ = [text for text in texts(cluster) if text.startswith("docker run ")]
+    mounts = [word.split(":") for word in run.split() if word.startswith(cluster.state_dir)]
+    writable = {mount[0] for mount in mounts if mount[2:] != ["ro"]}
+    assert writable == {f"{cluster.state_dir}/run"}
+    assert [cluster.state_dir, cluster.state_dir, "ro"] in mounts
+
+
+@pytest.mark.parametrize("target", ["/usr/local/Ascend/driver", "/home/HwHiAiUser/Ascend/", "{state}/run"])
+def test_a_mount_whose_target_is_taken_is_refused_before_the_runtime_does(target: str):
+    mount = f"/data:{target.format(state=cluster_of('node1').state_dir)}"
+    cluster = cluster_of("node1", container=Container(extra_mounts=(mount,)))
+    with pytest.raises(ConfigurationError, match="mounts itself"):
+        engine_of(cluster).container(cluster, cluster.primary)
 
 
 def test_a_missing_image_is_got_with_the_runtime_that_is_used():

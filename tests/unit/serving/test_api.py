@@ -176,6 +176,8 @@ def test_urls(url, address):
         "http://a..b",
         "http://a/\u00e9",
         f"http://{'a' * 64}",
+        "http://a/v1?key=secret",
+        "http://a/v1#secret",
     ],
 )
 def test_wrong_urls_are_usage_errors_without_secrets(url):

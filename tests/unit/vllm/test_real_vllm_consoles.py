@@ -19,6 +19,9 @@ VERDICTS = {
     "head-size-at-a-request": ("0", "B108"),
     "no-trust": ("1", "A108"),
     "no-folder": ("1", "B101"),
+    "missing-file": ("1", "B103"),
+    "names-of-experts": ("1", "B105"),
+    "no-room-for-the-cache": ("1", "C102"),
     "too-long": ("1", "A102"),
     "heads-and-cards": ("1", "A104"),
     "unknown-flag": ("2", "A101"),
@@ -72,6 +75,11 @@ def test_the_first_error_line_is_no_wrapper(name: str) -> None:
     for line in VLLM_LOGS.first_errors(read(name), 1):
         assert "See stack trace (above)" not in line
         assert "initialization failed" not in line
+
+
+def test_the_words_of_an_exception_are_quoted_and_not_the_line_of_a_source_file() -> None:
+    told = VLLM_LOGS.explain(read("names-of-experts"), status="1")[0]
+    assert "AssertionError: Tried to load weights of size" in told.line
 
 
 def test_of_two_nodes_the_one_whose_worker_was_killed_is_the_cause() -> None:

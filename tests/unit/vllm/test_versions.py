@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from lingctl.cli.weights.engines import engines
 from lingctl.engines import engine_of, engine_rows
-from lingctl.errors import ConfigurationError
+from lingctl.errors import ConfigurationError, UsageError
 from lingctl.vllm.profile import VLLM_PROFILES, vllm_profile_for
 from lingctl.vllm.versions import version_of_vllm_image
 from tests.unit.vllm.samples import vllm_cluster
@@ -100,6 +103,10 @@ def test_a_plan_says_what_is_not_known_of_the_version():
     assert "for Atlas A3 by its tag" in other
     assert "by its tag" not in remarks(container={"image": "mirror.example/vllm-ascend:v0.23.0-openeuler"})
     assert "by its tag" not in remarks(container={"image": "mirror.example/mine:1"})
+    assert "MindIE's by its name" in remarks(container={"image": "registry.example/mindie:2.1.RC2"})
+    assert "vLLM's by its name" in remarks(
+        "mindie", container={"image": "quay.io/ascend/vllm-ascend:v0.23.0"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,3 +131,15 @@ def test_every_version_of_both_engines_is_listed_with_what_it_can():
     by_version = {row.version: row for row in rows if row.name == "vllm"}
     assert by_version["0.11.0"].lite.startswith("1, 2, 4 cards")
     assert by_version["0.23.0"].lite.startswith("1, 2, 4, 8 cards")
+
+
+def test_the_verb_lists_one_engine_or_all_and_knows_no_other(capsys):
+    engines("vllm", as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert {row["title"] for row in document["engines"]} == {"vLLM"}
+    assert all(row["driver_source"] for row in document["engines"] if row["driver"])
+    engines()
+    shown = capsys.readouterr().out
+    assert "0.23.0 (usual)" in shown and "1.0.0 (usual)" in shown and "never tried on a card" in shown
+    with pytest.raises(UsageError, match="no engine"):
+        engines("sglang")
