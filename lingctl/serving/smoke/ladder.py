@@ -9,7 +9,7 @@ from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.faults import of_the_request
-from lingctl.serving.http.api import INFER, Ask, Dialect, dialect_for
+from lingctl.serving.http.api import A_FEW, INFER, Ask, Dialect, dialect_for
 from lingctl.serving.http.client import Client, Generation, ModelList
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import HttpResponse, speaks_tls
@@ -132,7 +132,7 @@ class _Climb:
         self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable, notes=notes))
         self._add(rungs.first_token(streamed, self._options.first_token_limit, self._advice))
         refused = self._wrong_request()
-        self._add(rungs.bad_request(refused, self._generate(max_tokens=1), self._advice))
+        self._add(rungs.bad_request(refused, self._generate(max_tokens=A_FEW), self._advice))
 
     def _first_answer(self) -> Generation | ExchangeTrouble:
         """The first answer, asked for again where the service only refuses how it was asked for."""
@@ -167,7 +167,7 @@ class _Climb:
         ask = self._ask(details=True)
         streamed = gather(self._client.stream(self._dialect, ask))
         if streamed.trouble and of_the_request(streamed.trouble):
-            brief = replace(ask, max_tokens=1)
+            brief = replace(ask, max_tokens=A_FEW)
             self._client = agreed(
                 self._client, lambda client: gather(client.stream(self._dialect, brief)).trouble
             )

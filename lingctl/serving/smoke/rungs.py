@@ -9,7 +9,7 @@ from lingctl.findings import Finding, Subject, Verdict, worst
 from lingctl.serving.endpoint import Address
 from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.http.answers import Usage
-from lingctl.serving.http.client import Generation, ModelList
+from lingctl.serving.http.client import NO_MODELS, Generation, ModelList
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.http.streamed import Streamed, bare
 from lingctl.serving.remedies import Advice
@@ -124,8 +124,12 @@ def health(answer: HttpResponse | ExchangeTrouble | None, advice: Advice, *, own
 def models(listed: ModelList | ExchangeTrouble, served_name: str, advice: Advice) -> Finding:
     """Whether the model that will be asked for is listed."""
     if isinstance(listed, ExchangeTrouble):
-        if listed.status in (404, 405) or fault_of(listed) == "path":
+        none = listed.text == NO_MODELS
+        if listed.status in (404, 405) or fault_of(listed) == "path" or (none and served_name):
             return Finding("models", Verdict.NOTE, "this service lists no models", evidence=str(listed))
+        if none:
+            remedy = "load a model there; or name one that it does not list: --model NAME"
+            return _failed("models", NO_MODELS, "an empty list", remedy)
         what = _why(listed, "the list of models cannot be read")
         return _failed("models", what, str(listed), advice.remedy(listed))
     names = ", ".join(listed.names)

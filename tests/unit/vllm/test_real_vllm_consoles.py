@@ -21,6 +21,7 @@ VERDICTS = {
     "no-folder": ("1", "B101"),
     "missing-file": ("1", "B103"),
     "names-of-experts": ("1", "B105"),
+    "no-room-for-the-cache": ("1", "C102"),
     "too-long": ("1", "A102"),
     "heads-and-cards": ("1", "A104"),
     "unknown-flag": ("2", "A101"),
