@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference clean
-.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real mindie-checker quick-start
+.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start
 
 # With the real vLLM: make demo ENGINE=vllm
 ENGINE ?= mindie
@@ -155,17 +155,23 @@ fuzz: $(VENV)/test.stamp
 kill-points: $(VENV)/test.stamp system-packages
 	$(BIN)/python -m tests.soak.kill_points
 
-# The overlay on a checkout of Ascend/MindIE-LLM, against one of inclusionAI/Ling:
+# The overlay on a checkout of Ascend/MindIE-LLM, and the reference of the proof, against one of inclusionAI/Ling:
 # make parity-real MINDIE_LLM=DIR LING=DIR   (needs transformers 4.46 to 4.53)
 parity-real: $(VENV)/test.stamp
 	LINGCTL_MINDIE_LLM=$(MINDIE_LLM) LINGCTL_LING=$(LING) \
-	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py
+	  $(BIN)/python -m pytest tests/parity tests/node_overlay/test_real_trees.py tests/prove/test_reference.py
+
+# The answer proof's reference against llama.cpp, which other hands wrote: wheels with it inside are on PyPI.
+llama-cpp: $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet --only-binary :all: --no-deps xllamacpp gguf
+	$(BIN)/python -m pytest tests/prove/test_llama_cpp.py
 
 # The code of docs/how-to/transformers.md with a tiny model and the code of a checkout of inclusionAI/Ling, in an
-# environment of its own: make quick-start LING=DIR
+# environment of its own: make quick-start LING=DIR. Where LINGCTL_VLLM names the real vLLM's environment, also a longer
+# context: that vLLM stretches positions as the model's own code does.
 quick-start: $(VENV)/test.stamp $(VENV)-transformers/stamp
 	LINGCTL_LING=$(LING) LINGCTL_TRANSFORMERS=$(VENV)-transformers/bin/python \
-	  $(BIN)/python -m pytest tests/parity/test_quick_start.py
+	  $(BIN)/python -m pytest tests/parity/test_quick_start.py tests/parity/test_long_context.py
 
 $(VENV)-transformers/stamp: requirements-transformers.txt
 	$(PYTHON) -m venv $(VENV)-transformers

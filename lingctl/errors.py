@@ -61,7 +61,7 @@ class ConfigurationError(LingctlError):
     default_code = "configuration"
 
 
-def together(errors: Sequence[ConfigurationError]) -> ConfigurationError:
+def as_one_error(errors: Sequence[ConfigurationError]) -> ConfigurationError:
     """The first of several mistakes, with the others beside it."""
     first, *others = errors
     return ConfigurationError(

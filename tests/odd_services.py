@@ -80,6 +80,8 @@ class Row:
     health: bytes = NO_HEALTH
     # rung to verdict and words of the finding; all others pass or are notes, or were not reached
     smoke: dict[str, tuple[str, str]] = field(default_factory=dict)
+    least_tokens: int = 0  # fewer are refused
+    wants_agent: bool = False  # requests without a User-Agent are refused
     bench: str = ""  # words of the error or note where bench measures nothing; empty where it measures all
 
 
@@ -184,7 +186,24 @@ ROWS = {
         ),
         smoke={"stream": ("warning", "finish_reason")},
     ),
+    "Together: the list of models is the answer": Row(
+        models=answer("200 OK", b'[{"id": "odd", "object": "model", "type": "chat"}, {"id": "other"}]')
+    ),
+    "a gateway to OpenAI's newer API: no fewer than 16 tokens": Row(
+        least_tokens=16,
+    ),
+    "a firewall that wants a User-Agent": Row(wants_agent=True),
     # ---- errors with a status
+    "LM Studio: nothing is loaded": Row(
+        models=answer("200 OK", {"object": "list", "data": []}),
+        smoke={"models": ("failure", "it lists no models")},
+        bench="it lists no models",
+    ),
+    "packed as nobody asked": Row(
+        answer("200 OK", b"\x0b\x02\x80", "Content-Encoding: br"),
+        smoke={"generate": ("failure", "packed as 'br'")},
+        bench="packed as 'br'",
+    ),
     "llama.cpp: the model still loads": refusing(
         answer(
             "503 Service Unavailable",
@@ -437,6 +456,8 @@ def odd_service(row: Row) -> Iterator[str]:
 
 def _answer(row: Row, head: bytes, body: bytes) -> bytes:
     path = head.split(b" ")[1]
+    if row.wants_agent and b"\nuser-agent:" not in head.lower():
+        return page("403 Forbidden", "waf")
     if path == b"/v1/models":
         return row.models
     if path == b"/health":
@@ -446,4 +467,7 @@ def _answer(row: Row, head: bytes, body: bytes) -> bytes:
     asked = json.loads(body)
     if "messages" not in asked and row.chat[9:12] == b"200":
         return REFUSED
+    if asked.get("max_tokens", 1 << 20) < row.least_tokens:
+        said = f"Invalid 'max_output_tokens': integer below minimum value. Expected >= {row.least_tokens}"
+        return answer("400 Bad Request", {"error": {"message": said, "type": "invalid_request_error"}})
     return row.stream if asked.get("stream") else row.chat

@@ -120,7 +120,7 @@ def need_service_address(text: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError as error:
         raise FormError(
-            f"{text!r} is not an IP address, which MindIE needs", "give the node a service_address"
+            f"{text!r} is not an IP address, which the engine needs", "give the node a service_address"
         ) from error
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
         raise FormError(f"{text!r} holds on one link only", "give the node a service_address without a zone")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lingctl.errors import ConfigurationError, together
+from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.mistakes import mistakes_in
 from lingctl.inventory.ssh.aliases import with_service_addresses
@@ -57,7 +57,7 @@ def cluster_from(source: YamlSource, environment: Mapping[str, str]) -> Cluster:
         raise _explained(mistakes_in(source, error), error, environment) from error
     found = mistakes_in(source, None)
     if found:
-        raise together(found)
+        raise as_one_error(found)
     for index in followed:
         # It follows from the address, and is told as what does.
         cluster.nodes[index].model_fields_set.discard("service_address")
@@ -84,4 +84,4 @@ def _explained(
         return ConfigurationError(
             only.what, where=f"the environment's {given[0]}", remedy=only.remedy, code=only.code
         )
-    return together(found)
+    return as_one_error(found)

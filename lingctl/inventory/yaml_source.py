@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from lingctl.errors import ConfigurationError, together
+from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.given_file import read_given
 from lingctl.inventory.odd_characters import OddCharacter, odd_characters
 from lingctl.inventory.source_line import source_line
@@ -129,7 +129,7 @@ class YamlSource:
             for odd in itertools.islice(found, _MOST_ODD)
         ]
         if errors:
-            raise together(errors)
+            raise as_one_error(errors)
 
     def _need_shallow(self, text: str) -> None:
         """Refuse what is nested deeper than Python follows, before anything follows it."""

@@ -22,11 +22,15 @@ from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import call, image_command
 from lingctl.remote.upload import WriteFile
 
-_DIGESTS = """
+_DIGESTS = (
+    shell("ask/trusted")
+    + """
 module=$1
 shift
+others_decide "${1%/*}" | sed "s/^/others-decide /"
 sha256sum "$@" 2>/dev/null
 """
+)
 _PYTHONS = shell("ask/pythons")
 _OLDEST = (3, 9)
 
@@ -68,17 +72,34 @@ def prepare(
         module: that the host's Python is wanted to have; one without it is taken where none has it.
 
     Raises:
-        NodeError: no Python that could run it (code ``no-python``), or the container does not run.
+        NodeError: no Python that could run it (code ``no-python``), the container does not run, or others may
+            write where the program lies (code ``folder-of-others``).
     """
     files = [WriteFile(path, pack.build(), 0o640), *files]
     look = script(_look(where), module, *(file.path for file in files), title="look for our program")
     said = connection.run(look, timeout=60).stdout
+    _need_own_folder(connection.node, path, said)
     pythons = _pythons(said)
     before = _before(connection.node, where, said, pythons, through)
     differ = [file for file in files if file.digest not in said]
     if differ:
         connection.put(*differ)
     return NodeProgram(connection, *before, path, pythons=pythons)
+
+
+def _need_own_folder(node: str, path: str, said: str) -> None:
+    mark = "others-decide "
+    odd = [line.removeprefix(mark) for line in said.splitlines() if line.startswith(mark)]
+    if odd:
+        folder = path.rpartition("/")[0]
+        raise NodeError(
+            "others may write where lingctl keeps the programs that it runs",
+            where=f"{node}: {folder}",
+            evidence="\n".join(odd[:2]),
+            remedy="give it and the folder above it to the login name, and take write permission from others "
+            "(chown, chmod o-w), or name another folder: paths.state in hosts.yaml",
+            code="folder-of-others",
+        )
 
 
 def _look(where: InImage | InContainer | None) -> str:

@@ -39,6 +39,7 @@ class Layout:
     audit = _Below("audit.log")  # one line for every change; see ``release.journal``
     releases = _Below("releases")  # folder of the recorded releases
     jobs = _Below("jobs")  # folder of long steps that outlive the connection
+    batches = _Below("batch")  # folder of requests that are answered without a service
     program = _Below("node.pyz")  # lingctl's node program
 
 

@@ -27,7 +27,7 @@ BEAT_SECONDS = 10
 # Without a sign of life for so long, the holder is taken for gone.
 PATIENCE_SECONDS = 60
 
-_TAKE = shell("lock/take")
+_TAKE = shell("ask/trusted") + shell("lock/take")
 _SHOW = shell("lock/show")
 _TAKE_OVER = shell("lock/take_over")
 _BEAT = '[ -e "$1/lock/$2" ] && touch -c "$1/lock/$2"'

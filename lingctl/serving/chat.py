@@ -10,7 +10,7 @@ from typing import Literal
 
 from lingctl.serving.faults import fault_of
 from lingctl.serving.http.answers import Joiner, Piece, Usage
-from lingctl.serving.http.api import CHAT, Ask, Dialect, Turn
+from lingctl.serving.http.api import A_FEW, CHAT, Ask, Dialect, Turn
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed
 from lingctl.serving.http.models import cannot_chat
@@ -169,7 +169,7 @@ class Conversation:
         )
 
     def _refusal(self, client: Client, question: str) -> ExchangeTrouble | None:
-        ask = replace(self._ask(question), max_tokens=1 if self.options.max_tokens else None)
+        ask = replace(self._ask(question), max_tokens=A_FEW if self.options.max_tokens else None)
         for event in client.stream(self._dialect, ask):
             return event.piece if isinstance(event.piece, ExchangeTrouble) else None
         return None

@@ -122,6 +122,13 @@ def _need_way(cut: Cut, choice: EngineChoice, nodes: int, profile: VllmProfile) 
             "parallel",
             "take parallel: tensor",
         )
+    if cut.data > 1 and not profile.ascend:
+        raise refusal(
+            f"vLLM {profile.version} for processors cannot deal experts out over several (all_gatherv is not "
+            "there; it was tried)",
+            "parallel",
+            "take parallel: tensor",
+        )
     if cut.data > 1 and choice.distributed == "ray":
         raise refusal(
             "experts over all cards (parallel: data) are started by vLLM itself, and not through Ray",

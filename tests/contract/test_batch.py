@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,16 @@ class Service:
     go_on: threading.Event = field(default_factory=threading.Event)
     open: int = 0
     most_open: int = 0
+    free_at: float = 0.0
     url: str = ""
+
+    def _has_room(self) -> bool:
+        """One request each hundredth of a second."""
+        with self.lock:
+            now = time.monotonic()
+            free = now >= self.free_at
+            self.free_at = now + 0.01 if free else self.free_at
+            return free
 
     def answer(self, text: str, count: int) -> tuple[int, dict, dict[str, str]]:
         word = text.split()[0]
@@ -48,6 +58,8 @@ class Service:
             return 500, {"error": {"message": "EngineCore encountered an issue."}}, {}
         if word == "limited" and count < 2:
             return 429, {"error": {"message": "slow down"}}, {"Retry-After": "0"}
+        if word == "scarce" and not self._has_room():
+            return 429, {"error": {"message": "rate limit"}}, {"Retry-After": "0"}
         if word == "locked":
             return 401, {"error": "Unauthorized"}, {}
         if word == "waits":
@@ -181,6 +193,14 @@ def test_what_may_be_answered_later_is_asked_again(tmp_path, service):
     assert report.exit_status == 0
     assert service.asked == {"flaky a": 3, "limited b": 2, "good c": 1}
     assert report.retries == 3
+
+
+def test_a_service_that_takes_so_many_a_second_gets_so_many(tmp_path, service):
+    """It says 429 to each far more often than a request is asked again; but it does answer."""
+    write(tmp_path / "in.jsonl", *[f"scarce {number}" for number in range(60)])
+    report = run(service.url, options(tmp_path, concurrency=12))
+    assert report.exit_status == 0
+    assert max(service.asked.values()) > QUICK.most + 1
 
 
 def test_no_more_are_open_than_asked_for(tmp_path, service):

@@ -16,7 +16,7 @@ from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.smoke.report import SmokeOptions
 from tests.odd_services import ROWS, odd_service
 
-OPTIONS = BenchOptions(requests=4, pace=Pace(concurrency=2), input_tokens=8, output_tokens=8, warmup=1)
+OPTIONS = BenchOptions(requests=4, pace=Pace(concurrency=2), input_tokens=8, output_tokens=16, warmup=1)
 
 
 def judged(finding):
@@ -54,3 +54,9 @@ def test_bench_measures_it_or_says_why_not(name):
     assert report.metrics.completed == (0 if row.bench else 4), told
     if not row.bench:
         assert report.metrics.end_to_end.count == 4
+
+
+def test_a_model_that_is_not_listed_can_be_named():
+    with odd_service(ROWS["LM Studio: nothing is loaded"]) as url:
+        report = smoke_test_endpoint(endpoint_at(url, served_name="odd"), SmokeOptions(patience=10), ignore)
+    assert report.verdict is Verdict.NOTE, report.findings

@@ -79,7 +79,10 @@ def test_thoughts_that_it_leaves_in_the_text_are_no_answer(tmp_path: Path):
     assert report.verdict is Verdict.NOTE, report.findings
     assert report.answer == "I am here to help you and that is all."
     assert bench.metrics.completed == 4
-    assert all(outcome.answer_at > outcome.token_at[0] for outcome in bench.outcomes)
+    # Tokens that come in one packet have one time.
+    assert all(
+        outcome.inline_thoughts and outcome.answer_at >= outcome.token_at[0] for outcome in bench.outcomes
+    )
     assert any("thoughts stand in the text" in note for note in bench.notes())
 
 

@@ -116,7 +116,14 @@ VERBS = {
     "download": ("download", "Ling-lite"),
     "download --stop": ("download", "Ling-lite", "--stop"),
     "patch": ("patch", "--check"),
+    "batch --offline": ("batch", "in.jsonl", "-o", "out.jsonl", "--offline"),
 }
+_TWO_NODES = "nodes: [{address: 127.0.0.1, name: n1}, {address: 127.0.0.2, name: n2}]\n"
+# What a verb needs that the usual cluster is not.
+CLUSTERS = {"batch --offline": 'engine: {name: vllm, version: "0.32.0"}\nnodes: [{address: 127.0.0.1}]\n'}
+_REQUEST = (
+    '{"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": {"prompt": "Who are you?"}}\n'
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -176,8 +183,9 @@ def test_no_answer_makes_a_verb_fall_over(
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text(
         "name: demo\nmodel: Ling-lite\ntimeouts: {start: 2, stop: 2, command: 2}\n"
-        "nodes: [{address: 127.0.0.1, name: n1}, {address: 127.0.0.2, name: n2}]\n"
+        + CLUSTERS.get(verb, _TWO_NODES)
     )
+    (tmp_path / "in.jsonl").write_text(_REQUEST)
     monkeypatch.chdir(tmp_path)
     words = [str(tmp_path / "b.tar.gz") if word == "BUNDLE" else word for word in VERBS[verb]]
     for status in (0, 1) if answer in ("nothing", "escapes") else (0,):

@@ -112,7 +112,17 @@ def send(place: Path, *texts: str, parts: int = 1, **body: object) -> None:
 
 
 def run(place: Path, *words: str, model: str = "/models/Ling_lite") -> tuple[int, list[dict]]:
-    command = [sys.executable, place / "node.pyz", "offline", "--folder", place / "batch", *words]
+    folder, answers = place / "batch", place / "answers.jsonl"
+    command = [
+        sys.executable,
+        place / "node.pyz",
+        "offline",
+        "--folder",
+        folder,
+        "--answers",
+        answers,
+        *words,
+    ]
     done = subprocess.run(
         [*command, "--model-name", "ling", "--", "--model", model, "--max-model-len", "512"],
         env={**os.environ, "PYTHONPATH": str(place / "site"), "NOTES": str(place / "notes")},
@@ -171,7 +181,7 @@ def test_what_was_answered_before_is_told_again_and_not_asked_again(place: Path)
     status, events = run(place, "--chunk", "1")
     assert status == 1 and events[-1]["event"] == "error" and events[-1]["code"] == "offline-died"
     assert answers(events) == {0: 200, 1: 200}
-    kept = place / "batch" / "answers.jsonl"
+    kept = place / "answers.jsonl"
     with kept.open("ab") as torn:
         torn.write(b'{"number": 2, "custom_id": "id-2", "id": "batch_')
     before = len(noted(place, "asked"))

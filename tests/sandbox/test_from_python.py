@@ -64,13 +64,13 @@ def test_an_acceptance_passes_and_a_fault_fails_its_own_part_alone(
     modern_cluster, cluster: Cluster, tmp_path
 ):
     deploy(cluster, Unattended())
-    parts = ("network", "versions", "weights", "overlay", "state", "smoke")
+    parts = ("network", "versions", "weights", "overlay", "state", "smoke", "proof")
     report = accepted(cluster, tmp_path / "whole", *parts)
     good = {part["name"]: part["verdict"] for part in report["parts"] if part["name"] in parts}
     assert set(good.values()) <= {"pass", "note"}, report
     assert report["verdict"] == "pass"
     assert "Acceptance report" in (tmp_path / "whole" / "report.html").read_text()
-    with modern_cluster.broken("node1", "link-down=1"):
+    with modern_cluster.broken("node1", "card-alarm=1"):
         report = accepted(cluster, tmp_path / "broken", "network", "versions", "smoke")
     found = {part["name"]: part for part in report["parts"]}
     assert found["network"]["verdict"] in ("warning", "failure")

@@ -39,6 +39,16 @@ def test_a_healthy_cluster_warns_of_nothing(serving):
     assert "Ling" in result.document["answer"]
 
 
+def test_it_is_proved_by_the_weights_on_its_nodes(serving):
+    """Its containers compute, which may write in one folder alone; a wrong model is not taken for right."""
+    right = serving.lingctl("prove", "--max-tokens", "16", "--json")
+    assert right.status == 0, right.said
+    assert set(right.document["reference"]) == {"node1", "node2"}
+    with serving.broken("node1", "wrong-answer"):
+        wrong = serving.lingctl("prove", "--max-tokens", "8", "--json")
+    assert wrong.status == 1, wrong.said
+
+
 FAULTS = {
     "stuck-stream": "stream",
     "truncated-stream": "stream",

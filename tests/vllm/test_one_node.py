@@ -6,10 +6,13 @@ In this order: each test finds the service as the one before left it, and each s
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.sandbox.live import Live, lingctl
 from tests.vllm.stretched import make_stretched
 from tests.vllm.watching import PARENT, WORKER, changed, kill, processes, settings, status
@@ -85,28 +88,31 @@ def test_it_is_measured(deployed):
     assert measured.status == 0, measured.said
 
 
+def requests(path: Path, *names: str) -> Path:
+    """A batch in which each asks the same."""
+    body = {"model": "bailing_moe", "messages": [{"role": "user", "content": "Who are you?"}]}
+    body |= {"temperature": 0, "max_tokens": 40}
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": body}
+    path.write_text("".join(json.dumps({"custom_id": name, **line}) + "\n" for name in names))
+    return path
+
+
+def answered(path: Path) -> list[tuple[str, str]]:
+    """Who asked, and what was answered."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        (line["custom_id"], line["response"]["body"]["choices"][0]["message"]["content"]) for line in lines
+    ]
+
+
 def test_a_file_of_requests_is_answered_in_its_order(deployed, tmp_path):
     live, _ = deployed
-    questions = {"who": "Who are you?", "again": "Who are you?"}
-    (tmp_path / "in.jsonl").write_text(
-        "".join(
-            json.dumps(
-                {
-                    "custom_id": name,
-                    "method": "POST",
-                    "url": "/v1/chat/completions",
-                    "body": {"model": "bailing_moe", "messages": [{"role": "user", "content": question}]},
-                }
-            )
-            + "\n"
-            for name, question in questions.items()
-        )
-    )
-    done = live.lingctl("batch", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
+    source = requests(tmp_path / "in.jsonl", "who", "again")
+    done = live.lingctl("batch", source, "-o", tmp_path / "out.jsonl")
     assert done.status == 0, done.said
-    answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [answer["custom_id"] for answer in answers] == ["who", "again"]
-    assert {a["response"]["body"]["choices"][0]["message"]["content"] for a in answers} == {ANSWER}
+    assert answered(tmp_path / "out.jsonl") == [("who", ANSWER), ("again", ANSWER)]
+    without = live.lingctl("batch", source, "-o", tmp_path / "other.jsonl", "--offline")
+    assert without.status == 1 and "the service runs and has the cards" in without.stderr
 
 
 def test_a_killed_worker_is_told_although_the_daemon_says_that_it_ended_well(deployed):
@@ -197,3 +203,18 @@ def test_stopped_nothing_of_it_runs(deployed):
     assert live.lingctl("stop", "--yes").status == 0
     assert processes(live, "node1") == []
     assert live.lingctl("stop", "--yes").status == 0
+
+
+def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deployed, tmp_path):
+    live, _ = deployed
+    source, output = requests(tmp_path / "in.jsonl", *(f"q-{n}" for n in range(20))), tmp_path / "out.jsonl"
+    words = ("batch", source, "-o", output, "--nodes", live.hosts, "--offline")
+    with forked.start(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watching:
+        live.until("node1", "ls /var/lib/lingctl/sandbox/run/batch-*.jsonl")
+        watching.kill()
+    assert not output.exists()
+    done = live.lingctl(*words)
+    assert done.status == 0, done.said
+    assert answered(output) == [(f"q-{n}", ANSWER) for n in range(20)]
+    assert live.on("node1", "ls -A /var/lib/lingctl/sandbox/batch").stdout == ""
+    assert processes(live, "node1") == []

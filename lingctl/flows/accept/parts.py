@@ -23,6 +23,7 @@ from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
 from lingctl.flows.run.person import Unattended
+from lingctl.flows.serve.prove import ProofOptions, prove_cluster
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.program.node_program import NodeProgram
@@ -33,7 +34,7 @@ from lingctl.serving.smoke.report import SmokeOptions
 
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
-_OF_VERSIONS_TOO = ("engine-version", "same-files", "npu-health", "card-count")
+_OF_VERSIONS_TOO = ("engine-version", "same-files")
 _CANNOT_COMPUTE = ("no-torch", "no-torch-npu", "npu-no-container", "no-python")
 # Reading 580 GB at 0.1 GB/s, and as much again.
 _VERIFY_SECONDS = 4 * 3600.0
@@ -265,6 +266,15 @@ def smoke_part(given: Acceptance) -> Judged:
     )
 
 
+def proof_part(given: Acceptance) -> Judged:
+    """Each token of some answers, against a reference that reads the weights itself."""
+    with given.connect() as group:
+        report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
+    told = [one.message for one in report.findings if one.check == "answers"]
+    what = told[0] if told else "the answers could not be judged"
+    return Judged(what, report.findings, {"reference": dict(report.costs)})
+
+
 def restart_part(given: Acceptance) -> Judged:
     """Stop and start of all daemons, until the model answers again as before."""
     restart(given.cluster, Unattended(given.listener))
@@ -280,6 +290,7 @@ PARTS: tuple[AcceptancePart, ...] = (
     AcceptancePart("state", "lingctl deploy --dry-run", state_part),
     AcceptancePart("cards", "lingctl npu-check --allow-running", cards_part),
     AcceptancePart("smoke", "lingctl smoke-test", smoke_part),
+    AcceptancePart("proof", "lingctl prove", proof_part, "smoke", "answers"),
     AcceptancePart("load", "lingctl bench --sweep", measure, "smoke", "answers"),
     AcceptancePart("soak", "lingctl bench", soak, "smoke", "answers"),
     AcceptancePart("restart", "lingctl restart", restart_part),

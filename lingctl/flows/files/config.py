@@ -8,7 +8,7 @@ from typing import Any
 
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
-from lingctl.errors import ConfigurationError, together
+from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.flows.files.logins import shown_logins
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.wanted import script_files
@@ -28,7 +28,7 @@ def judge_config(cluster: Cluster) -> tuple[str, ...]:
         except ConfigurationError as error:
             found.setdefault(f"{error.where} {error.what}", error)
     if found:
-        raise together(list(found.values()))
+        raise as_one_error(list(found.values()))
     return engine.remarks(cluster)
 
 

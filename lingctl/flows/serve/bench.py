@@ -24,7 +24,7 @@ from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.tokens import CountTokens, count_tokens
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.api import Ask, Dialect, ModelKind, dialect_for
+from lingctl.serving.http.api import A_FEW, Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import tls_context
@@ -200,7 +200,7 @@ def _ask(prompt: Prompt, options: BenchOptions) -> Ask:
 
 def _refusal(client: Client, dialect: Dialect, options: BenchOptions) -> ExchangeTrouble | None:
     """What the service says to a short request of the load's form; None if it answers."""
-    ask = replace(_ask(Prompt("Hi"), options), max_tokens=2)
+    ask = replace(_ask(Prompt("Hi"), options), max_tokens=A_FEW)
     return gather(client.stream(dialect, ask)).trouble
 
 
@@ -229,7 +229,7 @@ def _known(client: Client, kind: ModelKind | Literal["auto"], prompt: Prompt) ->
 
 
 def _unanswered(client: Client, dialect: Dialect, prompt: Prompt) -> ExchangeTrouble | None:
-    answer = client.generate(dialect, Ask(prompt.text, max_tokens=2))
+    answer = client.generate(dialect, Ask(prompt.text, max_tokens=A_FEW))
     return answer if isinstance(answer, ExchangeTrouble) else None
 
 
@@ -257,7 +257,7 @@ def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener
 
 
 def _prompt_tokens(client: Client, dialect: Dialect, words: int, seed: int) -> int | ExchangeTrouble:
-    answer = client.generate(dialect, Ask(next(made_up(words, seed)).text, max_tokens=2))
+    answer = client.generate(dialect, Ask(next(made_up(words, seed)).text, max_tokens=A_FEW))
     if isinstance(answer, ExchangeTrouble):
         return answer
     return (answer.usage.prompt or 0) if answer.usage else 0

@@ -92,6 +92,7 @@ class ProofNode:
         folders: Sequence[str],
         request: str,
         *,
+        work: str = "",
         jobs: str = "",
         arrays: str = "",
     ) -> None:
@@ -100,6 +101,7 @@ class ProofNode:
         Args:
             folders: where the weights may be, as the program sees them.
             request: file for what is asked; the same for the same questions.
+            work: folder that the program may write in; empty for that of the request.
             jobs: folder of jobs; empty where the program ends with this process.
             arrays: ``torch`` or ``numpy``, and no other.
 
@@ -109,8 +111,8 @@ class ProofNode:
         self.name = connection.node
         self._connection, self._program = connection, program
         self._request, self._jobs = request, jobs
-        self._arrays = ["--arrays", arrays] if arrays else []
-        words = ["prove", "look", *folders, "--request", request, *self._arrays]
+        self._options = [*(["--arrays", arrays] if arrays else []), *(["--work", work] if work else [])]
+        words = ["prove", "look", *folders, "--request", request, *self._options]
         self.looked = program.ask(Looked, *words, timeout=_LOOK_SECONDS)
 
     def encode(self, texts: Sequence[str], questions: Sequence[ProofQuestion] = ()) -> Encodings:
@@ -151,7 +153,7 @@ class ProofNode:
             ConnectError: the connection was lost; on a node it goes on.
             LingctlError: what the program found wrong.
         """
-        words = ["prove", "run", self._request, *self._arrays]
+        words = ["prove", "run", self._request, *self._options]
         return self._program.ask(Reckoned, *words, timeout=_DAY, hear=hear, jobs=self._jobs)
 
     def _put(self, path: str, said: Mapping[str, object]) -> None:
@@ -188,7 +190,9 @@ def on_node(
     through = () if host else with_settings(engine_of(cluster).about.set_env)
     program = prepare(connection, layout.program, where, through=through, module=_MODULE)
     request = f"{cluster.state_dir}/prove/{name}-{connection.node}.json"
-    return ProofNode(connection, program, folders, request, jobs=layout.jobs, arrays=arrays)
+    # The container may write in the daemon's folder alone; and what it may write, root on the node does not.
+    work = "" if host else layout.run
+    return ProofNode(connection, program, folders, request, work=work, jobs=layout.jobs, arrays=arrays)
 
 
 def here(weights: Path, scratch: Path, *, arrays: str = "") -> ProofNode:

@@ -1,4 +1,4 @@
-"""The folder of a batch on a node: requests in parts, and the answers that are there.
+"""The files of a batch on a node: a folder of requests in parts, which is only read here, and the answers.
 
 ``asked.json`` comes last, so that where it is the parts are whole. Each answer is written by one call the
 moment it is there; what is torn at the end is cut off, and its request answered again.
@@ -16,7 +16,6 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 BatchEntry = Mapping[str, Any]
-_ANSWERS = "answers.jsonl"
 
 
 def read_asked(folder: str) -> Dict[str, Any]:
@@ -65,13 +64,13 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
 class AnswerFile:
     """The answers, one program at a time."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, path: str) -> None:
         """Open it, cut off what is torn, and read which requests it answers.
 
         Raises:
             Trouble: another program writes it, or it cannot be written.
         """
-        self._path = os.path.join(folder, _ANSWERS)
+        self._path = path
         self._file = self._open()
         self.numbers: Set[int] = set()
         whole = 0

@@ -21,7 +21,8 @@ from lingctl.node.trouble import Trouble
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the program."""
-    parser.add_argument("--folder", required=True, help="where the requests are and the answers go")
+    parser.add_argument("--folder", required=True, help="where the requests are")
+    parser.add_argument("--answers", required=True, help="file that the answers go to")
     parser.add_argument("--chunk", type=int, default=256, help="requests that are given to it at a time")
     parser.add_argument("--model-name", default="", help="of the model in answers")
     parser.add_argument("words", nargs="*", help="the engine's arguments, behind --")
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
         Trouble: the requests are not there, another program is at it, or the engine does not start or dies.
     """
     asked = read_asked(arguments.folder)
-    answers = AnswerFile(arguments.folder)
+    answers = AnswerFile(arguments.answers)
     for entry in answers.earlier():
         report({"event": "answer", **entry})
     done, total = answers.numbers, int(asked["requests"])

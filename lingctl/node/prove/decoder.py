@@ -8,6 +8,7 @@ router whose chosen likelihoods are divided by their sum, shared experts added w
 from __future__ import annotations
 
 from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -16,6 +17,7 @@ from lingctl.node.prove.arrays import Array
 from lingctl.node.prove.rotary import tables
 from lingctl.node.prove.stored import StoredTensors, names_of
 from lingctl.node.prove.streams import EXACT, EXPERTS, HEADS, ROUNDED, ROUTER, Lanes, exchanged
+from lingctl.node.workers import threads
 
 # Scores of attention that are held at once.
 _MOST_SCORES = 1 << 24
@@ -75,6 +77,7 @@ class Decoder:
     ) -> None:
         self._arrays, self._shape, self._stored, self._lanes = arrays, shape, stored, lanes
         self._do = Operations(arrays, stored, lanes)
+        self._workers = ThreadPoolExecutor(threads())
         self._texts: List[Tuple[int, int]] = []
         first = 0
         for length in lengths:
@@ -92,9 +95,10 @@ class Decoder:
         place = {token: number for number, token in enumerate(kinds)}
         once = table[[place[token] for token in tokens]]
         x = self._arrays.joined([once] * len(self._lanes.names))
-        for layer in range(self._shape.layers):
-            self._stored.part(f"layer {layer + 1} of {self._shape.layers}")
-            x = self._layer(layer, x)
+        with self._workers:
+            for layer in range(self._shape.layers):
+                self._stored.part(f"layer {layer + 1} of {self._shape.layers}")
+                x = self._layer(layer, x)
         return x
 
     def _layer(self, layer: int, x: Array) -> Array:
@@ -192,17 +196,22 @@ class Decoder:
                 rows.setdefault(taken, []).append(row)
                 ranks.setdefault(taken, []).append(rank)
         total = arrays.zeros(len(h), shape.hidden)
-        for expert in range(shape.experts):
+
+        def computed(expert: int) -> Array:
             own = f"{prefix}experts.{expert}."
-            if expert not in rows:
-                self._stored.skip(names_of(own, "gate_proj", "up_proj", "down_proj"))
-                continue
             here = rows[expert]
-            rounded = slice(
-                *(bisect_left(here, row) for row in (self._do.rounded.start, self._do.rounded.stop))
-            )
+            first, end = (bisect_left(here, row) for row in (self._do.rounded.start, self._do.rounded.stop))
             weights = likely[here, ranks[expert]]
-            total[here] += weights[:, None] * self._mlp(own, h[here], rounded)
+            return weights[:, None] * self._mlp(own, h[here], slice(first, end))
+
+        for expert in range(shape.experts):
+            if expert not in rows:
+                own = f"{prefix}experts.{expert}."
+                self._stored.skip(names_of(own, "gate_proj", "up_proj", "down_proj"))
+        in_order = sorted(rows)
+        # In their order, whichever is ready first: the sum is the same in every run.
+        for expert, part in zip(in_order, self._workers.map(computed, in_order)):
+            total[rows[expert]] += part
         total = self._do.settle(total)
         if shape.shared_experts:
             shared = self._mlp(f"{prefix}shared_experts.", h, self._do.rounded)

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (encodes, runs):
         action.add_argument("request", metavar="REQUEST", help="file that says what is asked")
     for action in (looks, runs):
+        action.add_argument("--work", default="", help="folder to write in; that of the request if not given")
         action.add_argument("--arrays", choices=("", "torch", "numpy"), default="", help="this and no other")
     for action in (looks, encodes, runs):
         action.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
@@ -62,16 +63,23 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do what was asked; the description is the result. Raises Trouble: it cannot be done."""
     try:
         if arguments.action == "look":
-            return _look(arguments.folders, arguments.request, arguments.arrays)
+            place = _place_of(arguments.request, arguments.work) if arguments.request else ""
+            return _look(arguments.folders, place, arguments.arrays)
         if arguments.action == "encode":
             return _encode(arguments.request)
-        return _run(arguments.request, arguments.arrays, report)
+        place = _place_of(arguments.request, arguments.work)
+        return _run(arguments.request, place, arguments.arrays, report)
     except OSError as error:
         raise system_trouble(error) from error
 
 
-def _look(folders: List[str], request: str, wanted: str) -> Dict[str, object]:
-    running = bool(request) and is_running(request)
+def _place_of(request: str, work: str) -> str:
+    """Where the lock and the answer of a request are, but for their endings."""
+    return os.path.join(work, os.path.basename(request)) if work else request
+
+
+def _look(folders: List[str], place: str, wanted: str) -> Dict[str, object]:
+    running = bool(place) and is_running(place)
     folder = _weights(folders)
     with _opened(folder) as (stored, shape, named):
         stored.check(expected_tensors(shape))
@@ -96,18 +104,18 @@ def _encode(path: str) -> Dict[str, object]:
     return encoded(folder, texts, turns)
 
 
-def _run(path: str, wanted: str, report: Report) -> Dict[str, object]:
+def _run(path: str, place: str, wanted: str, report: Report) -> Dict[str, object]:
     request = read_request(path)
-    earlier = stored_answer(path, request.digest)
+    earlier = stored_answer(place, request.digest)
     if earlier is not None:
         return earlier
     os.nice(_POLITE)
-    with alone(path), _opened(request.folder, request.overrides) as (stored, shape, named):
+    with alone(place), _opened(request.folder, request.overrides) as (stored, shape, named):
         arrays = find_arrays(wanted)
         stored.tell(report)
         done = run_reference(arrays, shape, stored, request.texts)
         answer = {**_answer(request, done), "config": named}
-        store_answer(path, request.digest, answer)
+        store_answer(place, request.digest, answer)
     return answer
 
 

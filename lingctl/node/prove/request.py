@@ -6,9 +6,10 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.files import kind_of, read_small, write_whole
+from lingctl.node.files import FILE_MODE, kind_of, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.prove.head import AskedPlace
 from lingctl.node.prove.reference import Sequenced
@@ -56,7 +57,9 @@ def read_request(path: str) -> ProofRequest:
 @contextlib.contextmanager
 def alone(path: str) -> Iterator[None]:
     """Nobody else answers this request while the block runs. Raises Trouble: somebody does."""
-    with open(_lock(path), "a") as file:
+    # Others may write in the folder too: no link of theirs is followed.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(_lock(path), flags, FILE_MODE), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

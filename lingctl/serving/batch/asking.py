@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from lingctl.serving.batch.answer import BatchAnswer, judged, usage_of
 from lingctl.serving.batch.requests import BatchRequest
 from lingctl.serving.batch.retries import Retries, ends_all
+from lingctl.serving.faults import fault_of
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble
@@ -149,7 +150,7 @@ class Asking:
 
     def _answer(self, request: BatchRequest) -> BatchAnswer | None:
         """What came of a request in the end; None where all were given up meanwhile."""
-        tried = 0
+        tried = answered = 0
         while self._may_go_on():
             answer = self._client.post(request.url, request.body)
             tried += 1
@@ -159,6 +160,9 @@ class Asking:
                     request.number, request.custom_id, request.answer_id, response, None, usage_of(response)
                 )
             headers = answer.headers if isinstance(answer, HttpResponse) else {}
+            if fault_of(trouble) == "busy" and self.counts.answered > answered:
+                # It answers others: this one waits for its turn, however long that takes.
+                tried, answered = 1, self.counts.answered
             wait = self._retries.wait(trouble, headers, tried, self._chance)
             if ends_all(trouble) and (wait is None or not trouble.no_service):
                 self._give_up(GivenUp(trouble, request.custom_id))

@@ -42,7 +42,8 @@ class Retries:
         """
         if tried > self.most or of_the_request(trouble):
             return None
-        if (told := retry_after(headers.get("retry-after", ""), now or datetime.now(UTC))) is not None:
+        # One that asks for no time at all gets our own: it refused just now.
+        if told := retry_after(headers.get("retry-after", ""), now or datetime.now(UTC)):
             return told
         seconds = self.first
         for _ in range(tried - 1):

@@ -15,7 +15,7 @@ from lingctl.serving.faults import fault_of, words_in_stream
 from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.api import Dialect, no_stream, parse_event
 from lingctl.serving.http.client import last_pieces
-from lingctl.serving.http.exchange import HostPort, json_bytes
+from lingctl.serving.http.exchange import USER_AGENT, HostPort, json_bytes
 from lingctl.serving.http.paced import Unpacker, unpacker_for
 from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.http.thoughts import thinking_for
@@ -57,7 +57,7 @@ class Target:
         key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
         path = self.address.prefix + (self.path or self.dialect.path)
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\nUser-Agent: {USER_AGENT}\r\n"
             f"Accept: text/event-stream\r\nContent-Type: application/json\r\n{key}"
             f"Content-Length: {len(payload)}\r\n\r\n"
         )
@@ -93,6 +93,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._error_body = b""
         self._heard_at = 0.0
         self.went_on_at = 0.0
+        self.used = False  # whether it has carried a request
 
     @property
     def reusable(self) -> bool:
@@ -102,6 +103,7 @@ class StreamConnection(asyncio.BufferedProtocol):
     def send(self, request: bytes, outcome: RequestOutcome) -> asyncio.Future[None]:
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
+        self.used = True
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
         self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
         self._heard = self._plain = False

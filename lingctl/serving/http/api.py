@@ -28,6 +28,10 @@ Turn = Mapping[str, str]
 """One message of a conversation: ``role`` and ``content``."""
 
 
+# Of a request that only has to be answered. Gateways to OpenAI's newer API refuse fewer (its minimum).
+A_FEW = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request for text, in no particular dialect."""

@@ -24,6 +24,7 @@ from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.http.thoughts import apart, thinking_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 
+NO_MODELS = "it lists no models"
 _QUICK_SECONDS = 10.0
 _LONGEST_BEGINNING = 1 << 20
 
@@ -115,8 +116,12 @@ class Client:
 
     def models(self) -> ModelList | ExchangeTrouble:
         """``GET /v1/models``."""
-        answer = exchange(self._request("GET", "/v1/models"), self._quick)
-        data = _object_of(answer)
+        answer = _ok(exchange(self._request("GET", "/v1/models"), self._quick))
+        if isinstance(answer, ExchangeTrouble):
+            return answer
+        # Together's answer is the list itself.
+        bare = answer.body.lstrip()[:1] == b"["
+        data = parse_object(b'{"data": %b}' % answer.body if bare else answer.body)
         if isinstance(data, ExchangeTrouble):
             return data
         listed = data.get("data")
@@ -125,7 +130,8 @@ class Client:
         if not names and (trouble := refusal_in(data, 200)):
             return trouble
         if not names:
-            return ExchangeTrouble("malformed", f"no models in the list: {str(data)[:200]}")
+            text = NO_MODELS if listed == [] else f"no models in the list: {str(data)[:200]}"
+            return ExchangeTrouble("malformed", text, 200)
         return ModelList(names, str(models[0].get("owned_by") or ""))
 
     def health(self, path: str = "/v2/health/ready") -> HttpResponse | ExchangeTrouble:

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
-from lingctl.serving.http.paced import PacedResponse, Pacer, unpacker_for
+from lingctl.serving.http.paced import PacedResponse, Pacer, Unpacker, unpacker_for
 from lingctl.serving.trouble import ExchangeTrouble
 
 HostPort = tuple[str, int]
 # Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
 LARGEST_ANSWER = 64 << 20
+# Some gateways refuse requests without any.
+USER_AGENT = "lingctl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
 def _body(
     response: http.client.HTTPResponse, encoding: str, pace: Pacer, largest: int
 ) -> Iterator[Chunk | ExchangeTrouble]:
-    unpacker = unpacker_for(encoding)
+    unpacker: Unpacker | None = None
     received = 0
     pace.goes_on()
     # From Python 3.13 on it closes itself, and its socket, with the last byte.
@@ -139,6 +141,7 @@ def _body(
         pace.goes_on()
         at = time.perf_counter()
         try:
+            unpacker = unpacker or unpacker_for(encoding)
             for data in unpacker.unpack(packed):
                 received += len(data)
                 if received > largest:
@@ -210,7 +213,7 @@ def _headers(request: HttpRequest) -> dict[str, str]:
     json_body = {"Content-Type": "application/json"} if request.body is not None else {}
     # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
     # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
-    return {"Accept-Encoding": "identity", **json_body, **request.headers}
+    return {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **json_body, **request.headers}
 
 
 def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:

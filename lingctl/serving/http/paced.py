@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # More bytes than this without the answer going on are no head and no trailers.
 _MOST_BETWEEN = 1 << 20
+_PACKED = ("gzip", "x-gzip", "deflate")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
@@ -106,5 +107,12 @@ class Unpacker:
 
 
 def unpacker_for(encoding: str) -> Unpacker:
-    """For a Content-Encoding. Some gateways pack answers although they were asked not to."""
-    return Unpacker(packed=encoding.strip().lower() in ("gzip", "x-gzip", "deflate"))
+    """For a Content-Encoding. Some gateways pack answers although they were asked not to.
+
+    Raises:
+        zlib.error: it is packed in a way that is not known here.
+    """
+    way = encoding.strip().lower()
+    if way not in ("", "identity", *_PACKED):
+        raise zlib.error(f"packed as {way[:40]!r}, which was not asked for")
+    return Unpacker(packed=way in _PACKED)

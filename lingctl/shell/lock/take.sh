@@ -1,13 +1,10 @@
 #!/bin/sh
 # Take the lock by renaming a prepared folder onto its name: "taken", or nothing where somebody has it.
-# $1 state folder, $2 token of the holder, $3 who that is
+# It begins with trusted.sh. $1 state folder, $2 token of the holder, $3 who that is
 umask 027
 mkdir -p "$1" || exit 1
-# Whoever may write here decides what we run: as with OpenSSH's StrictModes.
-for at in "$1" "${1%/*}"; do
-  odd=$(find -H "$at" -prune \( ! -user 0 ! -user "$(id -u)" -o -perm -0002 ! -perm -1000 \) -exec ls -ld {} +)
-  [ -z "$odd" ] || { echo "others may write in $at: $odd" >&2; exit 1; }
-done
+odd=$(others_decide "$1")
+[ -z "$odd" ] || { echo "others may write there: $odd" >&2; exit 1; }
 find "$1" -maxdepth 1 -name '.lock.*' -mmin +1 -exec rm -rf {} + 2>/dev/null
 mkdir "$1/.lock.$2" && printf '%s\n' "$3" > "$1/.lock.$2/$2" ||
   { rm -rf "$1/.lock.$2"; df -hP "$1" | tail -n 1 >&2; exit 1; }

@@ -15,14 +15,17 @@ from pathlib import Path
 import pytest
 
 from lingctl.assets import shell
-from lingctl.errors import LingctlError
+from lingctl.errors import LingctlError, NodeError
 from lingctl.flows.look.logs import _FOLLOW, _SHOW
 from lingctl.inventory.runtime import DOCKER
+from lingctl.program.prepare import prepare
 from lingctl.release.record import _PROVED
 from lingctl.remote import lock
 from lingctl.remote.command import Command, script
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.putting import put_command
 from lingctl.remote.runtime import runtime_script
+from lingctl.remote.upload import WriteFile
 
 node = LocalConnection("node1")
 SECRET = "root:$6$not-for-everybody\n"
@@ -211,6 +214,59 @@ def test_no_change_begins_in_a_folder_that_others_decide_on(trouble: str, state:
         lock.take(node, str(state), lock.me("lingctl deploy"))
     assert "others may write" in caught.value.evidence
     assert not (state / "lock").exists()
+
+
+@pytest.mark.parametrize("trouble", ["everybody may write", "another user's"])
+def test_no_program_is_run_that_others_could_have_put_there(trouble: str, state: Path) -> None:
+    state.mkdir(parents=True)
+    if trouble == "another user's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a folder to somebody")
+        os.chown(state, 12345, 12345)
+    else:
+        state.chmod(0o777)
+    with pytest.raises(NodeError) as caught:
+        prepare(node, str(state / "node.pyz"))
+    assert caught.value.code == "folder-of-others"
+    assert str(state) in caught.value.evidence
+    assert not list(state.iterdir())
+
+
+def test_a_folder_for_everybody_above_is_no_trouble_where_nobody_can_rename_ours(state: Path) -> None:
+    state.mkdir(parents=True)
+    state.parent.chmod(0o1777)
+    assert prepare(node, str(state / "node.pyz"))
+    assert modes_below(state) == {"folder 0755", "file 0640"}
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_files_that_are_put_have_their_modes_and_replace_links(
+    mask: int, state: Path, secret: Path, tmp_path: Path
+) -> None:
+    """By the program that a node runs, and by what writes on this machine."""
+    state.parent.mkdir()
+    state.parent.chmod(0o750)
+    for way in ("shell", "here"):
+        target = state / way / "release"
+        files = [
+            WriteFile(str(target / "config.json"), b"{}", 0o640),
+            WriteFile(str(target / "start.sh"), b"#!/bin/sh", 0o750),
+            WriteFile(str(target / "key.pem"), b"key", 0o600),
+        ]
+        with umask(mask):
+            if way == "here":
+                node.put(*files)
+            else:
+                content = b"".join(file.content for file in files)
+                words = ["sh", "-c", put_command(files).text]
+                said = subprocess.run(words, input=content, capture_output=True, check=True).stdout
+                assert said == b"in place\n" * 3
+        (target / "config.json").unlink()
+        (target / "config.json").symlink_to(secret)
+        node.put(files[0])
+        assert not (target / "config.json").is_symlink()
+    assert secret.read_text() == SECRET
+    assert modes_below(state.parent) == {"folder 0750", "file 0640", "file 0750", "file 0600"}
 
 
 def test_a_lock_is_taken_over_through_no_link(state: Path, secret: Path) -> None:

@@ -154,6 +154,13 @@ def test_only_what_may_be_answered_later_is_asked_again(trouble: ExchangeTrouble
     assert (wait is not None) == again
 
 
+def test_a_service_is_left_alone_for_as_long_as_it_asks_but_never_not_at_all():
+    chance, trouble = random.Random(1), ExchangeTrouble("http", "", 429)
+    assert Retries().wait(trouble, {"retry-after": "7"}, 1, chance, NOW) == 7.0
+    wait = Retries().wait(trouble, {"retry-after": "0"}, 1, chance, NOW)
+    assert wait is not None and wait >= 0.5
+
+
 def test_waits_grow_to_a_bound_and_end():
     chance, trouble = random.Random(1), ExchangeTrouble("http", "", 503)
     waits = [Retries(most=9).wait(trouble, {}, tried, chance, NOW) for tried in range(1, 11)]

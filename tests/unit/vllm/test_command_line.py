@@ -64,8 +64,9 @@ def test_all_that_has_no_equal_is_named_at_once():
     cluster = vllm_cluster(serving={"max_input_tokens": 5, "metrics_port": 1030}, inter_node_tls=TLS)
     with pytest.raises(ConfigurationError) as told:
         start_line(cluster)
-    assert told.value.where == "serving.max_input_tokens in hosts.yaml"
-    assert "serving.metrics_port" in told.value.evidence and "inter_node_tls" in told.value.evidence
+    places = [one.where.removesuffix(" in hosts.yaml") for one in (told.value, *told.value.also)]
+    assert places == ["serving.max_input_tokens", "serving.metrics_port", "inter_node_tls"]
+    assert all(one.remedy for one in told.value.also)
 
 
 def test_two_nodes_find_each_other_by_the_first_one_s_address():

@@ -101,6 +101,13 @@ def test_a_site_s_ray_is_used_and_nothing_is_started_beside_it():
         ("Ling-lite", 1, {"name": "vllm", "distributed": "ray"}, "vllm-several-nodes", "leave it out"),
         ("Ling-lite", 2, {"name": "vllm", "version": "0.32.0"}, "vllm-several-nodes", "parallel: tensor"),
         (
+            "Ling-lite",
+            2,
+            {"name": "vllm", "version": "0.32.0", "parallel": "data"},
+            "vllm-several-nodes",
+            "parallel: tensor",
+        ),
+        (
             "Ling-plus",
             2,
             {"name": "vllm", "parallel": "data", "distributed": "ray"},

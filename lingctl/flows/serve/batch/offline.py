@@ -94,11 +94,23 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
     program = prepare(connection, layout.program, inside, through=through)
     listener(Event("look at the node", "done"))
     named = hashlib.sha256("\0".join((given.digest, *words)).encode()).hexdigest()[:16]
-    folder = f"{cluster.state_dir}/batch/{named}"
+    folder = f"{layout.batches}/{named}"
+    # The container may write in the daemon's folder alone.
+    answers = f"{layout.run}/batch-{named}.jsonl"
     asked = program.command(
-        *("offline", "--folder", folder, "--model-name", cluster.serving.served_name, "--", *words)
+        *(
+            "offline",
+            "--folder",
+            folder,
+            "--answers",
+            answers,
+            "--model-name",
+            cluster.serving.served_name,
+            "--",
+            *words,
+        )
     ).titled("answer the batch")
-    return _Offline(cluster, connection, layout.jobs, folder, asked, given.requests)
+    return _Offline(cluster, connection, layout.jobs, folder, answers, asked, given.requests)
 
 
 def _wake(connection: Connection, cluster: Cluster) -> None:
@@ -114,7 +126,8 @@ class _Offline:
     cluster: Cluster
     connection: Connection
     jobs: str
-    folder: str  # of this batch, on the node
+    folder: str  # of the requests, on the node
+    answers: str  # file of the answers there
     command: Command
     requests: int  # how many there are
 
@@ -151,8 +164,8 @@ class _Offline:
                 remedy="the same command goes on with what is left",
                 code="offline-ended",
             )
-        folders = (self.folder, job_folder(self.jobs, self.command))
-        remove = command("rm", "-rf", *folders, title="remove the batch from the node")
+        places = (self.folder, self.answers, job_folder(self.jobs, self.command))
+        remove = command("rm", "-rf", *places, title="remove the batch from the node")
         self.connection.run(remove, timeout=60).checked(self.connection.node)
         return Asked(counts)
 
