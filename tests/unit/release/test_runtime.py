@@ -106,7 +106,7 @@ def test_only_root_can_give_cards_to_podmans_containers():
         cluster_of("node1", "node2", container=Container(runtime="podman"), ssh=Ssh(user="ops"))
     one = under("podman", "node1", "node2")
     nodes = (one.nodes[0], one.nodes[1].model_copy(update={"ssh": NodeSsh(user="ops")}))
-    with pytest.raises(ValidationError, match="here not so: node2"):
+    with pytest.raises(ValidationError, match="node2 is logged in to"):
         Cluster(name="ling", model="ling-lite", nodes=nodes, container=Container(runtime="podman"))
 
 
