@@ -55,10 +55,10 @@ class Level:
 # As many events a second (1,300 at most) as the slowest of the clients takes from 512 streams on one core
 # while the server has the other.
 LEVELS = (
-    Level("1", 1, 8, 16, 200, 0, 20),
-    Level("64", 64, 192, 16, 300, 200, 50),
+    Level("1", 1, 6, 16, 200, 0, 20),
+    Level("64", 64, 128, 16, 300, 200, 50),
     Level("512", 512, 1024, 8, 1000, 3000, 400),
-    Level("64, mixed", 64, 128, 16, 300, 200, 50, "mixed", 3),
+    Level("64, mixed", 64, 128, 16, 300, 200, 50, "mixed", 2),
 )
 
 
@@ -215,10 +215,11 @@ def main():
         "lingctl from the others",
     )
     print(f"load average {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after; {options.rounds} rounds\n")
-    rows = [
-        row for level in levels for row in (*rows_of(level, clients, found), begun_row(level, clients, found))
-    ]
-    print(table(head, rows))
+    for shape in ("plain", "mixed"):
+        shown = [level for level in levels if level.shape == shape]
+        rows = [(*rows_of(level, clients, found), begun_row(level, clients, found)) for level in shown]
+        if rows:
+            print(table(head, [row for one in rows for row in one]), end="\n\n")
 
 
 if __name__ == "__main__":

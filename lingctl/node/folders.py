@@ -139,11 +139,21 @@ def need_open(folder: str, name: str) -> str:
     """The same as ``leads_out``, for a file that is given on.
 
     Raises:
-        Trouble: it leads out, to a file that not everybody may read.
+        Trouble: it leads out, to a file that not everybody may read; or it has other names too, and somebody
+            else could have put this one there.
         OSError: it cannot be looked at.
     """
-    real = leads_out(folder, name)
-    if real and not os.stat(real).st_mode & stat.S_IROTH:
+    real, path = leads_out(folder, name), os.path.join(folder, name)
+    found = os.stat(path)
+    closed = not found.st_mode & stat.S_IROTH
+    if closed and found.st_nlink > 1 and is_shared(os.stat(os.path.dirname(path))):
+        raise Trouble(
+            "has other names too, not everybody may read it, and others may write in its folder: not copied",
+            where=path,
+            remedy="look whose it is (find / -samefile); put a copy of it there if it belongs to the model",
+            code="link-leads-out",
+        )
+    if real and closed:
         raise Trouble(
             "is a link to a file elsewhere that not everybody may read, and is not copied",
             where=os.path.join(folder, name),
@@ -152,3 +162,8 @@ def need_open(folder: str, name: str) -> str:
             code="link-leads-out",
         )
     return real
+
+
+def is_shared(folder: os.stat_result, *owners: int) -> bool:
+    """Whether others than root, we and ``owners`` may put files into a folder."""
+    return bool(folder.st_mode & stat.S_IWOTH) or folder.st_uid not in (0, os.geteuid(), *owners)

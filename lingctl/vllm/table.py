@@ -37,13 +37,15 @@ def _row(profile: VllmProfile) -> EngineRow:
 
 def _cards(shape: Shape, profile: VllmProfile) -> str:
     possible = (str(n) for n in (1, 2, 4, 8) if not why_uneven(shape, Cut(n), profile))
-    return f"{', '.join(possible)} cards of a node"
+    return f"{', '.join(possible)} {'cards' if profile.ascend else 'processors'} of a node"
 
 
 def _plus(profile: VllmProfile) -> str:
     uneven = why_uneven(PLUS, Cut(8), profile)
     if uneven:
         return uneven
+    if not profile.ascend:
+        return "tiny ones: TP over 1, 2, 4, 8 processors, on several nodes too"
     if not profile.nodes:
         return "2 x 8 cards: PP 2 x TP 8, through a site's Ray alone"
     return "2 x 8 cards: PP 2 x TP 8, or DP 2 with experts over all"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import socketserver
 import statistics
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,6 +79,34 @@ def test_a_closed_loop_keeps_so_many_open():
     # A step of the server is 5 ms, and so is the gap between tokens.
     assert found.itl.p50 == pytest.approx(5, abs=1.5)
     assert found.tpot.p50 == pytest.approx(found.itl.mean, abs=1.5)
+
+
+def test_connections_are_there_before_the_first_request_is_sent():
+    """Else the first hundreds would wait for each other's, and that would be told as the service's time."""
+    said, order = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            order.append("asked")
+            # Nobody is answered before all have asked, so that each needs a connection of its own.
+            while order.count("asked") < 8:
+                time.sleep(0.01)
+            self.request.sendall(said)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def get_request(self):
+            order.append("open")
+            return super().get_request()
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        load = send(f"http://127.0.0.1:{server.server_address[1]}", 8, Pace(concurrency=8))
+        server.shutdown()
+    assert measure(load).errors == {"stopping": 8}
+    assert order == ["open"] * 8 + ["asked"] * 8
 
 
 def test_an_open_loop_sends_at_its_own_moments_whatever_the_service_does():

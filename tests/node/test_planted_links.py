@@ -121,6 +121,19 @@ def test_a_file_that_others_may_not_read_is_not_given_on_by_a_link(tmp_path: Pat
     assert caught.value.code == "link-leads-out"
 
 
+def test_a_second_name_of_a_closed_file_is_not_given_on_where_others_could_put_it(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    source = checkpoint(tmp_path / "in")
+    os.link(elsewhere / "kept", source / "tokenizer.json")
+    run(source, tmp_path / "first")
+    source.chmod(0o777)
+    with pytest.raises(Trouble) as caught:
+        run(source, tmp_path / "out")
+    assert caught.value.code == "link-leads-out"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_elsewhere_that_all_may_read_is_copied_and_named(tmp_path: Path, elsewhere: Path) -> None:
     source = checkpoint(tmp_path / "in")
     (elsewhere / "kept").chmod(0o644)
@@ -281,9 +294,12 @@ def test_a_folder_that_is_exchanged_for_a_link_all_the_time_is_never_written_thr
     assert untouched(elsewhere)
 
 
-def test_a_file_of_several_names_keeps_its_mode(tmp_path: Path, elsewhere: Path) -> None:
+def test_a_file_of_several_names_that_others_may_have_put_there_keeps_its_mode(
+    tmp_path: Path, elsewhere: Path
+) -> None:
     weights = tmp_path / "weights"
-    weights.mkdir(0o750)
+    weights.mkdir()
+    weights.chmod(0o777)
     (elsewhere / "kept").chmod(0o666)
     os.link(elsewhere / "kept", weights / "config.json")
     with pytest.raises(Trouble) as caught:
@@ -291,3 +307,15 @@ def test_a_file_of_several_names_keeps_its_mode(tmp_path: Path, elsewhere: Path)
     assert caught.value.code == "weights-link"
     assert "cp -p" in caught.value.remedy
     assert stat.S_IMODE((elsewhere / "kept").stat().st_mode) == 0o666
+
+
+def test_a_file_of_several_names_of_our_own_gets_its_mode(tmp_path: Path) -> None:
+    """What is folded shares its weights with the original."""
+    first, second = tmp_path / "Ling", tmp_path / "Ling_folded"
+    for folder in (first, second):
+        folder.mkdir(0o750)
+    (first / "model.safetensors").write_bytes(b"x")
+    (first / "model.safetensors").chmod(0o644)
+    os.link(first / "model.safetensors", second / "model.safetensors")
+    assert "model.safetensors" in set_modes(str(second))["changed"]
+    assert modes_below(first) == {".": "0750", "model.safetensors": "0640"}

@@ -67,14 +67,23 @@ def test_what_is_called_for_is_locked_in_a_version_that_is_allowed(arch: str, py
 
 
 def test_nothing_that_is_locked_needs_what_is_not() -> None:
-    """By what is installed here, which is what is locked (make test)."""
+    """By what is installed here: what is locked, where `make test` installed it, and not `make lowest`."""
     here = environment("x86_64", f"{sys.version_info.major}.{sys.version_info.minor}")
     run = _by_name(list(locked_for("x86_64", here["python_version"])))
-    for name in run.keys() - {"pip"}:
+    for name, locked in run.items():
+        if name == "pip" or _installed(name) != locked.version:
+            continue
         for text in importlib.metadata.requires(name) or ():
             one = Requirement(text)
             if one.marker is None or one.marker.evaluate({**here, "extra": ""}):
                 assert canonicalize_name(one.name) in run, f"{name} needs {one}"
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def test_what_is_imported_is_called_for_by_name() -> None:

@@ -12,7 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import planted
+from lingctl.node.folders import is_shared, planted
 from lingctl.node.trouble import Trouble
 
 
@@ -33,7 +33,8 @@ def wrong_modes(folder: str, user: Optional[int] = None) -> Tuple[Wrong, ...]:
 def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
     """Set modes, and owners where they are not the daemon's; tells how many were changed.
 
-    Links are not followed: what they lead to may belong to something else.
+    Links are not followed: what they lead to may belong to something else. So may a file of several names
+    (hard links), where somebody else could have put this one there.
 
     Raises:
         Trouble: no such folder, or a link whose target MindIE refuses.
@@ -43,6 +44,8 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
     owner = os.geteuid() if user is None else user
     paths = dict(_all(folder))
+    # As they are now: the first that is done is to close them to others.
+    shared = {path for path in paths.values() if os.path.isdir(path) and is_shared(os.stat(path), owner)}
     changed: List[str] = []
     for name, reason in wrong_modes(folder, owner):
         path = paths[name]
@@ -53,12 +56,12 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
                 remedy=f"put the file itself there: cp --remove-destination $(readlink -f {path}) {path}",
                 code="weights-link",
             )
-        _set(path, owner, reason)
+        _set(path, owner, reason, foreign=os.path.dirname(path) in shared)
         changed.append(name)
     return {"folder": folder, "files": len(paths), "changed": changed}
 
 
-def _set(path: str, owner: int, reason: str) -> None:
+def _set(path: str, owner: int, reason: str, *, foreign: bool) -> None:
     """Over a descriptor: what takes the file's place meanwhile is not touched."""
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -66,7 +69,7 @@ def _set(path: str, owner: int, reason: str) -> None:
         if stat.S_ISLNK(found.st_mode):
             raise planted(path)
         is_folder = stat.S_ISDIR(found.st_mode)
-        if not is_folder and found.st_nlink > 1:
+        if foreign and not is_folder and found.st_nlink > 1:
             raise Trouble(
                 f"is a file of several names that MindIE refuses ({reason}): they would all change",
                 where=path,

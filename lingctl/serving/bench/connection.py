@@ -93,6 +93,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._error_body = b""
         self._heard_at = 0.0
         self.went_on_at = 0.0
+        self.used = False  # whether it has carried a request
 
     @property
     def reusable(self) -> bool:
@@ -102,6 +103,7 @@ class StreamConnection(asyncio.BufferedProtocol):
     def send(self, request: bytes, outcome: RequestOutcome) -> asyncio.Future[None]:
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
+        self.used = True
         self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
         self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
         self._heard = self._plain = False

@@ -112,6 +112,7 @@ class _Load:
                 connection.close()
 
     async def _closed_loop(self, concurrency: int) -> None:
+        await self._open(min(concurrency, len(self._bodies)))
         left = iter(range(len(self._bodies)))
 
         async def work() -> None:
@@ -120,6 +121,13 @@ class _Load:
                 await self._one(index)
 
         await asyncio.gather(*(work() for _ in range(min(concurrency, len(self._bodies)))))
+
+    async def _open(self, count: int) -> None:
+        """Open connections before anything is sent: hundreds at once take their time, and the first requests
+        would wait for each other's. What cannot be opened is told by the request that needs it.
+        """
+        opened = await asyncio.gather(*(self._connect() for _ in range(count)), return_exceptions=True)
+        self._idle += [connection for connection in opened if isinstance(connection, StreamConnection)]
 
     async def _open_loop(self, rate: float, chance: random.Random) -> None:
         due, running = _now(), set[asyncio.Task[None]]()
@@ -146,10 +154,10 @@ class _Load:
         self._tick(self._done, self._failed)
 
     async def _exchange(self, request: bytes, outcome: RequestOutcome) -> None:
-        reused = self._take_idle()
-        connection = reused or await self._connect()
+        connection = self._take_idle() or await self._connect()
+        kept = connection.used
         await self._carry(connection, request, outcome)
-        if reused and outcome.error == "closed" and not outcome.token_at:
+        if kept and outcome.error == "closed" and not outcome.token_at:
             # The service closed a kept connection just as it was used again: HTTP allows that any time.
             outcome.error = outcome.error_text = ""
             connection = await self._connect()
