@@ -182,6 +182,11 @@ def test_what_starts_all_the_same_and_answers_rubbish_is_caught_by_its_answers(d
     assert (verdicts["health"], verdicts["generate"], verdicts["answer"]) == ("pass", "pass", "failure")
 
 
+def stretched(live: Live) -> Path:
+    """hosts.yaml for the weights that were taught so."""
+    return Path(settings(live, "long", "serving: {max_seq_len: 65536}\n")["environment"]["LINGCTL_NODES"])
+
+
 def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(
     deployed, tmp_path, monkeypatch
 ):
@@ -189,9 +194,7 @@ def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(
     make_stretched(tmp_path / "model", 4, monkeypatch)
     with live.login("node1") as client, client.open_sftp() as files:
         files.put(str(tmp_path / "model/pytorch_model.bin"), f"{WEIGHTS}/pytorch_model.bin")
-    longer = live.lingctl(
-        "deploy", "--yes", "--json", **settings(live, "long", "serving: {max_seq_len: 65536}\n")
-    )
+    longer = live.lingctl("deploy", "--yes", "--json", "--nodes", stretched(live))
     assert longer.status == 0, longer.said
     with urllib.request.urlopen(f"http://{live.address('node1')}:1025/v1/models", timeout=30) as answer:
         assert json.load(answer)["data"][0]["max_model_len"] == 65536
@@ -208,7 +211,7 @@ def test_stopped_nothing_of_it_runs(deployed):
 def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deployed, tmp_path):
     live, _ = deployed
     source, output = requests(tmp_path / "in.jsonl", *(f"q-{n}" for n in range(20))), tmp_path / "out.jsonl"
-    words = ("batch", source, "-o", output, "--nodes", live.hosts, "--offline")
+    words = ("batch", source, "-o", output, "--nodes", stretched(live), "--offline")
     with forked.start(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watching:
         live.until("node1", "ls /var/lib/lingctl/sandbox/run/batch-*.jsonl")
         watching.kill()
