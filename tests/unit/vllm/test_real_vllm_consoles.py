@@ -19,6 +19,7 @@ VERDICTS = {
     "head-size-at-a-request": ("0", "B108"),
     "no-trust": ("1", "A108"),
     "no-folder": ("1", "B101"),
+    "no-certificate": ("1", "D103"),
     "port-taken": ("1", "D101"),
     "address-of-another": ("1", "D102"),
     "missing-file": ("1", "B103"),
