@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from lingctl.engines import engine_of
-from lingctl.errors import ConfigurationError, EngineError, NodeError
+from lingctl.errors import ConfigurationError, EngineError, NodeError, WeightsError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run
@@ -78,6 +78,13 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         )
     programs = node_programs(group, cluster, look)
     plan = weights_plan(cluster, node_states(group, look, programs)[node], programs[node])
+    if not plan.settled:
+        raise WeightsError(
+            "the weights are not yet as the engine is to read them",
+            where=f"{node}: {plan.folder}",
+            remedy="lingctl deploy, then lingctl stop, then this again",
+            code="offline-weights",
+        )
     engine = engine_of(cluster)
     words = engine.offline(cluster, plan.folder, plan.model_config)
     connection = group.connections[node]
