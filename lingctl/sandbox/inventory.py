@@ -16,6 +16,8 @@ from lingctl.sandbox.layout import (
 from lingctl.sandbox.node.host_files import write_host_files
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
 
+# Half a minute of two processors for a node with the real vLLM, many times that on a busy machine.
+_START_SECONDS = {"mindie": 300, "vllm": 1200}
 # Below the range that the kernel takes ports from by itself.
 _BETWEEN_NODES = 21_000
 _HOSTS = """\
@@ -30,7 +32,7 @@ ssh:
   known_hosts: {known_hosts}
   config: none
 timeouts:
-  start: 300
+  start: {start}
 nodes:
 {nodes}"""
 
@@ -81,6 +83,7 @@ def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState], bloc
     return _HOSTS.format(
         model=request["catalogue_name"],
         engine=_engine(request, len(nodes), block),
+        start=_START_SECONDS[request["engine"]],
         port=SSH_PORT,
         key=_quoted(str(layout.key)),
         known_hosts=_quoted(str(layout.known_hosts)),

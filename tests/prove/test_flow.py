@@ -111,6 +111,10 @@ def test_a_right_service_is_proved(weights, options, right):
     assert {"answers", "likelihoods", "greedy"} <= checks(report, Verdict.PASS)
     document = report.as_json()
     assert document["verdict"] == "pass"
+    figures = document["figures"]
+    assert (figures["tokens"], figures["wrong"], figures["first_wrong"]) == (4 * LENGTH, 0, None)
+    assert figures["largest_gap"] <= figures["explained_gap"]
+    assert figures["controls"]["heads-dealt-wrongly"]["rejected"]
     assert [one["output_tokens"] for one in document["questions"]] == [LENGTH] * 4
     assert json.dumps(document)
 
@@ -145,6 +149,8 @@ def test_a_wrong_token_is_shown_where_it_stands(weights, options, right):
     wrong = next(finding for finding in report.findings if finding.check == "answers")
     assert wrong.verdict is Verdict.FAILURE
     assert f"token {worst}" in wrong.evidence and "token 5" in wrong.evidence
+    first = report.as_json()["figures"]["first_wrong"]
+    assert (first["place"], first["token"], first["reference"]) == (5, worst, one.answer[4])
 
 
 def test_nodes_share_the_answers(cluster, options, right, monkeypatch, no_daemons):

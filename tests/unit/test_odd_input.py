@@ -29,6 +29,7 @@ from lingctl.release.record import read_record
 from lingctl.remote.probe import Answer
 from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
 from lingctl.serving.bench.results import BenchComparison, last_two
+from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.http.sse import MalformedStream, SseParser
 
 LONG = "9" * 5_000
@@ -84,6 +85,16 @@ def test_a_line_that_comes_byte_by_byte_costs_what_its_length_says() -> None:
         seconds[length] = time.process_time() - begun
     # Sixteen times as long; it was some two hundred times the cost.
     assert seconds[320_000] < 50 * seconds[20_000] + 0.2
+
+
+def test_a_line_before_a_chunk_may_be_as_long_in_one_piece_as_in_many() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wire = head + b"1;x=" + b"9" * 4_200 + b"\r\na\r\n"
+    for size in (len(wire), 100):
+        reader = ResponseReader()
+        with pytest.raises(WireError, match="does not end"):
+            for at in range(0, len(wire), size):
+                reader.feed(wire[at : at + size])
 
 
 def test_infinite_numbers_in_what_was_noted_are_none(tmp_path: Path) -> None:

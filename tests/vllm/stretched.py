@@ -7,6 +7,7 @@ and not after any engine: with the usual positions, a wrong base or a wrong fact
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,20 @@ def make_stretched(folder: Path, factor: int, monkeypatch: pytest.MonkeyPatch) -
     class Stretched(Model):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
-            self._frequencies = frequencies(
-                self.shape.head_dim, self.shape.theta, self.shape.positions, factor
-            )
+            shape = self.shape
+            self._louder = np.float32(0.1 * math.log(factor) + 1) if shape.positions else np.float32(1)
+            if shape.positions:
+                self._frequencies = frequencies(shape.head_dim, shape.theta, shape.positions, factor)
 
         def _attention(self, index, layer, normed, cos, sin, *rest):
-            louder = np.float32(0.1 * math.log(factor) + 1)
-            return super()._attention(index, layer, normed, cos * louder, sin * louder, *rest)
+            return super()._attention(index, layer, normed, cos * self._louder, sin * self._louder, *rest)
+
+    def unstretched(tensors, shape):
+        return tensors, replace(shape, positions=0)
 
     monkeypatch.setattr(teaching, "Model", Stretched)
+    # What it is to be told from: the same positions as ever.
+    monkeypatch.setattr(teaching, "MISTAKES", (*teaching.MISTAKES, unstretched))
     make_checkpoint(folder, "lite", "bin")
 
 

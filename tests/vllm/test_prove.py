@@ -53,7 +53,7 @@ def served(python: Path, folder: Path, weights: Path, *words: str):
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: answers(url, process, log), 400, lambda: log.read_text()[-3000:])
+            wait_until(lambda: answers(url, process, log), 900, lambda: log.read_text()[-3000:])
             yield Endpoint(url, "", NAME)
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -18,7 +18,7 @@ from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
-from lingctl.flows.network.probe import NodeAnswers, first_questions
+from lingctl.flows.network.probe import NodeAnswers, first_questions, hits_of
 from lingctl.flows.run.whole_file import no_room, write_inside
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
@@ -93,6 +93,8 @@ def judge_saved(folder: Path) -> NetworkReport:
             for node in scope.nodes
             if node.name not in lost
         }
+        for name, record in records.items():
+            hits_of(scope, name, record)  # a ping's name says between which cards it was
     except (ValidationError, LookupError, TypeError, ValueError) as error:
         raise ConfigurationError(
             "a file is not as it was written",

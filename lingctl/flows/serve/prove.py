@@ -20,7 +20,7 @@ from lingctl.release.site import site_of
 from lingctl.remote.group import Group, raise_failures
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.proof.verdicts import TokenTexts, exit_status, questions_of, verdicts
+from lingctl.serving.proof.verdicts import TokenTexts, exit_status, figures, questions_of, verdicts
 from lingctl.serving.reach import client_for, forward_to
 
 _AN_ANSWER = 3600.0
@@ -50,6 +50,7 @@ class ProofReport:
     findings: tuple[Finding, ...]
     asked: tuple[Mapping[str, object], ...]
     costs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # by node
+    figures: Mapping[str, object] = field(default_factory=dict)  # what the verdicts rest on
 
     @property
     def exit_status(self) -> int:
@@ -64,6 +65,7 @@ class ProofReport:
             "model": self.model,
             "kind": self.kind,
             "findings": [finding.as_json() for finding in self.findings],
+            "figures": dict(self.figures),
             "questions": list(self.asked),
             "reference": dict(self.costs),
         }
@@ -145,21 +147,15 @@ def _proved(
     *,
     picked_up: bool = False,
 ) -> ProofReport:
-    findings = list(apart)
-    reckoned = reckon(texts, nodes, options.overrides, listener, picked_up=picked_up) if texts.known else None
-    if reckoned is not None:
-        findings += reckoned.lacking
-        findings += verdicts(
-            reckoned.measured,
-            texts.unknown,
-            reckoned.controls,
-            reckoned.not_made,
-            TokenTexts(reckoned.pieces),
-        )
+    findings, told, costs = list(apart), dict[str, object](), {}
+    if texts.known:
+        done = reckon(texts, nodes, options.overrides, listener, picked_up=picked_up)
+        shown, costs = TokenTexts(done.pieces), dict(done.costs)
+        findings += done.lacking
+        findings += verdicts(done.measured, texts.unknown, done.controls, done.not_made, shown)
+        told = figures(done.measured, done.controls, shown)
     else:
         findings += verdicts((), texts.unknown, (), {}, TokenTexts({}))
     answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
-    costs = reckoned.costs if reckoned is not None else {}
-    return ProofReport(
-        texts.url, texts.model, texts.kind, tuple(findings), tuple(questions_of(answers)), costs
-    )
+    asked = tuple(questions_of(answers))
+    return ProofReport(texts.url, texts.model, texts.kind, tuple(findings), asked, costs, told)

@@ -113,9 +113,9 @@ class ResponseReader:
                 self._left = -1
             else:
                 line = data.find(b"\r\n", at)
+                if (line if line >= 0 else end) - at > _LONGEST_LINE:
+                    raise WireError("a chunk's size does not end")
                 if line < 0:
-                    if end - at > _LONGEST_LINE:
-                        raise WireError("a chunk's size does not end")
                     break
                 self._read_line(data[at:line])
                 at = line + _LINE_END

@@ -3,9 +3,9 @@
 A reasoning model writes its thoughts between tags before it answers. A service with a parser for them tells
 them in a field of their own; one without leaves them in the text. Here they are known by their place, since a
 model that explains such tags writes them too: the text *begins* with the opening tag; or the closing one
-stands alone on a line, outside of a block of code, in a text that held no opening one (the templates of
-DeepSeek-R1 and its like put that into the prompt). An opening tag that nothing closes, though the model ended
-by itself, was part of the answer.
+stands alone on a line, or right behind the last thought and before an empty line, outside of a block of code
+and in a text that held no opening one (the templates of DeepSeek-R1 and its like put that into the prompt).
+An opening tag that nothing closes, though the model ended by itself, was part of the answer.
 
 Source of the tags: the parsers of vLLM 0.32.0 (vllm/reasoning), the chat template of Kimi-VL.
 """
@@ -30,7 +30,11 @@ _TAGS = {
 }
 # Of the models whose templates open it.
 _CLOSING = "</think>"
-_ALONE = re.compile(rf"^[ \t]*{_CLOSING}[ \t]*\n", re.MULTILINE)
+_CLOSED = re.compile(
+    rf"^[ \t]*{_CLOSING}[ \t]*\n|(?<=[^\s`'\"“‘(\[<>*]){_CLOSING}[ \t]*\n[ \t]*\n", re.MULTILINE
+)
+# What may become that with the text that comes next.
+_BEGINS = re.compile(rf"(?:{_CLOSING}[ \t]*\n?[ \t]*|{'(?:'.join('</think')}{')?' * 6})\Z")
 _CODE = "```"
 _BY_ITSELF = ("stop", "eos_token", "stop_sequence")
 
@@ -83,10 +87,14 @@ class Thinking:
                 return Piece(self._open + "".join(self._told) + held, afresh=True)
             case _At.THOUGHTS:
                 return Piece(reasoning=held, inline=True)
-            case _At.ANSWER if held.strip() == _CLOSING:
+            case _At.ANSWER if held.strip() == _CLOSING and not self._line().strip():
                 return Piece(reasoning="".join(self._told), afresh=True, inline=True)
             case _:
                 return Piece(held)
+
+    def _line(self) -> str:
+        """What was told of the line under way."""
+        return "".join(self._told).rpartition("\n")[2]
 
     def _feed(self, text: str) -> tuple[str, str, bool]:
         """Thought and answer in what comes next, and whether all that was told before is told anew."""
@@ -133,7 +141,7 @@ class Thinking:
         before = "".join(self._told)
         # What stands before it on its line is not looked for again.
         begun = before.rpartition("\n")[2]
-        found = _ALONE.search(begun + text)
+        found = _CLOSED.search(begun + text)
         at = (found.start() if found else len(begun + text)) - len(begun)
         if "<think>" in before + text[: max(at, 0)] or (found and (before + text[:at]).count(_CODE) % 2):
             self._at, self._told = _At.SETTLED, []  # it speaks of the tags
@@ -143,10 +151,9 @@ class Thinking:
             thought = (before + text)[: len(before) + at]
             _, answer, _ = self._feed(text[found.end() - len(begun) :])
             return thought, answer, True
-        line = (begun + text).rpartition("\n")[2]
-        if line.strip(" \t") and _CLOSING.startswith(line.strip(" \t")):
-            whole = len(text) - min(len(line), len(text))
-            text, self._held = text[:whole], text[whole:]
+        begins = _BEGINS.search(text)
+        if begins:
+            text, self._held = text[: begins.start()], begins.group()
         self._told = [before + text]
         return "", text, False
 

@@ -196,6 +196,50 @@ def _control(name: str, control: ProofJudgement, noise: Noise, lean: Leaning | N
     return of.passes(f"is noticed: {what}: {said}")
 
 
+def figures(measured: Sequence[Measured], controls: Sequence[str], shown: TokenTexts) -> dict[str, object]:
+    """What the verdicts rest on, in numbers; logits and natural logarithms."""
+    if not measured:
+        return {}
+    noise = noise_of(measured)
+    right = judged(measured, noise)
+    first = right.wrong[0] if right.wrong else None
+    return {
+        "tokens": right.places,
+        "first_choices": right.places - len(right.others),
+        "wrong": len(right.wrong),
+        "largest_gap": max((one.gap for one in right.others), default=0.0),
+        "explained_gap": noise.gap,
+        "changed_by_rounding": noise.flips,
+        "likelihoods": right.numbers,
+        "median_difference": right.number,
+        "explained_difference": noise.number,
+        "largest_difference": right.furthest,
+        "first_wrong": first
+        and {
+            "question": measured[first.text].text.answered.question.name,
+            "place": first.place + 1,
+            "token": first.token,
+            "text": shown.pieces.get(str(first.token)),
+            "reference": first.first,
+            "reference_text": shown.pieces.get(str(first.first)),
+            "gap": first.gap,
+        },
+        "controls": {name: _of_control(measured, noise, name) for name in controls},
+    }
+
+
+def _of_control(measured: Sequence[Measured], noise: Noise, name: str) -> dict[str, object]:
+    control, lean = judged(measured, noise, name), leaning(measured, name)
+    return {
+        "rejected": control.is_wrong,
+        "others": len(control.others),
+        "wrong": len(control.wrong),
+        "median_difference": control.number,
+        "share": lean and lean.share,
+        "uncertain": lean and lean.uncertain,
+    }
+
+
 def questions_of(answered: Sequence[Answered]) -> list[dict[str, object]]:
     """What was asked and answered, as plain data."""
     return [

@@ -17,7 +17,8 @@ from lingctl.serving.http.models import cannot_chat, kind_by_name, known
 from lingctl.serving.http.streamed import Streamed, gather
 from lingctl.serving.readiness import settled_health
 from lingctl.serving.remedies import advice_for
-from lingctl.serving.smoke import rungs
+from lingctl.serving.smoke import contact, rungs, verdicts
+from lingctl.serving.smoke.contact import Contact
 from lingctl.serving.smoke.judge import judge_answer, question
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions, SmokeReport
 from lingctl.serving.trouble import ExchangeTrouble
@@ -61,12 +62,12 @@ class _Climb:
         started = time.perf_counter()
         if self._reach():
             if self._without_asking:
-                self._add(rungs.held_back(self._without_asking))
+                self._add(verdicts.held_back(self._without_asking))
             else:
                 self._talk()
         broken = next((f.check for f in self._findings if f.verdict is Verdict.FAILURE), "an earlier rung")
         reached = {finding.check for finding in self._findings}
-        above = [rungs.not_reached(name, broken) for name in RUNGS if name not in reached]
+        above = [verdicts.not_reached(name, broken) for name in RUNGS if name not in reached]
         return SmokeReport(
             findings=tuple(sorted([*self._findings, *above], key=lambda f: RUNGS.index(f.check))),
             url=self._client.endpoint.service_url,
@@ -80,19 +81,19 @@ class _Climb:
     def _reach(self) -> bool:
         """Port, TLS, health, models; False where there is no use in asking for text."""
         listed = self._client.models()
-        contact = self._contact(listed)
-        for finding in (rungs.port(contact, self._advice), rungs.tls(contact, self._advice)):
+        seen = self._contact(listed)
+        for finding in (contact.port(seen, self._advice), contact.tls(seen, self._advice)):
             if not self._add(finding):
                 return False
         self._add(self._health())
-        if not self._add(rungs.models(listed, self._client.endpoint.served_name, self._advice)):
+        if not self._add(contact.models(listed, self._client.endpoint.served_name, self._advice)):
             return False
         self._client, self._mindie = known(self._client, listed)
         if self._options.kind == "auto" and kind_by_name(self._client.endpoint.served_name) == "base":
             self._become_base()
         return True
 
-    def _contact(self, listed: ModelList | ExchangeTrouble) -> rungs.Contact:
+    def _contact(self, listed: ModelList | ExchangeTrouble) -> Contact:
         address = address_of(self._client.endpoint.service_url)
         route = self._client.routes.get(address.place)
         trouble = listed if isinstance(listed, ExchangeTrouble) and not listed.status else None
@@ -100,14 +101,12 @@ class _Climb:
         tls_there = address.scheme == "http" and silent and speaks_tls(route or address.place)
         if tls_there:
             trouble = ExchangeTrouble("malformed", "plain HTTP is refused, a TLS handshake is answered")
-        return rungs.Contact(
-            address, trouble, route is not None, bool(self._client.endpoint.api_key), tls_there
-        )
+        return Contact(address, trouble, route is not None, bool(self._client.endpoint.api_key), tls_there)
 
     def _health(self) -> Finding:
         if self._mindie:
-            return rungs.health(settled_health(self._client.health), self._advice, own_listener=True)
-        return rungs.health(self._client.service_health(), self._advice, own_listener=False)
+            return contact.health(settled_health(self._client.health), self._advice, own_listener=True)
+        return contact.health(self._client.service_health(), self._advice, own_listener=False)
 
     def _become_base(self) -> None:
         self._question = question("base", self._options.prompt, self._options.expect)

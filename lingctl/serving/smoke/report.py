@@ -8,7 +8,7 @@ from typing import Literal
 
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.serving.http.api import ModelKind
-from lingctl.serving.smoke import rungs
+from lingctl.serving.smoke import verdicts
 
 KindChoice = Literal["chat", "base", "auto"]
 
@@ -64,7 +64,7 @@ class SmokeReport:
     @property
     def exit_status(self) -> int:
         """0 good, 1 a rung failed, 3 warnings or unknowns, 4 not reachable."""
-        return rungs.exit_status(self.findings)
+        return verdicts.exit_status(self.findings)
 
     @property
     def told(self) -> tuple[Finding, ...]:
@@ -109,4 +109,4 @@ class SmokeReport:
 
 
 def _unreached(finding: Finding) -> bool:
-    return finding.verdict is Verdict.UNKNOWN and finding.message.startswith(rungs.NOT_REACHED)
+    return finding.verdict is Verdict.UNKNOWN and finding.message.startswith(verdicts.NOT_REACHED)

@@ -46,9 +46,11 @@ _MILESTONES: tuple[tuple[str, EngineStage], ...] = (
 )
 # A stop that was asked for. Newer servers say so themselves; of older ones uvicorn's line is the only one,
 # and it stands behind an engine's death too.
-_STOP = re.compile(
-    r"\[shutdown\] API server: shutdown triggered|trigger received signal=SIG(?:TERM|INT)|Received signal \d+"
-    # Of a node without a server; behind a worker's death it stands as well.
+_STOP = re.compile(r"\[shutdown\] API server: shutdown triggered|Received signal \d+")
+# An engine is told to end by its server, and the workers of a node without one by their parent: because that
+# was asked to, or because it failed itself.
+_TOLD_TO_END = re.compile(
+    r"trigger received signal=SIG(?:TERM|INT)"
     r"|^\(MainProcess pid=\d+\) .{0,120}\[shutdown\] Executor: waiting for worker exit"
 )
 _ANY_SHUTDOWN = re.compile(r"^(?:\([^()]*\)\s*)?INFO:\s+Shutting down$")
@@ -92,6 +94,7 @@ class EngineLife:
     served: int | None = None  # index of its success line, or None
     end: EngineEnd | None = None  # how its end began, or None where the console shows no end
     thrown: tuple[ThrownThere, ...] = ()  # exceptions before the end began
+    told_to_end: int | None = None  # index of the line by which engine or workers were told to, or None
 
     @property
     def ended_at(self) -> int | None:
@@ -108,6 +111,7 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
     """Read the whole console of one start."""
     stage, reached, served = EngineStage.UNKNOWN, -1, None
     thrown: list[ThrownThere] = []
+    told: int | None = None
     ends: list[EngineEnd] = []
     process = ""
     for at, line in enumerate(lines):
@@ -121,6 +125,8 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
                 break
         if named := _PROCESS.match(text):
             process = named[1] or "Worker"
+        if told is None and _TOLD_TO_END.search(text):
+            told = at
         if (end := _end_of(text, at)) is not None:
             ends.append(end)
         exception = None if line.doubtful else _EXCEPTION.match(without_head(text).strip())
@@ -130,7 +136,7 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
     first = _first(ends)
     before = [one for one in thrown if first is None or one.at < first.at or _same_moment(lines, one, first)]
     framed = tuple(_with_frame(lines, one) for one in before)
-    return EngineLife(stage, reached, served, first, framed)
+    return EngineLife(stage, reached, served, first, framed, told)
 
 
 def _end_of(text: str, at: int) -> EngineEnd | None:

@@ -108,6 +108,8 @@ class VllmLogs(LogReading[EngineLife]):
             return Ending(known.get(end.status, "W103"), end.at)
         if end is not None:
             return Ending("W104", end.at)
+        if life.told_to_end is not None and status in ("0", "143", ""):
+            return Ending("S1", life.told_to_end)
         return _without_words(life, status)
 
     def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from lingctl.remote.framing import ERR, OUT, Stream
 from lingctl.remote.probe import Answer, read_answers
 from tests.fuzz.reader import Reader, Wrong
 from tests.fuzz.readers.samples import files
-from tests.unit.checks.world import World, healthy_node
+from tests.unit.checks.world import World, healthy_node, said
 
 _READERS: dict[str, Callable[[Answer | None], object]] = {
     **{
@@ -140,7 +140,8 @@ def _saved_seeds() -> list[bytes]:
     from lingctl.flows.network.check import judged as report_of
 
     world = World.healthy(1, 2)
-    records = {name: NodeAnswers(answers, complete=True) for name, answers in world.nodes.items()}
+    shot = {"ping/0/0/1/10.1.1.2": said("3 packets transmitted, 3 received, 0.00% packet loss\n")}
+    records = {name: NodeAnswers({**answers, **shot}, complete=True) for name, answers in world.nodes.items()}
     made = answer_files(report_of(world.scope, records, {}, ()))
     plain = {name: json.dumps(json.loads(content)).encode() for name, content in made.items()}
     return [plain["scope.json"] + b"\n----\n" + plain["node1.json"]]

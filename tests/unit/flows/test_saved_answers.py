@@ -11,6 +11,7 @@ import pytest
 
 from lingctl.ascend.unread import has_closing
 from lingctl.checks.scope import NodeScope, Scope
+from lingctl.errors import ConfigurationError
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions
 from lingctl.flows.network.saved import judge_saved, save_answers
@@ -177,3 +178,13 @@ def test_what_a_later_lingctl_saved_is_refused_with_its_form(tmp_path: Path) -> 
     assert not judge(
         {"rc": [2], "wants": ["version 9"]}, lingctl("check-network", "--from", tmp_path / "saved")
     )
+
+
+@pytest.mark.parametrize("name", ["ping", "ping/x/0/1/10.1.1.2", "hccs/0/9/1/10.1.1.2"])
+def test_a_ping_between_cards_that_are_none_is_refused(name: str, tmp_path: Path) -> None:
+    pong = said("3 packets transmitted, 3 received, 0.00% packet loss\n")
+    record = NodeAnswers({**healthy_node(1), name: pong}, complete=True)
+    save_answers(judged(SCOPE, {"node1": NodeAnswers(healthy_node(1))}, {}, ()), tmp_path)
+    (tmp_path / "node1.json").write_text(json.dumps(asdict(record)))
+    with pytest.raises(ConfigurationError, match="not as it was written"):
+        judge_saved(tmp_path)

@@ -202,7 +202,7 @@ def deploying(world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None
 
 def going_back(world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     look = look_of(world.cluster)
-    back = Rollback("20260101-000000-aaaa", plan, look, {})
+    back = Rollback("20260101-000000-aaaa", world.cluster, plan, look, {})
     monkeypatch.setattr(rollback_module, "plan_rollback", lambda *_: back)
     monkeypatch.setattr(rollback_module, "need_no_drift", lambda *_: world.tell("run"))
 

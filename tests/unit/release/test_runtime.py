@@ -102,11 +102,11 @@ def test_a_missing_image_is_got_with_the_runtime_that_is_used():
 def test_only_root_can_give_cards_to_podmans_containers():
     assert under("podman").runtime is PODMAN
     assert cluster_of("node1", ssh=Ssh(user="ops")).runtime is DOCKER
-    with pytest.raises(ValidationError, match="here not so: node1, node2"):
+    with pytest.raises(ValidationError, match="and node1, node2 is logged in to"):
         cluster_of("node1", "node2", container=Container(runtime="podman"), ssh=Ssh(user="ops"))
     one = under("podman", "node1", "node2")
     nodes = (one.nodes[0], one.nodes[1].model_copy(update={"ssh": NodeSsh(user="ops")}))
-    with pytest.raises(ValidationError, match="here not so: node2"):
+    with pytest.raises(ValidationError, match="node2 is logged in to"):
         Cluster(name="ling", model="ling-lite", nodes=nodes, container=Container(runtime="podman"))
 
 

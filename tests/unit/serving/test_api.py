@@ -1,12 +1,15 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lingctl.errors import UsageError
 from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, Endpoint, address_of, endpoint_at
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
 from lingctl.serving.http.answers import Piece, Usage, parse_object
-from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, parse_event
+from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, no_stream, parse_answer, parse_event
+from lingctl.serving.http.thoughts import Thinking, apart
 from lingctl.serving.remedies import CLUSTER, advice_for
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
@@ -228,3 +231,35 @@ def test_findings_about_nodes():
         ("memory", "n6 card 0", "failure"),
     ]
     assert node_findings(sights)[5].message == "94 to 95 % in use on each of 2 cards"
+
+
+_WORDS = """
+choices delta message content text error code msg error_code error_msg base_resp status_code status_msg usage
+prompt_tokens completion_tokens total_tokens completion_tokens_details reasoning_tokens type object data id
+finish_reason reasoning_content tool_calls function name arguments index success detail full_text token
+generated_text details thinking
+"""
+_NAMES = st.sampled_from(_WORDS.split())
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 1 << 70) | st.floats() | st.text(max_size=5) | _NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.dictionaries(_NAMES, _VALUES, max_size=6), st.sampled_from([CHAT, COMPLETIONS, INFER]))
+def test_whatever_json_a_service_sends_is_a_piece_or_a_trouble(data, dialect):
+    payload = json.dumps(data).encode()
+    thinking = Thinking()
+    for read in (parse_event, parse_answer):
+        found = read(dialect, payload)
+        assert isinstance(found, Piece | ExchangeTrouble)
+        if isinstance(found, Piece):
+            apart(found)
+            thinking.tell(found)
+        else:
+            assert fault_of(found) and CLUSTER.remedy(found) and len(str(found)) < 2000
+    thinking.end()
+    for trouble in (no_stream("", payload), http_trouble(503, payload), words_in_stream(payload.decode())):
+        assert fault_of(trouble) and len(str(trouble)) < 2000

@@ -24,6 +24,17 @@ TEXTS = {
     "opened by the template": ("Hm.\nYes.\n</think>\n\nHello.", "stop", "Hm.\nYes.\n", "Hello."),
     "closed at once": ("</think>\nHello.", "stop", "", "Hello."),
     "closed at the end": ("Hm.\n</think>", "stop", "Hm.\n", ""),
+    "closed right behind": ("Hm. Yes.</think>\n\nHello.", "stop", "Hm. Yes.", "Hello."),
+    "closed right behind, in Chinese": ("嗯，好。</think>\n\n你好。", "stop", "嗯，好。", "你好。"),
+    "named at the end of a paragraph": (
+        "It ends with </think>\n\nSo.",
+        "stop",
+        "",
+        "It ends with </think>\n\nSo.",
+    ),
+    "in quotes there": ('It is "</think>\n\nSo.', "stop", "", 'It is "</think>\n\nSo.'),
+    "behind a word, with no empty line": ("a</think>\nb", "stop", "", "a</think>\nb"),
+    "behind a word at the end": ("a</think>", "stop", "", "a</think>"),
     "cut while it thinks": ("<think>\nHm, so", "length", "\nHm, so", ""),
     "cut in a tag": ("<think>Hm</thi", "length", "Hm</thi", ""),
     "never closed": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lingctl.engine.capacity import GIB, Load, seen_gib
@@ -9,8 +11,10 @@ from lingctl.engines import engine_of
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.inventory.catalogue import LITE, PLUS, find_model
+from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut, fullest_card_parameters
-from lingctl.vllm.parallel import Cut
+from lingctl.vllm.capacity.verdict import VllmCapacity
+from lingctl.vllm.parallel import Cut, cut_for
 from lingctl.vllm.profile import vllm_profile_for
 from tests.unit.vllm.samples import vllm_cluster
 
@@ -88,3 +92,22 @@ def test_a_way_that_cannot_be_is_no_fit():
     found = capacity.estimate(PLUS, 16384, 16, 64, capacity.load_of(cluster))
     assert not found.fits and "56 attention heads" in found.uneven
     assert "56 attention heads" in capacity.judge(PLUS, found, capacity.load_of(cluster)).message
+
+
+def test_the_table_in_the_docs_is_what_is_computed():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in page.partition("\n## With vLLM\n")[2].splitlines()
+        if line.startswith(("| lite |", "| plus |"))
+    ]
+    assert len(rows) == 5
+    for model, cards, words, weights, cache, token, blocks, verdict in rows:
+        shape = LITE if model == "lite" else PLUS
+        found = VllmCapacity(TODAY, EngineChoice(name="vllm")).estimate(shape, 16384, int(cards), 64, LOAD)
+        cut = cut_for(shape, TODAY, int(cards), min(8, int(cards)), EngineChoice(name="vllm"))
+        assert cut.words == words
+        assert f"{found.weights_gib:.1f}" == weights
+        assert f"{found.cache_gib:.1f}".replace("-", "−") == cache
+        assert (found.token_bytes, found.blocks) == (int(token.replace(" ", "")), int(blocks))
+        assert found.fits is verdict.startswith("fits")

@@ -108,6 +108,7 @@ ASKED = "(APIServer pid=7) INFO 11-28 14:21:35 [launcher.py:254] [shutdown] API 
 DOWN = "INFO:     Shutting down\nINFO:     Application shutdown complete.\n"
 DEAD = "(APIServer pid=7) ERROR 11-28 14:23:28 [async_llm.py:906] AsyncLLM output_handler failed.\n"
 LOST = f"{CORE}Worker proc VllmWorker-0 died unexpectedly (exit code: %s), shutting down executor.\n"
+TOLD = "(EngineCore pid=8) INFO 11-28 14:39:30 [core.py:9] [shutdown] trigger received signal=SIGTERM\n"
 JOINED = "(Worker_TP1 pid=9) INFO 11-28 14:38:43 [base_loader.py:82] Initializing model took 1.21 seconds\n"
 HEADLESS_STOP = (
     "(MainProcess pid=7) INFO 11-28 14:39:30 [multiproc_executor.py:479] [shutdown] Executor: waiting for"
@@ -122,6 +123,17 @@ REFUSED = "pydantic_core._pydantic_core.ValidationError: 1 validation error for 
 OF_A_REQUEST = "(APIServer pid=7) ERROR 11-28 14:21:30 [serving.py:9] ValueError: No available memory\n"
 ENDS = {
     "asked to stop": (f"{SERVES}{ASKED}{DOWN}", "0", "S1"),
+    "a node without a server, whose worker failed as nobody knows": (
+        f"{JOINED}{TRACE}{WORKER}OddError: something new\n{HEADLESS_STOP}",
+        "1",
+        "W105",
+    ),
+    "an engine without a server, asked to stop": (f"{START}{TOLD}", "0", "S1"),
+    "a server that failed, and told its engine to end": (
+        f"{START}{TOLD}Traceback (most recent call last):\n  {FRAME}\nOddError: something new\n",
+        "1",
+        "W105",
+    ),
     "an older server, asked to stop": (f"{SERVES}{DOWN}", "0", "S1"),
     "a node without a server, asked to stop": (f"{JOINED}{HEADLESS_STOP}", "0", "S1"),
     "a node without a server, whose worker was killed": (
