@@ -95,7 +95,7 @@ class Engine(Protocol):
         """Whether a model fits."""
 
     def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
-        """Refuse default sampling parameters (generation_config.json) with which it does not start.
+        """Refuse default sampling parameters (generation_config.json) with which it does not start or answer.
 
         Raises:
             ConfigurationError: they are such.

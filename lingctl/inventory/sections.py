@@ -222,9 +222,7 @@ class Serving(Section):
     max_input_tokens: int | None = Field(
         None, ge=1, le=4194304, description="Longest input, in tokens; vLLM has no such limit."
     )
-    max_output_tokens: int | None = Field(
-        None, ge=1, description="Most tokens generated for one request; vLLM has no such limit."
-    )
+    max_output_tokens: int | None = Field(None, ge=1, description="Most tokens generated for one request.")
     max_prefill_tokens: int | None = Field(
         None, ge=1, le=4194304, description="Most tokens in one prefill step."
     )

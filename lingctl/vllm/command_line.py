@@ -6,6 +6,7 @@ vllm-ascend docs pipeline_parallel.md, ray.md and the multi-node recipes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -93,6 +94,10 @@ def _model(cluster: Cluster, model_config: Mapping[str, Any] | None) -> Iterator
         ("npu_memory_fraction", "--gpu-memory-utilization"),
     ):
         yield from (flag, f"{settings[name].value:g}" if "memory" in name else str(int(settings[name].value)))
+    if cluster.serving.max_output_tokens is not None:
+        # A limit for every request, whatever max_tokens it asks for.
+        most = json.dumps({"max_new_tokens": cluster.serving.max_output_tokens}, separators=(",", ":"))
+        yield from ("--override-generation-config", most)
     if cluster.engine.eager:
         yield "--enforce-eager"
 

@@ -18,6 +18,7 @@ from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.command_line import vllm_offline, vllm_start
 from lingctl.vllm.container import vllm_container
 from lingctl.vllm.environment import SET_ENV, vllm_environment
+from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
 from lingctl.vllm.hardware import need_hardware
 from lingctl.vllm.logs.console import VLLM_CONSOLE
@@ -84,7 +85,8 @@ class Vllm:
         return VllmCapacity(self.profile, self.choice)
 
     def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
-        """See ``Engine``; none is known with which it does not start."""
+        """See ``Engine``; it starts with them, and fails the requests."""
+        need_sampling_numbers(generation_config)
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None

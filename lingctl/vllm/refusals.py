@@ -13,10 +13,6 @@ _WITHOUT_EQUAL = {
         "has no limit of its own for inputs",
         "leave it out: serving.max_seq_len bounds input and output together, and a longer input is HTTP 400",
     ),
-    "max_output_tokens": (
-        "has no limit of its own for answers: each request says max_tokens",
-        "leave it out, and let the clients send max_tokens; serving.max_seq_len bounds both together",
-    ),
     "management_port": (
         "has no management port: health, models and requests share serving.port",
         "leave it out; health is asked at serving.port, /health",

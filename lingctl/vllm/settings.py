@@ -40,6 +40,7 @@ def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
         "max_prefill_tokens": _given(given.max_prefill_tokens, _PREFILL, "preset"),
         "max_batch_size": _given(given.max_batch_size, _BATCH, "preset"),
         "npu_memory_fraction": _given(given.npu_memory_fraction, FRACTION, "preset"),
+        **_output_limit(given.max_output_tokens),
     }
 
 
@@ -59,6 +60,11 @@ def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
             code="vllm-step",
         )
     return settings
+
+
+def _output_limit(given: int | None) -> dict[str, VllmSetting]:
+    """None where hosts.yaml does not say: a request may then take what is left of its sequence."""
+    return {} if given is None else {"max_output_tokens": VllmSetting(given, "hosts.yaml")}
 
 
 def _given(value: float | None, usual: float, source: str) -> VllmSetting:

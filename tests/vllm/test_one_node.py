@@ -1,6 +1,6 @@
 """The whole life of a service on one node: deployed, asked, killed, changed, spoilt, mended, stopped.
 
-In this order: each test finds the service as the one before left it, and each start is paid once.
+In this order each start is paid once; a test that is run alone starts its own.
 """
 
 from __future__ import annotations
@@ -126,18 +126,13 @@ def test_a_killed_worker_is_told_although_the_daemon_says_that_it_ended_well(dep
     assert live.lingctl("smoke-test").status != 0
 
 
-def test_a_change_starts_it_again(deployed):
+def test_a_change_starts_it_again_and_a_rollback_serves_as_before_although_its_parent_was_killed(deployed):
     live, _ = deployed
-    result = live.lingctl(
-        "deploy", "--yes", "--json", **settings(live, "small", "serving: {max_batch_size: 4}\n")
-    )
+    change = settings(live, "small", "serving: {max_batch_size: 4}\n")
+    result = live.lingctl("deploy", "--yes", "--json", **change)
     assert result.status == 0, result.said
     assert "write start.sh" in changed(result)
     assert "--max-num-seqs 4" in " ".join(processes(live, "node1"))
-
-
-def test_of_a_killed_parent_nothing_goes_on_and_a_rollback_serves_as_before(deployed):
-    live, _ = deployed
     kill(live, "node1", PARENT)
     told = status(live)["nodes"][0]
     assert (told["daemon"], told["healthy"]) == ("dead", False)
@@ -182,16 +177,21 @@ def test_what_starts_all_the_same_and_answers_rubbish_is_caught_by_its_answers(d
     assert (verdicts["health"], verdicts["generate"], verdicts["answer"]) == ("pass", "pass", "failure")
 
 
-def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(
-    deployed, tmp_path, monkeypatch
-):
+@pytest.fixture(scope="module")
+def stretched(deployed, tmp_path_factory) -> Path:
+    """hosts.yaml for a longer window; the node has weights that were taught with it from then on."""
     live, _ = deployed
-    make_stretched(tmp_path / "model", 4, monkeypatch)
+    folder = tmp_path_factory.mktemp("stretched")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_stretched(folder, 4, monkeypatch)
     with live.login("node1") as client, client.open_sftp() as files:
-        files.put(str(tmp_path / "model/pytorch_model.bin"), f"{WEIGHTS}/pytorch_model.bin")
-    longer = live.lingctl(
-        "deploy", "--yes", "--json", **settings(live, "long", "serving: {max_seq_len: 65536}\n")
-    )
+        files.put(str(folder / "pytorch_model.bin"), f"{WEIGHTS}/pytorch_model.bin")
+    return Path(settings(live, "long", "serving: {max_seq_len: 65536}\n")["environment"]["LINGCTL_NODES"])
+
+
+def test_a_longer_window_than_the_models_own_is_served_with_positions_stretched(deployed, stretched):
+    live, _ = deployed
+    longer = live.lingctl("deploy", "--yes", "--json", "--nodes", stretched)
     assert longer.status == 0, longer.said
     with urllib.request.urlopen(f"http://{live.address('node1')}:1025/v1/models", timeout=30) as answer:
         assert json.load(answer)["data"][0]["max_model_len"] == 65536
@@ -205,10 +205,11 @@ def test_stopped_nothing_of_it_runs(deployed):
     assert live.lingctl("stop", "--yes").status == 0
 
 
-def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deployed, tmp_path):
+def test_without_a_service_a_batch_is_answered_too_and_outlives_who_asked(deployed, stretched, tmp_path):
     live, _ = deployed
+    assert live.lingctl("stop", "--yes").status == 0
     source, output = requests(tmp_path / "in.jsonl", *(f"q-{n}" for n in range(20))), tmp_path / "out.jsonl"
-    words = ("batch", source, "-o", output, "--nodes", live.hosts, "--offline")
+    words = ("batch", source, "-o", output, "--nodes", stretched, "--offline")
     with forked.start(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watching:
         live.until("node1", "ls /var/lib/lingctl/sandbox/run/batch-*.jsonl")
         watching.kill()

@@ -1,4 +1,7 @@
-"""Two nodes with two ranks (TP 2), each part killed in turn. In this order, as in the module for one node."""
+"""Two nodes with two ranks (TP 2), each part killed in turn.
+
+In this order each start is paid once; a test that is run alone starts its own.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,16 +88,19 @@ def install(listener: Listener = ignore) -> Path:
     target = folder()
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target.with_suffix(".lock")):
+    with _alone(target.with_name(f"{target.name}.lock")):
         made_from = target / _MADE_FROM
         if made_from.exists() and made_from.read_text() == wanted:
             return target
-        if target.exists() and any(target.iterdir()) and not (target / "pyvenv.cfg").exists():
-            raise SandboxError(
-                "the folder holds other files", where=str(target), remedy=f"name another: {VARIABLE}=DIR"
-            )
+        if made_from.exists():
+            # Of another lock, or not finished.
+            shutil.rmtree(target)
+        elif target.exists() and any(target.iterdir()):
+            return _of_others(target)
         listener(Event("vllm", "started", text=str(target)))
-        _make(target)
+        _run([sys.executable, "-m", "venv", str(target)], "make a virtual environment")
+        made_from.touch()
+        _fill(target)
         made_from.write_text(wanted)
         listener(Event("vllm", "done", text=f"vLLM {VERSION} in {target}"))
     return target
@@ -118,8 +122,16 @@ def _need_machine() -> None:
     )
 
 
-def _make(target: Path) -> None:
-    _run([sys.executable, "-m", "venv", "--clear", str(target)], "make a virtual environment")
+def _of_others(target: Path) -> Path:
+    """An environment that was made by hand is used if it is whole, and never changed."""
+    if (target / "pyvenv.cfg").exists():
+        return installed()
+    raise SandboxError(
+        "the folder holds other files", where=str(target), remedy=f"name another: {VARIABLE}=DIR"
+    )
+
+
+def _fill(target: Path) -> None:
     python = str(target / "bin/python")
     with tempfile.TemporaryDirectory() as scratch:
         files = _split(Path(scratch))

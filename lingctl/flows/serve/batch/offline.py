@@ -23,7 +23,7 @@ from lingctl.program.job import job_folder
 from lingctl.program.node_program import run_program
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.release.layout import layout_of
-from lingctl.release.weights_steps import weights_plan
+from lingctl.release.weights_steps import WeightsPlan, weights_plan
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -78,13 +78,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         )
     programs = node_programs(group, cluster, look)
     plan = weights_plan(cluster, node_states(group, look, programs)[node], programs[node])
-    if not plan.settled:
-        raise WeightsError(
-            "the weights are not yet as the engine is to read them",
-            where=f"{node}: {plan.folder}",
-            remedy="lingctl deploy, then lingctl stop, then this again",
-            code="offline-weights",
-        )
+    need_weights(plan, node)
     engine = engine_of(cluster)
     words = engine.offline(cluster, plan.folder, plan.model_config)
     connection = group.connections[node]
@@ -118,6 +112,25 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         )
     ).titled("answer the batch")
     return _Offline(cluster, connection, layout.jobs, folder, answers, asked, given.requests)
+
+
+def need_weights(plan: WeightsPlan, node: str) -> None:
+    """Refuse weights that a deploy would still change.
+
+    Its config.json too: with a wrong one vLLM answers rubbish, and says nothing.
+
+    Raises:
+        WeightsError: there is something left to do.
+    """
+    left = [step.title for step in plan.steps if step.state != "in place"]
+    if left or not plan.settled:
+        raise WeightsError(
+            "the weights are not yet as the engine is to read them",
+            where=f"{node}: {plan.folder}",
+            evidence="\n".join(left),
+            remedy="lingctl deploy, then lingctl stop, then this again",
+            code="offline-weights",
+        )
 
 
 def _wake(connection: Connection, cluster: Cluster) -> None:
