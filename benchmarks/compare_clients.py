@@ -49,6 +49,7 @@ class Level:
     spread: float
     step: float
     shape: str = "plain"
+    warmup: int = 1
     most_rounds: int = 1000  # it shows no noise but what differs in kind
 
 
@@ -57,8 +58,8 @@ class Level:
 LEVELS = (
     Level("1", 1, 6, 16, 200, 0, 20),
     Level("64", 64, 128, 16, 300, 200, 50),
-    Level("512", 512, 1024, 8, 1000, 3000, 400),
-    Level("64, mixed", 64, 128, 16, 300, 200, 50, "mixed", 2),
+    Level("512", 512, 1024, 7, 1000, 2000, 400, warmup=0),
+    Level("64, mixed", 64, 128, 16, 300, 200, 50, "mixed", most_rounds=2),
 )
 
 
@@ -125,7 +126,7 @@ def write_shared(folder, count):
 def measure(client, level, url, folder):
     """One run: the client's figures, and the server's of the same run."""
     stamps(url)
-    task = Task(url, level.concurrency, level.count, level.tokens, folder, folder.parent)
+    task = Task(url, level.concurrency, level.count, level.tokens, level.warmup, folder, folder.parent)
     told = client.run(task)
     # What was sent before the load itself (warm-up, a test of the service) is left out.
     noted = stamps(url)[-level.count :]

@@ -5,9 +5,12 @@ All figures are means in milliseconds, and tokens per second, as the client itse
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ class Task:
     concurrency: int
     count: int  # requests that are measured
     tokens: int  # of each answer
+    warmup: int  # requests that are sent first and not measured
     folder: Path  # of the run, empty
     shared: Path  # holds tokenizer/, prompts.jsonl and prompts.txt with ``count`` prompts or more
 
@@ -76,6 +80,7 @@ class Client:
             stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, **offline, **path, **self.variables},
+            start_new_session=True,
         )
 
     def wait(self):
@@ -87,13 +92,17 @@ class Client:
         log = task.folder / "log"
         line = {"argv": self.argv(task), "cwd": str(task.folder), "log": str(log)}
         print(json.dumps(line), file=self.process.stdin, flush=True)
-        status = self.process.stdout.readline().strip()
+        ended, _, _ = select.select([self.process.stdout], [], [], MOST_SECONDS)
+        status = self.process.stdout.readline().strip() if ended else f"no end within {MOST_SECONDS} s"
         if status != "0":
             raise RuntimeError(f"{self.name} ended with {status}:\n{log.read_text()[-3000:]}")
         return self.read(task)
 
     def close(self):
         self.process.stdin.close()
+        # With what it started, should that still run.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait()
 
 
@@ -116,9 +125,10 @@ class Vllm(Client):
         words = ["vllm", "bench", "serve", "--backend", "openai-chat", "--endpoint", "/v1/chat/completions"]
         words += ["--base-url", task.url, "--model", "fast", "--tokenizer", str(task.shared / "tokenizer")]
         words += ["--dataset-name", "random", "--random-input-len", "8", "--random-output-len"]
-        words += [str(task.tokens), "--num-prompts", str(task.count), "--disable-tqdm", "--num-warmups", "1"]
-        words += ["--max-concurrency", str(task.concurrency), "--temperature", "0", "--save-result"]
-        return [*words, "--result-filename", "result.json", "--percentile-metrics", "ttft,tpot,itl,e2el"]
+        words += [str(task.tokens), "--num-prompts", str(task.count), "--disable-tqdm"]
+        words += ["--num-warmups", str(task.warmup), "--max-concurrency", str(task.concurrency)]
+        words += ["--temperature", "0", "--percentile-metrics", "ttft,tpot,itl,e2el"]
+        return [*words, "--save-result", "--result-filename", "result.json"]
 
     def read(self, task):
         data = json.loads((task.folder / "result.json").read_text())
@@ -139,8 +149,8 @@ class Evalscope(Client):
         words += ["--model", "fast", "--tokenizer-path", str(task.shared / "tokenizer"), "--parallel"]
         words += [str(task.concurrency), "--number", str(task.count), "--dataset", "custom"]
         words += ["--dataset-path", str(task.shared / "prompts.txt"), "--max-tokens", str(task.tokens)]
-        words += ["--temperature", "0", "--no-test-connection", "--warmup-num", "1", "--outputs-dir", "out"]
-        return [*words, "--no-timestamp"]
+        words += ["--temperature", "0", "--no-test-connection", "--warmup-num", str(task.warmup)]
+        return [*words, "--outputs-dir", "out", "--no-timestamp"]
 
     def read(self, task):
         (file,) = (task.folder / "out").rglob("benchmark_summary.json")
@@ -167,7 +177,8 @@ class Aisbench(Client):
             text = text.replace(f": {name},", f": {value!r},")
         config = task.folder / "config.py"
         config.write_text(text)
-        return ["ais_bench", str(config), "-m", "perf", "-w", "out", "--num-prompts", str(task.count)]
+        words = ["ais_bench", str(config), "-m", "perf", "-w", "out", "--num-prompts", str(task.count)]
+        return [*words, "--num-warmups", str(task.warmup)]
 
     def read(self, task):
         (file,) = (task.folder / "out").rglob("load.csv")
@@ -194,7 +205,7 @@ class Lingctl:
 
     def run(self, task):
         words = [LINGCTL, "bench", "--url", task.url, "--dataset", task.shared / "prompts.jsonl", "--json"]
-        words += ["--requests", task.count, "--concurrency", task.concurrency, "--warmup", 1]
+        words += ["--requests", task.count, "--concurrency", task.concurrency, "--warmup", task.warmup]
         done = subprocess.run(
             [str(word) for word in words], capture_output=True, text=True, timeout=MOST_SECONDS
         )

@@ -33,8 +33,16 @@ def test_apply_and_revert_leave_the_tree_as_it_was(tmp_path, root, records):
     assert not any(records.iterdir())
 
 
-def test_modes_and_owner(root):
-    do("apply", root)
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_modes_and_owner(mask, root, records):
+    before = os.umask(mask)
+    try:
+        do("apply", root)
+    finally:
+        os.umask(before)
+    kept = list(records.rglob("*"))
+    assert {path.stat().st_mode & 0o7777 for path in kept if path.is_file()} == {0o640}
+    assert {path.stat().st_mode & 0o7777 for path in kept if path.is_dir()} == {0o750}
     folder = root / "models" / "bailing_moe"
     assert folder.stat().st_mode & 0o7777 == 0o750
     assert {path.stat().st_mode & 0o7777 for path in folder.iterdir()} == {0o640}
