@@ -150,6 +150,10 @@ class Engine(Protocol):
             ConfigurationError: hosts.yaml asks for what it would refuse.
         """
 
+    def told_otherwise(self, cluster: Cluster) -> Mapping[str, Any]:
+        """Keys of the model's config.json for which its command line has other values."""
+        ...
+
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:

@@ -119,6 +119,10 @@ class MindIE:
         """See ``Engine``; the weights stand in config.json, and the model's numbers in its own."""
         return daemon_start(cluster, node, self.profile)
 
+    def told_otherwise(self, cluster: Cluster) -> Mapping[str, Any]:
+        """See ``Engine``; it reads the file alone."""
+        return {}
+
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:

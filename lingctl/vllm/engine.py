@@ -23,6 +23,7 @@ from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
 from lingctl.vllm.hardware import need_hardware
 from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
+from lingctl.vllm.long_context import stretch_of, stretched_config
 from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
 from lingctl.vllm.remarks import vllm_remarks
 from lingctl.vllm.shown import vllm_values
@@ -119,6 +120,10 @@ class Vllm:
     ) -> Start:
         """See ``Engine``."""
         return vllm_start(cluster, node, weights, model_config, self.profile)
+
+    def told_otherwise(self, cluster: Cluster) -> Mapping[str, Any]:
+        """See ``Engine``; positions that are stretched."""
+        return stretched_config(stretch_of(cluster))
 
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None

@@ -93,6 +93,18 @@ def stretch_words(stretch: Stretch | None, profile: VllmProfile) -> tuple[str, .
     return "--hf-overrides", json.dumps(told, separators=(",", ":"))
 
 
+def stretched_config(stretch: Stretch | None) -> dict[str, object]:
+    """The same as keys of config.json; the base of the positions is the file's own."""
+    if stretch is None:
+        return {}
+    rope = {
+        "type": "yarn",
+        "factor": float(stretch.factor),
+        "original_max_position_embeddings": stretch.window,
+    }
+    return {"max_position_embeddings": stretch.tokens, "rope_parameters": rope}
+
+
 def stretch_remarks(cluster: Cluster) -> Iterator[str]:
     """What it costs, for the reader of a plan."""
     stretch = stretch_of(cluster)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Subject, worst
@@ -104,6 +105,7 @@ def prove_cluster(
         ConnectError: the connection was lost; the nodes go on.
     """
     kind = cluster.catalogue_model.kind if options.kind == "auto" else options.kind
+    options = replace(options, overrides={**engine_of(cluster).told_otherwise(cluster), **options.overrides})
     asked = AskWhat(kind, options.prompts, options.max_tokens)
     name = request_name(asked.questions(kind), kind, cluster.serving.served_name)
     listener(Event("weights", "started"))

@@ -167,6 +167,9 @@ class Toy:
         cards = ",".join(map(str, node.devices))
         return Environment((), {"ASCEND_RT_VISIBLE_DEVICES": cards, "HCCL_IF_IP": node.service_address})
 
+    def told_otherwise(self, cluster: Cluster) -> Mapping[str, Any]:
+        return {}
+
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:

@@ -181,3 +181,15 @@ def test_capacity_does_not_shorten_what_hosts_yaml_states():
     assert "MindIE does not extend it" in refused.finding.message
     assert "vLLM" in refused.finding.remedy
     assert mindie_judge(model.shape, refused.found, refused.load).verdict is Verdict.FAILURE
+
+
+@pytest.mark.parametrize("tokens", [32768, 65536, 131072])
+def test_a_proof_knows_the_positions_that_the_service_was_told(tokens):
+    cluster = asking(tokens)
+    told = engine_of(cluster).told_otherwise(cluster)
+    line = overrides(start_line(cluster, config=LITE_15)) or {}
+    assert told.get("max_position_embeddings") == line.get("max_position_embeddings")
+    rope, theirs = told.get("rope_parameters", {}), dict(line.get("rope_parameters", {}))
+    assert theirs.pop("rope_theta", 600000.0) == LITE_15["rope_theta"]
+    assert rope.get("type") == theirs.pop("rope_type", None)
+    assert {name: value for name, value in rope.items() if name != "type"} == theirs
