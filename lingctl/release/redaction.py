@@ -133,7 +133,7 @@ def _of_curl(found: re.Match[str]) -> str:
 
 # What must stand in the text for a rule to be tried, the rule, and what takes its place.
 _RULES: tuple[_Rule, ...] = (
-    ("://", re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s/@\"'<>]{1,1024})(?=@)"), _of_address),
+    ("://", re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s/@\"'<>]+)(?=@)"), _of_address),
     (
         "-",
         re.compile(

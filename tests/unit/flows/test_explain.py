@@ -293,6 +293,21 @@ def test_logs_that_say_too_much_together_are_held_in_part(tmp_path: Path, monkey
         explain([str(tmp_path)], io.BytesIO())
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_whose_member_is_damaged_is_refused_by_name(tmp_path: Path, method: int):
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w", method) as bundle:
+        bundle.writestr("node1/console.log", OOM * 100)
+    content = bytearray(path.read_bytes())
+    content[120] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        explain([str(path)], io.BytesIO())
+    assert refused.value.code == "log-damaged"
+
+
 def test_a_zip_with_an_endless_list_a_password_or_an_unknown_packing_is_refused(tmp_path: Path):
     path = tmp_path / "posted.zip"
     with zipfile.ZipFile(path, "w") as bundle:

@@ -221,6 +221,8 @@ LONG += (
 LONG += (
     "ghp_",
     "auth-",
+    "a://",
+    "a" * 20 + "://" + "b" * 2000,
     " ",
     "secret.",
     "x" * 80 + "token",
@@ -229,6 +231,12 @@ LONG += (
     "[removed]",
     "AKIA",
 )
+
+
+def test_a_login_of_any_length_in_an_address_is_taken_out() -> None:
+    left = redacted("git clone https://oauth2:" + "[aB3x" * 400 + "@git.example/x")
+    assert "aB3x" not in left
+    assert "git.example/x" in left
 
 
 @pytest.mark.parametrize("piece", LONG)

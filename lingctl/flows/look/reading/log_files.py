@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import struct
 import zipfile
@@ -37,6 +38,16 @@ _MOST_FILES = 200_000
 _MOST_WHOLE, _MOST_HELD = 64 << 20, 256 << 20
 # Of a zip's list of members, which Python takes into memory before anything else.
 _LONGEST_LIST = 16 << 20
+# zipfile raises RuntimeError for a password, and NotImplementedError for a compression that it lacks.
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 _ZIP_END, _ZIP_LONG_END = struct.Struct("<4s8xI6x"), struct.Struct("<4s36xQ8x")
 _IN_LONG_END = 0xFFFFFFFF
 _ZIP_LOCATOR_BYTES, _ZIP_LONGEST_COMMENT = 20, 65_535
@@ -96,10 +107,23 @@ def _members_of_zip(path: Path) -> Iterator[tuple[PurePosixPath, Readable]]:
                 place = PurePosixPath(member.filename)
                 if not member.is_dir() and ".." not in place.parts:
                     with archive.open(member) as content:
-                        yield place, content
-    # zipfile raises RuntimeError for a password, and NotImplementedError for a compression that it lacks.
-    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError, RuntimeError, NotImplementedError) as error:
+                        yield place, _MemberOfZip(content)
+    except _DAMAGED_ZIP as error:
         raise DamagedError(str(error)) from error
+
+
+class _MemberOfZip:
+    """What is in a member; its damage shows only where it is read, which others do."""
+
+    def __init__(self, content: Readable) -> None:
+        self._content = content
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes, or fewer. Raises DamagedError: they are not what was packed."""
+        try:
+            return self._content.read(size)
+        except _DAMAGED_ZIP as error:
+            raise DamagedError(str(error)) from error
 
 
 def _zip_list_bytes(path: Path) -> int:
