@@ -13,7 +13,7 @@ from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.mistakes import mistakes_in
 from lingctl.inventory.ssh.aliases import with_service_addresses
-from lingctl.inventory.yaml_source import YamlSource, read_yaml
+from lingctl.inventory.yaml_text.source import YamlSource, read_yaml
 
 # Settings that may also come from the environment; flags and these win over the file.
 ENVIRONMENT = {

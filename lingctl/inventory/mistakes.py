@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.forms import IN_WORDS, PATH, FormError
 from lingctl.inventory.unknown_keys import field_at, known_keys, meant_key, plain_kinds_at, what_instead
-from lingctl.inventory.yaml_source import FieldPath, Trap, YamlSource
+from lingctl.inventory.yaml_text.source import FieldPath, Trap, YamlSource
 
 _EXAMPLE = "see a complete example with: lingctl init --show"
 _DURATION = re.compile(r"([0-9]+)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)", re.IGNORECASE)

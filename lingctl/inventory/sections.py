@@ -19,7 +19,8 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=forms.PATH)]
 
 
-def _one_or_more(value: object) -> object:
+def one_or_more(value: object) -> object:
+    """A tuple of what may be written as one word or as a list."""
     if isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
@@ -258,7 +259,7 @@ class Hub(Section):
     @field_validator("ca", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
-        return _one_or_more(value)
+        return one_or_more(value)
 
     def anchored(self, folder: Path) -> Self:
         """The same, with paths that are relative to ``folder``."""
@@ -275,52 +276,6 @@ class Timeouts(Section):
     )
     stop: int = Field(60, ge=1, description="For a clean end of the daemon.")
     command: int = Field(60, ge=1, description="For an ordinary command on a node.")
-
-
-class Certificates(Section):
-    """A certificate, its private key, and who may have signed those of the other side. PEM files here."""
-
-    cert: str = Field(min_length=1, description="Certificate file here.")
-    key: str = Field(min_length=1, description="Its private key, not encrypted; readable by you alone.")
-    ca: tuple[str, ...] = Field(
-        min_length=1, max_length=3, description="File or files of the authorities that the other side is of."
-    )
-
-    @field_validator("ca", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        return _one_or_more(value)
-
-    def anchored(self, folder: Path) -> Self:
-        """The same, with paths that are relative to ``folder``."""
-        return self.model_copy(update=self._anchored(folder))
-
-    def _anchored(self, folder: Path) -> dict[str, object]:
-        def place(name: str) -> str:
-            return str(folder / Path(name).expanduser())
-
-        return {
-            "cert": place(self.cert),
-            "key": place(self.key),
-            "ca": tuple(place(name) for name in self.ca),
-        }
-
-
-class Https(Certificates):
-    """HTTPS of the service. MindIE also asks its clients for a certificate.
-
-    The first authority in ``ca`` is also the one by which lingctl knows the service's own certificate.
-    """
-
-    client_cert: str | None = Field(
-        None, description="Certificate that lingctl shows to the service; needed for its own tests."
-    )
-    client_key: str | None = Field(None, description="Private key of client_cert.")
-
-    def _anchored(self, folder: Path) -> dict[str, object]:
-        given = {"client_cert": self.client_cert, "client_key": self.client_key}
-        client = {name: str(folder / Path(path).expanduser()) for name, path in given.items() if path}
-        return super()._anchored(folder) | client
 
 
 class NodeSsh(Section):

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import NodeSsh
-from lingctl.inventory.yaml_source import FieldPath
+from lingctl.inventory.yaml_text.source import FieldPath
 
 _JUMP = (
     "jump hosts are read from ~/.ssh/config: ProxyJump BASTION below Host NODE does what ssh -J does; or run "

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.engine.files import CertificateFile, Encryption, certificates_folder
+from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import Certificates
 from lingctl.mindie.profile import Profile
 
 # Below the install folder; relative paths in config.json start there.

@@ -11,7 +11,7 @@ from lingctl.inventory.load import cluster_from, load_cluster
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.machine import Machine
 from lingctl.inventory.ssh.resolve import host_name, resolve
-from lingctl.inventory.yaml_source import YamlSource
+from lingctl.inventory.yaml_text.source import YamlSource
 from lingctl.remote.ssh.login.host_keys.known_hosts import REVOKED, read_known_hosts, revoked_keys
 from lingctl.remote.ssh.login.keys.key_files import KeyFileError, certificate_beside, load_private, public_key
 from tests.fuzz.reader import Reader, Wrong

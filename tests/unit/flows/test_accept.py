@@ -29,7 +29,7 @@ from lingctl.flows.accept.protocol import (
 from lingctl.flows.accept.run import Accepted, accept
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import cluster_from
-from lingctl.inventory.yaml_source import YamlSource
+from lingctl.inventory.yaml_text.source import YamlSource
 
 PROJECT = Path(__file__).resolve().parents[3]
 HOSTS = 'name: demo\nmodel: Ling-lite\nmindie: "3.0.0"\nnodes: [{address: 192.0.2.11}]\n'

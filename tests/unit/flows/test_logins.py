@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lingctl.flows.files.logins import shown_logins
 from lingctl.inventory.load import cluster_from
-from lingctl.inventory.yaml_source import YamlSource
+from lingctl.inventory.yaml_text.source import YamlSource
 
 
 def test_a_login_that_sshs_configuration_decides_is_shown_with_its_lines(tmp_path: Path):

@@ -10,7 +10,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.load import cluster_from, load_cluster
 from lingctl.inventory.sections import Serving
 from lingctl.inventory.starter import starter_hosts
-from lingctl.inventory.yaml_source import YamlSource
+from lingctl.inventory.yaml_text.source import YamlSource
 
 GOOD = """\
 name: demo

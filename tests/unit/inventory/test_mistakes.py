@@ -7,7 +7,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import cluster_from
-from lingctl.inventory.yaml_source import YamlSource
+from lingctl.inventory.yaml_text.source import YamlSource
 
 HEAD = "name: demo\nmodel: Ling-plus\n"
 NODES = "nodes:\n  - address: 192.0.2.11\n  - address: 192.0.2.12\n"

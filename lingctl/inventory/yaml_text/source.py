@@ -16,8 +16,8 @@ import yaml
 
 from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.given_file import read_given
-from lingctl.inventory.odd_characters import OddCharacter, odd_characters
-from lingctl.inventory.source_line import source_line
+from lingctl.inventory.yaml_text.odd_characters import OddCharacter, odd_characters
+from lingctl.inventory.yaml_text.source_line import source_line
 
 FieldPath = tuple[str | int, ...]
 
