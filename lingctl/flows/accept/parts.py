@@ -9,7 +9,7 @@ from typing import Any
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
-from lingctl.errors import LingctlError, UsageError
+from lingctl.errors import LingctlError, UsageError, WeightsError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept.load import measure, soak
 from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
@@ -268,8 +268,15 @@ def smoke_part(given: Acceptance) -> Judged:
 
 def proof_part(given: Acceptance) -> Judged:
     """Each token of some answers, against a reference that reads the weights itself."""
-    with given.connect() as group:
-        report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
+    try:
+        with given.connect() as group:
+            report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
+    except WeightsError as error:
+        # The reference cannot read them, .bin files say; whether they are whole the part before has told.
+        finding = Finding(
+            error.code, Verdict.UNKNOWN, error.what, error.where, None, error.evidence, error.remedy
+        )
+        return Judged(f"not judged: {error.what}", (finding,))
     told = [one.message for one in report.findings if one.check == "answers"]
     what = told[0] if told else "the answers could not be judged"
     return Judged(what, report.findings, {"reference": dict(report.costs)})
