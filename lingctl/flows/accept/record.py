@@ -63,7 +63,7 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
     if (folder / REPORT).exists():
         raise UsageError(
             f"the acceptance in {folder} has ended",
-            remedy=f"read {folder / PAGE}; for another name a new folder: --output FOLDER",
+            remedy=f"read {folder / PAGE}; for a new one name another folder: --output FOLDER",
             code="accept-ended",
         )
     if (head.cluster, head.configuration) != (wanted.cluster, wanted.configuration):
