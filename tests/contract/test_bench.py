@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
-import socketserver
 import statistics
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ import pytest
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.events import ignore
 from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.serving.bench.connection import Target
+from lingctl.serving.bench.connection import StreamConnection, Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
 from lingctl.serving.bench.sweep import SweepLimits
@@ -81,31 +79,30 @@ def test_a_closed_loop_keeps_so_many_open():
     assert found.tpot.p50 == pytest.approx(found.itl.mean, abs=1.5)
 
 
-def test_connections_are_there_before_the_first_request_is_sent():
+def test_connections_are_there_before_the_first_request_is_sent(monkeypatch):
     """Else the first hundreds would wait for each other's, and that would be told as the service's time."""
-    said, order = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", []
+    order, begun = [], itertools.count()
+    made, sent = StreamConnection.connection_made, StreamConnection.send
+    connect = asyncio.BaseEventLoop.create_connection
 
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self):
-            self.request.recv(65536)
-            order.append("asked")
-            # Nobody is answered before all have asked, so that each needs a connection of its own.
-            while order.count("asked") < 8:
-                time.sleep(0.01)
-            self.request.sendall(said)
+    async def one_after_the_other(loop, *words, **more):
+        await asyncio.sleep(0.02 * next(begun))
+        return await connect(loop, *words, **more)
 
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
+    def opened(connection, transport):
+        order.append("open")
+        made(connection, transport)
 
-        def get_request(self):
-            order.append("open")
-            return super().get_request()
+    def asked(connection, request, outcome):
+        order.append("asked")
+        return sent(connection, request, outcome)
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        load = send(f"http://127.0.0.1:{server.server_address[1]}", 8, Pace(concurrency=8))
-        server.shutdown()
-    assert measure(load).errors == {"stopping": 8}
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", one_after_the_other)
+    monkeypatch.setattr(StreamConnection, "connection_made", opened)
+    monkeypatch.setattr(StreamConnection, "send", asked)
+    with fast_server(tokens=2, step_ms=5) as url:
+        load = send(url, 8, Pace(concurrency=8))
+    assert measure(load).completed == 8
     assert order == ["open"] * 8 + ["asked"] * 8
 
 
