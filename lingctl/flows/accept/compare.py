@@ -38,8 +38,19 @@ def read_report(path: Path) -> Mapping[str, Any]:
 
 
 def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Row]:
-    """What is the same and what is not: versions, verdicts, speed."""
-    return list(_rows(first, second))
+    """What is the same and what is not: versions, verdicts, speed.
+
+    Raises:
+        ConfigurationError: one of them has been changed so that it is no report any more.
+    """
+    try:
+        return list(_rows(first, second))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"a report is not understood: {error}",
+            remedy="sha256sum -c SHA256SUMS in its folder tells whether it was changed",
+            code="accept-report",
+        ) from error
 
 
 def _rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Row]:
@@ -74,9 +85,9 @@ def _row(name: str, first: object, second: object, *, plain: bool = True) -> Row
 
 
 def _ratio(name: str, first: object, second: object) -> Row:
-    numbers = isinstance(first, int | float) and isinstance(second, int | float) and bool(first)
-    remark = f"x {second / first:.2f}" if numbers else ""  # type: ignore[operator]  # both are numbers then
-    return (name, _text(first), _text(second), remark)
+    if not (isinstance(first, int | float) and isinstance(second, int | float) and first):
+        return (name, _text(first), _text(second), "")
+    return (name, _text(first), _text(second), f"x {second / first:.2f}")
 
 
 def _text(value: object) -> str:

@@ -232,3 +232,14 @@ def test_two_reports_side_by_side_tell_what_differs(tmp_path, parts):
     for odd in (tmp_path / "odd.json", tmp_path / "none"):
         with pytest.raises(ConfigurationError):
             read_report(odd)
+
+
+@pytest.mark.parametrize(
+    "data", [{"trials": [{}]}, {"trials": 1}, {"trials": [{"concurrency": {}}]}, [1], {"trials": ["x"]}]
+)
+def test_a_report_that_somebody_changed_is_refused_and_no_defect(tmp_path, parts, data):
+    first = dict(whole(tmp_path).report)
+    second = json.loads(json.dumps(first))
+    second["parts"].append({"name": "load", "data": data})
+    with pytest.raises(ConfigurationError, match="not understood"):
+        compared(second, second)
