@@ -1,10 +1,5 @@
 """The reference against implementations by other hands."""
 
-import importlib
-import os
-import shutil
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +8,9 @@ import torch
 from tests.parity.checkpoints import CASES, TOLERANCE, case, make_tensors
 from tests.parity.engine import PROMPTS
 from tests.parity.reference import Reference
+from tests.published import published_model
 
 pytestmark = pytest.mark.torch
-
-LING_VARIABLE = "LINGCTL_LING"
 
 
 def test_the_sandbox_model_agrees(checkpoints):
@@ -46,18 +40,8 @@ def test_the_sandbox_model_agrees(checkpoints):
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """The modelling file that Ling's makers publish, from a checkout of inclusionAI/Ling."""
-    checkout = os.environ.get(LING_VARIABLE)
-    if not checkout:
-        pytest.skip(
-            f"{LING_VARIABLE} names no checkout of inclusionAI/Ling (needs transformers 4.46 to 4.53)"
-        )
-    pytest.importorskip("transformers", reason="Ling's own file needs transformers 4.46 to 4.53")
-    folder = tmp_path_factory.mktemp("published")
-    shutil.copytree(Path(checkout) / "models", folder / "published_ling")
-    sys.path.insert(0, str(folder))
-    yield importlib.import_module("published_ling.modeling_bailing_moe")
-    sys.path.remove(str(folder))
+    """The modelling file that Ling's makers publish."""
+    yield from published_model(tmp_path_factory.mktemp("published"), "published_ling")
 
 
 @pytest.mark.parametrize("name", [case.name for case in CASES])

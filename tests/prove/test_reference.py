@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,12 +18,12 @@ from safetensors.torch import save_file  # noqa: E402  (only where torch is)
 
 from tests.parity.checkpoints import CASES, case, make_tensors, write_checkpoint  # noqa: E402  (as above)
 from tests.parity.reference import Reference  # noqa: E402  (as above)
+from tests.published import published_model  # noqa: E402  (as above)
 
 pytestmark = pytest.mark.torch
 
 TOKENS = (5, 17, 900, 3, 44, 12, 7, 1000, 2, 8, 9, 10, 11, 500, 400, 300, 200, 1, 2, 3)
 FUSED = "model.layers.0.attention.query_key_value.weight"
-LING_VARIABLE = "LINGCTL_LING"
 AGREES = 1e-5
 CONTROLS = ("experts-exchanged", "heads-dealt-wrongly", "router-likelihoods", "head-normalisation")
 
@@ -87,18 +83,8 @@ def test_a_model_by_other_hands_agrees(tmp_path, name, arrays):
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """The modelling file that Ling's makers publish, from a checkout of inclusionAI/Ling."""
-    checkout = os.environ.get(LING_VARIABLE)
-    if not checkout:
-        pytest.skip(
-            f"{LING_VARIABLE} names no checkout of inclusionAI/Ling (needs transformers 4.46 to 4.53)"
-        )
-    pytest.importorskip("transformers", reason="Ling's own file needs transformers 4.46 to 4.53")
-    folder = tmp_path_factory.mktemp("published")
-    shutil.copytree(Path(checkout) / "models", folder / "published_ling_of_prove")
-    sys.path.insert(0, str(folder))
-    yield importlib.import_module("published_ling_of_prove.modeling_bailing_moe")
-    sys.path.remove(str(folder))
+    """The modelling file that Ling's makers publish."""
+    yield from published_model(tmp_path_factory.mktemp("published"), "published_ling_of_prove")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
