@@ -9,7 +9,9 @@ from pathlib import Path
 from lingctl.events import Event
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
+from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
+from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
 
 def notes() -> None:
@@ -67,6 +69,11 @@ def answer_meanwhile() -> None:
     say("over")
 
 
+def table() -> None:
+    """A table of so many nodes."""
+    print_table(STATUS, nodes(int(sys.argv[2]), sys.argv[3]), spare=SPARE)
+
+
 def question() -> None:
     """One question; says what was understood."""
     say(f"agreed: {confirm('Do this?', yes=False)}")
@@ -80,4 +87,5 @@ if __name__ == "__main__":
         "hostile": hostile,
         "answer": answer_meanwhile,
         "question": question,
+        "table": table,
     }[sys.argv[1]]()

@@ -13,7 +13,9 @@ _MOST_NAMES = 3
 def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks") -> None:
     """Print a plan to standard error; where nothing has to change, that all is as ``wanted``."""
     out = conversation()
-    print_table(("stage", "nodes", "state", "step", "why"), plan_rows(plan), console=out)
+    print_table(
+        ("stage", "nodes", "state", "step", "why"), plan_rows(plan), texts=("step", "why"), console=out
+    )
     if differences:
         for step in plan.changes:
             if step.difference:
