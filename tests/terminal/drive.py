@@ -12,8 +12,10 @@ from lingctl.flows.run.proposal import Proposal
 from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
+from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
 from lingctl.plan import Plan, Stage, Step
+from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
 
 def notes() -> None:
@@ -71,6 +73,11 @@ def answer_meanwhile() -> None:
     say("over")
 
 
+def table() -> None:
+    """A table of so many nodes."""
+    print_table(STATUS, nodes(int(sys.argv[2]), sys.argv[3]), spare=SPARE)
+
+
 def question() -> None:
     """One question; says what was understood. ``late``: once something was typed."""
     if "late" in sys.argv:
@@ -101,4 +108,5 @@ if __name__ == "__main__":
         "answer": answer_meanwhile,
         "question": question,
         "differing": differing,
+        "table": table,
     }[sys.argv[1]]()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from lingctl.output.tables import print_table
+from lingctl.output.tables import Screen, print_table, table_lines
 from lingctl.output.terminal import conversation, show, words
 from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step, in_short
 from lingctl.remote.upload import WriteFile
@@ -14,7 +14,7 @@ from lingctl.remote.upload import WriteFile
 _COLUMNS = ("stage", "nodes", "step")
 # Lines of a screen for what stands around the rows: findings, remarks, the question.
 _AROUND = 10
-_LEAST_ROWS = 6
+_LEAST_LINES = 6
 _MOST_VALUES = 3
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_OF_A_LINE = 2_000
@@ -35,7 +35,7 @@ def print_plan(
     rows = plan_rows(plan)
     more = rows_left_out(plan) if short else 0
     if rows:
-        print_table(_COLUMNS, rows[: len(rows) - more], console=out, whole=True)
+        print_table(_COLUMNS, rows[: len(rows) - more], console=out)
     if more:
         show(words(f"... and {more} more row{'s'[: more > 1]}: d shows them"), out=out)
     in_place = [step.stage.word for step in plan.steps if step.state == "in place"]
@@ -59,16 +59,14 @@ def plan_rows(plan: Plan) -> list[Row]:
 def rows_left_out(plan: Plan) -> int:
     """How many of its rows, the last ones, have no room on a screen beside a question."""
     out, rows = conversation(), plan_rows(plan)
-    if not out.is_terminal or not rows:
+    if not out.is_terminal:
         return 0
-    beside = sum(max(len(row[column]) for row in rows) + 2 for column in (0, 1))
-    across = max(out.width - beside, 1)
-    room = max(out.size.height - _AROUND, _LEAST_ROWS)
-    for shown, row in enumerate(rows):
-        room -= -(-len(row[2]) // across)
-        if room < 0:
-            return len(rows) - shown
-    return 0
+    screen = Screen(out.width, out.height)
+    room = max(out.height - _AROUND, _LEAST_LINES)
+    shown = len(rows)
+    while shown > 1 and len(table_lines(_COLUMNS, rows[:shown], screen)) > room:
+        shown -= 1
+    return len(rows) - shown
 
 
 def plan_details(plan: Plan, more: Sequence[Difference] = (), *, rows: bool = False) -> list[Text]:
