@@ -19,8 +19,6 @@ _MOST_VALUES = 3
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_OF_A_LINE = 2_000
 
-Row = tuple[str, str, str]
-
 
 def print_plan(
     plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks", short: bool = False
@@ -47,7 +45,7 @@ def print_plan(
     out.print(words(outcome(plan, wanted), "bold"))
 
 
-def plan_rows(plan: Plan) -> list[Row]:
+def plan_rows(plan: Plan) -> list[tuple[str, str, str]]:
     """Stage, nodes, and what changes with its reason; nodes with the same step share a row."""
     everywhere = len({step.node for step in plan.steps})
     nodes: dict[tuple[str, str], list[str]] = {}
