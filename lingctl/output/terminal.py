@@ -6,6 +6,7 @@ Colour and box drawing appear on a terminal only, and never where NO_COLOR or TE
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import IO
@@ -20,6 +21,7 @@ from lingctl.output.streams import obeyed
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000
 _DUMB = ("dumb", "unknown")
+_ENDS = re.compile(r"[\r\n\t]+")
 # A line of a log may be a whole traceback or request.
 MOST_OF_AN_ANSWER = 100_000
 
@@ -35,6 +37,11 @@ class _Steady(Console):
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else written_out(segment.text)
             yield segment if text is segment.text else Segment(text, segment.style)
+
+    @property
+    def is_dumb_terminal(self) -> bool:
+        """Whether Rich should take a terminal for one of 80 columns: never, it has a size of its own."""
+        return False
 
     def show_cursor(self, show: bool = True) -> bool:
         """Do nothing."""
@@ -78,6 +85,11 @@ def redraws(console: Console) -> bool:
 def words(text: str, style: str = "", most: int = MOST) -> Text:
     """A text from anywhere as it may be shown, in a style. Every text that is printed comes through here."""
     return Text(harmless(text, most), style=style)
+
+
+def one_line(text: str) -> str:
+    """A text without line ends and tabs, for where each thing has one line."""
+    return " ".join(part.strip() for part in _ENDS.split(text))
 
 
 def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:

@@ -19,7 +19,7 @@ _VERDICTS = {0: "proved", 1: "WRONG", 3: "not proved"}
 def print_proof(report: ProofReport) -> None:
     """Every verdict in a table, what is to be mended behind it, and the verdict of all in the last line."""
     rows = [(one.check, one.where, one.verdict.word, one.message) for one in report.findings]
-    print_table(("what", "where", "verdict", "found"), rows)
+    print_table(("what", "where", "verdict", "found"), rows, texts=("where", "found"))
     wrong = [one for one in report.findings if one.verdict > Verdict.NOTE]
     if wrong:
         answer("")
