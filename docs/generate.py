@@ -16,6 +16,7 @@ from typer.main import get_command
 from lingctl.cli.app import EPILOG, app, register_verbs
 from lingctl.codes.reference import error_reference
 from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
+from lingctl.flows.accept.open_questions import questions_page
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.reference import rule_reference
@@ -30,6 +31,7 @@ def documents() -> Mapping[str, str]:
         "hosts.schema.json": _schema(),
         "commands.md": _commands(),
         "errors.md": error_reference(),
+        "../hardware.md": questions_page(),
         "mindie-rules.md": rule_reference(),
         "failures.md": catalogue_page(
             [

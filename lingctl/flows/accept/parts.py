@@ -9,12 +9,13 @@ from typing import Any
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
-from lingctl.errors import LingctlError, UsageError, WeightsError
+from lingctl.errors import LingctlError, UsageError
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.accept.answers import proof_part, restart_part, smoke_part
+from lingctl.flows.accept.heard import unknown_errors, unread_answers
 from lingctl.flows.accept.load import measure, soak
 from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
 from lingctl.flows.change.deploy import plan_deploy
-from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
 from lingctl.flows.look.status import cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
@@ -22,15 +23,11 @@ from lingctl.flows.network.document import matrix
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
-from lingctl.flows.run.person import Unattended
-from lingctl.flows.serve.prove import ProofOptions, prove_cluster
-from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InImage, prepare
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.connection import Connection
-from lingctl.serving.smoke.report import SmokeOptions
 
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
@@ -50,9 +47,8 @@ def network_part(given: Acceptance) -> Judged:
     broken = [
         [*hit.shot.source, *hit.shot.target] for hit in report.hits if not hit.ok
     ]  # node, card, node, card
-    return Judged(
-        what, findings, {"nodes": names, "matrix": matrix(names, report.hits), "broken_pings": broken}
-    )
+    data = {"nodes": names, "matrix": matrix(names, report.hits), "broken_pings": broken}
+    return Judged(what, findings, data, unread_answers(report))
 
 
 def versions_part(given: Acceptance) -> Judged:
@@ -212,7 +208,9 @@ def cards_part(given: Acceptance) -> Judged:
         for one in report.findings
     )
     passed = sum(finding.verdict is Verdict.PASS for finding in findings)
-    return Judged(f"{passed} of {len(findings)} computations were right", findings)
+    data = {"nodes": report.as_json()["nodes"]}
+    what = f"{passed} of {len(findings)} computations were right"
+    return Judged(what, findings, data, unknown_errors(report))
 
 
 def state_part(given: Acceptance) -> Judged:
@@ -252,41 +250,6 @@ def state_part(given: Acceptance) -> Judged:
         tuple(findings) or (Finding("deploy-state", Verdict.PASS, "as hosts.yaml asks"),),
         {"release": release, "nodes": [row.as_json() for row in rows]},
     )
-
-
-def smoke_part(given: Acceptance) -> Judged:
-    """The ladder from the port to the streamed answer."""
-    with given.connect() as group:
-        report = smoke_test_cluster(group, given.cluster, SmokeOptions(), given.listener)
-    answers = any(one.check == "generate" and one.verdict <= Verdict.NOTE for one in report.findings)
-    return Judged(
-        f"{sum(one.verdict <= Verdict.NOTE for one in report.findings)} of {len(report.findings)} rungs",
-        report.findings,
-        {"answers": answers, "prompt": report.prompt, "answer": report.answer, "model": report.model},
-    )
-
-
-def proof_part(given: Acceptance) -> Judged:
-    """Each token of some answers, against a reference that reads the weights itself."""
-    try:
-        with given.connect() as group:
-            report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
-    except WeightsError as error:
-        # The reference cannot read them, .bin files say; whether they are whole the part before has told.
-        finding = Finding(
-            error.code, Verdict.UNKNOWN, error.what, error.where, None, error.evidence, error.remedy
-        )
-        return Judged(f"not judged: {error.what}", (finding,))
-    told = [one.message for one in report.findings if one.check == "answers"]
-    what = told[0] if told else "the answers could not be judged"
-    return Judged(what, report.findings, {"reference": dict(report.costs)})
-
-
-def restart_part(given: Acceptance) -> Judged:
-    """Stop and start of all daemons, until the model answers again as before."""
-    restart(given.cluster, Unattended(given.listener))
-    after = smoke_part(given)
-    return Judged(f"answers again: {after.what}", after.findings, after.data)
 
 
 PARTS: tuple[AcceptancePart, ...] = (

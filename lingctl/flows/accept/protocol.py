@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lingctl.errors import ConnectError, Interrupted, LingctlError, LockedError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.accept.heard_text import HeardText, sentences, unjudged
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.serving.bench.sweep import SweepLimits
@@ -50,6 +51,7 @@ class Judged:
     what: str  # in a sentence, passes too
     findings: tuple[Finding, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)  # plain data behind the sentence
+    heard: tuple[HeardText, ...] = ()  # what lingctl did not understand
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +84,10 @@ class PartResult:
     findings: tuple[Mapping[str, Any], ...] = ()  # worse than a pass; as ``Finding.as_json``
     passed: int = 0  # how many findings were passes
     data: Mapping[str, Any] = field(default_factory=dict)
+    # For the lessons, and not in the report: what was not understood (``HeardText``), and every finding,
+    # passes too, without its numbers.
+    heard: tuple[Mapping[str, Any], ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -144,6 +150,8 @@ def _result(part: AcceptancePart, judged: Judged) -> PartResult:
         findings=tuple(finding.as_json() for finding in told),
         passed=len(judged.findings) - len(told),
         data=judged.data,
+        heard=tuple(asdict(text) for text in (*judged.heard, *unjudged(judged.findings))),
+        sentences=sentences(judged.findings),
     )
 
 
