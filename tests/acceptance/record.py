@@ -1,5 +1,5 @@
-"""Records what the parts of an acceptance say of emulated clusters where all is well: emulated.json, with which
-``accept`` compares what a machine says.
+"""Records what the parts of an acceptance say of emulated clusters where all is well, into emulated.json,
+with which ``accept`` compares what a machine says.
 
     python -m tests.acceptance.record ACCEPTANCE...     folders of acceptances of such clusters
 """

@@ -19,6 +19,8 @@ from lingctl.serving.bench.sweep import SweepLimits
 
 SKIPPED, NOT_REACHED = "skipped", "not reached"
 _UNLIMITED = SweepLimits()
+# Errors that are of another kind than what they say of what was looked at.
+_UNSEEN, _SEEN = ("weights-unknown",), ("image-missing",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def _left_out(
 
 def _of_error(name: str, error: LingctlError) -> Judged:
     """What could not be looked at is unknown; what was looked at and is wrong is a failure."""
-    verdict = Verdict.UNKNOWN if isinstance(error, ConnectError | NodeError) else Verdict.FAILURE
+    unseen = isinstance(error, ConnectError | NodeError) or error.code in _UNSEEN
+    verdict = Verdict.UNKNOWN if unseen and error.code not in _SEEN else Verdict.FAILURE
     finding = Finding(
         error.code or name, verdict, error.what, error.where, None, error.evidence, error.remedy
     )
