@@ -1,7 +1,7 @@
 """Every fault of the sandbox, and which parts of an acceptance notice it; all others pass.
 
-The fault is set on one of two nodes with a service that runs, the second where nothing else is said. A part that
-rests on one that did not answer is not reached. What no part notices is harmless, with the reason.
+The fault is set on one of two nodes with a service that runs, the second where nothing else is said. A part
+that rests on one that did not answer is not reached. What no part notices is harmless, with the reason.
 """
 
 from __future__ import annotations
