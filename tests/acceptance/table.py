@@ -83,5 +83,24 @@ FAULT_TABLE: tuple[NoticedBy, ...] = (
     _by("image-missing", versions="failure", state="failure"),
     _by("disk-full", network="failure", proof="unknown"),
     _no("port-taken", "a second node opens no port of the service; on the first the service itself holds it"),
+    # Faults of the engine show at its next start, or in its answers, which the first node gives.
     _by("daemon-dies-loading", restart="failure"),
+    _by("daemon-prints=hccl-timeout", restart="failure"),
+    NoticedBy(
+        "daemon-dies-serving",
+        {
+            **dict.fromkeys(("smoke", "restart"), "failure"),
+            **dict.fromkeys(("proof", "load", "soak"), "not reached"),
+        },
+        node="node1",
+    ),
+    NoticedBy("tokenizer-cannot-start", {"restart": "failure"}, node="node1"),
+    _no("console-cut-short", "it loses last lines of a daemon that ends, and this one does not"),
+    _no("follower-takes-its-worker", "what a stop leaves, the next start ends"),
+    NoticedBy("slow-first-token", {}, "slow is not wrong where no limit is asked for: --ttft", node="node1"),
+    *(
+        NoticedBy(fault, dict.fromkeys(("smoke", "load", "soak", "restart"), "failure"), node="node1")
+        for fault in ("stuck-stream", "truncated-stream", "error-in-stream")
+    ),
+    NoticedBy("wrong-answer", dict.fromkeys(("smoke", "proof", "restart"), "failure"), node="node1"),
 )
