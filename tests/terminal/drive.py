@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 from pathlib import Path
 
 from lingctl.events import Event
+from lingctl.flows.run.proposal import Proposal
+from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
+from lingctl.plan import Plan, Stage, Step
 from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
 
@@ -103,8 +107,24 @@ def table() -> None:
 
 
 def question() -> None:
-    """One question; says what was understood."""
+    """One question; says what was understood. ``late``: once something was typed."""
+    if "late" in sys.argv:
+        say("not yet")
+        select.select([sys.stdin], [], [])
     say(f"agreed: {confirm('Do this?', yes=False)}")
+
+
+def differing() -> None:
+    """A question about a hundred nodes, which each write a line of their own into a file."""
+    text = "@@\n+of {node}\n" + "\n".join(f"+line {number}" for number in range(40))
+    steps = [
+        Step(Stage.FILES, f"node{n}", "write x", "change", "missing", difference=text.format(node=f"node{n}"))
+        for n in range(100)
+    ]
+    proposal: Proposal[None] = Proposal(command="", question="Do this?", plan=Plan(tuple(steps)))
+    person = Terminal()
+    person.show(proposal)
+    say(f"agreed: {person.agrees(proposal)}")
 
 
 if __name__ == "__main__":
@@ -117,5 +137,6 @@ if __name__ == "__main__":
         "hostile": hostile,
         "answer": answer_meanwhile,
         "question": question,
+        "differing": differing,
         "table": table,
     }[sys.argv[1]]()

@@ -134,7 +134,10 @@ def test_a_terminal_that_cannot_redraw_gets_lines(term: str):
 
 @pytest.mark.parametrize(
     ("typed", "agreed"),
-    [("y\n", True), ("Y\n", True), ("YES\n", True), (" yes \n", True), ("n\n", False), ("\n", False)],
+    [
+        *(("y\n", True), ("Y\n", True), ("YES\n", True), (" yes \n", True), ("\uff59\n", True)),
+        *(("n\n", False), ("No\n", False), ("\n", False)),
+    ],
 )
 def test_an_answer_is_understood_in_small_letters_and_capitals(typed: str, agreed: bool):
     with driving("question") as shown:
@@ -150,6 +153,44 @@ def test_ctrl_d_at_the_question_is_a_no(typed: str):
     with driving("question") as shown:
         shown.until(r"Do this\? \[y/N\]")
         shown.press(typed)
+        assert shown.end() == 0
+        assert shown.shows("^agreed: False")
+        left_in_order(shown)
+
+
+def test_what_is_no_answer_is_asked_again_and_what_was_typed_before_is_none():
+    with driving("question", "late") as shown:
+        shown.until("not yet")
+        shown.press("y\n")
+        shown.until(r"Do this\? \[y/N\]")
+        for typed in ("yse", "d"):
+            shown.press(f"{typed}\n")
+            shown.until(rf"Do this\? \[y/N\] {typed}$")
+            shown.until("^Type y or n.$")
+        shown.press("y\n")
+        assert shown.end() == 0
+        assert shown.shows("^agreed: True")
+        left_in_order(shown)
+
+
+def test_d_shows_the_differences_a_screen_at_a_time_and_asks_again():
+    with driving("differing") as shown:
+        shown.until(r"Do this\? \[y/N\] \(d shows the differences\)")
+        assert not shown.shows("line 1")
+        shown.press("d\n")
+        shown.until("^-- 24 more lines: Enter goes on, q ends this --")
+        for line in (
+            r"^node0, node1 ... \(all 100 nodes\): write x",
+            r"^  node1: \+of node1$",
+            r"^  \(98 more nodes have a line of their own here\)",
+        ):
+            assert shown.shows(line), str(shown)
+        assert not shown.shows("of node7") and not shown.shows("line 39")
+        shown.press("\n")
+        shown.until("^-- 2 more lines")
+        shown.press("q\n")
+        shown.when(lambda: sum("Do this?" in line for line in shown.screen.whole) == 2)
+        shown.press("\n")
         assert shown.end() == 0
         assert shown.shows("^agreed: False")
         left_in_order(shown)
