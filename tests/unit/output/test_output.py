@@ -10,9 +10,11 @@ import pytest
 from lingctl.errors import ConnectError, UsageError
 from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
+from lingctl.output.amounts import size
+from lingctl.output.board import line
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.progress import line, progress, size
+from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.verbs.network import COLUMNS
 from lingctl.output.verbs.plans import outcome, plan_json, plan_rows
@@ -74,11 +76,14 @@ def test_nodes_with_the_same_step_share_a_row():
         return Step(Stage.FILES, node, "write x", "change", reason)
 
     two = Plan((on("a"), on("b"), on("c", "mode is 0644")))
-    assert [row[1] for row in plan_rows(two)] == ["a, b", "c"]
+    assert plan_rows(two) == [
+        ("files", "a, b", "write x: missing"),
+        ("files", "c", "write x: mode is 0644"),
+    ]
     four = Plan(tuple(on(node) for node in "abcd"))
-    assert [row[1] for row in plan_rows(four)] == ["all 4 nodes"]
+    assert [row[1] for row in plan_rows(four)] == ["a, b ... (all 4 nodes)"]
     five = Plan((*four.steps, on("e", "other")))
-    assert [row[1] for row in plan_rows(five)] == ["a, b, c and 1 more", "e"]
+    assert [row[1] for row in plan_rows(five)] == ["a, b ... (4 nodes)", "e"]
 
 
 def test_a_plan_is_data():
@@ -120,4 +125,4 @@ def test_the_tables_in_the_readme_have_the_columns_that_are_printed():
     readme = (Path(__file__).parents[3] / "README.md").read_text().splitlines()
     shown = next(text.split() for text in readme if text.startswith("node   ssh"))
     assert shown == ["node", *(column for column in COLUMNS if column != "pod")]
-    assert any(text.split() == ["stage", "nodes", "state", "step", "why"] for text in readme)
+    assert any(text.split() == ["stage", "nodes", "step"] for text in readme)
