@@ -82,6 +82,22 @@ def redraws(console: Console) -> bool:
     return console.is_terminal and os.environ.get("TERM") not in _DUMB
 
 
+def ascii_alone(console: Console) -> bool:
+    """Whether a terminal or pipe takes ASCII alone: by its encoding, or where the locale is that of C."""
+    named = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    try:
+        "✓…✗·".encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return named in ("C", "POSIX")
+
+
+def in_encoding(text: str, console: Console) -> str:
+    """A text as the stream writes it out where its encoding lacks characters."""
+    encoding = console.encoding
+    return text if encoding.startswith("utf") else text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def words(text: str, style: str = "", most: int = MOST) -> Text:
     """A text from anywhere as it may be shown, in a style. Every text that is printed comes through here."""
     return Text(harmless(text, most), style=style)

@@ -46,6 +46,34 @@ def crowd() -> None:
     say("over")
 
 
+def rack() -> None:
+    """64 nodes that load: some have, two failed, one is slow; ends when a line is typed."""
+    with progress() as listener:
+        for number in range(1, 65):
+            listener(Event("load the model", "started", f"node{number}"))
+        for number in range(1, 21):
+            listener(Event("load the model", "done", f"node{number}"))
+        for number in (33, 44):
+            listener(Event("load the model", "failed", f"node{number}", "the card's memory is full"))
+        for number in range(45, 65):
+            done = 10**9 if number == 50 else 3 * 10**9
+            listener(Event("load the model", "progress", f"node{number}", done=done, total=4 * 10**9))
+        sys.stdin.readline()
+    say("over")
+
+
+def long_names() -> None:
+    """Steps of nodes with long names, with and without numbers; ends when a line is typed."""
+    with progress() as listener:
+        listener(Event("ready", "started"))
+        listener(
+            Event("load the model of the primary", "started", "rack-17-unit-4", "last log line: warm-up")
+        )
+        listener(Event("download", "progress", "机架七服务器一", done=5 * 10**9, total=10**10))
+        sys.stdin.readline()
+    say("over")
+
+
 def library() -> None:
     """Something else prints to standard error meanwhile, as libraries do."""
     with progress() as listener:
@@ -103,6 +131,8 @@ if __name__ == "__main__":
     {
         "notes": notes,
         "crowd": crowd,
+        "rack": rack,
+        "long": long_names,
         "library": library,
         "hostile": hostile,
         "answer": answer_meanwhile,
