@@ -108,9 +108,19 @@ def one_line(text: str) -> str:
     return " ".join(part.strip() for part in _ENDS.split(text))
 
 
+def joined(*parts: Text) -> Text:
+    """Texts one behind the other, each in its style."""
+    return Text.assemble(*parts)
+
+
+def blanks(count: int) -> Text:
+    """So many blanks; none for what is below 0."""
+    return Text(" " * count)
+
+
 def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
     """Print one line of parts, by default to standard output."""
-    (out or answers()).print(Text.assemble(*parts), soft_wrap=True, end=end)
+    (out or answers()).print(joined(*parts), soft_wrap=True, end=end)
 
 
 def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:

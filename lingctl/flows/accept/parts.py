@@ -18,7 +18,6 @@ from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
 from lingctl.flows.look.status import cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
-from lingctl.flows.network.document import matrix
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
@@ -50,9 +49,7 @@ def network_part(given: Acceptance) -> Judged:
     broken = [
         [*hit.shot.source, *hit.shot.target] for hit in report.hits if not hit.ok
     ]  # node, card, node, card
-    return Judged(
-        what, findings, {"nodes": names, "matrix": matrix(names, report.hits), "broken_pings": broken}
-    )
+    return Judged(what, findings, {**report.picture.as_json(), "broken_pings": broken})
 
 
 def versions_part(given: Acceptance) -> Judged:
