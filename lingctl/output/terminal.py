@@ -118,6 +118,16 @@ def blanks(count: int) -> Text:
     return Text(" " * count)
 
 
+def cut(text: Text, width: int) -> Text:
+    """A line that leaves the last column free: a terminal may begin a new line behind it."""
+    text = text.copy()
+    text.rstrip()
+    if text.cell_len > width - 1:
+        text.truncate(max(1, width - 3), overflow="crop")
+        text.append("..")
+    return text
+
+
 def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
     """Print one line of parts, by default to standard output."""
     (out or answers()).print(joined(*parts), soft_wrap=True, end=end)
