@@ -1,4 +1,4 @@
-"""Writes what the code can tell into docs/reference: a schema, and the pages of commands, rules and failures.
+"""Writes what the code can tell into docs/reference: a schema, pages of commands, errors, rules, failures.
 
 ``make reference`` runs it; a test compares its output with the files, so that they cannot grow old.
 """
@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from lingctl.cli.app import EPILOG, app, register_verbs
+from lingctl.codes.reference import error_reference
 from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
@@ -28,6 +29,7 @@ def documents() -> Mapping[str, str]:
     return {
         "hosts.schema.json": _schema(),
         "commands.md": _commands(),
+        "errors.md": error_reference(),
         "mindie-rules.md": rule_reference(),
         "failures.md": catalogue_page(
             [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -30,3 +31,13 @@ def shell(name: str) -> str:
     folder = name.rpartition("/")[0]
     text = (_PACKAGE / "shell" / f"{name}.sh").read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda line: shell(f"{folder}/{line[1]}"), text)
+
+
+@functools.cache
+def node_text(name: str) -> str:
+    """The text of ``node/<name>.py``, for a node's Python to be given.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    return (_PACKAGE / "node" / f"{name}.py").read_text(encoding="utf-8")

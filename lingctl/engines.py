@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
@@ -12,6 +12,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import EngineChoice, EngineName
 from lingctl.mindie.engine import mindie
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+from lingctl.mindie.rules.codes import rule_codes
 from lingctl.mindie.table import mindie_rows
 from lingctl.vllm.engine import vllm
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
@@ -54,6 +55,16 @@ def every_engine() -> tuple[Engine, ...]:
 def usual_engine() -> Engine:
     """The engine of a question that is about no cluster: hosts.yaml's default."""
     return engine_at(str(Cluster.model_fields["mindie"].default))
+
+
+def engine_names() -> tuple[str, ...]:
+    """Their names, as hosts.yaml and codes have them; the usual engine's first."""
+    return tuple(_BY_NAME)
+
+
+def file_rules() -> Mapping[str, tuple[str, str]]:
+    """What the findings about the engines' own files mean, and the remedy, by the name of the finding."""
+    return rule_codes()
 
 
 def readers(name: str = "") -> tuple[LogReader, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Literal
 
@@ -78,6 +78,11 @@ class Plan:
         return tuple(step for step in self.steps if step.state == "change")
 
     @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What its steps change in files."""
+        return differences_of((step.node, step.title, step.difference) for step in self.changes)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing has to change."""
         return not self.changes
@@ -93,3 +98,74 @@ class Plan:
 def plan_of(steps: Iterable[Step]) -> Plan:
     """A plan with the steps put in the order of their stages, else as given."""
     return Plan(tuple(sorted(steps, key=lambda step: step.stage)))
+
+
+_MOST_NAMES = 3
+_MOST_OF_NAMES = 30  # characters; more leaves no room beside them on 80 columns
+
+
+def in_short(nodes: Sequence[str], of: int = 0) -> str:
+    """Nodes by name, or the first of many and how many they are; ``of``: how many there are in all."""
+    every = ", ".join(nodes)
+    if len(nodes) == 1 or (len(nodes) <= _MOST_NAMES and len(every) <= _MOST_OF_NAMES):
+        return every
+    count = f"({'all ' if len(nodes) == of else ''}{len(nodes)} nodes)"
+    two = f"{nodes[0]}, {nodes[1]} ... {count}"
+    return two if len(two) <= _MOST_OF_NAMES + len("all ") else f"{nodes[0]} ... {count}"
+
+
+# A line of a difference: each text that it has somewhere, with the nodes that have it.
+DifferenceLine = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changes in one file, on all nodes where it is the same but for some lines."""
+
+    title: str  # of the step that writes it
+    nodes: tuple[str, ...]
+    lines: tuple[DifferenceLine, ...]  # of a unified diff
+
+
+def differences_of(found: Iterable[tuple[str, str, str]]) -> tuple[Difference, ...]:
+    """Each difference once, from node, title and unified diff of each.
+
+    A file often has a node's own name or address in it: up to half of the lines may differ.
+    """
+    nodes: dict[tuple[str, str], list[str]] = {}
+    for node, title, text in found:
+        if text:
+            nodes.setdefault((title, text), []).append(node)
+    told: list[Difference] = []
+    for (title, text), names in nodes.items():
+        one = Difference(title, tuple(names), tuple(((line, tuple(names)),) for line in text.splitlines()))
+        place = next((n for n, other in enumerate(told) if _alike(other, one)), None)
+        if place is None:
+            told.append(one)
+        else:
+            told[place] = _joined(told[place], one)
+    titles = list(dict.fromkeys(one.title for one in told))
+    return tuple(sorted(told, key=lambda one: titles.index(one.title)))
+
+
+def _alike(one: Difference, other: Difference) -> bool:
+    if one.title != other.title or len(one.lines) != len(other.lines):
+        return False
+    first = _texts(one.lines)
+    apart = [(a, b) for a, b in zip(first, _texts(other.lines), strict=True) if a != b]
+    return 2 * len(apart) <= len(first) and all(a[:1] == b[:1] for a, b in apart)
+
+
+def _texts(lines: Sequence[DifferenceLine]) -> list[str]:
+    return [line[0][0] for line in lines]
+
+
+def _joined(one: Difference, other: Difference) -> Difference:
+    lines = tuple(_joined_line(line, *others[0]) for line, others in zip(one.lines, other.lines, strict=True))
+    return replace(one, nodes=(*one.nodes, *other.nodes), lines=lines)
+
+
+def _joined_line(line: DifferenceLine, text: str, nodes: tuple[str, ...]) -> DifferenceLine:
+    if all(text != known for known, _ in line):
+        return (*line, (text, nodes))
+    return tuple((known, (*names, *nodes) if known == text else names) for known, names in line)

@@ -17,8 +17,8 @@ _PATHS = shell("ask/paths")
 _DIGESTS = shell("ask/digests")
 _RIGHTS = shell("ask/rights")
 _FIREWALL = """
-for unit in firewalld ufw nftables; do
-  state=$(systemctl is-active "$unit" 2>/dev/null)
+systemctl is-active firewalld ufw nftables 2>/dev/null | for unit in firewalld ufw nftables; do
+  read -r state || state=
   echo "$unit ${state:-absent}"
 done
 """

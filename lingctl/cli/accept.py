@@ -131,7 +131,7 @@ def compare(
     if as_json:
         print_json("acceptance-compare", {"rows": [_row(row) for row in rows]})
         return
-    print_table(("", "first", "second", ""), rows)
+    print_table(("", "first", "second", ""), rows, texts=("first", "second", ""))
 
 
 def _row(row: tuple[str, str, str, str]) -> dict[str, Any]:

@@ -32,6 +32,35 @@ EngineOption = Annotated[
         help="What serves the model: mindie, vllm, vllm:0.23.0; default: hosts.yaml's.",
     ),
 ]
+
+
+def _known_check(names: list[str] | None) -> list[str] | None:
+    """Refuse a name that no check has: it would be accepted and mean nothing."""
+    from lingctl.codes.catalogue import check_names
+    from lingctl.errors import UsageError
+    from lingctl.nearest import did_you_mean
+
+    for name in names or ():
+        if name not in check_names():
+            raise UsageError(
+                f"no check of deploy is named {name!r}",
+                where="--accept",
+                remedy=did_you_mean(name, check_names())
+                or "write the name as the failure printed it, behind check- in its code",
+                code="unknown-check",
+            )
+    return names
+
+
+AcceptOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        metavar="CHECK",
+        callback=_known_check,
+        help="Go on although this check fails; repeat for more.",
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", envvar="LINGCTL_YES", help="Do not ask before changing nodes.")
 ]

@@ -199,7 +199,12 @@ def _print(report: PatchReport) -> None:
                 after.root,
             )
         )
-    print_table(("place", "state", "by", "overlay", "atb_llm", "Ling's patch", "root"), rows)
+    print_table(
+        ("place", "state", "by", "overlay", "atb_llm", "Ling's patch", "root"),
+        rows,
+        texts=("atb_llm", "root"),
+        spare=("Ling's patch", "by"),
+    )
     print_findings(report.findings, above=Verdict.PASS)
     for said in report.answers.values():
         if isinstance(said, LingctlError):

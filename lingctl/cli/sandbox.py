@@ -167,6 +167,7 @@ def faults(as_json: JsonOption = False) -> None:
     print_table(
         ("fault", "what is wrong then", "detail (default)"),
         [(fault.name, fault.does, fault.detail or "-") for fault in FAULTS],
+        texts=("what is wrong then", "detail (default)"),
     )
 
 

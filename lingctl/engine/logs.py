@@ -69,7 +69,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """What a code, an exit status or one of our own ids says by itself."""
+    """What a code, an exit status, one of our own ids or codes says by itself."""
 
     code: str  # as it is written
     family: str  # whose it is; empty where that is not known
@@ -80,6 +80,7 @@ class CodeMeaning:
     rows: tuple[str, ...] = ()  # ids of the catalogue's rows that a line with it shows
     source: str = ""  # where it is said
     seen: str = ""  # how far it was checked
+    page: str = ""  # of the documentation, below docs/; empty where none says more
 
 
 @dataclass(frozen=True, slots=True)

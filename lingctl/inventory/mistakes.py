@@ -34,7 +34,7 @@ def mistakes_in(source: YamlSource, error: ValidationError | None) -> list[Confi
         if path in trapped or (detail["type"] == "missing" and path in meant) or _follows(detail):
             continue
         what, remedy = _words(detail, path, source)
-        found.append(source.mistake(path, what, remedy, f"hosts-{detail['type'].replace('_', '-')}"))
+        found.append(source.mistake(path, what, remedy, CODES.get(detail["type"], _OTHER)))
     return sorted(found, key=lambda one: _line(one, source))
 
 
@@ -42,7 +42,7 @@ def _line(mistake: ConfigurationError, source: YamlSource) -> tuple[int, int]:
     numbers = mistake.where.removeprefix(f"{source.name}:").split(":")
     line, column = (int(part) if part.isdigit() else 0 for part in (*numbers, "", "")[:2])
     # What is missing has no line of its own, and stands at the part that lacks it: it is told last.
-    return (line, column) if mistake.code != "hosts-missing" else (1 << 30, 0)
+    return (line, column) if mistake.code != CODES["missing"] else (1 << 30, 0)
 
 
 def _follows(detail: ErrorDetails) -> bool:
@@ -133,6 +133,22 @@ def dotted(path: FieldPath) -> str:
 
 
 _Words = Callable[[FieldPath, Any, Mapping[str, Any]], tuple[str, str]]
+# What kind of mistake it is, by pydantic's word for it; all others are one of form.
+_OTHER = "hosts-form"
+CODES: Mapping[str, str] = {
+    "extra_forbidden": "hosts-unknown-key",
+    "missing": "hosts-key-missing",
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_from_float", "float_type", "float_parsing"), "hosts-number"
+    ),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "hosts-true-or-false"),
+    "string_type": "hosts-word",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "hosts-part"),
+    **dict.fromkeys(("tuple_type", "list_type", "too_short"), "hosts-list"),
+    "too_long": "hosts-too-many",
+    **dict.fromkeys(("greater_than_equal", "greater_than", "less_than_equal", "less_than"), "hosts-range"),
+    **dict.fromkeys(("literal_error", "enum"), "hosts-choice"),
+}
 
 
 def _no_value(value: object) -> str:

@@ -6,6 +6,7 @@ Colour and box drawing appear on a terminal only, and never where NO_COLOR or TE
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import IO
@@ -20,6 +21,7 @@ from lingctl.output.streams import obeyed
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000
 _DUMB = ("dumb", "unknown")
+_ENDS = re.compile(r"[\r\n\t]+")
 # A line of a log may be a whole traceback or request.
 MOST_OF_AN_ANSWER = 100_000
 
@@ -35,6 +37,11 @@ class _Steady(Console):
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else written_out(segment.text)
             yield segment if text is segment.text else Segment(text, segment.style)
+
+    @property
+    def is_dumb_terminal(self) -> bool:
+        """Whether Rich should take a terminal for one of 80 columns: never, it has a size of its own."""
+        return False
 
     def show_cursor(self, show: bool = True) -> bool:
         """Do nothing."""
@@ -75,14 +82,45 @@ def redraws(console: Console) -> bool:
     return console.is_terminal and os.environ.get("TERM") not in _DUMB
 
 
+def ascii_alone(console: Console) -> bool:
+    """Whether a terminal or pipe takes ASCII alone: by its encoding, or where the locale is that of C."""
+    named = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    try:
+        "✓…✗·".encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return named in ("C", "POSIX")
+
+
+def in_encoding(text: str, console: Console) -> str:
+    """A text as the stream writes it out where its encoding lacks characters."""
+    encoding = console.encoding
+    return text if encoding.startswith("utf") else text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def words(text: str, style: str = "", most: int = MOST) -> Text:
     """A text from anywhere as it may be shown, in a style. Every text that is printed comes through here."""
     return Text(harmless(text, most), style=style)
 
 
+def one_line(text: str) -> str:
+    """A text without line ends and tabs, for where each thing has one line."""
+    return " ".join(part.strip() for part in _ENDS.split(text))
+
+
+def joined(*parts: Text) -> Text:
+    """Texts one behind the other, each in its style."""
+    return Text.assemble(*parts)
+
+
+def blanks(count: int) -> Text:
+    """So many blanks; none for what is below 0."""
+    return Text(" " * count)
+
+
 def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
     """Print one line of parts, by default to standard output."""
-    (out or answers()).print(Text.assemble(*parts), soft_wrap=True, end=end)
+    (out or answers()).print(joined(*parts), soft_wrap=True, end=end)
 
 
 def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:

@@ -16,16 +16,12 @@ from lingctl.remote.upload import WriteFile
 
 
 def certificate_steps(cluster: Cluster, state: NodeState) -> Iterator[Step]:
-    """The steps that place the certificates of one node, and what is said where there are none.
+    """The steps that place the certificates of one node.
 
     Raises:
         ConfigurationError: a file cannot be read or used.
     """
-    encryption = engine_of(cluster).encryption(cluster)
-    if state.node == cluster.primary.name:
-        for subject, words in encryption.words:
-            yield Step(Stage.FILES, state.node, subject, "in place", words)
-    for file in encryption.files:
+    for file in engine_of(cluster).encryption(cluster).files:
         content, existing = file.read(), state.files.get(file.path)
         title = f"write {'/'.join(file.path.rsplit('/', 2)[-2:])}"
         # A key's state is known by its digest only: the key itself is never fetched.
@@ -38,6 +34,11 @@ def certificate_steps(cluster: Cluster, state: NodeState) -> Iterator[Step]:
         reason = "missing" if existing is None else "content or mode differs"
         actions = (Run(make), WriteFile(file.path, content, file.mode))
         yield Step(Stage.FILES, state.node, title, "change", reason, actions)
+
+
+def encryption_remarks(cluster: Cluster) -> tuple[str, ...]:
+    """What is encrypted and what is not, a line for each."""
+    return tuple(f"{subject} is {words}" for subject, words in engine_of(cluster).encryption(cluster).words)
 
 
 def certificate_paths(cluster: Cluster) -> list[str]:

@@ -10,6 +10,7 @@ from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile
 from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
+from lingctl.release.redaction import redacted
 from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
@@ -115,11 +116,11 @@ def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
 
 
 def difference(file: WantedFile, existing: bytes | None) -> str:
-    """Unified diff from what is there to what is wanted."""
+    """Unified diff from what is there to what is wanted, without the values of secrets: it is shown."""
     before = (existing or b"").decode("utf-8", "replace").splitlines()
     after = file.content.decode("utf-8", "replace").splitlines()
     old = file.path if existing is not None else "(missing)"
-    return "\n".join(difflib.unified_diff(before, after, old, file.path, lineterm="", n=2))
+    return redacted("\n".join(difflib.unified_diff(before, after, old, file.path, lineterm="", n=2)))
 
 
 def _same(state: NodeState, file: WantedFile) -> bool:

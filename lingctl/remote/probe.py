@@ -1,7 +1,8 @@
 """Many questions in one script: a node is asked once, and each answer keeps its own streams and status.
 
-The script is plain POSIX sh. Each question runs by itself, one after the other (hccn_tool must not run
-twice at a time on one node), with its own time limit and nothing on its standard input. Answers are
+The script is plain POSIX sh, which hands the questions to one process of the node's Python, and asks them
+itself where there is none that could. Each question runs by itself, one after the other (hccn_tool must not
+run twice at a time on one node), with its own time limit and nothing on its standard input. Answers are
 framed with a mark that no tool prints; what a login banner printed before the first frame is passed over,
 and an answer counts only if the last frame arrived too. Where there is no room for one, the script ends.
 """
@@ -12,13 +13,14 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lingctl.assets import shell
+from lingctl.assets import node_text, shell
 from lingctl.remote.command import Command, script
 
 TIMED_OUT = 124
 _MARK = "\x1e"
 _END = "lingctl-end"
 _ASK = shell("ask/probe")
+_ASKER = node_text("asker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def probe_script(questions: Sequence[Question], title: str = "ask the node") -> 
     arguments: list[str] = []
     for question in questions:
         arguments += [question.id, f"{question.timeout:g}", question.command.text, question.group or "-"]
-    return script(_ASK, *arguments, title=title)
+    return script(_ASK, _ASKER, *arguments, title=title)
 
 
 def probe_timeout(questions: Sequence[Question]) -> float:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 from pathlib import Path
 
 from lingctl.events import Event
+from lingctl.flows.run.proposal import Proposal
+from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
+from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
+from lingctl.plan import Plan, Stage, Step
+from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
 
 def notes() -> None:
@@ -36,6 +42,34 @@ def crowd() -> None:
         for number in range(100):
             listener(Event("load the model", "started", f"node{number}"))
         listener(Event("write config.json", "failed", "node7", "the disk is full: " + "x" * 200))
+        sys.stdin.readline()
+    say("over")
+
+
+def rack() -> None:
+    """64 nodes that load: some have, two failed, one is slow; ends when a line is typed."""
+    with progress() as listener:
+        for number in range(1, 65):
+            listener(Event("load the model", "started", f"node{number}"))
+        for number in range(1, 21):
+            listener(Event("load the model", "done", f"node{number}"))
+        for number in (33, 44):
+            listener(Event("load the model", "failed", f"node{number}", "the card's memory is full"))
+        for number in range(45, 65):
+            done = 10**9 if number == 50 else 3 * 10**9
+            listener(Event("load the model", "progress", f"node{number}", done=done, total=4 * 10**9))
+        sys.stdin.readline()
+    say("over")
+
+
+def long_names() -> None:
+    """Steps of nodes with long names, with and without numbers; ends when a line is typed."""
+    with progress() as listener:
+        listener(Event("ready", "started"))
+        listener(
+            Event("load the model of the primary", "started", "rack-17-unit-4", "last log line: warm-up")
+        )
+        listener(Event("download", "progress", "机架七服务器一", done=5 * 10**9, total=10**10))
         sys.stdin.readline()
     say("over")
 
@@ -67,17 +101,42 @@ def answer_meanwhile() -> None:
     say("over")
 
 
+def table() -> None:
+    """A table of so many nodes."""
+    print_table(STATUS, nodes(int(sys.argv[2]), sys.argv[3]), spare=SPARE)
+
+
 def question() -> None:
-    """One question; says what was understood."""
+    """One question; says what was understood. ``late``: once something was typed."""
+    if "late" in sys.argv:
+        say("not yet")
+        select.select([sys.stdin], [], [])
     say(f"agreed: {confirm('Do this?', yes=False)}")
+
+
+def differing() -> None:
+    """A question about a hundred nodes, which each write a line of their own into a file."""
+    text = "@@\n+of {node}\n" + "\n".join(f"+line {number}" for number in range(40))
+    steps = [
+        Step(Stage.FILES, f"node{n}", "write x", "change", "missing", difference=text.format(node=f"node{n}"))
+        for n in range(100)
+    ]
+    proposal: Proposal[None] = Proposal(command="", question="Do this?", plan=Plan(tuple(steps)))
+    person = Terminal()
+    person.show(proposal)
+    say(f"agreed: {person.agrees(proposal)}")
 
 
 if __name__ == "__main__":
     {
         "notes": notes,
         "crowd": crowd,
+        "rack": rack,
+        "long": long_names,
         "library": library,
         "hostile": hostile,
         "answer": answer_meanwhile,
         "question": question,
+        "differing": differing,
+        "table": table,
     }[sys.argv[1]]()

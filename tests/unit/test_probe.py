@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from lingctl.node import asker
+from lingctl.remote import probe
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.probe import Answer, Question, probe_script, read_answers
 
 SHELLS = [shell for shell in ("/bin/dash", "/bin/bash") if Path(shell).exists()]
+
+
+@pytest.fixture(params=["one process", "the shell alone"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who asks: the node's Python, or the shell where it is too old. What is answered is the same."""
+    if request.param == "the shell alone":
+        monkeypatch.setattr(probe, "_ASKER", "raise SystemExit(40)")
+    return request.param
 
 
 def _run(*questions: Question, shell: str = "/bin/sh") -> str:
@@ -90,15 +103,20 @@ def test_noise_is_no_answer() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
-def test_an_answer_that_a_full_disk_cut_short_is_none(tmp_path: Path, shell: str, monkeypatch) -> None:
-    """A tool's own exit status is 0 all the same."""
+def test_an_answer_that_a_full_disk_cut_short_is_none(
+    tmp_path: Path, shell: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tool's own exit status is 0 all the same. One process needs no room on a disk."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], check=True)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     try:
         long = Command("head -c 900000 /dev/zero 2>/dev/null | tr '\\0' x 2>/dev/null; true")
         said = _run(Question("a", Command("echo short")), Question("b", long), shell=shell)
         answers = read_answers(said)
-        assert dict(answers) == {"a": Answer("short\n", "", 0)} and not answers.complete
+        if way == "one process":
+            assert len(answers["b"].stdout) == 900_000 and answers.complete
+        else:
+            assert dict(answers) == {"a": Answer("short\n", "", 0)} and not answers.complete
         assert list(tmp_path.iterdir()) == []
         (tmp_path / "ballast").write_bytes(b"x" * 256 * 1024)
         # Where there is none at all, another place is used.
@@ -106,3 +124,84 @@ def test_an_answer_that_a_full_disk_cut_short_is_none(tmp_path: Path, shell: str
         assert answers["a"].stdout == "short\n" and answers.complete
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_what_was_started_in_the_background_holds_nobody_up() -> None:
+    begun = time.monotonic()
+    answers = read_answers(
+        _run(Question("a", Command("sleep 20 & echo 1")), Question("b", Command("echo 2")))
+    )
+    assert time.monotonic() - begun < 10
+    assert [answer.stdout for answer in answers.values()] == ["1\n", "2\n"]
+
+
+def test_a_tool_is_started_as_from_a_login() -> None:
+    """What Python ignores, a pipe without a reader say, is not ignored by a tool."""
+    answers = read_answers(_run(Question("pipe", Command("grep SigIgn /proc/self/status"))))
+    ignored = int(answers["pipe"].stdout.split()[1], 16)
+    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+
+
+def test_a_command_that_is_not_there_says_so_in_the_shells_words() -> None:
+    answers = read_answers(_run(Question("none", command("no-such-tool", "-i", 0))))
+    assert answers["none"].exit_status == 127 and "not found" in answers["none"].stderr
+
+
+def test_one_that_does_not_heed_the_request_to_end_is_ended_by_force(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "the shell alone":
+        pytest.skip("timeout waits for it")
+    monkeypatch.setattr(probe, "_ASKER", probe._ASKER.replace("GRACE = (5.0, 1.0)", "GRACE = (0.2, 1.0)"))
+    deaf = Question("deaf", Command("trap '' TERM; while :; do sleep 0.1; done"), 0.3)
+    begun = time.monotonic()
+    answers = read_answers(_run(deaf, Question("next", Command("echo 1"))))
+    assert time.monotonic() - begun < 10
+    assert answers["deaf"].timed_out and answers["next"].stdout == "1\n"
+
+
+def test_an_answer_without_an_end_is_none_and_takes_no_memory_without_end(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "the shell alone":
+        pytest.skip("bounded by the disk")
+    monkeypatch.setattr(probe, "_ASKER", probe._ASKER.replace("MOST = 48 << 20", "MOST = 1 << 20"))
+    answers = read_answers(_run(Question("a", Command("echo 1")), Question("flood", Command("yes"), 60)))
+    assert dict(answers) == {"a": Answer("1\n", "", 0)} and not answers.complete
+
+
+def test_a_python_that_cannot_begin_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    for broken in ("raise SystemExit(40)", "import nothing_of_that_name", "x ="):
+        monkeypatch.setattr(probe, "_ASKER", broken)
+        answers = read_answers(_run(Question("a", Command("echo 1"))))
+        assert answers["a"].stdout == "1\n" and answers.complete
+    # One that began is not begun again: what it asked must not be asked twice.
+    monkeypatch.setattr(probe, "_ASKER", "raise SystemExit(41)")
+    assert not read_answers(_run(Question("a", Command("echo 1"))))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("hccn_tool", "-i", "0", "-ip", "-g"), ("sh", "-c", 'echo "it\'s"\n', "x", "", "a  b"), ("a'b", "''")],
+)
+def test_words_that_were_quoted_are_read_as_a_shell_reads_them(words: tuple[str, ...]) -> None:
+    assert asker.words_of(shlex.join(words)) == list(words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["echo $HOME", "a | b", "a; b", "A=1 b", "echo ~", "a\nb", 'echo "a"', "echo 'a", "a\\ b", "a*", ""],
+)
+def test_what_a_shell_has_to_read_is_left_to_it(text: str) -> None:
+    assert asker.words_of(text) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_it_starts_one_process_for_a_plain_command(tmp_path: Path, way: str) -> None:
+    if way == "the shell alone":
+        pytest.skip("it needs some for each")
+    tool = tmp_path / "tool"
+    tool.write_text('#!/bin/sh\nread -r pid _ </proc/self/stat\necho "$PPID"\n')
+    tool.chmod(0o755)
+    parents = read_answers(_run(*(Question(f"q{n}", command(str(tool))) for n in range(3))))
+    assert len({answer.stdout for answer in parents.values()}) == 1

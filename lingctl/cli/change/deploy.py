@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from lingctl.cli.common import (
+    AcceptOption,
     DryRunOption,
     JsonOption,
     LockWaitOption,
@@ -22,10 +21,7 @@ def deploy(
     nodes: NodesOption = None,
     dry_run: DryRunOption = False,
     smoke: SmokeOption = True,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", metavar="CHECK", help="Go on although this check fails; repeat for more."),
-    ] = None,
+    accept: AcceptOption = None,
     yes: YesOption = False,
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,

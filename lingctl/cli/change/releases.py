@@ -32,5 +32,6 @@ def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
             )
             for row in rows
         ],
-        whole=True,
+        texts=("state", "missing on"),
+        spare=("engine", "model", "by"),
     )

@@ -33,4 +33,5 @@ def print_values(cluster: Cluster, overrides: dict[str, str], as_json: bool) -> 
     print_table(
         ("node", "name", "value", "from"),
         [(value.node, value.name, value.value, value.source) for value in values],
+        texts=("value", "from"),
     )

@@ -42,4 +42,9 @@ def audit(
                 entry.get("what", ""),
             )
         )
-    print_table(("time", "node", "run", "who", "change", "result", "error"), rows)
+    print_table(
+        ("time", "node", "run", "who", "change", "result", "error"),
+        rows,
+        texts=("change", "error"),
+        spare=("run", "who"),
+    )

@@ -26,7 +26,8 @@ def explain(
 ) -> None:
     """Tell what a code means, or why the daemon of a log ended. Needs no cluster and no network.
 
-    Codes: EI0006, 507035, MIE04E02011C, ERR01100, an exit status (134), an id of the catalogue (E4).
+    Codes: what stands in brackets behind an error (disk-full), the name of a check (link), EI0006, 507035,
+    MIE04E02011C, ERR01100, an exit status (134), an id of the catalogue (E4).
     Logs: any file, also packed (gzip, xz, zip), GBK or UTF-16; several files are those of several nodes, and
     the first cause over all is named; a folder or archive of `lingctl collect`; without an argument, what is
     piped in.

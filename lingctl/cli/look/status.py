@@ -8,6 +8,9 @@ import typer
 
 from lingctl.cli.common import JsonOption, NodesOption, required_cluster
 
+# What a narrow terminal can do without, least worth first.
+_SPARE = ("overlay", "processes", "npu-memory", "ports", "container", "release")
+
 
 def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     """Show daemon, processes, ports, release, overlay, card memory and service of every node.
@@ -45,7 +48,7 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
                 )
                 for row in rows
             ],
-            whole=True,
+            spare=_SPARE,
         )
         if todo := what_to_type(rows):
             say(f"fix: {todo}")

@@ -80,7 +80,7 @@ def _show(report: SmokeReport, as_json: bool) -> None:
         print_json("smoke-test", report.as_json())
         return
     rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.told]
-    print_table(("rung", "where", "verdict", "what"), rows)
+    print_table(("rung", "where", "verdict", "what"), rows, texts=("where", "what"))
     if report.wrong:
         answer("")
         print_findings(report.wrong)

@@ -79,8 +79,8 @@ def _say_if_unneeded() -> None:
 
 
 def _show(summary: dict[str, object], as_json: bool) -> None:
+    from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import size
     from lingctl.output.terminal import answer, say
 
     if as_json:

@@ -144,7 +144,7 @@ def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, a
 
 
 def _in_words(done: Fetched) -> str:
-    from lingctl.output.progress import size
+    from lingctl.output.amounts import size
 
     also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
     return (

@@ -41,4 +41,6 @@ def engines(
             )
             for row in rows
         ],
+        texts=("lite models", "plus models", "norm_head", "verified"),
+        spare=("norm_head", "driver from", "verified"),
     )

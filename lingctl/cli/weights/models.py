@@ -31,4 +31,5 @@ def models(engine: EngineOption = "", as_json: JsonOption = False) -> None:
             for one in listed
         ],
         numbers=("bf16 GB", "window", "cards of 64 GiB", "of 32 GiB"),
+        spare=("ModelScope and Hugging Face", "kind"),
     )

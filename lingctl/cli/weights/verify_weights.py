@@ -27,9 +27,10 @@ def verify_weights(
     """
     from lingctl.findings import Verdict
     from lingctl.flows.weights.verify import verify_weights as check
+    from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
-    from lingctl.output.progress import progress, size
+    from lingctl.output.progress import progress
     from lingctl.output.terminal import answer
 
     with progress() as listener:

@@ -30,7 +30,7 @@ from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.model_config import shape_of
 from lingctl.inventory.runtime import Runtime
 from lingctl.plan import Plan, Stage, plan_of
-from lingctl.release.certificates import certificate_steps
+from lingctl.release.certificates import certificate_steps, encryption_remarks
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import record_steps
 from lingctl.release.state import NodeState
@@ -107,7 +107,11 @@ def deploy(
             unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
-            remarks=(*engine_of(cluster).remarks(cluster), *((UNSEEN,) if deployment.glanced else ())),
+            remarks=(
+                *encryption_remarks(cluster),
+                *engine_of(cluster).remarks(cluster),
+                *((UNSEEN,) if deployment.glanced else ()),
+            ),
         )
 
     return carry_out(cluster, person, look, dry_run=dry_run, lock_wait=lock_wait)

@@ -13,8 +13,10 @@ from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
 from lingctl.engine.words.long_log import first_of_any
 from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
+from lingctl.flows.look.own_codes import known_codes, own_meaning
 from lingctl.flows.look.reading.log_files import read_path
 from lingctl.flows.look.reading.log_text import ReadLog, read_stream
+from lingctl.nearest import did_you_mean
 
 STANDARD_INPUT = "-"
 # "none": the logs show no trouble at all.
@@ -26,6 +28,10 @@ _TROUBLE = re.compile(
 )
 _SMALL_WORDS = ("exit", "status", "code", "error", "is", "retcode", "errno", "")
 _MOST_EVIDENCE = 3
+_MOST_NEAR = 5
+_WHAT_THERE_IS = (
+    "a code: disk-full, link, EI0006, 507035, MIE04E02011C, ERR01100, E4 or 134; a log: FILE or -"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Explained:
 def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Explained:
     """Explain codes, exit statuses, ids of the catalogue, and logs; logs are judged together, one a node.
 
+    A word that is both a code of lingctl and a file here is the code: a path is written with a slash.
+
     Args:
         asked: each a code, a file, a folder, an archive of ``lingctl collect``, or ``-`` for what stands on
             standard input.
@@ -78,6 +86,8 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
     for word in asked:
         if word == STANDARD_INPUT:
             logs.append(read_stream(stdin, "standard input", first_of_each))
+        elif not _is_small(word, asked) and (own := own_meaning(word, known)) is not None:
+            codes.append(own)
         elif Path(word).exists():
             logs += read_path(Path(word), first_of_each)
         elif (meaning := _meaning(word, known)) is not None:
@@ -87,7 +97,7 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
         elif word.lower() not in _SMALL_WORDS:
             raise UsageError(
                 f"{word} is neither a file nor a code that is known",
-                remedy="a code: EI0006, 507035, MIE04E02011C, ERR01100, E4 or 134; a log: FILE or -",
+                remedy=did_you_mean(word, known_codes(), _MOST_NEAR) or _WHAT_THERE_IS,
                 code="nothing-to-explain",
             )
     if not codes and not logs:
@@ -97,6 +107,11 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
     named = _named_apart(logs)
     verdict = _verdict(named, reader_of([log.text for log in named], engine)) if named else None
     return Explained(tuple(codes), named, verdict)
+
+
+def _is_small(word: str, asked: Sequence[str]) -> bool:
+    """Whether a word only leads to a code that stands beside it: ``exit status 134``."""
+    return len(asked) > 1 and word.lower() in _SMALL_WORDS
 
 
 def _meaning(word: str, known: Sequence[LogReader]) -> CodeMeaning | None:

@@ -13,6 +13,7 @@ from lingctl.checks.network import Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode
+from lingctl.checks.reach.picture import MeshPicture, mesh_picture
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError
@@ -63,6 +64,11 @@ class NetworkReport:
     def verdict(self) -> Verdict:
         """The worst of all findings."""
         return worst(self.findings)
+
+    @property
+    def picture(self) -> MeshPicture:
+        """The pings as matrices."""
+        return mesh_picture(self.scope, self.hits)
 
 
 def check_network(group: Group, cluster: Cluster, options: CheckOptions, listener: Listener) -> NetworkReport:

@@ -52,7 +52,6 @@ def fix_tls(
             locked=(look_again,),
             seen=judge_switches(switches, value),
             instead=(nothing,) if plan.empty else (),
-            changes_only=True,
             remarks=() if plan.empty else (later,),
         )
 

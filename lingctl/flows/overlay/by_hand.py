@@ -15,7 +15,8 @@ from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
-from lingctl.plan import Plan, Stage, Step
+from lingctl.plan import Plan, Stage, Step, differences_of, in_short
+from lingctl.release.redaction import redacted
 from lingctl.remote.group import Group, connect
 
 PatchAction = Literal["apply", "revert"]
@@ -123,10 +124,25 @@ def differences(report: PatchReport, *, whole: bool = False) -> Iterator[str]:
                 yield change["difference"]
 
 
+def _told_once(report: PatchReport) -> Iterator[str]:
+    """What differs on the nodes: on those where it is the same, once."""
+    nodes: dict[tuple[str, ...], list[str]] = {}
+    for node, answer in report.answers.items():
+        said = tuple(line.removeprefix(f"{node}: ") for line in differences(PatchReport({node: answer})))
+        nodes.setdefault(said, []).append(node)
+    for (first, *more), names in nodes.items():
+        yield f"{in_short(names)}: {first}"
+        yield from more
+
+
 def _proposal(action: PatchAction, plan: Plan, preview: PatchReport) -> Proposal[PatchReport]:
     return Proposal(
         command=f"lingctl patch {action}",
         question=_QUESTIONS[action],
         plan=plan,
-        instead=tuple(differences(preview)),
+        instead=tuple(_told_once(preview)),
+        differences=differences_of(
+            (node, f"{change['kind']} {change['path']}", redacted(change["difference"]))
+            for node, change in preview.changes
+        ),
     )

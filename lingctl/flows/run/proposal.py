@@ -10,7 +10,7 @@ from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.findings import Finding
 from lingctl.flows.run.change import Change
-from lingctl.plan import Plan
+from lingctl.plan import Difference, Plan
 from lingctl.remote.group import Group
 
 R = TypeVar("R")
@@ -37,7 +37,8 @@ class Proposal(Generic[R]):
     heading: str = ""  # to be told first; may be empty
     findings: tuple[Finding, ...] = ()  # what checks found
     instead: tuple[str, ...] = ()  # what tells more than the plan's own table; empty where the table does
-    changes_only: bool = False  # the table leaves out what is in place
+    # of files that are changed by what its steps start, and not by the steps themselves
+    differences: tuple[Difference, ...] = ()
     # what the nodes are like where nothing has to change, in words after ``as``
     wanted: str = "hosts.yaml asks"
     remarks: tuple[str, ...] = ()  # to be told last

@@ -65,6 +65,8 @@ def _print_code(code: CodeMeaning) -> None:
     if code.source:
         seen = f" (checked: {code.seen})" if code.seen and code.seen != "documents" else ""
         answer(f"  source  {code.source}{seen}")
+    if code.page:
+        answer(f"  page    docs/{code.page}")
 
 
 def _print_verdict(verdict: LogVerdict, *, several: bool) -> None:

@@ -1,44 +1,102 @@
-"""Plans for people: per stage and node, what will change and why, with the difference of each file."""
+"""Plans for people: what changes, where and why; what is in place in one line; the differences of files."""
 
 from __future__ import annotations
 
-from lingctl.output.tables import print_table
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from lingctl.output.tables import Screen, print_table, table_lines
 from lingctl.output.terminal import conversation, show, words
-from lingctl.plan import Plan, Run, Stage, Step
+from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step, in_short
 from lingctl.remote.upload import WriteFile
 
-_MOST_NAMES = 3
+_COLUMNS = ("stage", "nodes", "step")
+# Lines of a screen for what stands around the rows: findings, remarks, the question.
+_AROUND = 10
+_LEAST_LINES = 6
+_MOST_VALUES = 3
+_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_MOST_OF_A_LINE = 2_000
 
 
-def print_plan(plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks") -> None:
-    """Print a plan to standard error; where nothing has to change, that all is as ``wanted``."""
+def print_plan(
+    plan: Plan, *, differences: bool = False, wanted: str = "hosts.yaml asks", short: bool = False
+) -> None:
+    """Print a plan to standard error; where nothing has to change, that all is as ``wanted``.
+
+    Args:
+        differences: with those of the files, each once.
+        short: rows that leave no room on the screen for a question are counted, as ``rows_left_out`` says.
+    """
     out = conversation()
-    print_table(("stage", "nodes", "state", "step", "why"), plan_rows(plan), console=out)
-    if differences:
-        for step in plan.changes:
-            if step.difference:
-                show(words(f"\n{step.node}: {step.title}", "bold"), out=out)
-                _print_difference(step.difference)
-    show(words(outcome(plan, wanted), "bold"), out=out)
+    rows = plan_rows(plan)
+    more = rows_left_out(plan) if short else 0
+    if rows:
+        print_table(_COLUMNS, rows[: len(rows) - more], console=out)
+    if more:
+        show(words(f"... and {more} more row{'s'[: more > 1]}: d shows them"), out=out)
+    in_place = [step.stage.word for step in plan.steps if step.state == "in place"]
+    if rows and in_place:
+        stages = ", ".join(dict.fromkeys(in_place))
+        out.print(words(f"{len(in_place)} more in place: {stages}", "dim"))
+    for line in plan_details(plan) if differences else ():
+        show(line, out=out)
+    out.print(words(outcome(plan, wanted), "bold"))
 
 
-def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
-    """Stage, nodes, state, title and reason; nodes with the same step share a row."""
+def plan_rows(plan: Plan) -> list[tuple[str, str, str]]:
+    """Stage, nodes, and what changes with its reason; nodes with the same step share a row."""
     everywhere = len({step.node for step in plan.steps})
-    nodes: dict[tuple[str, str, str, str], list[str]] = {}
-    for step in plan.steps:
-        nodes.setdefault((step.stage.word, step.state, step.title, step.reason), []).append(step.node)
-    return [
-        (stage, _names(names, everywhere), state, title, reason)
-        for (stage, state, title, reason), names in nodes.items()
-    ]
+    nodes: dict[tuple[str, str], list[str]] = {}
+    for step in plan.changes:
+        nodes.setdefault((step.stage.word, f"{step.title}: {step.reason}"), []).append(step.node)
+    return [(stage, in_short(names, everywhere), step) for (stage, step), names in nodes.items()]
 
 
-def _names(names: list[str], everywhere: int) -> str:
-    if len(names) == everywhere > _MOST_NAMES:
-        return f"all {everywhere} nodes"
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def rows_left_out(plan: Plan) -> int:
+    """How many of its rows, the last ones, have no room on a screen beside a question."""
+    out, rows = conversation(), plan_rows(plan)
+    if not out.is_terminal:
+        return 0
+    screen = Screen(out.width, out.height)
+    room = max(out.height - _AROUND, _LEAST_LINES)
+    shown = len(rows)
+    while shown > 1 and len(table_lines(_COLUMNS, rows[:shown], screen)) > room:
+        shown -= 1
+    return len(rows) - shown
+
+
+def plan_details(plan: Plan, more: Sequence[Difference] = (), *, rows: bool = False) -> list[Text]:
+    """What a person may look at before they agree: every row where some were left out, and what differs.
+
+    Args:
+        more: differences of files that its steps do not hold.
+        rows: the rows too.
+    """
+    everywhere = len({step.node for step in plan.steps})
+    lines = [words(f"{stage}: {nodes}: {step}") for stage, nodes, step in plan_rows(plan)] if rows else []
+    for difference in (*plan.differences, *more):
+        lines.append(words(""))
+        lines.append(words(f"{in_short(difference.nodes, everywhere)}: {difference.title}", "bold"))
+        lines += (shown for line in difference.lines for shown in _line(line))
+    return lines
+
+
+def _line(line: DifferenceLine) -> Iterator[Text]:
+    """One line of a difference; where nodes have a line of their own, with their names."""
+    if len(line) == 1:
+        yield _coloured(line[0][0])
+        return
+    most = _MOST_VALUES if len(line) <= _MOST_VALUES else _MOST_VALUES - 1
+    for text, nodes in line[:most]:
+        yield words("").append_text(words(f"  {in_short(nodes)}: ", "bold")).append_text(_coloured(text, ""))
+    if left := [node for _, nodes in line[most:] for node in nodes]:
+        yield words(f"  ({len(left)} more nodes have a line of their own here)", "dim")
+
+
+def _coloured(text: str, indent: str = "  ") -> Text:
+    return words(f"{indent}{text}", _STYLES.get(text[:1], ""), _MOST_OF_A_LINE)
 
 
 def outcome(plan: Plan, wanted: str = "hosts.yaml asks") -> str:
@@ -81,10 +139,3 @@ def _step_json(step: Step) -> dict[str, object]:
         "difference": step.difference,
         "actions": actions,
     }
-
-
-def _print_difference(text: str) -> None:
-    out = conversation()
-    for line in text.splitlines():
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        show(words(f"  {line}", style), out=out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lingctl.findings import Verdict
+from lingctl.output.amounts import size
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.progress import size
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer
 
@@ -19,7 +19,7 @@ _VERDICTS = {0: "proved", 1: "WRONG", 3: "not proved"}
 def print_proof(report: ProofReport) -> None:
     """Every verdict in a table, what is to be mended behind it, and the verdict of all in the last line."""
     rows = [(one.check, one.where, one.verdict.word, one.message) for one in report.findings]
-    print_table(("what", "where", "verdict", "found"), rows)
+    print_table(("what", "where", "verdict", "found"), rows, texts=("where", "found"))
     wrong = [one for one in report.findings if one.verdict > Verdict.NOTE]
     if wrong:
         answer("")

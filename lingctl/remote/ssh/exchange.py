@@ -16,9 +16,22 @@ from lingctl.remote.framing import ERR, OUT, Stream, framed
 # neither a frozen machine nor, with nothing to send, a link that was cut.
 _PULSE_SECONDS = 5.0
 _SILENCE_SECONDS = 20.0
+# What comes wakes the one who waits; that there is room for more to send does not.
+_SENDING_SECONDS = 0.002
 # What is sent between two looks at what came: an answer must not wait for the end of a long upload.
 _SENT_AT_ONCE = 1 << 20
 _PACKET = 32 * 1024
+
+
+class _News(threading.Event):
+    """Set when something comes. paramiko clears it when one of the streams is empty; the other may not be."""
+
+    def clear(self) -> None:
+        """Nothing: only who looks at both streams may."""
+
+    def heard(self) -> None:
+        """Wait for something new from now on."""
+        super().clear()
 
 
 class NotRunError(Exception):
@@ -55,7 +68,7 @@ class Exchange:
         self._content = content
         self._unsent = b""
         self._command = command
-        self._news = threading.Event()
+        self._news = _News()
         channel.in_buffer.set_event(self._news)
         channel.in_stderr_buffer.set_event(self._news)
         self._out = Stream(OUT, listener)
@@ -73,8 +86,9 @@ class Exchange:
         """
         channel = self._channel
         while True:
+            # In this order: an end that comes in between is news, and what came before an end is kept.
+            self._news.heard()
             ended = channel.closed or (channel.eof_received and channel.exit_status_ready())
-            self._news.clear()
             self._drain()
             if ended:
                 break
@@ -82,7 +96,7 @@ class Exchange:
                 raise TimeoutError
             self._feel_pulse()
             self._send()
-            pause = 0.05 if self._content is None else 0.002
+            pause = _PULSE_SECONDS if self._content is None else _SENDING_SECONDS
             self._news.wait(min(pause, max(0.0, deadline - time.monotonic())))
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         if status == -1 and not channel.get_transport().is_active():

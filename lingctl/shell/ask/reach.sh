@@ -3,9 +3,9 @@
 # $1 the Python program, $2 seconds to wait, then addresses and ports
 program=$1 seconds=$2
 shift 2
-if command -v python3 >/dev/null; then
-  exec python3 -c "$program" "$@"
-fi
+for python in /usr/bin/python3 python3; do
+  command -v "$python" >/dev/null && exec "$python" -ISBc "$program" "$@"
+done
 command -v bash >/dev/null || { echo "neither python3 nor bash"; exit 1; }
 while [ $# -ge 2 ]; do
   (

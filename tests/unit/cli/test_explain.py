@@ -64,3 +64,43 @@ def test_its_exit_status_says_whether_it_is_known(
     told, out, err = explain(*words, cwd=tmp_path, stdin=stdin)
     assert told == status, out + err
     assert (out if status != 2 else err).strip()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("disk-full", "docs/how-to/operate.md"),
+        ("check-driver-same", "lingctl deploy --accept driver-same"),
+        ("hosts-unknown-key", "lingctl init --show"),
+        ("mindie-C1", "a card's memory is full"),
+        ("config-maxSeqLen", "docs/reference/mindie-rules.md"),
+    ],
+)
+def test_a_code_of_lingctl_itself_has_a_remedy_and_a_page(tmp_path: Path, code: str, words: str):
+    status, out, _ = explain(code, cwd=tmp_path)
+    assert (status, words in out) == (0, True)
+
+
+def test_a_mistyped_code_names_its_neighbour(tmp_path: Path):
+    status, _, err = explain("disc-full", cwd=tmp_path)
+    assert (status, "did you mean disk-full" in err) == (2, True)
+
+
+def test_a_code_that_is_also_a_folder_is_the_code_and_the_folder_with_its_slash(tmp_path: Path):
+    (tmp_path / "weights").mkdir()
+    assert "checkpoint" in explain("weights", cwd=tmp_path)[1]
+    assert "checkpoint" not in explain("./weights", cwd=tmp_path)[1]
+
+
+def test_deploy_refuses_to_accept_what_is_no_check(tmp_path: Path):
+    command = ["deploy", "--accept", "driver-sam"]
+    with forked.start(
+        *command,
+        cwd=tmp_path,
+        env=CLEAN,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        _, err = process.communicate(timeout=120)
+    assert (process.returncode, b"did you mean driver-same" in err) == (2, True)

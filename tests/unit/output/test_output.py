@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from lingctl.errors import ConnectError, UsageError
 from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
+from lingctl.output.amounts import size
+from lingctl.output.board import line
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.progress import line, progress, size
+from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
-from lingctl.output.tables import print_table
 from lingctl.output.verbs.network import COLUMNS
 from lingctl.output.verbs.plans import outcome, plan_json, plan_rows
 from lingctl.plan import Plan, Run, Stage, Step
@@ -26,50 +25,6 @@ from lingctl.remote.upload import WriteFile
 LINK = Finding("link", Verdict.FAILURE, "link is DOWN", "node2", 5, "link status: DOWN", "look at the cable")
 CLOCK = Finding("clock", Verdict.NOTE, "2 s ahead", "node1")
 FINE = Finding("mtu", Verdict.PASS, "1500", "node1")
-
-
-def test_a_table_in_a_pipe_has_no_trailing_blanks_and_no_colour(capsys):
-    print_table(("node", "state"), [("node1", "pass"), ("a-longer-node", "failure")])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == ["node           state", "node1          pass", "a-longer-node  failure"]
-
-
-STATUS = ("node", "container", "daemon", "ports", "release", "npu-memory", "problem")
-NODES = [
-    ("node1", "running", "running", "1025 1026 1027", "20261128-114804-3c351d0a", "54.2 GB", ""),
-    (
-        "rack-7-node-12",
-        "exited",
-        "dead",
-        "-",
-        "20261128-114804-3c351d0a",
-        "3.1 to 54.2 GB",
-        "do not rely on it: lost",
-    ),
-]
-
-
-@pytest.mark.parametrize("width", [20, 40, 80, 100, 118, 119, 120, 121, 122, 123, 124, 125, 130, 140, 200])
-def test_a_table_that_is_to_stay_whole_breaks_no_word_on_any_terminal(width: int) -> None:
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, color_system=None, width=width, highlight=False)
-    print_table(STATUS, NODES, console=console, whole=True)
-    shown = file.getvalue()
-    lines = shown.splitlines()
-    assert all(len(line.rstrip()) <= width for line in lines)
-    said = set(shown.split())
-    kept = [word for node in NODES for cell in node for word in cell.split()]
-    # Below the longest word and its title nothing can help.
-    assert width < 40 or set(kept) <= said
-    assert (lines[0].split() == list(STATUS)) is (width >= 119), shown
-    assert width < 40 or "1025 1026 1027" in shown
-
-
-def test_a_table_of_no_rows_stays_a_table() -> None:
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, color_system=None, width=80, highlight=False)
-    print_table(STATUS, [], console=console, whole=True)
-    assert file.getvalue().split() == list(STATUS)
 
 
 def test_findings_are_printed_worst_first_with_evidence_and_remedy(capsys):
@@ -121,11 +76,14 @@ def test_nodes_with_the_same_step_share_a_row():
         return Step(Stage.FILES, node, "write x", "change", reason)
 
     two = Plan((on("a"), on("b"), on("c", "mode is 0644")))
-    assert [row[1] for row in plan_rows(two)] == ["a, b", "c"]
+    assert plan_rows(two) == [
+        ("files", "a, b", "write x: missing"),
+        ("files", "c", "write x: mode is 0644"),
+    ]
     four = Plan(tuple(on(node) for node in "abcd"))
-    assert [row[1] for row in plan_rows(four)] == ["all 4 nodes"]
+    assert [row[1] for row in plan_rows(four)] == ["a, b ... (all 4 nodes)"]
     five = Plan((*four.steps, on("e", "other")))
-    assert [row[1] for row in plan_rows(five)] == ["a, b, c and 1 more", "e"]
+    assert [row[1] for row in plan_rows(five)] == ["a, b ... (4 nodes)", "e"]
 
 
 def test_a_plan_is_data():
@@ -167,4 +125,4 @@ def test_the_tables_in_the_readme_have_the_columns_that_are_printed():
     readme = (Path(__file__).parents[3] / "README.md").read_text().splitlines()
     shown = next(text.split() for text in readme if text.startswith("node   ssh"))
     assert shown == ["node", *(column for column in COLUMNS if column != "pod")]
-    assert any(text.split() == ["stage", "nodes", "state", "step", "why"] for text in readme)
+    assert any(text.split() == ["stage", "nodes", "step"] for text in readme)

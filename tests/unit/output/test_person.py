@@ -36,18 +36,14 @@ def proposal(plan: Plan = PLAN, **more: Any) -> Proposal[None]:
 
 def test_heading_findings_plan_and_remarks_in_this_order(capsys):
     said = shown(capsys, proposal(heading="Back to A:", findings=(WARNING,), remarks=("Later.",)))
-    places = [said.index(part) for part in ("Back to A:", "2 s ahead", "write a", "1 change on", "Later.")]
+    parts = ("Back to A:", "2 s ahead", "write a", "1 more in place: files", "1 change on", "Later.")
+    places = [said.index(part) for part in parts]
     assert places == sorted(places)
-    assert "write b" in said and "+text of a" not in said
+    assert "write b" not in said and "+text of a" not in said
 
 
 def test_differences_are_shown_to_who_asks_for_them(capsys):
     assert "+text of a" in shown(capsys, proposal(), differences=True)
-
-
-def test_what_is_in_place_is_left_out_where_only_changes_are_told(capsys):
-    said = shown(capsys, proposal(changes_only=True))
-    assert "write a" in said and "write b" not in said
 
 
 def test_a_proposal_that_tells_more_itself_takes_the_place_of_the_table(capsys):

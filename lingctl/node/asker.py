@@ -1,0 +1,207 @@
+"""Ask many questions, one after the other, each with its own time limit: one process, and one for each tool.
+
+It is no part of the packed program: its text is handed to a node's Python (3.8 or newer) as ``-c``, before
+anything of ours is there. ``shell/ask/probe.sh`` starts it, and does the same work itself, with five
+processes for each question, where there is no such Python. What it prints, ``remote/probe.py`` reads. It
+writes no file.
+
+Few modules are imported, for each costs more than a question: ``signal`` and ``typing`` are none of them.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import select
+import sys
+import time
+
+MARK = b"\x1e"
+# Three answers of hccn_tool say "not now": the tool is busy, its lock is held, or the device is occupied.
+NOT_NOW = (b"hccn_tool is busy", b"Get lock failed", b"The device is occupied")
+PAUSES = (0.3, 1.0, 2.0, 0.0)
+TIMED_OUT = 124
+# In base64 this is what lingctl keeps of a command's output; a longer answer would be lost there.
+MOST = 48 << 20
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./- ")
+TERM, KILL, PIPE, XFSZ = 15, 9, 13, 25
+# Between the request to end and force, and from there until it is given up: a driver may hold it for ever.
+GRACE = (5.0, 1.0)
+
+
+class TooMuchError(Exception):
+    """An answer was longer than what can be brought."""
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a command that a shell would only pass on: plain ones, and ones in single quotes as
+    ``shlex.quote`` writes them. Nothing where a shell has to read it."""
+    words: list[str] = []
+    word: str | None = None
+    for number, part in enumerate(text.replace("'\"'\"'", "\0").split("'")):
+        if number % 2:
+            word = (word or "") + part.replace("\0", "'")
+            continue
+        if not PLAIN.issuperset(part):
+            return []
+        first, *more = part.split(" ")
+        if first:
+            word = (word or "") + first
+        for piece in more:
+            if word is not None:
+                words.append(word)
+            word = piece or None
+    if word is not None:
+        words.append(word)
+    closed = text.replace("'\"'\"'", "").count("'") % 2 == 0
+    return words if closed and words and "=" not in words[0] else []
+
+
+def spawn(words: list[str], out: int, err: int) -> int:
+    """Start a program in a process group of its own, without input; gives its pid."""
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, out, 1),
+        (os.POSIX_SPAWN_DUP2, err, 2),
+    ]
+    # Python ignores these two signals, and what it starts would do so too.
+    program = "/bin/sh" if words[0] == "sh" else words[0]
+    return os.posix_spawnp(
+        program, words, os.environ, file_actions=streams, setpgroup=0, setsigdef=[PIPE, XFSZ]
+    )
+
+
+def start(text: str, out: int, err: int) -> int:
+    """Start a command: by itself where no shell has to read it, else by one."""
+    words = words_of(text)
+    if words:
+        try:
+            return spawn(words, out, err)
+        except OSError:
+            pass  # not there, or no program: the shell says so, in its own words
+    return spawn(["sh", "-c", text], out, err)
+
+
+def end(group: int, number: int) -> None:
+    """Send a signal to all of a process group that is still there."""
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return
+
+
+def run(text: str, seconds: float) -> tuple[int, bytes, bytes]:
+    """Run one command to its end or its time limit.
+
+    Raises:
+        TooMuchError: it printed more than can be brought.
+        OSError: nothing can be started.
+    """
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    try:
+        child = start(text, out_end, err_end)
+    finally:
+        os.close(out_end)
+        os.close(err_end)
+    said = {out: bytearray(), err: bytearray()}
+    watched = select.poll()
+    for stream in said:
+        watched.register(stream, select.POLLIN)
+    unread = set(said)
+    deadline = time.monotonic() + seconds
+    late = False
+    signals = list(zip((TERM, KILL, 0), (*GRACE, 0.0)))
+    status: int | None = None
+    pause = 0.0002
+    while status is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            late = True
+            number, grace = signals.pop(0)
+            if number == 0:
+                break
+            end(child, number)
+            deadline = time.monotonic() + grace
+            continue
+        if unread:
+            # One that it started may hold its streams longer than it lives.
+            for stream, _ in watched.poll(1000 * min(left, 0.05)):
+                part = os.read(stream, 1 << 16)
+                said[stream] += part
+                if not part:
+                    unread.discard(stream)
+                    watched.unregister(stream)
+            if sum(map(len, said.values())) > MOST:
+                end(child, KILL)
+                raise TooMuchError
+        else:
+            time.sleep(min(left, pause))
+            pause = min(2 * pause, 0.05)
+        pid, ended = os.waitpid(child, os.WNOHANG)
+        if pid:
+            status = 128 + os.WTERMSIG(ended) if os.WIFSIGNALED(ended) else os.WEXITSTATUS(ended)
+    for stream, _ in watched.poll(0):
+        said[stream] += os.read(stream, 1 << 20)  # all that a pipe holds
+    for stream in said:
+        os.close(stream)
+    return (TIMED_OUT if late or status is None else status), bytes(said[out]), bytes(said[err])
+
+
+def first_line(said: bytes) -> bytes:
+    """The first line of an answer."""
+    return said.partition(b"\n")[0]
+
+
+def settled(text: str, seconds: float) -> tuple[int, bytes, bytes]:
+    """Run a command, and again while it says that this is not the time."""
+    for pause in PAUSES:
+        said = run(text, seconds)
+        status, out, err = said
+        lines = first_line(out) + b" " + first_line(err)
+        if status == 0 or not any(words in lines for words in NOT_NOW):
+            break
+        time.sleep(pause)
+    return said
+
+
+def say(text: bytes) -> None:
+    """Write all of it to standard output."""
+    while text:
+        text = text[os.write(1, text) :]
+
+
+def encoded(said: bytes) -> bytes:
+    """In base64, with a line end; nothing of nothing."""
+    return binascii.b2a_base64(said) if said else b""
+
+
+def main(words: list[str]) -> int:
+    """Ask all: of each question its id, seconds, command and group (``-`` for none)."""
+    hung = set()
+    for place in range(0, len(words) - 3, 4):
+        name, seconds, text, group = words[place : place + 4]
+        if group in hung:
+            continue
+        try:
+            status, out, err = settled(text, float(seconds))
+        except TooMuchError:
+            say(MARK + b"no-room\n")
+            os.write(2, b"no room for the answer to " + os.fsencode(name) + b"\n")
+            return 1
+        if status == TIMED_OUT and group != "-":
+            hung.add(group)
+        say(MARK + os.fsencode(name) + b" %d\n" % status + encoded(out) + MARK + b"\n" + encoded(err))
+    say(MARK + b"lingctl-end\n")
+    return 0
+
+
+if __name__ == "__main__":
+    # 40 tells the script that starts it that it has asked nothing, and 41 that it began and could not end.
+    if sys.version_info < (3, 8) or not hasattr(os, "posix_spawnp"):
+        sys.exit(40)
+    try:
+        ended = main(sys.argv[1:])
+    except Exception as error:
+        os.write(2, os.fsencode("the questions could not be asked: %s\n" % error))
+        ended = 41
+    os._exit(ended and 41)

@@ -1,0 +1,183 @@
+"""Every code and every name of a check that lingctl's source can give, found by reading the source itself.
+
+A code reaches an error by an argument named ``code``, a name reaches a finding by one named ``check``; either
+may be handed on by functions in between. What is no constant in the end is returned as it is written, to be
+accounted for.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lingctl
+
+_ROOT = Path(lingctl.__file__).parent
+_PARAMETERS = ("code", "check")
+# These have a code that is not one of lingctl's errors.
+_FOREIGN = frozenset({"VendorCode", "CodeMeaning"})
+# What an emulated node prints is not lingctl's.
+_EMULATED = {("sandbox", room) for room in ("engine", "docker", "node", "tools")}
+
+_CATALOGUE = "codes"
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class _Sink:
+    """A function or class, and which of its arguments becomes a code."""
+
+    module: str
+    name: str
+    parameter: str
+    index: int | None  # None where it is given by its name alone
+
+
+@dataclass(frozen=True)
+class _Module:
+    name: str
+    tree: ast.Module
+    imported: dict[str, str]  # name: module that it comes from
+    constants: dict[str, str]
+
+
+@dataclass
+class CodesFound:
+    """What the source gives."""
+
+    constants: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # code: places
+    written: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # expression: places
+
+
+def codes_in_source() -> CodesFound:
+    """Walk lingctl's source."""
+    modules = [_read(path) for path in sorted(_ROOT.rglob("*.py")) if _of_lingctl(path)]
+    sinks = {sink for module in modules for sink in _declared(module)}
+    while True:
+        found, handed_on = CodesFound(), set[_Sink]()
+        for module in modules:
+            _walk(module, sinks, found, handed_on)
+        if handed_on <= sinks:
+            return found
+        sinks |= handed_on
+
+
+def _of_lingctl(path: Path) -> bool:
+    parts = path.relative_to(_ROOT).parts
+    return parts[:2] not in _EMULATED and parts[0] != _CATALOGUE
+
+
+def _read(path: Path) -> _Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    name = ".".join(("lingctl", *path.relative_to(_ROOT).with_suffix("").parts))
+    imported = {
+        alias.asname or alias.name: node.module or ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return _Module(name, tree, imported, constants)
+
+
+def _declared(module: _Module) -> Iterator[_Sink]:
+    """Classes that hold a code or a name of a check: errors of all kinds, findings, rules."""
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.ClassDef) or node.name in _FOREIGN:
+            continue
+        fields = [
+            one.target.id
+            for one in node.body
+            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        ]
+        for parameter in _PARAMETERS:
+            if parameter in fields:
+                yield _Sink(module.name, node.name, parameter, fields.index(parameter))
+    for node in ast.walk(module.tree):
+        if isinstance(node, _Function):
+            for parameter in _PARAMETERS:
+                yield from _parameter_of(node, parameter, module)
+
+
+def _parameter_of(node: _Function, parameter: str, module: _Module) -> Iterator[_Sink]:
+    positional = [one.arg for one in (*node.args.posonlyargs, *node.args.args)]
+    bound = positional[1:] if positional[:1] in (["self"], ["cls"]) else positional
+    if parameter in bound:
+        yield _Sink(module.name, node.name, parameter, bound.index(parameter))
+    elif parameter in [one.arg for one in node.args.kwonlyargs]:
+        yield _Sink(module.name, node.name, parameter, None)
+
+
+def _walk(module: _Module, sinks: set[_Sink], found: CodesFound, handed_on: set[_Sink]) -> None:
+    for scope, node in _with_scopes(module.tree):
+        for value in _values_given(node, module, sinks):
+            for one in _ends(value):
+                if isinstance(one, ast.Constant):
+                    if isinstance(one.value, str) and one.value:
+                        found.constants[one.value].append(f"{module.name}:{one.lineno}")
+                elif isinstance(one, ast.Name) and one.id in module.constants:
+                    found.constants[module.constants[one.id]].append(f"{module.name}:{one.lineno}")
+                elif (
+                    isinstance(one, ast.Name)
+                    and scope
+                    and (passed := [*_parameter_of(scope, one.id, module)])
+                ):
+                    handed_on |= set(passed)
+                elif not (isinstance(one, ast.Attribute) and one.attr in _PARAMETERS):
+                    found.written[ast.unparse(one)].append(f"{module.name}:{one.lineno}")
+
+
+def _with_scopes(tree: ast.AST, scope: _Function | None = None) -> Iterator[tuple[_Function | None, ast.AST]]:
+    for child in ast.iter_child_nodes(tree):
+        yield scope, child
+        yield from _with_scopes(child, child if isinstance(child, _Function) else scope)
+
+
+def _values_given(node: ast.AST, module: _Module, sinks: set[_Sink]) -> Iterator[ast.expr]:
+    if isinstance(node, ast.AnnAssign | ast.Assign):
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+        if node.value and any(isinstance(one, ast.Name) and one.id == "default_code" for one in targets):
+            yield node.value
+    if not isinstance(node, ast.Call):
+        return
+    name = ast.unparse(node.func).rpartition(".")[2]
+    named = {one.arg: one.value for one in node.keywords if one.arg}
+    if "code" in named and name not in _FOREIGN:
+        yield named["code"]
+    for sink in sinks:
+        if sink.name != name or not _means(node.func, sink, module):
+            continue
+        if sink.parameter in named:
+            yield from [] if sink.parameter == "code" else [named[sink.parameter]]
+        elif sink.index is not None and sink.index < len(node.args):
+            yield node.args[sink.index]
+
+
+def _means(called: ast.expr, sink: _Sink, module: _Module) -> bool:
+    """Whether a call can be one of the sink's."""
+    if sink.module == module.name:
+        return True
+    if isinstance(called, ast.Name):
+        return module.imported.get(called.id, "") == sink.module
+    return sink.module in module.imported.values()
+
+
+def _ends(value: ast.expr) -> Iterator[ast.expr]:
+    """What an expression may be in the end: both sides of a choice."""
+    inner = [value.body, value.orelse] if isinstance(value, ast.IfExp) else []
+    for one in value.values if isinstance(value, ast.BoolOp) else inner:
+        yield from _ends(one)
+    if not isinstance(value, ast.IfExp | ast.BoolOp):
+        yield value

@@ -1,0 +1,175 @@
+"""Every code that can be printed is in the catalogue, and the catalogue holds nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+import lingctl
+from lingctl.cli.app import VERBS, app, register_verbs
+from lingctl.codes.catalogue import PREFIXES, CodeEntry, check_names, code_entries, code_entry
+from lingctl.engines import file_rules, readers
+from lingctl.flows.look.own_codes import known_codes, own_meaning
+from lingctl.inventory.mistakes import CODES
+from lingctl.inventory.runtime import RUNTIMES
+from lingctl.mindie.rules.fields import PATHS, REMOVED_IN_3
+from lingctl.nearest import nearest
+from lingctl.node.fetch.hubs.words import WORDS
+from lingctl.serving.proof.verdicts import CONTROLS
+from tests.unit.codes_in_source import codes_in_source
+
+_ROOT = Path(lingctl.__file__).parent
+_FOUND = codes_in_source()
+_CODE = re.compile(r'"([a-z]+(?:-[a-z]+)+)"')
+
+
+def _in_module(path: str, *, but: Collection[str] = ()) -> Callable[[], set[str]]:
+    """Every word of a module that has the form of a code."""
+    return lambda: set(_CODE.findall((_ROOT / path).read_text(encoding="utf-8"))) - set(but)
+
+
+def _node_lost() -> set[str]:
+    verbs = set()
+    for path in _ROOT.rglob("*.py"):
+        verbs |= set(re.findall(r'need_no_lost_node\(.*?"(\w+)"\)', path.read_text(encoding="utf-8")))
+    assert verbs
+    return {f"{verb}-node-lost" for verb in verbs}
+
+
+# What is written in the place of a code and is no constant, by its module: the codes that it may be. What is
+# not here fails the test: see what it can be, and say so.
+_ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
+    ("checks.nodes", "check"): lambda: ("disk", "shm"),
+    ("flows.accept.protocol", "part.name"): tuple,  # of an event, and of a part of the report: no code
+    ("flows.change.preflight", "f'check-{first.check}'"): lambda: {f"check-{name}" for name in check_names()},
+    ("flows.change.prove", "f'smoke-{first.check}'"): lambda: {
+        f"smoke-{entry.code}" for entry in code_entries().values() if entry.meaning.startswith("rung")
+    },
+    ("flows.change.watch_start", "f'{engine.about.name}-{found.explanation.id}'"): lambda: ("mindie-C1",),
+    ("flows.look.running", "f'{verb}-node-lost'"): _node_lost,
+    ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
+    ("flows.overlay.verdicts", "name"): lambda: ("overlay",),
+    ("flows.run.execute", "f'step-{first.id}'"): lambda: ("step-G4",),
+    ("inventory.mistakes", "CODES.get(detail['type'], _OTHER)"): lambda: {*CODES.values(), "hosts-form"},
+    ("mindie.rules.check", "f'config-{section}'"): lambda: {f"config-{one}" for one in PATHS if one},
+    ("mindie.rules.check", "f'config-{name}'"): lambda: {f"config-{name}" for _, name in REMOVED_IN_3},
+    ("node.fetch.background", "said['code']"): tuple,  # another process's, which made it by the same source
+    ("node.fetch.hubs.causes", "code"): _in_module(
+        "node/fetch/hubs/causes.py", but=("retry-after", "proxy-authenticate")
+    ),
+    ("node.fetch.hubs.source", "code"): lambda: WORDS,
+    ("program.translate", "code"): tuple,  # the node program's own
+    ("remote.ssh.login.keys.login_keys", "code"): _in_module("remote/ssh/login/keys/login_keys.py"),
+    ("remote.ssh.login.refusals", "code"): _in_module("remote/ssh/login/refusals.py", but=("ssh-copy-id",)),
+    ("serving.proof.verdicts", "f'control-{name}'"): lambda: {f"control-{name}" for name in CONTROLS},
+}
+# Rows of vendors' codes and of the failures' catalogue have their own registers.
+_OTHER_REGISTERS = ("engine.words.catalogue_page", "engine.words.failure_catalogue", "output.verbs.explained")
+
+
+def _written() -> set[tuple[str, str]]:
+    places = {
+        (place.rpartition(":")[0].removeprefix("lingctl."), expression)
+        for expression, found in _FOUND.written.items()
+        for place in found
+    }
+    return {one for one in places if one[0] not in _OTHER_REGISTERS}
+
+
+def _possible() -> dict[str, str]:
+    """Every code that can be printed, with a place where it comes from."""
+    found = {code: places[0] for code, places in _FOUND.constants.items()}
+    for (module, expression), codes in _ACCOUNTED.items():
+        found |= dict.fromkeys(codes(), f"{module}: {expression}")
+    return found
+
+
+def _is_known(code: str) -> bool:
+    return own_meaning(code, readers()) is not None
+
+
+def test_every_expression_that_becomes_a_code_is_accounted_for() -> None:
+    assert _written() == set(_ACCOUNTED)
+
+
+def test_every_code_that_can_be_printed_is_known() -> None:
+    possible = _possible()
+    assert len(possible) > 500
+    assert {code: place for code, place in possible.items() if not _is_known(code)} == {}
+
+
+def test_the_catalogue_holds_no_code_that_nothing_gives() -> None:
+    assert set(code_entries()) - set(_possible()) == set()
+    assert (
+        set(file_rules()) - set(_possible()) - {code for code in file_rules() if code.startswith("config-")}
+        == set()
+    )
+
+
+def test_every_row_of_the_failures_is_known_as_the_end_of_a_daemon_and_of_a_step() -> None:
+    for engine, reader in zip(("mindie", "vllm"), readers(), strict=True):
+        for row in ("C1", "E4", "G4"):
+            if reader.look_up(row) is not None:
+                assert _is_known(f"{engine}-{row}")
+                assert _is_known(f"step-{row}")
+
+
+@pytest.mark.parametrize("entry", code_entries().values(), ids=lambda entry: entry.code)
+def test_an_entry_says_what_to_do_and_names_a_page_that_is_there(entry: CodeEntry) -> None:
+    assert entry.meaning and entry.remedy
+    assert not entry.meaning.endswith(".") and "\n" not in f"{entry.meaning}{entry.remedy}"
+    assert (_ROOT.parent / "docs" / entry.page).is_file()
+
+
+def test_what_a_remedy_tells_to_type_is_a_verb_with_that_option() -> None:
+    if not app.registered_commands:
+        register_verbs()
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    seen = 0
+    for entry in code_entries().values():
+        for verb, rest in re.findall(r"(?:^|[;:,] (?:or )?)lingctl ([a-z-]+)([^;,:()]*)", entry.remedy):
+            assert verb in VERBS, f"{entry.code}: lingctl {verb}"
+            command = root.commands[verb]
+            if isinstance(command, TyperGroup):
+                inner = next((word for word in rest.split() if word in command.commands), None)
+                command = command.commands[inner] if inner else command
+            assert isinstance(command, TyperCommand | TyperGroup)
+            options = {option for one in command.params for option in one.opts}
+            assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"{entry.code}: {entry.remedy}"
+            seen += 1
+    assert seen > 100
+
+
+def test_a_code_of_a_check_is_explained_with_the_way_around_it() -> None:
+    told = code_entry("check-link")
+    assert told is not None
+    assert "lingctl deploy --accept link" in told.remedy
+    assert all(code_entry(f"{prefix}nothing-of-that-name") is None for prefix in PREFIXES)
+
+
+def test_only_checks_before_a_start_are_waived_by_name() -> None:
+    assert {"link", "driver-same", "capacity", "overlay"} <= set(check_names())
+    assert not {"npu-product", "disk-full", "stream"} & set(check_names())
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("disc-full", "disk-full"),
+        ("Disk-Full", "disk-full"),
+        ("hosts-rnge", "hosts-range"),
+        ("ei006", "EI0006"),
+    ],
+)
+def test_a_mistyped_code_names_its_neighbours(typed: str, meant: str) -> None:
+    assert meant in nearest(typed, known_codes(), 5)
+
+
+def test_what_is_like_no_code_has_no_neighbours() -> None:
+    assert nearest("qqqqqqqq", known_codes()) == []
