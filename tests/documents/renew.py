@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 from tests.documents.blocks import Block, Typed
 from tests.documents.compare import renewed
 
 
 def keep(block: Block, typed: Typed, answer: str) -> bool:
     """Write the answer into the page; whether that could be done."""
-    lines = renewed(typed.shown, answer)
+    lines = renewed(typed.shown, answer.replace(f"@{socket.gethostname()}", "@ops1"))
     if lines is None:
         return False
     page = block.page.read_text(encoding="utf-8").split("\n")
