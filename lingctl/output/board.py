@@ -15,7 +15,7 @@ from rich.text import Text
 from lingctl.events import Event
 from lingctl.output.amounts import clock, size
 from lingctl.output.harmless import harmless
-from lingctl.output.terminal import one_line, words
+from lingctl.output.terminal import blanks, joined, one_line, words
 
 _MOST_OF_A_LINE = 1_000
 # A rate is that of the last seconds: a hub or a disk may have been slower before.
@@ -157,7 +157,7 @@ class Board:
             (f"  {_amount_of_all(steps)}".rstrip(), "dim"),
             (f"  (failed: {_names(failed)})" if failed else "", "bold red"),
         )
-        return Text.assemble(words(mark, style), *(words(part, look) for part, look in parts))
+        return joined(words(mark, style), *(words(part, look) for part, look in parts))
 
     def _rows(self, steps: Sequence[_Step], width: int, now: float) -> list[Text]:
         """A line for each step: where, what, since when, how far."""
@@ -176,13 +176,13 @@ class Board:
         since = max((time.cell_len for *_, time, _ in parts), default=0)
         lines = list[Text]()
         for mark, node, task, time, detail in parts:
-            first = Text.assemble(mark, " ", node, " " * (nodes - node.cell_len + 1)) if node else mark + " "
+            first = joined(mark, blanks(1), node, blanks(nodes - node.cell_len + 1)) if node else mark + " "
             # What is told last is cut first, the task next; where and since when are always seen.
             room = max(_LEAST_OF_A_TASK, width - first.cell_len - since - 2 - len(" ..") * bool(detail))
             wide = tasks + (0 if node else first.cell_len and nodes and nodes + 1)
             shown = _cut(task, room + 1) if task.cell_len > room else _filled(task, min(wide, room))
             time = _filled(time, since) if wide <= room else time
-            lines.append(_cut(Text.assemble(first, shown, " ", time, " ", detail), width))
+            lines.append(_cut(joined(first, shown, blanks(1), time, blanks(1), detail), width))
         return lines
 
     def _ended(self, step: _Step, now: float) -> Text:
@@ -241,7 +241,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _filled(text: Text, width: int) -> Text:
-    return Text.assemble(text, " " * max(0, width - text.cell_len))
+    return joined(text, blanks(width - text.cell_len))
 
 
 def _cut(text: Text, width: int) -> Text:

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.output.terminal import STYLES, answers, one_line, show, words
+from lingctl.output.terminal import STYLES, answers, blanks, joined, one_line, show, words
 
 _MOST_OF_A_CELL = 1_000
 _GAP = 2  # blanks between columns
@@ -128,15 +128,15 @@ class _Table:
 
     def blocks(self, width: int) -> list[Text]:
         """Each row as lines of ``title: value`` below its first one; what is empty is left out."""
-        keys = [Text.assemble(title, words(":")) if title.plain.strip() else Text() for title in self.titles]
+        keys = [joined(title, words(":")) if title.plain.strip() else blanks(0) for title in self.titles]
         aligned = max((key.cell_len for key in keys[1:]), default=0)
         made = list[Text]()
         for row in self.rows:
             told = [(key, value) for key, value in zip(keys, row, strict=True) if value]
             for key, value in told[:1]:
-                made.append(words(" ").join(part for part in (key, _bold(value)) if part))
+                made.append(blanks(1).join(part for part in (key, _bold(value)) if part))
             for key, value in told[1:]:
-                head = Text.assemble(words("  "), _filled(key, aligned), words(" "))
+                head = joined(blanks(2), _filled(key, aligned), blanks(1))
                 made += _hanging(head, value, width)
         return made
 
@@ -173,9 +173,9 @@ class _Table:
         ]
         lines = list[Text]()
         for place in range(max(map(len, parts))):
-            line = Text()
+            line = blanks(0)
             for number, (part, width) in enumerate(zip(parts, widths, strict=True)):
-                cell = part[place] if place < len(part) else Text()
+                cell = part[place] if place < len(part) else blanks(0)
                 line.append_text(_filled(cell, width, right=number in self.numbers))
                 line.append(" " * _GAP)
             line.rstrip()
@@ -187,12 +187,12 @@ def _hanging(head: Text, value: Text, width: int) -> list[Text]:
     """A value behind its title, its further lines below it; all of it below, where little room is left."""
     room = width - head.cell_len
     if value.cell_len <= room:
-        return [Text.assemble(head, value)]
+        return [joined(head, value)]
     if room < _LEAST_OF_A_TEXT:
         head.rstrip()
-        return [head, *(Text.assemble(words("    "), part) for part in _broken(value, width - 4))]
+        return [head, *(joined(blanks(4), part) for part in _broken(value, width - 4))]
     first, *more = _broken(value, room)
-    return [Text.assemble(head, first), *(Text.assemble(words(" " * head.cell_len), part) for part in more)]
+    return [joined(head, first), *(joined(blanks(head.cell_len), part) for part in more)]
 
 
 def _broken(text: Text, width: int) -> list[Text]:
@@ -218,8 +218,8 @@ def _longest_word(text: Text) -> int:
 
 
 def _filled(text: Text, width: int, *, right: bool = False) -> Text:
-    blanks = words(" " * (width - text.cell_len))
-    return Text.assemble(blanks, text) if right else Text.assemble(text, blanks)
+    rest = blanks(width - text.cell_len)
+    return joined(rest, text) if right else joined(text, rest)
 
 
 def _bold(text: Text) -> Text:
