@@ -11,8 +11,10 @@ import typer
 from lingctl.cli.common import (
     JsonOption,
     LockWaitOption,
+    NodeOption,
     NodesOption,
     YesOption,
+    chosen_nodes,
     nothing_changed,
     optional_cluster,
     required_cluster,
@@ -41,6 +43,7 @@ class FailOn(StrEnum):
 
 def check_network(
     nodes: NodesOption = None,
+    node: NodeOption = None,
     mesh: Annotated[
         Mesh,
         typer.Option(
@@ -71,8 +74,10 @@ def check_network(
     """Check cards, links, addresses, hosts and the ways between them. Changes nothing without --fix-tls.
 
     Without a hosts.yaml this machine alone is checked. Exit status 3 when something is found, 4 when no node
-    can be reached.
+    can be reached. What --node leaves out is unknown, and so is what lies between it and others.
     """
+    if node and (saved or fix_tls is not None):
+        raise UsageError("--node goes with neither --from nor --fix-tls: these are about all nodes")
     if fix_tls is not None:
         if save or saved:
             raise UsageError("--fix-tls changes nodes: it goes with neither --save nor --from")
@@ -85,7 +90,9 @@ def check_network(
     from lingctl.output.verbs.network import print_network, print_network_json
 
     report = (
-        judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
+        judge_saved(saved)
+        if saved
+        else _ask(nodes, node, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
     )
     if save:
         save_answers(report, save)
@@ -94,24 +101,24 @@ def check_network(
         print_network_json(report)
     else:
         print_network(report)
-    if len(report.unreachable) == len(report.scope.nodes):
+    if len(report.unreachable) == len(report.asked):
         raise typer.Exit(4)
     if report.verdict >= Verdict[fail_on.name]:
         raise typer.Exit(3)
 
 
-def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
+def _ask(nodes: Path | None, node: list[str] | None, options: CheckOptions) -> NetworkReport:
     from lingctl.flows.network.check import check_network, check_scope, scope_of_machine
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
     from lingctl.remote.local import LocalConnection
 
-    cluster = optional_cluster(nodes)
+    cluster = required_cluster(nodes) if node else optional_cluster(nodes)
     with progress() as listener:
         if cluster is None:
             local = LocalConnection()
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
-        with connect(cluster, listener) as group:
+        with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
             return check_network(group, cluster, options, listener)
 
 

@@ -37,7 +37,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def print_network(report: NetworkReport) -> None:
     """The table of nodes and checks, the mesh, and what was found, worst first."""
-    names = [node.name for node in report.scope.nodes]
+    names = report.asked
     shown = [column for column in COLUMNS if _of_column(report.findings, column)]
     rows = [[name, *(_cell(report.findings, name, column) for column in shown)] for name in names]
     print_table(("node", *shown), rows)
