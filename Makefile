@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference clean
+.PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference pages clean
 .PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start
 
 # With the real vLLM: make demo ENGINE=vllm
@@ -56,6 +56,11 @@ system-packages:
 	else \
 	  echo "note: tests against a real SSH server and Docker engine are skipped without: $(PACKAGES)"; \
 	fi
+
+# What the documents show of what lingctl prints, written anew where it is another now; what has several cuts (...) is
+# named, for somebody to write.
+pages: $(VENV)/test.stamp
+	LINGCTL_RENEW_PAGES=1 $(BIN)/python -m pytest -q tests/documents
 
 # docs/reference is written by the code itself.
 reference: $(VENV)/test.stamp

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lingctl.output.harmless import MOST, harmless, written_out
 from lingctl.output.streams import obeyed
+from lingctl.output.wrapping import broken
 
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000
@@ -118,9 +119,33 @@ def blanks(count: int) -> Text:
     return Text(" " * count)
 
 
-def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
-    """Print one line of parts, by default to standard output."""
-    (out or answers()).print(joined(*parts), soft_wrap=True, end=end)
+def cut(text: Text, width: int) -> Text:
+    """A line that leaves the last column free: a terminal may begin a new line behind it."""
+    text = text.copy()
+    text.rstrip()
+    if text.cell_len > width - 1:
+        text.truncate(max(1, width - 3), overflow="crop")
+        text.append("..")
+    return text
+
+
+def show(*parts: Text, out: Console | None = None, end: str = "\n", hang: int | None = None) -> None:
+    """Print one line of parts, by default to standard output.
+
+    Args:
+        hang: it is a sentence: where a terminal is narrower it breaks between words, with so many blanks
+            before what follows. Else the terminal breaks it where its last column is.
+    """
+    console = out or answers()
+    line = joined(*parts)
+    if hang is None or not console.is_terminal:
+        lines = [line]
+    else:
+        lines = [
+            part for one in line.split("\n", allow_blank=True) for part in broken(one, console.width, hang)
+        ]
+    for number, text in enumerate(lines, 1):
+        console.print(text, soft_wrap=True, end=end if number == len(lines) else "\n")
 
 
 def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:
@@ -133,9 +158,14 @@ def answer_file(text: str) -> None:
     sys.stdout.write(written_out(text if text.endswith("\n") else f"{text}\n"))
 
 
+def answer_sentence(text: str, hang: int = 0) -> None:
+    """Print a sentence of the answer; ``hang`` as in ``show``."""
+    show(words(text), hang=hang)
+
+
 def say(text: str, style: str = "") -> None:
-    """Print one line of conversation."""
-    show(words(text, style), out=conversation())
+    """Print a sentence of conversation."""
+    show(words(text, style), out=conversation(), hang=0)
 
 
 def answer_part(text: str) -> None:

@@ -74,7 +74,7 @@ def _show(report: SmokeReport, as_json: bool) -> None:
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer
+    from lingctl.output.terminal import answer_sentence
 
     if as_json:
         print_json("smoke-test", report.as_json())
@@ -82,8 +82,8 @@ def _show(report: SmokeReport, as_json: bool) -> None:
     rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.told]
     print_table(("rung", "where", "verdict", "what"), rows, texts=("where", "what"))
     if report.wrong:
-        answer("")
+        answer_sentence("")
         print_findings(report.wrong)
     if report.answer:
-        answer(f"\n{report.prompt}\n  -> {report.answer.strip()}")
-    answer(f"\n{report.model or 'the service'} at {report.url}: {summary(report.findings)}")
+        answer_sentence(f"\n{report.prompt}\n  -> {report.answer.strip()}")
+    answer_sentence(f"\n{report.model or 'the service'} at {report.url}: {summary(report.findings)}")

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from lingctl.checks.reach.picture import CardMatrix, Mark, MeshPicture, NodePair
+from lingctl.findings import in_short
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answers, show, words
-from lingctl.plan import in_short
 
 _STYLES = {
     Mark.WHOLE: "green",

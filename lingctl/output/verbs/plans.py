@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from lingctl.findings import in_short
 from lingctl.output.tables import Screen, print_table, table_lines
 from lingctl.output.terminal import conversation, show, words
-from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step, in_short
+from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 
 _COLUMNS = ("stage", "nodes", "step")
