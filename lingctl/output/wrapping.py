@@ -44,7 +44,7 @@ def broken(text: Text, columns: int, hang: int) -> list[Text]:
             start = end
         end = stop
     lines.append(text[start:])
-    indent = Text(" " * hang)
+    indent = text.blank_copy(" " * hang)
     for line in lines:
         line.rstrip()
     return [lines[0], *(indent + line for line in lines[1:])]

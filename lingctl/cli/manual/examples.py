@@ -81,7 +81,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl batch questions.jsonl -o answers.jsonl",
         "lingctl batch questions.jsonl -o answers.jsonl --offline",
     ),
-    "status": ("lingctl status", "lingctl status --json"),
+    "status": ("lingctl status", "lingctl status --watch 5 --node node2"),
     "logs": ("lingctl logs --since 10m", "lingctl logs --node node2 --follow"),
     "stop": ("lingctl stop", "lingctl stop --yes --lock-wait 600"),
     "restart": ("lingctl restart", "lingctl restart --yes"),
