@@ -16,6 +16,8 @@ from tests.documents.blocks import CHECKOUT
 
 # Typer brings the parser along in one version and depends on it in another.
 _UsageError = typer.BadParameter.__mro__[1]
+# What stands for a verb.
+_ALONE = {"-h", "--help", "-V", "--version", "--install-completion", "--show-completion"}
 _BETWEEN = frozenset({"|", "||", "&", "&&", ";", "(", ")", "|&"})
 
 
@@ -96,7 +98,7 @@ def _not_taken(words: list[str], *, whole: bool) -> str:
         command, words = inner, words[1:]
         context = typer.Context(command, info_name=path[-1], parent=context)
     if whole and isinstance(command, TyperGroup) and not command.invoke_without_command:
-        return "" if words and set(words) <= {"-h", "--help", "--version"} else f"{' '.join(path)}: no verb"
+        return "" if words and set(words) <= _ALONE else f"{' '.join(path)}: no verb"
     try:
         if whole and not {"-h", "--help"} & set(words):
             command.make_context(path[-1], list(words), parent=context.parent)

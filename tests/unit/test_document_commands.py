@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lingctl.codes.catalogue import code_entries
 from tests import forked
 from tests.documents.blocks import CHECKOUT, Block, all_blocks, blocks_of, inline_commands, pages
 from tests.documents.compare import differences, renewed
@@ -76,6 +77,14 @@ def wrong_but_for_files(said: str) -> list[str]:
     """Mistakes that were told; a file that a page only names may be missing."""
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
     return [line for line in errors if not re.search(r"there is no file|does not exist|No such file", line)]
+
+
+@pytest.mark.parametrize("page", ["docs/troubleshooting.md", "docs/zh/troubleshooting.md"])
+def test_every_code_that_the_page_of_symptoms_names_is_one_that_lingctl_prints(page: str) -> None:
+    cells = re.findall(r"^\| ([^|]*) \|", (CHECKOUT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    codes = {code for cell in cells for code in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", cell)}
+    assert len(codes) > 15
+    assert codes - set(code_entries()) == set()
 
 
 PAGE = """\
