@@ -64,6 +64,15 @@ def check_network(
     fail_on: Annotated[
         FailOn, typer.Option(help="Verdict from which on the exit status is 3.")
     ] = FailOn.WARNING,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a page: findings, mesh, every node and card; FILE.html.", metavar="FILE"
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --html: replace a file that lingctl did not write.")
+    ] = False,
     yes: YesOption = False,
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
@@ -74,8 +83,8 @@ def check_network(
     can be reached.
     """
     if fix_tls is not None:
-        if save or saved:
-            raise UsageError("--fix-tls changes nodes: it goes with neither --save nor --from")
+        if save or saved or html:
+            raise UsageError("--fix-tls changes nodes: it goes with none of --save, --from and --html")
         _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
     from lingctl.findings import Verdict
@@ -84,20 +93,45 @@ def check_network(
     from lingctl.output.terminal import say
     from lingctl.output.verbs.network import print_network, print_network_json
 
+    if html:
+        from lingctl.flows.run.page_file import check_page
+
+        check_page(html, "--html", replace=force)
     report = (
         judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
     )
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
+    if html:
+        _write_page(html, report, nodes, saved)
     if as_json:
         print_network_json(report)
     else:
         print_network(report)
+    if html:
+        say(f"Wrote {html}: findings, pings, and the facts of every node and card.")
     if len(report.unreachable) == len(report.scope.nodes):
         raise typer.Exit(4)
     if report.verdict >= Verdict[fail_on.name]:
         raise typer.Exit(3)
+
+
+def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Path | None) -> None:
+    import shlex
+    import sys
+    from datetime import UTC, datetime
+
+    from lingctl import __version__
+    from lingctl.flows.run.page_file import write_page
+    from lingctl.output.pages.network import PageHead, network_page
+    from lingctl.output.verbs.network import network_rows
+
+    cluster = None if saved else optional_cluster(nodes)
+    what = f"answers in {saved}" if saved else cluster.name if cluster else "this machine"
+    command = shlex.join(["lingctl", *sys.argv[1:]])
+    of = PageHead(what, command, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", __version__)
+    write_page(path, "--html", network_page(report, of, *network_rows(report)))
 
 
 def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
