@@ -19,7 +19,6 @@ from lingctl.flows.change.deploy import plan_deploy
 from lingctl.flows.look.node_states import image_of, look_of, node_states
 from lingctl.flows.look.status import NodeStatus, cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
-from lingctl.flows.network.document import matrix
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
@@ -47,7 +46,7 @@ def network_part(given: Acceptance) -> Judged:
     broken = [
         [*hit.shot.source, *hit.shot.target] for hit in report.hits if not hit.ok
     ]  # node, card, node, card
-    data = {"nodes": names, "matrix": matrix(names, report.hits), "broken_pings": broken}
+    data = {**report.picture.as_json(), "broken_pings": broken}
     return Judged(what, findings, data, unread_answers(report))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lingctl.checks.reach.mesh import Hit
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.network.check import NetworkReport
-from lingctl.flows.network.document import matrix, network_json
+from lingctl.flows.network.document import network_json
 from lingctl.output.documents import print_json
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer
+from lingctl.output.verbs.mesh import print_mesh
 
 # Columns of the table and the checks that each stands for; few enough for 80 characters.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -33,22 +33,25 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "reach": ("reach",),
     "ping": ("ping",),
 }
-_LARGEST_MATRIX = 16
 
 
 def print_network(report: NetworkReport) -> None:
     """The table of nodes and checks, the mesh, and what was found, worst first."""
-    names = [node.name for node in report.scope.nodes]
-    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
-    rows = [[name, *(_cell(report.findings, name, column) for column in shown)] for name in names]
+    shown, rows = network_rows(report)
     print_table(("node", *shown), rows)
     if report.hits:
-        _print_matrix(names, report.hits)
+        print_mesh(report.picture)
     if report.verdict > Verdict.PASS:
         answer("")
     print_findings(report.findings, above=Verdict.PASS)
     answer("")
-    answer(f"{len(names)} node{'s' if len(names) > 1 else ''}: {summary(report.findings)}")
+    answer(f"{len(rows)} node{'s' if len(rows) > 1 else ''}: {summary(report.findings)}")
+
+
+def network_rows(report: NetworkReport) -> tuple[list[str], list[list[str]]]:
+    """The kinds of checks that were made; and each node with its worst verdict of each kind."""
+    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
+    return shown, [[name, *(_cell(report.findings, name, kind) for kind in shown)] for name in report.asked]
 
 
 def print_network_json(report: NetworkReport) -> None:
@@ -63,19 +66,3 @@ def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
 def _cell(findings: Sequence[Finding], node: str, column: str) -> str:
     found = [finding for finding in _of_column(findings, column) if finding.node == node]
     return worst(found).word if found else "-"
-
-
-def _print_matrix(names: Sequence[str], hits: Sequence[Hit]) -> None:
-    rows = matrix(names, hits)
-    answer("")
-    if len(names) <= _LARGEST_MATRIX:
-        print_table(("pings answered, from \\ to", *names), rows, numbers=names)
-        return
-    broken = [hit for hit in hits if not hit.ok]
-    answer(f"pings: {len(hits) - len(broken)} of {len(hits)} answered")
-    pairs = sorted({(hit.shot.source[0], hit.shot.target[0]) for hit in broken})
-    if pairs:
-        counts = {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
-        print_table(
-            ("from", "to", "answered"), [(source, target, counts[source][target]) for source, target in pairs]
-        )
