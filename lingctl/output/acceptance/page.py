@@ -147,7 +147,7 @@ class _Page:
         if not rows:
             return ""
         head = (self._words["number"], self._words["question"], self._words["verdict"])
-        return f"<h2>{self._say('questions')}</h2><p>{self._say('questions_text')}</p>{_table(head, rows)}"
+        return f"<h2>{self._say('questions')}</h2><p>{self._say('questions_text')}</p>{table(head, rows)}"
 
     def _answer(self) -> str:
         data = self._data("smoke")
