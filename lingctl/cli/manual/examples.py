@@ -99,7 +99,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl explain disk-full",
         "lingctl explain node1.log node2.log",
     ),
-    "collect": ("lingctl collect", "lingctl collect --to evidence.tar.gz --no-check"),
+    "collect": ("lingctl collect", "lingctl collect --node node2 --to evidence.tar.gz --no-check"),
     "export kubernetes": (
         "lingctl export kubernetes --namespace ling > ling.yaml",
         "lingctl export kubernetes --from answers > ling.yaml",
