@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lingctl.checks.glance import UNSEEN
@@ -15,6 +15,7 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.looks import SecondLook, first_look, second_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.runtime import image_missing, runtime_down
@@ -64,6 +65,7 @@ class Deployment:
     # a glance
     findings: tuple[Finding, ...] = ()
     glanced: bool = False  # whether a cluster that serves was only glanced at
+    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # the daemons, where all are alive
 
     @property
     def unfit(self) -> ChecksFailed | None:
@@ -93,7 +95,7 @@ def deploy(
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         deployment = plan_deploy(group, cluster, listener, accepted)
-        end = ChangeEnding(cluster, deployment.states)
+        end = ChangeEnding(cluster, deployment.states, deployment.sights)
         return Proposal(
             command="lingctl deploy",
             question="Do this?",
@@ -104,7 +106,7 @@ def deploy(
             locked=(end.wait, end.settle),
             afterwards=(end.prove,) if smoke else (),
             # An interrupted run may have left daemons that still load, or no proof.
-            unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
+            unchanged=(end.wait_from_there, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
             remarks=(
@@ -155,7 +157,8 @@ def plan_deploy(
         preflight.capacity(report.facts, deployment.shape)
     found = report.findings if report else glance(cluster, seen.records if seen else {})
     bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
-    deployment = replace(deployment, findings=bad, glanced=report is None)
+    sights = seen.sights if seen else {}
+    deployment = replace(deployment, findings=bad, glanced=report is None, sights=sights)
     for name, state in deployment.states.items():
         if state.unfinished is not None:
             text = f"half-done before, gone on with now: {state.unfinished.description}"

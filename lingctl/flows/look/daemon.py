@@ -35,11 +35,16 @@ class DaemonSight:
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
     """Look once. Raises NodeError: it is not known whether it is there."""
-    said = connection.run(watch_command(site, connection.node), timeout=30).stdout
+    asked = watch_command(site, connection.node)
+    return sight_in(connection.run(asked, timeout=30).stdout, site, connection.node)
+
+
+def sight_in(said: str, site: Site, node: str) -> DaemonSight:
+    """What the answer to ``watch_command`` shows. Raises NodeError: it is not known whether it is there."""
     state, status, console = read_watch(said)
-    need_known(state, connection.node)
+    need_known(state, node)
     # An empty word is in every text: a daemon that prints none counts as loaded.
-    return DaemonSight(state.pid is not None, status, console, site.loaded[connection.node] in console)
+    return DaemonSight(state.pid is not None, status, console, site.loaded[node] in console)
 
 
 def look_closer(connection: Connection, site: Site, engine: Engine, sight: DaemonSight) -> DaemonSight:

@@ -6,8 +6,9 @@ Each is one probe, for each takes a round trip: what none of the others decides 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lingctl.flows.look.daemon import DaemonSight, sight_in
 from lingctl.flows.look.node_states import Look, node_questions, preparation_of
 from lingctl.flows.look.running import address_questions, daemon_runs, read_addresses
 from lingctl.flows.look.runtime import refuse_elsewhere
@@ -15,7 +16,7 @@ from lingctl.flows.network.check import questions_of_glance
 from lingctl.flows.network.probe import NodeAnswers, ask
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.program.prepare import Preparation
-from lingctl.release.daemon import look_command
+from lingctl.release.daemon import look_command, watch_command
 from lingctl.release.state import NodeState, read_state
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Completed, Connection
@@ -44,6 +45,7 @@ class SecondLook:
     """A cluster that serves, as its nodes are."""
 
     states: Mapping[str, NodeState]
+    sights: Mapping[str, DaemonSight]  # the daemons
     addresses: Addresses  # of the cards that told
     records: Mapping[str, NodeAnswers]  # among them the answers that a glance judges
 
@@ -87,15 +89,17 @@ def second_look(
     Raises:
         LingctlError: a node does not answer, or not to its end.
     """
-    cards = look.site.cards
+    site, cards = look.site, look.site.cards
 
     def seen(connection: Connection) -> NodeAnswers:
         name = connection.node
         addresses = address_questions(cards[name]) if joined else []
-        return ask(
-            connection,
-            [*questions_of_glance(cluster, name), *addresses, *node_questions(look, programs[name])],
-        )
+        state = [
+            # The same, and what it printed.
+            replace(question, command=watch_command(site, name)) if question.id == "daemon" else question
+            for question in node_questions(look, programs[name])
+        ]
+        return ask(connection, [*questions_of_glance(cluster, name), *addresses, *state])
 
     records = group.all(seen)
     states = {
@@ -103,4 +107,5 @@ def second_look(
         for name, record in records.items()
     }
     addresses = {name: read_addresses(cards[name], record.answers) for name, record in records.items()}
-    return SecondLook(states, addresses if joined else {}, records)
+    sights = {name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()}
+    return SecondLook(states, sights, addresses if joined else {}, records)
