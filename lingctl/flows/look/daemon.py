@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lingctl.engine.interface import Engine
@@ -12,6 +13,7 @@ from lingctl.release.daemon import errors_command, need_known, read_watch, watch
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
+from lingctl.remote.probe import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ def sight_in(said: str, site: Site, node: str) -> DaemonSight:
     need_known(state, node)
     # An empty word is in every text: a daemon that prints none counts as loaded.
     return DaemonSight(state.pid is not None, status, console, site.loaded[node] in console)
+
+
+def watching(questions: Sequence[Question], site: Site, node: str) -> list[Question]:
+    """The questions for a node's state, with what ``sight_in`` reads as the answer to that for its daemon."""
+    watch = Question("daemon", watch_command(site, node), 30)
+    return [watch if question.id == watch.id else question for question in questions]
 
 
 def look_closer(connection: Connection, site: Site, engine: Engine, sight: DaemonSight) -> DaemonSight:

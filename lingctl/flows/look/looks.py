@@ -6,9 +6,9 @@ Each is one probe, for each takes a round trip: what none of the others decides 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lingctl.flows.look.daemon import DaemonSight, sight_in
+from lingctl.flows.look.daemon import DaemonSight, sight_in, watching
 from lingctl.flows.look.node_states import Look, node_questions, preparation_of
 from lingctl.flows.look.running import address_questions, daemon_runs, read_addresses
 from lingctl.flows.look.runtime import refuse_elsewhere
@@ -16,7 +16,7 @@ from lingctl.flows.network.check import questions_of_glance
 from lingctl.flows.network.probe import NodeAnswers, ask
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.program.prepare import Preparation
-from lingctl.release.daemon import look_command, watch_command
+from lingctl.release.daemon import look_command
 from lingctl.release.state import NodeState, read_state
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Completed, Connection
@@ -94,11 +94,7 @@ def second_look(
     def seen(connection: Connection) -> NodeAnswers:
         name = connection.node
         addresses = address_questions(cards[name]) if joined else []
-        state = [
-            # The same, and what it printed.
-            replace(question, command=watch_command(site, name)) if question.id == "daemon" else question
-            for question in node_questions(look, programs[name])
-        ]
+        state = watching(node_questions(look, programs[name]), site, name)
         return ask(connection, [*questions_of_glance(cluster, name), *addresses, *state])
 
     records = group.all(seen)
