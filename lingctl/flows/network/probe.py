@@ -116,8 +116,10 @@ def ask_more(
     listener: Listener,
 ) -> dict[str, NodeAnswers]:
     """The mesh, for so many seconds, and what was settling. Keeps what came before a loss."""
-    records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
+    told = _with_pods(group, records, facts)
+    facts |= {name: facts_of(scope, name, told[name]) for name in records if told[name] is not records[name]}
+    records = told
     shots = plan_mesh(scope, facts, mode)
     deadline = time.monotonic() + seconds
 
@@ -137,13 +139,11 @@ def ask_more(
     }
 
 
-def _with_pods(group: Group, scope: Scope, records: Mapping[str, NodeAnswers]) -> dict[str, NodeAnswers]:
+def _with_pods(
+    group: Group, records: Mapping[str, NodeAnswers], facts: Mapping[str, NodeFacts]
+) -> dict[str, NodeAnswers]:
     """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
-    asked = {
-        name: questions
-        for name, record in records.items()
-        if (questions := pod_questions(facts_of(scope, name, record)))
-    }
+    asked = {name: questions for name, seen in facts.items() if (questions := pod_questions(seen))}
     involved = Group({name: group[name] for name in asked})
     outcomes = involved.map(lambda connection: ask(connection, asked[connection.node]))
     more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
