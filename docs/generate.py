@@ -14,6 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from lingctl.cli.app import EPILOG, app, register_verbs
+from lingctl.cli.manual.examples import EXAMPLES
+from lingctl.cli.manual.verb import records_of, usage_of
 from lingctl.codes.reference import error_reference
 from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
 from lingctl.inventory.cluster import Cluster
@@ -61,16 +63,24 @@ def _commands() -> str:
 def _section(path: str, command: object) -> list[str]:
     if isinstance(command, TyperGroup):
         parts = [f"## {path}", "", command.help or "", ""]
+        if command.params:
+            parts += _options(path, command)
         for name, inner in command.commands.items():
             parts += _section(f"{path} {name}", inner)
         return parts
     assert isinstance(command, TyperCommand)
-    context = typer.Context(command, info_name=path)
-    usage = " ".join(command.collect_usage_pieces(context))
-    rows = [_row(record) for parameter in command.params if (record := parameter.get_help_record(context))]
-    table = ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
     help_text = (command.help or "").replace("\b", "").strip()
-    return [f"## {path}", "", f"`{path} {usage}`", "", help_text, "", *table]
+    usage = usage_of(command, typer.Context(command, info_name=path))
+    return [f"## {path}", "", f"`{path} {usage}`", "", help_text, "", *_options(path, command)]
+
+
+def _options(path: str, command: TyperCommand | TyperGroup) -> list[str]:
+    """What it takes, and examples."""
+    context = typer.Context(command, info_name=path)
+    records = [one for kind in ("argument", "option") for one in records_of(command, context, kind)]
+    rows = [_row(record) for record in records if record[0] != "-h, --help"]
+    table = ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
+    return [*table, "```console", *(f"$ {one}" for one in EXAMPLES[path.partition(" ")[2]]), "```", ""]
 
 
 def _row(record: tuple[str, str]) -> str:

@@ -26,7 +26,17 @@ signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signa
 
 # Rooms whose files take longest, in this order; others follow. Workers take whole files in turn, and one that
 # began a long file last would leave the others without work.
-LONGEST = ("sandbox", "cluster", "terminal", "weights", "contract", "hostile", "node_overlay", "node")
+LONGEST = (
+    "sandbox",
+    "documents",
+    "cluster",
+    "terminal",
+    "weights",
+    "contract",
+    "hostile",
+    "node_overlay",
+    "node",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

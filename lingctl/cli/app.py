@@ -7,13 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from lingctl import __version__, interrupts
-from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated
+from lingctl.cli.manual.complete import asks_for_words, be_quiet, words_typed
+from lingctl.cli.manual.usage import WRONG_LINE, usage_error
+from lingctl.cli.manual.verb import Verb, VerbGroup
+from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
 from lingctl.output.streams import blurt, lost_answer, mend_streams
 
 EPILOG = (
@@ -57,6 +60,8 @@ VERBS = {
     "lock": ("change.lock", "See or release the cluster's lock."),
     "bundle": ("bundle", "Make one archive for a site without a network."),
     "sandbox": ("sandbox", "An emulated cluster to try all this on."),
+    "help": ("manual.help", "Tell what a verb does, with examples."),
+    "version": ("manual.help", "Print the version."),
 }
 
 
@@ -72,7 +77,7 @@ _STILL_ENDING = f"still ending: what is held is given back, within {interrupts.P
 _GAVE_UP = "error: a node does not answer; a lock that is held frees itself within a minute\n"
 
 
-class _InOrder(TyperGroup):
+class _InOrder(VerbGroup):
     """Lists the verbs in the order of the work; click would put groups last."""
 
     def list_commands(self, ctx: object) -> list[str]:
@@ -87,7 +92,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # No colours of typer's own: the streams would write them out.
+    context_settings={"help_option_names": ["-h", "--help"], "color": False},
 )
 
 
@@ -100,7 +106,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -113,16 +120,20 @@ def register_verbs(words: Sequence[str] = ()) -> None:
 
     Reading the options of all verbs takes longer than many of them run.
     """
-    typed = next((word for word in words if not word.startswith("-")), "")
+    typed = [word for word in words if not word.startswith("-")][:2]
+    # Who asks for help on a verb gets that verb too.
+    wanted = typed[:1] if typed[:1] != ["help"] or len(typed) < 2 else typed
     for verb, (place, meaning) in VERBS.items():
-        if verb != typed and typed in VERBS:
+        if verb not in wanted and wanted and set(wanted) <= set(VERBS) and typed != ["help"]:
             continue
         module = importlib.import_module(f"lingctl.cli.{place}")
         group = getattr(module, "app", None)
         if group is None:
-            app.command(verb, short_help=meaning)(getattr(module, verb.replace("-", "_")))
+            app.command(verb, cls=Verb, short_help=meaning)(getattr(module, verb.replace("-", "_")))
         else:
-            app.add_typer(group, name=verb, short_help=meaning)
+            for inner in group.registered_commands:
+                inner.cls = Verb
+            app.add_typer(group, cls=VerbGroup, name=verb, short_help=meaning)
 
 
 def main() -> None:
@@ -174,11 +185,21 @@ def _lost(trouble: OSError) -> LingctlError:
 def _run() -> int:
     """The exit status of what was typed; every error is told."""
     try:
+        if asks_for_words():
+            return _complete()
         register_verbs(sys.argv[1:])
-        app()
+        # Typer turns an Exit, and Ctrl-C, into a status before anybody else hears of it.
+        status = app(standalone_mode=False)
+        return status if isinstance(status, int) else 0
     except SystemExit as end:
-        # Typer turns Ctrl-C into a status before anybody else hears of it.
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except typer.Abort:
+        return 1
+    except WRONG_LINE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            return UsageError.exit_status
+        return _report(usage_error(error, sys.argv[1:]))
     except KeyboardInterrupt:
         return Interrupted.exit_status
     except LingctlError as error:
@@ -192,6 +213,15 @@ def _run() -> int:
             ),
             cause=error,
         )
+    return 0
+
+
+def _complete() -> int:
+    """Tell a shell what could stand where Tab was pressed; trouble is no word of."""
+    be_quiet()
+    with suppress(Exception, SystemExit):
+        register_verbs(words_typed())
+        app()
     return 0
 
 

@@ -22,8 +22,9 @@ def bundle(
 ) -> None:
     """Make one archive with lingctl, all it needs, overlay and docs, for machines without a network."""
     from lingctl.flows.files.bundle import make_bundle
+    from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import progress, size
+    from lingctl.output.progress import progress
     from lingctl.output.terminal import answer, say
 
     with progress() as listener:

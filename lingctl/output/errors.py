@@ -30,11 +30,11 @@ def _print_one(error: LingctlError) -> None:
     out = conversation()
     where = f"{error.where}: " if error.where else ""
     what = words(f"{where}{error.what}", most=_MOST_SAID)
-    show(words("error: ", "bold red"), what, words(f"  ({error.code})", "dim"), out=out)
+    show(words("error: ", "bold red"), what, words(f"  ({error.code})", "dim"), out=out, hang=7)
     for line in _end(error.evidence).splitlines()[-_MOST_LINES:]:
         show(words("     | ", "dim"), words(line, "dim", _MOST_OF_A_LINE), out=out)
     for number, line in enumerate(shortened(error.remedy, _MOST_SAID).splitlines()):
-        show(words(f"{'fix: ' if number == 0 else '     ':>7}"), words(line), out=out)
+        show(words(f"{'fix: ' if number == 0 else '     ':>7}"), words(line), out=out, hang=7)
 
 
 def _end(evidence: str) -> str:

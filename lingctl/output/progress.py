@@ -1,41 +1,33 @@
-"""The one way to show progress: lines and a live table on a terminal, one line per change of state in a pipe.
+"""The one way to show progress: on a terminal what ended and what runs now, in a pipe each change of state.
 
 A listener is called from many threads, and never waits for the terminal: it puts what it hears into a queue,
-and one thread alone talks to Rich. Nothing here holds a lock while Rich does, and Rich calls nothing of ours.
+and one thread alone prints. Nothing here holds a lock while it does, and Rich calls nothing of ours.
 """
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from lingctl import interrupts
 from lingctl.events import Event, Listener
-from lingctl.output.harmless import harmless
-from lingctl.output.terminal import conversation, redraws, show, words
+from lingctl.output.board import MARKS, PLAIN_MARKS, Board, line
+from lingctl.output.live import LiveLines
+from lingctl.output.terminal import ascii_alone, conversation, in_encoding, redraws, show, words
 
-_MARKS = {
-    "started": ("…", "cyan"),
-    "progress": ("…", "cyan"),
-    "done": ("✓", "green"),
-    "unchanged": ("=", "dim"),
-    "failed": ("✗", "bold red"),
-    "note": ("·", "dim"),
-}
 _FRAME_SECONDS = 0.12
-_MOST_OF_A_LINE = 1_000
+# What goes on is said again in a pipe after so long, then after twice as long, up to the second.
 _SAY_AGAIN_SECONDS = 10
+_SAY_AGAIN_AT_MOST_SECONDS = 80
 _STILL_ENDING = Event(
     "still ending:", "note", text=f"what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s"
 )
@@ -48,11 +40,12 @@ def progress() -> Iterator[Listener]:
     Until then nothing else prints: what a reader should know meanwhile is an event.
     """
     console = conversation()
-    shown: _Board | _Lines | None = None
+    shown: _Live | _Lines | None = None
     whole = False
     try:
         with interrupts.deferred():
-            shown = _Board(console) if redraws(console) else _Lines(console)
+            shown = _Live(console) if redraws(console) else _Lines(console)
+            shown.start()
         with interrupts.saying_again(partial(shown.tell, _STILL_ENDING)):
             yield _without_consequences(shown.tell)
         whole = True
@@ -73,30 +66,19 @@ def _without_consequences(tell: Listener) -> Listener:
     return listener
 
 
-def line(event: Event) -> str:
-    """One event as one line of plain text."""
-    node = f"{event.node}: " if event.node else ""
-    words = {
-        "started": "…",
-        "done": "done",
-        "unchanged": "in place",
-        "failed": "FAILED",
-        "note": "",
-        "progress": "…",
-    }
-    parts = [f"{node}{event.task}", words[event.state], event.text or _amount(event)]
-    return harmless(" ".join(part for part in parts if part), _MOST_OF_A_LINE)
-
-
 class _Teller(ABC):
     """Hears events in any thread and gives them to one thread, which alone prints."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._marks = PLAIN_MARKS if ascii_alone(console) else MARKS
         # Only append and popleft: neither needs a lock, so that a signal handler may call ``tell`` too.
-        self._heard: deque[Event] = deque()
+        self._heard: deque[Event | str] = deque()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="lingctl-progress", daemon=True)
+
+    def start(self) -> None:
+        """Begin to show."""
         self._thread.start()
 
     def tell(self, event: Event) -> None:
@@ -117,13 +99,13 @@ class _Teller(ABC):
                 self._show()
 
     def _show(self) -> None:
-        heard = list[Event]()
+        heard = list[Event | str]()
         while self._heard:
             heard.append(self._heard.popleft())
         self._print(heard)
 
     @abstractmethod
-    def _print(self, heard: list[Event]) -> None:
+    def _print(self, heard: Sequence[Event | str]) -> None:
         """Show what was heard since the last time."""
 
     @abstractmethod
@@ -132,112 +114,94 @@ class _Teller(ABC):
 
 
 class _Lines(_Teller):
-    """Says each change of state once; amounts at most every ten seconds."""
+    """Says each change of state once; what goes on ever more seldom."""
 
     def __init__(self, console: Console) -> None:
-        self._last: dict[tuple[str, str], tuple[str, float]] = {}
+        self._last: dict[tuple[str, str], tuple[str, float, float]] = {}
         super().__init__(console)
 
-    def _print(self, heard: list[Event]) -> None:
+    def _print(self, heard: Sequence[Event | str]) -> None:
         for event in heard:
+            if isinstance(event, str):
+                continue
             now = time.monotonic()
             key = (event.node, event.task)
-            state, said_at = self._last.get(key, ("", 0.0))
+            state, said_at, wait = self._last.get(key, ("", 0.0, 0.0))
             goes_on = event.state == "progress" and state in ("progress", "started")
-            if goes_on and now - said_at < _SAY_AGAIN_SECONDS:
+            if goes_on and now - said_at < wait:
                 continue
-            self._last[key] = (event.state, now)
-            show(words(line(event)), out=self._console)
+            wait = min(2 * wait, _SAY_AGAIN_AT_MOST_SECONDS) if goes_on else _SAY_AGAIN_SECONDS
+            self._last[key] = (event.state, now, wait)
+            show(words(line(event, self._marks)), out=self._console)
 
     def _finish(self, whole: bool) -> None:
         """Nothing is left: each line stands."""
 
 
-class _Board(_Teller):
-    """What has ended stays as lines; what is under way is redrawn below them, in as many lines as fit."""
+class _Live(_Teller):
+    """What has ended stays as lines; what runs now is redrawn below them."""
 
     def __init__(self, console: Console) -> None:
-        self._under_way: dict[tuple[str, str], Event] = {}
-        self._live = Live(
-            words(""),
-            console=console,
-            auto_refresh=False,
-            # Standard output is an answer, and may be a file; what a library prints to standard error is
-            # shown above the table.
-            redirect_stdout=False,
-            vertical_overflow="visible",
-        )
-        self._live.start()
         super().__init__(console)
+        self._board = Board(self._marks)
+        self._lines = LiveLines(console)
+        self._drawn = (console.size, 0)
+        # Standard output is an answer, and may be a file; what a library prints to standard error is shown
+        # above what runs.
+        self._said = _Aside(self._heard.append)
+        self._aside = redirect_stderr(self._said)
 
-    def _print(self, heard: list[Event]) -> None:
-        ended = list[Text]()
-        for event in heard:
-            key = (event.node, event.task)
-            if event.state in ("started", "progress"):
-                self._under_way[key] = event
-                continue
-            if event.state != "note":
-                self._under_way.pop(key, None)
-            ended.append(_ended(event))
-        if not heard:
-            return
-        with self._console:  # one write for both: nobody sees the table twice
-            if ended:
-                show(words("\n").join(ended), out=self._console)
-            self._live.update(_table(list(self._under_way.values()), self._console.height), refresh=True)
+    def start(self) -> None:
+        """Begin to show."""
+        self._aside.__enter__()
+        super().start()
+
+    def _print(self, heard: Sequence[Event | str]) -> None:
+        now = time.monotonic()
+        told = (
+            words(one) if isinstance(one, str) else self._board.hear(self._as_shown(one), now)
+            for one in heard
+        )
+        ended = [one for one in told if one is not None]
+        # Drawn again where something was heard, the window changed, or a clock that is shown goes on.
+        drawn = (self._console.size, int(now) if self._board.runs else 0)
+        if heard or drawn != self._drawn:
+            self._drawn = drawn
+            self._lines.draw(self._board.lines(*self._console.size, now), ended)
+
+    def _as_shown(self, event: Event) -> Event:
+        """Where the terminal lacks characters, with what stands for them: lines are cut to its width."""
+        node, task, text = (in_encoding(part, self._console) for part in (event.node, event.task, event.text))
+        return replace(event, node=node, task=task, text=text)
 
     def _finish(self, whole: bool) -> None:
+        self._aside.__exit__(None, None, None)
+        self._said.end()
+        self._show()
         if whole:
-            self._under_way.clear()  # all is done; some only told how far they were
-        self._live.update(_table(list(self._under_way.values()), self._console.height))
-        self._live.stop()
+            self._board.end()
+        self._lines.end(self._board.lines(*self._console.size, time.monotonic()))
 
 
-def _ended(event: Event) -> Text:
-    mark, style = _MARKS[event.state]
-    if event.state == "note":
-        return words(f"{mark} {line(event)}", style)
-    told = words(mark, style)
-    detail = "" if event.state == "failed" else "dim"
-    for part, look in ((event.node, "bold"), (event.task, ""), (event.text, detail)):
-        if part:
-            told.append(words(f" {part}", look, _MOST_OF_A_LINE))
-    return told
+class _Aside(io.TextIOBase):
+    """Standard error while what runs is drawn there: whole lines go to who draws. It is no terminal."""
 
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._begun = ""
 
-def _table(events: list[Event], height: int) -> Table:
-    """A line for each of what is under way; what does not fit is counted."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    room = max(1, height - 2)
-    fit = events if len(events) <= room else events[: room - 1]
-    for event in fit:
-        mark, style = _MARKS[event.state]
-        table.add_row(
-            words(mark, style),
-            words(event.node, "bold", _MOST_OF_A_LINE),
-            words(event.task, "", _MOST_OF_A_LINE),
-            words((event.text or _amount(event)).replace("\n", " "), "dim", _MOST_OF_A_LINE),
-        )
-    if len(fit) < len(events):
-        table.add_row("", "", words(f"and {len(events) - len(fit)} more"), "")
-    return table
+    def writable(self) -> bool:
+        """It is."""
+        return True
 
+    def write(self, text: str) -> int:
+        """Keep it until its line has ended."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for one in lines:
+            self._tell(one)
+        return len(text)
 
-def _amount(event: Event) -> str:
-    if not event.total:
-        return ""
-    return f"{100 * event.done // event.total}% of {size(event.total)}"
-
-
-def size(count: int) -> str:
-    """Bytes in decimal units, as disks are sold: ``33.6 GB``."""
-    amount = float(count)
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if amount < 1000 or unit == "TB":
-            break
-        amount /= 1000
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    def end(self) -> None:
+        """Tell what is left."""
+        if self._begun:
+            self.write("\n")

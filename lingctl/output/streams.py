@@ -110,11 +110,20 @@ def ending_with_its_reader() -> Iterator[None]:
             ended.set()
 
 
+_before_blurt = ""
+
+
+def blurts_behind(before: str) -> None:
+    """What is written before each ``blurt`` from now on: lines that are drawn in place make room with it."""
+    global _before_blurt
+    _before_blurt = before
+
+
 def blurt(text: str) -> None:
     """Write to standard error from where nothing may wait, such as a signal handler: now or not at all."""
     try:
         if select.select([], [2], [], 0)[1]:
-            os.write(2, text.encode())
+            os.write(2, f"{_before_blurt}{text}".encode())
     except OSError:
         return
 
@@ -175,5 +184,4 @@ class _Obeyed:
 
 def obeyed(stream: IO[str]) -> IO[str]:
     """A stream that escape sequences pass; for ``output.terminal`` alone."""
-    stream = getattr(stream, "rich_proxied_file", stream)
     return cast("IO[str]", _Obeyed(stream)) if isinstance(stream, _Shown) else stream

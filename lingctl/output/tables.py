@@ -15,11 +15,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.output.terminal import STYLES, answers, one_line, show, words
+from lingctl.output.terminal import STYLES, answers, blanks, joined, one_line, show, words
 
 _MOST_OF_A_CELL = 1_000
 _GAP = 2  # blanks between columns
-_LEAST_OF_A_TEXT = 24  # a text in a narrower column cannot be read
+_LEAST_OF_A_TEXT = 24  # a text in a narrower column is hard to read
+_LEAST_OF_ALL = 12  # and still better than many screens of blocks
 # Below it a table that lacks columns is mostly holes: blocks say all, as long as they are on one screen.
 _NARROW = 100
 # Chinese and Japanese have no blanks: a line may end behind each of their characters.
@@ -80,7 +81,7 @@ def table_lines(
     )
     if screen is None:
         return table.lines(None)
-    if table.least_width <= screen.width or not rows:
+    if table.least_width() <= screen.width or not rows:
         return table.lines(screen.width)
     blocks = table.blocks(screen.width)
     if screen.width < _NARROW and len(blocks) < screen.height:
@@ -88,11 +89,11 @@ def table_lines(
     for count in range(1, len(spare) + 1):
         left = [number for number, title in enumerate(columns) if title not in spare[:count]]
         fewer = table.of(left)
-        if fewer.least_width <= screen.width:
+        if fewer.least_width() <= screen.width:
             gone = ", ".join(title for title in columns if title in spare[:count])
             told = f"(no room for: {gone}; a wider terminal and a pipe show all)"
             return [*fewer.lines(screen.width), *_broken(words(told, "dim"), screen.width)]
-    return blocks
+    return table.lines(screen.width) if table.least_width(_LEAST_OF_ALL) <= screen.width else blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,9 @@ class _Table:
             frozenset(new for new, old in enumerate(columns) if old in self.texts),
         )
 
-    @property
-    def least_width(self) -> int:
-        """How wide it is when texts are broken as narrow as they can be read."""
-        return sum(self._least()) + _GAP * (len(self.titles) - 1)
+    def least_width(self, text: int = _LEAST_OF_A_TEXT) -> int:
+        """How wide it is when texts are broken to columns as wide as their longest word, and as ``text``."""
+        return sum(self._least(text)) + _GAP * (len(self.titles) - 1)
 
     def lines(self, width: int | None) -> list[Text]:
         """Titles and rows; within a width, or as wide as they are."""
@@ -128,24 +128,25 @@ class _Table:
 
     def blocks(self, width: int) -> list[Text]:
         """Each row as lines of ``title: value`` below its first one; what is empty is left out."""
-        keys = [Text.assemble(title, words(":")) if title.plain.strip() else Text() for title in self.titles]
+        keys = [joined(title, words(":")) if title.plain.strip() else blanks(0) for title in self.titles]
         aligned = max((key.cell_len for key in keys[1:]), default=0)
         made = list[Text]()
         for row in self.rows:
-            made.append(words(" ").join(part for part in (keys[0], _bold(row[0])) if part))
-            for key, value in zip(keys[1:], row[1:], strict=True):
-                if value:
-                    head = Text.assemble(words("  "), _filled(key, aligned), words(" "))
-                    made += _hanging(head, value, width)
+            told = [(key, value) for key, value in zip(keys, row, strict=True) if value]
+            for key, value in told[:1]:
+                made.append(blanks(1).join(part for part in (key, _bold(value)) if part))
+            for key, value in told[1:]:
+                head = joined(blanks(2), _filled(key, aligned), blanks(1))
+                made += _hanging(head, value, width)
         return made
 
     def _full(self) -> list[int]:
         return [max(cell.cell_len for cell in column) for column in self._columns()]
 
-    def _least(self) -> list[int]:
+    def _least(self, text: int) -> list[int]:
         full = self._full()
         return [
-            min(full[number], max(_LEAST_OF_A_TEXT, max(map(_longest_word, column))))
+            min(full[number], max(text, *map(_longest_word, column)))
             if number in self.texts
             else full[number]
             for number, column in enumerate(self._columns())
@@ -153,7 +154,8 @@ class _Table:
 
     def _widths(self, width: int) -> list[int]:
         """As wide as they are, or what is left, shared by the texts."""
-        widths, full = self._least(), self._full()
+        fits = self.least_width() <= width
+        widths, full = self._least(_LEAST_OF_A_TEXT if fits else _LEAST_OF_ALL), self._full()
         left = width - sum(widths) - _GAP * (len(widths) - 1)
         while left > 0 and (growing := [n for n in range(len(widths)) if widths[n] < full[n]]):
             for number in growing[:left]:
@@ -171,9 +173,9 @@ class _Table:
         ]
         lines = list[Text]()
         for place in range(max(map(len, parts))):
-            line = Text()
+            line = blanks(0)
             for number, (part, width) in enumerate(zip(parts, widths, strict=True)):
-                cell = part[place] if place < len(part) else Text()
+                cell = part[place] if place < len(part) else blanks(0)
                 line.append_text(_filled(cell, width, right=number in self.numbers))
                 line.append(" " * _GAP)
             line.rstrip()
@@ -185,12 +187,12 @@ def _hanging(head: Text, value: Text, width: int) -> list[Text]:
     """A value behind its title, its further lines below it; all of it below, where little room is left."""
     room = width - head.cell_len
     if value.cell_len <= room:
-        return [Text.assemble(head, value)]
+        return [joined(head, value)]
     if room < _LEAST_OF_A_TEXT:
         head.rstrip()
-        return [head, *(Text.assemble(words("    "), part) for part in _broken(value, width - 4))]
+        return [head, *(joined(blanks(4), part) for part in _broken(value, width - 4))]
     first, *more = _broken(value, room)
-    return [Text.assemble(head, first), *(Text.assemble(words(" " * head.cell_len), part) for part in more)]
+    return [joined(head, first), *(joined(blanks(head.cell_len), part) for part in more)]
 
 
 def _broken(text: Text, width: int) -> list[Text]:
@@ -216,8 +218,8 @@ def _longest_word(text: Text) -> int:
 
 
 def _filled(text: Text, width: int, *, right: bool = False) -> Text:
-    blanks = words(" " * (width - text.cell_len))
-    return Text.assemble(blanks, text) if right else Text.assemble(text, blanks)
+    rest = blanks(width - text.cell_len)
+    return joined(rest, text) if right else joined(text, rest)
 
 
 def _bold(text: Text) -> Text:

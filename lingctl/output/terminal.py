@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lingctl.output.harmless import MOST, harmless, written_out
 from lingctl.output.streams import obeyed
+from lingctl.output.wrapping import broken
 
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000
@@ -82,6 +83,22 @@ def redraws(console: Console) -> bool:
     return console.is_terminal and os.environ.get("TERM") not in _DUMB
 
 
+def ascii_alone(console: Console) -> bool:
+    """Whether a terminal or pipe takes ASCII alone: by its encoding, or where the locale is that of C."""
+    named = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    try:
+        "✓…✗·".encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return named in ("C", "POSIX")
+
+
+def in_encoding(text: str, console: Console) -> str:
+    """A text as the stream writes it out where its encoding lacks characters."""
+    encoding = console.encoding
+    return text if encoding.startswith("utf") else text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def words(text: str, style: str = "", most: int = MOST) -> Text:
     """A text from anywhere as it may be shown, in a style. Every text that is printed comes through here."""
     return Text(harmless(text, most), style=style)
@@ -92,9 +109,43 @@ def one_line(text: str) -> str:
     return " ".join(part.strip() for part in _ENDS.split(text))
 
 
-def show(*parts: Text, out: Console | None = None, end: str = "\n") -> None:
-    """Print one line of parts, by default to standard output."""
-    (out or answers()).print(Text.assemble(*parts), soft_wrap=True, end=end)
+def joined(*parts: Text) -> Text:
+    """Texts one behind the other, each in its style."""
+    return Text.assemble(*parts)
+
+
+def blanks(count: int) -> Text:
+    """So many blanks; none for what is below 0."""
+    return Text(" " * count)
+
+
+def cut(text: Text, width: int) -> Text:
+    """A line that leaves the last column free: a terminal may begin a new line behind it."""
+    text = text.copy()
+    text.rstrip()
+    if text.cell_len > width - 1:
+        text.truncate(max(1, width - 3), overflow="crop")
+        text.append("..")
+    return text
+
+
+def show(*parts: Text, out: Console | None = None, end: str = "\n", hang: int | None = None) -> None:
+    """Print one line of parts, by default to standard output.
+
+    Args:
+        hang: it is a sentence: where a terminal is narrower it breaks between words, with so many blanks
+            before what follows. Else the terminal breaks it where its last column is.
+    """
+    console = out or answers()
+    line = joined(*parts)
+    if hang is None or not console.is_terminal:
+        lines = [line]
+    else:
+        lines = [
+            part for one in line.split("\n", allow_blank=True) for part in broken(one, console.width, hang)
+        ]
+    for number, text in enumerate(lines, 1):
+        console.print(text, soft_wrap=True, end=end if number == len(lines) else "\n")
 
 
 def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:
@@ -107,9 +158,14 @@ def answer_file(text: str) -> None:
     sys.stdout.write(written_out(text if text.endswith("\n") else f"{text}\n"))
 
 
+def answer_sentence(text: str, hang: int = 0) -> None:
+    """Print a sentence of the answer; ``hang`` as in ``show``."""
+    show(words(text), hang=hang)
+
+
 def say(text: str, style: str = "") -> None:
-    """Print one line of conversation."""
-    show(words(text, style), out=conversation())
+    """Print a sentence of conversation."""
+    show(words(text, style), out=conversation(), hang=0)
 
 
 def answer_part(text: str) -> None:

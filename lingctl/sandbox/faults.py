@@ -79,6 +79,11 @@ FAULTS: tuple[Fault, ...] = (
     _cards(
         "card-unavailable", "npu-smi has no NPU ID for the card (-1)", lambda n, c, v: {"available": False}
     ),
+    _cards(
+        "card-miscomputes",
+        "the card computes wrongly, and nothing tells so",
+        lambda n, c, v: {"miscomputes": True},
+    ),
     Fault("slot-numbers", "npu-smi counts slots (2, 4, 6 ...) where /dev counts cards from 0"),
     Fault("map-fails", "npu-smi info -m fails, npu-smi info does not"),
     Fault("unreachable", "nobody can log in: connections are refused, open ones are cut"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ASCEND = "usr/local/Ascend"
+CANN_PACKAGES = f"{ASCEND}/ascend-toolkit/latest/python/site-packages"
 ATB_LIBRARIES = f"{ASCEND}/nnal/atb/latest/atb/cxx_abi_0/lib"
 DRIVER = ":".join(f"/{ASCEND}/driver/lib64{part}" for part in ("", "/common", "/driver"))
 
@@ -64,6 +65,7 @@ def ascend_files(tree: Tree) -> None:
         "ASCEND_TOOLKIT_HOME": f"/{toolkit}/latest",
         "ASCEND_HOME_PATH": f"/{toolkit}/latest",
         "LD_LIBRARY_PATH": f"/{toolkit}/latest/lib64:{DRIVER}:${{LD_LIBRARY_PATH}}",
+        "PYTHONPATH": f"/{CANN_PACKAGES}:${{PYTHONPATH}}",
     }
     tree.file(f"{toolkit}/set_env.sh", exports(toolkit_values), 0o755)
     tree.file(f"{ATB_LIBRARIES}/libatb.so")

@@ -41,6 +41,7 @@ class Card:
     certificate: bool = True  # whether a TLS certificate is there
     lldp: bool = True  # whether it hears its neighbour
     errors: int = 0  # packets sent again so far
+    miscomputes: bool = False  # whether its products and sums are wrong
 
     @property
     def bus(self) -> str:

@@ -127,8 +127,8 @@ for name, printer in PRINTERS.items():
     printer()
 raise ValueError(HOSTILE)
 """
-# What Rich says to a terminal: colours, and the lines of a table that is drawn again.
-_OURS = re.compile(r"\x1b\[[0-9;]*[mAK]|\x1b\[\?25[hl]|\r")
+# What we say to a terminal: colours, and what has lines drawn again.
+_OURS = re.compile(r"\x1b\[[0-9;]*[mABJK]|\x1b[78]|\r")
 
 
 @pytest.mark.parametrize("where", ["pipe", "terminal"])

@@ -1,4 +1,7 @@
-"""A service deployed, changed, brought back and stopped by a Python program: no command line, no terminal."""
+"""A service deployed, changed, brought back and stopped by a Python program: no command line, no terminal.
+
+As docs/how-to/from-python.md has it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """lingctl patch and npu-check as they are typed: on a tree here, and in the containers of a live cluster."""
 
+import shlex
 import subprocess
 
 import pytest
@@ -117,7 +118,49 @@ def test_nodes_with_different_overlays_are_a_failure(deployed):
     assert deployed.lingctl("patch", "status").status == 0
 
 
-def test_npu_check_in_containers_without_torch_is_no_pass(deployed):
-    found = deployed.lingctl("npu-check", "--json")
-    assert found.status == 1
-    assert {finding["check"] for finding in found.document["findings"]} == {"no-torch"}
+def test_npu_check_computes_on_every_card_beside_the_service(deployed):
+    assert deployed.lingctl("npu-check").status == 1, "it runs, and nobody allowed that"
+    found = deployed.lingctl("npu-check", "--allow-running", "--json")
+    assert found.status == 0, found.said
+    checks = [finding["check"] for finding in found.document["findings"]]
+    assert (checks.count("npu-product"), checks.count("npu-all-reduce")) == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong", "words"),
+    [
+        ("link-down=3", {"npu-all-reduce"}, "did not reach each other"),
+        ("card-miscomputes=4", {"npu-product", "npu-all-reduce"}, "computes wrongly"),
+    ],
+)
+def test_a_card_that_cannot_talk_and_one_that_cannot_compute_are_told_apart(deployed, fault, wrong, words):
+    with deployed.broken("node2", fault):
+        found = deployed.lingctl("npu-check", "--allow-running", "--json")
+    assert found.status == 3, found.said
+    bad = [finding for finding in found.document["findings"] if finding["verdict"] == "failure"]
+    assert {finding["check"] for finding in bad} == wrong
+    assert any(words in finding["message"] for finding in bad)
+
+
+ON_CARDS = """
+import datetime, torch, torch_npu
+torch.npu.set_device(0)
+import torch.distributed as d
+d.init_process_group(backend="hccl", init_method="tcp://127.0.0.1:29517", rank=0, world_size=1,
+                     timeout=datetime.timedelta(seconds=60))
+d.all_reduce(torch.full((4,), 1.0, device="npu:0"))
+print("added up")
+"""
+
+
+def test_the_emulated_torch_npu_is_no_kinder_than_the_real_one(deployed):
+    """Without CANN's settings it is not there; beside a service HCCL's own ports are taken."""
+    run = f"docker exec lingctl-sandbox bash -c {shlex.quote(f'{{}} python3 -c {shlex.quote(ON_CARDS)}')}"
+    cann = "source /usr/local/Ascend/ascend-toolkit/set_env.sh;"
+    bare = deployed.on("node1", run.replace("{}", "cd /;"))
+    assert bare.status == 1
+    assert "libhccl.so: cannot open shared object file" in bare.said or "No module named 'torch'" in bare.said
+    taken = deployed.on("node1", run.replace("{}", cann))
+    assert "EJ0003" in taken.said
+    ports = "export HCCL_HOST_SOCKET_PORT_RANGE=auto HCCL_NPU_SOCKET_PORT_RANGE=auto;"
+    assert deployed.on("node1", run.replace("{}", cann + ports)).stdout == "added up\n"

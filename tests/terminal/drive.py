@@ -5,15 +5,19 @@ from __future__ import annotations
 import select
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.events import Event
+from lingctl.flows.look.status import NodeStatus
 from lingctl.flows.run.proposal import Proposal
 from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
+from lingctl.output.verbs.status import watch_status
 from lingctl.plan import Plan, Stage, Step
 from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
@@ -46,6 +50,34 @@ def crowd() -> None:
     say("over")
 
 
+def rack() -> None:
+    """64 nodes that load: some have, two failed, one is slow; ends when a line is typed."""
+    with progress() as listener:
+        for number in range(1, 65):
+            listener(Event("load the model", "started", f"node{number}"))
+        for number in range(1, 21):
+            listener(Event("load the model", "done", f"node{number}"))
+        for number in (33, 44):
+            listener(Event("load the model", "failed", f"node{number}", "the card's memory is full"))
+        for number in range(45, 65):
+            done = 10**9 if number == 50 else 3 * 10**9
+            listener(Event("load the model", "progress", f"node{number}", done=done, total=4 * 10**9))
+        sys.stdin.readline()
+    say("over")
+
+
+def long_names() -> None:
+    """Steps of nodes with long names, with and without numbers; ends when a line is typed."""
+    with progress() as listener:
+        listener(Event("ready", "started"))
+        listener(
+            Event("load the model of the primary", "started", "rack-17-unit-4", "last log line: warm-up")
+        )
+        listener(Event("download", "progress", "机架七服务器一", done=5 * 10**9, total=10**10))
+        sys.stdin.readline()
+    say("over")
+
+
 def library() -> None:
     """Something else prints to standard error meanwhile, as libraries do."""
     with progress() as listener:
@@ -71,6 +103,19 @@ def answer_meanwhile() -> None:
         listener(Event("load", "started", "node1"))
         answer("the answer")
     say("over")
+
+
+def watch() -> None:
+    """Three looks at so many nodes; each is over when a file of its number is there."""
+
+    def looks() -> Iterator[list[NodeStatus]]:
+        for number, word in enumerate(("loading", "running", "dead")):
+            yield [NodeStatus(f"node{node + 1}", True, "running", word) for node in range(int(sys.argv[2]))]
+            while not Path(sys.argv[3], str(number)).exists():
+                time.sleep(0.02)
+
+    watch_status("sandbox", looks(), "", 2, as_json=False)
+    answer("over")
 
 
 def table() -> None:
@@ -103,10 +148,13 @@ if __name__ == "__main__":
     {
         "notes": notes,
         "crowd": crowd,
+        "rack": rack,
+        "long": long_names,
         "library": library,
         "hostile": hostile,
         "answer": answer_meanwhile,
         "question": question,
         "differing": differing,
         "table": table,
+        "watch": watch,
     }[sys.argv[1]]()

@@ -1,4 +1,7 @@
-"""A person talks to a service on a real terminal: as it comes, stopped, in Chinese, and with it gone."""
+"""A person talks to a service on a real terminal: as it comes, stopped, in Chinese, and with it gone.
+
+What docs/how-to/chat.md shows of it.
+"""
 
 from __future__ import annotations
 

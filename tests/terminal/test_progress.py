@@ -28,37 +28,80 @@ def test_notes_from_many_threads_hold_nothing_up_and_none_is_lost(size: tuple[in
         assert shown.screen.display[shown.screen.cursor.y - 1].startswith("all said")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (40, 12)])
 def test_more_than_fits_is_counted_and_what_failed_stays(size: tuple[int, int]):
-    lines = size[1]
     with driving("crowd", size=size) as shown:
-        shown.until(f"and {100 - (lines - 3)} more")
-        assert len([line for line in shown.screen.display if line.startswith("… ")]) == lines - 3
+        shown.until(r"… load the model \d:\d\d")
+        shown.until(rf"  and {100 - (size[1] // 2 - 2)} more run")
+        assert shown.shows("100 of 100 run, 0") or size[0] == 40
+        assert len([line for line in shown.screen.display if line.startswith("… node")]) == size[1] // 2 - 2
         shown.press("\n")
         assert shown.end() == 0
-        assert shown.shows("✗ node7 write config.json the disk is full")
+        assert "✗ node7 write config.json the disk is full" in "".join(shown.screen.whole)
+        left_in_order(shown)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (40, 15)])
+def test_64_nodes_are_told_by_counts_the_slowest_and_those_that_failed(size: tuple[int, int]):
+    with driving("rack", size=size) as shown:
+        shown.until("2 failed, 42 o" if size[0] == 40 else "2 failed, 42 of 64 run, 20 done  72% of 80.0 GB")
+        # Nothing is known of it, so it counts as the slowest.
+        assert any("node21" in line for line in shown.screen.display)
+        for number in range(1, 21):
+            assert shown.shows(f"^✓ node{number} load the model$")
+        for number in (33, 44):
+            assert shown.shows(f"^✗ node{number} load the model the card's memor")
+        shown.until("0:02", 20)  # the clock goes on by itself
+        shown.press("\n")
+        assert shown.end() == 0
         left_in_order(shown)
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [((80, 24), (120, 40)), ((120, 40), (80, 24)), ((80, 24), (20, 5))]
+    ("before", "after"),
+    [((80, 24), (120, 40)), ((120, 40), (80, 24)), ((80, 24), (20, 5)), ((80, 24), (40, 12))],
 )
 def test_a_terminal_may_change_its_size(before: tuple[int, int], after: tuple[int, int]):
     with driving("crowd", size=before) as shown:
-        shown.until(r"and \d+ more")
+        shown.until(r"and \d+ more run")
         shown.resize(*after)
+        shown.until(rf"  and {100 - max(0, after[1] // 2 - 2)} more")
         shown.press("\n")
         assert shown.end() == 0
         left_in_order(shown)
         assert shown.screen.display[shown.screen.cursor.y - 1].startswith("over")
 
 
+@pytest.mark.parametrize(
+    ("environment", "mark", "name"),
+    [
+        ({}, "…", "机架七服务器一"),
+        ({"NO_COLOR": "1"}, "…", "机架七服务器一"),
+        ({"LC_ALL": "C"}, ">", "机架七服务器一"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0"}, ">", r"\\u673a\\u67b6\\u\.\."),
+    ],
+)
+def test_each_step_has_one_line_on_40_columns_with_its_time(
+    environment: dict[str, str], mark: str, name: str
+):
+    with driving("long", size=(40, 12), environment=environment) as shown:
+        shown.until(f"{mark} {name}")
+        shown.until(r"load the.* 0:0[1-9]")
+        rows = [line.rstrip() for line in shown.screen.display if line.strip()]
+        assert len(rows) == 3, str(shown)
+        assert all(row.startswith(f"{mark} ") and "0:0" in row for row in rows)
+        shown.press("\n")
+        assert shown.end() == 0
+        left_in_order(shown)
+
+
 def test_what_a_library_prints_is_shown_above_what_is_under_way():
     with driving("library") as shown:
         shown.until("a warning of a library")
         shown.until("… node1 load")
-        rows = [line for line in shown.screen.display if line]
-        assert rows.index("… node1 load".ljust(80)) > rows.index("a warning of a library".ljust(80))
+        rows = [line.split() for line in shown.screen.display]
+        assert rows.index(["a", "warning", "of", "a", "library"]) == 0
+        assert rows[1][:3] == ["…", "node1", "load"]
         shown.press("\n")
         assert shown.end() == 0
         left_in_order(shown)

@@ -33,7 +33,7 @@ def holding(folder: Path, *options: str, size: tuple[int, int] = SIZES[0]):
 
 def held(shown: Terminal) -> None:
     """Wait until it holds the lock."""
-    shown.until(r"… node1 hold held")
+    shown.until(r"… node1 hold \d:\d\d held")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -19,9 +19,8 @@ _ROOT = Path(lingctl.__file__).parent
 _PARAMETERS = ("code", "check")
 # These have a code that is not one of lingctl's errors.
 _FOREIGN = frozenset({"VendorCode", "CodeMeaning"})
-# What an emulated node prints is not lingctl's.
-_EMULATED = {("sandbox", room) for room in ("engine", "docker", "node", "tools")}
-
+# What an emulated node prints is not lingctl's: the sandbox's rooms, but what installs the real vLLM.
+_SANDBOX, _INSTALLS = "sandbox", "vllm"
 _CATALOGUE = "codes"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -68,7 +67,8 @@ def codes_in_source() -> CodesFound:
 
 def _of_lingctl(path: Path) -> bool:
     parts = path.relative_to(_ROOT).parts
-    return parts[:2] not in _EMULATED and parts[0] != _CATALOGUE
+    emulated = parts[0] == _SANDBOX and len(parts) > 2 and parts[1] != _INSTALLS
+    return not emulated and parts[0] != _CATALOGUE
 
 
 def _read(path: Path) -> _Module:

@@ -56,7 +56,7 @@ def capacity(
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer
+    from lingctl.output.terminal import answer_sentence
 
     # A model that is named is a question of its own: a hosts.yaml that lies about is not meant.
     cluster = optional_cluster(nodes) if nodes is not None or not model else None
@@ -88,7 +88,7 @@ def capacity(
     else:
         print_table(("what", "value"), _rows(found))
         if found.found.fits:
-            answer(f"{asked.name}: {found.finding.message}")
+            answer_sentence(f"{asked.name}: {found.finding.message}")
         print_findings([found.finding])
     if found.finding.verdict is not Verdict.PASS:
         raise typer.Exit(3)

@@ -79,9 +79,9 @@ def _say_if_unneeded() -> None:
 
 
 def _show(summary: dict[str, object], as_json: bool) -> None:
+    from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
-    from lingctl.output.progress import size
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.terminal import answer_sentence, say
 
     if as_json:
         print_json("convert", summary)
@@ -90,32 +90,32 @@ def _show(summary: dict[str, object], as_json: bool) -> None:
     files = "1 file" if summary["shards"] == 1 else f"{summary['shards']} files"
     amount = f"{summary['tensors']} tensors, {total}, {files}"
     if summary["state"] == "not-needed":
-        answer(f"{folder}: {summary['reason']} ({amount}); nothing to convert.")
+        answer_sentence(f"{folder}: {summary['reason']} ({amount}); nothing to convert.")
     elif summary["state"] == "unchanged":
-        answer(f"{folder}: converted before and unchanged ({amount}).")
+        answer_sentence(f"{folder}: converted before and unchanged ({amount}).")
     else:
         proof = "every tensor compared with the source" if summary["verified"] else "not read back"
-        answer(f"{folder}: {amount} in {summary['seconds']} s; {proof}.")
+        answer_sentence(f"{folder}: {amount} in {summary['seconds']} s; {proof}.")
     for note in summary["notes"] if isinstance(summary["notes"], list) else []:
         say(f"note: {note}", "yellow")
 
 
 def _show_folded(summary: dict[str, object], as_json: bool) -> None:
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.terminal import answer_sentence, say
 
     if as_json:
         print_json("convert", summary)
         return
     folder = summary["folder"]
     if summary["state"] == "not-needed":
-        answer(f"{folder}: {summary['reason']}; nothing to fold.")
+        answer_sentence(f"{folder}: {summary['reason']}; nothing to fold.")
     elif summary["state"] == "unchanged":
-        answer(f"{folder}: folded before and unchanged.")
+        answer_sentence(f"{folder}: folded before and unchanged.")
     else:
         columns = f"{summary['columns']} columns of {summary['rows']} values ({summary['dtype']})"
         lengths = f"{float(str(summary['shortest'])):.4g} to {float(str(summary['longest'])):.4g}"
-        answer(
+        answer_sentence(
             f"{folder}: {columns} in {summary['file']}, {lengths} long before and 1 now; read back and "
             f"compared, in {summary['seconds']} s; config.json says norm_head: false."
         )

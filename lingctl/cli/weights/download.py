@@ -95,7 +95,7 @@ def _here(options: DownloadOptions, *, as_json: bool) -> None:
     from lingctl.flows.weights.download import download_here
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer
+    from lingctl.output.terminal import answer_sentence
 
     with progress() as listener:
         done = download_here(options, listener)
@@ -103,15 +103,15 @@ def _here(options: DownloadOptions, *, as_json: bool) -> None:
         model = options.model
         print_json("download", {"model": model.name, "repository": model.repository, **asdict(done)})
         return
-    answer(f"{done.folder}: {_in_words(done)}")
-    answer(f"digest of the weights: {done.digest}")
+    answer_sentence(f"{done.folder}: {_in_words(done)}")
+    answer_sentence(f"digest of the weights: {done.digest}")
 
 
 def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
     from lingctl.flows.weights.download import stop_downloads
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer
+    from lingctl.output.terminal import answer_sentence
 
     stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
     if as_json:
@@ -119,14 +119,16 @@ def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_js
         print_json("download", {**head, "stopped": stopped})
         return
     for name, was_running in stopped.items():
-        answer(f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}")
+        answer_sentence(
+            f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}"
+        )
 
 
 def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
     from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.terminal import answer_sentence, say
 
     names = ", ".join(cluster.node_names)
     say(f"onto {names}: {options.folder} (--here for this machine)")
@@ -139,12 +141,12 @@ def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, a
         print_json("download", {**head, "digest": digest, "nodes": nodes})
         return
     for name, result in done.items():
-        answer(f"{name}: {_in_words(result)}")
-    answer(f"digest of the weights, the same on every node: {digest}")
+        answer_sentence(f"{name}: {_in_words(result)}")
+    answer_sentence(f"digest of the weights, the same on every node: {digest}")
 
 
 def _in_words(done: Fetched) -> str:
-    from lingctl.output.progress import size
+    from lingctl.output.amounts import size
 
     also = f"; rewritten by a deploy and left: {', '.join(done.kept)}" if done.kept else ""
     return (

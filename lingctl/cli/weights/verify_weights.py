@@ -27,10 +27,11 @@ def verify_weights(
     """
     from lingctl.findings import Verdict
     from lingctl.flows.weights.verify import verify_weights as check
+    from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
-    from lingctl.output.progress import progress, size
-    from lingctl.output.terminal import answer
+    from lingctl.output.progress import progress
+    from lingctl.output.terminal import answer_sentence
 
     with progress() as listener:
         report = check(folder, listener, full=full, manifest=manifest)
@@ -42,9 +43,9 @@ def verify_weights(
     word = "not known" if found.state == "unknown" else found.state
     read = "every byte read" if full else "headers only; --full reads every byte"
     files = "1 file" if found.files == 1 else f"{found.files} files"
-    answer(
+    answer_sentence(
         f"{found.folder}: {word}. {found.form}, {files}, {found.tensors} tensors, {size(found.size)} ({read})"
     )
     if found.digest:
-        answer(f"digest of the weights: {found.digest}")
+        answer_sentence(f"digest of the weights: {found.digest}")
     raise typer.Exit(report.exit_status)

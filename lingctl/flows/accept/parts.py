@@ -18,7 +18,6 @@ from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
 from lingctl.flows.look.status import cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
-from lingctl.flows.network.document import matrix
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
@@ -35,7 +34,7 @@ from lingctl.serving.smoke.report import SmokeOptions
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
 _OF_VERSIONS_TOO = ("engine-version", "same-files")
-_CANNOT_COMPUTE = ("no-torch", "no-torch-npu", "npu-no-container", "no-python")
+_CANNOT_COMPUTE = ("no-torch", "npu-no-container", "no-python")
 # Reading 580 GB at 0.1 GB/s, and as much again.
 _VERIFY_SECONDS = 4 * 3600.0
 
@@ -50,9 +49,7 @@ def network_part(given: Acceptance) -> Judged:
     broken = [
         [*hit.shot.source, *hit.shot.target] for hit in report.hits if not hit.ok
     ]  # node, card, node, card
-    return Judged(
-        what, findings, {"nodes": names, "matrix": matrix(names, report.hits), "broken_pings": broken}
-    )
+    return Judged(what, findings, {**report.picture.as_json(), "broken_pings": broken})
 
 
 def versions_part(given: Acceptance) -> Judged:
@@ -243,7 +240,7 @@ def state_part(given: Acceptance) -> Judged:
         for row in rows
         if not row.healthy
     ]
-    findings += deployment.findings
+    # What deploy sees of links, disks and clocks on its way, the part network has judged.
     release = sorted({row.release for row in rows if row.release})
     return Judged(
         "nothing to change"

@@ -26,6 +26,7 @@ _POLL_SECONDS = 1.0
 # A failed rank takes others with it within moments; the first one is told apart better when all have spoken.
 _SETTLE_SECONDS = 1.5
 _TASK = "load the model"
+_MOST_OF_A_LINE = 300
 _RESTARTED = "daemon-restarted"
 
 
@@ -46,12 +47,16 @@ def wait_until_loaded(
         listener(Event(_TASK, "started", node.name))
     loaded: set[str] = set()
     known = seen if seen and all(sight.alive and sight.succeeded for sight in seen.values()) else None
+    said: dict[str, str] = {}
     while len(loaded) < len(cluster.nodes):
         sights = known or need_living_daemons(group, cluster, listener)
         for name, sight in sights.items():
             if sight.succeeded and name not in loaded:
                 loaded.add(name)
                 listener(Event(_TASK, "done", name))
+            elif name not in loaded and (last := _last_printed(sight)) != said.get(name):
+                said[name] = last
+                listener(Event(_TASK, "progress", name, last))
         if len(loaded) < len(cluster.nodes):
             if time.monotonic() > deadline:
                 raise _too_late(cluster, sights)
@@ -202,6 +207,13 @@ def _too_late(cluster: Cluster, sights: Mapping[str, DaemonSight]) -> EngineErro
         "hosts.yaml",
         code="start-timeout",
     )
+
+
+def _last_printed(sight: DaemonSight) -> str:
+    """What a daemon that loads said last. A progress bar is printed over and over in one line."""
+    lines = [part.strip() for part in sight.console.replace("\r", "\n").splitlines()]
+    last = next((part for part in reversed(lines) if part), "")
+    return f"last log line: {last[:_MOST_OF_A_LINE]}" if last else "nothing printed yet"
 
 
 def _last_line(sight: DaemonSight, logs: LogReader) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import as_json
 from lingctl.checks.reach.mesh import Hit
@@ -47,23 +44,3 @@ def _hit_json(hit: Hit) -> dict[str, object]:
         "slowest_ms": seen.slowest_ms if isinstance(seen, Ping) else None,
         "problem": seen.trouble if isinstance(seen, Ping) else seen.text,
     }
-
-
-def matrix(names: Sequence[str], hits: Sequence[Hit]) -> list[list[str]]:
-    """A row per node: its name, then ``answered/made`` for each node it pinged."""
-    made: Counter[tuple[str, str]] = Counter()
-    answered: Counter[tuple[str, str]] = Counter()
-    for hit in hits:
-        pair = (hit.shot.source[0], hit.shot.target[0])
-        made[pair] += 1
-        answered[pair] += hit.ok
-    return [
-        [
-            row,
-            *(
-                f"{answered[row, column]}/{made[row, column]}" if made[row, column] else "-"
-                for column in names
-            ),
-        ]
-        for row in names
-    ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.findings import Finding, exit_status_of
 from lingctl.flows.overlay.answer import OverlayAnswer
@@ -16,6 +17,7 @@ from lingctl.node.overlay.package import make_package
 from lingctl.node.overlay.program import TreeOptions, act
 from lingctl.program.answers import read_result
 from lingctl.program.prepare import InContainer, prepare
+from lingctl.program.settings import with_settings
 from lingctl.program.translate import troubles_as_errors
 from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
@@ -88,10 +90,12 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
         code="overlay-no-container",
         remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
     )
+    where, path = None if options.host else inside, layout_of(cluster).program
+    # torch_npu, which the model's code imports, finds CANN by these, and cannot be imported without.
+    through = () if options.host else with_settings(engine_of(cluster).about.set_env)
 
     def work(connection: Connection) -> OverlayAnswer:
-        where = None if options.host else inside
-        program = prepare(connection, layout_of(cluster).program, where, files=(package,))
+        program = prepare(connection, path, where, through=through, files=(package,))
         words = ("overlay", action, "--package", package.path, *options.words())
         return program.ask(OverlayAnswer, *words, timeout=_TIMEOUT)
 

@@ -35,5 +35,5 @@ def rule_codes() -> Mapping[str, tuple[str, str]]:
     for rule in RULES:
         found[rule.check] = (rule.says, rule.remedy)
     for table_rule in TABLE_RULES:
-        found[table_rule.check] = (table_rule.says, "lingctl render rank-table writes one that is right")
+        found[table_rule.check] = (table_rule.says, "lingctl render ranktable writes one that is right")
     return found

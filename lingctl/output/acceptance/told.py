@@ -5,7 +5,7 @@ from __future__ import annotations
 from lingctl.flows.accept.run import Accepted
 from lingctl.output.documents import print_json
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer
+from lingctl.output.terminal import answer, answer_sentence
 
 
 def print_acceptance(accepted: Accepted, *, as_json: bool) -> None:
@@ -22,9 +22,9 @@ def print_acceptance(accepted: Accepted, *, as_json: bool) -> None:
     bad = [one for part in report["parts"] for one in part["findings"] if one["verdict"] in _WORSE]
     for one in bad[:_MOST]:
         where = f"{one['node']}: " if one["node"] else ""
-        answer(f"{one['verdict']}: {where}{one['message']}")
+        answer_sentence(f"{one['verdict']}: {where}{one['message']}", hang=7)
         if one["remedy"]:
-            answer(f"  fix: {one['remedy']}")
+            answer_sentence(f"  fix: {one['remedy']}", hang=7)
     if len(bad) > _MOST:
         answer(f"({len(bad) - _MOST} more in the report)")
     answer(f"{report['verdict']}: the report is {accepted.page}")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from lingctl.engine.logs import CodeMeaning, FailureKind
 from lingctl.flows.look.explain import Explained, LogVerdict
-from lingctl.output.terminal import answer
+from lingctl.output.terminal import answer, answer_sentence
 
 # What a kind says of a failed start.
 WEIGHTS: Mapping[FailureKind, str] = {
@@ -56,23 +56,23 @@ def explained_document(explained: Explained) -> dict[str, object]:
 
 def _print_code(code: CodeMeaning) -> None:
     answer(f"{code.code}  {code.family}")
-    answer(f"  says    {code.meaning or f'{_UNKNOWN}; only the family of the code is'}")
+    answer_sentence(f"  says    {code.meaning or f'{_UNKNOWN}; only the family of the code is'}", hang=10)
     if code.kind is not None:
         row = f", {' and '.join(code.rows)} of the catalogue" if code.rows else ""
-        answer(f"  weight  {WEIGHTS[code.kind]}{row}")
+        answer_sentence(f"  weight  {WEIGHTS[code.kind]}{row}", hang=10)
     if code.remedy:
-        answer(f"  fix     {code.remedy}")
+        answer_sentence(f"  fix     {code.remedy}", hang=10)
     if code.source:
         seen = f" (checked: {code.seen})" if code.seen and code.seen != "documents" else ""
-        answer(f"  source  {code.source}{seen}")
+        answer_sentence(f"  source  {code.source}{seen}", hang=10)
     if code.page:
-        answer(f"  page    docs/{code.page}")
+        answer_sentence(f"  page    docs/{code.page}", hang=10)
 
 
 def _print_verdict(verdict: LogVerdict, *, several: bool) -> None:
     where = f"{verdict.where}: " if verdict.where and (several or ", " in verdict.where) else ""
-    answer(f"{where}{verdict.words}" + (f"  ({verdict.id})" if verdict.id else ""))
+    answer_sentence(f"{where}{verdict.words}" + (f"  ({verdict.id})" if verdict.id else ""), hang=7)
     for line in (*verdict.evidence, *([verdict.detail] if verdict.detail else []), *verdict.also):
         answer(f"     | {line}")
     if verdict.remedy:
-        answer(f"  fix: {verdict.remedy}")
+        answer_sentence(f"  fix: {verdict.remedy}", hang=7)

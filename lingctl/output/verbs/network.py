@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from lingctl.checks.reach.mesh import Hit
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport
-from lingctl.flows.network.document import matrix, network_json
+from lingctl.flows.network.document import network_json
 from lingctl.output.documents import print_json
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer
+from lingctl.output.verbs.mesh import print_mesh
 
 # Columns of the table and the checks that each stands for; few enough for 80 characters.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -34,23 +34,26 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "reach": ("reach",),
     "ping": ("ping",),
 }
-_LARGEST_MATRIX = 16
 
 
 def print_network(report: NetworkReport) -> None:
     """The table of nodes and checks, the mesh, and what was found, worst first."""
-    names = [node.name for node in report.scope.nodes]
-    cells = _cells(report.findings)
-    shown = [column for column in COLUMNS if any(column in found for found in cells.values())]
-    rows = [[name, *(_cell(cells, name, column) for column in shown)] for name in names]
+    shown, rows = network_rows(report)
     print_table(("node", *shown), rows)
     if report.hits:
-        _print_matrix(names, report.hits)
+        print_mesh(report.picture)
     if report.verdict > Verdict.PASS:
         answer("")
     print_findings(report.findings, above=Verdict.PASS)
     answer("")
-    answer(f"{len(names)} node{'s' if len(names) > 1 else ''}: {summary(report.findings)}")
+    answer(f"{len(rows)} node{'s' if len(rows) > 1 else ''}: {summary(report.findings)}")
+
+
+def network_rows(report: NetworkReport) -> tuple[list[str], list[list[str]]]:
+    """The kinds of checks that were made; and each node with its worst verdict of each kind."""
+    cells = _cells(report.findings)
+    shown = [column for column in COLUMNS if any(column in found for found in cells.values())]
+    return shown, [[name, *(_cell(cells, name, kind) for kind in shown)] for name in report.asked]
 
 
 def print_network_json(report: NetworkReport) -> None:
@@ -72,19 +75,3 @@ def _cells(findings: Sequence[Finding]) -> dict[str, dict[str, Verdict]]:
 def _cell(cells: Mapping[str, Mapping[str, Verdict]], node: str, column: str) -> str:
     verdict = cells.get(node, {}).get(column)
     return "-" if verdict is None else verdict.word
-
-
-def _print_matrix(names: Sequence[str], hits: Sequence[Hit]) -> None:
-    rows = matrix(names, hits)
-    answer("")
-    if len(names) <= _LARGEST_MATRIX:
-        print_table(("pings answered, from \\ to", *names), rows, numbers=names)
-        return
-    broken = [hit for hit in hits if not hit.ok]
-    answer(f"pings: {len(hits) - len(broken)} of {len(hits)} answered")
-    pairs = sorted({(hit.shot.source[0], hit.shot.target[0]) for hit in broken})
-    if pairs:
-        counts = {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
-        print_table(
-            ("from", "to", "answered"), [(source, target, counts[source][target]) for source, target in pairs]
-        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lingctl.findings import Verdict
+from lingctl.output.amounts import size
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.progress import size
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lingctl.errors import SandboxError
 from lingctl.sandbox.engine.stock_config import stock_config
-from lingctl.sandbox.image_tree import ASCEND, DRIVER, Tree, ascend_files, exports
+from lingctl.sandbox.image_tree import ASCEND, CANN_PACKAGES, DRIVER, Tree, ascend_files, exports
+from lingctl.sandbox.torch_files import torch_files
 
 _STOCK = Path(__file__).resolve().parent / "stock"
 _REPOSITORY = "swr.cn-south-1.myhuaweicloud.com/ascendhub/mindie"
@@ -41,6 +42,8 @@ def populate_image(root: Path, version: str) -> dict[str, object]:
         raise SandboxError(f"MindIE {version} is not emulated", remedy=f"choose one of {known}")
     tree = Tree(root)
     ascend_files(tree)
+    for path, text in torch_files(CANN_PACKAGES, _SITE):
+        tree.file(path, text, 0o644)
     if version == "1.0.0":
         _first(tree)
     else:

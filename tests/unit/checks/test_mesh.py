@@ -11,9 +11,9 @@ from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.mesh_plan import Shot, plan_mesh
+from lingctl.checks.reach.picture import mesh_picture
 from lingctl.checks.scope import CardPlace
 from lingctl.findings import Verdict
-from lingctl.flows.network.document import matrix
 from tests.unit.checks.world import CARDS, World, complained, said
 
 
@@ -150,5 +150,5 @@ def test_what_the_time_limit_cut_is_said() -> None:
 
 def test_the_matrix_counts_answers() -> None:
     world = World.healthy(2)
-    rows = matrix(list(world.nodes), _hits(world, {("node2", 1)}))
-    assert rows == [["node1", "-", "6/8"], ["node2", "6/8", "-"]]
+    picture = mesh_picture(world.scope, _hits(world, {("node2", 1)}))
+    assert picture.counts() == [["node1", "-", "6/8"], ["node2", "6/8", "-"]]

@@ -10,9 +10,11 @@ import pytest
 from lingctl.errors import ConnectError, UsageError
 from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
+from lingctl.output.amounts import size
+from lingctl.output.board import line
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
-from lingctl.output.progress import line, progress, size
+from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.verbs.network import COLUMNS
 from lingctl.output.verbs.plans import outcome, plan_json, plan_rows

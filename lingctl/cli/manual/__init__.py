@@ -1,0 +1,1 @@
+"""What the command line says of itself: help, examples, usage errors, completion."""
