@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference pages clean
+.PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference pages site clean
 .PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start
 
 # With the real vLLM: make demo ENGINE=vllm
@@ -66,6 +66,17 @@ pages: $(VENV)/test.stamp
 reference: $(VENV)/test.stamp
 	$(BIN)/python docs/generate.py
 
+# The documents as a site, in .site/index.html: nothing of it is loaded from elsewhere. A link or anchor that leads
+# nowhere ends the build. In an environment of its own, so that the tests' stays as it is.
+SITE := .venv-site
+site: $(SITE)/stamp
+	$(SITE)/bin/sphinx-build -q -W --keep-going -n -b html -c site -d $(SITE)/doctrees . .site
+
+$(SITE)/stamp: locked/site.txt
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locked/site.txt
+	@touch $@
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -82,7 +93,7 @@ $(VENV)/test.stamp: pyproject.toml locked/test.txt requirements-torch.txt | $(VE
 	@touch $@ $(VENV)/demo.stamp
 
 # locked/: one version of everything for Python 3.11 to 3.14 on x86_64 and aarch64, with the hashes of its files.
-# test.txt is what CI installs, run.txt what `lingctl bundle` packs, of the same versions. That there is a wheel of
+# test.txt is what CI installs, run.txt what `lingctl bundle` packs, of the same versions; site.txt builds the site. That there is a wheel of
 # each for every machine of a bundle is asked at the end. Only what pyproject.toml calls for: make locked RENEW=
 TOOLS := .venv-tools
 UV := $(TOOLS)/bin/uv
@@ -91,6 +102,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 locked: $(TOOLS)/stamp
 	$(LOCK) $(RENEW) --extra sandbox pyproject.toml requirements-test.txt -o locked/test.txt
 	echo pip | $(LOCK) $(RENEW) -c locked/test.txt pyproject.toml - -o locked/run.txt
+	$(LOCK) $(RENEW) requirements-site.txt -o locked/site.txt
 	for python in 3.11 3.12 3.13 3.14; do for arch in x86_64 aarch64; do \
 	  $(UV) pip compile --quiet --no-deps --only-binary :all: --python-version $$python \
 	    --python-platform $$arch-manylinux_2_28 locked/run.txt -o /dev/null || exit 1; \
@@ -114,7 +126,7 @@ $(TOOLS)/stamp: requirements-tools.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* .site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Our reader of safetensors headers beside the library's own, over many generated headers; make test tries 4,000.
 headers: $(VENV)/test.stamp

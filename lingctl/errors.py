@@ -101,6 +101,12 @@ class NodeError(LingctlError):
     default_code = "node"
 
 
+class NotAskedError(NodeError):
+    """A node was left out on purpose, so what depends on it is unknown."""
+
+    default_code = "not-asked"
+
+
 class WeightsError(LingctlError):
     """A checkpoint is missing, incomplete, damaged or not what it claims to be."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,9 @@ from enum import IntEnum
 from functools import partialmethod
 
 from lingctl.errors import ChecksFailed, LingctlError
+
+_MOST_NAMES = 3
+_MOST_OF_NAMES = 30  # characters; more leaves no room beside them on 80 columns
 
 
 class Verdict(IntEnum):
@@ -82,22 +86,38 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def folded(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for the cards of a node of which the same is said, e.g. of ``node1 cards 0-7``.
+    """One finding for the cards and nodes of which the same is said, e.g. of ``node1, node2 cards 0-7``.
 
-    What to type then is for all of them: a command for one card becomes a loop.
+    What to type then is for all of the cards: a command for one becomes a loop. Where what was seen differs
+    between nodes, it is told of the first of them by name.
     """
     alike: dict[tuple[str, Verdict, str, str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         template = _for_any_card(finding.remedy, finding.device)
         alike[finding.check, finding.verdict, finding.message, finding.node, template].append(finding)
-    lines = []
-    for (*_, template), group in alike.items():
+    of_nodes: dict[tuple[str, Verdict, str, str, str], list[Finding]] = defaultdict(list)
+    for (check, verdict, message, node, template), group in alike.items():
         first, cards = group[0], sorted({f.device for f in group if f.device is not None})
         if len(cards) > 1:
-            where = f"{first.node} cards {ranges(cards)}".strip()
-            first = replace(first, node=where, device=None, remedy=_for_cards(template, cards))
-        lines.append(first)
-    return lines
+            first = replace(first, remedy=_for_cards(template, cards))
+        of_cards = f"card{'s'[: len(cards) > 1]} {ranges(cards)}" if cards else ""
+        for_any_node = (
+            re.sub(rf"(?<![\w.-]){re.escape(node)}(?![\w.-])", "$node", first.remedy) if node else ""
+        )
+        of_nodes[check, verdict, message, of_cards, for_any_node or first.remedy].append(first)
+    return [_of_all(group, of_cards) for (_, _, _, of_cards, _), group in of_nodes.items()]
+
+
+def _of_all(group: Sequence[Finding], of_cards: str) -> Finding:
+    """Findings of several nodes that say the same, each with what was seen there, as one."""
+    first, nodes = group[0], list(dict.fromkeys(finding.node for finding in group))
+    if len(nodes) == 1 and " " not in of_cards.removeprefix("card "):
+        return first
+    evidence = first.evidence
+    if len({finding.evidence for finding in group}) > 1:
+        told = [f for f in group if f.evidence][:_MOST_NAMES]
+        evidence = "\n".join(f"{f.node}: {f.evidence.splitlines()[0]}" for f in told)
+    return replace(first, node=f"{in_short(nodes)} {of_cards}".strip(), device=None, evidence=evidence)
 
 
 def together(remedies: Sequence[tuple[int | None, str]]) -> str:
@@ -112,6 +132,16 @@ def together(remedies: Sequence[tuple[int | None, str]]) -> str:
             template.replace("$card", str(known[0])) if len(known) == 1 else _for_cards(template, known)
         )
     return "; ".join(said)
+
+
+def in_short(nodes: Sequence[str], of: int = 0) -> str:
+    """Nodes by name, or the first of many and how many they are; ``of``: how many there are in all."""
+    every = ", ".join(nodes)
+    if len(nodes) == 1 or (len(nodes) <= _MOST_NAMES and len(every) <= _MOST_OF_NAMES):
+        return every
+    count = f"({'all ' if len(nodes) == of else ''}{len(nodes)} nodes)"
+    two = f"{nodes[0]}, {nodes[1]} ... {count}"
+    return two if len(two) <= _MOST_OF_NAMES + len("all ") else f"{nodes[0]} ... {count}"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -100,20 +100,6 @@ def plan_of(steps: Iterable[Step]) -> Plan:
     return Plan(tuple(sorted(steps, key=lambda step: step.stage)))
 
 
-_MOST_NAMES = 3
-_MOST_OF_NAMES = 30  # characters; more leaves no room beside them on 80 columns
-
-
-def in_short(nodes: Sequence[str], of: int = 0) -> str:
-    """Nodes by name, or the first of many and how many they are; ``of``: how many there are in all."""
-    every = ", ".join(nodes)
-    if len(nodes) == 1 or (len(nodes) <= _MOST_NAMES and len(every) <= _MOST_OF_NAMES):
-        return every
-    count = f"({'all ' if len(nodes) == of else ''}{len(nodes)} nodes)"
-    two = f"{nodes[0]}, {nodes[1]} ... {count}"
-    return two if len(two) <= _MOST_OF_NAMES + len("all ") else f"{nodes[0]} ... {count}"
-
-
 # A line of a difference: each text that it has somewhere, with the nodes that have it.
 DifferenceLine = tuple[tuple[str, tuple[str, ...]], ...]
 

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from lingctl import __version__, interrupts
+from lingctl.cli.manual.complete import asks_for_words, be_quiet, words_typed
 from lingctl.cli.manual.usage import WRONG_LINE, usage_error
 from lingctl.cli.manual.verb import Verb, VerbGroup
 from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
@@ -90,7 +92,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # No colours of typer's own: the streams would write them out.
+    context_settings={"help_option_names": ["-h", "--help"], "color": False},
 )
 
 
@@ -182,6 +185,8 @@ def _lost(trouble: OSError) -> LingctlError:
 def _run() -> int:
     """The exit status of what was typed; every error is told."""
     try:
+        if asks_for_words():
+            return _complete()
         register_verbs(sys.argv[1:])
         # Typer turns an Exit, and Ctrl-C, into a status before anybody else hears of it.
         status = app(standalone_mode=False)
@@ -208,6 +213,15 @@ def _run() -> int:
             ),
             cause=error,
         )
+    return 0
+
+
+def _complete() -> int:
+    """Tell a shell what could stand where Tab was pressed; trouble is no word of."""
+    be_quiet()
+    with suppress(Exception, SystemExit):
+        register_verbs(words_typed())
+        app()
     return 0
 
 

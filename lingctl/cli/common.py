@@ -23,6 +23,10 @@ NodesOption = Annotated[
         help="The cluster's hosts.yaml (./hosts.yaml is used if it is there).",
     ),
 ]
+NodeOption = Annotated[
+    list[str] | None,
+    typer.Option("--node", metavar="NAME", help="Only this node; may be given several times."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 EngineOption = Annotated[
     str,
@@ -99,6 +103,27 @@ def required_cluster(nodes: Path | None) -> Cluster:
     from lingctl.inventory.load import load_cluster
 
     return load_cluster(hosts_file(nodes) or DEFAULT_HOSTS)
+
+
+def chosen_nodes(cluster: Cluster, names: list[str] | None) -> tuple[str, ...]:
+    """The nodes that --node names, in the order of hosts.yaml; none where it was not given.
+
+    Raises:
+        UsageError: there is no such node; tells those that there are.
+    """
+    from lingctl.errors import UsageError
+    from lingctl.nearest import did_you_mean
+
+    for name in names or ():
+        if name not in cluster.node_names:
+            near = did_you_mean(name, cluster.node_names)
+            raise UsageError(
+                f"no node is named {name!r}",
+                where="--node",
+                remedy="; ".join(part for part in (near, f"nodes: {', '.join(cluster.node_names)}") if part),
+                code="unknown-node",
+            )
+    return tuple(name for name in cluster.node_names if name in (names or ()))
 
 
 def nothing_changed() -> typer.Exit:

@@ -15,7 +15,7 @@ from rich.text import Text
 from lingctl.events import Event
 from lingctl.output.amounts import clock, size
 from lingctl.output.harmless import harmless
-from lingctl.output.terminal import blanks, joined, one_line, words
+from lingctl.output.terminal import blanks, cut, joined, one_line, words
 
 _MOST_OF_A_LINE = 1_000
 # A rate is that of the last seconds: a hub or a disk may have been slower before.
@@ -141,7 +141,7 @@ class Board:
         if len(folded) < len(tasks):
             left += f", at {len(tasks) - len(folded)} other steps"
         told = [*folded, *self._rows(slowest, width, now), words(left, "dim")]
-        return [_cut(one, width) for one in told][:room]
+        return [cut(one, width) for one in told][:room]
 
     def _task_line(self, steps: Sequence[_Step], now: float) -> Text:
         """How many nodes are how far with one task, worst first."""
@@ -164,7 +164,7 @@ class Board:
         parts = [
             (
                 words(self._marks.of(step.event.state)[0], "cyan"),
-                _cut(words(one_line(step.event.node), "bold", _MOST_OF_A_LINE), width // 2 - 3),
+                cut(words(one_line(step.event.node), "bold", _MOST_OF_A_LINE), width // 2 - 3),
                 words(one_line(step.event.task), "", _MOST_OF_A_LINE),
                 words(clock(now - step.began), "cyan"),
                 words(one_line(step.event.text or _amount_of(step)), "dim", _MOST_OF_A_LINE),
@@ -180,9 +180,9 @@ class Board:
             # What is told last is cut first, the task next; where and since when are always seen.
             room = max(_LEAST_OF_A_TASK, width - first.cell_len - since - 2 - len(" ..") * bool(detail))
             wide = tasks + (0 if node else first.cell_len and nodes and nodes + 1)
-            shown = _cut(task, room + 1) if task.cell_len > room else _filled(task, min(wide, room))
+            shown = cut(task, room + 1) if task.cell_len > room else _filled(task, min(wide, room))
             time = _filled(time, since) if wide <= room else time
-            lines.append(_cut(joined(first, shown, blanks(1), time, blanks(1), detail), width))
+            lines.append(cut(joined(first, shown, blanks(1), time, blanks(1), detail), width))
         return lines
 
     def _ended(self, step: _Step, now: float) -> Text:
@@ -242,13 +242,3 @@ def _names(names: Sequence[str]) -> str:
 
 def _filled(text: Text, width: int) -> Text:
     return joined(text, blanks(width - text.cell_len))
-
-
-def _cut(text: Text, width: int) -> Text:
-    """A line that leaves the last column free: a terminal may begin a new line behind it."""
-    text = text.copy()
-    text.rstrip()
-    if text.cell_len > width - 1:
-        text.truncate(max(1, width - 3), overflow="crop")
-        text.append("..")
-    return text

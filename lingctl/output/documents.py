@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from lingctl.output.harmless import json_text
@@ -18,3 +19,9 @@ def document(kind: str, content: Mapping[str, object]) -> dict[str, object]:
 def print_json(kind: str, content: Mapping[str, object]) -> None:
     """Print one document and nothing else; all of it, or, where it cannot be made, nothing."""
     answer_file(json_text(document(kind, content)))
+
+
+def print_json_line(kind: str, content: Mapping[str, object]) -> None:
+    """Print one of many documents, in a line of its own, at once."""
+    answer_file(json_text(document(kind, content), indent=None))
+    sys.stdout.flush()

@@ -49,6 +49,6 @@ def _print_one(finding: Finding, out: Console) -> None:
     head = (words(f"{word:8}", STYLES[word]), words(f" {finding.check}"), words(where, "bold"))
     show(*head, words(f": {finding.message}"), out=out, hang=9)
     for line in finding.evidence.strip()[:_MOST_EVIDENCE].splitlines()[:6]:
-        show(words(f"           | {line}", "dim", _MOST_OF_A_LINE), out=out)
+        show(words(f"           | {line}", "dim", _MOST_OF_A_LINE), out=out, hang=13)
     if finding.remedy:
         show(words(f"           fix: {finding.remedy}"), out=out, hang=16)

@@ -48,9 +48,10 @@ def _in_words(found: re.Match[str]) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
-def json_text(content: object) -> str:
+def json_text(content: object, indent: int | None = 2) -> str:
     """A document of JSON that every reader takes: nothing that a terminal obeys, no NaN, no half a pair."""
-    return _CONTROLS.sub(_in_json, json.dumps(_plain(content, 0), ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(_plain(content, 0), ensure_ascii=False, indent=indent, default=str)
+    return _CONTROLS.sub(_in_json, text)
 
 
 def _in_json(found: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from lingctl.flows.run.proposal import Proposal
 from lingctl.output.findings import print_findings
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
-from lingctl.output.terminal import conversation, say, words
+from lingctl.output.terminal import conversation, say
 from lingctl.output.verbs.plans import plan_details, print_plan, rows_left_out
 
 
@@ -39,7 +39,7 @@ class Terminal:
             asks = not (self.yes or self.differences)
             print_plan(proposal.plan, differences=self.differences, wanted=proposal.wanted, short=asks)
         for remark in proposal.remarks:
-            conversation().print(words(remark))  # broken between words
+            say(remark)
 
     def agrees(self, proposal: Proposal[Any]) -> bool:
         """Ask. Raises UsageError: nobody is there to ask; names the command to type."""

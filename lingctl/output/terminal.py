@@ -119,6 +119,16 @@ def blanks(count: int) -> Text:
     return Text(" " * count)
 
 
+def cut(text: Text, width: int) -> Text:
+    """A line that leaves the last column free: a terminal may begin a new line behind it."""
+    text = text.copy()
+    text.rstrip()
+    if text.cell_len > width - 1:
+        text.truncate(max(1, width - 3), overflow="crop")
+        text.append("..")
+    return text
+
+
 def show(*parts: Text, out: Console | None = None, end: str = "\n", hang: int | None = None) -> None:
     """Print one line of parts, by default to standard output.
 

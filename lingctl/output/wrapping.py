@@ -24,14 +24,13 @@ _ARGUMENT = r"(?:[A-Z][A-Z_]+|[^\s;,()]*[/=\d][^\s;,()]*)(?=[\s;,()]|$)"
 _COMMAND = re.compile(rf"\b{_PROGRAMS}(?: {_GROUPS})?(?: [\w-]+)?(?: (?:{_OPTION}|{_ARGUMENT}))*")
 
 
-def broken(text: Text, columns: int, indent: Text) -> list[Text]:
+def broken(text: Text, columns: int, hang: int) -> list[Text]:
     """The lines of a text: the first from the left edge, the others with a hanging indent.
 
     Args:
         columns: of the terminal.
-        indent: what stands before each line but the first.
+        hang: blanks before each line but the first. What stands there in the first line is not broken.
     """
-    hang = indent.cell_len
     if columns - hang < _LEAST or cell_len(text.plain) <= columns:
         return [text]
     lines: list[Text] = []
@@ -45,6 +44,7 @@ def broken(text: Text, columns: int, indent: Text) -> list[Text]:
             start = end
         end = stop
     lines.append(text[start:])
+    indent = text.blank_copy(" " * hang)
     for line in lines:
         line.rstrip()
     return [lines[0], *(indent + line for line in lines[1:])]

@@ -135,8 +135,8 @@ def _of_curl(found: re.Match[str]) -> str:
     return found[0] if ids else f"{found[1]}{found[2]}:{REMOVED}"
 
 
-# What must stand in the text for a rule to be tried, the rule, and what takes its place. A rule that begins with its
-# word, and looks for its edge then, is tried at that word alone.
+# What must stand in the text for a rule to be tried, the rule, and what takes its place. A rule that begins
+# with its word, and looks for its edge then, is tried at that word alone.
 _RULES: tuple[_Rule, ...] = (
     ("://", re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s/@\"'<>]+)(?=@)"), _of_address),
     (

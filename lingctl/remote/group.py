@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from lingctl.errors import LingctlError, NodeError
+from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.events import Event, Listener, ignore
 from lingctl.remote.connection import Connection
 from lingctl.remote.side_by_side import side_by_side
@@ -31,6 +31,11 @@ class Group:
     ) -> None:
         self.connections = dict(connections)
         self.errors = dict(errors or {})
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The nodes that were not asked, on purpose."""
+        return tuple(name for name, error in self.errors.items() if isinstance(error, NotAskedError))
 
     def __getitem__(self, node: str) -> Connection:
         """The connection to a node. Raises LingctlError: why there is none."""
@@ -108,9 +113,13 @@ def _told(name: str, error: LingctlError) -> Iterator[str]:
 
 
 @contextmanager
-def connect(cluster: Cluster, listener: Listener = ignore) -> Iterator[Group]:
-    """Connections to all nodes of a cluster while the block runs."""
-    group = _connect_all(cluster, listener)
+def connect(cluster: Cluster, listener: Listener = ignore, *, only: Collection[str] = ()) -> Iterator[Group]:
+    """Connections to the nodes of a cluster while the block runs.
+
+    Args:
+        only: names of those that are wanted; by default all. Each of the others has a ``NotAskedError``.
+    """
+    group = _connect_all(cluster, listener, frozenset(only or cluster.node_names))
     try:
         yield group
     finally:
@@ -127,7 +136,7 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
         return SshConnection(node.name, resolve(node.address, cluster.ssh_of(node), this_machine()))
 
 
-def _connect_all(cluster: Cluster, listener: Listener) -> Group:
+def _connect_all(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:
     def reach(node: Node) -> Connection:
         listener(Event("connect", "started", node.name))
         try:
@@ -149,6 +158,10 @@ def _connect_all(cluster: Cluster, listener: Listener) -> Group:
         for connection in list(reached):
             connection.close()
 
-    outcomes = side_by_side(keep, cluster.node_names, workers=_MOST_WORKERS, stop=stop)
+    names = [name for name in cluster.node_names if name in wanted]
+    outcomes = side_by_side(keep, names, workers=_MOST_WORKERS, stop=stop)
     errors = {name: one for name, one in outcomes.items() if isinstance(one, LingctlError)}
+    for name in cluster.node_names:
+        if name not in wanted:
+            errors[name] = NotAskedError("not asked: --node names others", where=name)
     return Group({name: one for name, one in outcomes.items() if not isinstance(one, LingctlError)}, errors)

@@ -16,6 +16,8 @@ from tests.documents.blocks import CHECKOUT
 
 # Typer brings the parser along in one version and depends on it in another.
 _UsageError = typer.BadParameter.__mro__[1]
+# What stands for a verb.
+_ALONE = {"-h", "--help", "-V", "--version", "--install-completion", "--show-completion"}
 _BETWEEN = frozenset({"|", "||", "&", "&&", ";", "(", ")", "|&"})
 
 
@@ -72,10 +74,14 @@ def _refused(words: list[str]) -> str:
 def inline_refused(text: str) -> str:
     """What is wrong with a mention in prose, which may leave out what a command needs."""
     try:
-        words = simple_commands(text)[0]
+        words = simple_commands(re.sub(r"[][]", "", text))[0]  # what may be left out
     except ValueError as error:
         return str(error)
-    return _not_taken(words[1:], whole=False)
+    options = _not_taken(words[1:], whole=False)
+    if options or any(re.fullmatch(r"[A-Z_]+|.*\.\.\.", word) for word in words):
+        return options
+    values = _not_taken(words[1:], whole=True)
+    return "" if re.search(r": (Missing|no verb)", values) else values
 
 
 def _not_taken(words: list[str], *, whole: bool) -> str:
@@ -96,7 +102,7 @@ def _not_taken(words: list[str], *, whole: bool) -> str:
         command, words = inner, words[1:]
         context = typer.Context(command, info_name=path[-1], parent=context)
     if whole and isinstance(command, TyperGroup) and not command.invoke_without_command:
-        return "" if words and set(words) <= {"-h", "--help", "--version"} else f"{' '.join(path)}: no verb"
+        return "" if words and set(words) <= _ALONE else f"{' '.join(path)}: no verb"
     try:
         if whole and not {"-h", "--help"} & set(words):
             command.make_context(path[-1], list(words), parent=context.parent)

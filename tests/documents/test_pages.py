@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.documents.blocks import CHECKOUT, Block, all_blocks
 from tests.documents.compare import differences
 from tests.documents.renew import keep
 from tests.documents.world import World
+from tests.sandbox.live import Live
 
 BLOCKS = [block for block in all_blocks() if block.kind == "run"]
 README = CHECKOUT / "README.md"  # whose deploy is the first on the cluster, as it shows
@@ -64,3 +66,25 @@ def test_what_a_page_tells_to_type_does_what_it_says(page: Path, request: pytest
     world.deployed = True
     wrong = typed(world, blocks)
     assert not wrong, "\n\n".join(wrong)
+
+
+UNINSTALL = CHECKOUT / "docs/uninstall.md"
+# All of an emulated node but what it shows of this machine, and the folder of models.
+ELSEWHERE = ("/proc", "/sys", "/.sandbox", "/tmp", "/root/models", str(CHECKOUT), sys.prefix)
+_NOT_THERE = " ".join(f"-not -path '{folder}/*'" for folder in ELSEWHERE)
+OURS = f"find / -xdev -iname '*lingctl*' {_NOT_THERE}; docker ps -a --format '{{{{.Names}}}}'"
+
+
+def test_what_uninstall_md_says_to_type_leaves_nothing_on_a_node(world: World) -> None:
+    if not world.deployed:
+        assert not typed(world, blocks_of(README)), "the README's own test says why"
+    live = Live(world.sandbox)
+    here, there = (block for block in all_blocks([UNINSTALL]) if block.kind == "tested")
+    assert [command.command for command in here.typed] == ["lingctl stop"]
+    assert live.lingctl("stop", "--yes").status == 0
+    before = set(live.on("node1", OURS).stdout.split())
+    assert {"/var/lib/lingctl", "lingctl-sandbox"} <= before
+    for command in there.typed:
+        done = live.on("node1", command.command.replace("CLUSTER", "sandbox"))
+        assert done.status == 0, done.said
+    assert set(live.on("node1", OURS).stdout.split()) == {"/var/lib/lingctl"}  # empty

@@ -5,15 +5,19 @@ from __future__ import annotations
 import select
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.events import Event
+from lingctl.flows.look.status import NodeStatus
 from lingctl.flows.run.proposal import Proposal
 from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
 from lingctl.output.tables import print_table
 from lingctl.output.terminal import answer, say
+from lingctl.output.verbs.status import watch_status
 from lingctl.plan import Plan, Stage, Step
 from tests.unit.output.test_tables import SPARE, STATUS, nodes
 
@@ -101,6 +105,19 @@ def answer_meanwhile() -> None:
     say("over")
 
 
+def watch() -> None:
+    """Three looks at so many nodes; each is over when a file of its number is there."""
+
+    def looks() -> Iterator[list[NodeStatus]]:
+        for number, word in enumerate(("loading", "running", "dead")):
+            yield [NodeStatus(f"node{node + 1}", True, "running", word) for node in range(int(sys.argv[2]))]
+            while not Path(sys.argv[3], str(number)).exists():
+                time.sleep(0.02)
+
+    watch_status("sandbox", looks(), "", 2, as_json=False)
+    answer("over")
+
+
 def table() -> None:
     """A table of so many nodes."""
     print_table(STATUS, nodes(int(sys.argv[2]), sys.argv[3]), spare=SPARE)
@@ -139,4 +156,5 @@ if __name__ == "__main__":
         "question": question,
         "differing": differing,
         "table": table,
+        "watch": watch,
     }[sys.argv[1]]()

@@ -121,6 +121,25 @@ def test_logs_are_followed_until_ctrl_c(cluster: Live):
         assert not shown.shows("^error|Traceback")
 
 
+def test_a_watched_status_is_drawn_in_place_until_ctrl_c(cluster: Live):
+    with typed(cluster, "status", "--watch", "0.2", size=LARGE) as shown:
+        shown.until("^node1 +running +running .* ready", LONG)
+        first = next(line for line in shown.screen.display if "every 0.2 s" in line)
+        shown.when(lambda: first not in shown.screen.whole, "a second look", LONG)
+        shown.press(CTRL_C)
+        assert shown.end(60) == 130
+        left_in_order(shown)
+        assert len([line for line in shown.screen.whole if "every 0.2 s" in line]) == 1
+        assert not shown.shows("^error|Traceback")
+
+
+def test_a_watched_status_in_a_pipe_is_one_look_after_the_other_and_ends_with_its_reader(cluster: Live):
+    script = f"set -o pipefail; {LINGCTL} status --watch 0.1 --json | head -n 2 | cut -c 1-40"
+    with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(cluster.hosts)}) as shown:
+        assert shown.end(60) == 0
+        assert len([line for line in shown.screen.whole if line.startswith('{"document": "status"')]) == 2
+
+
 def test_logs_end_with_who_reads_them(cluster: Live):
     script = f"set -o pipefail; {LINGCTL} logs -f | head -n 1"
     with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(cluster.hosts)}) as shown:

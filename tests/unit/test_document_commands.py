@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lingctl.codes.catalogue import code_entries
 from tests import forked
 from tests.documents.blocks import CHECKOUT, Block, all_blocks, blocks_of, inline_commands, pages
 from tests.documents.compare import differences, renewed
@@ -78,6 +79,14 @@ def wrong_but_for_files(said: str) -> list[str]:
     return [line for line in errors if not re.search(r"there is no file|does not exist|No such file", line)]
 
 
+@pytest.mark.parametrize("page", ["docs/troubleshooting.md", "docs/zh/troubleshooting.md"])
+def test_every_code_that_the_page_of_symptoms_names_is_one_that_lingctl_prints(page: str) -> None:
+    cells = re.findall(r"^\| ([^|]*) \|", (CHECKOUT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    codes = {code for cell in cells for code in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", cell)}
+    assert len(codes) > 15
+    assert codes - set(code_entries()) == set()
+
+
 PAGE = """\
 # A page
 
@@ -120,6 +129,23 @@ def test_a_page_is_cut_into_commands_and_what_they_print() -> None:
 )
 def test_a_command_line_is_taken_or_not_as_lingctl_itself_would(line: str, trouble: str) -> None:
     said = refused(line)
+    assert trouble in said if trouble else not said
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("lingctl convert", ""),
+        ("lingctl smoke-test --url URL [--model NAME]", ""),
+        ("lingctl bench --requests N", ""),
+        ("lingctl bench --requests many", "Invalid value"),
+        ("lingctl render conf", "Invalid value"),
+        ("lingctl logs --gerp x", "No such option"),
+        ("lingctl explain CODE", ""),
+    ],
+)
+def test_a_mention_in_prose_may_leave_out_what_a_command_needs(text: str, trouble: str) -> None:
+    said = inline_refused(text)
     assert trouble in said if trouble else not said
 
 

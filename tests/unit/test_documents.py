@@ -54,6 +54,26 @@ def test_every_link_between_documents_leads_somewhere(path: Path):
     assert not [link for link in links if not (path.parent / link).exists()]
 
 
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub and `make site` make them."""
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ +(.*)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in plain}
+
+
+@every_document
+def test_every_anchor_that_a_link_names_is_a_heading_of_that_page(path: Path):
+    links = re.findall(r"\]\(([^):#]*)#([^)]+)\)", path.read_text(encoding="utf-8"))
+    wrong = [
+        f"{page}#{anchor}"
+        for page, anchor in links
+        if (path.parent / page).suffix == ".md" or not page
+        if anchor not in anchors(path.parent / page if page else path)
+    ]
+    assert not wrong
+
+
 def test_every_fenced_block_says_how_it_is_held_true():
     """tests/documents/blocks.py tells the marks; one of them stands above each."""
     assert [block.place for block in all_blocks() if block.kind not in KINDS] == []

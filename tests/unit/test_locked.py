@@ -115,3 +115,12 @@ def _imports(tree: ast.AST) -> list[str]:
 def test_the_lowest_versions_are_told_for_every_package() -> None:
     for text in PROJECT["dependencies"]:
         assert re.search(r">=", str(Requirement(text).specifier)), text
+
+
+@pytest.mark.parametrize(("arch", "python"), MACHINES)
+def test_what_builds_the_site_is_locked_by_its_hash(arch: str, python: str) -> None:
+    locked = _by_name(read_locked((ROOT / "locked/site.txt").read_text(), environment(arch, python)))
+    lines = [line for line in (ROOT / "requirements-site.txt").read_text().splitlines() if line[0] != "#"]
+    for requirement in map(Requirement, lines):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)].version)
+    assert all(one.hashes for one in locked.values())

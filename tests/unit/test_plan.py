@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lingctl.plan import Difference, differences_of, in_short
+from lingctl.findings import in_short
+from lingctl.plan import Difference, differences_of
 
 
 def shown(difference: Difference) -> list[object]:

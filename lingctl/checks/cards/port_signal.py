@@ -72,14 +72,23 @@ def judge_counters(node: str, card: CardFacts) -> Finding:
         return of.passes("no damaged or repeated packets")
     bad = sum(errors.values())
     many = packets is not None and bad > _BAD_SHARE * packets
-    among = "" if packets is None else f", of {packets} sent and received"
     return of.finding(
         Verdict.WARNING if many else Verdict.NOTE,
-        f"packets damaged or repeated since the card was started: {bad}{among}"
+        f"packets damaged or repeated since the card was started: {_share(bad, packets)}"
         + ("" if many else "; it matters if they grow"),
         evidence=", ".join(f"{name}: {value}" for name, value in errors.items()),
         remedy=f"look twice under load: hccn_tool -i {n} -stat -g",
     )
+
+
+def _share(bad: int, packets: int | None) -> str:
+    if packets is None:
+        return f"{bad:,}"
+    if bad > packets:  # one may be repeated many times
+        return f"{bad:,}, more than the {packets:,} that were sent and received"
+    percent = 100 * bad / packets
+    share = f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+    return f"{bad:,} of {packets:,} ({'less than 0.001 %' if percent < 0.001 else share})"
 
 
 def judge_speed(node: str, card: CardFacts) -> Finding:

@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, required_cluster
+from lingctl.cli.common import JsonOption, NodeOption, NodesOption, chosen_nodes, required_cluster
+from lingctl.errors import UsageError
 
-# What a narrow terminal can do without, least worth first.
-_SPARE = ("overlay", "processes", "npu-memory", "ports", "container", "release")
+_USUAL_SECONDS = 2.0
 
 
-def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
+def status(
+    seconds: Annotated[
+        float | None,
+        typer.Argument(min=0.1, help="With --watch: the pause between two looks.", show_default="2"),
+    ] = None,
+    nodes: NodesOption = None,
+    node: NodeOption = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show daemon, processes, ports, release, overlay, card memory and service of every node.
 
     Exit status 3 when one is not healthy or differs from the others, 4 when none could be reached.
+    With --watch it draws in place on a terminal, and prints one look after the other in a pipe; with --json
+    one document a line.
     """
-    from lingctl.flows.look.status import cluster_status
-    from lingctl.flows.look.status_remedy import what_to_type
-    from lingctl.output.documents import print_json
-    from lingctl.output.tables import print_table
-    from lingctl.output.terminal import say
+    from lingctl.flows.look.status import cluster_status, unjudged
+    from lingctl.flows.look.watch import looks
+    from lingctl.output.streams import ending_with_its_reader
+    from lingctl.output.verbs.status import print_status, watch_status
     from lingctl.remote.group import connect
 
-    cluster = required_cluster(nodes)
-    with connect(cluster) as group:
-        rows = cluster_status(group, cluster)
-    if as_json:
-        print_json("status", {"cluster": cluster.name, "nodes": [row.as_json() for row in rows]})
-    else:
-        titles = "node container daemon processes ports release overlay npu-memory service problem"
-        print_table(
-            titles.split(),
-            [
-                (
-                    row.node,
-                    row.container if row.reached else "unreachable",
-                    row.daemon,
-                    _or_unknown(row.processes, row.reached),
-                    _or_unknown(row.ports and " ".join(map(str, row.ports)), row.reached),
-                    row.release,
-                    row.overlay,
-                    _memory(row.memory, row.reached),
-                    row.service,
-                    "; ".join(row.problems),
-                )
-                for row in rows
-            ],
-            spare=_SPARE,
+    if seconds is not None and not watch:
+        raise UsageError(
+            f"{seconds:g} is the pause of --watch",
+            remedy=f"lingctl status --watch {seconds:g}",
+            code="no-watch",
         )
-        if todo := what_to_type(rows):
-            say(f"fix: {todo}")
+    cluster = required_cluster(nodes)
+    only = chosen_nodes(cluster, node)
+    left_out = [name for name in cluster.node_names if only and name not in only]
+    missing = unjudged(cluster, left_out)
+    if watch:
+        pause = _USUAL_SECONDS if seconds is None else seconds
+        with ending_with_its_reader():
+            watch_status(cluster.name, looks(cluster, only, pause), missing, pause, as_json=as_json)
+        return
+    with connect(cluster, only=only) as group:
+        rows = cluster_status(group, cluster)
+    print_status(cluster.name, rows, missing, as_json=as_json)
     if not any(row.reached for row in rows):
         raise typer.Exit(4)
     if not all(row.healthy for row in rows):
         raise typer.Exit(3)
-
-
-def _or_unknown(value: object, reached: bool) -> str:
-    if not reached:
-        return ""
-    return "unknown" if value is None else str(value or "-")
-
-
-def _memory(memory: Mapping[int, int] | None, reached: bool) -> str:
-    if not memory:
-        return "unknown" if reached else ""
-    least, most = min(memory.values()), max(memory.values())
-    return f"{most / 1000:.1f} GB" if most - least < 1000 else f"{least / 1000:.1f} to {most / 1000:.1f} GB"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from typer.core import TyperCommand, TyperGroup
 
+from lingctl.cli.manual.complete import asks_for_words, with_completion
 from lingctl.cli.manual.examples import examples_of
 
 if TYPE_CHECKING:
@@ -146,6 +147,11 @@ def first_sentence(text: str) -> str:
 class Verb(TyperCommand):
     """A verb that does something itself."""
 
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """What it takes; while a shell asks, with what completes it."""
+        found = super().get_params(ctx)
+        return with_completion(found, ctx) if asks_for_words() else found
+
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write how it is called."""
         formatter.write_usage(ctx.command_path, usage_of(self, ctx))
@@ -161,6 +167,11 @@ class Verb(TyperCommand):
 
 class VerbGroup(TyperGroup):
     """A verb with verbs of its own."""
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """What it takes; while a shell asks, with what completes it."""
+        found = super().get_params(ctx)
+        return with_completion(found, ctx) if asks_for_words() else found
 
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write how it is called."""

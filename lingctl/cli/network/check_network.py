@@ -11,8 +11,10 @@ import typer
 from lingctl.cli.common import (
     JsonOption,
     LockWaitOption,
+    NodeOption,
     NodesOption,
     YesOption,
+    chosen_nodes,
     nothing_changed,
     optional_cluster,
     required_cluster,
@@ -41,6 +43,7 @@ class FailOn(StrEnum):
 
 def check_network(
     nodes: NodesOption = None,
+    node: NodeOption = None,
     mesh: Annotated[
         Mesh,
         typer.Option(
@@ -64,6 +67,15 @@ def check_network(
     fail_on: Annotated[
         FailOn, typer.Option(help="Verdict from which on the exit status is 3.")
     ] = FailOn.WARNING,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a page: findings, mesh, every node and card; FILE.html.", metavar="FILE"
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --html: replace a file that lingctl did not write.")
+    ] = False,
     yes: YesOption = False,
     lock_wait: LockWaitOption = 0,
     as_json: JsonOption = False,
@@ -71,11 +83,13 @@ def check_network(
     """Check cards, links, addresses, hosts and the ways between them. Changes nothing without --fix-tls.
 
     Without a hosts.yaml this machine alone is checked. Exit status 3 when something is found, 4 when no node
-    can be reached.
+    can be reached. What --node leaves out is unknown, and so is what lies between it and others.
     """
+    if node and (saved or fix_tls is not None):
+        raise UsageError("--node goes with neither --from nor --fix-tls: these are about all nodes")
     if fix_tls is not None:
-        if save or saved:
-            raise UsageError("--fix-tls changes nodes: it goes with neither --save nor --from")
+        if save or saved or html:
+            raise UsageError("--fix-tls changes nodes: it goes with none of --save, --from and --html")
         _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
     from lingctl.findings import Verdict
@@ -84,34 +98,61 @@ def check_network(
     from lingctl.output.terminal import say
     from lingctl.output.verbs.network import print_network, print_network_json
 
+    if html:
+        from lingctl.flows.run.page_file import check_page
+
+        check_page(html, "--html", replace=force)
     report = (
-        judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
+        judge_saved(saved)
+        if saved
+        else _ask(nodes, node, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
     )
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
+    if html:
+        _write_page(html, report, nodes, saved)
     if as_json:
         print_network_json(report)
     else:
         print_network(report)
-    if len(report.unreachable) == len(report.scope.nodes):
+    if html:
+        say(f"Wrote {html}: findings, pings, and the facts of every node and card.")
+    if len(report.unreachable) == len(report.asked):
         raise typer.Exit(4)
     if report.verdict >= Verdict[fail_on.name]:
         raise typer.Exit(3)
 
 
-def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
+def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Path | None) -> None:
+    import shlex
+    import sys
+    from datetime import UTC, datetime
+
+    from lingctl import __version__
+    from lingctl.flows.run.page_file import write_page
+    from lingctl.output.pages.network import PageHead, network_page
+    from lingctl.output.verbs.network import network_rows
+
+    cluster = None if saved else optional_cluster(nodes)
+    what = f"answers in {saved}" if saved else cluster.name if cluster else "this machine"
+    command = shlex.join(["lingctl", *sys.argv[1:]])
+    of = PageHead(what, command, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", __version__)
+    write_page(path, "--html", network_page(report, of, *network_rows(report)))
+
+
+def _ask(nodes: Path | None, node: list[str] | None, options: CheckOptions) -> NetworkReport:
     from lingctl.flows.network.check import check_network, check_scope, scope_of_machine
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
     from lingctl.remote.local import LocalConnection
 
-    cluster = optional_cluster(nodes)
+    cluster = required_cluster(nodes) if node else optional_cluster(nodes)
     with progress() as listener:
         if cluster is None:
             local = LocalConnection()
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
-        with connect(cluster, listener) as group:
+        with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
             return check_network(group, cluster, options, listener)
 
 

@@ -81,7 +81,6 @@ def bench(
     from lingctl.output.progress import progress
     from lingctl.serving.bench.goal import read_goal
     from lingctl.serving.bench.load import Pace
-    from lingctl.serving.bench.plot import check_plot, write_plot
     from lingctl.serving.bench.results import check_results, keep_result
     from lingctl.serving.bench.tokens import tokenizer_at
     from lingctl.serving.endpoint import TlsFiles
@@ -89,7 +88,9 @@ def bench(
     if context.invoked_subcommand:
         return
     if plot:
-        check_plot(plot)
+        from lingctl.flows.run.page_file import check_page
+
+        check_page(plot, "--plot")
     if results:
         check_results(results)
     options = BenchOptions(
@@ -119,11 +120,20 @@ def bench(
             of=lambda group, cluster: bench_cluster(group, cluster, options, listener, tls=tls),
         )
     if plot:
-        write_plot(plot, report)
+        _write_plot(plot, report)
     if results:
         keep_result(results, document("bench", {"options": options.as_json(), **report.as_json()}))
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
+
+
+def _write_plot(path: Path, report: BenchReport) -> None:
+    from lingctl.flows.run.page_file import write_page
+    from lingctl.output.terminal import say
+
+    write_page(path, "--plot", report.as_page())
+    charts = ", ".join(chart.title for chart in report.charts()) or "no chart: no request was answered"
+    say(f"Wrote {path}: {charts}.")
 
 
 @app.command()

@@ -95,9 +95,9 @@ def _groups(failures: Sequence[Failure]) -> list[str]:
 
 
 def _failure_row(failure: Failure) -> tuple[str, ...]:
-    shown = [f"`{text}`" for text in failure.signature]
+    shown = [_as_code(text) for text in failure.signature]
     if failure.pattern is not None:
-        shown.append(f"`{failure.pattern.pattern}`")
+        shown.append(_as_code(failure.pattern.pattern))
     shown += failure.codes
     return (
         failure.id,
@@ -109,6 +109,11 @@ def _failure_row(failure: Failure) -> tuple[str, ...]:
         failure.source,
         failure.seen,
     )
+
+
+def _as_code(text: str) -> str:
+    """As Markdown writes a text that may itself hold a backtick."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def _code_row(code: VendorCode, catalogue: Catalogue) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from lingctl.ascend.facts import NodeFacts, device_addresses
 from lingctl.checks.capacity import check_capacity
+from lingctl.checks.causes import root_first
 from lingctl.engines import engine_of
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.findings import Finding, Verdict, folded
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
 from lingctl.inventory.catalogue import Shape
@@ -66,7 +67,7 @@ class Preflight:
 
 
 def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
-    """Raise ``ChecksFailed`` for the worst of ``findings``, which names the others, if there are any."""
+    """Raise ``ChecksFailed`` for the root of ``findings``, which names the others, if there are any."""
     if (failed := failed_checks(findings, waivable=waivable)) is not None:
         raise failed
 
@@ -74,10 +75,10 @@ def stop_on(findings: Sequence[Finding], *, waivable: bool = False) -> None:
 def failed_checks(
     findings: Sequence[Finding], *, waivable: bool = False, what: str = "not fit to start"
 ) -> ChecksFailed | None:
-    """The worst of ``findings`` as an error that names the others; ``what`` tells what it means."""
+    """The root of ``findings`` as an error that names the others; ``what`` tells what it means."""
     if not findings:
         return None
-    first, *others = worst_first(folded(findings))
+    first, *others = root_first(folded(findings))
     waive = f"\nor, if you know better: lingctl deploy --accept {first.check}" if waivable else ""
     more = f" (and {len(others)} more: lingctl check-network shows all)" if others else ""
     return ChecksFailed(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from lingctl.assets import shell
 from lingctl.engines import engine_chosen
 from lingctl.errors import ConfigurationError, NodeError
+from lingctl.flows.change.seen_releases import keep_releases
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.record import (
@@ -76,7 +77,9 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
         for head in heads:
             described.setdefault(str(head["id"]), head)
     now = running(states)
-    return [_row(one, described.get(one.id, {}), cluster, now) for one in recorded(states)]
+    rows = [_row(one, described.get(one.id, {}), cluster, now) for one in recorded(states)]
+    keep_releases(cluster.name, [row.id for row in rows])
+    return rows
 
 
 def read_heads(connection: Connection, folder: str) -> list[dict[str, object]]:

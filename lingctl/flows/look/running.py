@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
-from lingctl.errors import EngineError, LingctlError
+from lingctl.errors import EngineError, LingctlError, NotAskedError
 from lingctl.inventory.cluster import Addresses
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.site import Site
@@ -52,6 +52,8 @@ def _runs(connection: Connection, site: Site) -> bool:
 
 
 def _why_not(seen: bool | LingctlError) -> str:
+    if isinstance(seen, NotAskedError):
+        return "not asked"
     return f"could not be asked ({seen.what})" if isinstance(seen, LingctlError) else "the daemon is dead"
 
 

@@ -19,7 +19,10 @@ def cluster_that_runs(group: Group, cluster: Cluster) -> Cluster:
     It is as hosts.yaml has it where nothing was started, and where that is not recorded or cannot be read:
     what follows then says so itself.
     """
-    layout, first = layout_of(cluster), cluster.primary.name
+    layout = layout_of(cluster)
+    # With --node the first one may be left out; the others have its records too.
+    asked = [name for name in cluster.node_names if name not in group.left_out]
+    first = asked[0] if asked else cluster.primary.name
     ask = script(
         _STARTED_HEAD, layout.started, layout.last_started, layout.releases, title="ask which engine runs"
     )

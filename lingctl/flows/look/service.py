@@ -37,6 +37,9 @@ def look_at_service(
     Args:
         sight: what was seen of the first node's daemon.
         lost: nodes whose daemon is not known to live, with the reason.
+
+    Of nodes that are left out nothing is known, so that it is not judged whether it is ready, and no text is
+    asked for.
     """
     if sight is not None and not sight.alive:
         return ServiceSight("down")
@@ -51,6 +54,8 @@ def look_at_service(
             return ServiceSight(verdict.state)
         if lost:
             return ServiceSight("node lost")
+        if group.left_out:
+            return ServiceSight("not judged")
         if endpoint.management_url:
             return ServiceSight("ready")
         found = probe_of(client, cluster.catalogue_model.kind)()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from lingctl.ascend import devices, host
@@ -11,7 +11,7 @@ from lingctl.ascend.cards.card_rows import CardRows, card_rows
 from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
-from lingctl.errors import LingctlError, NodeError
+from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.node_states import Look, look_of, node_state
 from lingctl.flows.look.served import cluster_that_runs
@@ -29,6 +29,8 @@ from lingctl.remote.group import Group
 from lingctl.remote.numbers import whole_number
 from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+
+HALF_DONE = "half-done, or under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +77,32 @@ class _Seen:
 
 
 def cluster_status(group: Group, cluster: Cluster) -> list[NodeStatus]:
-    """The status of every node, in the order of hosts.yaml; unreachable ones say so."""
+    """The status of every node that is asked, in the order of hosts.yaml; unreachable ones say so."""
     cluster = cluster_that_runs(group, cluster)
     look = look_of(cluster)
     seen = group.map(lambda connection: _look(connection, look, cluster))
     looked = {name: one for name, one in seen.items() if isinstance(one, _Seen)}
     names = _release_names(looked)
-    lost = {name: why for name in cluster.node_names if (why := _why_lost(seen[name]))}
+    asked = [node for node in cluster.nodes if not isinstance(seen[node.name], NotAskedError)]
+    lost = {node.name: why for node in asked if (why := _why_lost(seen[node.name]))}
     rows: list[NodeStatus] = []
-    for node in cluster.nodes:
+    for node in asked:
         outcome = seen[node.name]
         if isinstance(outcome, LingctlError):
             rows.append(NodeStatus(node.name, False, problems=(outcome.what,)))
         else:
             rows.append(_row(group, cluster, node.name, outcome, names, lost))
     return rows
+
+
+def unjudged(cluster: Cluster, left_out: Collection[str]) -> str:
+    """What is not judged because nodes were left out, in words; empty where all were asked."""
+    if not left_out:
+        return ""
+    what = ["whether all nodes run one release", "whether one is lost"]
+    if cluster.primary.name in left_out:
+        what.append(f"the service of {cluster.primary.name}")
+    return f"not judged, as {', '.join(left_out)} was not asked: {', '.join(what)}"
 
 
 def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
@@ -234,7 +247,7 @@ def _problems(
     if seen.cards is not None:
         yield from _card_problems(seen.cards, cluster.node(node).devices)
     if seen.state.unfinished is not None:
-        yield f"half-done, or under way (lingctl lock status): {seen.state.unfinished.description}"
+        yield f"{HALF_DONE} (lingctl lock status): {seen.state.unfinished.description}"
 
 
 def _not_running(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lingctl.flows.look.status import NodeStatus
+from lingctl.flows.look.status import HALF_DONE, NodeStatus
 
 
 def what_to_type(rows: Sequence[NodeStatus]) -> str:
@@ -18,6 +18,8 @@ def what_to_type(rows: Sequence[NodeStatus]) -> str:
         return f"bring {nodes} back (lingctl check-network tells what fails), then: lingctl deploy"
     if any(row.daemon == "unknown" for row in bad):
         return "see why the container runtime does not answer there, then: lingctl status"
+    if all(row.service == "not judged" and not row.problems for row in bad):
+        return "the service is judged when all nodes are asked: lingctl status"
     waits = [row for row in bad if row.daemon == "loading"]
     if waits and not any(row.problems for row in bad):
         return "it loads: lingctl logs -f"
@@ -25,6 +27,9 @@ def what_to_type(rows: Sequence[NodeStatus]) -> str:
         return "lingctl logs tells what it says; lingctl restart starts all daemons again"
     if any(row.service == "node lost" for row in bad):
         return "all daemons have to start again: lingctl restart"
+    problems = [problem for row in bad for problem in row.problems]
+    if problems and _run(bad) and all(problem.startswith(HALF_DONE) for problem in problems):
+        return "lingctl lock status tells whether somebody is at it; if nobody is: lingctl deploy"
     if any(row.daemon in ("dead", "stopped") or row.problems for row in bad):
         cards = any(problem.startswith("card ") for row in bad for problem in row.problems)
         return "lingctl check-network" if cards and _run(bad) else "lingctl deploy"

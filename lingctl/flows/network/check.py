@@ -9,14 +9,14 @@ from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.network import Observations, judge
+from lingctl.checks.network import NOT_ASKED, Observations, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode
 from lingctl.checks.reach.picture import MeshPicture, mesh_picture
 from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
-from lingctl.errors import ConnectError, LingctlError, NodeError
+from lingctl.errors import ConnectError, LingctlError, NodeError, NotAskedError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.flows.network.probe import (
@@ -64,6 +64,12 @@ class NetworkReport:
     def verdict(self) -> Verdict:
         """The worst of all findings."""
         return worst(self.findings)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The nodes that were meant, in order."""
+        left_out = {name for name, finding in self.lost.items() if finding.message == NOT_ASKED}
+        return tuple(node.name for node in self.scope.nodes if node.name not in left_out)
 
     @property
     def picture(self) -> MeshPicture:
@@ -181,4 +187,6 @@ def _paths(cluster: Cluster, node: Node) -> tuple[str, ...]:
 
 
 def _lost(name: str, error: LingctlError) -> Finding:
+    if isinstance(error, NotAskedError):
+        return Finding("ssh", Verdict.UNKNOWN, NOT_ASKED, name)
     return Finding("ssh", Verdict.UNKNOWN, error.what, name, evidence=error.evidence, remedy=error.remedy)

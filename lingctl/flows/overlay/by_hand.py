@@ -9,13 +9,14 @@ from typing import Literal
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Listener
+from lingctl.findings import in_short
 from lingctl.flows.overlay.patch import PatchOptions, PatchReport, patch_here, patch_nodes
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
-from lingctl.plan import Plan, Stage, Step, differences_of, in_short
+from lingctl.plan import Plan, Stage, Step, differences_of
 from lingctl.release.redaction import redacted
 from lingctl.remote.group import Group, connect
 

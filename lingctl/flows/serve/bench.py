@@ -169,7 +169,7 @@ class _Loads:
         trials = sweep(trial, limits, self._options.most_concurrency)
         shown = best(trials) or trials[0]
         report = self.report("sweep", shown.metrics, results[shown.concurrency])
-        return replace(report, trials=tuple(trials))
+        return replace(report, trials=tuple(trials), limits=limits)
 
     def report(self, words: str, metrics: Metrics, result: LoadResult) -> BenchReport:
         """What to show."""
@@ -182,6 +182,7 @@ class _Loads:
             metrics,
             result.outcomes,
             costs=tuple(costs(self._client.left_out)),
+            goal=self._options.goal,
         )
 
     def _body(self, prompt: Prompt) -> dict[str, object]:

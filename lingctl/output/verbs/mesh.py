@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from lingctl.checks.reach.picture import CardMatrix, Mark, MeshPicture, NodePair
+from lingctl.findings import in_short
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answers, show, words
-from lingctl.plan import in_short
+from lingctl.output.terminal import answers, blanks, joined, show, words
 
 _STYLES = {
     Mark.WHOLE: "green",
@@ -26,7 +26,7 @@ _MOST_UNFOLDED, _MOST_LINES = 6, 36
 _MOST_BELOW_WORDS = 2
 _MOST_ROWS = 12
 _IN_A_PIPE = 80  # what is written there is read on a terminal later
-_APART = "   "
+_APART = 3
 
 
 def print_mesh(picture: MeshPicture) -> None:
@@ -73,8 +73,8 @@ def _legend(marks: set[Mark], what: str, out: Console) -> None:
     text = words(f"{what}s, row to column:")
     for mark in Mark:
         if mark in marks:
-            text = _joined(text, words("  "), words(mark, _STYLES[mark]), words(f" {_said(mark, what)}"))
-    out.print(text)
+            text = joined(text, words("  "), words(mark, _STYLES[mark]), words(f" {_said(mark, what)}"))
+    show(text, out=out, hang=2)
 
 
 def _said(mark: Mark, what: str = "node") -> str:
@@ -146,7 +146,7 @@ def _of_cards(matrix: CardMatrix) -> list[Text]:
     lines = [words(head.rjust(label) + "".join(f"{card:>{pitch}}" for card in ids), "bold")]
     for name, row in zip(names, matrix.rows, strict=True):
         marks = (_marked(mark, pitch) for mark in row)
-        lines.append(_joined(words(name.rjust(label)), *marks))
+        lines.append(joined(words(name.rjust(label)), *marks))
     return lines
 
 
@@ -154,19 +154,12 @@ def _marked(mark: Mark, pitch: int) -> Text:
     return words(f"{mark:>{pitch}}", _STYLES[mark])
 
 
-def _joined(*parts: Text) -> Text:
-    line = words("")
-    for part in parts:
-        line.append_text(part)
-    return line
-
-
 def _side_by_side(blocks: Sequence[list[Text]], width: int) -> Iterator[Text]:
     """Blocks beside one another as long as they fit, the others below."""
     waiting, first = list(blocks), True
     while waiting:
         row = [waiting.pop(0)]
-        while waiting and sum(map(_width, row)) + _width(waiting[0]) + len(_APART) * len(row) <= width:
+        while waiting and sum(map(_width, row)) + _width(waiting[0]) + _APART * len(row) <= width:
             row.append(waiting.pop(0))
         if not first:
             yield words("")
@@ -175,8 +168,8 @@ def _side_by_side(blocks: Sequence[list[Text]], width: int) -> Iterator[Text]:
             line = words("")
             for block in row:
                 part = block[place] if place < len(block) else words("")
-                blanks = words(" " * (_width(block) - part.cell_len) + _APART)
-                line = _joined(line, part, blanks)
+                apart = blanks(_width(block) - part.cell_len + _APART)
+                line = joined(line, part, apart)
             line.rstrip()
             yield line
 

@@ -37,9 +37,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def print_network(report: NetworkReport) -> None:
     """The table of nodes and checks, the mesh, and what was found, worst first."""
-    names = [node.name for node in report.scope.nodes]
-    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
-    rows = [[name, *(_cell(report.findings, name, column) for column in shown)] for name in names]
+    shown, rows = network_rows(report)
     print_table(("node", *shown), rows)
     if report.hits:
         print_mesh(report.picture)
@@ -47,7 +45,13 @@ def print_network(report: NetworkReport) -> None:
         answer("")
     print_findings(report.findings, above=Verdict.PASS)
     answer("")
-    answer(f"{len(names)} node{'s' if len(names) > 1 else ''}: {summary(report.findings)}")
+    answer(f"{len(rows)} node{'s' if len(rows) > 1 else ''}: {summary(report.findings)}")
+
+
+def network_rows(report: NetworkReport) -> tuple[list[str], list[list[str]]]:
+    """The kinds of checks that were made; and each node with its worst verdict of each kind."""
+    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
+    return shown, [[name, *(_cell(report.findings, name, kind) for kind in shown)] for name in report.asked]
 
 
 def print_network_json(report: NetworkReport) -> None:

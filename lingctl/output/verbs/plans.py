@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from lingctl.findings import in_short
 from lingctl.output.tables import Screen, print_table, table_lines
-from lingctl.output.terminal import conversation, show, words
-from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step, in_short
+from lingctl.output.terminal import conversation, joined, show, words
+from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 
 _COLUMNS = ("stage", "nodes", "step")
@@ -39,10 +40,10 @@ def print_plan(
     in_place = [step.stage.word for step in plan.steps if step.state == "in place"]
     if rows and in_place:
         stages = ", ".join(dict.fromkeys(in_place))
-        out.print(words(f"{len(in_place)} more in place: {stages}", "dim"))
+        show(words(f"{len(in_place)} more in place: {stages}", "dim"), out=out, hang=0)
     for line in plan_details(plan) if differences else ():
         show(line, out=out)
-    out.print(words(outcome(plan, wanted), "bold"))
+    show(words(outcome(plan, wanted), "bold"), out=out, hang=0)
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, str, str]]:
@@ -90,7 +91,7 @@ def _line(line: DifferenceLine) -> Iterator[Text]:
         return
     most = _MOST_VALUES if len(line) <= _MOST_VALUES else _MOST_VALUES - 1
     for text, nodes in line[:most]:
-        yield words("").append_text(words(f"  {in_short(nodes)}: ", "bold")).append_text(_coloured(text, ""))
+        yield joined(words(f"  {in_short(nodes)}: ", "bold"), _coloured(text, ""))
     if left := [node for _, nodes in line[most:] for node in nodes]:
         yield words(f"  ({len(left)} more nodes have a line of their own here)", "dim")
 

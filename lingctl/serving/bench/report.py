@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.serving.bench.chart import Chart, Line, page
+from lingctl.serving.bench.chart import Chart, Limit, Line, page
+from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.metrics import Distribution, Metrics, percentile
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.sweep import Trial, best
+from lingctl.serving.bench.sweep import NO_LIMITS, SweepLimits, Trial, best
 
 TIME_COLUMNS = ("", "mean", "p50", "p90", "p99", "max")
 SWEEP_COLUMNS = ("concurrency", "requests/s", "output tokens/s", "TTFT p90 ms", "TPOT p90 ms", "limit")
@@ -27,6 +28,8 @@ class BenchReport:
     outcomes: tuple[RequestOutcome, ...]  # of the same load
     trials: tuple[Trial, ...] = ()  # of a sweep, in the order of concurrency; empty otherwise
     costs: tuple[str, ...] = ()  # what it costs that the service refuses fields of the requests
+    limits: SweepLimits = NO_LIMITS  # what a sweep had to keep
+    goal: Goal = NO_GOAL  # what a request had to keep to be a good one
 
     @property
     def exit_status(self) -> int:
@@ -84,7 +87,9 @@ class BenchReport:
 
     def charts(self) -> list[Chart]:
         """The charts of the load, or of the sweep."""
-        return _sweep_charts(self.trials) if self.trials else _load_charts(self.outcomes)
+        if self.trials:
+            return _sweep_charts(self.trials, self.limits)
+        return _load_charts(self.outcomes, self.goal)
 
     def as_page(self) -> str:
         """The chart page."""
@@ -147,14 +152,22 @@ def _times(times: Distribution) -> tuple[str, ...]:
     return tuple(f"{value:.2f}" for value in (times.mean, times.p50, times.p90, times.p99, times.most))
 
 
-def _load_charts(outcomes: Sequence[RequestOutcome]) -> list[Chart]:
+def _limit(name: str, value: float | None) -> list[Limit]:
+    return [] if value is None else [Limit(f"{name} {value:g} ms", value)]
+
+
+def _load_charts(outcomes: Sequence[RequestOutcome], goal: Goal) -> list[Chart]:
     good = [outcome for outcome in outcomes if outcome.ok]
     if not good:
         return []
     first = _curve([1000 * (outcome.token_at[0] - outcome.sent_at) for outcome in good])
     whole = _curve([1000 * (outcome.last_token_at - outcome.sent_at) for outcome in good])
     latency = Chart(
-        "Latency by percentile", "percentile", "ms", [Line("TTFT", first), Line("end to end", whole)]
+        "Latency by percentile",
+        "percentile",
+        "ms",
+        [Line("TTFT", first), Line("end to end", whole)],
+        [*_limit("TTFT", goal.ttft), *_limit("end to end", goal.e2el)],
     )
     return [latency, Chart("Events with tokens over time", "s", "per s", [Line("events", _over_time(good))])]
 
@@ -174,7 +187,7 @@ def _over_time(outcomes: Sequence[RequestOutcome], buckets: int = 60) -> list[tu
     return [(round(n * width, 6), count / width) for n, count in enumerate(counts[:buckets])]
 
 
-def _sweep_charts(trials: Sequence[Trial]) -> list[Chart]:
+def _sweep_charts(trials: Sequence[Trial], limits: SweepLimits) -> list[Chart]:
     def line(name: str, values: list[float]) -> Line:
         return Line(name, [(t.concurrency, value) for t, value in zip(trials, values, strict=True)])
 
@@ -183,6 +196,6 @@ def _sweep_charts(trials: Sequence[Trial]) -> list[Chart]:
     rate = line("output tokens/s", [t.metrics.output_rate for t in trials])
     return [
         Chart("Throughput", "concurrency", "per s", [rate]),
-        Chart("Time to first token", "concurrency", "ms", [ttft]),
-        Chart("Time per output token", "concurrency", "ms", [tpot]),
+        Chart("Time to first token", "concurrency", "ms", [ttft], _limit("TTFT p90", limits.ttft)),
+        Chart("Time per output token", "concurrency", "ms", [tpot], _limit("TPOT p90", limits.tpot)),
     ]

@@ -27,6 +27,9 @@ class SweepLimits:
         return ""
 
 
+NO_LIMITS = SweepLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One concurrency that was tried; ``broken`` names the limit it broke."""

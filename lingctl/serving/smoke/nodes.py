@@ -40,7 +40,7 @@ def _daemon(sight: NodeSight) -> Finding:
         return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
     if sight.daemon_alive:
         return Finding("daemon", Verdict.PASS, "alive", sight.node)
-    remedy = f"read why: lingctl logs --node {sight.node}"
+    remedy = f"read why: lingctl logs --node {sight.node}; then start it again: lingctl deploy"
     return of.failure("the daemon is dead", evidence=sight.evidence, remedy=remedy)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.unread import Unread
+from lingctl.checks.causes import root_first
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.reachability import reach_findings
 from lingctl.findings import Finding, Verdict, folded
@@ -238,3 +239,60 @@ def test_equal_findings_of_many_cards_are_one_line_with_one_loop() -> None:
     assert (line.node, line.device) == ("node2 cards 0-1, 3", None)
     assert "for card in 0 1 3; do hccn_tool -i $card -link -s up; done" in line.remedy
     assert "if it stays down: for card in 0 1 3; do hccn_tool -i $card -cfg recovery; done" in line.remedy
+
+
+def test_equal_findings_of_several_nodes_are_one_line_with_what_was_seen_on_each() -> None:
+    def on(node: str, device: int | None = None, evidence: str = "", remedy: str = "") -> Finding:
+        return Finding("daemon", Verdict.FAILURE, "dead", node, device, evidence, remedy)
+
+    def logs(node: str) -> Finding:
+        return on(node, None, f"status {node[-1]}\nmore", f"lingctl logs --node {node}")
+
+    (line,) = folded([logs(node) for node in ("node1", "node2")])
+    assert (line.node, line.evidence) == ("node1, node2", "node1: status 1\nnode2: status 2")
+    (line,) = folded([on(f"n{number}", card) for number in range(64) for card in (2, 3)])
+    assert line.node == "n0, n1 ... (64 nodes) cards 2-3"
+    (line,) = folded([on("node1", 5), on("node2", 5)])
+    assert (line.node, line.device) == ("node1, node2 card 5", None)
+    assert len(folded([on("node1", 5), on("node2", 6)])) == 2
+    assert len(folded([on("node1", remedy="set 192.0.2.1"), on("node2", remedy="set 192.0.2.2")])) == 2
+    alone = on("node1", 5)
+    assert folded([alone]) == [alone]
+
+
+def test_the_root_stands_before_what_follows_from_it() -> None:
+    found = [
+        Finding("ping", Verdict.FAILURE, "none", "node1", 1),
+        Finding("gateway", Verdict.FAILURE, "other", "node1", 2),
+        Finding("disk", Verdict.FAILURE, "full", "node1"),
+        Finding("link", Verdict.FAILURE, "down", "node2", 5),
+        Finding("link", Verdict.WARNING, "flaps", "node1", 0),
+    ]
+    assert [(one.check, one.verdict) for one in root_first(found)] == [
+        ("link", Verdict.FAILURE),
+        ("disk", Verdict.FAILURE),
+        ("gateway", Verdict.FAILURE),
+        ("ping", Verdict.FAILURE),
+        ("link", Verdict.WARNING),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "packets", "words"),
+    [
+        (5, None, ": 5; it matters if they grow"),
+        (500, 1000, ": 500 of 1,000 (50 %)"),
+        (3, 2000, ": 3 of 2,000 (0.15 %)"),
+        (1, 10_000_000, ": 1 of 10,000,000 (less than 0.001 %); it matters if they grow"),
+        (50, 10, ": 50, more than the 10 that were sent and received"),
+    ],
+)
+def test_a_share_of_packets_is_told_as_one(bad: int, packets: int | None, words: str) -> None:
+    counts = {"roce_new_pkt_rty_num": bad}
+    if packets is not None:
+        counts |= {"mac_tx_total_pkt_num": packets // 2, "mac_rx_total_pkt_num": packets - packets // 2}
+    text = "packet statistics:\n" + "".join(f"{name}:{value}\n" for name, value in counts.items())
+    world = World.healthy(2).set("node1", "card:1:counters", said(text))
+    of_card = [f for f in world.judged() if (f.node, f.device) == ("node1", 1)]
+    (found,) = [f for f in of_card if f.check == "error-counters"]
+    assert found.message.endswith(words)

@@ -20,6 +20,7 @@ from lingctl.inventory.load import load_cluster
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.rank_table import check_rank_table
+from tests import forked
 from tests.unit.mindie.samples import addresses_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -76,6 +77,17 @@ def test_an_editor_that_reads_the_schema_accepts_an_example(path: Path):
     assert (path.parent / schema).is_file()
 
 
-def test_the_readme_names_every_example():
-    named = set(re.findall(r"\(examples/([a-z-]+)\.yaml\)", (CHECKOUT / "README.md").read_text()))
+@every_example
+def test_an_example_is_taken_by_config_check(path: Path, tmp_path: Path):
+    """But for files that are its reader's own: keys to log in with, certificates."""
+    copy = with_its_certificates(path, tmp_path)
+    said = forked.run("config", "check", "--nodes", copy, cwd=tmp_path)
+    errors = [line for line in said.stderr.splitlines() if line.startswith("error: ")]
+    assert [line for line in errors if "there is no file" not in line] == []
+    assert bool(errors) == (said.returncode == 2)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sites.md"])
+def test_the_readme_and_the_page_of_sites_name_every_example(page: str):
+    named = set(re.findall(r"\((?:\.\./)?examples/([a-z-]+)\.yaml\)", (CHECKOUT / page).read_text()))
     assert named == {path.stem for path in EXAMPLES}

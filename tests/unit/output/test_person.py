@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lingctl.errors import UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.run.proposal import Proposal
 from lingctl.output.person import Terminal
+from lingctl.output.verbs import plans
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.command import command
 
@@ -60,3 +63,23 @@ def test_whoever_agreed_beforehand_is_not_asked_and_without_a_terminal_nobody_ca
     with pytest.raises(UsageError) as caught:
         Terminal().agrees(proposal())
     assert caught.value.code == "needs-consent"
+
+
+def test_a_long_plan_leaves_room_for_the_question_and_d_has_all_of_it(monkeypatch):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, height=24, color_system=None)
+    monkeypatch.setattr(plans, "conversation", lambda: console)
+    steps = [
+        Step(Stage.FILES, f"node{node}", f"write file {number}", "change", "content differs", RUN)
+        for node in range(64)
+        for number in range(30)
+        if number % (node + 1) == 0
+    ]
+    plan = Plan(tuple(steps))
+    plans.print_plan(plan, short=True)
+    said = file.getvalue()
+    assert said.count("\n") <= 20 and "more rows: d shows them" in said
+    rows = plans.plan_rows(plan)
+    assert plans.rows_left_out(plan) == len(rows) - said.count("write file") > 0
+    details = "\n".join(line.plain for line in plans.plan_details(plan, rows=True))
+    assert all(f"{nodes}: {step}" in details for _, nodes, step in rows)

@@ -25,7 +25,7 @@ COMMANDS = (
 
 
 def lines(text: str, columns: int, hang: int = 7) -> list[str]:
-    return [line.plain for line in broken(Text(text), columns, Text(" " * hang))]
+    return [line.plain for line in broken(Text(text), columns, hang)]
 
 
 @pytest.mark.parametrize("columns", [50, 64, 80, 100, 120, 200])

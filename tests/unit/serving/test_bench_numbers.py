@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingctl.errors import ConfigurationError, UsageError
-from lingctl.serving.bench.chart import Chart, Line, page, svg
+from lingctl.flows.run.page_file import check_page, write_page
+from lingctl.serving.bench.chart import Chart, Limit, Line, page, svg
+from lingctl.serving.bench.goal import Goal
 from lingctl.serving.bench.load import LoadResult
 from lingctl.serving.bench.metrics import distribution, measure, percentile
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.plot import check_plot, write_plot
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport, amounts, time_rows
-from lingctl.serving.bench.sweep import SweepLimits, best, sweep
+from lingctl.serving.bench.sweep import SweepLimits, Trial, best, sweep
 from lingctl.serving.bench.wire import ResponseReader, WireError
 
 
@@ -223,10 +224,23 @@ def test_charts_are_whole_svg():
     assert svg(Chart("empty", "s", "per s", []))
 
 
+def test_limits_are_drawn_and_one_far_above_is_told():
+    line = Line("TTFT", [(1, 10), (2, 40)])
+    near = svg(Chart("x", "s", "ms", [line], [Limit("TTFT 60 ms", 60)]))
+    assert near.count("stroke-dasharray") == 1 and ">limit TTFT 60 ms<" in near and ">60<" in near
+    far = svg(Chart("x", "s", "ms", [line], [Limit("TTFT 9000 ms", 9000)]))
+    assert "stroke-dasharray" not in far and "ms; limit TTFT 9000 ms: far above" in far
+    swept = report(trials=(Trial(1, metrics_with(500.0), ""),))
+    text = replace(swept, limits=SweepLimits(ttft=600.0, tpot=140.0)).as_page()
+    assert "limit TTFT p90 600 ms" in text and "limit TPOT p90 140 ms" in text
+    text = replace(report(), goal=Goal(ttft=300.0, e2el=700.0)).as_page()
+    assert "limit TTFT 300 ms" in text and "limit end to end 700 ms" in text
+
+
 def test_plots_are_written(tmp_path):
     path = tmp_path / "plot.html"
-    check_plot(path)
-    write_plot(path, report())
+    check_page(path, "--plot")
+    write_page(path, "--plot", report().as_page())
     data = path.read_bytes()
     assert data.startswith(b"<!doctype html>")
     assert len(data) > 1000
@@ -235,7 +249,7 @@ def test_plots_are_written(tmp_path):
 def test_plots_that_cannot_be_written_are_refused_before(tmp_path):
     for name in ("plot.png", "nowhere/plot.html"):
         with pytest.raises(UsageError):
-            check_plot(tmp_path / name)
+            check_page(tmp_path / name, "--plot")
 
 
 # ---- the reader of HTTP answers

@@ -1,0 +1,201 @@
+"""What a shell offers when Tab is pressed: from this machine alone, in a moment, never a word of trouble."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lingctl.cli.manual.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from typer._click.core import Context, Parameter
+
+# A shell asks with this set; ``complete_bash`` and the like want answers, all else is the shell's script.
+_ASKED = "_LINGCTL_COMPLETE"
+_SECONDS = 3.0  # a folder that hangs must not hold a person's shell
+_WORD = re.compile(r"[\w.:/@+-]+")
+_Completer = Callable[["Context", Sequence[str]], Iterable[str]]
+
+
+def asks_for_words() -> bool:
+    """Whether a shell wants to know what could stand where Tab was pressed."""
+    return os.environ.get(_ASKED, "").startswith("complete_")
+
+
+def words_typed() -> list[str]:
+    """What stands behind ``lingctl`` in the line that a shell asks about, as far as it is whole."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+    words = line.split()[1:]
+    return words if line[-1:].isspace() else words[:-1]
+
+
+def be_quiet() -> None:
+    """From now on nothing is said on standard error, and the process ends by itself in a moment."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        os._exit(0)
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+
+
+def with_completion(parameters: list[Parameter], context: Context) -> list[Parameter]:
+    """The same arguments and options, those that are known here with what completes them."""
+    names, at = [context.info_name or ""], context.parent
+    while at is not None:
+        names, at = [at.info_name or "", *names], at.parent
+    path = " ".join(names[1:])
+    for one in parameters:
+        completer = _completer_of(path, one.name or "")
+        if completer is not None:
+            one._custom_shell_complete = completer
+    return parameters
+
+
+def _completer_of(path: str, name: str) -> Callable[[Context, Parameter, str], list[str]] | None:
+    """What completes an argument or option of a verb; None where the shell's own way will do."""
+    found = _OF_VERB.get((path, name)) or _EVERYWHERE.get(name)
+    if found is None:
+        return None
+
+    def complete(context: Context, parameter: Parameter, incomplete: str) -> list[str]:
+        given = context.params.get(name)
+        earlier = [str(one) for one in given] if isinstance(given, list | tuple) else []
+        # Whatever goes wrong here, a person who pressed Tab is in the middle of a line.
+        with suppress(Exception):
+            offered = (one for one in found(context, earlier) if one.startswith(incomplete))
+            return [one for one in offered if _WORD.fullmatch(one)]
+        return []
+
+    return complete
+
+
+def _models(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.inventory.catalogue import MODELS
+
+    return [model.name for model in MODELS]
+
+
+def _hosts(context: Context) -> list[dict[str, object]]:
+    """The nodes of the hosts.yaml in reach, as far as it can be read."""
+    from lingctl.cli.common import DEFAULT_HOSTS
+
+    named = context.params.get("nodes") or os.environ.get("LINGCTL_NODES") or DEFAULT_HOSTS
+    return _nodes_in(Path(str(named)))
+
+
+def _nodes_in(path: Path) -> list[dict[str, object]]:
+    from lingctl.inventory.yaml_text.source import read_yaml
+
+    data = read_yaml(path).data
+    nodes = data.get("nodes") if isinstance(data, dict) else None
+    return [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+
+
+def _nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    return [str(node.get("name") or node.get("address")) for node in _hosts(context)]
+
+
+def _sandbox_nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    folder = context.params.get("directory") or os.environ.get("LINGCTL_SANDBOX") or ".lingctl-sandbox"
+    hosts = Path(str(folder)) / "hosts.yaml"
+    return [str(node.get("name") or node.get("address")) for node in _nodes_in(hosts)]
+
+
+def _faults(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.sandbox.faults import FAULTS
+
+    return [fault.name for fault in FAULTS]
+
+
+def _releases(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.flows.change.seen_releases import releases_seen
+    from lingctl.inventory.yaml_text.source import read_yaml
+
+    named = context.params.get("nodes") or os.environ.get("LINGCTL_NODES") or "hosts.yaml"
+    data = read_yaml(Path(str(named))).data
+    return releases_seen(str(data.get("name"))) if isinstance(data, dict) else ()
+
+
+def _mindie(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.engines import engine_rows
+
+    return [row.version for row in engine_rows() if row.name == "mindie"]
+
+
+def _emulated(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    return ("1.0.0", "3.0.0")
+
+
+def _engines(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.engines import engine_rows
+
+    rows = [(row.name, row.version) for row in engine_rows()]
+    return [*dict.fromkeys(name for name, _ in rows), *(f"{name}:{version}" for name, version in rows)]
+
+
+def _engine_names(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.engines import engine_names
+
+    return engine_names()
+
+
+def _verbs(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    path = " ".join(earlier)
+    inner = [verb.removeprefix(f"{path} ") for verb in EXAMPLES if not path or verb.startswith(f"{path} ")]
+    return dict.fromkeys(verb.partition(" ")[0] for verb in inner)
+
+
+def _codes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.flows.look.own_codes import known_codes
+
+    return known_codes()
+
+
+def _checks(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.codes.catalogue import check_names
+
+    return check_names()
+
+
+def _parts(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    from lingctl.flows.accept.parts import PARTS
+
+    return [part.name for part in PARTS]
+
+
+def _sources(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+    return ("modelscope", "huggingface", "node")
+
+
+_EVERYWHERE: dict[str, _Completer] = {
+    "model": _models,
+    "node": _nodes,
+    "mindie": _mindie,
+    "engine": _engines,
+    "release": _releases,
+    "accept": _checks,
+    "only": _parts,
+    "skip": _parts,
+}
+_OF_VERB: dict[tuple[str, str], _Completer] = {
+    ("sandbox up", "mindie"): _emulated,
+    ("sandbox break", "node"): _sandbox_nodes,
+    ("sandbox heal", "node"): _sandbox_nodes,
+    ("sandbox break", "fault"): _faults,
+    ("sandbox heal", "fault"): _faults,
+    ("engines", "name"): _engine_names,
+    ("explain", "engine"): _engine_names,
+    ("explain", "what"): _codes,
+    ("help", "words"): _verbs,
+    ("download", "source"): _sources,
+}

@@ -1,0 +1,65 @@
+"""Pages that are written here: judged before the work, whole, and never over what somebody else wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lingctl.errors import UsageError
+from lingctl.flows.run.whole_file import no_room, write_file
+
+# What our pages begin with: by it we know one that may be replaced.
+_OURS = b'<meta name="generator" content="lingctl '
+_BEGINNING = 4096
+
+
+def check_page(path: Path, option: str, *, replace: bool = True) -> None:
+    """Find out before the work whether a page can be written.
+
+    Args:
+        option: that named it.
+        replace: a file of that name may be replaced whatever it is; else only a page of lingctl.
+
+    Raises:
+        UsageError: another ending than ``.html``, no such folder, or a file that is not ours.
+    """
+    if path.suffix != ".html":
+        raise UsageError(
+            f"{option} {path}: the name must end in .html",
+            remedy=f"{option} {path.with_suffix('.html')}",
+            code="page-format",
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"{option} {path}: no such folder", remedy=f"mkdir -p {path.parent}", code="page-folder"
+        )
+    if not replace and path.exists() and not _is_ours(path):
+        raise UsageError(
+            f"{path} is already there, and lingctl did not write it",
+            remedy="name another file, or replace it with --force",
+            code="file-exists",
+        )
+
+
+def write_page(path: Path, option: str, text: str) -> None:
+    """Write a page whole, or leave the earlier one as it was.
+
+    Raises:
+        UsageError: it cannot be written there.
+        NodeError: the disk is full.
+    """
+    try:
+        write_file(path, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise no_room(error, path) or UsageError(
+            f"cannot write {path}: {error.strerror}",
+            remedy=f"name another file: {option} FILE.html",
+            code="output",
+        ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _OURS in file.read(_BEGINNING)
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Pages: whole HTML files that load nothing, for screen and paper."""
