@@ -14,7 +14,7 @@ from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
-from lingctl.remote.ssh.exchange import Exchange, NotRunError
+from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
 from lingctl.remote.ssh.forward import forward_port, may_forward
 from lingctl.remote.ssh.login.login import log_in
 from lingctl.remote.ssh.not_run import not_run
@@ -104,6 +104,13 @@ class SshConnection:
                 except TimeoutError:
                     raise NodeError(
                         f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
+                    ) from None
+                except EndlessError:
+                    raise NodeError(
+                        f"{title}: it prints without end: more than 64 MB beyond what any answer has",
+                        where=self._node,
+                        remedy="log in there and see what its shell or tools print",
+                        code="output-endless",
                     ) from None
                 except NotRunError as error:
                     raise not_run(title, str(error), self._target, self._node) from error
