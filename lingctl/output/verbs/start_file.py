@@ -21,7 +21,7 @@ from lingctl.flows.files.start_file import (
 from lingctl.output.questions import typed_line
 from lingctl.output.terminal import conversation, say, words
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class GivenUp(Exception):
@@ -64,7 +64,7 @@ def ask_for_start(given: StartFile, asked: frozenset[str], output: Path) -> str:
     return text
 
 
-def _ask(question: str, default: str, judge: Callable[[str], Answer]) -> Answer:
+def _ask(question: str, default: str, judge: Callable[[str], T]) -> T:
     """Ask until the answer can be."""
     while True:
         said = typed_line(f"{question} [{default}]: ")
