@@ -82,7 +82,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl batch questions.jsonl -o answers.jsonl --offline",
     ),
     "status": ("lingctl status", "lingctl status --watch 5 --node node2"),
-    "logs": ("lingctl logs --since 10m", "lingctl logs --node node2 --follow"),
+    "logs": ("lingctl logs --since 10m", "lingctl logs --follow --grep 'ERROR|WARN'"),
     "stop": ("lingctl stop", "lingctl stop --yes --lock-wait 600"),
     "restart": ("lingctl restart", "lingctl restart --yes"),
     "releases": ("lingctl releases", "lingctl releases --json"),
