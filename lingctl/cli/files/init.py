@@ -38,7 +38,7 @@ def init(
     from lingctl.flows.files.start_file import StartFile, need_free, start_file, write_start
     from lingctl.inventory.engine_choice import one_engine
     from lingctl.output.terminal import answer_file, interactive, say
-    from lingctl.output.verbs.start_file import GivenUp, ask_for_start
+    from lingctl.output.verbs.start_file import NotAgreed, ask_for_start
 
     given = {"nodes": node, "user": user, "key": key, "model": model, "engine": mindie or engine}
     asked = frozenset(field for field, value in given.items() if not value)
@@ -52,7 +52,7 @@ def init(
     else:
         try:
             text = ask_for_start(wish, asked, output)
-        except GivenUp:
+        except NotAgreed:
             say("Nothing was written.")
             raise typer.Exit(1) from None
     with_schema = write_start(output, text, force=force)

@@ -24,7 +24,7 @@ from lingctl.output.terminal import conversation, say, words
 T = TypeVar("T")
 
 
-class GivenUp(Exception):
+class NotAgreed(Exception):
     """The person ended the dialogue (Ctrl-D), or the terminal is gone."""
 
 
@@ -37,7 +37,7 @@ def ask_for_start(given: StartFile, asked: frozenset[str], output: Path) -> str:
         output: where it will be written.
 
     Raises:
-        GivenUp: they did not agree.
+        NotAgreed: they did not agree.
     """
     say("Enter takes what stands in brackets; Ctrl-C ends this, and nothing is written.")
     wish = given
@@ -60,7 +60,7 @@ def ask_for_start(given: StartFile, asked: frozenset[str], output: Path) -> str:
         if line.strip() and not line.lstrip().startswith("#"):
             conversation().print(words(f"  {line.partition('  #')[0].rstrip()}"), soft_wrap=True)
     if not _ask("write it (y or n)", "y", _yes_or_no):
-        raise GivenUp
+        raise NotAgreed
     return text
 
 
@@ -69,7 +69,7 @@ def _ask(question: str, default: str, judge: Callable[[str], T]) -> T:
     while True:
         said = typed_line(f"{question} [{default}]: ")
         if said is None:
-            raise GivenUp
+            raise NotAgreed
         try:
             return judge(said or default)
         except LingctlError as error:
