@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.cards.hccn import DeviceAddress
@@ -22,6 +22,8 @@ from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 
+# What is said of a node that nobody wanted to ask.
+NOT_ASKED = "not asked: --node names others"
 # Inside one server nothing needs the cards' RoCE ports: HCCS carries it.
 ROCE_CHECKS = frozenset(
     {
@@ -65,7 +67,10 @@ class Observations:
 
 def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
     """Every finding, in the order of nodes and checks."""
-    findings = [*seen.lost.values()]
+    findings = [finding for finding in seen.lost.values() if finding.message != NOT_ASKED]
+    left_out = [name for name, finding in seen.lost.items() if finding.message == NOT_ASKED]
+    if left_out:
+        findings.append(_left_out(left_out))
     around = surroundings_of(seen.facts)
     for node in scope.nodes:
         facts = seen.facts.get(node.name)
@@ -73,13 +78,31 @@ def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
             findings += _node(facts, scope, around)
             if node.name in seen.reached:
                 findings += reach_findings(scope, node.name, seen.reached[node.name])
-    findings += cluster_findings(seen.facts, scope)
+    silent = [node.name for node in scope.nodes if node.name not in seen.facts]
+    findings += (_of_a_part(finding, silent) for finding in cluster_findings(seen.facts, scope))
     findings += [Finding("engine-version", Verdict.NOTE, remark) for remark in scope.remarks]
     if seen.hits is not None and scope.multi_node:
         findings += mesh_findings(scope, seen.facts, seen.hits, seen.left_out)
     if not scope.multi_node:
         findings = [_softened(finding) for finding in findings]
     return tuple(findings)
+
+
+def _left_out(names: Sequence[str]) -> Finding:
+    """What nobody asked is unknown, and so is what lies between it and the others."""
+    text = (
+        f"not judged, as --node left them out: {', '.join(names)}, what differs between them and others, and "
+        "the ways to them"
+    )
+    return Finding("ssh", Verdict.UNKNOWN, text, remedy="lingctl check-network")
+
+
+def _of_a_part(finding: Finding, silent: Sequence[str]) -> Finding:
+    """What all nodes that answered have in common is not what all nodes have."""
+    if not silent or finding.node or finding.verdict > Verdict.NOTE:
+        return finding
+    text = f"{finding.message}, as far as nodes answered; not judged for {', '.join(silent)}"
+    return replace(finding, verdict=Verdict.UNKNOWN, message=text)
 
 
 def _node(facts: NodeFacts, scope: Scope, around: Surroundings) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption, hosts_file, required_cluster
+from lingctl.cli.common import JsonOption, NodeOption, NodesOption, chosen_nodes, hosts_file, required_cluster
 
 
 def collect(
     nodes: NodesOption = None,
+    node: NodeOption = None,
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: named after cluster and time, here.")
     ] = None,
@@ -34,10 +35,14 @@ def collect(
 
     cluster = required_cluster(nodes)
     target = to or Path(default_name(cluster))
-    with progress() as listener, connect(cluster, listener) as group:
+    only = chosen_nodes(cluster, node)
+    with progress() as listener, connect(cluster, listener, only=only) as group:
         bundle = pack(group, cluster, hosts_file(nodes) or DEFAULT_HOSTS, target, listener, check=check)
+    not_asked = [name for name in cluster.node_names if only and name not in only]
     if bundle.cause:
         say(f"the first cause of all: {bundle.cause}")
+    if not_asked:
+        say(f"not asked, so the first cause of all may be there: {', '.join(not_asked)}")
     for name, found in bundle.explained.items():
         for line in found:
             say(f"{name}: {line}")
@@ -48,6 +53,7 @@ def collect(
             "cluster": cluster.name,
             "path": str(bundle.path),
             "missing": dict(bundle.missing),
+            "not_asked": not_asked,
             "cause": bundle.cause,
             "explained": {name: list(found) for name, found in bundle.explained.items()},
         }

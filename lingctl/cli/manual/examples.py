@@ -82,7 +82,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl batch questions.jsonl -o answers.jsonl --offline",
     ),
     "status": ("lingctl status", "lingctl status --watch 5 --node node2"),
-    "logs": ("lingctl logs --since 10m", "lingctl logs --node node2 --follow"),
+    "logs": ("lingctl logs --since 10m", "lingctl logs --follow --grep 'ERROR|WARN'"),
     "stop": ("lingctl stop", "lingctl stop --yes --lock-wait 600"),
     "restart": ("lingctl restart", "lingctl restart --yes"),
     "releases": ("lingctl releases", "lingctl releases --json"),
@@ -99,7 +99,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl explain disk-full",
         "lingctl explain node1.log node2.log",
     ),
-    "collect": ("lingctl collect", "lingctl collect --to evidence.tar.gz --no-check"),
+    "collect": ("lingctl collect", "lingctl collect --node node2 --to evidence.tar.gz --no-check"),
     "export kubernetes": (
         "lingctl export kubernetes --namespace ling > ling.yaml",
         "lingctl export kubernetes --from answers > ling.yaml",

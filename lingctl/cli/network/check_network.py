@@ -11,8 +11,10 @@ import typer
 from lingctl.cli.common import (
     JsonOption,
     LockWaitOption,
+    NodeOption,
     NodesOption,
     YesOption,
+    chosen_nodes,
     nothing_changed,
     optional_cluster,
     required_cluster,
@@ -41,6 +43,7 @@ class FailOn(StrEnum):
 
 def check_network(
     nodes: NodesOption = None,
+    node: NodeOption = None,
     mesh: Annotated[
         Mesh,
         typer.Option(
@@ -80,8 +83,10 @@ def check_network(
     """Check cards, links, addresses, hosts and the ways between them. Changes nothing without --fix-tls.
 
     Without a hosts.yaml this machine alone is checked. Exit status 3 when something is found, 4 when no node
-    can be reached.
+    can be reached. What --node leaves out is unknown, and so is what lies between it and others.
     """
+    if node and (saved or fix_tls is not None):
+        raise UsageError("--node goes with neither --from nor --fix-tls: these are about all nodes")
     if fix_tls is not None:
         if save or saved or html:
             raise UsageError("--fix-tls changes nodes: it goes with none of --save, --from and --html")
@@ -98,7 +103,9 @@ def check_network(
 
         check_page(html, "--html", replace=force)
     report = (
-        judge_saved(saved) if saved else _ask(nodes, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
+        judge_saved(saved)
+        if saved
+        else _ask(nodes, node, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
     )
     if save:
         save_answers(report, save)
@@ -111,7 +118,7 @@ def check_network(
         print_network(report)
     if html:
         say(f"Wrote {html}: findings, pings, and the facts of every node and card.")
-    if len(report.unreachable) == len(report.scope.nodes):
+    if len(report.unreachable) == len(report.asked):
         raise typer.Exit(4)
     if report.verdict >= Verdict[fail_on.name]:
         raise typer.Exit(3)
@@ -134,18 +141,18 @@ def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Pa
     write_page(path, "--html", network_page(report, of, *network_rows(report)))
 
 
-def _ask(nodes: Path | None, options: CheckOptions) -> NetworkReport:
+def _ask(nodes: Path | None, node: list[str] | None, options: CheckOptions) -> NetworkReport:
     from lingctl.flows.network.check import check_network, check_scope, scope_of_machine
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
     from lingctl.remote.local import LocalConnection
 
-    cluster = optional_cluster(nodes)
+    cluster = required_cluster(nodes) if node else optional_cluster(nodes)
     with progress() as listener:
         if cluster is None:
             local = LocalConnection()
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
-        with connect(cluster, listener) as group:
+        with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
             return check_network(group, cluster, options, listener)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingctl.cli.common import JsonOption, NodesOption
+from lingctl.cli.common import JsonOption, NodeOption, NodesOption
 from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 def smoke_test(
     nodes: NodesOption = None,
+    node: NodeOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
     kind: KindOption = KindChoice.auto,
@@ -41,7 +42,8 @@ def smoke_test(
 
     Without --nodes, --url and ./hosts.yaml it tests MindIE on this machine (http://127.0.0.1:1025).
     An API key is taken from LINGCTL_API_KEY. Exit status: 0 good, 1 a rung failed, 3 warnings or unknowns,
-    4 not reachable.
+    4 not reachable. With --node no text is asked for, as a node that was not asked may be lost: a request
+    could end the service then.
     """
     from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
     from lingctl.output.progress import progress
@@ -63,6 +65,7 @@ def smoke_test(
             model,
             tls,
             listener,
+            node=node,
             at=lambda endpoint: smoke_test_endpoint(endpoint, options, listener),
             of=lambda group, cluster: smoke_test_cluster(group, cluster, options, listener, tls=tls),
         )

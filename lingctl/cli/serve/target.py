@@ -85,17 +85,30 @@ def with_service(
     tls: TlsFiles,
     listener: Listener,
     *,
+    node: list[str] | None = None,
     at: Callable[[Endpoint], T],
     of: Callable[[Group, Cluster], T],
 ) -> T:
-    """Do something ``at`` the service that is named by its URL, or with that ``of`` a cluster."""
+    """Do something ``at`` the service that is named by its URL, or with that ``of`` a cluster.
+
+    Args:
+        node: names of the cluster's nodes that are asked; all where there are none.
+    """
+    from lingctl.cli.common import chosen_nodes
+    from lingctl.errors import UsageError
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
     cluster = chosen_cluster(nodes, url, model)
     if cluster is None:
+        if node:
+            raise UsageError(
+                "--node is about a cluster's nodes",
+                remedy="name it: --nodes FILE",
+                code="node-without-cluster",
+            )
         return at(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls))
-    with connect(cluster, listener) as group:
+    with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
         return of(group, cluster)
 
 

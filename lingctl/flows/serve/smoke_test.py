@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lingctl.ascend import devices
 from lingctl.ascend.cards import npu_map, npu_smi
@@ -12,6 +13,7 @@ from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
+from lingctl.findings import Finding, Verdict
 from lingctl.flows.look.daemon import how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.running import lost_nodes
 from lingctl.inventory.cluster import Cluster
@@ -24,8 +26,9 @@ from lingctl.serving.http.exchange import Limits
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
-from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
+from lingctl.serving.smoke.report import SmokeOptions, SmokeReport, not_climbed
 
+_ALL_NODES = "lingctl smoke-test asks all nodes"
 _CARDS = (
     Question("npus", npu_smi.table_command(), 60),
     Question("chips", npu_map.map_command(), 30),
@@ -54,11 +57,35 @@ def smoke_test_cluster(
     """
     if options.kind == "auto":
         options = options.of_kind(cluster.catalogue_model.kind)
+    if cluster.primary.name in group.left_out:
+        report = not_climbed(endpoint_of(cluster, tls=tls), options, f"{cluster.primary.name} was not asked")
+        return report.with_findings(_about_nodes(group, cluster))
     limits = Limits(idle=options.patience)
     with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
         lost = lost_nodes(group, site_of(cluster))
         report = smoke_test(client, options, listener=listener, without_asking=lost)
-    return report.with_findings(node_findings(look_at_nodes(group, site_of(cluster), engine_of(cluster))))
+    if group.left_out:
+        report = replace(report, findings=tuple(_not_risked(one, group.left_out) for one in report.findings))
+    return report.with_findings(_about_nodes(group, cluster))
+
+
+def _about_nodes(group: Group, cluster: Cluster) -> list[Finding]:
+    sights = look_at_nodes(group, site_of(cluster), engine_of(cluster))
+    found = node_findings(sight for sight in sights if sight.node not in group.left_out)
+    if group.left_out:
+        text = f"not judged, as --node left them out: {', '.join(group.left_out)}"
+        found.append(Finding("daemon", Verdict.UNKNOWN, text, remedy=_ALL_NODES))
+    return found
+
+
+def _not_risked(finding: Finding, left_out: Sequence[str]) -> Finding:
+    if finding.check != "generate" or finding.verdict is not Verdict.UNKNOWN:
+        return finding
+    text = (
+        f"not judged, as {', '.join(left_out)} was not asked: where a daemon is dead, a request could end "
+        "the service"
+    )
+    return replace(finding, message=text, evidence="", remedy=_ALL_NODES)
 
 
 def look_at_nodes(group: Group, site: Site, engine: Engine) -> list[NodeSight]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lingctl.findings import Finding, Verdict, worst
+from lingctl.serving.endpoint import Endpoint
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.smoke import verdicts
 
@@ -106,6 +107,13 @@ class SmokeReport:
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],
         }
+
+
+def not_climbed(endpoint: Endpoint, options: SmokeOptions, because: str) -> SmokeReport:
+    """The report on a service that nobody may ask: every rung is unknown."""
+    findings = tuple(verdicts.not_judged(name, because) for name in RUNGS)
+    kind: ModelKind = "base" if options.kind == "base" else "chat"
+    return SmokeReport(findings, endpoint.service_url, endpoint.served_name, kind, options.prompt, "", 0.0)
 
 
 def _unreached(finding: Finding) -> bool:

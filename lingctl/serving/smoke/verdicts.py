@@ -40,6 +40,11 @@ def not_reached(name: str, because: str) -> Finding:
     return Finding(name, Verdict.UNKNOWN, f"{NOT_REACHED}{because} failed")
 
 
+def not_judged(name: str, because: str) -> Finding:
+    """A rung that nobody may climb."""
+    return Finding(name, Verdict.UNKNOWN, f"{NOT_REACHED}{because}")
+
+
 def exit_status(findings: tuple[Finding, ...]) -> int:
     """0 nothing worse than a note, 4 not reachable, 1 a rung failed, 3 warnings or unknowns."""
     if any(f.check == "port" and f.verdict is Verdict.FAILURE for f in findings):

@@ -12,7 +12,7 @@ import pytest
 from lingctl.ascend.cards.hccn import Tls
 from lingctl.ascend.unread import Unread
 from lingctl.checks.scope import NodeScope, Scope
-from lingctl.errors import ConfigurationError, ConnectError
+from lingctl.errors import ConfigurationError, ConnectError, NotAskedError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_scope, judged
@@ -134,6 +134,20 @@ def test_a_node_that_is_lost_at_once_is_unreachable_and_the_other_is_judged(fold
     assert report.unreachable == ("node2",)
     assert _of(report, "ssh") == {("node1", None): Verdict.PASS, ("node2", None): Verdict.UNKNOWN}
     assert _of(report, "link")["node1", 0] is Verdict.PASS
+
+
+def test_what_a_part_of_the_nodes_has_in_common_is_no_pass_for_all(folder: Path) -> None:
+    left_out = {"node2": NotAskedError("not asked")}
+    report = check_scope(Group({"node1": _Node(1, folder)}, left_out), SCOPE, CheckOptions(), ignore)
+    assert report.asked == ("node1",) and report.unreachable == ()
+    assert _of(report, "link")["node1", 0] is Verdict.PASS
+    assert _of(report, "ssh") == {("node1", None): Verdict.PASS, ("", None): Verdict.UNKNOWN}
+    # Nothing that is said of the whole cluster passes, whether a node was left out or lost.
+    for one in (report, _check(folder, lost_after=0)):
+        of_all = [finding for finding in one.findings if not finding.node]
+        assert {finding.verdict for finding in of_all} == {Verdict.UNKNOWN}
+        assert all("node2" in finding.message for finding in of_all)
+    assert judged(report.scope, report.records, report.lost).asked == ("node1",)
 
 
 def test_each_node_tells_its_progress(folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lingctl.errors import ConnectError, EngineError
+from lingctl.errors import ConnectError, EngineError, NotAskedError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
 from lingctl.flows.look.running import lost_nodes
@@ -97,6 +97,24 @@ def test_smoke_test_asks_where_all_are_alive(monkeypatch):
     rungs = [f for f in report.findings if f.check in RUNGS]
     assert {f.verdict for f in rungs} == {Verdict.PASS}
     assert serving.requests
+
+
+@pytest.mark.parametrize("left_out", ["node1", "node2"])
+def test_smoke_test_of_a_part_of_the_nodes_asks_for_no_text_and_passes_nothing_for_the_rest(
+    left_out, monkeypatch
+):
+    serving, asked = Serving(), "node2" if left_out == "node1" else "node1"
+    some = Group({asked: Node(asked, ALIVE)}, {left_out: NotAskedError("not asked")})  # type: ignore[dict-item]
+    with served(monkeypatch, serving):
+        report = smoke_test_cluster(some, CLUSTER, SmokeOptions(), ignore)
+    assert serving.requests == []
+    found = {(f.check, f.node): f for f in report.findings}
+    assert found["daemon", asked].verdict is Verdict.PASS
+    assert found["daemon", ""].verdict is Verdict.UNKNOWN and left_out in found["daemon", ""].message
+    assert found["generate", ""].verdict is Verdict.UNKNOWN and left_out in found["generate", ""].message
+    # The service is the first node's: where that is not asked, none of its rungs is known.
+    assert found["port", ""].verdict is (Verdict.UNKNOWN if left_out == "node1" else Verdict.PASS)
+    assert report.exit_status == 3
 
 
 @pytest.mark.parametrize("second", [DEAD, None])

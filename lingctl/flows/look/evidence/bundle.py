@@ -47,6 +47,7 @@ def pack(
     missing: Mapping[str, str],
     report: NetworkReport | None,
     clocks: Mapping[str, float] = MappingProxyType({}),
+    not_asked: Sequence[str] = (),
 ) -> PackedEvidence:
     """Write the bundle: every node's files without their secrets, what they tell, and a page that says it.
 
@@ -98,7 +99,9 @@ def pack(
         _add(
             bundle,
             top / "README.txt",
-            _readme(cluster, missing, left_out, running, explained, cause).encode(),
+            _readme(
+                cluster, {**_not_asked(not_asked), **missing}, left_out, running, explained, cause
+            ).encode(),
         )
     return PackedEvidence(target, missing, explained, cause)
 
@@ -153,6 +156,10 @@ def _cause(
         return ""
     where = f"{found.node}, {found.explanation.place}" if found.explanation.place else found.node
     return f"{where}: {found.words}  ({found.explanation.id})"
+
+
+def _not_asked(names: Sequence[str]) -> dict[str, str]:
+    return dict.fromkeys(names, "not asked, as --node named others; the first cause of all may be there")
 
 
 def _readme(

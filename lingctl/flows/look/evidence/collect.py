@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from lingctl.errors import LingctlError, NodeError
+from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.evidence.bundle import PackedEvidence, pack
@@ -62,7 +62,7 @@ def collect(
         missing = {
             name: f"nothing could be gathered: {error.what}"
             for name, error in outcomes.items()
-            if isinstance(error, LingctlError)
+            if isinstance(error, LingctlError) and not isinstance(error, NotAskedError)
         }
         report = None
         if check:
@@ -71,7 +71,8 @@ def collect(
         for name, part in gathered.items():
             listener(Event(_TASK, "note", name, f"to be packed: {contents_in_words(name, part)}"))
         try:
-            return pack(cluster, hosts, target, gathered, missing, report, clocks_apart(group, site))
+            clocks = clocks_apart(group, site)
+            return pack(cluster, hosts, target, gathered, missing, report, clocks, group.left_out)
         except OSError as error:
             raise no_room(error, target) or NodeError(
                 f"cannot write {target}: {error.strerror}", where="this machine", code="write-failed"

@@ -1,0 +1,44 @@
+"""--node: only nodes that there are, and only these are connected."""
+
+from __future__ import annotations
+
+import pytest
+
+from lingctl.cli.common import chosen_nodes
+from lingctl.errors import NotAskedError, UsageError
+from lingctl.flows.look import status
+from lingctl.remote import group
+from lingctl.remote.local import LocalConnection
+from tests.unit.release.conftest import cluster_of
+
+CLUSTER = cluster_of("node1", "node2", "node3")
+
+
+def test_nodes_are_taken_in_the_order_of_hosts_yaml_each_once():
+    assert chosen_nodes(CLUSTER, ["node3", "node1", "node3"]) == ("node1", "node3")
+    assert chosen_nodes(CLUSTER, None) == chosen_nodes(CLUSTER, []) == ()
+
+
+def test_an_unknown_name_is_told_with_those_that_there_are():
+    with pytest.raises(UsageError, match="'node33'") as caught:
+        chosen_nodes(CLUSTER, ["node1", "node33"])
+    assert "node1, node2, node3" in caught.value.remedy and caught.value.code == "unknown-node"
+
+
+def test_only_those_are_connected_and_the_others_have_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    def connected(_: object, node: object) -> LocalConnection:
+        asked.append(node.name)  # type: ignore[attr-defined]
+        return LocalConnection(node.name)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(group, "connect_node", connected)
+    with group.connect(CLUSTER, only=("node2",)) as some:
+        assert asked == ["node2"] and set(some.connections) == {"node2"}
+        assert some.left_out == ("node1", "node3")
+        with pytest.raises(NotAskedError):
+            some["node1"]
+        rows = status.cluster_status(some, CLUSTER)
+    assert [row.node for row in rows] == ["node2"]
+    with group.connect(CLUSTER) as all_of_them:
+        assert all_of_them.left_out == ()
