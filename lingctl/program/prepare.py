@@ -16,7 +16,7 @@ from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.program import pack
 from lingctl.program.node_program import NodeProgram, Python
-from lingctl.remote.command import script
+from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import call, image_command
@@ -55,6 +55,34 @@ class InContainer:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is looked for on a node before our program can run there; see ``prepare`` for the fields."""
+
+    path: str
+    where: InImage | InContainer | None = None
+    through: tuple[str, ...] = ()
+    files: tuple[WriteFile, ...] = ()
+    module: str = ""
+
+    @property
+    def look(self) -> Command:
+        """Asks the node what there is; ``finish`` takes what it says."""
+        paths = [self.path, *(file.path for file in self.files)]
+        return script(_look(self.where), self.module, *paths, title="look for our program")
+
+    def finish(self, connection: Connection, said: str) -> NodeProgram:
+        """Push what differs. Raises NodeError: see ``prepare``."""
+        files = [WriteFile(self.path, pack.build(), 0o640), *self.files]
+        _need_own_folder(connection.node, self.path, said)
+        pythons = _pythons(said)
+        before = _before(connection.node, self.where, said, pythons, self.through)
+        differ = [file for file in files if file.digest not in said]
+        if differ:
+            connection.put(*differ)
+        return NodeProgram(connection, *before, self.path, pythons=pythons)
+
+
 def prepare(
     connection: Connection,
     path: str,
@@ -75,16 +103,8 @@ def prepare(
         NodeError: no Python that could run it (code ``no-python``), the container does not run, or others may
             write where the program lies (code ``folder-of-others``).
     """
-    files = [WriteFile(path, pack.build(), 0o640), *files]
-    look = script(_look(where), module, *(file.path for file in files), title="look for our program")
-    said = connection.run(look, timeout=60).stdout
-    _need_own_folder(connection.node, path, said)
-    pythons = _pythons(said)
-    before = _before(connection.node, where, said, pythons, through)
-    differ = [file for file in files if file.digest not in said]
-    if differ:
-        connection.put(*differ)
-    return NodeProgram(connection, *before, path, pythons=pythons)
+    preparation = Preparation(path, where, tuple(through), tuple(files), module)
+    return preparation.finish(connection, connection.run(preparation.look, timeout=60).stdout)
 
 
 def _need_own_folder(node: str, path: str, said: str) -> None:

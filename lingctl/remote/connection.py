@@ -72,8 +72,8 @@ class Connection(Protocol):
 
         Raises:
             ConnectError: the connection was lost.
-            NodeError: the time limit passed (code ``command-timeout``), or the login shell ran something else
-                (``not-run``).
+            NodeError: the time limit passed (code ``command-timeout``), it prints without end
+                (``output-endless``), or the login shell ran something else (``not-run``).
         """
 
     def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:

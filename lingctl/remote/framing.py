@@ -16,6 +16,8 @@ OUT, ERR = b"\x1elingctl out\n", b"\x1elingctl err\n"
 # that traces its commands prints these words, but not the byte that they stand for.
 _PRINT_MARKS = "printf '\\036lingctl err\\n' >&2; printf '\\036lingctl out\\n'; "
 _MOST_OUTPUT = 64 * 1024 * 1024
+# What is thrown away beyond that, or before the mark, until whoever prints it counts as one that never ends.
+_MOST_WASTED = 64 * 1024 * 1024
 # Of output that somebody has heard already, an error message quotes the end.
 _MOST_HEARD = 256 * 1024
 _MOST_NOISE = 4096
@@ -35,10 +37,12 @@ class Kept:
 
     Attributes:
         truncated: whether more came than is kept.
+        wasted: bytes that came after the beginning that is kept.
     """
 
     def __init__(self, *, heard: bool = False) -> None:
         self.truncated = False
+        self.wasted = 0
         self._heard = heard
         self._bytes = bytearray()
 
@@ -48,6 +52,7 @@ class Kept:
             room = _MOST_OUTPUT - len(self._bytes)
             self._bytes += part[:room]
             self.truncated = self.truncated or len(part) > room
+            self.wasted += max(0, len(part) - room)
             return
         self._bytes += part[-_MOST_HEARD:]
         if len(self._bytes) > 2 * _MOST_HEARD or len(part) > _MOST_HEARD:
@@ -84,11 +89,13 @@ class Stream:
         self._mark = mark
         self._listener = listener
         self._noise = b""
+        self._noise_bytes = 0
         self._kept = Kept(heard=heard or listener is not None)
 
     def take(self, part: bytes) -> None:
         """The next bytes of it; the listener gets those that are the command's."""
         if not self.begun:
+            self._noise_bytes += len(part)
             noise, mark, part = (self._noise + part).partition(self._mark)
             self._noise = noise[-_MOST_NOISE:]
             if not mark:
@@ -102,6 +109,11 @@ class Stream:
     def truncated(self) -> bool:
         """Whether more came than is kept."""
         return self._kept.truncated
+
+    @property
+    def endless(self) -> bool:
+        """Whether so much came for nobody that its end is not waited for."""
+        return self._kept.wasted > _MOST_WASTED or (not self.begun and self._noise_bytes > _MOST_WASTED)
 
     @property
     def text(self) -> str:

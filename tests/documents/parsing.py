@@ -74,10 +74,14 @@ def _refused(words: list[str]) -> str:
 def inline_refused(text: str) -> str:
     """What is wrong with a mention in prose, which may leave out what a command needs."""
     try:
-        words = simple_commands(text)[0]
+        words = simple_commands(re.sub(r"[][]", "", text))[0]  # what may be left out
     except ValueError as error:
         return str(error)
-    return _not_taken(words[1:], whole=False)
+    options = _not_taken(words[1:], whole=False)
+    if options or any(re.fullmatch(r"[A-Z_]+|.*\.\.\.", word) for word in words):
+        return options
+    values = _not_taken(words[1:], whole=True)
+    return "" if re.search(r": (Missing|no verb)", values) else values
 
 
 def _not_taken(words: list[str], *, whole: bool) -> str:

@@ -96,7 +96,11 @@ class Terminal:
 
     def shows(self, pattern: str) -> bool:
         """Whether the pattern is in one line that is, or was, on the screen."""
-        return any(re.search(pattern, line) for line in self.screen.whole)
+        return self.count(pattern) > 0
+
+    def count(self, pattern: str) -> int:
+        """In how many lines it is."""
+        return sum(bool(re.search(pattern, line)) for line in self.screen.whole)
 
     def press(self, keys: str) -> None:
         """Type."""

@@ -132,6 +132,23 @@ def test_a_command_line_is_taken_or_not_as_lingctl_itself_would(line: str, troub
     assert trouble in said if trouble else not said
 
 
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("lingctl convert", ""),
+        ("lingctl smoke-test --url URL [--model NAME]", ""),
+        ("lingctl bench --requests N", ""),
+        ("lingctl bench --requests many", "Invalid value"),
+        ("lingctl render conf", "Invalid value"),
+        ("lingctl logs --gerp x", "No such option"),
+        ("lingctl explain CODE", ""),
+    ],
+)
+def test_a_mention_in_prose_may_leave_out_what_a_command_needs(text: str, trouble: str) -> None:
+    said = inline_refused(text)
+    assert trouble in said if trouble else not said
+
+
 ANSWER = "node   state    since\nnode1  running  2026-11-25 08:19:26 UTC\n2 nodes in 3.1 s\n"
 
 

@@ -7,6 +7,7 @@ cannot be told whose they are.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
 TOOL = "hccn_tool"
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SEVERAL = "several answers in one"
 
 
@@ -34,17 +37,33 @@ class DeviceAddress:
     netmask: str
 
     @property
-    def family(self) -> int:
-        """4 or 6."""
-        return ipaddress.ip_address(self.address).version
+    def parsed(self) -> IpAddress:
+        """The address to reckon with."""
+        return _parsed(self.address)
 
     @property
-    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    def family(self) -> int:
+        """4 or 6."""
+        return self.parsed.version
+
+    @property
+    def network(self) -> IpNetwork | None:
         """Its subnet; None when the mask is none."""
-        try:
-            return ipaddress.ip_interface(f"{self.address}/{self.netmask}").network
-        except ValueError:
-            return None
+        return _network(self.address, self.netmask)
+
+
+# Every card is compared with the cards of every other node, so each is asked for these many times.
+@functools.lru_cache(maxsize=16384)
+def _parsed(address: str) -> IpAddress:
+    return ipaddress.ip_address(address)
+
+
+@functools.lru_cache(maxsize=16384)
+def _network(address: str, netmask: str) -> IpNetwork | None:
+    try:
+        return ipaddress.ip_interface(f"{address}/{netmask}").network
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

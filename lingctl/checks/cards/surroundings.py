@@ -72,10 +72,10 @@ def _across(cards: Mapping[CardPlace, CardFacts]) -> frozenset[CardPlace]:
     for place, seen in cards.items():
         if isinstance(seen.address, DeviceAddress):
             rails[place[1]].append((place, seen.address))
-    return frozenset(
-        place
-        for rail in rails.values()
-        for place, own in rail
-        if own.network is not None
-        and any(ipaddress.ip_address(other.address) not in own.network for _, other in rail)
-    )
+    found: set[CardPlace] = set()
+    for rail in rails.values():
+        # The cards of a rail are mostly of one subnet: each subnet is held against all of them once.
+        networks = {own.network for _, own in rail if own.network is not None}
+        left = {net for net in networks if any(other.parsed not in net for _, other in rail)}
+        found |= {place for place, own in rail if own.network in left}
+    return frozenset(found)

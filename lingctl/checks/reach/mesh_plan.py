@@ -9,19 +9,19 @@ on a direct cable, or as two dies of one A3 package, they cannot reach each othe
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lingctl.ascend.cards.hccn import DeviceAddress, Gateway
+from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, IpNetwork
 from lingctl.ascend.cards.npu_smi import PodPlace
 from lingctl.ascend.cards.vnic import Vnic
-from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.facts import NodeFacts
 from lingctl.checks.scope import CardPlace, Scope
 
 Mode = Literal["off", "rotation", "full"]
 Plane = Literal["roce", "hccs"]
+PodAndServer = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,56 +36,77 @@ class Shot:
 
 def plan_mesh(scope: Scope, facts: Mapping[str, NodeFacts], mode: Mode) -> dict[str, list[Shot]]:
     """What each node's cards have to ping, nearest nodes first, so that a time limit cuts the least."""
-    names = [node.name for node in scope.nodes if node.name in facts]
-    shots: dict[str, list[Shot]] = {name: [] for name in names}
+    sides = [_side(facts[node.name]) for node in scope.nodes if node.name in facts]
     if mode == "off":
-        return shots
-    for index, name in enumerate(names):
-        for distance in range(1, len(names)):
-            other = names[(index + distance) % len(names)]
-            shots[name] += _between(facts[name], facts[other], distance, mode)
-    return shots
+        return {side.node: [] for side in sides}
+    return {
+        side.node: [
+            shot
+            for distance in range(1, len(sides))
+            for shot in _between(side, sides[(index + distance) % len(sides)], distance, mode)
+        ]
+        for index, side in enumerate(sides)
+    }
 
 
-def _between(source: NodeFacts, target: NodeFacts, distance: int, mode: Mode) -> Iterator[Shot]:
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """A card that can ping and be pinged."""
+
+    place: CardPlace
+    address: DeviceAddress
+    network: IpNetwork | None
+    gateway: bool  # whether it has one
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A node of the mesh; each is looked at once, for it is paired with every other."""
+
+    node: str
+    ready: Mapping[int, _Card]
+    pod: PodAndServer | None  # its super-pod and its server there, where these are known
+    vnics: Mapping[int, str]  # address of each die that has one
+    places: Mapping[int, CardPlace]  # of all that were asked about the super-pod
+
+
+def _side(facts: NodeFacts) -> _Side:
+    ready = {
+        card: _Card((facts.node, card), seen.address, seen.address.network, isinstance(seen.gateway, Gateway))
+        for card, seen in facts.cards.items()
+        if isinstance(seen.address, DeviceAddress) and seen.link == "UP"
+    }
     # A vNIC address repeats in every super-pod: it names a die only inside one, and on another server.
-    inner = same_pod(source, target)
-    if inner:
-        targets = {
-            card: seen.vnic.address for card, seen in target.pod.items() if isinstance(seen.vnic, Vnic)
-        }
-        for card, other in _pairs(list(source.pod), list(targets), distance, mode):
-            yield Shot((source.node, card), (target.node, other), targets[other], "hccs")
+    vnics = {card: seen.vnic.address for card, seen in facts.pod.items() if isinstance(seen.vnic, Vnic)}
+    places = {card: (facts.node, card) for card in facts.pod}
+    return _Side(facts.node, ready, _pod(facts), vnics, places)
+
+
+def _between(source: _Side, target: _Side, distance: int, mode: Mode) -> Iterator[Shot]:
+    if _in_one_pod(source.pod, target.pod):
+        for card, other in _pairs(list(source.places), list(target.vnics), distance, mode):
+            yield Shot(source.places[card], target.places[other], target.vnics[other], "hccs")
         return
-    ready, others = _ready(source), _ready(target)
-    for card, other in _pairs(list(ready), list(others), distance, mode):
-        address = others[other].address
-        if isinstance(address, DeviceAddress) and _has_way(ready[card], others[other]):
-            yield Shot((source.node, card), (target.node, other), address.address)
+    for card, other in _pairs(list(source.ready), list(target.ready), distance, mode):
+        if _has_way(source.ready[card], target.ready[other]):
+            aim = target.ready[other]
+            yield Shot(source.ready[card].place, aim.place, aim.address.address)
 
 
 def same_pod(one: NodeFacts, other: NodeFacts) -> bool:
     """Whether two A3 servers are known to be different servers of one super-pod."""
-    places = [
-        {
-            (seen.place.pod, seen.place.server)
-            for seen in facts.pod.values()
-            if isinstance(seen.place, PodPlace)
-        }
-        for facts in (one, other)
-    ]
-    if len(places[0]) != 1 or len(places[1]) != 1:
-        return False
-    (pod, server), (other_pod, other_server) = places[0].pop(), places[1].pop()
-    return pod == other_pod and server != other_server
+    return _in_one_pod(_pod(one), _pod(other))
 
 
-def _ready(facts: NodeFacts) -> dict[int, CardFacts]:
-    return {
-        card: seen
-        for card, seen in facts.cards.items()
-        if isinstance(seen.address, DeviceAddress) and seen.link == "UP"
+def _pod(facts: NodeFacts) -> PodAndServer | None:
+    places = {
+        (seen.place.pod, seen.place.server) for seen in facts.pod.values() if isinstance(seen.place, PodPlace)
     }
+    return places.pop() if len(places) == 1 else None
+
+
+def _in_one_pod(one: PodAndServer | None, other: PodAndServer | None) -> bool:
+    return one is not None and other is not None and one[0] == other[0] and one[1] != other[1]
 
 
 def _pairs(
@@ -109,12 +130,8 @@ def _pairs(
             yield source, target
 
 
-def _has_way(source: CardFacts, target: CardFacts) -> bool:
+def _has_way(source: _Card, target: _Card) -> bool:
     """Whether packets can go there at all: inside one subnet, or over a gateway."""
-    if not isinstance(source.address, DeviceAddress) or not isinstance(target.address, DeviceAddress):
-        return False
     if source.address.family != target.address.family:
         return False
-    network = source.address.network
-    inside = network is not None and ipaddress.ip_address(target.address.address) in network
-    return inside or isinstance(source.gateway, Gateway)
+    return source.gateway or (source.network is not None and target.address.parsed in source.network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lingctl.checks.glance import UNSEEN
@@ -15,9 +15,10 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.node_states import Look, look_of, node_programs, node_states
-from lingctl.flows.look.running import all_daemons_run, live_addresses
-from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
+from lingctl.flows.look.daemon import DaemonSight
+from lingctl.flows.look.looks import SecondLook, first_look, second_look
+from lingctl.flows.look.node_states import Look, look_of, node_states
+from lingctl.flows.look.runtime import image_missing, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
@@ -64,6 +65,7 @@ class Deployment:
     # a glance
     findings: tuple[Finding, ...] = ()
     glanced: bool = False  # whether a cluster that serves was only glanced at
+    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # the daemons, where all are alive
 
     @property
     def unfit(self) -> ChecksFailed | None:
@@ -93,7 +95,7 @@ def deploy(
 
     def look(group: Group, listener: Listener) -> Proposal[SmokeReport]:
         deployment = plan_deploy(group, cluster, listener, accepted)
-        end = ChangeEnding(cluster, deployment.states)
+        end = ChangeEnding(cluster, deployment.states, deployment.sights)
         return Proposal(
             command="lingctl deploy",
             question="Do this?",
@@ -104,7 +106,7 @@ def deploy(
             locked=(end.wait, end.settle),
             afterwards=(end.prove,) if smoke else (),
             # An interrupted run may have left daemons that still load, or no proof.
-            unchanged=(end.wait, end.settle, *((end.prove_if_lacking,) if smoke else ())),
+            unchanged=(end.wait_from_there, end.settle, *((end.prove_if_lacking,) if smoke else ())),
             unfit=deployment.unfit,
             findings=deployment.findings,
             remarks=(
@@ -133,25 +135,30 @@ def plan_deploy(
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
     look = look_of(cluster)
-    need_container_nowhere_else(group, look.site)
+    first = first_look(group, cluster, look)
     preflight = Preflight(group, cluster, listener, accepted)
-    serves = all_daemons_run(group, look.site)
-    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-    addresses = live_addresses(group, look.site) if serves and joined else {}
+    seen: SecondLook | None = None
+    programs: Mapping[str, Program] = {}
+    if first.serves:
+        programs = first.programs(group)
+        joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+        seen = second_look(group, cluster, look, programs, joined=joined)
     report: NetworkReport | None = None
-    if not serves or not _complete(cluster, addresses):
+    addresses = seen.addresses if seen else {}
+    if seen is None or not _complete(cluster, addresses):
         report = preflight.nodes()
         facts = report.facts
         addresses = addresses_of(facts)
-        engine_of(cluster).need_cards({name: seen.generation for name, seen in facts.items()})
-    programs = node_programs(group, cluster, look)
-    deployment = _plan(group, Wanted(cluster, look, addresses, programs, accepted), listener)
+        engine_of(cluster).need_cards({name: facts[name].generation for name in facts})
+    wanted = Wanted(cluster, look, addresses, programs or first.programs(group), accepted)
+    deployment = _plan(group, wanted, listener, seen.states if seen else None)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
         preflight.capacity(report.facts, deployment.shape)
-    found = report.findings if report else glance(group, cluster)
+    found = report.findings if report else glance(cluster, seen.records if seen else {})
     bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
-    deployment = replace(deployment, findings=bad, glanced=report is None)
+    sights = seen.sights if seen else {}
+    deployment = replace(deployment, findings=bad, glanced=report is None, sights=sights)
     for name, state in deployment.states.items():
         if state.unfinished is not None:
             text = f"half-done before, gone on with now: {state.unfinished.description}"
@@ -195,11 +202,14 @@ def _complete(cluster: Cluster, addresses: Addresses) -> bool:
     return not joined or all(set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes)
 
 
-def _plan(group: Group, wanted: Wanted, listener: Listener) -> Deployment:
+def _plan(
+    group: Group, wanted: Wanted, listener: Listener, states: Mapping[str, NodeState] | None = None
+) -> Deployment:
+    """The plan for the nodes as they were just seen, or else are seen now."""
     cluster, engine = wanted.cluster, engine_of(wanted.cluster)
     addresses, programs = wanted.addresses, wanted.programs
     listener(Event("look at the nodes", "started"))
-    states = node_states(group, wanted.look, programs)
+    states = states or node_states(group, wanted.look, programs)
     listener(Event("look at the nodes", "done"))
     _need_images(wanted.look.site.runtime, states, wanted.look.image)
     _need_own_container(wanted.look.site.container, states)

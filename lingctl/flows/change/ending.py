@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lingctl.events import Listener
 from lingctl.flows.change.prove import prove_service, wait_until_serving
 from lingctl.flows.change.releases import lacks_proof, note_proved
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.run.change import settle
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.state import NodeState
@@ -21,10 +22,15 @@ class ChangeEnding:
 
     cluster: Cluster
     states: Mapping[str, NodeState]  # the nodes as the plan found them
+    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # their daemons, if they were looked at
 
     def wait(self, group: Group, listener: Listener) -> None:
         """Wait until the service answers."""
         wait_until_serving(group, self.cluster, listener)
+
+    def wait_from_there(self, group: Group, listener: Listener) -> None:
+        """As ``wait``, where nothing was changed since the nodes were looked at."""
+        wait_until_serving(group, self.cluster, listener, self.sights)
 
     def settle(self, group: Group, listener: Listener) -> None:
         """Close what earlier runs left half-done: it is done now."""

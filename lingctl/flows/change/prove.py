@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict, worst_first
 from lingctl.flows.change.watch_start import need_living_daemons, wait_until_loaded
+from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
@@ -15,13 +18,18 @@ from lingctl.serving.readiness import probe_of, wait_until_ready
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
 
-def wait_until_serving(group: Group, cluster: Cluster, listener: Listener) -> None:
+def wait_until_serving(
+    group: Group, cluster: Cluster, listener: Listener, seen: Mapping[str, DaemonSight] | None = None
+) -> None:
     """Wait until every daemon has loaded and the primary answers with tokens.
+
+    Args:
+        seen: the daemons, where they were looked at a moment ago.
 
     Raises:
         EngineError: a daemon ended, or there is no answer in time; says which node and why.
     """
-    wait_until_loaded(group, cluster, listener)
+    wait_until_loaded(group, cluster, listener, seen)
 
     def still_alive() -> None:
         need_living_daemons(group, cluster, listener)

@@ -30,8 +30,14 @@ _MOST_OF_A_LINE = 300
 _RESTARTED = "daemon-restarted"
 
 
-def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> None:
+def wait_until_loaded(
+    group: Group, cluster: Cluster, listener: Listener, seen: Mapping[str, DaemonSight] | None = None
+) -> None:
     """Wait until every daemon says that it has started. That is not yet an answer to a request.
+
+    Args:
+        seen: the daemons, where they were looked at a moment ago; they are looked at again unless all have
+            started.
 
     Raises:
         EngineError: a daemon ended, will wait for ever, or the time limit passed; says which node and why.
@@ -40,9 +46,10 @@ def wait_until_loaded(group: Group, cluster: Cluster, listener: Listener) -> Non
     for node in cluster.nodes:
         listener(Event(_TASK, "started", node.name))
     loaded: set[str] = set()
+    known = seen if seen and all(sight.alive and sight.succeeded for sight in seen.values()) else None
     said: dict[str, str] = {}
     while len(loaded) < len(cluster.nodes):
-        sights = need_living_daemons(group, cluster, listener)
+        sights = known or need_living_daemons(group, cluster, listener)
         for name, sight in sights.items():
             if sight.succeeded and name not in loaded:
                 loaded.add(name)
@@ -183,7 +190,7 @@ def _said(group: Group, ask: Command) -> dict[str, str]:
     return {name: answer for name, answer in said.items() if isinstance(answer, str)}
 
 
-def _too_late(cluster: Cluster, sights: dict[str, DaemonSight]) -> EngineError:
+def _too_late(cluster: Cluster, sights: Mapping[str, DaemonSight]) -> EngineError:
     waiting = [name for name, sight in sights.items() if not sight.succeeded]
     logs = engine_of(cluster).logs
     hints = [(name, hint) for name in waiting for hint in logs.explain_waiting(sights[name].console)]

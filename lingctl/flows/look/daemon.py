@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lingctl.engine.interface import Engine
@@ -12,6 +13,7 @@ from lingctl.release.daemon import errors_command, need_known, read_watch, watch
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection
+from lingctl.remote.probe import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,22 @@ class DaemonSight:
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:
     """Look once. Raises NodeError: it is not known whether it is there."""
-    said = connection.run(watch_command(site, connection.node), timeout=30).stdout
+    asked = watch_command(site, connection.node)
+    return sight_in(connection.run(asked, timeout=30).stdout, site, connection.node)
+
+
+def sight_in(said: str, site: Site, node: str) -> DaemonSight:
+    """What the answer to ``watch_command`` shows. Raises NodeError: it is not known whether it is there."""
     state, status, console = read_watch(said)
-    need_known(state, connection.node)
+    need_known(state, node)
     # An empty word is in every text: a daemon that prints none counts as loaded.
-    return DaemonSight(state.pid is not None, status, console, site.loaded[connection.node] in console)
+    return DaemonSight(state.pid is not None, status, console, site.loaded[node] in console)
+
+
+def watching(questions: Sequence[Question], site: Site, node: str) -> list[Question]:
+    """The questions for a node's state, with what ``sight_in`` reads as the answer to that for its daemon."""
+    watch = Question("daemon", watch_command(site, node), 30)
+    return [watch if question.id == watch.id else question for question in questions]
 
 
 def look_closer(connection: Connection, site: Site, engine: Engine, sight: DaemonSight) -> DaemonSight:

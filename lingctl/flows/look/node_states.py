@@ -9,7 +9,7 @@ from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of, every_engine
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
-from lingctl.program.prepare import InImage, prepare
+from lingctl.program.prepare import InImage, Preparation, prepare
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.site import Site, site_of
 from lingctl.release.state import NodeState, read_state, state_questions
@@ -58,17 +58,22 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
     )
 
 
-def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Program]:
-    """Our program on every node, run by the host's Python or the image's.
-
-    Raises:
-        NodeError: a node has neither.
-    """
+def preparation_of(cluster: Cluster, look: Look) -> Preparation:
+    """What our program needs on a node, to be run by the host's Python or the image's."""
     models, state = cluster.paths.models, cluster.state_dir
     folders = (f"{models}:{models}", f"{state}:{state}", weights_mount(cluster))
     where = InImage(look.site.runtime, look.image, tuple(folder for folder in folders if folder))
-    path = look.site.layout.program
-    return group.all(lambda connection: prepare(connection, path, where).command)
+    return Preparation(look.site.layout.program, where)
+
+
+def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Program]:
+    """Our program on every node.
+
+    Raises:
+        NodeError: a node has neither Python.
+    """
+    wanted = preparation_of(cluster, look)
+    return group.all(lambda connection: prepare(connection, wanted.path, wanted.where).command)
 
 
 def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
@@ -80,12 +85,20 @@ def node_state(
     connection: Connection, look: Look, program: Program | None = None, *, paths: Iterable[str] = ()
 ) -> NodeState:
     """The state of one node; without our ``program`` there the weights are not looked at."""
-    wanted = list(dict.fromkeys((*look.paths, *paths)))
-    questions = state_questions(look.site, look.image, wanted, look.secret)
+    probe = probe_script(node_questions(look, program, paths))
+    answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
+    return read_state(connection.node, answers, _wanted(look, paths))
+
+
+def node_questions(look: Look, program: Program | None = None, paths: Iterable[str] = ()) -> list[Question]:
+    """What ``node_state`` asks."""
+    questions = state_questions(look.site, look.image, _wanted(look, paths), look.secret)
     if program is not None:
         questions += [
             Question(name, program("weights", "inspect", path), 120) for name, path in look.weights.items()
         ]
-    probe = probe_script(questions)
-    answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
-    return read_state(connection.node, answers, wanted)
+    return questions
+
+
+def _wanted(look: Look, paths: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*look.paths, *paths)))

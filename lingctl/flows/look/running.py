@@ -7,6 +7,8 @@ So every node's daemon is looked at before text is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
 from lingctl.errors import EngineError, LingctlError, NotAskedError
@@ -15,7 +17,7 @@ from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import probe_script, probe_timeout, read_answers
+from lingctl.remote.probe import Answer, Question, probe_script, probe_timeout, read_answers
 
 
 def all_daemons_run(group: Group, site: Site) -> bool:
@@ -46,6 +48,16 @@ def need_no_lost_node(group: Group, site: Site, verb: str) -> None:
         )
 
 
+def daemon_runs(answer: Answer | None, node: str) -> bool:
+    """Whether a node's daemon is alive, by the answer to ``look_command``.
+
+    Raises:
+        NodeError: it is not known.
+    """
+    said = "" if answer is None or answer.timed_out else answer.stdout
+    return need_known(read_look(said), node).pid is not None
+
+
 def _runs(connection: Connection, site: Site) -> bool:
     said = connection.run(look_command(site), timeout=site.timeouts.command)
     return need_known(read_look(said.stdout), connection.node).pid is not None
@@ -57,17 +69,26 @@ def _why_not(seen: bool | LingctlError) -> str:
     return f"could not be asked ({seen.what})" if isinstance(seen, LingctlError) else "the daemon is dead"
 
 
+def address_questions(cards: Sequence[int]) -> list[Question]:
+    """What the cards of a node are asked for their addresses."""
+    return card_questions(cards, ("address",))
+
+
+def read_addresses(cards: Sequence[int], answers: Mapping[str, Answer]) -> dict[int, str]:
+    """The addresses in their answers; a card that has none or does not say is left out."""
+    seen = {card: hccn.read_address(answers.get(f"card:{card}:address")) for card in cards}
+    return {card: found.address for card, found in seen.items() if isinstance(found, hccn.DeviceAddress)}
+
+
 def live_addresses(group: Group, site: Site) -> Addresses:
     """The device addresses, from the cards themselves; a card that has none or does not say is left out."""
 
     def ask(connection: Connection) -> dict[int, str]:
         cards = site.cards[connection.node]
-        questions = card_questions(cards, ("address",))
+        questions = address_questions(cards)
         said = connection.run(
             probe_script(questions, "ask the cards' addresses"), timeout=probe_timeout(questions)
         )
-        answers = read_answers(said.stdout)
-        seen = {card: hccn.read_address(answers.get(f"card:{card}:address")) for card in cards}
-        return {card: found.address for card, found in seen.items() if isinstance(found, hccn.DeviceAddress)}
+        return read_addresses(cards, read_answers(said.stdout))
 
     return group.all(ask)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.site import Site
@@ -44,14 +46,19 @@ def need_container_nowhere_else(group: Group, site: Site) -> None:
     Raises:
         NodeError: it does on some node, or may.
     """
-    name, ours = site.container, site.runtime.program
 
     def ask(connection: Connection) -> dict[Runtime, bool]:
-        asked = connection.run(elsewhere_command(site.runtime, name), timeout=60)
+        asked = connection.run(elsewhere_command(site.runtime, site.container), timeout=60)
         return read_elsewhere(asked.checked(connection.node).stdout)
 
-    for node, found in group.all(ask).items():
-        for other, runs in found.items():
+    refuse_elsewhere(site, group.all(ask))
+
+
+def refuse_elsewhere(site: Site, found: Mapping[str, Mapping[Runtime, bool]]) -> None:
+    """As ``need_container_nowhere_else``, of what every node said (``read_elsewhere``)."""
+    name, ours = site.container, site.runtime.program
+    for node, others in found.items():
+        for other, runs in others.items():
             if not runs:
                 raise runtime_down(other, node, f"whether container {name} runs under it is not known")
             raise NodeError(

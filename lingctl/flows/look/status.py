@@ -12,8 +12,8 @@ from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError, NodeError, NotAskedError
-from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_at_daemon, look_closer
-from lingctl.flows.look.node_states import Look, look_of, node_state
+from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_closer, sight_in, watching
+from lingctl.flows.look.node_states import Look, look_of, node_questions
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.look.service import ServiceSight, look_at_service
 from lingctl.inventory.cluster import Cluster
@@ -22,7 +22,7 @@ from lingctl.release.daemon import processes_command
 from lingctl.release.layout import layout_of
 from lingctl.release.record import Recorded, recorded
 from lingctl.release.site import Site
-from lingctl.release.state import NodeState
+from lingctl.release.state import NodeState, read_state
 from lingctl.release.wanted import overlay_files
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -107,8 +107,9 @@ def unjudged(cluster: Cluster, left_out: Collection[str]) -> str:
 
 
 def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
-    state, site = node_state(connection, look), look.site
+    site = look.site
     questions = [
+        *watching(node_questions(look), site, connection.node),
         Question("processes", processes_command(site), 20),
         Question("listeners", host.listeners_command(), 20),
         Question("cards", npu_smi.table_command(), 60),
@@ -116,13 +117,14 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
         Question("dev", devices.dev_command(), 10),
         Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
     ]
-    probe = probe_script(questions).titled("look at processes, ports and cards")
+    probe = probe_script(questions, "look at the node")
     answers = read_answers(connection.run(probe, timeout=probe_timeout(questions)).stdout)
+    state = read_state(connection.node, answers, look.paths)
     listeners = host.read_listeners(answers.get("listeners"))
     table = npu_smi.read_table(answers.get("cards"))
     chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
     counted, other = answers.get("processes"), answers.get("elsewhere")
-    sight = _sight(connection, cluster, site, started=bool(state.started))
+    sight = _sight(connection, cluster, site, answers["daemon"].stdout, started=bool(state.started))
     # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
     gone = sight is not None and not sight.alive and not state.container_runs
     return _Seen(
@@ -135,11 +137,13 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     )
 
 
-def _sight(connection: Connection, cluster: Cluster, site: Site, *, started: bool) -> DaemonSight | None:
+def _sight(
+    connection: Connection, cluster: Cluster, site: Site, said: str, *, started: bool
+) -> DaemonSight | None:
     """What is seen of the daemon, from close by where nobody stopped it; None where its container's runtime
     does not tell."""
     try:
-        sight = look_at_daemon(connection, site)
+        sight = sight_in(said, site, connection.node)
     except NodeError as error:
         if error.code != "daemon-unknown":
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.questions import glance_questions
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
 from lingctl.checks.network import NOT_ASKED, Observations, judge
@@ -24,9 +25,9 @@ from lingctl.flows.network.probe import (
     ask_more,
     ask_nodes,
     facts_of,
-    glance_at_nodes,
     hits_of,
     reached_of,
+    request_of,
 )
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
@@ -34,7 +35,7 @@ from lingctl.release.daemon import look_command
 from lingctl.release.site import site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Answer
+from lingctl.remote.probe import Answer, Question
 
 _SHM = "/dev/shm"  # noqa: S108  (looked at, nothing is written)
 _MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc", "/dev/devmm_svm")
@@ -82,20 +83,26 @@ def check_network(group: Group, cluster: Cluster, options: CheckOptions, listene
     return check_scope(group, scope_of(cluster), options, listener)
 
 
-def glance(group: Group, cluster: Cluster) -> tuple[Finding, ...]:
-    """A short look at a cluster that serves: one probe a node, no pings. Its limits are ``glance.UNSEEN``."""
+def questions_of_glance(cluster: Cluster, node: str) -> list[Question]:
+    """What a node of a cluster that serves is asked; see ``glance_questions``."""
     scope = scope_of(cluster)
-    outcomes = glance_at_nodes(group, scope)
-    facts = {
-        name: facts_of(scope, name, seen) for name, seen in outcomes.items() if isinstance(seen, NodeAnswers)
-    }
-    lost = [_lost(name, seen) for name, seen in outcomes.items() if isinstance(seen, LingctlError)]
+    return glance_questions(request_of(scope, scope.node(node)))
+
+
+def glance(cluster: Cluster, records: Mapping[str, NodeAnswers]) -> tuple[Finding, ...]:
+    """What a short look at a cluster that serves shows. Its limits are ``glance.UNSEEN``.
+
+    Args:
+        records: the answers to ``questions_of_glance``, and maybe to others, of every node.
+    """
+    scope = scope_of(cluster)
+    facts = {name: facts_of(scope, name, seen) for name, seen in records.items()}
     cut = [
         Finding("ssh", Verdict.UNKNOWN, "the node was lost before it had answered everything", name)
         for name, seen in facts.items()
         if not seen.complete
     ]
-    return (*lost, *cut, *glance_findings(scope, facts))
+    return (*cut, *glance_findings(scope, facts))
 
 
 def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Listener) -> NetworkReport:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import as_json
 from lingctl.checks.reach.mesh import Hit
-from lingctl.findings import worst
+from lingctl.findings import Verdict
 from lingctl.flows.network.check import NetworkReport
 
 
 def network_json(report: NetworkReport) -> dict[str, object]:
     """Every fact and finding; docs/reference/check-network.schema.json describes it."""
+    verdicts: dict[str, Verdict] = {}
+    for finding in report.findings:
+        verdicts[finding.node] = max(finding.verdict, verdicts.get(finding.node, Verdict.PASS))
     return {
         "verdict": report.verdict.word,
         "nodes": [
@@ -18,7 +21,7 @@ def network_json(report: NetworkReport) -> dict[str, object]:
                 "name": node.name,
                 "address": node.address,
                 "cards": list(node.cards),
-                "verdict": worst(f for f in report.findings if f.node == node.name).word,
+                "verdict": verdicts.get(node.name, Verdict.PASS).word,
                 "facts": as_json(report.facts[node.name]) if node.name in report.facts else None,
             }
             for node in report.scope.nodes

@@ -11,7 +11,6 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import (
     NodeRequest,
     card_questions,
-    glance_questions,
     pod_questions,
     questions,
     read_facts,
@@ -95,26 +94,17 @@ def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
 def ask_nodes(group: Group, scope: Scope, listener: Listener) -> dict[str, NodeAnswers | LingctlError]:
     """The first probe of every node."""
 
-    def ask(connection: Connection) -> NodeAnswers:
+    def first(connection: Connection) -> NodeAnswers:
         listener(Event("ask the node", "started", connection.node))
         try:
-            record = _ask(connection, first_questions(scope, connection.node))
+            record = ask(connection, first_questions(scope, connection.node))
         except LingctlError as error:
             listener(Event("ask the node", "failed", connection.node, error.what))
             raise
         listener(Event("ask the node", "done", connection.node, f"{len(record.answers)} answers"))
         return record
 
-    return group.map(ask)
-
-
-def glance_at_nodes(group: Group, scope: Scope) -> dict[str, NodeAnswers | LingctlError]:
-    """A short probe of every node; see ``glance_questions``."""
-
-    def ask(connection: Connection) -> NodeAnswers:
-        return _ask(connection, glance_questions(request_of(scope, scope.node(connection.node))))
-
-    return group.map(ask)
+    return group.map(first)
 
 
 def ask_more(
@@ -126,8 +116,10 @@ def ask_more(
     listener: Listener,
 ) -> dict[str, NodeAnswers]:
     """The mesh, for so many seconds, and what was settling. Keeps what came before a loss."""
-    records = _with_pods(group, scope, records)
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
+    told = _with_pods(group, records, facts)
+    facts |= {name: facts_of(scope, name, told[name]) for name in records if told[name] is not records[name]}
+    records = told
     shots = plan_mesh(scope, facts, mode)
     deadline = time.monotonic() + seconds
 
@@ -136,7 +128,7 @@ def ask_more(
         record = records[name]
         extra = _settling_questions(facts[name])
         if extra:
-            record = _merged(record, _ask(connection, extra))
+            record = _merged(record, ask(connection, extra))
         return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
 
     answered = Group({name: group[name] for name in records})
@@ -147,20 +139,23 @@ def ask_more(
     }
 
 
-def _with_pods(group: Group, scope: Scope, records: Mapping[str, NodeAnswers]) -> dict[str, NodeAnswers]:
+def _with_pods(
+    group: Group, records: Mapping[str, NodeAnswers], facts: Mapping[str, NodeFacts]
+) -> dict[str, NodeAnswers]:
     """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
-    asked = {
-        name: questions
-        for name, record in records.items()
-        if (questions := pod_questions(facts_of(scope, name, record)))
-    }
+    asked = {name: questions for name, seen in facts.items() if (questions := pod_questions(seen))}
     involved = Group({name: group[name] for name in asked})
-    outcomes = involved.map(lambda connection: _ask(connection, asked[connection.node]))
+    outcomes = involved.map(lambda connection: ask(connection, asked[connection.node]))
     more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     return {name: _merged(record, more[name]) if name in more else record for name, record in records.items()}
 
 
-def _ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
+def ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
+    """Ask a node, by one probe.
+
+    Raises:
+        NodeError: there is no answer that can be read (code ``probe-unreadable``).
+    """
     heard = _Heard()
     script = probe_script(asked).titled("ask the node")
     begun = time.time()
@@ -192,7 +187,7 @@ def _mesh(
     try:
         while made < len(shots) and time.monotonic() < deadline:
             part = shots[made : made + _PINGS_PER_ROUND]
-            record = _merged(record, _ask(connection, [_ping_question(scope, shot) for shot in part]))
+            record = _merged(record, ask(connection, [_ping_question(scope, shot) for shot in part]))
             made += len(part)
             text = f"{made} of {len(shots)} pings"
             listener(Event("ping the other cards", "progress", name, text, made, len(shots)))
@@ -200,7 +195,7 @@ def _mesh(
         bad = [shot for shot in failed if shot.plane == "roce"][:_MOST_SMALL]
         if bad:
             small = [_ping_question(scope, shot, _SMALL_PACKET) for shot in bad]
-            record = _merged(record, _ask(connection, small))
+            record = _merged(record, ask(connection, small))
     except LingctlError as error:
         listener(Event("ping the other cards", "failed", name, error.what))
         return _lost(record, len(shots) - made)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport
 from lingctl.flows.network.document import network_json
 from lingctl.output.documents import print_json
@@ -50,8 +51,9 @@ def print_network(report: NetworkReport) -> None:
 
 def network_rows(report: NetworkReport) -> tuple[list[str], list[list[str]]]:
     """The kinds of checks that were made; and each node with its worst verdict of each kind."""
-    shown = [column for column in COLUMNS if _of_column(report.findings, column)]
-    return shown, [[name, *(_cell(report.findings, name, kind) for kind in shown)] for name in report.asked]
+    cells = _cells(report.findings)
+    shown = [column for column in COLUMNS if any(column in found for found in cells.values())]
+    return shown, [[name, *(_cell(cells, name, kind) for kind in shown)] for name in report.asked]
 
 
 def print_network_json(report: NetworkReport) -> None:
@@ -59,10 +61,17 @@ def print_network_json(report: NetworkReport) -> None:
     print_json("check-network", network_json(report))
 
 
-def _of_column(findings: Sequence[Finding], column: str) -> list[Finding]:
-    return [finding for finding in findings if finding.check in COLUMNS[column]]
+def _cells(findings: Sequence[Finding]) -> dict[str, dict[str, Verdict]]:
+    """The worst verdict of each node's columns."""
+    columns = {check: column for column, checks in COLUMNS.items() for check in checks}
+    cells: dict[str, dict[str, Verdict]] = defaultdict(dict)
+    for finding in findings:
+        if (column := columns.get(finding.check)) is not None:
+            known = cells[finding.node]
+            known[column] = max(finding.verdict, known.get(column, Verdict.PASS))
+    return cells
 
 
-def _cell(findings: Sequence[Finding], node: str, column: str) -> str:
-    found = [finding for finding in _of_column(findings, column) if finding.node == node]
-    return worst(found).word if found else "-"
+def _cell(cells: Mapping[str, Mapping[str, Verdict]], node: str, column: str) -> str:
+    verdict = cells.get(node, {}).get(column)
+    return "-" if verdict is None else verdict.word

@@ -38,6 +38,10 @@ class NotRunError(Exception):
     """The login shell ended without running the command; the text is what it said instead."""
 
 
+class EndlessError(Exception):
+    """The command prints without end."""
+
+
 class Exchange:
     """One command on one channel: both streams are read as they come, and its input sent, by one thread.
 
@@ -83,6 +87,7 @@ class Exchange:
             TimeoutError: the deadline passed first.
             EOFError: the connection was lost before the command ended.
             NotRunError: something else was run in its place.
+            EndlessError: it prints without end, and nobody hears it.
         """
         channel = self._channel
         while True:
@@ -90,6 +95,8 @@ class Exchange:
             self._news.heard()
             ended = channel.closed or (channel.eof_received and channel.exit_status_ready())
             self._drain()
+            if self._out.endless or self._err.endless:
+                raise EndlessError
             if ended:
                 break
             if time.monotonic() >= deadline:

@@ -37,10 +37,13 @@ def forward_port(transport: paramiko.Transport, host: str, port: int) -> Iterato
             thread.join(2)
 
 
-def refuse_forbidden(transport: paramiko.Transport, host: str, port: int, node: str) -> None:
+def may_forward(transport: paramiko.Transport, host: str, port: int, node: str) -> bool:
     """Tell a server that forwards nothing from a service that does not answer.
 
     A port of no service is asked about first: the service itself hears of it only where the answer is no.
+
+    Returns:
+        Whether it forwards to any place, so that it need not be asked about another.
 
     Raises:
         ConnectError: the server does not forward there.
@@ -49,11 +52,11 @@ def refuse_forbidden(transport: paramiko.Transport, host: str, port: int, node: 
     for place in (_NO_SERVICE, (host, port)):
         try:
             transport.open_channel("direct-tcpip", place, ("127.0.0.1", 0), timeout=15).close()
-            return
         except paramiko.ChannelException as error:
-            if error.code != _PROHIBITED:
-                return
-            said = error.text
+            if error.code == _PROHIBITED:
+                said = error.text
+                continue
+        return place == _NO_SERVICE
     raise ConnectError(
         f"the SSH server forwards no connection to {host} port {port}",
         where=node,

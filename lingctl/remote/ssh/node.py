@@ -14,8 +14,8 @@ from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
-from lingctl.remote.ssh.exchange import Exchange, NotRunError
-from lingctl.remote.ssh.forward import forward_port, refuse_forbidden
+from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
+from lingctl.remote.ssh.forward import forward_port, may_forward
 from lingctl.remote.ssh.login.login import log_in
 from lingctl.remote.ssh.not_run import not_run
 from lingctl.remote.ssh.sessions import Sessions
@@ -39,6 +39,7 @@ class SshConnection:
         """
         self._node = node
         self._target = target
+        self._forwards = False  # whether the server is known to open connections to any place
         self._slots = threading.BoundedSemaphore(4)
         self._sessions = Sessions(node, lambda: log_in(node, target))
 
@@ -77,7 +78,7 @@ class SshConnection:
     def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
         """A local address whose connections come out on the node, to ``host:port``."""
         transport = self._sessions.transport()
-        refuse_forbidden(transport, host, port, self._node)
+        self._forwards = self._forwards or may_forward(transport, host, port, self._node)
         with forward_port(transport, host, port) as address:
             yield address
 
@@ -103,6 +104,13 @@ class SshConnection:
                 except TimeoutError:
                     raise NodeError(
                         f"{title}: no end after {timeout:g} s", where=self._node, code="command-timeout"
+                    ) from None
+                except EndlessError:
+                    raise NodeError(
+                        f"{title}: it prints without end: more than 64 MB beyond what any answer has",
+                        where=self._node,
+                        remedy="log in there and see what its shell or tools print",
+                        code="output-endless",
                     ) from None
                 except NotRunError as error:
                     raise not_run(title, str(error), self._target, self._node) from error

@@ -11,6 +11,7 @@ import socket
 import time
 
 _USER_TIMEOUT_MS = 20_000
+_AT_ONCE = 1 << 16
 # Linux alone has these two; None elsewhere, where commands are slower and end by their own time limits.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -21,15 +22,24 @@ class QuickSocket(socket.socket):
     """A connected socket."""
 
     heard_at: float = 0.0  # monotonic time at which the peer last said anything
+    _ahead: bytes = b""  # what was received already
+    _given: int = 0  # how much of that was handed out
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use."""
-        data = super().recv(size, flags)
+        """Receive, and acknowledge at once: the kernel forgets TCP_QUICKACK after each use.
+
+        As much as has come is taken at a time: paramiko asks twice for each message, its head and its rest.
+        """
+        if self._given < len(self._ahead):
+            begin, self._given = self._given, self._given + size
+            return self._ahead[begin : self._given]
+        data = super().recv(max(size, _AT_ONCE), flags)
         self.heard_at = time.monotonic()
         if _QUICKACK is not None:
             with contextlib.suppress(OSError):
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        return data
+        self._ahead, self._given = (data, size) if len(data) > size else (b"", 0)
+        return data[:size]
 
     def close(self) -> None:
         """Shut down first, so that a thread waiting in ``recv`` wakes up."""

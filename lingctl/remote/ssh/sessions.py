@@ -3,6 +3,8 @@
 sshd allows a number of sessions on a connection (MaxSessions: 10 by default, 1 when hardened, 0 for none),
 and frees one a little late. Where there is no room, another connection is made, as ssh does for each command.
 One that the server ended while nothing ran on it (UnusedConnectionTimeout) is made anew.
+
+While a command runs, the session of the next is opened, for that takes a round trip of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +33,8 @@ class _Line:
     transport: Transport  # logged in
     running: int = 0  # sessions on it
     most: int | None = None  # how many it had when it refused another, if it did
+    spare: Future[paramiko.Channel] | None = None  # a session for the next command, opened or being opened
+    spares: bool = True  # whether it may have one: false once the server refused it
 
     @property
     def has_room(self) -> bool:
@@ -62,8 +67,9 @@ class Sessions:
         while True:
             line = self._take()
             try:
-                channel = self._opened(line)
+                channel = self._spare(line) or self._opened(line)
                 if channel is not None:
+                    self._open_spare(line)
                     yield channel
                     return
                 self._note_full(line)
@@ -106,6 +112,29 @@ class Sessions:
         with self._lock:
             line.running -= 1
 
+    def _spare(self, line: _Line) -> paramiko.Channel | None:
+        """The session that was opened ahead; None where there is none, or not any more."""
+        with self._lock:
+            spare, line.spare = line.spare, None
+        if spare is None:
+            return None
+        try:
+            channel = spare.result(_OPEN_SECONDS)
+        except (paramiko.SSHException, EOFError, TimeoutError):
+            line.spares = False
+            return None
+        return None if channel.closed else channel
+
+    def _open_spare(self, line: _Line) -> None:
+        """Begin to open one, where it stands in nobody's way."""
+        with self._lock:
+            if line.spare is not None or not line.spares or line.running > 1 or line.most is not None:
+                return
+            line.spare = Future()
+        threading.Thread(
+            target=_open_ahead, args=(line.transport, line.spare), name="lingctl-spare", daemon=True
+        ).start()
+
     def _opened(self, line: _Line) -> paramiko.Channel | None:
         """A channel, or None where the connection has as many as it may."""
         for pause in (*_PAUSES, None):
@@ -130,6 +159,13 @@ class Sessions:
                 remedy="let it: MaxSessions 10 in its sshd_config, or without that line",
                 code="no-session",
             )
+
+
+def _open_ahead(transport: Transport, spare: Future[paramiko.Channel]) -> None:
+    try:
+        spare.set_result(transport.open_session(timeout=_OPEN_SECONDS))
+    except Exception as error:  # told to who asks for it
+        spare.set_exception(error)
 
 
 def _is_refusal(error: paramiko.SSHException, transport: Transport) -> bool:

@@ -82,11 +82,11 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
 
 @pytest.mark.parametrize("answer", [None, Answer("", "", 124)], ids=["none", "cut off"])
 def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_container(monkeypatch, answer):
-    answers = {} if answer is None else {"elsewhere": answer}
+    answers = {"daemon": Answer("dead\n", "", 0), **({} if answer is None else {"elsewhere": answer})}
     monkeypatch.setattr(status, "read_answers", lambda _: Answers(answers, True))
     monkeypatch.setattr(status, "_sight", lambda *_, **__: None)
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
-    monkeypatch.setattr(status, "node_state", lambda *_: state)
+    monkeypatch.setattr(status, "read_state", lambda *_: state)
     seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
     told = list(_problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped"))
     assert "podman does not tell whether the container runs under it" in told
@@ -107,7 +107,7 @@ def test_processes_are_counted_or_unknown_and_none_only_where_the_daemon_is_gone
     (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$1" = inspect ] || exit 1\n{state}\n')
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(status, "node_state", lambda *_: NodeState("node1"))
+    monkeypatch.setattr(status, "read_state", lambda *_: NodeState("node1"))
     seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
     assert (seen.sight, seen.processes) == (sight, processes)
 

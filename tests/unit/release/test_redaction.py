@@ -246,3 +246,22 @@ def test_a_line_of_a_megabyte_takes_a_second_and_no_hour(piece: str) -> None:
     redacted(text)
     # A tenth of that is measured; a quadratic reader takes a thousand times as long.
     assert time.process_time() - begun < 10
+
+
+NAMES = (
+    "password",
+    "passphrase",
+    "db_pwd",
+    "token",
+    "secret",
+    "credential",
+    "auth",
+    "api-key",
+    "private_key",
+)
+
+
+@pytest.mark.parametrize("word", NAMES)
+def test_a_name_tells_of_a_secret_in_any_letters(word: str):
+    for spelt in (word, word.upper(), word.capitalize(), word.swapcase(), f"my_{word}"):
+        assert redacted(f"a {spelt}=abcdefgh b") == f"a {spelt}={REMOVED} b"

@@ -44,3 +44,22 @@ def test_a_mark_of_its_own_output_is_kept():
     stream = Stream(OUT)
     stream.take(printed("sh")[0] + OUT)
     assert stream.text == "out\n" + OUT.decode()
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["an answer", "before the command"])
+def test_what_prints_without_end_is_noticed(begun: bool):
+    stream = Stream(OUT)
+    stream.take(OUT if begun else b"")
+    for _ in range(128 if begun else 64):
+        stream.take(b"x" * (1 << 20))
+        assert not stream.endless
+    stream.take(b"xx")
+    assert stream.endless
+
+
+def test_what_is_heard_as_it_comes_may_have_no_end():
+    stream = Stream(OUT, lambda part: None)
+    stream.take(OUT)
+    for _ in range(200):
+        stream.take(b"x" * (1 << 20))
+    assert not stream.endless
