@@ -80,7 +80,7 @@ def unknown_lines(given: Acceptance) -> tuple[HeardText, ...]:
     lines: list[str] = []
     try:
         with given.connect() as group:
-            show_logs(group, given.cluster, WantedLogs(_CONSOLE_LINES), lambda _, line: lines.append(line))
+            show_logs(group, given.cluster, WantedLogs(_CONSOLE_LINES), lambda line: lines.append(line.text))
     except LingctlError:
         return ()
     return strange_lines(lines, engine_of(given.cluster).logs)
