@@ -53,7 +53,8 @@ FAULT_TABLE: tuple[NoticedBy, ...] = (
     _by("retransmissions", network="warning"),
     # smoke: how much memory that card has in use is not known.
     _by("card-missing", network="failure", state="failure", cards="failure", smoke="unknown"),
-    _by("card-hang", network="failure", state="failure", cards="failure"),
+    # state: whether its questions end before the time of the whole look does depends on the machine.
+    _by("card-hang", network="failure", state="failure or unknown", cards="failure"),
     _by("card-alarm", network="failure"),
     _by("card-unavailable", network="failure", smoke="unknown"),
     _by("card-miscomputes", cards="failure"),
@@ -75,8 +76,7 @@ FAULT_TABLE: tuple[NoticedBy, ...] = (
     NoticedBy(
         "docker-down",
         {
-            **dict.fromkeys(("network", "overlay", "state", "cards", "smoke"), "unknown"),
-            "versions": "warning",
+            **dict.fromkeys(("network", "versions", "overlay", "state", "cards", "smoke"), "unknown"),
             "proof": "not reached",
         },
     ),
