@@ -58,14 +58,14 @@ def _parts(
     yield f'<p class="whole">{safe(badge(report.verdict.word, _WORDS))}</p>'
     command = Markup(f"<code>{safe(of.command)}</code>")
     yield listed((("Time (UTC)", of.at), ("Command", command), ("lingctl", of.lingctl)))
+    bad = [finding.as_json() for finding in report.findings if finding.verdict > Verdict.PASS]
+    yield f"<h2>Findings</h2>{findings_table(bad, _WORDS) if bad else '<p>Nothing worse than a pass.</p>'}"
     yield "<h2>Checks</h2>"
     judged = [
         (node, *(badge(word, _WORDS) if word != "-" else "-" for word in verdicts))
         for node, *verdicts in rows
     ]
     yield table(("node", *columns), judged, ("",) + ("n",) * len(columns))
-    bad = [finding.as_json() for finding in report.findings if finding.verdict > Verdict.PASS]
-    yield f"<h2>Findings</h2>{findings_table(bad, _WORDS) if bad else '<p>Nothing worse than a pass.</p>'}"
     if report.hits:
         yield f"<h2>{safe(_WORDS['mesh'])}</h2>{mesh_tables(report.picture.as_json(), _WORDS)}"
     yield f"<h2>Nodes</h2>{_nodes(report)}<h2>Cards</h2>"
