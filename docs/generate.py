@@ -17,6 +17,7 @@ from lingctl.cli.manual.examples import EXAMPLES
 from lingctl.cli.manual.verb import records_of, usage_of
 from lingctl.codes.reference import error_reference
 from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
+from lingctl.flows.accept.open_questions import questions_page
 from lingctl.inventory.schema import SCHEMA_NAME, hosts_schema
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.reference import rule_reference
@@ -31,6 +32,7 @@ def documents() -> Mapping[str, str]:
         SCHEMA_NAME: hosts_schema(),
         "commands.md": _commands(),
         "errors.md": error_reference(),
+        "../hardware.md": questions_page(),
         "mindie-rules.md": rule_reference(),
         "failures.md": catalogue_page(
             [

@@ -95,6 +95,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl accept compare before after",
         "lingctl accept compare before/report.json after/report.json --json",
     ),
+    "accept lessons": (
+        "lingctl accept lessons acceptance",
+        "lingctl accept lessons lessons.json --to samples",
+    ),
     "explain": (
         "lingctl explain disk-full",
         "lingctl explain node1.log node2.log",
