@@ -58,11 +58,11 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("inventory.mistakes", "CODES.get(detail['type'], _OTHER)"): lambda: {*CODES.values(), "hosts-form"},
     ("mindie.rules.check", "f'config-{section}'"): lambda: {f"config-{one}" for one in PATHS if one},
     ("mindie.rules.check", "f'config-{name}'"): lambda: {f"config-{name}" for _, name in REMOVED_IN_3},
-    ("node.fetch.background", "said['code']"): tuple,  # another process's, which made it by the same source
     ("node.fetch.hubs.causes", "code"): _in_module(
         "node/fetch/hubs/causes.py", but=("retry-after", "proxy-authenticate")
     ),
     ("node.fetch.hubs.source", "code"): lambda: WORDS,
+    ("output.pages.sheet", "one['check']"): tuple,  # of a finding, which has its code already
     ("program.translate", "code"): tuple,  # the node program's own
     ("remote.ssh.login.keys.login_keys", "code"): _in_module("remote/ssh/login/keys/login_keys.py"),
     ("remote.ssh.login.refusals", "code"): _in_module("remote/ssh/login/refusals.py", but=("ssh-copy-id",)),

@@ -41,6 +41,7 @@ class _Page:
         yield self._load()
         yield self._soak()
         yield self._answer()
+        yield self._questions()
         rows = [(row["what"], row["why"]) for row in self._report["not_tested"]]
         named = [(self._words.get(f"part.{what}", what), why) for what, why in rows]
         yield f"<h2>{self._say('not_tested')}</h2>{table((self._words['part'], self._words['why']), named)}"
@@ -139,6 +140,16 @@ class _Page:
             _chart(self._words["rate"], "s", windows, "at", "output_tokens_per_second"),
         ]
         return f"<h2>{self._say('soak')}</h2>{chart_grid(charts)}"
+
+    def _questions(self) -> str:
+        rows = [
+            (str(one["number"]), str(one["question"]), self._words[f"verdict.{one['verdict']}"])
+            for one in self._report.get("questions", ())
+        ]
+        if not rows:
+            return ""
+        head = (self._words["number"], self._words["question"], self._words["verdict"])
+        return f"<h2>{self._say('questions')}</h2><p>{self._say('questions_text')}</p>{table(head, rows)}"
 
     def _answer(self) -> str:
         data = self._data("smoke")
