@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference pages site clean
-.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy bench-speed load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start
+.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy bench-speed load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start acceptance-faults
 
 # With the real vLLM: make demo ENGINE=vllm
 ENGINE ?= mindie
@@ -168,6 +168,11 @@ cluster: $(VENV)/test.stamp system-packages
 # The overlay's change of a tree, killed before each of its steps; make test tries every third.
 kills: $(VENV)/test.stamp
 	LINGCTL_KILLS=all $(BIN)/python -m pytest tests/node_overlay/test_kills.py
+
+# Each fault of the sandbox, and which parts of an acceptance notice it; the whole protocol on one node and on two.
+# make test tries a few rows. Half an hour.
+acceptance-faults: $(VENV)/test.stamp
+	LINGCTL_ACCEPTANCE=all $(BIN)/python -m pytest tests/acceptance
 
 # Every reader of what comes from elsewhere, on input that nobody sends on purpose. An hour, or make fuzz MINUTES=5;
 # one reader: READER=sse; one case of .fuzz again: CASE=.fuzz/FILE. tests/fuzz/__main__.py says more.

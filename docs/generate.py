@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from lingctl.cli.manual.examples import EXAMPLES
 from lingctl.cli.manual.verb import records_of, usage_of
 from lingctl.codes.reference import error_reference
 from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
-from lingctl.inventory.cluster import Cluster
+from lingctl.flows.accept.open_questions import questions_page
+from lingctl.inventory.schema import SCHEMA_NAME, hosts_schema
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.reference import rule_reference
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
@@ -29,9 +29,10 @@ REFERENCE = Path(__file__).parent / "reference"
 def documents() -> Mapping[str, str]:
     """Text of every generated file, by name."""
     return {
-        "hosts.schema.json": _schema(),
+        SCHEMA_NAME: hosts_schema(),
         "commands.md": _commands(),
         "errors.md": error_reference(),
+        "../hardware.md": questions_page(),
         "mindie-rules.md": rule_reference(),
         "failures.md": catalogue_page(
             [
@@ -40,13 +41,6 @@ def documents() -> Mapping[str, str]:
             ]
         ),
     }
-
-
-def _schema() -> str:
-    schema = Cluster.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "hosts.yaml of lingctl"
-    return json.dumps(schema, indent=2) + "\n"
 
 
 def _commands() -> str:

@@ -134,6 +134,32 @@ def compare(
     print_table(("", "first", "second", ""), rows, texts=("first", "second", ""))
 
 
+@app.command("lessons")
+def lessons(
+    given: Annotated[Path, typer.Argument(help="Folder of an acceptance, or its lessons.json.")],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", file_okay=False, help="Make a test sample of each text, in this folder."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an acceptance taught: texts that were not understood, what was unlike the emulated cluster.
+
+    Names, addresses, serial numbers and paths are replaced by stand-ins. It is sent nowhere: whether to is
+    yours to decide.
+    """
+    from lingctl.flows.accept.lessons import read_lessons, write_samples
+    from lingctl.output.acceptance.told import print_lessons
+    from lingctl.output.documents import print_json
+
+    found = read_lessons(given)
+    samples = write_samples(found, to) if to is not None else []
+    if as_json:
+        print_json("lessons", {**found, "samples": [str(path) for path in samples]})
+        return
+    print_lessons(found, samples)
+
+
 def _row(row: tuple[str, str, str, str]) -> dict[str, Any]:
     name, first, second, remark = row
     return {"name": name, "first": first, "second": second, "remark": remark}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -10,18 +11,29 @@ from lingctl.assets import asset
 from lingctl.errors import UsageError
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.forms import FormError
+from lingctl.inventory.schema import SCHEMA_NAME
 from lingctl.inventory.sections import EngineChoice, Node
 
 _FLAGS = {"name": "--name", "mindie": "--mindie"}
 
 
 def starter_hosts(
-    *, name: str, model: str, mindie: str, nodes: Sequence[str], engine: EngineChoice | None = None
+    *,
+    name: str,
+    model: str,
+    mindie: str,
+    nodes: Sequence[str],
+    engine: EngineChoice | None = None,
+    user: str = "",
+    key: str = "",
 ) -> str:
     """A hosts.yaml ready to edit.
 
     Args:
+        nodes: addresses; ``NAME=ADDRESS`` for a name, and the address that the engine uses.
         engine: what serves it, if not MindIE in the version ``mindie``.
+        user, key: how to log in; empty: as ssh has it.
 
     Raises:
         ConfigurationError: the model is not in the catalogue.
@@ -39,15 +51,31 @@ def starter_hosts(
         autoescape=False,  # noqa: S701  (YAML, not HTML)
     )
     template = environment.get_template("hosts.yaml.j2")
-    # YAML 1.1 takes some IPv6 addresses for numbers.
-    quoted = [f'"{address}"' if ":" in address else address for address in nodes]
     return template.render(
-        name=name, model=find_model(model).name, mindie=mindie, nodes=quoted, engine=engine
+        name=name,
+        model=find_model(model).name,
+        mindie=mindie,
+        nodes=[_quoted_pair(node) for node in nodes],
+        engine=engine,
+        user=json.dumps(user) if user else "",
+        key=json.dumps(key) if key else "",
+        schema=SCHEMA_NAME,
     )
 
 
+def _quoted_pair(node: str) -> tuple[str, str]:
+    """A node's address, and the one that the engine uses, empty where it is the same."""
+    address, _, service = node.partition("=")
+    # YAML 1.1 takes some IPv6 addresses for numbers.
+    quoted = [f'"{one}"' if ":" in one else one for one in (address, service)]
+    return quoted[0], quoted[1]
+
+
 def _need_readable(name: str, model: str, mindie: str, nodes: Sequence[str]) -> None:
-    machines = tuple(_machine(number, address) for number, address in enumerate(nodes))
+    try:
+        machines = tuple(need_machine(number, address) for number, address in enumerate(nodes))
+    except UsageError as error:
+        raise UsageError(f"--node: {error.what}", remedy=error.remedy, code=error.code) from error
     try:
         Cluster(name=name, model=model, mindie=mindie, nodes=machines)
     except ValidationError as error:
@@ -60,13 +88,20 @@ def _need_readable(name: str, model: str, mindie: str, nodes: Sequence[str]) -> 
         ) from error
 
 
-def _machine(number: int, address: str) -> Node:
-    # A host name wants a service_address, which its operator puts in later: here any will do.
+def need_machine(number: int, text: str) -> Node:
+    """The node of ``ADDRESS`` or ``NAME=ADDRESS``. Raises UsageError: it is none.
+
+    Args:
+        number: which one it is, so that no two have one address.
+    """
+    address, mark, service = text.partition("=")
     try:
-        return Node(address=address, service_address=f"2001:db8::{number:x}")
+        # A host name wants a service_address, which ssh's configuration may tell: here any will do.
+        return Node(address=address, service_address=service if mark else f"2001:db8::{number:x}")
     except ValidationError as error:
+        inner = (error.errors()[0].get("ctx") or {}).get("error")
         raise UsageError(
-            f"--node: {address!r} is not a host name or an address",
-            remedy="lingctl init -h",
+            inner.what if isinstance(inner, FormError) else f"{text!r} is not a host name or an address",
+            remedy=inner.remedy if isinstance(inner, FormError) else "write ADDRESS, or NAME=ADDRESS",
             code="init-value",
         ) from error

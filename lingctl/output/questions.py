@@ -69,6 +69,12 @@ def show_pages(lines: Sequence[Text]) -> None:
 
 def _typed(question: str) -> str | None:
     """What is typed at a question, in small letters; None for Ctrl-D and a terminal that is gone."""
+    said = typed_line(question)
+    return said.lower() if said is not None else None
+
+
+def typed_line(question: str) -> str | None:
+    """What is typed at a question; None for Ctrl-D and a terminal that is gone."""
     out = conversation()
     out.print(words(question), end="", soft_wrap=True)
     said = ""
@@ -82,4 +88,4 @@ def _typed(question: str) -> str | None:
         if not said.endswith("\n"):
             out.print()  # Ctrl-D and Ctrl-C leave the cursor behind the question
     # Whoever writes Chinese may type full-width letters.
-    return unicodedata.normalize("NFKC", said).strip().lower() if said.endswith("\n") else None
+    return unicodedata.normalize("NFKC", said).strip() if said.endswith("\n") else None

@@ -38,11 +38,11 @@ class Advice:
 
 
 def advice_for(endpoint: Endpoint) -> Advice:
-    """What to say of a service: MindIE's, of one that lingctl deployed or that is on this machine; any other
-    engine's that lingctl deployed; or whatever stands at a URL.
+    """What to say of a service: MindIE's that lingctl deployed, or on this machine; any other engine's that
+    lingctl deployed; or whatever stands at a URL.
     """
     if endpoint.management_url:
-        return CLUSTER
+        return CLUSTER if endpoint.deployed else HERE
     return OTHER_CLUSTER if endpoint.deployed else ELSEWHERE
 
 
@@ -95,6 +95,16 @@ CLUSTER = Advice(
     cut_short="raise serving.max_output_tokens or serving.max_seq_len",
     slow="look for other load, swapped-out weights or a slow link: lingctl check-network",
     differs="reduction order may differ from run to run; set HCCL_DETERMINISTIC=true to make it the same",
+)
+
+# Nobody named a service: MindIE on this machine was meant, or forgotten was what to name.
+HERE = replace(
+    CLUSTER,
+    by_kind={
+        **CLUSTER.by_kind,
+        "refused": "nothing listens on this machine: name the cluster with --nodes hosts.yaml, or the "
+        "service with --url; if it should run here: its weights still load, or its daemon died",
+    },
 )
 
 # An engine without an overlay, a management listener and MindIE's limits of a request.

@@ -135,8 +135,15 @@ def _walk(module: _Module, sinks: set[_Sink], found: CodesFound, handed_on: set[
                     and (passed := [*_parameter_of(scope, one.id, module)])
                 ):
                     handed_on |= set(passed)
-                elif not (isinstance(one, ast.Attribute) and one.attr in _PARAMETERS):
+                elif not _is_handed_on(one):
                     found.written[ast.unparse(one)].append(f"{module.name}:{one.lineno}")
+
+
+def _is_handed_on(value: ast.expr) -> bool:
+    """Whether it is the code of something that has one: an error's, a finding's, a document's of one."""
+    if isinstance(value, ast.Subscript):
+        return isinstance(value.slice, ast.Constant) and value.slice.value in _PARAMETERS
+    return isinstance(value, ast.Attribute) and value.attr in _PARAMETERS
 
 
 def _with_scopes(tree: ast.AST, scope: _Function | None = None) -> Iterator[tuple[_Function | None, ast.AST]]:

@@ -58,7 +58,6 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("inventory.mistakes", "CODES.get(detail['type'], _OTHER)"): lambda: {*CODES.values(), "hosts-form"},
     ("mindie.rules.check", "f'config-{section}'"): lambda: {f"config-{one}" for one in PATHS if one},
     ("mindie.rules.check", "f'config-{name}'"): lambda: {f"config-{name}" for _, name in REMOVED_IN_3},
-    ("node.fetch.background", "said['code']"): tuple,  # another process's, which made it by the same source
     ("node.fetch.hubs.causes", "code"): _in_module(
         "node/fetch/hubs/causes.py", but=("retry-after", "proxy-authenticate")
     ),

@@ -9,13 +9,16 @@ import typer
 
 from lingctl.cli.common import DEFAULT_HOSTS
 
-_EXAMPLE_NODES = {"plus": ["192.0.2.11", "192.0.2.12"], "lite": ["192.0.2.11"]}
-
 
 def init(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = DEFAULT_HOSTS,
-    name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
-    model: Annotated[str, typer.Option(help="A model of the catalogue.")] = "Ling-lite",
+    node: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Address of a machine, or NAME=ADDRESS; repeat for more."),
+    ] = None,
+    user: Annotated[str, typer.Option(metavar="NAME", help="Login name there; default: ssh's own.")] = "",
+    key: Annotated[str, typer.Option(metavar="FILE", help="Key file here; default: ssh's own.")] = "",
+    model: Annotated[str, typer.Option(help="A model of the catalogue.", show_default="Ling-lite")] = "",
     mindie: Annotated[str, typer.Option(help="MindIE version.", show_default="1.0.0")] = "",
     engine: Annotated[
         str,
@@ -23,39 +26,36 @@ def init(
             "--engine", metavar="NAME[:VERSION]", help="Another engine than MindIE: vllm, vllm:0.23.0."
         ),
     ] = "",
-    node: Annotated[list[str] | None, typer.Option(help="Address of a machine; repeat for more.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; defaults count.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print it instead of writing it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented hosts.yaml to start from."""
-    from lingctl.engines import engine_at, engine_chosen, usual_engine
-    from lingctl.errors import UsageError
-    from lingctl.flows.run.whole_file import no_room, write_file
-    from lingctl.inventory.engine_choice import engine_typed, one_engine
-    from lingctl.inventory.starter import starter_hosts
-    from lingctl.output.terminal import answer_file, say
+    """Write a commented hosts.yaml to start from, and beside it the schema for editors.
 
-    nodes = node or _EXAMPLE_NODES["plus" if "plus" in model.lower() else "lite"]
-    one_engine(mindie, engine)
-    choice = engine_typed(engine) if engine else None
-    about = (engine_chosen(choice) if choice else engine_at(mindie) if mindie else usual_engine()).about
-    if choice is not None and choice.version is None:
-        choice = choice.model_copy(update={"version": about.version})
-    text = starter_hosts(name=name, model=model, mindie=about.version, nodes=nodes, engine=choice)
+    On a terminal it asks for what no option gives. What it writes passes `lingctl config check`.
+    """
+    from lingctl.flows.files.start_file import StartFile, need_free, start_file, write_start
+    from lingctl.inventory.engine_choice import one_engine
+    from lingctl.output.terminal import answer_file, interactive, say
+    from lingctl.output.verbs.start_file import NotAgreed, ask_for_start
+
+    given = {"nodes": node, "user": user, "key": key, "model": model, "engine": mindie or engine}
+    asked = frozenset(field for field, value in given.items() if not value)
+    wish = StartFile(name, model or "Ling-lite", one_engine(mindie, engine), tuple(node or ()), user, key)
     if show:
-        answer_file(text)
+        answer_file(start_file(wish, judged=False))
         return
-    if output.exists() and not force:
-        raise UsageError(
-            f"{output} is already there",
-            remedy="write elsewhere with -o FILE, or replace it with --force",
-            code="file-exists",
-        )
-    try:
-        output.parent.stat()  # a mistyped folder is not made
-        write_file(output, text.encode())
-    except OSError as error:
-        raise no_room(error, output) or UsageError(
-            f"cannot write {output}: {error.strerror}", remedy="name another file with -o", code="output"
-        ) from error
-    say(f"Wrote {output}. Put your machines' addresses in, then: lingctl check-network --nodes {output}")
+    need_free(output, force=force)
+    if yes or not interactive():
+        text = start_file(wish)
+    else:
+        try:
+            text = ask_for_start(wish, asked, output)
+        except NotAgreed:
+            say("Nothing was written.")
+            raise typer.Exit(1) from None
+    with_schema = write_start(output, text, force=force)
+    beside = "" if with_schema else f" ({output.parent / 'hosts.schema.json'} is another file and was left)"
+    put_in = "" if node or (not yes and interactive()) else " Put your machines' addresses in, then:"
+    say(f"Wrote {output}{beside}.{put_in or ' Next:'} lingctl check-network --nodes {output}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "init": (
         "lingctl init",
-        "lingctl init --model Ling-plus --node 192.0.2.11 --node 192.0.2.12",
+        "lingctl init --yes --model Ling-plus --node 192.0.2.11 --node 192.0.2.12",
     ),
     "models": ("lingctl models", "lingctl models --engine vllm"),
     "engines": ("lingctl engines", "lingctl engines vllm --json"),
@@ -82,7 +82,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "lingctl batch questions.jsonl -o answers.jsonl --offline",
     ),
     "status": ("lingctl status", "lingctl status --watch 5 --node node2"),
-    "logs": ("lingctl logs --since 10m", "lingctl logs --node node2 --follow"),
+    "logs": ("lingctl logs --since 10m", "lingctl logs --follow --grep 'ERROR|WARN'"),
     "stop": ("lingctl stop", "lingctl stop --yes --lock-wait 600"),
     "restart": ("lingctl restart", "lingctl restart --yes"),
     "releases": ("lingctl releases", "lingctl releases --json"),
@@ -94,6 +94,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "accept compare": (
         "lingctl accept compare before after",
         "lingctl accept compare before/report.json after/report.json --json",
+    ),
+    "accept lessons": (
+        "lingctl accept lessons acceptance",
+        "lingctl accept lessons lessons.json --to samples",
     ),
     "explain": (
         "lingctl explain disk-full",

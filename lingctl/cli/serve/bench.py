@@ -129,9 +129,10 @@ def bench(
 
 def _write_plot(path: Path, report: BenchReport) -> None:
     from lingctl.flows.run.page_file import write_page
+    from lingctl.output.pages.bench import bench_page
     from lingctl.output.terminal import say
 
-    write_page(path, "--plot", report.as_page())
+    write_page(path, "--plot", bench_page(report))
     charts = ", ".join(chart.title for chart in report.charts()) or "no chart: no request was answered"
     say(f"Wrote {path}: {charts}.")
 

@@ -63,6 +63,11 @@ class LineFilter:
         offset: see ``line_time``.
         rank: only lines that name this rank, or come from a process that did; None for all.
         rank_of: the rank that a line names, or None.
+        near: see ``line_time``; by default ``since``.
+
+    Attributes:
+        time: when the last line was printed, as far as it or one before it told.
+        of_rank: whose line it was; None where that is not known.
     """
 
     def __init__(
@@ -71,7 +76,12 @@ class LineFilter:
         offset: timedelta,
         rank: int | None,
         rank_of: Callable[[str], int | None],
+        near: datetime | None = None,
     ) -> None:
+        self.time: datetime | None = None
+        self.of_rank: int | None = None
+        self._near = near or since
+        self._ranks_of: dict[str, set[int]] = {}  # by process: one process may speak for several
         self._rank_of = rank_of
         self._since = since
         self._offset = offset
@@ -82,19 +92,26 @@ class LineFilter:
 
     def __call__(self, line: str) -> bool:
         """Whether the line is wanted."""
-        printed = line_time(line, self._offset, self._since)
+        printed = line_time(line, self._offset, self._near)
         if printed is not None:
+            self.time = printed
             self._recent = self._since is None or printed >= self._since
-        if self._rank is not None:
-            begins = printed is not None or _WITHOUT_YEAR.search(line[:200]) is not None
-            self._note_rank(line, self._rank, begins=begins)
+        begins = printed is not None or _WITHOUT_YEAR.search(line[:200]) is not None
+        self._note_rank(line, begins=begins)
         return self._recent and self._mine
 
-    def _note_rank(self, line: str, rank: int, *, begins: bool) -> None:
+    def _note_rank(self, line: str, *, begins: bool) -> None:
         named, found = self._rank_of(line), _PROCESS.search(line)
         process = (found[1] or found[2]) if found is not None else None
+        if named is not None and process is not None:
+            self._ranks_of.setdefault(process, set()).add(named)
+        if named is not None or process is not None or begins or not line[:1].isspace():
+            alone = self._ranks_of.get(process or "", set())
+            self.of_rank = named if named is not None else next(iter(alone)) if len(alone) == 1 else None
+        if self._rank is None:
+            return
         if named is not None:
-            self._mine = named == rank
+            self._mine = named == self._rank
             if self._mine and process is not None:
                 self._processes.add(process)
         elif process is not None:

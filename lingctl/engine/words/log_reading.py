@@ -190,9 +190,11 @@ class LogReading(ABC, Generic[L]):
         """Whether a console's daemon served."""
         return self.life(read_lines(text)).served is not None
 
-    def lines_of(self, since: datetime | None, offset: timedelta, rank: int | None) -> LineFilter:
+    def lines_of(
+        self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
+    ) -> LineFilter:
         """See ``LogReader.lines_of``."""
-        return LineFilter(since, offset, rank, self.rank_of)
+        return LineFilter(since, offset, rank, self.rank_of, near)
 
     def _told(self, lines: Sequence[LogLine], life: L, *, ended: bool) -> Iterator[tuple[int, Failure]]:
         """Every line that may tell why, with what it shows."""

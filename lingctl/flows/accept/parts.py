@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
-from lingctl.errors import LingctlError, UsageError, WeightsError
+from lingctl.errors import ConnectError, LingctlError, UsageError
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.accept.answers import proof_part, restart_part, smoke_part
+from lingctl.flows.accept.heard import unknown_errors, unread_answers
 from lingctl.flows.accept.load import measure, soak
 from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
 from lingctl.flows.change.deploy import plan_deploy
-from lingctl.flows.change.restart import restart
 from lingctl.flows.look.node_states import image_of, look_of, node_states
-from lingctl.flows.look.status import cluster_status
+from lingctl.flows.look.status import NodeStatus, cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
-from lingctl.flows.run.person import Unattended
-from lingctl.flows.serve.prove import ProofOptions, prove_cluster
-from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InImage, prepare
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.connection import Connection
-from lingctl.serving.smoke.report import SmokeOptions
 
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
 _OF_VERSIONS_TOO = ("engine-version", "same-files")
-_CANNOT_COMPUTE = ("no-torch", "npu-no-container", "no-python")
+_CANNOT_COMPUTE = ("no-torch", "npu-no-container", "overlay-no-container", "no-python")
 # Reading 580 GB at 0.1 GB/s, and as much again.
 _VERIFY_SECONDS = 4 * 3600.0
 
@@ -49,7 +46,8 @@ def network_part(given: Acceptance) -> Judged:
     broken = [
         [*hit.shot.source, *hit.shot.target] for hit in report.hits if not hit.ok
     ]  # node, card, node, card
-    return Judged(what, findings, {**report.picture.as_json(), "broken_pings": broken})
+    data = {**report.picture.as_json(), "broken_pings": broken}
+    return Judged(what, findings, data, unread_answers(report))
 
 
 def versions_part(given: Acceptance) -> Judged:
@@ -62,11 +60,12 @@ def versions_part(given: Acceptance) -> Judged:
     table = {
         node.name: _versions_of(report.facts.get(node.name), len(node.cards)) for node in report.scope.nodes
     }
+    images = tuple(_of_image(name, seen, image) for name, seen in report.facts.items())
     kinds = {row.get("image") for row in table.values()}
     same = "the same image on all" if len(kinds) == 1 and None not in kinds else "not one image on all"
     return Judged(
         f"{engine.title} {engine.version}, {image}: {same}",
-        (*findings, *lost),
+        (*findings, *(one for one in images if one is not None), *lost),
         {"engine": {"name": engine.name, "version": engine.version}, "image": image, "nodes": table},
     )
 
@@ -85,6 +84,17 @@ def _versions_of(facts: NodeFacts | None, cards: int) -> dict[str, str | None]:
         "runtime": _known(facts.runtime),
         "image": _known(facts.image),
     }
+
+
+def _of_image(node: str, facts: NodeFacts, image: str) -> Finding | None:
+    """A container runs on although its image is gone; the next one could not be made."""
+    remedy = "docker pull IMAGE, or lingctl bundle where the node reaches no registry"
+    if facts.image is None:
+        return Finding("image-there", Verdict.FAILURE, f"{image} is not there", node, remedy=remedy)
+    if isinstance(facts.image, Unread):
+        text = f"whether {image} is there is not known"
+        return Finding("image-there", Verdict.UNKNOWN, text, node, evidence=facts.image.text, remedy=remedy)
+    return None
 
 
 def _known(value: str | Unread | None) -> str | None:
@@ -195,21 +205,20 @@ def _of_weights(name: str, answer: _Verified | LingctlError) -> list[Finding]:
 def overlay_part(given: Acceptance) -> Judged:
     """The model code that the engine runs, against the one as shipped."""
     report = look_at_overlay(given.cluster, "verify", PatchOptions())
-    good = sum(one.verdict <= Verdict.NOTE for one in report.findings)
-    return Judged(f"{good} of {len(report.findings)} findings are good", report.findings)
+    findings = unseen(report.findings, report.answers)
+    good = sum(one.verdict <= Verdict.NOTE for one in findings)
+    return Judged(f"{good} of {len(findings)} findings are good", findings)
 
 
 def cards_part(given: Acceptance) -> Judged:
     """A product on every card, and a sum over all of them, beside the service."""
     with given.connect() as group:
         report = npu_check_nodes(group, given.cluster, NpuOptions(allow_running=True), given.listener)
-    # Where there is nothing that could compute, nothing was judged.
-    findings = tuple(
-        replace(one, verdict=Verdict.UNKNOWN) if one.check in _CANNOT_COMPUTE else one
-        for one in report.findings
-    )
+    findings = unseen(report.findings, report.answers)
     passed = sum(finding.verdict is Verdict.PASS for finding in findings)
-    return Judged(f"{passed} of {len(findings)} computations were right", findings)
+    data = {"nodes": report.as_json()["nodes"]}
+    what = f"{passed} of {len(findings)} computations were right"
+    return Judged(what, findings, data, unknown_errors(report))
 
 
 def state_part(given: Acceptance) -> Judged:
@@ -229,17 +238,7 @@ def state_part(given: Acceptance) -> Judged:
         )
         for step in deployment.plan.changes
     ]
-    findings += [
-        Finding(
-            "status",
-            Verdict.FAILURE,
-            "; ".join(row.problems) or "not healthy",
-            row.node,
-            remedy="lingctl status",
-        )
-        for row in rows
-        if not row.healthy
-    ]
+    findings += [finding for row in rows if (finding := of_status(row)) is not None]
     # What deploy sees of links, disks and clocks on its way, the part network has judged.
     release = sorted({row.release for row in rows if row.release})
     return Judged(
@@ -251,39 +250,28 @@ def state_part(given: Acceptance) -> Judged:
     )
 
 
-def smoke_part(given: Acceptance) -> Judged:
-    """The ladder from the port to the streamed answer."""
-    with given.connect() as group:
-        report = smoke_test_cluster(group, given.cluster, SmokeOptions(), given.listener)
-    answers = any(one.check == "generate" and one.verdict <= Verdict.NOTE for one in report.findings)
-    return Judged(
-        f"{sum(one.verdict <= Verdict.NOTE for one in report.findings)} of {len(report.findings)} rungs",
-        report.findings,
-        {"answers": answers, "prompt": report.prompt, "answer": report.answer, "model": report.model},
+def of_status(row: NodeStatus) -> Finding | None:
+    """What is wrong with what runs on a node; its cards' health and memory other parts judge. Pure."""
+    own = [problem for problem in row.problems if problem not in row.card_problems]
+    unknown = not row.reached or row.daemon == "unknown" or None in (row.processes, row.ports)
+    runs = row.daemon == "running" and row.service in ("ready", "-")
+    if not own and not unknown and runs:
+        return None
+    text = "; ".join(own) or ("not all of it could be seen" if unknown else "not healthy")
+    verdict = Verdict.UNKNOWN if unknown else Verdict.FAILURE
+    return Finding("status", verdict, text, row.node, remedy="lingctl status")
+
+
+def unseen(findings: Iterable[Finding], answers: Mapping[str, object]) -> tuple[Finding, ...]:
+    """The findings, where what could not be reached, or has nothing that could be looked at, is not
+    known, and not wrong. Pure."""
+    lost = {name for name, answer in answers.items() if isinstance(answer, ConnectError)}
+    return tuple(
+        replace(one, verdict=Verdict.UNKNOWN)
+        if one.verdict is Verdict.FAILURE and (one.node in lost or one.check in _CANNOT_COMPUTE)
+        else one
+        for one in findings
     )
-
-
-def proof_part(given: Acceptance) -> Judged:
-    """Each token of some answers, against a reference that reads the weights itself."""
-    try:
-        with given.connect() as group:
-            report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
-    except WeightsError as error:
-        # The reference cannot read them, .bin files say; whether they are whole the part before has told.
-        finding = Finding(
-            error.code, Verdict.UNKNOWN, error.what, error.where, None, error.evidence, error.remedy
-        )
-        return Judged(f"not judged: {error.what}", (finding,))
-    told = [one.message for one in report.findings if one.check == "answers"]
-    what = told[0] if told else "the answers could not be judged"
-    return Judged(what, report.findings, {"reference": dict(report.costs)})
-
-
-def restart_part(given: Acceptance) -> Judged:
-    """Stop and start of all daemons, until the model answers again as before."""
-    restart(given.cluster, Unattended(given.listener))
-    after = smoke_part(given)
-    return Judged(f"answers again: {after.what}", after.findings, after.data)
 
 
 PARTS: tuple[AcceptancePart, ...] = (

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lingctl.errors import ConnectError, Interrupted, LingctlError, LockedError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, worst
+from lingctl.flows.accept.heard_text import HeardText, sentences, unjudged
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.serving.bench.sweep import SweepLimits
 
 SKIPPED, NOT_REACHED = "skipped", "not reached"
 _UNLIMITED = SweepLimits()
+# Errors that are of another kind than what they say of what was looked at.
+_UNSEEN, _SEEN = ("weights-unknown",), ("image-missing",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Judged:
     what: str  # in a sentence, passes too
     findings: tuple[Finding, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)  # plain data behind the sentence
+    heard: tuple[HeardText, ...] = ()  # what lingctl did not understand
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +86,10 @@ class PartResult:
     findings: tuple[Mapping[str, Any], ...] = ()  # worse than a pass; as ``Finding.as_json``
     passed: int = 0  # how many findings were passes
     data: Mapping[str, Any] = field(default_factory=dict)
+    # For the lessons, and not in the report: what was not understood (``HeardText``), and every finding,
+    # passes too, without its numbers.
+    heard: tuple[Mapping[str, Any], ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -127,7 +135,8 @@ def _left_out(
 
 def _of_error(name: str, error: LingctlError) -> Judged:
     """What could not be looked at is unknown; what was looked at and is wrong is a failure."""
-    verdict = Verdict.UNKNOWN if isinstance(error, ConnectError | NodeError) else Verdict.FAILURE
+    unseen = isinstance(error, ConnectError | NodeError) or error.code in _UNSEEN
+    verdict = Verdict.UNKNOWN if unseen and error.code not in _SEEN else Verdict.FAILURE
     finding = Finding(
         error.code or name, verdict, error.what, error.where, None, error.evidence, error.remedy
     )
@@ -144,6 +153,8 @@ def _result(part: AcceptancePart, judged: Judged) -> PartResult:
         findings=tuple(finding.as_json() for finding in told),
         passed=len(judged.findings) - len(told),
         data=judged.data,
+        heard=tuple(asdict(text) for text in (*judged.heard, *unjudged(judged.findings))),
+        sentences=sentences(judged.findings),
     )
 
 

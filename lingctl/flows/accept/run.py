@@ -14,6 +14,9 @@ from typing import Any
 from lingctl import __version__
 from lingctl.engines import engine_of
 from lingctl.events import Listener
+from lingctl.flows.accept.heard import unknown_lines
+from lingctl.flows.accept.lessons import lessons_of, write_lessons
+from lingctl.flows.accept.open_questions import ClusterKind, answers_to
 from lingctl.flows.accept.parts import PARTS, need_known, not_for
 from lingctl.flows.accept.protocol import (
     Acceptance,
@@ -47,6 +50,7 @@ class Accepted:
 
     report: Mapping[str, Any]
     page: Path
+    lessons: Path  # what the hardware taught, without names
     sum: str  # SHA-256 of the file of sums: whoever has it notices any change of the report
 
     @property
@@ -83,9 +87,24 @@ def accept(
             continue
         results[part.name] = run_part(part, given, results)
         keep_run(folder, head, results)
-    report = report_of(head, [results[part.name] for part in PARTS])
+    kind, ordered = kind_of(cluster), {part.name: results[part.name] for part in PARTS}
+    report = report_of(head, list(ordered.values()), answers_to(kind, ordered))
     page, summed = write_report(folder, report, as_page(report))
-    return Accepted(report, page, summed)
+    lines = unknown_lines(given) if any(result.done for result in ordered.values()) else ()
+    lessons = write_lessons(folder, lessons_of(cluster, kind, ordered, lines))
+    return Accepted(report, page, lessons, summed)
+
+
+def kind_of(cluster: Cluster) -> ClusterKind:
+    """What of the cluster decides which open questions it answers."""
+    about = engine_of(cluster).about
+    return ClusterKind(
+        engine=f"{about.title} {about.version}",
+        model=cluster.model,
+        nodes=len(cluster.nodes),
+        ranks=cluster.world_size,
+        privileged=cluster.container.privileged,
+    )
 
 
 def head_of(cluster: Cluster) -> AcceptanceHead:
@@ -110,7 +129,9 @@ def _user() -> str:
         return "unknown"
 
 
-def report_of(head: AcceptanceHead, results: Sequence[PartResult]) -> dict[str, Any]:
+def report_of(
+    head: AcceptanceHead, results: Sequence[PartResult], answers: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """The report as plain data; docs/reference/acceptance.schema.json describes it."""
     left_out = [(result.name, result.what) for result in results if not result.done]
     return {
@@ -119,7 +140,13 @@ def report_of(head: AcceptanceHead, results: Sequence[PartResult]) -> dict[str, 
         **asdict(head),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": verdict_of(results),
-        "parts": [asdict(result) for result in results],
+        "parts": [_in_the_report(result) for result in results],
+        "questions": [{name: one[name] for name in ("number", "question", "verdict")} for one in answers],
         "not_tested": [{"what": what, "why": why} for what, why in (*left_out, *NEVER_TESTED)],
         "file": REPORT,
     }
+
+
+def _in_the_report(result: PartResult) -> dict[str, Any]:
+    """Without what is for the lessons alone."""
+    return {name: value for name, value in asdict(result).items() if name not in ("heard", "sentences")}

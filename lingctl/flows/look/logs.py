@@ -8,40 +8,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from lingctl.assets import shell
+from lingctl.engine.logs import LineSieve
 from lingctl.engines import engine_of
-from lingctl.errors import NodeError
+from lingctl.errors import NodeError, UsageError
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.console import console_clock_command, read_console_clock
 from lingctl.release.layout import Layout
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
-from lingctl.remote.connection import Connection
+from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group
 from lingctl.remote.lines import LineCutter
 
-LineListener = Callable[[str, str], None]
 # See ``LogReader.lines_of``.
-LineFilters = Callable[[datetime | None, timedelta, int | None], Callable[[str], bool]]
+LineSieves = Callable[[datetime | None, timedelta, int | None, datetime | None], LineSieve]
 
+_SHOW = shell("logs/show")
+_FOLLOW = shell("logs/follow")
 # A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
 # It is less than the end that start.sh keeps of a long console.
-_SHOW = """
-test ! -L "$2" || { echo "$2 is a link: what it leads to is not shown" >&2; exit 1; }
-test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }
-if [ "$(wc -c <"$2")" -le "$3" ]; then tail -n "$1" "$2"; exit; fi
-tail -c "$3" "$2" | tail -n +2 | tail -n "$1"
-case $1 in +*) echo "only the last $(($3 / 1000000)) MB; what is kept is in $2 there" >&2;; esac
-"""
 _MOST_BYTES = 48_000_000
 _LONGEST_LINE = 64 << 10
-# sshd closes standard input when the connection ends; without that nothing would end a silent tail.
-_FOLLOW = """
-test ! -L "$3" || { echo "$3 is a link: what it leads to is not shown" >&2; exit 1; }
-tail "$1" "$2" -F "$3" 2>/dev/null </dev/null & p=$!; trap "kill $p" EXIT HUP TERM; cat >/dev/null
-"""
+_LONGEST_PATTERN = 1_000
+_NO_EXPRESSION = 65  # exit status of shell/logs/matching.sh
 _A_DAY = 86_400
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# What Python's expressions have and POSIX's lack, or awk takes for something else: refused, not misread.
+_NOT_POSIX = re.compile(r"\\[A-Za-z0-9]|\(\?|[*+?}][?+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,64 @@ class WantedLogs:
     lines: int = 100  # so many from the end; all that are wanted where a time or rank is given
     since: int | None = None  # so many seconds back, by the node's clock; None for no such limit
     rank: int | None = None  # only of this rank; None for all
+    pattern: str = ""  # only lines that hold this; POSIX extended, and looked for on the node
+    stamped: bool = False  # whether times are wanted too, which need the node's clock
 
     @property
     def tail(self) -> str:
         """What ``tail -n`` is told."""
         return str(self.lines) if self.since is None and self.rank is None else "+1"
+
+    @property
+    def context(self) -> str:
+        """What ``matching`` is told: a rank shows in lines far before."""
+        return "all" if self.rank is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """A line of a node's console."""
+
+    node: str
+    text: str
+    file: str = ""  # where it stands on the node; empty for a remark of ours
+    time: datetime | None = None  # when it was printed, as far as it or a line before it tells
+    rank: int | None = None  # whose it is, as far as it or its process told
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        time = self.time.isoformat() if self.time is not None else None
+        return {"node": self.node, "rank": self.rank, "file": self.file, "time": time, "text": self.text}
+
+
+LineListener = Callable[[ShownLine], None]
+
+
+def need_pattern(text: str) -> str:
+    """The pattern itself. Raises UsageError: it is no expression that every node understands alike."""
+    why = ""
+    try:
+        re.compile(text)
+    except re.error as error:
+        why = str(error)
+    if found := _NOT_POSIX.search(text):
+        why = why or f"{found[0]} is no part of a POSIX extended expression"
+    if not text or len(text) > _LONGEST_PATTERN or not text.isprintable():
+        why = why or f"it has to be one line of up to {_LONGEST_PATTERN:,} characters"
+    if why:
+        raise _no_expression(text, why)
+    return text
+
+
+def _no_expression(pattern: str, why: str) -> UsageError:
+    return UsageError(
+        f"{pattern[:100]!r} is no valid expression",
+        where="--grep",
+        evidence=why,
+        remedy="POSIX extended, as of grep -E: ERROR|WARN, [0-9]+, [[:space:]]; a backslash before . [ ( * "
+        "takes them as they are",
+        code="log-pattern",
+    )
 
 
 def duration_seconds(text: str) -> int | None:
@@ -74,48 +122,79 @@ def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineL
 
     Raises:
         LingctlError: a node cannot be reached or has no log.
+        UsageError: a node does not take the pattern.
     """
     site, lines_of = site_of(cluster), engine_of(cluster).logs.lines_of
-    for name, lines in group.all(lambda connection: _shown(connection, site, wanted, lines_of)).items():
+    for lines in group.all(lambda connection: _shown(connection, site, wanted, lines_of)).values():
         for line in lines:
-            on_line(name, line)
+            on_line(line)
 
 
 def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
-    """The wanted lines and all that come, until interrupted."""
+    """The wanted lines and all that come, until interrupted. Raises UsageError: as ``show_logs``."""
     site, lock, lines_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.lines_of
 
     def follow(connection: Connection) -> None:
-        passes = _filter(connection, site, wanted, lines_of)
+        reading = _Reading(
+            connection.node, site.layout.console, wanted, _sieve(connection, site, wanted, lines_of)
+        )
 
         def told(content: bytes, left_out: int) -> None:
-            line = content.decode("utf-8", "replace")
-            if passes(line):
+            line = reading.read(content.decode("utf-8", "replace"), left_out)
+            if line is not None:
                 with lock:
-                    on_line(connection.node, f"{line} ... ({left_out:,} more bytes)" if left_out else line)
+                    on_line(line)
 
-        connection.run(
+        done = connection.run(
             _follow_command(site.layout, wanted),
             timeout=_A_DAY + 60,
             on_output=LineCutter(told, _LONGEST_LINE),
         )
+        _need_expression(done, wanted)
 
     group.all(follow, together=True)
 
 
-def _shown(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineFilters) -> list[str]:
-    show = script(_SHOW, wanted.tail, site.layout.console, _MOST_BYTES, title="read the console")
-    said = connection.run(show, timeout=300).checked(connection.node, "lingctl deploy")
-    passes = _filter(connection, site, wanted, lines_of)
-    left_out = [f"({note})" for note in said.stderr.splitlines() if note.startswith("only the last")]
-    return left_out + [line for line in said.stdout.splitlines() if passes(line)]
+class _Reading:
+    """Turns what a node's script prints into lines that are wanted, one after the other."""
+
+    def __init__(self, node: str, file: str, wanted: WantedLogs, sieve: LineSieve) -> None:
+        self._node, self._file, self._wanted, self._sieve = node, file, wanted, sieve
+
+    def read(self, line: str, left_out: int = 0) -> ShownLine | None:
+        """The line, if it is wanted; ``left_out`` bytes of it were cut."""
+        matches = True
+        if self._wanted.pattern:
+            matches, line = line[:1] == "+", line[1:]
+        if not self._sieve(line) or not matches:
+            return None
+        text = f"{line} ... ({left_out:,} more bytes)" if left_out else line
+        return ShownLine(self._node, text, self._file, self._sieve.time, self._sieve.of_rank)
 
 
-def _filter(
-    connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineFilters
-) -> Callable[[str], bool]:
-    if wanted.since is None:
-        return lines_of(None, timedelta(), wanted.rank)
+def _shown(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineSieves) -> list[ShownLine]:
+    words = (wanted.tail, site.layout.console, _MOST_BYTES, wanted.pattern, wanted.context)
+    done = connection.run(script(_SHOW, *words, title="read the console"), timeout=300)
+    _need_expression(done, wanted)
+    said = done.checked(connection.node, "lingctl deploy")
+    sieve = _sieve(connection, site, wanted, lines_of)
+    reading = _Reading(connection.node, site.layout.console, wanted, sieve)
+    notes = [note for note in said.stderr.splitlines() if note.startswith("only the last")]
+    told = said.stdout.split("\n")[:-1] if wanted.pattern else said.stdout.splitlines()
+    lines = [line for one in told if (line := reading.read(one)) is not None]
+    if wanted.tail != "+1":
+        lines = lines[max(0, len(lines) - wanted.lines) :]
+    return [*(ShownLine(connection.node, f"({note})") for note in notes), *lines]
+
+
+def _need_expression(done: Completed, wanted: WantedLogs) -> None:
+    if wanted.pattern and done.exit_status == _NO_EXPRESSION:
+        raise _no_expression(wanted.pattern, done.last_words())
+
+
+def _sieve(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineSieves) -> LineSieve:
+    if wanted.since is None and not wanted.stamped:
+        return lines_of(None, timedelta(), wanted.rank, None)
     said = connection.run(console_clock_command(site), timeout=30).checked(connection.node).stdout
     clock = read_console_clock(said)
     if clock is None:
@@ -125,10 +204,12 @@ def _filter(
             evidence=said[:200],
             code="clock-unread",
         )
-    since = datetime.fromtimestamp(max(0.0, clock.now - wanted.since), UTC)
-    return lines_of(since, clock.offset, wanted.rank)
+    now = datetime.fromtimestamp(clock.now, UTC)
+    since = None if wanted.since is None else datetime.fromtimestamp(max(0.0, clock.now - wanted.since), UTC)
+    return lines_of(since, clock.offset, wanted.rank, now)
 
 
 def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:
     much = ("-c", _MOST_BYTES) if wanted.tail == "+1" else ("-n", wanted.tail)
-    return script(_FOLLOW, *much, layout.console, title="follow the console")
+    words = (layout.console, wanted.pattern, wanted.context)
+    return script(_FOLLOW, *much, *words, title="follow the console")

@@ -54,6 +54,7 @@ class NodeStatus:
     # well, but another node's daemon is dead or could not be looked at.
     service: str = ""
     problems: tuple[str, ...] = ()  # what is wrong or differs here
+    card_problems: tuple[str, ...] = ()  # those of them that are about the cards alone
 
     @property
     def healthy(self) -> bool:
@@ -202,7 +203,12 @@ def _row(
             *(_lost_problems(node, cluster.primary.name, lost) if seen.sight and seen.sight.alive else ()),
             *((service.problem,) if service.problem else ()),
         ),
+        card_problems=_of_cards(cluster, node, seen),
     )
+
+
+def _of_cards(cluster: Cluster, node: str, seen: _Seen) -> tuple[str, ...]:
+    return () if seen.cards is None else tuple(_card_problems(seen.cards, cluster.node(node).devices))
 
 
 def _why_lost(seen: _Seen | LingctlError) -> str:
@@ -248,8 +254,7 @@ def _problems(
         closed = [str(port) for port in dict.fromkeys(needed) if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
-    if seen.cards is not None:
-        yield from _card_problems(seen.cards, cluster.node(node).devices)
+    yield from _of_cards(cluster, node, seen)
     if seen.state.unfinished is not None:
         yield f"{HALF_DONE} (lingctl lock status): {seen.state.unfinished.description}"
 

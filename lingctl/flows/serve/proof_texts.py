@@ -33,6 +33,7 @@ class AskedTexts:
     kind: ModelKind
     known: tuple[KnownText, ...]
     unknown: tuple[UnknownText, ...]
+    unsteady: tuple[str, ...] = ()  # questions that were answered otherwise when they were asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: List
         else:
             raise failure(client.endpoint, answer)
     listener(Event("ask", "done", text=f"{len(answers)} answers"))
+    unsteady = () if any(answer.numbers for answer in answers) else _otherwise(asker, answers)
     texts = _as_tokens(asker, answers, node)
     return AskedTexts(
         client.endpoint.service_url,
@@ -85,7 +87,19 @@ def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: List
         asker.kind,
         tuple(one for one in texts if isinstance(one, KnownText)),
         tuple(one for one in texts if isinstance(one, UnknownText)),
+        unsteady,
     )
+
+
+def _otherwise(asker: Asker, answers: Sequence[Answered]) -> tuple[str, ...]:
+    """Which questions are answered otherwise when they are asked again: what samples does so, and without
+    likelihoods nothing else would show it. What cannot be asked again says nothing."""
+    names = []
+    for first in answers:
+        _, again = asker.ask(first.question)
+        if isinstance(again, Answered) and again.text != first.text:
+            names.append(first.question.name)
+    return tuple(names)
 
 
 def _as_tokens(asker: Asker, answers: Sequence[Answered], node: ProofNode) -> list[KnownText | UnknownText]:

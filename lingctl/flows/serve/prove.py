@@ -158,6 +158,13 @@ def _proved(
         told = figures(done.measured, done.controls, shown)
     else:
         findings += verdicts((), texts.unknown, (), {}, TokenTexts({}))
+    if texts.unsteady:
+        findings.append(
+            Subject("greedy").warning(
+                f"asked again, it answers otherwise: {', '.join(texts.unsteady[:4])}",
+                remedy="is temperature 0 obeyed? An engine that rounds by what else runs does so too",
+            )
+        )
     answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
     asked = tuple(questions_of(answers))
     return ProofReport(texts.url, texts.model, texts.kind, tuple(findings), asked, costs, told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 from typing import Any, Dict, List, Mapping, Tuple
 
 from lingctl.node.files import kind_of, read_small, system_trouble
@@ -164,13 +165,15 @@ def _weights(folders: List[str]) -> str:
         where=", ".join(folders),
         evidence="\n".join(str(trouble) for trouble in why[:4]),
         remedy=why[0].remedy if why else "",
-        code="prove-weights",
+        code=why[0].code if why and all(one.code == why[0].code for one in why) else "prove-weights",
     )
 
 
 def _is_bin(folder: str) -> Trouble:
-    remedy = "lingctl convert makes safetensors of them"
-    return Trouble("holds .bin files", where=folder, remedy=remedy, code="prove-weights")
+    remedy = (
+        f"lingctl convert {shlex.quote(folder)} (on the node) makes safetensors of them: prove again then"
+    )
+    return Trouble("holds .bin files", where=folder, remedy=remedy, code="prove-bin")
 
 
 @contextlib.contextmanager

@@ -81,16 +81,25 @@ class StoredTensors:
             for name, shape in wanted.items()
             if name in self.places and self.places[name].shape != shape
         ]
+        # Quantised weights have other tensors too: that is looked for before these are called wrong.
         typed = [
-            f"{shown(name)} is {self.places[name].dtype}"
-            for name in wanted
-            if name in self.places and self.places[name].dtype not in READ
+            f"{shown(name)} is {place.dtype}"
+            for name, place in self.places.items()
+            if place.dtype not in READ and not name.endswith(_BUFFER)
         ]
+        if typed:
+            raise Trouble(
+                f"{len(typed)} tensors are of a kind that is not read: the weights are quantised",
+                where=self._folder,
+                evidence=some(typed),
+                remedy="there is no reference for quantised weights; prove the service with those in bf16, "
+                "fp16 or fp32 that these were made of",
+                code="prove-quantised",
+            )
         for what, names in (
             ("tensors are missing that config.json calls for", missing),
             ("tensors are there that config.json does not call for", others),
             ("tensors have another shape than config.json gives them", shaped),
-            ("tensors hold numbers that are not read here (quantised?)", typed),
         ):
             if names:
                 raise Trouble(

@@ -7,8 +7,8 @@ from typing import Any
 
 from lingctl.output.acceptance.wording import WORDING, Language
 from lingctl.output.pages.mesh import mesh_tables
-from lingctl.output.pages.sheet import Markup, badge, findings_table, head, listed, safe, table
-from lingctl.serving.bench.chart import Chart, Line, svg
+from lingctl.output.pages.sheet import Markup, badge, chart_grid, findings_table, head, listed, safe, table
+from lingctl.serving.bench.chart import Chart, Line
 
 _DIGEST = 16
 _Report = Mapping[str, Any]
@@ -41,6 +41,7 @@ class _Page:
         yield self._load()
         yield self._soak()
         yield self._answer()
+        yield self._questions()
         rows = [(row["what"], row["why"]) for row in self._report["not_tested"]]
         named = [(self._words.get(f"part.{what}", what), why) for what, why in rows]
         yield f"<h2>{self._say('not_tested')}</h2>{table((self._words['part'], self._words['why']), named)}"
@@ -126,7 +127,9 @@ class _Page:
             _chart("TTFT p90 ms", across, trials, "concurrency", "ttft_p90_ms"),
             _chart("TPOT p90 ms", across, trials, "concurrency", "tpot_p90_ms"),
         ]
-        return f"<h2>{self._say('load')}</h2>{table(head, rows)}{_charts(charts if len(trials) > 1 else [])}"
+        return (
+            f"<h2>{self._say('load')}</h2>{table(head, rows)}{chart_grid(charts if len(trials) > 1 else [])}"
+        )
 
     def _soak(self) -> str:
         windows: Sequence[_Report] = self._data("soak").get("windows") or []
@@ -136,7 +139,17 @@ class _Page:
             _chart("TPOT p50 ms", "s", windows, "at", "tpot_p50_ms"),
             _chart(self._words["rate"], "s", windows, "at", "output_tokens_per_second"),
         ]
-        return f"<h2>{self._say('soak')}</h2>{_charts(charts)}"
+        return f"<h2>{self._say('soak')}</h2>{chart_grid(charts)}"
+
+    def _questions(self) -> str:
+        rows = [
+            (str(one["number"]), str(one["question"]), self._words[f"verdict.{one['verdict']}"])
+            for one in self._report.get("questions", ())
+        ]
+        if not rows:
+            return ""
+        head = (self._words["number"], self._words["question"], self._words["verdict"])
+        return f"<h2>{self._say('questions')}</h2><p>{self._say('questions_text')}</p>{table(head, rows)}"
 
     def _answer(self) -> str:
         data = self._data("smoke")
@@ -151,11 +164,6 @@ class _Page:
 
 def _chart(title: str, across: str, rows: Sequence[_Report], x: str, y: str) -> Chart:
     return Chart(title, across, "", [Line("", [(float(row[x]), float(row[y])) for row in rows])])
-
-
-def _charts(charts: Sequence[Chart]) -> str:
-    drawn = "".join(f"<div><h3>{safe(chart.title)}</h3>{svg(chart)}</div>" for chart in charts)
-    return f'<div class="charts">{drawn}</div>' if charts else ""
 
 
 def _shortened(digest: object) -> str:

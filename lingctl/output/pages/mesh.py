@@ -49,7 +49,7 @@ def _nodes(names: Sequence[str], counts: Sequence[Sequence[str]], marks: Sequenc
         label = row[0] if few else f"{number + 1} {row[0]}"
         own = marks[number] if number < len(marks) else ""
         cells = "".join(
-            _cell("" if place == number else cell, own[place : place + 1], own=place == number)
+            _cell("" if place == number else cell, own[place : place + 1], own=place == number, short=not few)
             for place, cell in enumerate(row[1:])
         )
         rows.append(f"<tr><th>{safe(label)}</th>{cells}</tr>")
@@ -66,8 +66,11 @@ def _cards(block: Mapping[str, Any]) -> str:
     return f'<div class="scroll"><table class="mesh">{head}{rows}</table></div>'
 
 
-def _cell(text: str, mark: str, *, own: bool = False) -> str:
-    known = mark in tuple(Mark) and not own
-    kind = "own" if own else _CLASSES[Mark(mark)] if known else ""
-    said = f"{text} {mark}" if known and text != mark else text
-    return f'<td class="{kind}">{safe(said)}</td>'
+def _cell(text: str, mark: str, *, own: bool = False, short: bool = False) -> str:
+    """A count and its mark; ``short``: the mark alone, and the count where the pointer is."""
+    if own or mark not in tuple(Mark):
+        return f'<td class="{"own" if own else ""}">{safe(text)}</td>'
+    kind = _CLASSES[Mark(mark)]
+    if short:
+        return f'<td class="{kind}" title="{safe(text)}">{safe(mark)}</td>'
+    return f'<td class="{kind}">{safe(text if text == mark else f"{text} {mark}")}</td>'

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.flows.run.page_file import generator
 from lingctl.output.harmless import harmless
+from lingctl.serving.bench.chart import Chart, svg
 
 _LONGEST = 2_000
 _STYLE = """
@@ -35,7 +37,7 @@ white-space:nowrap}
 .mesh .whole{background:#dafbe1;font-size:inherit;margin:0}.mesh .part{background:#fff1c2}
 .mesh .none{background:#ffcecb;font-weight:700}.mesh .unread{background:#eddeff}
 details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1rem}
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#57606a}
 .sign{display:grid;grid-template-columns:repeat(3,1fr);gap:2rem;margin-top:3rem}
 .sign div{border-top:1px solid var(--ink);padding-top:.3rem;color:var(--dim);font-size:.85rem}
@@ -66,7 +68,7 @@ def head(title: str, language: str, by: str) -> str:
     return (
         f'<!doctype html><html lang="{safe(language)}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="generator" content="lingctl {safe(by)}">'
+        f"{generator(by)}"
         f"<title>{safe(title)}</title><style>{_STYLE}</style><h1>{safe(title)}</h1>"
     )
 
@@ -100,6 +102,12 @@ def table(
     )
     kind = ' class="stack"' if stacked else ""
     return f'<div class="scroll"><table{kind}><tr>{cells}</tr>{body}</table></div>'
+
+
+def chart_grid(charts: Sequence[Chart]) -> str:
+    """Charts side by side, as many as have room; empty where there are none."""
+    drawn = "".join(f"<div><h3>{safe(chart.title)}</h3>{svg(chart)}</div>" for chart in charts)
+    return f'<div class="charts">{drawn}</div>' if charts else ""
 
 
 def badge(verdict: str, words: Words) -> Markup:

@@ -22,15 +22,15 @@ def _pid() -> str:
     return f"[PID: {os.getpid()}] {_now()}.000.000"
 
 
-def _called(code: str, what: str, device: int, rank: int) -> str:
-    return f"[ERROR] {_now()} (PID:{os.getpid()}, Device:{device}, RankID:{rank}) {code} {what}"
+def _called(what: str, device: int, rank: int) -> str:
+    return f"[ERROR] {_now()} (PID:{os.getpid()}, Device:{device}, RankID:{rank}) {what}"
 
 
 def no_such_card(index: int) -> str:
     """A number that no card has; the code and its line of NPUErrorCodes.h."""
     return (
         f"SetDevice:{_BUILD}:146 NPU function error: c10_npu::SetDevice(device), error code is 107001\n"
-        f"{_called('ERR00100', 'PTA call acl api failed', index, -1)}\n"
+        f"{_called('ERR00100 PTA call acl api failed', index, -1)}\n"
         "[Error]: Invalid device ID. \n        Check whether the device ID is valid."
     )
 
@@ -39,7 +39,7 @@ def card_not_started(index: int) -> str:
     """A card that does not get ready: Ascend/pytorch 67 and hw-native-sys/PTOAS 1037."""
     return (
         f"Initialize:{_BUILD}:146 NPU function error: c10_npu::SetDevice(device_id_), error code is 507033\n"
-        f"{_called('ERR00100', 'PTA call acl api failed', -1, -1)}\n"
+        f"{_called('ERR00100 PTA call acl api failed', -1, -1)}\n"
         "[Error]: Failed to start the device. \n"
         "        Rectify the fault based on the error information in the ascend log.\n"
         f"EE1001: {_pid()} The argument is invalid.Reason: rtGetDevMsg execution failed, the context is a "
@@ -52,7 +52,7 @@ def host_port_taken(device: int) -> str:
     """HCCL's port of the host, of the process that holds the root: vllm-ascend 405."""
     return (
         f"createHCCLComm:{_BUILD}:1479 HCCL function error: HcclGetRootInfo(&hcclID), error code is 11\n"
-        f"{_called('ERR02200', 'DIST call hccl api failed.', device, -1)}\n"
+        f"{_called('ERR02200 DIST call hccl api failed.', device, -1)}\n"
         f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
         "already.\n        TraceBack (most recent call last):\n        host nic listen start failed, "
         "port[60000], return[11][FUNC:StartListenSocket][FILE:network_manager.cc][LINE:1163]"
@@ -64,7 +64,7 @@ def card_port_taken(device: int, rank: int, address: str) -> str:
     return (
         f"create_config:{_BUILD}:110 HCCL function error: HcclCommInitRootInfoConfig(numRanks, &rootInfo, "
         "rank, config, &(comm->hcclComm_)), error code is 7\n"
-        f"{_called('ERR02200', 'DIST call hccl api failed.', device, rank)}\n"
+        f"{_called('ERR02200 DIST call hccl api failed.', device, rank)}\n"
         f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
         f"already.\n        socket type[0], listen on ip[{address}] and specific port[16666] fail. Please "
         "check the port status and whether the port is being used by other process."
@@ -76,7 +76,7 @@ def ranks_missing(device: int, rank: int, seconds: int) -> str:
     return (
         f"create_config:{_BUILD}:110 HCCL function error: HcclCommInitRootInfoConfig(numRanks, &rootInfo, "
         "rank, config, &(comm->hcclComm_)), error code is 9\n"
-        f"{_called('ERR02200', 'DIST call hccl api failed.', device, rank)}\n"
+        f"{_called('ERR02200 DIST call hccl api failed.', device, rank)}\n"
         f"EI0015: {_pid()} topo exchange server get socket timeout! timeout[{seconds} s]"
     )
 
@@ -85,7 +85,7 @@ def cards_apart(device: int, rank: int, seconds: int) -> str:
     """Two cards that do not reach each other: vllm-ascend 486, with the line of EI0006 for links."""
     return (
         "InnerRunOpApi:torch_npu/csrc/framework/OpParamMaker.cpp:281 OPS function error: HcclAllreduce, "
-        f"error code is 6\n{_called('ERR01100', 'OPS call acl api failed.', device, rank)}\n"
+        f"error code is 6\n{_called('ERR01100 OPS call acl api failed.', device, rank)}\n"
         f"EI0006: {_pid()} Getting socket times out. Reason: Remote Rank did not send the data in time. "
         "Please check the reason for the rank being stuck\n        Solution: 1. Check the rank service "
         "processes with other errors or no errors in the cluster.2. If this error is reported for all NPUs, "

@@ -1,4 +1,4 @@
-"""A chart page: one HTML file, inline SVG, nothing loaded from anywhere."""
+"""Charts as inline SVG, which loads nothing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ _LEGEND = 130  # width of a name
 _FAR = 4  # times the highest value
 _MOST_DOTS = 20  # measured points are marked where they are few
 _COLOURS = ("#1f6feb", "#9a6700", "#1a7f37", "#8250df")  # red is for limits
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:42rem;color:#1f2328}"
-    "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .9rem .2rem 0;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}"
-    "text{font:12px system-ui,sans-serif;fill:#57606a}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +42,11 @@ class Chart:
     limits: Sequence[Limit] = ()
 
 
-def page(title: str, facts: Sequence[Sequence[object]], charts: Sequence[Chart]) -> str:
-    """A whole page: a table, whose first row is its head, and charts."""
-    head, *rows = facts
-    cells = "".join(f"<th>{_safe(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title>'
-        f"<style>{_STYLE}</style><h1>{_safe(title)}</h1><table><tr>{cells}</tr>{body}</table>"
-        + "".join(f"<h2>{_safe(chart.title)}</h2>{svg(chart)}" for chart in charts)
-        + "</html>\n"
-    )
-
-
 def svg(chart: Chart) -> str:
     """One chart."""
     points = [point for line in chart.lines for point in line.points]
-    across = _ticks(max((x for x, _ in points), default=1.0))
+    whole = all(float(x).is_integer() for x, _ in points)
+    across = _ticks(max((x for x, _ in points), default=1.0), least=1.0 if whole else 0.0)
     highest = max((y for _, y in points), default=1.0)
     # One far above would press the lines flat: it is told beside the title of the axis.
     near = [limit for limit in chart.limits if limit.value <= _FAR * highest]
@@ -135,12 +117,12 @@ def _y(value: float, most: float) -> float:
     return _HEIGHT - _BOTTOM - value / most * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _ticks(most: float) -> list[float]:
-    """Round values from 0 to at least ``most``, about five of them."""
+def _ticks(most: float, least: float = 0.0) -> list[float]:
+    """Round values from 0 to at least ``most``, about five of them, and ``least`` or more apart."""
     if most <= 0 or not math.isfinite(most):
         return [0.0, 1.0]
     magnitude = 10.0 ** math.floor(math.log10(most / 5))
-    step = next(s for s in (magnitude * m for m in (1, 2, 5, 10)) if most / s <= 5 + 1e-9)
+    step = max(least, next(s for s in (magnitude * m for m in (1, 2, 5, 10)) if most / s <= 5 + 1e-9))
     return [round(step * n, 10) for n in range(math.ceil(most / step - 1e-9) + 1)]
 
 

@@ -1,11 +1,11 @@
-"""A benchmark's result: as data, as rows of a table, as a chart page. Pure."""
+"""A benchmark's result: as data, as rows of a table, as charts. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingctl.serving.bench.chart import Chart, Limit, Line, page
+from lingctl.serving.bench.chart import Chart, Limit, Line
 from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.metrics import Distribution, Metrics, percentile
 from lingctl.serving.bench.outcome import RequestOutcome
@@ -90,14 +90,6 @@ class BenchReport:
         if self.trials:
             return _sweep_charts(self.trials, self.limits)
         return _load_charts(self.outcomes, self.goal)
-
-    def as_page(self) -> str:
-        """The chart page."""
-        title = f"{self.model}: {self.load}"
-        if self.trials:
-            return page(title, [SWEEP_COLUMNS, *sweep_rows(self.trials)], self.charts())
-        rows = [("ms", *TIME_COLUMNS[1:]), *time_rows(self.metrics), *amounts(self.metrics)]
-        return page(title, rows, self.charts())
 
 
 def amounts(metrics: Metrics) -> list[tuple[str, str]]:

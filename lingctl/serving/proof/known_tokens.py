@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from lingctl.serving.proof.asking import Answered, Likely
 
 _HALF = "\ufffd"
+# OpenAI's word for an answer that ended by itself, and that of /infer.
+_BY_ITSELF = ("stop", "eos_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class KnownText:
     numbers: tuple[Mapping[int, float], ...]  # by token; empty where none are told
     how: str  # how the tokens are known
     own_prompt: tuple[int, ...] | None  # what the tokenizer of the weights makes of the prompt
+    end_tokens: tuple[int, ...] = ()  # that end a text of this model
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,21 @@ def known_text(
     said, how = _answer(answered, answer, end_tokens)
     if not said:
         return UnknownText(answered, f"{how}{none}", asked, remedy)
+    said = _ended(answered, said, end_tokens)
     own = prompt.ids if prompt else None
-    return KnownText(answered, asked, said, _aligned(answered, said, singles), how, own)
+    return KnownText(answered, asked, said, _aligned(answered, said, singles), how, own, tuple(end_tokens))
+
+
+def _ended(answered: Answered, said: tuple[int, ...], end_tokens: Sequence[int]) -> tuple[int, ...]:
+    """With the end token that a service took, where it ended by itself and does not show it.
+
+    One that ends at another token is then judged by the reference as one that took the end token there. Of
+    several end tokens it is not known which one it was.
+    """
+    by_itself = answered.finish in _BY_ITSELF and len(said) < answered.question.max_tokens
+    if not by_itself or len(end_tokens) != 1 or said[-1] in end_tokens:
+        return said
+    return (*said, end_tokens[0])
 
 
 def _prompt(answered: Answered, own: Encoding | None) -> tuple[int, ...] | str:
@@ -105,7 +121,7 @@ def _answer(
     if not count:
         return (), "the service tells neither the answer's tokens nor how many there are"
     ids, pieces = own.ids, own.pieces
-    if count == len(ids) + 1 and answered.finish in ("stop", "eos_token", "") and end_tokens:
+    if count == len(ids) + 1 and answered.finish in (*_BY_ITSELF, "") and end_tokens:
         ids, pieces = (*ids, end_tokens[0]), (*pieces, "")
     if count != len(ids):
         return (), f"the service counts {count} tokens of the answer, the tokenizer of the weights {len(ids)}"

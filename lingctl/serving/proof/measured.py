@@ -20,7 +20,13 @@ _MARGIN = 2.0
 # Likelihoods of a service are compared by their median; four times the noise's is no noise. Services tell
 # them with three digits at least.
 _NUMBERS_MARGIN, _NUMBERS_FLOOR = 4.0, 0.01
+# A real engine in bf16 was as far off as the rounded twin (0.9 to 1.2 times); what is more than twice as far
+# was not seen of a right one.
+_NUMBERS_SEEN = 2.0
 _HALF, _NEARER, _FEWEST_PLACES = 0.5, 0.9, 8
+# Distances between likelihoods may all be longer or shorter by this much.
+_LEAST_STRETCH = 0.02
+_FEWEST_REPEATED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class ProofJudgement:
     number: float | None  # median of their differences
     furthest: float | None  # the largest
     numbers_wrong: bool
+    numbers_odd: bool = False  # not wrong, but further off than a right engine was seen to be
 
     @property
     def is_wrong(self) -> bool:
@@ -141,7 +148,37 @@ def judged(measured: Sequence[Measured], noise: Noise, stream: str = EXACT) -> P
         number=middle,
         furthest=max(found, default=None),
         numbers_wrong=middle is not None and noise.number is not None and not middle <= noise.number,
+        numbers_odd=middle is not None and noise.number is not None and not middle <= _seen(noise.number),
     )
+
+
+def _seen(number: float) -> float:
+    """Of how far a median may be off, how far it was seen to be."""
+    return (number - _NUMBERS_FLOOR) * _NUMBERS_SEEN / _NUMBERS_MARGIN + _NUMBERS_FLOOR
+
+
+def repeated(measured: Sequence[Measured], noise: Noise) -> float | None:
+    """How far likelihoods of tokens are off that stood before, where rounding cannot explain it and others
+    are as they should be: a service that gives what was said another weight. None where that is not so."""
+    before, others = list[float](), list[float]()
+    for one in measured:
+        said = set(one.text.prompt)
+        rows = zip(one.places, one.text.numbers, asked_tokens(one.text), one.text.answer, strict=False)
+        for told, numbers, asked, token in rows:
+            mine = told.choices[EXACT].wanted
+            fresh = [place for place, other in enumerate(asked) if other not in said]
+            if fresh:
+                # By a token that nothing was done to: all others are off by what was done to them.
+                first = fresh[0]
+                for place, other in enumerate(asked):
+                    off = (numbers[other] - numbers[asked[first]]) - (mine[place] - mine[first])
+                    if place != first:
+                        (before if other in said else others).append(abs(off))
+            said.add(token)
+    if len(before) < _FEWEST_REPEATED or noise.number is None or not others:
+        return None
+    off = median(before)
+    return off if off > noise.number and off > _NUMBERS_MARGIN * median(others) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +216,33 @@ def leaning(measured: Sequence[Measured], stream: str) -> Leaning | None:
     off = list(_differences(measured, EXACT))
     there = list(_differences(measured, EXACT, by=stream))
     rounded = list(_differences(measured, EXACT, by=ROUNDED))
+    return _leaning(measured, off, there, rounded)
+
+
+def stretch(measured: Sequence[Measured]) -> Leaning | None:
+    """How much longer or shorter all distances between a service's likelihoods are than the reference's; None
+    where it tells too few, or where that is as it should be.
+
+    A temperature, a last norm or a head that is scaled does this, and changes no first choice.
+    """
+    there, off, rounded = list[float](), list[float](), list[float]()
+    for one in measured:
+        for told, numbers, asked in zip(one.places, one.text.numbers, asked_tokens(one.text), strict=False):
+            mine, other = _numbers(told.choices[EXACT]), _numbers(told.choices[ROUNDED])
+            for place in range(1, len(asked)):
+                there.append(mine[place] - mine[0])
+                off.append(numbers[asked[place]] - numbers[asked[0]] - there[-1])
+                rounded.append(other[place] - other[0] - there[-1])
+    lean = _leaning(measured, off, there, rounded)
+    if lean is None or abs(lean.share) <= max(lean.uncertain, _LEAST_STRETCH):
+        return None
+    left = sum(abs(a - lean.share * b) for a, b in zip(off, there, strict=True))
+    return lean if left < _NEARER * sum(map(abs, off)) else None
+
+
+def _leaning(
+    measured: Sequence[Measured], off: Sequence[float], there: Sequence[float], rounded: Sequence[float]
+) -> Leaning | None:
     places = sum(min(len(one.places), len(one.text.numbers)) for one in measured)
     squares = sum(one * one for one in there)
     if places < _FEWEST_PLACES or not squares:

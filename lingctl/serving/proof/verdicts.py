@@ -17,6 +17,8 @@ from lingctl.serving.proof.measured import (
     judged,
     leaning,
     noise_of,
+    repeated,
+    stretch,
 )
 
 CONTROLS: Mapping[str, str] = {
@@ -62,7 +64,8 @@ def verdicts(
     noise = noise_of(measured)
     right = judged(measured, noise)
     found.append(_greedy(measured, shown))
-    found += [_answers(measured, right, noise, shown), _numbers(right, noise)]
+    found += [_answers(measured, right, noise, shown), *_ends(measured, shown), _numbers(right, noise)]
+    found += _of_numbers(measured, noise)
     for name in controls:
         lean = leaning(measured, name)
         if lean is not None and lean.is_wrong:
@@ -171,7 +174,50 @@ def _numbers(right: ProofJudgement, noise: Noise) -> Finding:
         f"{right.numbers} log likelihoods: median difference {right.number:.2g} "
         f"(rounding explains {noise.number:.2g}), largest {right.furthest:.2g}"
     )
-    return of.failure(text, remedy=_LOOK) if right.numbers_wrong else of.passes(text)
+    if right.numbers_wrong:
+        return of.failure(text, remedy=_LOOK)
+    if right.numbers_odd:
+        return of.warning(f"{text}; no right engine was seen to be so far off", remedy=_LOOK)
+    return of.passes(text)
+
+
+def _of_numbers(measured: Sequence[Measured], noise: Noise) -> Iterator[Finding]:
+    """What moves all numbers a little, or few of them far, and no first choice."""
+    lean = stretch(measured)
+    if lean is not None:
+        yield Subject("likelihoods").failure(
+            f"all distances between likelihoods are {1 + lean.share:.3g} times the reference's "
+            f"(rounding makes up to {lean.uncertain:.2g} of that)",
+            remedy="does the service tell them at another temperature? lingctl verify-weights --full",
+        )
+    off = repeated(measured, noise)
+    if off is not None:
+        yield Subject("likelihoods").failure(
+            f"tokens that stood before have other likelihoods, by {off:.2g} in the median: said words count "
+            "otherwise than the model has it",
+            remedy="is a penalty of repetition set in generation_config.json or by the service?",
+        )
+
+
+def _ends(measured: Sequence[Measured], shown: TokenTexts) -> Iterator[Finding]:
+    """Where answers end."""
+    of = Subject("ends")
+    for one in measured:
+        text, asked = one.text, one.text.answered.question
+        inside = next((token for token in text.answer[:-1] if token in text.end_tokens), None)
+        if inside is not None:
+            yield of.failure(
+                f"{asked.name} goes on after {shown.token(inside)}, which ends a text of this model",
+                remedy="is the end token of generation_config.json and config.json the published one?",
+            )
+            return
+    texts = [one.text for one in measured if one.text.answered.finish == "length"]
+    cut = [text.answered.question for text in texts if len(text.answer) < text.answered.question.max_tokens]
+    if cut:
+        yield of.warning(
+            f"answers end before the length that was asked for: {', '.join(one.name for one in cut[:4])}",
+            remedy="does the service limit answers, or the context? what comes later was not proved",
+        )
 
 
 def _made(name: str, lean: Leaning) -> Finding:

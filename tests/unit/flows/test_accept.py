@@ -11,10 +11,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from lingctl.errors import ConfigurationError, ConnectError, EngineError, Interrupted, UsageError
+from lingctl.errors import (
+    ConfigurationError,
+    ConnectError,
+    EngineError,
+    Interrupted,
+    UsageError,
+    WeightsError,
+)
 from lingctl.events import ignore
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.accept import answers as answers_module
 from lingctl.flows.accept import run as run_module
+from lingctl.flows.accept.answers import proof_part, same_answer
 from lingctl.flows.accept.compare import compared, read_report
 from lingctl.flows.accept.load import SoakWindow, judge_soak
 from lingctl.flows.accept.protocol import (
@@ -118,6 +127,7 @@ def parts(monkeypatch):
         name: AcceptancePart(name, f"lingctl {name}", counting(name)) for name in ("network", "smoke", "soak")
     }
     monkeypatch.setattr(run_module, "PARTS", tuple(own.values()))
+    monkeypatch.setattr(run_module, "unknown_lines", lambda _: ())
 
     def put(name: str, inner) -> None:
         own[name] = replace(own[name], run=counting(name, inner))
@@ -243,3 +253,44 @@ def test_a_report_that_somebody_changed_is_refused_and_no_defect(tmp_path, parts
     second["parts"].append({"name": "load", "data": data})
     with pytest.raises(ConfigurationError, match="not understood"):
         compared(second, second)
+
+
+def smoked(answer: str, repeat: Verdict = Verdict.PASS, prompt: str = "hello") -> Judged:
+    found = (Finding("repeat", repeat, "the same answer twice"),)
+    return Judged("16 of 16 rungs", found, {"answers": bool(answer), "prompt": prompt, "answer": answer})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (smoked("Ling"), smoked("Ling"), Verdict.PASS),
+        (smoked("Ling"), smoked("Gnil"), Verdict.FAILURE),
+        (smoked("Ling", Verdict.WARNING), smoked("Gnil"), Verdict.NOTE),
+        (smoked(""), smoked("Ling"), Verdict.UNKNOWN),
+        (smoked("Ling", prompt="other"), smoked("Gnil"), Verdict.UNKNOWN),
+    ],
+)
+def test_a_restart_has_to_answer_as_before(before, after, verdict):
+    assert same_answer(before, after).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("prove-bin", "unknown"),
+        ("prove-quantised", "unknown"),
+        ("prove-model", "unknown"),
+        ("prove-weights", "failure"),
+        ("prove-tokens", "failure"),
+    ],
+)
+def test_weights_without_a_reference_are_not_judged_and_wrong_ones_fail(monkeypatch, code, verdict):
+    kind = UsageError if code == "prove-model" else WeightsError
+
+    def refused(*_: object) -> None:
+        raise kind("holds .bin files", remedy="lingctl convert /models/x", code=code)
+
+    monkeypatch.setattr(answers_module, "prove_cluster", refused)
+    found = run_part(AcceptancePart("proof", "lingctl prove", proof_part), given(), {})
+    assert found.verdict == verdict
+    assert found.findings[0]["remedy"] == "lingctl convert /models/x"

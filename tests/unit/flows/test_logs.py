@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lingctl.errors import NodeError
+from lingctl.errors import NodeError, UsageError
 from lingctl.flows.look import logs
-from lingctl.flows.look.logs import WantedLogs, show_logs
+from lingctl.flows.look.logs import WantedLogs, need_pattern, show_logs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
@@ -25,7 +26,7 @@ def cluster(tmp_path: Path) -> Cluster:
 def shown(cluster: Cluster, wanted: WantedLogs) -> list[str]:
     lines: list[str] = []
     group = Group({"node1": LocalConnection("node1")})
-    show_logs(group, cluster, wanted, lambda _, line: lines.append(line))
+    show_logs(group, cluster, wanted, lambda line: lines.append(line.text))
     return lines
 
 
@@ -60,3 +61,104 @@ def test_without_a_console_it_says_so(cluster: Cluster):
     with pytest.raises(NodeError) as caught:
         shown(cluster, WantedLogs())
     assert "nothing was started here yet" in caught.value.evidence and caught.value.remedy == "lingctl deploy"
+
+
+CONSOLE = """\
+2026-11-28 10:00:00,000 [INFO] [pid: 1] rank: 0 begins
+2026-11-28 10:00:01,000 [ERROR] [pid: 2] rank: 1 cannot: {"a": [1]}
+  File "x.py", line 1
+    cannot go on
+2026-11-28 10:00:02,000 [INFO] [pid: 2] rank: 1 done 机
+2026-11-28 11:00:00,000 [ERROR] [pid: 3] rank: 0 late
+
+"""
+
+
+def written(cluster: Cluster, text: str = CONSOLE) -> Cluster:
+    console = Path(layout_of(cluster).console)
+    console.parent.mkdir(parents=True)
+    console.write_text(text)
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [
+        ("cannot", ['cannot: {"a": [1]}', "cannot go on"]),
+        ("ERROR|begins$", ["begins", "[1]}", "late"]),
+        (r'\{"a": \[', ["[1]}"]),
+        ("[0-9]+:[0-9]+:02", ["done 机"]),
+        ("机", ["done 机"]),
+        ("^$", [""]),
+        ("line [[:digit:]]", ["line 1"]),
+        ("nothing like it", []),
+        ("[$](touch x)|`touch y`; 'z' \" -e", []),
+    ],
+)
+def test_only_lines_that_hold_the_pattern_come(cluster: Cluster, pattern: str, ends: list[str]):
+    assert need_pattern(pattern) == pattern
+    found = shown(written(cluster), WantedLogs(pattern=pattern))
+    assert len(found) == len(ends) and all(line.endswith(end) for line, end in zip(found, ends, strict=True))
+
+
+def test_the_last_lines_are_counted_among_those_that_hold_it(cluster: Cluster):
+    written(cluster)
+    assert shown(cluster, WantedLogs(lines=1, pattern="ERROR")) == [CONSOLE.splitlines()[5]]
+    assert shown(cluster, WantedLogs(lines=0, pattern="ERROR")) == []
+
+
+def test_a_line_has_the_time_and_rank_of_those_before_it_also_where_these_do_not_hold_the_pattern(
+    cluster: Cluster,
+):
+    written(cluster)
+    lines: list[logs.ShownLine] = []
+    group = Group({"node1": LocalConnection("node1")})
+    show_logs(group, cluster, WantedLogs(pattern="go on|late", stamped=True), lines.append)
+    assert [line.time and f"{line.time:%H:%M:%S}" for line in lines] == ["10:00:01", "11:00:00"]
+    assert lines[0].as_json()["node"] == "node1" and lines[0].file == layout_of(cluster).console
+    assert shown(cluster, WantedLogs(rank=1, pattern="go on|late|done")) == [
+        "    cannot go on",
+        CONSOLE.splitlines()[4],
+    ]
+    # By the clock of today all of it is old.
+    assert shown(cluster, WantedLogs(since=1, pattern="go on|late")) in ([], [CONSOLE.splitlines()[5]])
+
+
+def test_a_search_of_a_part_of_the_console_says_so(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr(logs, "_MOST_BYTES", 1_000_010)
+    write(cluster, 100_000)
+    note, only = shown(cluster, WantedLogs(pattern="line 099999"))
+    assert note.startswith("(only the last 1 MB") and only == "line 099999 rank: 1"
+    assert len(shown(cluster, WantedLogs(pattern="line 000001"))) == 1  # the note alone
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[", "(a", "*", "a(", r"\d+", r"\bword", "(?i)x", "a+?", "a\nb", "", "x" * 1_001, "a\\"]
+)
+def test_what_is_no_valid_expression_is_refused_before_a_node_is_asked(pattern: str):
+    with pytest.raises(UsageError) as caught:
+        need_pattern(pattern)
+    assert caught.value.code == "log-pattern" and caught.value.evidence and "grep -E" in caught.value.remedy
+
+
+def test_a_node_that_does_not_take_it_is_no_node_without_lines(cluster: Cluster):
+    written(cluster)
+    with pytest.raises(UsageError, match="no valid expression"):
+        shown(cluster, WantedLogs(pattern="("))
+
+
+def test_lines_that_come_are_searched_too_and_it_ends_with_its_connection(cluster: Cluster):
+    written(cluster)
+    console = Path(layout_of(cluster).console)
+    follow = logs._follow_command(layout_of(cluster), WantedLogs(pattern="ERROR"))
+    with subprocess.Popen(
+        ["sh", "-c", follow.text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        said = iter(process.stdout.readline, "")
+        assert [next(said)[:1] for _ in range(4)] == ["-", "+", "-", "+"]
+        with console.open("a") as file:
+            file.write("nothing\n2026-11-28 12:00:00,000 begins\nERROR at last\n")
+        assert [next(said), next(said)] == ["-2026-11-28 12:00:00,000 begins\n", "+ERROR at last\n"]
+        process.stdin.close()
+        assert process.wait(30) == 0

@@ -88,3 +88,19 @@ def test_times_and_zones_that_cannot_be_are_no_reason_to_end(time: str):
     assert not MINDIE_LOGS.lines_of(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None)(
         "2026-01-01 00:00:00 y"
     )
+
+
+def test_a_line_has_the_rank_that_it_or_its_process_alone_names() -> None:
+    sieve = MINDIE_LOGS.lines_of(None, timedelta(), None)
+    told = []
+    for line in (
+        "2026-11-28 10:00:00,000 [INFO] [pid: 7] global rank:3: begins",
+        "2026-11-28 10:00:01,000 [INFO] [pid: 7] goes on",
+        "  indented",
+        "Daemon start success!",
+        "2026-11-28 10:00:02,000 [INFO] [pid: 7] global rank:4: too",
+        "2026-11-28 10:00:03,000 [INFO] [pid: 7] whose is this?",
+    ):
+        sieve(line)
+        told.append((sieve.of_rank, sieve.time and sieve.time.second))
+    assert told == [(3, 0), (3, 1), (3, 1), (None, 1), (4, 2), (None, 3)]

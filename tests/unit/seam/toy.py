@@ -3,7 +3,7 @@ port, no word of success on a node that answers no HTTP, and weights read in eit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, 
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation, LogReader
 from lingctl.engine.scripts import Environment, Start
+from lingctl.engine.words.line_filter import LineFilter
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.catalogue import Shape
@@ -71,8 +72,10 @@ class ToyLogs:
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         return None
 
-    def lines_of(self, since: datetime | None, offset: timedelta, rank: int | None) -> Callable[[str], bool]:
-        return lambda line: rank is None or f"rank {rank}" in line
+    def lines_of(
+        self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
+    ) -> LineFilter:
+        return LineFilter(since, offset, rank, lambda line: rank if f"rank {rank}" in line else None, near)
 
 
 class ToyCapacity:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.run.page_file import check_page, write_page
-from lingctl.serving.bench.chart import Chart, Limit, Line, page, svg
+from lingctl.output.pages.bench import bench_page
+from lingctl.serving.bench.chart import Chart, Limit, Line, svg
 from lingctl.serving.bench.goal import Goal
 from lingctl.serving.bench.load import LoadResult
 from lingctl.serving.bench.metrics import distribution, measure, percentile
@@ -217,10 +218,9 @@ def test_charts_are_whole_svg():
     chart = Chart("A <b>", "s", "per s", [Line("one", [(0, 0), (3, 7)]), Line("two", [(1, 2)])])
     root = ElementTree.fromstring(svg(chart))
     assert len([element for element in root.iter() if element.tag == "polyline"]) == 2
-    text = page("T & T", [("a", "b"), (1, "<")], [chart])
-    assert "T &amp; T" in text
-    assert "&lt;" in text
-    assert "http" not in text
+    text = bench_page(replace(report(), model="T & T", load="<"))
+    assert "T &amp; T: &lt;" in text
+    assert "http://" not in text and "3 of 4 answered (1 http-500)" in text
     assert svg(Chart("empty", "s", "per s", []))
 
 
@@ -231,16 +231,16 @@ def test_limits_are_drawn_and_one_far_above_is_told():
     far = svg(Chart("x", "s", "ms", [line], [Limit("TTFT 9000 ms", 9000)]))
     assert "stroke-dasharray" not in far and "ms; limit TTFT 9000 ms: far above" in far
     swept = report(trials=(Trial(1, metrics_with(500.0), ""),))
-    text = replace(swept, limits=SweepLimits(ttft=600.0, tpot=140.0)).as_page()
+    text = bench_page(replace(swept, limits=SweepLimits(ttft=600.0, tpot=140.0)))
     assert "limit TTFT p90 600 ms" in text and "limit TPOT p90 140 ms" in text
-    text = replace(report(), goal=Goal(ttft=300.0, e2el=700.0)).as_page()
+    text = bench_page(replace(report(), goal=Goal(ttft=300.0, e2el=700.0)))
     assert "limit TTFT 300 ms" in text and "limit end to end 700 ms" in text
 
 
 def test_plots_are_written(tmp_path):
     path = tmp_path / "plot.html"
     check_page(path, "--plot")
-    write_page(path, "--plot", report().as_page())
+    write_page(path, "--plot", bench_page(report()))
     data = path.read_bytes()
     assert data.startswith(b"<!doctype html>")
     assert len(data) > 1000
