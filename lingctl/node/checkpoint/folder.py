@@ -83,8 +83,8 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     Raises:
         Trouble: damaged, or not what the index says.
     """
-    # Only here: the readers of pickles take a quarter of the time in which a node's Python starts to look at a
-    # folder, and most folders hold none.
+    # Only here: the readers of pickles take a quarter of the time in which a node's Python starts to look at
+    # a folder, and most folders hold none.
     from lingctl.node.checkpoint.torch_file import read_torch_file
 
     files: List[TorchFile] = []
