@@ -151,9 +151,10 @@ def _releases(context: Context, earlier: Sequence[str]) -> Iterable[str]:
 
 
 def _mindie(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    from lingctl.engines import engine_rows
+    from lingctl.engines import engine_rows, usual_engine
 
-    return [row.version for row in engine_rows() if row.name == "mindie"]
+    usual = usual_engine().about.name
+    return [row.version for row in engine_rows() if row.name == usual]
 
 
 def _emulated(context: Context, earlier: Sequence[str]) -> Iterable[str]:
