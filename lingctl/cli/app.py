@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lingctl import __version__, interrupts
-from lingctl.cli.manual.complete import asks_for_words, be_quiet, words_typed
+from lingctl.cli.manual.complete import asks_for_words, be_quiet, mend_colons, words_typed
 from lingctl.cli.manual.usage import WRONG_LINE, usage_error
 from lingctl.cli.manual.verb import Verb, VerbGroup
 from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
@@ -238,6 +238,7 @@ def _complete() -> int:
     """Tell a shell what could stand where Tab was pressed; trouble is no word of."""
     be_quiet()
     with suppress(Exception, SystemExit):
+        mend_colons()
         register_verbs(words_typed())
         app()
     return 0
