@@ -246,10 +246,10 @@ def main() -> None:
         "look": lambda: iter([one_look()]),
         "help": lambda: iter([helps()]),
         "network 8": lambda: network(8, 0.02, minute, slowest=True),
-        "network 64": lambda: network(64, 0.02, 2 * minute),
+        "network 64": lambda: network(64, 0.02, 1.5 * minute),
         "network 256": lambda: network(256, 0.02, minute),
         "deploy 2": lambda: deploys(2, tools, minute),
-        "deploy 8": lambda: deploys(8, tools, 1.5 * minute),
+        "deploy 8": lambda: deploys(8, tools, minute),
     }
     load, begun, rows = os.getloadavg(), time.monotonic(), list[Row]()
     for name, part in parts.items():
