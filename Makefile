@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test vllm vllm-venv matrix locked lowest lint check-types system-packages reference pages site clean
-.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start acceptance-faults
+.PHONY: headers bench-convert bench-network bench-client bench-compare bench-spread bench-deploy bench-speed load cluster kills kill-points fuzz parity-real llama-cpp mindie-checker quick-start acceptance-faults
 
 # With the real vLLM: make demo ENGINE=vllm
 ENGINE ?= mindie
@@ -149,6 +149,11 @@ bench-compare: $(VENV)/test.stamp
 
 bench-spread: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/spread.py
+
+# All of check-network, deploy, status, smoke-test and the program's start, beside what others take, in twelve minutes;
+# it prints one table for docs/performance.md.
+bench-speed: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/speed.py
 
 bench-deploy: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/deploy.py

@@ -140,13 +140,18 @@ def together(remedies: Sequence[tuple[int | None, str]]) -> str:
 
 
 def in_short(nodes: Sequence[str], of: int = 0) -> str:
-    """Nodes by name, or the first of many and how many they are; ``of``: how many there are in all."""
+    """Nodes by name, or the first of many and how many they are.
+
+    Args:
+        of: how many there are in all; 0 where it is not said whether these are all.
+    """
     every = ", ".join(nodes)
     if len(nodes) == 1 or (len(nodes) <= _MOST_NAMES and len(every) <= _MOST_OF_NAMES):
         return every
-    count = f"({'all ' if len(nodes) == of else ''}{len(nodes)} nodes)"
-    two = f"{nodes[0]}, {nodes[1]} ... {count}"
-    return two if len(two) <= _MOST_OF_NAMES + len("all ") else f"{nodes[0]} ... {count}"
+    if len(nodes) == of:
+        return f"all {of} nodes"
+    two = f"{nodes[0]}, {nodes[1]} ... ({len(nodes)} nodes)"
+    return two if len(two) <= _MOST_OF_NAMES else f"{nodes[0]} ... ({len(nodes)} nodes)"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -54,7 +54,8 @@ CONTENTS = {
     "中文": ["docs/zh/README", "docs/zh/install", "docs/zh/troubleshooting"],
     "Look up": [
         "docs/reference/commands", "docs/reference/errors", "docs/reference/failures",
-        "docs/reference/mindie-rules", "docs/start", "docs/performance", "CHANGELOG",
+        "docs/reference/mindie-rules", "docs/start", "docs/hardware", "docs/performance",
+        "CHANGELOG",
     ],
     "Inside": ["docs/architecture", "docs/decisions", "docs/engines", "SECURITY", "CONTRIBUTING"],
 }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lingctl import __version__, interrupts
-from lingctl.cli.manual.complete import asks_for_words, be_quiet, words_typed
+from lingctl.cli.manual.complete import asks_for_words, be_quiet, mend_colons, words_typed
 from lingctl.cli.manual.usage import WRONG_LINE, usage_error
 from lingctl.cli.manual.verb import Verb, VerbGroup
 from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
@@ -65,6 +65,7 @@ VERBS = {
 }
 
 
+_VERBOSE = "--verbose"
 _AGAIN = "run the same command again: it goes on where it stopped"
 _ENDED_BY: dict[int, LingctlError] = {
     signal.SIGINT: Interrupted("interrupted", remedy=_AGAIN),
@@ -110,9 +111,25 @@ def _global_options(
         typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", help="Say every command that is sent to a node; behind the verb too."),
+    ] = False,
 ) -> None:
     if debug:
         os.environ["LINGCTL_DEBUG"] = "1"
+    if verbose:
+        from lingctl.output.commands_sent import show_what_is_sent
+
+        show_what_is_sent()
+
+
+def _verbose_first(words: Sequence[str]) -> list[str]:
+    """The words with --verbose where it is an option of all verbs: whoever wants it adds it at the end."""
+    end = words.index("--") if "--" in words else len(words)
+    if _VERBOSE not in words[:end]:
+        return list(words)
+    return [_VERBOSE, *(word for word in words[:end] if word != _VERBOSE), *words[end:]]
 
 
 def register_verbs(words: Sequence[str] = ()) -> None:
@@ -188,6 +205,7 @@ def _run() -> int:
         if asks_for_words():
             return _complete()
         register_verbs(sys.argv[1:])
+        sys.argv[1:] = _verbose_first(sys.argv[1:])
         # Typer turns an Exit, and Ctrl-C, into a status before anybody else hears of it.
         status = app(standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -220,6 +238,7 @@ def _complete() -> int:
     """Tell a shell what could stand where Tab was pressed; trouble is no word of."""
     be_quiet()
     with suppress(Exception, SystemExit):
+        mend_colons()
         register_verbs(words_typed())
         app()
     return 0

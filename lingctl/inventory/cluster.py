@@ -31,6 +31,11 @@ Addresses = Mapping[str, Mapping[int, str]]
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
+def _said_in(index: int, node: Node, attribute: str) -> tuple[str | int, ...]:
+    """The field that a node's name or address stands in."""
+    return ("nodes", index, attribute if attribute in node.model_fields_set else "address")
+
+
 class Cluster(Section):
     """Everything in hosts.yaml."""
 
@@ -104,7 +109,8 @@ class Cluster(Section):
                     raise forms.FormError(
                         f"nodes {same + 1} and {index + 1} have the {attribute.replace('_', ' ')} {value!r}",
                         "list each node once, with its own",
-                        ("nodes", index, attribute if attribute in node.model_fields_set else "address"),
+                        _said_in(index, node, attribute),
+                        _said_in(same, self.nodes[same], attribute),
                     )
         counts = [len(node.devices) for node in self.nodes]
         if len(set(counts)) > 1:

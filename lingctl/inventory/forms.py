@@ -54,13 +54,17 @@ class FormError(ValueError):
 
     Args:
         at: the field below the part that is judged, where a part is judged as a whole.
+        twin: the field that says the same, below the same part.
     """
 
-    def __init__(self, what: str, remedy: str, at: tuple[str | int, ...] = ()) -> None:
+    def __init__(
+        self, what: str, remedy: str, at: tuple[str | int, ...] = (), twin: tuple[str | int, ...] = ()
+    ) -> None:
         super().__init__(f"{what}: {remedy}")
         self.what = what
         self.remedy = remedy
         self.at = at
+        self.twin = twin
 
 
 def need_plain(text: str) -> str:

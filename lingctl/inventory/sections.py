@@ -319,5 +319,5 @@ class Node(Section):
     @classmethod
     def _is_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) != len(value):
-            raise ValueError("names a card twice")
+            raise forms.FormError("devices name a card twice", f"name each once: {sorted(set(value))}")
         return tuple(sorted(value))

@@ -218,6 +218,10 @@ def _amount_of(step: _Step) -> str:
 
 def _amount_of_all(steps: Iterable[_Step]) -> str:
     counted = [step for step in steps if step.total]
+    if any(
+        step.event.text for step in counted if step.runs
+    ):  # it says what is counted, and that need not be bytes
+        return f"{100 * sum(step.done for step in counted) // sum(step.total for step in counted)}%"
     rate = sum(step.rate for step in counted if step.runs)
     return _amount(sum(step.done for step in counted), sum(step.total for step in counted), rate)
 

@@ -22,7 +22,7 @@ from lingctl import interrupts
 from lingctl.events import Event, Listener
 from lingctl.output.board import MARKS, PLAIN_MARKS, Board, line
 from lingctl.output.live import LiveLines
-from lingctl.output.terminal import ascii_alone, conversation, in_encoding, redraws, show, words
+from lingctl.output.terminal import ascii_alone, conversation, in_encoding, redraws, say, show, words
 
 _FRAME_SECONDS = 0.12
 # What goes on is said again in a pipe after so long, then after twice as long, up to the second.
@@ -33,12 +33,26 @@ _STILL_ENDING = Event(
 )
 
 
+# What is shown now, if anything is: there is one standard error.
+_shown: _Live | _Lines | None = None
+
+
+def say_aside(text: str) -> None:
+    """Say something from any thread, also while progress is shown."""
+    shown = _shown
+    if shown is not None:
+        shown.tell(text)
+    else:
+        say(text, "dim")
+
+
 @contextmanager
 def progress() -> Iterator[Listener]:
     """A listener that shows what it hears until the block ends. Safe to call from many threads.
 
     Until then nothing else prints: what a reader should know meanwhile is an event.
     """
+    global _shown
     console = conversation()
     shown: _Live | _Lines | None = None
     whole = False
@@ -46,12 +60,14 @@ def progress() -> Iterator[Listener]:
         with interrupts.deferred():
             shown = _Live(console) if redraws(console) else _Lines(console)
             shown.start()
+            _shown = shown
         with interrupts.saying_again(partial(shown.tell, _STILL_ENDING)):
             yield _without_consequences(shown.tell)
         whole = True
     finally:
         if shown is not None:
             with interrupts.deferred():
+                _shown = None
                 shown.close(whole=whole)
 
 
@@ -81,8 +97,8 @@ class _Teller(ABC):
         """Begin to show."""
         self._thread.start()
 
-    def tell(self, event: Event) -> None:
-        """Hear one event."""
+    def tell(self, event: Event | str) -> None:
+        """Hear one event, or a line of something else."""
         self._heard.append(event)
 
     def close(self, *, whole: bool) -> None:
@@ -123,6 +139,7 @@ class _Lines(_Teller):
     def _print(self, heard: Sequence[Event | str]) -> None:
         for event in heard:
             if isinstance(event, str):
+                show(words(event, "dim"), out=self._console)
                 continue
             now = time.monotonic()
             key = (event.node, event.task)

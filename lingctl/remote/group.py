@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.events import Event, Listener, ignore
 from lingctl.remote.connection import Connection
+from lingctl.remote.open_files import allow_open_files
 from lingctl.remote.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
+# A connection, another where the server allows one session on each; and what else a program has open.
+_FILES_OF_A_NODE, _OTHER_FILES = 2, 256
 # More than this many unauthenticated connections at once, and a jump host or sshd begins to drop some.
 _handshakes = threading.BoundedSemaphore(8)
 
@@ -137,6 +140,8 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
 
 
 def _connect_all(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:
+    allow_open_files(len(cluster.nodes) * _FILES_OF_A_NODE + _OTHER_FILES)
+
     def reach(node: Node) -> Connection:
         listener(Event("connect", "started", node.name))
         try:

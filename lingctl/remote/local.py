@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.framing import Kept
 from lingctl.remote.putting import write_error
+from lingctl.remote.sent import sent
 from lingctl.remote.upload import WriteFile
 
 LOCAL_NODE = "this machine"
@@ -42,6 +44,7 @@ class LocalConnection:
     ) -> Completed:
         """See ``Connection.run``."""
         title = command.title or command.text.splitlines()[0][:120]
+        sent(self._node, command)
         with self._lock:
             if self._closed:
                 raise self._lost(title)
@@ -83,6 +86,8 @@ class LocalConnection:
 
     def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
         """See ``Connection.put``."""
+        for file in files:
+            sent(self._node, Command(f"write {shlex.quote(file.path)}"))
         with contextlib.ExitStack() as parts:
             ready = [(file, self._part(file, parts)) for file in files]
             for file, part in ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -37,7 +38,6 @@ ASKING = re.compile(
     r"lingctl (deploy|restart|stop|rollback|check-network .*--fix-tls|patch (apply|revert))\b"
 )
 FOLLOWING = frozenset({"-f", "--follow", "--watch"})
-FOLLOWED_SECONDS = 3.0
 LIMIT_SECONDS = 180
 
 
@@ -113,11 +113,14 @@ class World:
             started = subprocess.Popen(["bash", "-c", line], **self._streams(folder, environment))
         follows = bool(FOLLOWING & set(commands[0]))
         with started as process:
+            if follows:  # without an end of its own: until there is something to read, or it has ended
+                select.select([process.stdout], [], [], LIMIT_SECONDS)
+                process.send_signal(signal.SIGINT)
             try:
-                answer, said = process.communicate(timeout=FOLLOWED_SECONDS if follows else LIMIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT if follows else signal.SIGKILL)
                 answer, said = process.communicate(timeout=LIMIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                answer, said = process.communicate()
         status = 0 if follows and process.returncode == 128 + signal.SIGINT else process.returncode
         return Ran(status, answer, said)
 

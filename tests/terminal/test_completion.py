@@ -93,6 +93,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bash]:
         ("lingctl help sandbox he\t", r"help sandbox heal "),
         ("lingctl deploy --accept driver-s\t", r"--accept driver-same "),
         ("lingctl render --mindie 3.1\t", r"--mindie 3\.1\.0 "),
+        ("lingctl render --engine vllm:0.23\t", r"--engine vllm:0\.23\.0 "),
         ("lingctl smok\t", r"lingctl smoke-test "),
         ("lingctl explain hosts.y\t", r"explain hosts.yaml "),  # no code begins so, and a file does
     ],

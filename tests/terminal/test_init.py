@@ -105,3 +105,23 @@ def test_another_file_of_the_schemas_name_is_left(tmp_path: Path):
     done = forked.run("init", cwd=tmp_path, env={"HOME": str(tmp_path)}, timeout=120)
     assert (done.returncode, "was left" in done.stderr) == (0, True)
     assert (tmp_path / "hosts.schema.json").read_text() == "{}"
+
+
+def test_what_the_engine_would_refuse_is_not_written_and_asked_again(tmp_path: Path):
+    three = "192.0.2.1 192.0.2.2 192.0.2.3"
+    with init(
+        tmp_path, "--user", "root", "--key", "key", "--model", "Ling-plus", "--engine", "mindie"
+    ) as shown:
+        assert shown.end() == 2  # the key is not there
+    (tmp_path / "key").write_text("")
+    with init(
+        tmp_path, "--user", "root", "--key", "key", "--model", "Ling-plus", "--engine", "mindie"
+    ) as shown:
+        shown.until(r"machines .*:\s*$")
+        shown.press(f"{three}\r")
+        shown.until("would refuse this configuration")
+        shown.press("192.0.2.1 192.0.2.2\r")
+        shown.until(r"write it .*:\s*$")
+        shown.press("\r")
+        assert shown.end() == 0
+    assert len(load_cluster(tmp_path / "hosts.yaml", {}).nodes) == 2

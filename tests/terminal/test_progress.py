@@ -180,7 +180,7 @@ def test_d_shows_the_differences_a_screen_at_a_time_and_asks_again():
         shown.press("d\n")
         shown.until("^-- 24 more lines: Enter goes on, q ends this --")
         for line in (
-            r"^node0, node1 ... \(all 100 nodes\): write x",
+            r"^node0, node1 ... \(100 nodes\): write x",
             r"^  node1: \+of node1$",
             r"^  \(98 more nodes have a line of their own here\)",
         ):

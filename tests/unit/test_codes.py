@@ -62,7 +62,6 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
         "node/fetch/hubs/causes.py", but=("retry-after", "proxy-authenticate")
     ),
     ("node.fetch.hubs.source", "code"): lambda: WORDS,
-    ("output.pages.sheet", "one['check']"): tuple,  # of a finding, which has its code already
     ("program.translate", "code"): tuple,  # the node program's own
     ("remote.ssh.login.keys.login_keys", "code"): _in_module("remote/ssh/login/keys/login_keys.py"),
     ("remote.ssh.login.refusals", "code"): _in_module("remote/ssh/login/refusals.py", but=("ssh-copy-id",)),

@@ -43,7 +43,8 @@ def test_differences_of_another_file_length_sign_or_of_mostly_other_lines_stay_a
 
 def test_nodes_in_short():
     assert in_short(["a", "b", "c"]) == "a, b, c"
-    assert in_short([f"n{number}" for number in range(64)], 64) == "n0, n1 ... (all 64 nodes)"
+    assert in_short([f"n{number}" for number in range(64)], 64) == "all 64 nodes"
+    assert in_short([f"n{number}" for number in range(64)]) == "n0, n1 ... (64 nodes)"
     assert in_short([f"n{number}" for number in range(63)], 64) == "n0, n1 ... (63 nodes)"
     long = [f"production-ascend-rack07-{number}" for number in range(2)]
     assert in_short(long) == "production-ascend-rack07-0 ... (2 nodes)"

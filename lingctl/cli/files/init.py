@@ -44,7 +44,7 @@ def init(
     asked = frozenset(field for field, value in given.items() if not value)
     wish = StartFile(name, model or "Ling-lite", one_engine(mindie, engine), tuple(node or ()), user, key)
     if show:
-        answer_file(start_file(wish))
+        answer_file(start_file(wish, judged=False))
         return
     need_free(output, force=force)
     if yes or not interactive():

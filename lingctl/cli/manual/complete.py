@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -34,6 +35,29 @@ def words_typed() -> list[str]:
     line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
     words = line.split()[1:]
     return words if line[-1:].isspace() else words[:-1]
+
+
+@functools.cache
+def mend_colons() -> str:
+    """Put words together that bash took apart at colons (``vllm:0.23.0``).
+
+    Returns:
+        What stands before the last colon of the word that is typed, with it: bash puts what comes after it.
+    """
+    if os.environ.get(_ASKED) != "complete_bash" or ":" not in os.environ.get("COMP_WORDS", ""):
+        return ""
+    words, place = os.environ["COMP_WORDS"].split("\n"), int(os.environ.get("COMP_CWORD") or 0)
+    whole: list[str] = []
+    typed = ""
+    for at, word in enumerate(words[: place + 1]):
+        joins = at > 1 and (word == ":" or words[at - 1] == ":")
+        if joins and whole:
+            whole[-1] += word
+        else:
+            whole.append(word)
+        typed = whole[-1]
+    os.environ["COMP_WORDS"], os.environ["COMP_CWORD"] = "\n".join(whole), str(len(whole) - 1)
+    return typed[: typed.rfind(":") + 1]
 
 
 def be_quiet() -> None:
@@ -73,7 +97,7 @@ def _completer_of(path: str, name: str) -> Callable[[Context, Parameter, str], l
         # Whatever goes wrong here, a person who pressed Tab is in the middle of a line.
         with suppress(Exception):
             offered = (one for one in found(context, earlier) if one.startswith(incomplete))
-            return [one for one in offered if _WORD.fullmatch(one)]
+            return [one.removeprefix(mend_colons()) for one in offered if _WORD.fullmatch(one)]
         return []
 
     return complete
@@ -127,9 +151,10 @@ def _releases(context: Context, earlier: Sequence[str]) -> Iterable[str]:
 
 
 def _mindie(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    from lingctl.engines import engine_rows
+    from lingctl.engines import engine_rows, usual_engine
 
-    return [row.version for row in engine_rows() if row.name == "mindie"]
+    usual = usual_engine().about.name
+    return [row.version for row in engine_rows() if row.name == usual]
 
 
 def _emulated(context: Context, earlier: Sequence[str]) -> Iterable[str]:

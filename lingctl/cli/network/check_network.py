@@ -74,7 +74,7 @@ def check_network(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="With --html: replace a file that lingctl did not write.")
+        bool, typer.Option("--force", help="With --html: replace a file that check-network did not write.")
     ] = False,
     yes: YesOption = False,
     lock_wait: LockWaitOption = 0,
@@ -101,7 +101,7 @@ def check_network(
     if html:
         from lingctl.flows.run.page_file import check_page
 
-        check_page(html, "--html", replace=force)
+        check_page(html, "--html", over="" if force else "check-network")
     report = (
         judge_saved(saved)
         if saved
@@ -110,13 +110,12 @@ def check_network(
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
-    if html:
-        _write_page(html, report, nodes, saved)
     if as_json:
         print_network_json(report)
     else:
         print_network(report)
     if html:
+        _write_page(html, report, nodes, saved)
         say(f"Wrote {html}: findings, pings, and the facts of every node and card.")
     if len(report.unreachable) == len(report.asked):
         raise typer.Exit(4)

@@ -47,7 +47,7 @@ def known_offline(
     )
     folds = engine_of(cluster).folds_head(model_config or {})
     folder = cluster.folded_weights if folds else cluster.downloaded_weights
-    note = f"The weights are taken to be in {folder}; {other} (--live looks, --weights says)."
+    note = f"The weights are taken to be in {folder}; {other}. --weights FOLDER names another."
     return Known(folder, model_config=model_config, notes=(note,))
 
 

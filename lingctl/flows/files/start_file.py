@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from lingctl.engines import engine_at, engine_chosen, usual_engine
 from lingctl.errors import UsageError
+from lingctl.flows.files.config import judge_config
 from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.engine_choice import engine_typed
@@ -116,11 +117,14 @@ def need_engine(text: str) -> str:
     return f"{about.name}:{about.version}"
 
 
-def start_file(wish: StartFile) -> str:
+def start_file(wish: StartFile, *, judged: bool = True) -> str:
     """The text of hosts.yaml, which lingctl itself has read.
 
+    Args:
+        judged: whether the engine has to take it as well, as ``lingctl config check`` asks.
+
     Raises:
-        LingctlError: a value of it cannot be.
+        LingctlError: a value of it cannot be, or the engine would refuse it.
     """
     choice = engine_typed(need_engine(wish.engine))
     nodes = wish.nodes or example_nodes(wish.model)
@@ -133,7 +137,9 @@ def start_file(wish: StartFile) -> str:
         user=need_user(wish.user),
         key=need_key(wish.key),
     )
-    cluster_from(YamlSource(text, "hosts.yaml"), {})
+    cluster = cluster_from(YamlSource(text, "hosts.yaml"), {})
+    if judged:
+        judge_config(cluster)
     return text
 
 

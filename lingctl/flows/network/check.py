@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.devices import dev_command, read_dev
 from lingctl.ascend.facts import NodeFacts
@@ -74,8 +74,9 @@ class NetworkReport:
 
     @property
     def picture(self) -> MeshPicture:
-        """The pings as matrices."""
-        return mesh_picture(self.scope, self.hits)
+        """The pings as matrices, of the nodes that were asked."""
+        asked = tuple(node for node in self.scope.nodes if node.name in self.asked)
+        return mesh_picture(replace(self.scope, nodes=asked), self.hits)
 
 
 def check_network(group: Group, cluster: Cluster, options: CheckOptions, listener: Listener) -> NetworkReport:

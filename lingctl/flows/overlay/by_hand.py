@@ -67,7 +67,7 @@ def change_overlay(
     Raises:
         UsageError: the cluster's engine needs no overlay.
         LockedError: somebody else is changing this cluster, or the tree.
-        LingctlError: it cannot be done here; what fails on a node is in the report.
+        LingctlError: it cannot be done here, or on no node; what fails on one is in the report.
     """
     if cluster is not None:
         _need_overlay(cluster)
@@ -85,7 +85,11 @@ def change_overlay(
         def run(group: Group, listener: Listener, change: Change) -> PatchReport:
             return change_nodes(group, cluster, plan, action, options, change)
 
-        return replace(_proposal(action, plan, patch_nodes(group, cluster, preview, options)), run=run)
+        looked = patch_nodes(group, cluster, preview, options)
+        errors = [answer for answer in looked.answers.values() if isinstance(answer, LingctlError)]
+        if len(errors) == len(looked.answers):
+            raise errors[0]  # nothing could be done anywhere: there is nothing to ask
+        return replace(_proposal(action, plan, looked), run=run)
 
     return carry_out(cluster, person, look, quick=True, lock_wait=lock_wait)
 

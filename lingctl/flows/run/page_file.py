@@ -1,4 +1,4 @@
-"""Pages that are written here: judged before the work, whole, and never over what somebody else wrote."""
+"""Pages that are written here: judged before the work, whole, and never over what another wrote."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from pathlib import Path
 from lingctl.errors import UsageError
 from lingctl.flows.run.whole_file import no_room, write_file
 
-# What our pages begin with: by it we know one that may be replaced.
-_OURS = b'<meta name="generator" content="lingctl '
 _BEGINNING = 4096
 
 
-def check_page(path: Path, option: str, *, replace: bool = True) -> None:
+def generator(verb: str) -> str:
+    """What the page of a verb has at its beginning: by it we know one that may be replaced."""
+    return f'<meta name="generator" content="lingctl {verb}">'
+
+
+def check_page(path: Path, option: str, *, over: str = "") -> None:
     """Find out before the work whether a page can be written.
 
     Args:
         option: that named it.
-        replace: a file of that name may be replaced whatever it is; else only a page of lingctl.
+        over: the verb whose pages may be replaced; empty where any file of that name may be.
 
     Raises:
-        UsageError: another ending than ``.html``, no such folder, or a file that is not ours.
+        UsageError: another ending than ``.html``, no such folder, or a file that is not to be replaced.
     """
     if path.suffix != ".html":
         raise UsageError(
@@ -32,9 +35,9 @@ def check_page(path: Path, option: str, *, replace: bool = True) -> None:
         raise UsageError(
             f"{option} {path}: no such folder", remedy=f"mkdir -p {path.parent}", code="page-folder"
         )
-    if not replace and path.exists() and not _is_ours(path):
+    if over and path.exists() and not _is_of(path, over):
         raise UsageError(
-            f"{path} is already there, and lingctl did not write it",
+            f"{path} is already there, and lingctl {over} did not write it",
             remedy="name another file, or replace it with --force",
             code="file-exists",
         )
@@ -57,9 +60,9 @@ def write_page(path: Path, option: str, text: str) -> None:
         ) from error
 
 
-def _is_ours(path: Path) -> bool:
+def _is_of(path: Path, verb: str) -> bool:
     try:
         with path.open("rb") as file:
-            return _OURS in file.read(_BEGINNING)
+            return generator(verb).encode() in file.read(_BEGINNING)
     except OSError:
         return False

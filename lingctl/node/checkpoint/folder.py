@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.identify import HEAD, other_than_weights
 from lingctl.node.checkpoint.index import TORCH_INDEX
-from lingctl.node.checkpoint.torch_file import TorchFile, read_torch_file
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, some
+
+if TYPE_CHECKING:
+    from lingctl.node.checkpoint.torch_file import TorchFile
 
 # Ling-plus has 17,603 tensors, whose names take 1.2 MB.
 _MOST_TENSORS = 25_000
@@ -81,6 +83,10 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     Raises:
         Trouble: damaged, or not what the index says.
     """
+    # Only here: the readers of pickles take a quarter of the time in which a node's Python starts to look at
+    # a folder, and most folders hold none.
+    from lingctl.node.checkpoint.torch_file import read_torch_file
+
     files: List[TorchFile] = []
     unlisted: List[Unlisted] = []
     room = _Room()

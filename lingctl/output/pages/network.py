@@ -11,7 +11,8 @@ from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.host import Disk
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.checks.scope import NodeScope
+from lingctl.findings import Finding, Verdict, in_short, worst
 from lingctl.flows.network.check import NetworkReport
 from lingctl.output.pages.mesh import mesh_tables
 from lingctl.output.pages.sheet import Markup, badge, findings_table, head, listed, safe, table
@@ -52,9 +53,12 @@ def network_page(
 def _parts(
     report: NetworkReport, of: PageHead, columns: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> Iterator[str]:
-    cards = sum(len(node.cards) for node in report.scope.nodes)
+    nodes = [node for node in report.scope.nodes if node.name in report.asked]
+    left_out = [node.name for node in report.scope.nodes if node not in nodes]
+    cards = sum(len(node.cards) for node in nodes)
     yield head(f"check-network: {of.what}", "en", "check-network")
-    yield f'<p class="dim">{len(report.scope.nodes)} nodes, {cards} cards</p>'
+    more = f"; not asked: {in_short(left_out)}" if left_out else ""
+    yield f'<p class="dim">{len(nodes)} node{"s"[: len(nodes) > 1]}, {cards} cards{safe(more)}</p>'
     yield f'<p class="whole">{safe(badge(report.verdict.word, _WORDS))}</p>'
     command = Markup(f"<code>{safe(of.command)}</code>")
     yield listed((("Time (UTC)", of.at), ("Command", command), ("lingctl", of.lingctl)))
@@ -68,18 +72,18 @@ def _parts(
     yield table(("node", *columns), judged, ("",) + ("n",) * len(columns))
     if report.hits:
         yield f"<h2>{safe(_WORDS['mesh'])}</h2>{mesh_tables(report.picture.as_json(), _WORDS)}"
-    yield f"<h2>Nodes</h2>{_nodes(report)}<h2>Cards</h2>"
-    for node in report.scope.nodes:
-        yield _cards(node.name, report, opened=len(report.scope.nodes) <= _MOST_OPEN)
+    yield f"<h2>Nodes</h2>{_nodes(nodes, report)}<h2>Cards</h2>"
+    for node in nodes:
+        yield _cards(node.name, report, opened=len(nodes) <= _MOST_OPEN)
     yield '<p class="dim">losses: times that the link was lost in service; damaged: packets damaged or '
     yield "repeated since the card was started</p>"
     yield "</html>\n"
 
 
-def _nodes(report: NetworkReport) -> str:
+def _nodes(nodes: Sequence[NodeScope], report: NetworkReport) -> str:
     titles = ("node", "address", "host name", "driver", "firmware", "runtime", "image", "clock", "disks free")
     rows = []
-    for node in report.scope.nodes:
+    for node in nodes:
         facts = report.facts.get(node.name)
         rows.append((node.name, node.address or "-", *(_of_node(facts) if facts else ("not known",) * 7)))
     return table(titles, rows, ("", "n", "", "n", "n", "n", "", "n", ""))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.flows.run.page_file import generator
 from lingctl.output.harmless import harmless
 from lingctl.serving.bench.chart import Chart, svg
 
@@ -67,7 +68,7 @@ def head(title: str, language: str, by: str) -> str:
     return (
         f'<!doctype html><html lang="{safe(language)}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="generator" content="lingctl {safe(by)}">'
+        f"{generator(by)}"
         f"<title>{safe(title)}</title><style>{_STYLE}</style><h1>{safe(title)}</h1>"
     )
 

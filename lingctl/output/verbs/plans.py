@@ -75,11 +75,10 @@ def plan_details(plan: Plan, more: Sequence[Difference] = (), *, rows: bool = Fa
         more: differences of files that its steps do not hold.
         rows: the rows too.
     """
-    everywhere = len({step.node for step in plan.steps})
     lines = [words(f"{stage}: {nodes}: {step}") for stage, nodes, step in plan_rows(plan)] if rows else []
     for difference in (*plan.differences, *more):
         lines.append(words(""))
-        lines.append(words(f"{in_short(difference.nodes, everywhere)}: {difference.title}", "bold"))
+        lines.append(words(f"{in_short(difference.nodes)}: {difference.title}", "bold"))
         lines += (shown for line in difference.lines for shown in _line(line))
     return lines
 

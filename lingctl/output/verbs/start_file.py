@@ -38,9 +38,30 @@ def ask_for_start(given: StartFile, asked: frozenset[str], output: Path) -> str:
 
     Raises:
         NotAgreed: they did not agree.
+        LingctlError: what is given cannot be.
     """
+    start_file(given, judged=False)  # a wrong option is told before any question
     say("Enter takes what stands in brackets; Ctrl-C ends this, and nothing is written.")
-    wish = given
+    wish, text = given, ""
+    while not text:
+        wish = _answered(wish, asked)
+        try:
+            text = start_file(wish)
+        except LingctlError as error:
+            _tell(error)
+            if not asked & {"nodes", "model", "engine"}:
+                raise
+    say(f"{output} will say this, and show every other setting as a comment:")
+    for line in text.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            conversation().print(words(f"  {line.partition('  #')[0].rstrip()}"), soft_wrap=True)
+    if not _ask("write it (y or n)", "y", _yes_or_no):
+        raise NotAgreed
+    return text
+
+
+def _answered(wish: StartFile, asked: frozenset[str]) -> StartFile:
+    """What is wished for after all questions, whose defaults are those of ``wish``."""
     if "nodes" in asked:
         shown = " ".join(wish.nodes or example_nodes(wish.model))
         wish = replace(wish, nodes=_ask("addresses of the machines", shown, need_nodes))
@@ -54,14 +75,13 @@ def ask_for_start(given: StartFile, asked: frozenset[str], output: Path) -> str:
         wish = replace(wish, model=_ask("model", wish.model, need_model))
     if "engine" in asked:
         wish = replace(wish, engine=_ask("engine", need_engine(wish.engine), need_engine))
-    text = start_file(wish)
-    say(f"{output} will say this, and show every other setting as a comment:")
-    for line in text.splitlines():
-        if line.strip() and not line.lstrip().startswith("#"):
-            conversation().print(words(f"  {line.partition('  #')[0].rstrip()}"), soft_wrap=True)
-    if not _ask("write it (y or n)", "y", _yes_or_no):
-        raise NotAgreed
-    return text
+    return wish
+
+
+def _tell(error: LingctlError) -> None:
+    say(f"  {error.what}", style="yellow")
+    for line in error.remedy.splitlines():
+        say(f"  fix: {line}")
 
 
 def _ask(question: str, default: str, judge: Callable[[str], T]) -> T:
@@ -73,9 +93,7 @@ def _ask(question: str, default: str, judge: Callable[[str], T]) -> T:
         try:
             return judge(said or default)
         except LingctlError as error:
-            say(f"  {error.what}", style="yellow")
-            for line in error.remedy.splitlines():
-                say(f"  fix: {line}")
+            _tell(error)
 
 
 def _or_none(judge: Callable[[str], str]) -> Callable[[str], str]:

@@ -19,6 +19,7 @@ _COLUMNS = (
     *("node", "container", "daemon", "processes", "ports", "release", "overlay", "npu-memory", "service"),
     "problem",
 )
+_MOST_OF_A_PROBLEM = 25  # where each node has one line
 # What a narrow terminal can do without, least worth first.
 _SPARE = ("overlay", "processes", "npu-memory", "ports", "container", "release")
 
@@ -67,19 +68,23 @@ def _in_place(
 
 
 def _on_screen(rows: Sequence[NodeStatus], unjudged: str, out: Console) -> list[Text]:
-    """All nodes, or as many as the terminal has room for, those that are not well first."""
+    """All nodes, or as many as the terminal has room for in a line each, those that are not well first."""
     width, height = out.size
     screen = Screen(width - 1, height)
     lines = _lines(rows, unjudged, screen)
     by_need = sorted(rows, key=lambda row: row.healthy)
-    for room in range(min(len(rows) - 1, height), 0, -1):
+    for room in range(min(len(rows), height), 0, -1):
         if len(lines) < height - 1:
             break
         gone = by_need[room:]
         well = sum(row.healthy for row in gone)
         more = f"({len(gone)} more nodes, {well} of them well; a higher window shows them, or lingctl status)"
-        table = table_lines(_COLUMNS, _cells(by_need[:room]), screen, spare=_SPARE)
-        lines = [*table, words(more, "dim"), *map(words, _remarks(rows, unjudged))]
+        short = [
+            (*cells, cut(words(str(problem)), _MOST_OF_A_PROBLEM).plain)
+            for *cells, problem in _cells(by_need[:room])
+        ]
+        table = table_lines(_COLUMNS, short, screen, spare=_SPARE)
+        lines = [*table, *([words(more, "dim")] if gone else []), *map(words, _remarks(rows, unjudged))]
     return lines
 
 

@@ -14,6 +14,7 @@ from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
+from lingctl.remote.sent import sent
 from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
 from lingctl.remote.ssh.forward import forward_port, may_forward
 from lingctl.remote.ssh.login.login import log_in
@@ -98,6 +99,7 @@ class SshConnection:
         with self._slots, self._bounded(timeout + 5, title):
             deadline = time.monotonic() + timeout
             with self._sessions.session() as channel:
+                sent(self._node, command)
                 try:
                     exchange = Exchange(channel, command, on_output, content, sudo=self._target.sudo)
                     return exchange.finish(deadline)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import resource
 import socket
 import ssl
 import time
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lingctl.errors import ConnectError, UsageError
+from lingctl.remote.open_files import allow_open_files
 from lingctl.serving.bench.connection import StreamConnection, Target
 from lingctl.serving.bench.outcome import RequestOutcome
 
@@ -214,14 +214,10 @@ def _fail(outcome: RequestOutcome, kind: str, text: str) -> None:
 
 
 def _allow_files(wanted: int, *, required: bool) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    most = allow_open_files(wanted)
     if most < wanted and required:
         raise UsageError(
-            f"{wanted} connections are more than this machine allows one process ({hard} open files)",
+            f"{wanted} connections are more than this machine allows one process ({most} open files)",
             remedy="lower --concurrency, or raise the limit: ulimit -Hn",
             code="too-many-connections",
         )

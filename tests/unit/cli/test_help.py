@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from tests import forked
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
 
 
+@functools.cache
 def root() -> TyperGroup:
     """The command line with every verb."""
     if len(app.registered_commands) + len(app.registered_groups) < len(VERBS):

@@ -71,7 +71,7 @@ def test_environment_wins_over_the_file():
             "each node once",
         ),
         (GOOD + "    devices: [0, 1]\n", "hosts.yaml", "same number of cards", ""),
-        (GOOD + "    devices: [1, 1]\n", "hosts.yaml:7:5", "names a card twice", ""),
+        (GOOD + "    devices: [1, 1]\n", "hosts.yaml:7:5", "name a card twice", "name each once: [1]"),
         (GOOD + "    devices: [64]\n", "hosts.yaml:7:15", "64", ""),
         (GOOD.replace("10.0.0.2", "'bad host;'"), "hosts.yaml:5:5", "host name", ""),
         ("name: [", "hosts.yaml:1:8", "not valid YAML", ""),

@@ -47,7 +47,11 @@ FOLLOWED = [
     ("timeouts: {start: 2h}", "counted in seconds", "write 7200", "timeouts: {start: 7200}"),
     ("timeouts: {stop: 90 s}", "counted in seconds", "write 90", "timeouts: {stop: 90}"),
     ("mindie: 2.10", "the number 2.1", 'in quotes: "2.10"', 'mindie: "2.10"'),
-    ("mindie: 1", "a number, and no text", 'in quotes: "1"', ""),
+    ("mindie: 1", "a number, and no version", 'in quotes: "1.0.0"', 'mindie: "1.0.0"'),
+    ("timeouts: {start: 1h30m}", "counted in seconds", "write 5400", "timeouts: {start: 5400}"),
+    ("timeouts: {start: 1:30:00}", "to the base 60", "write 5400", "timeouts: {start: 5400}"),
+    ("timeouts: {start: -1}", "at least 1", "such as 7200", "timeouts: {start: 7200}"),
+    ("container: {shm_size: 2}", "which are bytes", "write 2g", "container: {shm_size: 2g}"),
     ("paths: {models: ~/models}", "no absolute path", "from / on", "paths: {models: /models}"),
     (
         "paths: {models: '/data/my models'}",
@@ -103,7 +107,12 @@ def test_a_mistake_is_told_and_its_remedy_is_taken(
         ("nodes: [192.0.2.11]\n", "has keys of its own", "- address: 192.0.2.11", "  - address: 192.0.2.11"),
         ("nodes:\n", "no machine is named", "- address: ADDRESS", "  - address: 192.0.2.11"),
         ("nodes: []\n", "no machine is named", "- address: ADDRESS", "  - address: 192.0.2.11"),
-        ("nodes: 192.0.2.11\n", "no machine is named", "- address: ADDRESS", "  - address: 192.0.2.11"),
+        (
+            "nodes: 192.0.2.11\n",
+            "a list of machines",
+            "nodes: [{address: 192.0.2.11}]",
+            "  - address: 192.0.2.11",
+        ),
         ("nodes: [{address: root@192.0.2.11}]\n", "a login name in it", "ssh: {user: root}", ""),
         ("nodes: [{address: 192.0.2.11:22}]\n", "a port in it", "ssh: {port: 22}", ""),
         ("nodes: [{address: 192.0.2.11}, {address: 192.0.2.11}]\n", "nodes 1 and 2", "once", ""),
@@ -209,3 +218,43 @@ def test_a_character_that_only_looks_like_yaml_is_named(
 )
 def test_such_characters_are_free_in_comments_and_in_quotes(text: str) -> None:
     assert read(text).name == "demo"
+
+
+CARDS = "[0, 1, 2, 3, 4, 5, 6, 7]"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("0-7", CARDS),
+        ("'0,1,2'", "[0, 1, 2]"),
+        ("8", CARDS),
+        ("'0-1, 4'", "[0, 1, 4]"),
+        ("[1, 0, 1]", "[0, 1]"),
+    ],
+)
+def test_cards_as_people_write_them_become_a_list(written: str, meant: str) -> None:
+    head = "name: demo\nmodel: Ling-lite\nnodes:\n  - address: 192.0.2.11\n    devices: "
+    (told,) = mistakes(f"{head}{written}\n")
+    assert meant in told.remedy
+    assert list(read(f"{head}{meant}\n").primary.devices) == [int(one) for one in meant[1:-1].split(",")]
+
+
+@pytest.mark.parametrize("written", ["999999999", "0-999999999", "0-", "a-b", "0-" + "9" * 5000])
+def test_what_is_no_list_of_cards_is_not_made_one(written: str) -> None:
+    (told,) = mistakes(f"{HEAD}nodes:\n  - address: 192.0.2.11\n    devices: {written}\n")
+    assert len(told.remedy) < 100 or written in told.remedy
+
+
+def test_one_address_in_the_place_of_the_machines_becomes_a_list() -> None:
+    (told,) = mistakes(f"{HEAD}nodes: 192.0.2.11\n")
+    assert told.remedy == "write nodes: [{address: 192.0.2.11}]"
+    assert len(read(f"{HEAD}{told.remedy.removeprefix('write ')}\n").nodes) == 1
+
+
+def test_two_nodes_of_one_name_are_told_with_both_lines() -> None:
+    (told,) = mistakes(
+        f"{HEAD}nodes:\n  - address: 192.0.2.11\n  - address: 192.0.2.12\n  - address: 192.0.2.11\n"
+    )
+    assert told.where == "hosts.yaml:6:5"
+    assert "the other one is in line 4" in told.what

@@ -89,6 +89,14 @@ def test_of_more_than_fits_counts_the_slowest_and_the_failed_are_told():
     assert lines[-1] == "  and 30 more run"
 
 
+def test_what_is_not_counted_in_bytes_is_not_called_so_for_many():
+    board = Board()
+    for number in range(40):
+        text = f"{number} of 100 pings"
+        board.hear(Event("ping", "progress", f"node{number}", text, done=number, total=100), 0.0)
+    assert shown(board)[0] == "… ping 0:00  40 of 40 run, 0 done  19%"
+
+
 @pytest.mark.parametrize("width", [10, 20, 40, 79, 80, 120, 200])
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_is_wider_than_the_screen_and_there_are_fewer_than_it_has(width: int, name: str):

@@ -68,14 +68,15 @@ def test_a_node_that_was_not_asked_is_not_known_on_its_page():
 
 def test_a_page_is_written_over_an_earlier_one_of_ours_alone(tmp_path: Path):
     path = tmp_path / "network.html"
-    check_page(path, "--html", replace=False)
+    check_page(path, "--html", over="check-network")
     write_page(path, "--html", page())
-    check_page(path, "--html", replace=False)
-    path.write_text("<html>mine</html>")
-    with pytest.raises(UsageError) as refused:
-        check_page(path, "--html", replace=False)
-    assert refused.value.code == "file-exists"
-    check_page(path, "--html", replace=True)
+    check_page(path, "--html", over="check-network")
+    for other in (page().replace("lingctl check-network", "lingctl accept"), "<html>mine</html>"):
+        path.write_text(other)
+        with pytest.raises(UsageError) as refused:
+            check_page(path, "--html", over="check-network")
+        assert refused.value.code == "file-exists"
+    check_page(path, "--html")
     assert path.read_text() == "<html>mine</html>"
 
 
