@@ -30,10 +30,11 @@ def shown_command(command: Command) -> str:
     except ValueError:  # text that only a shell reads
         words = [command.text]
     name = command.title or "a program"
-    shown = " ".join(_word(word, name) for word in words)
+    # Before it is cut: half of an address no longer looks like one with a password in it.
+    shown = redacted(" ".join(_word(word, name) for word in words))
     if len(shown) > _LONGEST:
         shown = f"{shown[:_LONGEST]} .. ({len(command.text.encode()):,} bytes)"
-    return one_line(redacted(shown))
+    return one_line(shown)
 
 
 def _word(word: str, name: str) -> str:

@@ -43,6 +43,14 @@ def test_what_looks_like_a_secret_is_taken_out(given: Command):
     assert "hunter2" not in shown_command(given)
 
 
+@pytest.mark.parametrize("before", range(370, 400))
+def test_a_secret_is_taken_out_wherever_a_long_command_is_cut(before: int):
+    shown = shown_command(
+        command("x" * 100, *(["y"] * ((before - 101) // 2)), "https://me:hunter2@example.com", "z" * 99)
+    )
+    assert "hunt" not in shown
+
+
 def test_a_very_long_command_is_cut_and_its_size_told():
     shown = shown_command(command("tool", *("word" for _ in range(1_000))))
     assert len(shown) < 450 and shown.endswith("(5,004 bytes)")
