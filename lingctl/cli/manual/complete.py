@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,30 +109,37 @@ def _models(context: Context, earlier: Sequence[str]) -> Iterable[str]:
     return [model.name for model in MODELS]
 
 
-def _hosts(context: Context) -> list[dict[str, object]]:
-    """The nodes of the hosts.yaml in reach, as far as it can be read."""
+def _hosts(context: Context) -> dict[str, object]:
+    """What the hosts.yaml in reach says, as far as it can be read."""
     from lingctl.cli.common import DEFAULT_HOSTS
 
-    named = context.params.get("nodes") or os.environ.get("LINGCTL_NODES") or DEFAULT_HOSTS
-    return _nodes_in(Path(str(named)))
+    return _mapping_in(
+        Path(str(context.params.get("nodes") or os.environ.get("LINGCTL_NODES") or DEFAULT_HOSTS))
+    )
 
 
-def _nodes_in(path: Path) -> list[dict[str, object]]:
+def _mapping_in(path: Path) -> dict[str, object]:
     from lingctl.inventory.yaml_text.source import read_yaml
 
     data = read_yaml(path).data
-    nodes = data.get("nodes") if isinstance(data, dict) else None
-    return [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+    return data if isinstance(data, dict) else {}
+
+
+def _names_in(hosts: Mapping[str, object]) -> list[str]:
+    nodes = hosts.get("nodes")
+    found = [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+    return [str(node.get("name") or node.get("address")) for node in found]
 
 
 def _nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    return [str(node.get("name") or node.get("address")) for node in _hosts(context)]
+    return _names_in(_hosts(context))
 
 
 def _sandbox_nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    folder = context.params.get("directory") or os.environ.get("LINGCTL_SANDBOX") or ".lingctl-sandbox"
-    hosts = Path(str(folder)) / "hosts.yaml"
-    return [str(node.get("name") or node.get("address")) for node in _nodes_in(hosts)]
+    from lingctl.cli.sandbox import DEFAULT_DIR
+
+    folder = context.params.get("directory") or os.environ.get("LINGCTL_SANDBOX") or DEFAULT_DIR
+    return _names_in(_mapping_in(Path(str(folder)) / "hosts.yaml"))
 
 
 def _faults(context: Context, earlier: Sequence[str]) -> Iterable[str]:
@@ -143,11 +150,8 @@ def _faults(context: Context, earlier: Sequence[str]) -> Iterable[str]:
 
 def _releases(context: Context, earlier: Sequence[str]) -> Iterable[str]:
     from lingctl.flows.change.seen_releases import releases_seen
-    from lingctl.inventory.yaml_text.source import read_yaml
 
-    named = context.params.get("nodes") or os.environ.get("LINGCTL_NODES") or "hosts.yaml"
-    data = read_yaml(Path(str(named))).data
-    return releases_seen(str(data.get("name"))) if isinstance(data, dict) else ()
+    return releases_seen(str(_hosts(context).get("name")))
 
 
 def _mindie(context: Context, earlier: Sequence[str]) -> Iterable[str]:
@@ -199,7 +203,9 @@ def _parts(context: Context, earlier: Sequence[str]) -> Iterable[str]:
 
 
 def _sources(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    return ("modelscope", "huggingface", "node")
+    from lingctl.flows.weights.wanted import HUBS
+
+    return (*HUBS, "node")
 
 
 _EVERYWHERE: dict[str, _Completer] = {
