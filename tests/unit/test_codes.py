@@ -172,5 +172,9 @@ def test_a_mistyped_code_names_its_neighbours(typed: str, meant: str) -> None:
     assert meant in nearest(typed, known_codes(), 5)
 
 
+def test_a_row_of_the_failures_is_a_code_behind_a_step_or_an_engine_alone() -> None:
+    assert own_meaning("C1", readers()) is own_meaning("other-C1", readers()) is None
+
+
 def test_what_is_like_no_code_has_no_neighbours() -> None:
     assert nearest("qqqqqqqq", known_codes()) == []

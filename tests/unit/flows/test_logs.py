@@ -105,6 +105,8 @@ def test_the_last_lines_are_counted_among_those_that_hold_it(cluster: Cluster):
     written(cluster)
     assert shown(cluster, WantedLogs(lines=1, pattern="ERROR")) == [CONSOLE.splitlines()[5]]
     assert shown(cluster, WantedLogs(lines=0, pattern="ERROR")) == []
+    # None of these has a line before it that only tells its time.
+    assert shown(cluster, WantedLogs(lines=1, pattern="2026")) == [CONSOLE.splitlines()[5]]
 
 
 def test_a_line_has_the_time_and_rank_of_those_before_it_also_where_these_do_not_hold_the_pattern(

@@ -58,6 +58,8 @@ def test_only_a_daemon_that_was_seen_alive_counts():
     assert lost_nodes(group(ALIVE), SITE) == ""
     assert lost_nodes(group(DEAD), SITE) == "node2: the daemon is dead"
     assert lost_nodes(group(NEVER), SITE) == "node2: the daemon was stopped, or never started"
+    left_out = Group({"node1": Node("node1", ALIVE)}, {"node2": NotAskedError("x")})  # type: ignore[dict-item]
+    assert lost_nodes(left_out, SITE) == "node2: not asked"
     assert lost_nodes(group(None), SITE) == "node2: could not be asked (no route to node2)"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip
+from lingctl.errors import NotAskedError
 from lingctl.flows.look import service, status
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
@@ -135,11 +136,17 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[HttpResponse | ExchangeTroub
     return answers
 
 
-def primary(lost: dict[str, str]) -> NodeStatus:
+def primary(lost: dict[str, str], group: Group | None = None) -> NodeStatus:
     state = deployed(TWO, releases_of(TWO)["node1"])
     cards = table(*(chip(card) for card in TWO.primary.devices))
     seen = _Seen(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
-    return status._row(Group({}), TWO, "node1", seen, {"node1": "r", "node2": "r"}, lost)
+    return status._row(group or Group({}), TWO, "node1", seen, {"node1": "r", "node2": "r"}, lost)
+
+
+def test_a_service_is_not_judged_while_another_node_is_left_out(health):
+    health.append(HEALTHY)
+    row = primary({}, Group({}, {"node2": NotAskedError("not asked")}))
+    assert (row.service, row.healthy) == ("not judged", False)
 
 
 def test_the_first_seconds_of_a_service_are_not_called_unhealthy(health):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.flows.look.status import NodeStatus
+from lingctl.flows.look.status import HALF_DONE, NodeStatus
 from lingctl.flows.look.status_remedy import what_to_type
 
 WELL = NodeStatus(
@@ -31,6 +31,19 @@ OTHER = replace(WELL, node="node2", service="-", ports=())
 )
 def test_every_unhealthy_node_has_something_to_type(bad, said):
     assert said in what_to_type([WELL, bad])
+
+
+def test_a_change_that_may_be_under_way_is_looked_at_before_it_is_done_again():
+    half = replace(OTHER, problems=(f"{HALF_DONE} (lingctl lock status): lingctl deploy by ops",))
+    assert what_to_type([WELL, half]).startswith("lingctl lock status tells whether somebody is at it")
+    also_bad = replace(half, problems=(*half.problems, "another release than node1"))
+    assert what_to_type([WELL, also_bad]) == "lingctl deploy"
+
+
+def test_a_service_that_is_not_judged_wants_all_nodes_to_be_asked():
+    some = replace(WELL, service="not judged")
+    assert what_to_type([some]).endswith("when all nodes are asked: lingctl status")
+    assert what_to_type([replace(some, problems=("card 3: Alarm",))]) == "lingctl check-network"
 
 
 def test_a_lost_node_means_that_all_start_again():

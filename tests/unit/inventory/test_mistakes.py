@@ -240,7 +240,7 @@ def test_cards_as_people_write_them_become_a_list(written: str, meant: str) -> N
     assert list(read(f"{head}{meant}\n").primary.devices) == [int(one) for one in meant[1:-1].split(",")]
 
 
-@pytest.mark.parametrize("written", ["999999999", "0-999999999", "0-", "a-b", "0-" + "9" * 5000])
+@pytest.mark.parametrize("written", ["999999999", "0-999999999", "0-9999", "0-", "a-b", "0-" + "9" * 5000])
 def test_what_is_no_list_of_cards_is_not_made_one(written: str) -> None:
     (told,) = mistakes(f"{HEAD}nodes:\n  - address: 192.0.2.11\n    devices: {written}\n")
     assert len(told.remedy) < 100 or written in told.remedy

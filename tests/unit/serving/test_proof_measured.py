@@ -17,6 +17,8 @@ from lingctl.serving.proof.measured import (
     judged,
     leaning,
     noise_of,
+    repeated,
+    stretch,
 )
 from lingctl.serving.proof.questions import ProofQuestion
 from lingctl.serving.proof.verdicts import TokenTexts, exit_status, verdicts
@@ -200,3 +202,27 @@ def test_an_error_below_the_noise_of_single_numbers_is_told_by_all_of_them():
     assert lean is not None
     assert abs(lean.share) < 0.2
     assert not lean.is_wrong
+
+
+def told_at_each_place(first, later):
+    """An answer of one word, where the service tells other numbers once the word was said."""
+    one = measured()
+    numbers = (likelihoods(first), *(likelihoods(later) for _ in one.text.numbers[1:]))
+    return [replace(one, text=replace(one.text, numbers=numbers))]
+
+
+def test_a_word_that_counts_less_once_it_was_said_is_told_by_that_word_alone():
+    punished = told_at_each_place(RIGHT, {**RIGHT, 1: 4.0})
+    assert repeated(punished, noise_of(punished)) == pytest.approx(1.0)
+    all_off = told_at_each_place(RIGHT, {**RIGHT, 1: 4.0, 3: 2.0})
+    assert repeated(all_off, noise_of(all_off)) is None
+    right = told_at_each_place(RIGHT, RIGHT)
+    assert repeated(right, noise_of(right)) is None
+
+
+@pytest.mark.parametrize(("factor", "seen"), [(1.1, 0.1), (0.9, -0.1), (1.0, None), (1.001, None)])
+def test_distances_that_are_all_longer_or_shorter_are_told(factor: float, seen: float | None):
+    lean = stretch([measured(numbers={token: factor * logit for token, logit in RIGHT.items()})])
+    assert (
+        (lean is None) if seen is None else (lean is not None and lean.share == pytest.approx(seen, abs=0.01))
+    )

@@ -51,6 +51,14 @@ def test_the_end_token_is_counted_and_has_no_text():
     assert text.answer == (10, 11, 99)
 
 
+def test_an_end_token_that_is_not_shown_is_added_where_it_is_known_which():
+    ended = replace(PLAIN, finish="stop")
+    for end, answer in (((99,), (10, 11, 99)), ((98, 99), (10, 11)), ((11,), (10, 11)), ((), (10, 11))):
+        text = known_text(ended, PROMPT, ANSWER, {}, end, "")
+        assert isinstance(text, KnownText)
+        assert text.answer == answer
+
+
 UNKNOWN = {
     "another count of the prompt": (replace(PLAIN, prompt_count=4), "4 tokens of the prompt"),
     "another count of the answer": (replace(PLAIN, answer_count=3), "3 tokens of the answer"),
