@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,11 @@ def need_pattern(text: str) -> str:
     """The pattern itself. Raises UsageError: it is no expression that every node understands alike."""
     why = ""
     try:
-        re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # of [[:digit:]], which POSIX has and Python may get
+            re.compile(text)
     except re.error as error:
         why = str(error)
     if found := _NOT_POSIX.search(text):

@@ -143,6 +143,10 @@ def test_what_is_no_valid_expression_is_refused_before_a_node_is_asked(pattern: 
     assert caught.value.code == "log-pattern" and caught.value.evidence and "grep -E" in caught.value.remedy
 
 
+def test_of_a_class_of_characters_python_warns_nobody(recwarn: pytest.WarningsRecorder):
+    assert need_pattern("[[:digit:]]+[[:space:]]") and not recwarn.list
+
+
 def test_a_node_that_does_not_take_it_is_no_node_without_lines(cluster: Cluster):
     written(cluster)
     with pytest.raises(UsageError, match="no valid expression"):
