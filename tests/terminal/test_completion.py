@@ -161,6 +161,12 @@ def test_nothing_goes_wrong_in_words(tmp_path: Path, line: str, hosts: str) -> N
     assert "Traceback" not in " ".join(words)
 
 
+def test_a_name_that_a_shell_would_take_for_more_is_not_offered(tmp_path: Path) -> None:
+    names = ("a b", "$(reboot)", "x;y", "beta")
+    (tmp_path / "hosts.yaml").write_text(f"nodes: [{', '.join(f'{{name: {name!r}}}' for name in names)}]")
+    assert offered(tmp_path, "lingctl logs --node ") == (["beta"], "")
+
+
 def test_a_hosts_yaml_that_is_a_pipe_holds_no_shell(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hosts.yaml")
     begun = time.monotonic()

@@ -153,6 +153,12 @@ CASES = [
         ("error-counters", 1, "warning"),
     ),
     _case(
+        "repeated packets of none that were sent",
+        "card:1:counters",
+        said("packet statistics:\nmac_tx_total_pkt_num:0\nroce_new_pkt_rty_num:500\n"),
+        ("error-counters", 1, "warning"),
+    ),
+    _case(
         "weak light",
         "card:1:optics",
         said(

@@ -11,14 +11,16 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lingctl.errors import NodeError
-from lingctl.flows.look.evidence import node_archive
+from lingctl.errors import ConnectError, NodeError, NotAskedError
+from lingctl.events import ignore
+from lingctl.flows.look.evidence import collect, node_archive
 from lingctl.flows.look.evidence.bundle import pack
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
 from lingctl.flows.look.explain import explain
 from lingctl.flows.look.reading import blocks
 from lingctl.release.site import site_of
+from lingctl.remote.group import Group
 from tests.unit.release.conftest import cluster_of
 
 
@@ -85,6 +87,27 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
         assert "out/node2/worker-0.log" in tar.getnames()
         readme = tar.extractfile("out/README.txt")
         assert readme is not None and b"node1: only a part could be gathered" in readme.read()
+
+
+def test_a_node_that_was_left_out_is_named_and_is_none_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cluster = cluster_of("node1", "node2", "node3")
+    refused = {"node2": NotAskedError("not asked"), "node3": ConnectError("no route to node3")}
+    monkeypatch.setattr(collect, "clocks_apart", lambda *_: {})
+    target = tmp_path / "out.tar.gz"
+    bundle = collect.collect(
+        Group({}, {"node1": ConnectError("no route to node1"), **refused}),
+        cluster,
+        tmp_path / "hosts.yaml",
+        target,
+        ignore,
+        check=False,
+    )
+    assert list(bundle.missing) == ["node1", "node3"]
+    with tarfile.open(target) as tar:
+        readme = tar.extractfile("out/README.txt")
+        assert readme is not None and b"node2: not asked, as --node named others" in readme.read()
 
 
 def logs_of(path: Path, console: bytes, status: str, started: str) -> GatheredPart:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.errors import NotAskedError
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import EngineChoice, Paths
@@ -41,6 +42,13 @@ def record(cluster: Cluster, id_: str, *, started: str = "started") -> str:
 
 def served(cluster: Cluster) -> EngineChoice:
     return cluster_that_runs(Group({"node1": LocalConnection("node1")}), cluster).chosen_engine
+
+
+def test_where_the_first_node_is_left_out_another_tells(tmp_path):
+    two = cluster_of("node1", "node2", paths=Paths(state=str(tmp_path)))
+    record(two.served_by(EngineChoice(name="vllm", version="0.23.0")), "20260101-000000-aaaa")
+    some = Group({"node2": LocalConnection("node2")}, {"node1": NotAskedError("not asked")})
+    assert cluster_that_runs(some, two).chosen_engine.name == "vllm"
 
 
 @pytest.mark.parametrize("started", ["started", "last-started"])

@@ -10,12 +10,14 @@ import pytest
 from lingctl.errors import ConnectError, UsageError
 from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
+from lingctl.output import progress as progress_lines
 from lingctl.output.amounts import size
 from lingctl.output.board import line
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
+from lingctl.output.terminal import conversation
 from lingctl.output.verbs.network import COLUMNS
 from lingctl.output.verbs.plans import outcome, plan_json, plan_rows
 from lingctl.plan import Plan, Run, Stage, Step
@@ -101,6 +103,18 @@ def test_progress_in_a_pipe_is_one_line_per_change_of_state(capsys):
             listener(Event("convert", "progress", "node1", done=done, total=50))
         listener(Event("convert", "done", "node1"))
     assert capsys.readouterr().err.splitlines() == ["node1: convert …", "node1: convert done"]
+
+
+def test_what_goes_on_is_said_ever_more_seldom_in_a_pipe(capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now)
+    lines = progress_lines._Lines(conversation())
+    said = list[float]()
+    for second in range(400):
+        now = 1_000.0 + second
+        lines._print([Event("load", "progress" if second else "started", "node1")])
+        said += [second] * bool(capsys.readouterr().err)
+    assert said == [0, 10, 30, 70, 150, 230, 310, 390]
 
 
 def test_lines_name_node_task_and_amount():
