@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lingctl.output.acceptance.wording import WORDING, Language
+from lingctl.output.amounts import clock
 from lingctl.output.pages.mesh import mesh_tables
 from lingctl.output.pages.sheet import Markup, badge, chart_grid, findings_table, head, listed, safe, table
 from lingctl.serving.bench.chart import Chart, Line
@@ -62,7 +63,7 @@ class _Page:
                 self._words.get(f"part.{part['name']}", part["name"]),
                 badge(part["verdict"], self._words),
                 part["what"],
-                _span(part["seconds"]) if part["begun"] else "-",
+                clock(round(part["seconds"])) if part["begun"] else "-",
                 Markup(f"<code>{safe(part['command'])}</code>"),
             )
             for part in self._report["parts"]
@@ -169,8 +170,3 @@ def _chart(title: str, across: str, rows: Sequence[_Report], x: str, y: str) -> 
 def _shortened(digest: object) -> str:
     """The beginning of a digest, with which people compare; report.json has all of it."""
     return str(digest or "").removeprefix("sha256:")[:_DIGEST]
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
