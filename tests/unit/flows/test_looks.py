@@ -38,7 +38,7 @@ class Node:
 
 
 def look(said: Said):
-    return first_look(Group({"node1": Node(said)}), CLUSTER, look_of(CLUSTER))  # type: ignore[dict-item]  # as much of a connection as is used
+    return first_look(Group({"node1": Node(said)}), CLUSTER, look_of(CLUSTER))
 
 
 def test_a_node_that_answers_all_is_seen():
