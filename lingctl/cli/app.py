@@ -14,7 +14,7 @@ import typer
 
 from lingctl import __version__, interrupts
 from lingctl.cli.manual.complete import asks_for_words, be_quiet, mend_colons, words_typed
-from lingctl.cli.manual.usage import WRONG_LINE, usage_error
+from lingctl.cli.manual.usage import WRONG_LINE, path_error, usage_error
 from lingctl.cli.manual.verb import Verb, VerbGroup
 from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
 from lingctl.output.streams import blurt, lost_answer, mend_streams
@@ -224,7 +224,8 @@ def _run() -> int:
         return _report(error)
     except Exception as error:  # Anything else is a defect of lingctl; users still get no traceback.
         return _report(
-            LingctlError(
+            path_error(error, sys.argv[1:])
+            or LingctlError(
                 f"lingctl itself failed: {type(error).__name__}: {error}",
                 remedy="run it again with --debug and report what it prints",
                 code="internal",

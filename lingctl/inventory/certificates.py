@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator
 
+from lingctl.inventory.given_file import with_home
 from lingctl.inventory.sections import Section, one_or_more
 
 
@@ -30,7 +31,7 @@ class Certificates(Section):
 
     def _anchored(self, folder: Path) -> dict[str, object]:
         def place(name: str) -> str:
-            return str(folder / Path(name).expanduser())
+            return str(folder / with_home(name))
 
         return {
             "cert": place(self.cert),
@@ -52,5 +53,5 @@ class Https(Certificates):
 
     def _anchored(self, folder: Path) -> dict[str, object]:
         given = {"client_cert": self.client_cert, "client_key": self.client_key}
-        client = {name: str(folder / Path(path).expanduser()) for name, path in given.items() if path}
+        client = {name: str(folder / with_home(path)) for name, path in given.items() if path}
         return super()._anchored(folder) | client

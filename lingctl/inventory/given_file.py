@@ -10,6 +10,14 @@ from pathlib import Path
 from lingctl.errors import ConfigurationError
 
 
+def with_home(name: str) -> Path:
+    """A path as somebody wrote it, ``~`` and ``~NAME`` followed; as it stands where there is no such home."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 class OddFileError(OSError):
     """It is no ordinary file, or larger than it may be; ``strerror`` says which."""
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from lingctl.inventory import forms
+from lingctl.inventory.given_file import with_home
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=forms.PATH)]
@@ -263,9 +264,7 @@ class Hub(Section):
 
     def anchored(self, folder: Path) -> Self:
         """The same, with paths that are relative to ``folder``."""
-        return self.model_copy(
-            update={"ca": tuple(str(folder / Path(name).expanduser()) for name in self.ca)}
-        )
+        return self.model_copy(update={"ca": tuple(str(folder / with_home(name)) for name in self.ca)})
 
 
 class Timeouts(Section):

@@ -22,7 +22,7 @@ from lingctl import interrupts
 from lingctl.events import Event, Listener
 from lingctl.output.board import MARKS, PLAIN_MARKS, Board, line
 from lingctl.output.live import LiveLines
-from lingctl.output.terminal import ascii_alone, conversation, in_encoding, redraws, say, show, words
+from lingctl.output.terminal import answers, ascii_alone, conversation, in_encoding, redraws, say, show, words
 
 _FRAME_SECONDS = 0.12
 # What goes on is said again in a pipe after so long, then after twice as long, up to the second.
@@ -71,6 +71,18 @@ def progress() -> Iterator[Listener]:
                 shown.close(whole=whole)
 
 
+def answered_later(listener: Listener, task: str) -> Listener:
+    """A listener, of ``progress``, for steps whose results are the answer too.
+
+    Where a terminal shows both, they pass by in one line of the task: each would stand there twice.
+    """
+    if _shown is None or not (_shown.on_terminal and answers().is_terminal):
+        return listener
+    return lambda event: listener(
+        Event(task, "progress", text=": ".join(part for part in (event.task, event.text) if part))
+    )
+
+
 def _without_consequences(tell: Listener) -> Listener:
     """After Ctrl-C the connections are closed; what still ran on them failed for no other reason."""
 
@@ -92,6 +104,11 @@ class _Teller(ABC):
         self._heard: deque[Event | str] = deque()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="lingctl-progress", daemon=True)
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person sees it."""
+        return self._console.is_terminal
 
     def start(self) -> None:
         """Begin to show."""

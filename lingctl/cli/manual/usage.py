@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,6 +26,11 @@ _NO_VERB = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _TOO_MUCH = re.compile(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", re.DOTALL)
 _NO_VALUE = re.compile(r"Option '?(\S+?)'? requires (?:an argument|[0-9]+ arguments)")
 _WHOLE, _ANY = "a whole number", "a number"
+# A name that no system takes, or a place that this user may not go to; a full disk is no word of a name.
+_UNUSABLE = (
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR),
+    errno.EROFS,
+)
 _KINDS = {"int": _WHOLE, "int range": _WHOLE, "float": _ANY, "float range": _ANY}
 
 
@@ -37,6 +44,23 @@ def usage_error(error: ClickException, words: Sequence[str]) -> UsageError:
     path = context.command_path if context is not None else _path_of(words)
     what, remedy = _told(error, context, path, words)
     return UsageError(what, where=path, remedy=remedy)
+
+
+def path_error(error: Exception, words: Sequence[str]) -> UsageError | None:
+    """The error of a file or folder that was typed and cannot be used at all; None for all else.
+
+    Args:
+        words: what was typed behind ``lingctl``.
+    """
+    if not isinstance(error, OSError) or error.errno not in _UNUSABLE or not isinstance(error.filename, str):
+        return None
+    place = Path(error.filename).absolute()
+    values = (part for word in words if word for part in (word, word.partition("=")[2]) if part)
+    if not any(place.is_relative_to(Path(value).absolute()) for value in values):
+        return None
+    return UsageError(
+        f"{error.strerror}: {error.filename}", remedy="name one that can be used here", code="path-unusable"
+    )
 
 
 def _path_of(words: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ def smoke_test(
     could end the service then.
     """
     from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
-    from lingctl.output.progress import progress
+    from lingctl.output.progress import answered_later, progress
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke.report import SmokeOptions
 
@@ -59,6 +59,7 @@ def smoke_test(
         patience=patience,
     )
     with progress() as listener:
+        rungs = listener if as_json else answered_later(listener, "smoke test")
         report = with_service(
             nodes,
             url,
@@ -66,8 +67,8 @@ def smoke_test(
             tls,
             listener,
             node=node,
-            at=lambda endpoint: smoke_test_endpoint(endpoint, options, listener),
-            of=lambda group, cluster: smoke_test_cluster(group, cluster, options, listener, tls=tls),
+            at=lambda endpoint: smoke_test_endpoint(endpoint, options, rungs),
+            of=lambda group, cluster: smoke_test_cluster(group, cluster, options, rungs, tls=tls),
         )
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
@@ -76,14 +77,13 @@ def smoke_test(
 def _show(report: SmokeReport, as_json: bool) -> None:
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
-    from lingctl.output.tables import print_table
     from lingctl.output.terminal import answer_sentence
+    from lingctl.output.verbs.rungs import print_rungs
 
     if as_json:
         print_json("smoke-test", report.as_json())
         return
-    rows = [(f.check, f.where, f.verdict.word, f.message) for f in report.told]
-    print_table(("rung", "where", "verdict", "what"), rows, texts=("where", "what"))
+    print_rungs(report)
     if report.wrong:
         answer_sentence("")
         print_findings(report.wrong)

@@ -283,8 +283,8 @@ PARTS: tuple[AcceptancePart, ...] = (
     AcceptancePart("cards", "lingctl npu-check --allow-running", cards_part),
     AcceptancePart("smoke", "lingctl smoke-test", smoke_part),
     AcceptancePart("proof", "lingctl prove", proof_part, "smoke", "answers"),
-    AcceptancePart("load", "lingctl bench --sweep", measure, "smoke", "answers"),
-    AcceptancePart("soak", "lingctl bench", soak, "smoke", "answers"),
+    AcceptancePart("load", "lingctl bench --sweep", measure, "smoke", "streams"),
+    AcceptancePart("soak", "lingctl bench", soak, "smoke", "streams"),
     AcceptancePart("restart", "lingctl restart", restart_part),
 )
 

@@ -11,6 +11,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.flows.files.logins import shown_logins
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.given_file import with_home
 from lingctl.release.wanted import script_files
 
 
@@ -49,7 +50,7 @@ def _files_here(cluster: Cluster) -> Iterator[_Asked]:
 
 
 def _need_file(field: str, name: str) -> None:
-    path = Path(name).expanduser()
+    path = with_home(name)
     if not path.is_file():
         raise ConfigurationError(
             f"there is no file {path} here" if not path.exists() else f"{path} is no file",

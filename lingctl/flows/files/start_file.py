@@ -14,7 +14,7 @@ from lingctl.flows.files.config import judge_config
 from lingctl.flows.run.whole_file import no_room, write_file
 from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.engine_choice import engine_typed
-from lingctl.inventory.given_file import read_bounded
+from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.load import cluster_from
 from lingctl.inventory.schema import SCHEMA_NAME, TITLE, hosts_schema
 from lingctl.inventory.sections import Ssh
@@ -89,9 +89,13 @@ def need_user(text: str) -> str:
 
 def need_key(text: str) -> str:
     """A key file that is here. Raises UsageError: it is not."""
-    if text and not Path(text).expanduser().is_file():
+    try:
+        why = "" if not text or with_home(text).is_file() else f"there is no key file {text}"
+    except OSError as error:
+        why = f"the key file {text} cannot be looked at: {error.strerror}"
+    if why:
         raise UsageError(
-            f"there is no key file {text}",
+            why,
             remedy="name one that is here, or none: then the agent and ssh's own files count",
             code=_CODE,
         )

@@ -27,6 +27,7 @@ class DaemonSight:
     succeeded: bool = False
     earlier: str = ""  # what may tell of its console before that end, where it was asked for
     others: str = ""  # error lines of the node's other logs, where they were asked for
+    started: bool = True  # whether it was started, and not stopped on request since
 
     @property
     def told(self) -> str:
@@ -46,7 +47,8 @@ def sight_in(said: str, site: Site, node: str) -> DaemonSight:
     state, status, console = read_watch(said)
     need_known(state, node)
     # An empty word is in every text: a daemon that prints none counts as loaded.
-    return DaemonSight(state.pid is not None, status, console, site.loaded[node] in console)
+    loaded = site.loaded[node] in console
+    return DaemonSight(state.pid is not None, status, console, loaded, started=bool(state.started))
 
 
 def watching(questions: Sequence[Question], site: Site, node: str) -> list[Question]:

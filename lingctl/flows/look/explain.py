@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
             logs.append(read_stream(stdin, "standard input", first_of_each))
         elif not _is_small(word, asked) and (own := own_meaning(word, known)) is not None:
             codes.append(own)
-        elif Path(word).exists():
+        elif _is_here(word):
             logs += read_path(Path(word), first_of_each)
         elif (meaning := _meaning(word, known)) is not None:
             codes.append(meaning)
@@ -112,6 +113,15 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
 def _is_small(word: str, asked: Sequence[str]) -> bool:
     """Whether a word only leads to a code that stands beside it: ``exit status 134``."""
     return len(asked) > 1 and word.lower() in _SMALL_WORDS
+
+
+def _is_here(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False  # a line of a log, and no path
+        raise
 
 
 def _meaning(word: str, known: Sequence[LogReader]) -> CodeMeaning | None:

@@ -13,7 +13,7 @@ from lingctl.ascend.cards import hccn
 from lingctl.ascend.questions import card_questions
 from lingctl.errors import EngineError, LingctlError, NotAskedError
 from lingctl.inventory.cluster import Addresses
-from lingctl.release.daemon import look_command, need_known, read_look
+from lingctl.release.daemon import DaemonState, look_command, need_known, read_look
 from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -23,7 +23,7 @@ from lingctl.remote.probe import Answer, Question, probe_script, probe_timeout, 
 def all_daemons_run(group: Group, site: Site) -> bool:
     """Whether every node's daemon is alive."""
 
-    return all(group.all(lambda connection: _runs(connection, site)).values())
+    return all(seen.pid is not None for seen in group.all(lambda one: _look(one, site)).values())
 
 
 def lost_nodes(group: Group, site: Site) -> str:
@@ -33,13 +33,26 @@ def lost_nodes(group: Group, site: Site) -> str:
     """
     if len(site.nodes) == 1:
         return ""
-    seen = group.map(lambda connection: _runs(connection, site))
-    return "; ".join(f"{name}: {_why_not(seen[name])}" for name in site.nodes if seen[name] is not True)
+    return _in_words(_seen(group, site))
 
 
 def need_no_lost_node(group: Group, site: Site, verb: str) -> None:
-    """Refuse to ask a service that a request could end. Raises EngineError: a node is lost or not seen."""
-    if lost := lost_nodes(group, site):
+    """Refuse to ask a service that a request could end.
+
+    Raises:
+        EngineError: a node is lost or not seen; or none was ever started (code ``not-deployed``).
+    """
+    if len(site.nodes) == 1:
+        return
+    seen = _seen(group, site)
+    if all(isinstance(one, DaemonState) and one.pid is None and not one.started for one in seen.values()):
+        raise EngineError(
+            "no daemon runs: nothing is deployed, or it was stopped",
+            where=", ".join(site.nodes),
+            remedy="lingctl deploy",
+            code="not-deployed",
+        )
+    if lost := _in_words(seen):
         raise EngineError(
             "a node is lost or cannot be seen, and a request could end the service",
             evidence=lost,
@@ -58,15 +71,29 @@ def daemon_runs(answer: Answer | None, node: str) -> bool:
     return need_known(read_look(said), node).pid is not None
 
 
-def _runs(connection: Connection, site: Site) -> bool:
+def _look(connection: Connection, site: Site) -> DaemonState:
     said = connection.run(look_command(site), timeout=site.timeouts.command)
-    return need_known(read_look(said.stdout), connection.node).pid is not None
+    return need_known(read_look(said.stdout), connection.node)
 
 
-def _why_not(seen: bool | LingctlError) -> str:
+def _seen(group: Group, site: Site) -> dict[str, DaemonState | LingctlError]:
+    seen = group.map(lambda connection: _look(connection, site))
+    return {name: seen[name] for name in site.nodes}
+
+
+def _in_words(seen: Mapping[str, DaemonState | LingctlError]) -> str:
+    return "; ".join(f"{name}: {why}" for name, one in seen.items() if (why := _why_not(one)))
+
+
+def _why_not(seen: DaemonState | LingctlError) -> str:
+    """Why a daemon does not count as alive; empty if it does."""
     if isinstance(seen, NotAskedError):
         return "not asked"
-    return f"could not be asked ({seen.what})" if isinstance(seen, LingctlError) else "the daemon is dead"
+    if isinstance(seen, LingctlError):
+        return f"could not be asked ({seen.what})"
+    if seen.pid is not None:
+        return ""
+    return "the daemon is dead" if seen.started else "the daemon was stopped, or never started"
 
 
 def address_questions(cards: Sequence[int]) -> list[Question]:

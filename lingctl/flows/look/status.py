@@ -124,7 +124,7 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     table = npu_smi.read_table(answers.get("cards"))
     chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
     counted, other = answers.get("processes"), answers.get("elsewhere")
-    sight = _sight(connection, cluster, site, answers["daemon"].stdout, started=bool(state.started))
+    sight = _sight(connection, cluster, site, answers["daemon"].stdout)
     # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
     gone = sight is not None and not sight.alive and not state.container_runs
     return _Seen(
@@ -137,9 +137,7 @@ def _look(connection: Connection, look: Look, cluster: Cluster) -> _Seen:
     )
 
 
-def _sight(
-    connection: Connection, cluster: Cluster, site: Site, said: str, *, started: bool
-) -> DaemonSight | None:
+def _sight(connection: Connection, cluster: Cluster, site: Site, said: str) -> DaemonSight | None:
     """What is seen of the daemon, from close by where nobody stopped it; None where its container's runtime
     does not tell."""
     try:
@@ -148,7 +146,8 @@ def _sight(
         if error.code != "daemon-unknown":
             raise
         return None
-    return look_closer(connection, site, engine_of(cluster), sight) if started and not sight.alive else sight
+    ended = sight.started and not sight.alive
+    return look_closer(connection, site, engine_of(cluster), sight) if ended else sight
 
 
 def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:

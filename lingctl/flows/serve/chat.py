@@ -13,6 +13,7 @@ from lingctl import interrupts
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.flows.look.running import need_no_lost_node
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.given_file import with_home
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
 from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
@@ -174,7 +175,7 @@ def _obey(words: list[str], conversation: Conversation, talker: Talker) -> None:
             conversation.forget()
             talker.note("forgotten: the next question begins anew")
         case ["/save", *rest] if rest:
-            talker.note(_save(Path(" ".join(rest)).expanduser(), conversation))
+            talker.note(_save(with_home(" ".join(rest)), conversation))
         case ["/help"]:
             for line in HELP:
                 talker.note(line)

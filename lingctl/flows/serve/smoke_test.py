@@ -96,7 +96,8 @@ def look_at_nodes(group: Group, site: Site, engine: Engine) -> list[NodeSight]:
 
 def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
     daemon = look_at_daemon(connection, site)
-    if not daemon.alive:
+    dead = daemon.started and not daemon.alive
+    if dead:
         daemon = look_closer(connection, site, engine, daemon)
     said = connection.run(probe_script(_CARDS, "read the cards' memory"), timeout=probe_timeout(_CARDS))
     answers = read_answers(said.stdout)
@@ -105,11 +106,12 @@ def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
     return NodeSight(
         connection.node,
         daemon.alive,
-        "" if daemon.alive else how_it_ended(daemon, engine.logs),
+        how_it_ended(daemon, engine.logs) if dead else "",
         {}
         if isinstance(table, Unread)
         else {card: _hbm_percent(rows.chips.get(card)) for card in site.cards[connection.node]},
         f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
+        started=daemon.started,
     )
 
 

@@ -22,6 +22,7 @@ class NodeSight:
     # memory in use of each card by physical id; None where it could not be read
     hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
     hbm_unread: str = ""  # why no card's memory could be read; empty where the tool answered
+    started: bool = True  # whether the daemon was started, and not stopped on request since
 
 
 def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
@@ -40,6 +41,8 @@ def _daemon(sight: NodeSight) -> Finding:
         return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
     if sight.daemon_alive:
         return Finding("daemon", Verdict.PASS, "alive", sight.node)
+    if not sight.started:
+        return of.failure("no daemon runs: nothing is deployed, or it was stopped", remedy="lingctl deploy")
     remedy = f"read why: lingctl logs --node {sight.node}; then start it again: lingctl deploy"
     return of.failure("the daemon is dead", evidence=sight.evidence, remedy=remedy)
 

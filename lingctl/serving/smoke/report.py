@@ -85,6 +85,11 @@ class SmokeReport:
         return tuple(lines)
 
     @property
+    def unreached(self) -> tuple[Finding, ...]:
+        """Of those that are shown: the rungs that were not reached, all that have one reason as one."""
+        return tuple(finding for finding in self.told if _unreached(finding))
+
+    @property
     def wrong(self) -> tuple[Finding, ...]:
         """What is to be mended: where a daemon is dead, that alone and not what HTTP says of it."""
         bad = tuple(f for f in self.told if f.verdict > Verdict.NOTE and not _unreached(f))

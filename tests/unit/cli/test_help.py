@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -18,6 +19,7 @@ from typer.main import get_command
 from lingctl import __version__
 from lingctl.cli.app import VERBS, app, register_verbs
 from lingctl.cli.manual.examples import EXAMPLES
+from lingctl.cli.manual.usage import path_error
 from tests import forked
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("LINGCTL_")}
@@ -166,3 +168,53 @@ def test_the_version_is_said_in_three_ways(tmp_path: Path) -> None:
     said = {lingctl(*words, cwd=tmp_path)[1] for words in (["version"], ["--version"], ["-V"])}
     assert said == {f"lingctl {__version__}\n"}
     assert json.loads(lingctl("version", "--json", cwd=tmp_path)[1])["lingctl"] == __version__
+
+
+LONG = "RuntimeError: NPU out of memory. " * 10
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["explain", LONG], "is neither a file nor a code that is known"),
+        (["init", "--yes", "-o", LONG], "File name too long"),
+        (["init", "--yes", "--key", LONG], "cannot be looked at: File name too long"),
+        (["init", "--yes", "--key", "~nobody-of-that-name/id"], "there is no key file ~nobody-of-that-name"),
+        (["check-network", f"--html={LONG}.html"], "File name too long"),
+        (["bench", "--url", "http://127.0.0.1:9", "--results", LONG], "File name too long"),
+        (["smoke-test", "--url", "https://127.0.0.1:9", "--ca", LONG], "File name too long"),
+        (["accept", "lessons", LONG], "File name too long"),
+        (["batch", LONG, "-o", "answers"], "File name too long"),
+    ],
+    ids=lambda part: " ".join(part)[:30] if isinstance(part, list) else "",
+)
+def test_a_path_that_cannot_be_is_no_defect_of_lingctl(tmp_path: Path, words: list[str], what: str) -> None:
+    status, _, err = lingctl(*words, cwd=tmp_path)
+    assert status == 2 and what in err and "(internal)" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "unusable"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/closed/at/x"), ["--to", "/closed"], True),
+        (PermissionError(errno.EACCES, "Permission denied", "/closed/x"), ["--to=/closed/x"], True),
+        (PermissionError(errno.EACCES, "Permission denied", "/other"), ["--to", "/closed"], False),
+        (OSError(errno.EIO, "Input/output error", "/closed"), ["--to", "/closed"], False),
+        (PermissionError(errno.EACCES, "Permission denied"), ["--to", "/closed"], False),
+        (ValueError("a defect"), ["--to", "/closed"], False),
+    ],
+)
+def test_only_of_a_path_that_was_typed_it_is_said(error: Exception, words: list[str], unusable: bool) -> None:
+    told = path_error(error, words)
+    assert (told is not None and told.code == "path-unusable") is unusable
+
+
+def test_a_home_that_is_nobodys_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    hosts = "name: x\nmodel: Ling-lite\nnodes: [{address: 192.0.2.1}]\n"
+    for more in (
+        "ssh: {key: ~nobody-of-that-name/id}",
+        "https: {cert: ~no-one/a, key: ~no-one/b, ca: ~no-one/c}",
+    ):
+        (tmp_path / "hosts.yaml").write_text(f"{hosts}{more}\n")
+        status, _, err = lingctl("config", "check", cwd=tmp_path)
+        assert status == 2 and "~no" in err and "(internal)" not in err

@@ -11,7 +11,7 @@ import pytest
 from lingctl.errors import ConnectError, EngineError, NotAskedError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.look.running import lost_nodes
+from lingctl.flows.look.running import lost_nodes, need_no_lost_node
 from lingctl.flows.serve import bench, smoke_test
 from lingctl.flows.serve.bench import BenchOptions, bench_cluster
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
@@ -26,7 +26,7 @@ from tests.unit.release.conftest import cluster_of
 
 CLUSTER = cluster_of("node1", "node2")
 SITE = site_of(CLUSTER)
-ALIVE, DEAD = "alive 42\nabcd\n\n\n", "dead\nabcd\n137\n\n"
+ALIVE, DEAD, NEVER = "alive 42\nabcd\n\n\n", "dead\nabcd\n137\n\n", "dead\n\n\n"
 
 
 @dataclass
@@ -57,6 +57,7 @@ def group(second: str | None) -> Group:
 def test_only_a_daemon_that_was_seen_alive_counts():
     assert lost_nodes(group(ALIVE), SITE) == ""
     assert lost_nodes(group(DEAD), SITE) == "node2: the daemon is dead"
+    assert lost_nodes(group(NEVER), SITE) == "node2: the daemon was stopped, or never started"
     assert lost_nodes(group(None), SITE) == "node2: could not be asked (no route to node2)"
 
 
@@ -124,3 +125,24 @@ def test_bench_does_not_load_a_service_that_has_lost_a_node(second, monkeypatch)
         bench_cluster(group(second), CLUSTER, BenchOptions(requests=2), ignore)
     assert serving.requests == []
     assert "node2" in caught.value.evidence
+
+
+def test_where_nothing_was_ever_deployed_it_is_said_and_what_to_type(monkeypatch):
+    nowhere = Group({name: Node(name, NEVER) for name in SITE.nodes})  # type: ignore[dict-item]
+    with served(monkeypatch, Serving()):
+        report = smoke_test_cluster(nowhere, CLUSTER, SmokeOptions(), ignore)
+    for name in SITE.nodes:
+        [found] = [f for f in report.wrong if f.node == name]
+        assert "nothing is deployed" in found.message and found.remedy == "lingctl deploy"
+        assert found.evidence == ""  # it did not end: nothing is known of how
+    with pytest.raises(EngineError) as refused:
+        need_no_lost_node(nowhere, SITE, "bench")
+    assert (refused.value.code, refused.value.remedy) == ("not-deployed", "lingctl deploy")
+
+
+@pytest.mark.parametrize("first", [ALIVE, DEAD])
+def test_a_node_without_a_daemon_beside_one_that_was_started_is_lost(first):
+    some = Group({"node1": Node("node1", first), "node2": Node("node2", NEVER)})  # type: ignore[dict-item]
+    with pytest.raises(EngineError) as refused:
+        need_no_lost_node(some, SITE, "bench")
+    assert refused.value.code == "bench-node-lost"

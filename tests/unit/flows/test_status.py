@@ -84,7 +84,7 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
 def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_container(monkeypatch, answer):
     answers = {"daemon": Answer("dead\n", "", 0), **({} if answer is None else {"elsewhere": answer})}
     monkeypatch.setattr(status, "read_answers", lambda _: Answers(answers, True))
-    monkeypatch.setattr(status, "_sight", lambda *_, **__: None)
+    monkeypatch.setattr(status, "_sight", lambda *_: None)
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     monkeypatch.setattr(status, "read_state", lambda *_: state)
     seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
@@ -97,7 +97,7 @@ def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_contain
     ("state", "sight", "processes"),
     [
         ("echo 'Cannot connect to the daemon' >&2; exit 1", None, None),
-        ("echo exited", DaemonSight(False, "", ""), 0),
+        ("echo exited", DaemonSight(False, "", "", started=False), 0),
     ],
     ids=["the runtime does not tell", "the container has ended"],
 )

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from lingctl.errors import ConnectError
+from lingctl.inventory.given_file import with_home
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.ssh.login.algorithms import SIGNATURES, KnownKinds
 from lingctl.remote.ssh.login.host_keys.certificates import HostCertificate, host_certificate
@@ -143,7 +144,7 @@ def _changed(target: SshTarget, lines: list[KnownKey], offered: str, node: str) 
 def _accept(target: SshTarget) -> str:
     if not target.known_hosts:
         return "name a file for it, for UserKnownHostsFile is none: known_hosts under ssh in hosts.yaml"
-    file = shlex.quote(str(Path(target.known_hosts[0]).expanduser()))
+    file = shlex.quote(str(with_home(target.known_hosts[0])))
     if target.host_key_alias:
         return f"{target.by_hand} true"
     return f"ssh-keyscan -p {target.port} {target.host} >> {file}"

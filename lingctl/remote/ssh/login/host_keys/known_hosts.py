@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lingctl.errors import ConnectError
-from lingctl.inventory.given_file import read_bounded
+from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.ssh.patterns import listed
 from lingctl.remote.ssh.login.wire import is_whole, kind_of
 
@@ -65,7 +65,7 @@ def read_known_hosts(files: Iterable[str]) -> KnownHosts:
     """Read files; those that do not exist are empty. Raises ConnectError: one cannot be read."""
     lines: list[KnownKey] = []
     for file in files:
-        path = Path(file).expanduser()
+        path = with_home(file)
         try:
             seen = path.stat()
             lines += _read(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)

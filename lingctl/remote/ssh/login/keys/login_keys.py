@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.errors import ConnectError
+from lingctl.inventory.given_file import with_home
 from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
 from lingctl.remote.ssh.login.keys.agent import Agent, AgentError, AgentKey, AgentSilentError
 from lingctl.remote.ssh.login.keys.key_files import (
@@ -64,7 +65,7 @@ def find_login_keys(target: SshTarget, node: str) -> LoginKeys:
     Raises:
         ConnectError: the key that hosts.yaml names cannot be used, or the agent does not answer.
     """
-    files = [_look(Path(name).expanduser()) for name in target.keys or USUAL_KEYS if name not in NO_KEY_FILES]
+    files = [_look(with_home(name)) for name in target.keys or USUAL_KEYS if name not in NO_KEY_FILES]
     # Where all that may be tried can be read here, nobody waits for an agent.
     settled = target.identities_only and all(file.sign for file in files) and bool(files)
     held = [] if settled or not target.agent else _held(target.agent, node)
@@ -79,9 +80,7 @@ def _sorted(target: SshTarget, files: list[_File], held: list[AgentKey], node: s
         )
         for key in held
     }
-    extra = [
-        blob for name in target.certificates if is_certificate(blob := public_key(Path(name).expanduser()))
-    ]
+    extra = [blob for name in target.certificates if is_certificate(blob := public_key(with_home(name)))]
     named: list[LoginKey] = []
     rest: list[LoginKey] = []
     unusable: list[str] = []
