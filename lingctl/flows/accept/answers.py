@@ -64,7 +64,7 @@ def same_answer(before: Judged, after: Judged) -> Finding:
         return of.unknown("whether it answers as before is not known: one of the two answers is not there")
     if said[0] == said[1]:
         return of.passes("the same question has the same answer as before")
-    # An engine that did not answer twice alike may do so without a restart; one that still did has changed.
+    # One that did not answer twice alike before needs no restart for another answer.
     unsteady = any(one.check == "repeat" and one.verdict is Verdict.WARNING for one in before.findings)
     text = "the same question has another answer than before"
     evidence = f"before: {said[0]}\nafter: {said[1]}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.accept import lessons as lessons_module
 from lingctl.flows.accept.heard import strange_lines
 from lingctl.flows.accept.heard_text import HeardText, beginning, form_of, skeleton
 from lingctl.flows.accept.lessons import (
@@ -90,6 +92,13 @@ def test_every_question_names_a_part_or_says_what_would_answer_it():
     for one in open_questions():
         assert (one.part in names) != bool(one.how), one.number
         assert one.source
+
+
+def test_every_figure_of_an_answer_is_one_that_a_part_gives():
+    room = Path(lessons_module.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    figures = {figure for one in open_questions() for figure in one.figures}
+    assert {one for one in figures - {"seconds", "findings"} if f'"{one}":' not in source} == set()
 
 
 def test_lines_that_nothing_explains_are_kept_one_of_a_form():
