@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lingctl.release.redaction import redacted
@@ -24,7 +24,7 @@ _IPV4 = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])
 _IPV4_IN_NAME = re.compile(
     rf"(?<![0-9])(?<![0-9][-_]){_OCTET}([-_]){_OCTET}\1{_OCTET}\1{_OCTET}(?![0-9])(?![-_][0-9])"
 )
-_COLONS = re.compile(r"(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F]{0,4}(?![\w:])(?!\.[0-9])")
+_COLONS = re.compile(r"(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F]{0,4}(?![\w:])(?!\.[0-9]{1,3}(?![0-9]))")
 _MAC = re.compile(
     rf"(?i){_APART}(?<!\b[0-9a-f][0-9a-f][:-])(?:[0-9a-f]{{2}}([:-])[0-9a-f]{{2}}(?:\1[0-9a-f]{{2}}){{4,18}}"
     rf"|[0-9a-f]{{4}}([-.])[0-9a-f]{{4}}\2[0-9a-f]{{4}})(?![\w-])"
@@ -44,7 +44,10 @@ _FILES = "cc|cpp|cu|c|h|hpp|py|pyc|ts|go|rs|so|sh|toml|yaml|yml|json|log|txt|cfg
 _LABEL = "[A-Za-z0-9-]{1,63}"
 _HOST = re.compile(
     rf"(?i)(?<![A-Za-z0-9_.-])(?:{_LABEL}\.){{1,8}}"
-    rf"(?:(?:{_ENDINGS})(?![\w-])|(?!(?:{_FILES}):)[a-z][a-z0-9-]{{1,62}}(?=:[0-9]{{2,5}}{_END}))"
+    rf"(?:(?:{_ENDINGS})(?![\w-])|(?!(?:{_FILES}):)[a-z][a-z0-9-]{{1,62}}(?=:[0-9]{{2,5}}{_END}|:/))"
+    rf"|(?<![A-Za-z0-9_./-])(?:{_LABEL}\.){{2,8}}[a-z][a-z0-9-]{{1,62}}(?=/[a-z])"
+    # A single word only where it has a number: others before a path say what it is.
+    r"|(?<![A-Za-z0-9_./-])[a-z][a-z-]{0,40}[0-9][a-z0-9-]{0,40}(?=:/)"
 )
 # What a tool calls a serial number, and the number: its letters and digits up to the end of the cell.
 _SERIAL = re.compile(
@@ -60,16 +63,19 @@ _SERIAL_FORM = re.compile(
 )
 # What stands behind these is a name: of a machine, of whom a certificate is for, of who is logged in.
 _CALLED = re.compile(
-    r"(?i)((?:(?<![a-z])(?:(?:host|node|sys|system)[ _-]?name|user(?:[ _-]?name)?|主机名|用户名?)"
-    r"[\"']?\s{0,40}[:=：]\s{0,40}|system name tlv\s{1,40})[\"']?)([a-z][\w.-]*)"
+    r"(?i)((?:(?<![a-z])(?:(?:host|node|sys|system|log)[ _-]?name|user(?:[ _-]?name)?|主机名|用户名?)"
+    r"[\"']?\s{0,40}[:=：]\s{0,40}|system name tlv\s{1,40}|(?<![a-z])(?:host|server|peer|master_addr)="
+    r"|\b(?:host|resolve)\s(?=[\"']?[a-z][\w.-]*[0-9])|\b[ug]id=[0-9]{1,10}\(|(?<=\s)(?:-u|--user)[= ])"
+    r"[\"']?)([a-z][\w.-]*)"
 )
 _OF_CERTIFICATE = re.compile(
-    r"(?<![A-Za-z0-9])((?:CN|OU?|ST|L|emailAddress)[ ]?=[ ]?)([^,/=\n\"']{1,200})(?=[,/\n\"']|$)"
+    r"(?<![A-Za-z0-9])((?:CN|OU?|ST|L|emailAddress|cn|dc|ou)[ ]?=[ ]?)([^,/=\n\"']{1,200})(?=[,/\n\"']|$)"
 )
 _OF_SYSLOG = re.compile(r"(?m)^([A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} )([A-Za-z][\w.-]*)(?= )")
 _PATH = re.compile(
     r"(?<=[\"'])/[^\"'\n]*(?=[\"'])|(?:(?<![A-Za-z0-9_./<-])|(?<=\s-[A-Za-z]))/(?:[\w.+@-]+/)*[\w.+@-]+"
 )
+_OF_HOME = re.compile(r"(?<![A-Za-z0-9_.-])/home/([A-Za-z][\w.-]*)")
 _HOME = re.compile(r"(?<![\w/])~[\w.-]+(?:/[\w.+@-]+)*")
 # Folders whose files have the same names on every machine.
 _EVERYWHERE = (
@@ -81,6 +87,14 @@ _EVERYWHERE = (
 # Addresses that are nobody's: none, all, masks, this machine.
 _NOBODYS = re.compile(r"^(?:0\.|127\.|255\.)")
 _ROOM = ("192.0.2", "198.51.100", "203.0.113")
+
+
+def names_in(text: str) -> Iterator[tuple[str, str]]:
+    """Names that stand behind a word which tells that they are names: elsewhere they may stand bare."""
+    for pattern, group in ((_CALLED, 2), (_OF_SYSLOG, 2), (_OF_HOME, 1)):
+        for found in pattern.finditer(text):
+            if len(found[group]) > 3 and found[group].lower() not in _NO_NAMES:
+                yield found[group].strip("._-"), "name"
 
 
 @dataclass
@@ -215,6 +229,7 @@ _COMMON = frozenset(
     {
         *("root", "node", "nodes", "models", "localhost", "lingctl", "ling", "data", "bailing_moe"),
         *("ascend", "mindie", "vllm", "docker", "master", "worker", "server", "client", "host", "npu"),
+        *("hwhiaiuser", "admin", "service", "model", "error", "failed"),
     }
 )
 # What stands behind "user" and "host name" in sentences.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from lingctl.flows.run.whole_file import write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
-from lingctl.release.anonymous import Anonymous
+from lingctl.release.anonymous import Anonymous, names_in
 
 LESSONS, CONSOLE = "lessons.json", "console"
 _EMULATED = "emulated.json"
@@ -37,8 +38,10 @@ def lessons_of(
     cluster: Cluster, kind: ClusterKind, results: Mapping[str, PartResult], lines: Iterable[HeardText]
 ) -> dict[str, Any]:
     """The file as plain data."""
-    anonymous = Anonymous(names_of(cluster, results))
     heard = [HeardText(**text) for result in results.values() for text in result.heard]
+    lines = list(lines)
+    said = chain((text.said for text in (*heard, *lines)), *(result.sentences for result in results.values()))
+    anonymous = Anonymous(chain(names_of(cluster, results), *map(names_in, said)))
     # The emulated engine prints what the real one was recorded to print.
     usual = emulated().get(CONSOLE, ())
     lines = [line for line in lines if skeleton(anonymous.text(line.said)) not in usual]

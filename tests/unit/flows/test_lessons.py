@@ -60,6 +60,15 @@ def test_a_name_that_ends_in_a_number_is_in_no_sentence_either():
     assert not [one for one in ("icbc", "gpu", "aa:bb", "DXW") if one in text]
 
 
+def test_a_name_that_one_text_tells_for_one_is_in_no_other_either():
+    told = HeardText("line", "console", "error: hostname=icbc-x9, USER=zhangsan, /home/lisi4/x: failed")
+    bare = HeardText("line", "console", "error: ICBC-X9 was lost, said zhangsan to lisi4")
+    results = {"network": result("network", told, message="icbc-x9 does not answer")}
+    for lines in ([bare, told], [bare]):
+        text = json.dumps(lessons_of(cluster(), KIND, results, lines)).lower()
+        assert not [one for one in ("icbc", "zhangsan", "lisi") if one in text]
+
+
 def test_what_is_said_of_emulated_clusters_is_of_forms_that_are_still_made():
     for part, said in emulated().items():
         forms = said if part == CONSOLE else [form_of(one) for one in said]

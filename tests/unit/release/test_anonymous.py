@@ -36,6 +36,14 @@ HOSTILE = {
         "'{}/my models'",
         "http://10.0.0.1:80{}",
     ],
+    "nas01": [
+        "mount {}:/export /data",
+        "{}.icbc.hz:/x",
+        "rsync {}:/data/x",
+        "ssh: connect to host {} port 22",
+    ],
+    "zhang3": ["uid=1001({}) gid=1001({})", "curl -u {}:pw1 x", "LOGNAME={}", "cn={},dc=x", "server={}:80"],
+    "9c1e:10::7": ["dial 2409:{}.1025"],
     "bob": ["~{}/x", "user={}", "用户名：{}", "http://{}@nas01/", "{}@nas01", "ssh://{}:pw@nas01"],
     "gpu-07": [
         *("log_{}_x", "{}_0.log", "node.{}", "{}.bank.hz", "节点{}失败", "http://{}:80/", "hostname: {}"),
@@ -43,7 +51,13 @@ HOSTILE = {
     ],
     "GPU-07": ["{} is down", "System Name TLV\n\t{}"],
     "icbc": [
-        *("https://repo.{}.hz:8443/x", "db1.{}.COM", "registry.{}.hz:5000/ai/mindie:1.0", "smb://{}/share"),
+        *(
+            "https://repo.{}.hz:8443/x",
+            "db1.{}.COM",
+            "registry.{}.hz:5000/ai/mindie:1.0",
+            "registry.{}.hz/ai/mindie",
+            "smb://{}/share",
+        ),
         *(
             "subject: C=CN, O={}, CN=gpu",
             "/C=CN/O={}/CN=gpu",
