@@ -28,6 +28,7 @@ signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signa
 # began a long file last would leave the others without work.
 LONGEST = (
     "sandbox",
+    "day",
     "documents",
     "cluster",
     "terminal",

@@ -131,9 +131,11 @@ def break_(
     directory: DirOption = DEFAULT_DIR,
 ) -> None:
     """Set a fault on a node; returns when the node has acted on it."""
+    from lingctl.output.terminal import say
     from lingctl.sandbox.lifecycle import break_node
 
     break_node(directory, node, fault)
+    say(f"{node}: {fault} set; it goes with: lingctl sandbox heal {node}")
 
 
 @app.command()

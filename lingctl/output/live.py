@@ -44,7 +44,7 @@ class LiveLines:
     def _text(self, lines: Sequence[Text]) -> str:
         with self._console.capture() as captured:
             for one in lines:
-                show(one, out=self._console)
+                show(one, out=self._console, hang=2)  # a live line is no wider than the terminal
         return captured.get()
 
     def _write(self, text: str) -> None:

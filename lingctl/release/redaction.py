@@ -166,6 +166,10 @@ _RULES: tuple[_Rule, ...] = (
     ("earer", re.compile(r"(?i)(\bbearer[ \t]{1,8})([A-Za-z0-9._~+/=-]{8,})"), _second),
     ("=", re.compile(r"([?&](?:key|sig|code|sign|signature|X-Amz-Signature)=)([^&\s\"']{8,})"), _second),
     (":$", re.compile(r"(:)(\$[0-9a-z]{1,3}\$[^\s:\"']{10,})"), _second),
+    *(
+        (word, re.compile(rf"({word}[\"']?\s{{0,4}}[:=：]\s{{0,4}}[\"']?)([^\s\"',;，；]+)"), _second)
+        for word in ("密码", "口令", "密钥")
+    ),
     ("hooks.slack.com", re.compile(r"(hooks\.slack\.com/\w{1,20}/)([\w/+]{20,})"), _second),
     (
         "Private-Lines",

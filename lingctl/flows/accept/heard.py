@@ -13,7 +13,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.engine.logs import LogReader
 from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import LingctlError
-from lingctl.flows.accept.heard_text import MOST_OF_ONE, HeardText, skeleton
+from lingctl.flows.accept.heard_text import HeardText, beginning, skeleton
 from lingctl.flows.accept.protocol import Acceptance
 from lingctl.flows.look.logs import WantedLogs, show_logs
 from lingctl.flows.network.check import NetworkReport
@@ -38,7 +38,7 @@ def unread_answers(report: NetworkReport) -> tuple[HeardText, ...]:
             kept = HeardText(
                 "answer",
                 re.sub(r":\d+:", ":", question),
-                said[:MOST_OF_ONE],
+                beginning(said),
                 None if answer is None else answer.exit_status,
                 unread.reason,
             )
@@ -68,7 +68,7 @@ def unknown_errors(report: NpuReport) -> tuple[HeardText, ...]:
     answers = [answer for answer in report.answers.values() if isinstance(answer, NpuAnswer)]
     errors = {card.error for answer in answers for card in answer.cards if card.error}
     return tuple(
-        HeardText("error", "npu-check", error[:MOST_OF_ONE])
+        HeardText("error", "npu-check", beginning(error))
         for error in sorted(errors)
         if not usual_engine().logs.explain(error)
     )
@@ -91,7 +91,7 @@ def strange_lines(lines: list[str], logs: LogReader) -> tuple[HeardText, ...]:
     found: dict[str, HeardText] = {}
     for line in lines:
         if _looks_like_error(line) and not logs.explain(line):
-            found.setdefault(skeleton(line), HeardText("line", "console", line[:MOST_OF_ONE]))
+            found.setdefault(skeleton(line), HeardText("line", "console", beginning(line)))
     return tuple(found.values())[:_MOST_LINES]
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from lingctl.findings import Finding, Verdict
 
-MOST_OF_ONE = 4_000
+_MOST_OF_ONE = 4_000
 # Not the status of an answer or a program, which is a word.
 _NUMBER = re.compile(r"(?<!with )(?<!status )(?<!\d)\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-_HEX = re.compile(r"(?:sha256:)?(?<!\w)(?=[0-9a-f]*\d)[0-9a-f]{6,}(?!\w)…?")
+_HEX = re.compile(r"(?:sha256:)?(?<!\w)(?:digest-\d+|(?=[0-9a-f]*\d)[0-9a-f]{6,})(?!\w)…?")
 _MANY = re.compile(r"#(?:(?:[.:/-]|, | and )#)+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
@@ -26,9 +26,26 @@ class HeardText:
     why: str = ""  # why it was not read
 
 
+def beginning(text: str) -> str:
+    """As much of a text as is kept, up to the end of a word: half an address or key is not known for one."""
+    if len(text) <= _MOST_OF_ONE:
+        return text
+    return text[:_MOST_OF_ONE].rpartition(max(" ", "\n", key=text[:_MOST_OF_ONE].rfind))[0]
+
+
 def sentences(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """What was found, without numbers and names: the same on machines that behave alike."""
-    return tuple(sorted({f"{one.check} {one.verdict.word}: {skeleton(one.message)}" for one in findings}))
+    """What was found, one of each form, as it was said: names can be told only while they are whole."""
+    found: dict[str, str] = {}
+    for one in findings:
+        said = f"{one.check} {one.verdict.word}: {one.message}"
+        found.setdefault(form_of(said), said)
+    return tuple(found[form] for form in sorted(found))
+
+
+def form_of(sentence: str) -> str:
+    """A sentence of ``sentences`` without numbers: the same on machines that behave alike."""
+    check, colon, message = sentence.partition(": ")
+    return f"{check}{colon}{skeleton(message)}"
 
 
 def skeleton(text: str) -> str:
@@ -40,7 +57,7 @@ def skeleton(text: str) -> str:
 def unjudged(findings: tuple[Finding, ...]) -> tuple[HeardText, ...]:
     """The evidence of what could not be judged."""
     return tuple(
-        HeardText("unknown", one.check, f"{one.message}\n{one.evidence}"[:MOST_OF_ONE])
+        HeardText("unknown", one.check, beginning(f"{one.message}\n{one.evidence}"))
         for one in findings
         if one.verdict is Verdict.UNKNOWN and one.evidence
     )

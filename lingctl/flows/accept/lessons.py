@@ -10,21 +10,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.flows.accept.heard_text import HeardText, skeleton
+from lingctl.flows.accept.heard_text import HeardText, form_of, skeleton
 from lingctl.flows.accept.open_questions import ClusterKind, answers_to
 from lingctl.flows.accept.protocol import PartResult
 from lingctl.flows.run.whole_file import write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
-from lingctl.release.anonymous import Anonymous
+from lingctl.release.anonymous import Anonymous, names_in
 
 LESSONS, CONSOLE = "lessons.json", "console"
 _EMULATED = "emulated.json"
@@ -37,12 +38,19 @@ def lessons_of(
     cluster: Cluster, kind: ClusterKind, results: Mapping[str, PartResult], lines: Iterable[HeardText]
 ) -> dict[str, Any]:
     """The file as plain data."""
-    anonymous = Anonymous(names_of(cluster, results))
     heard = [HeardText(**text) for result in results.values() for text in result.heard]
+    lines = list(lines)
+    said = chain((text.said for text in (*heard, *lines)), *(result.sentences for result in results.values()))
+    anonymous = Anonymous(chain(names_of(cluster, results), *map(names_in, said)))
     # The emulated engine prints what the real one was recorded to print.
-    lines = [line for line in lines if skeleton(line.said) not in emulated().get(CONSOLE, ())]
+    usual = emulated().get(CONSOLE, ())
+    lines = [line for line in lines if skeleton(anonymous.text(line.said)) not in usual]
     kept, left_out = _bounded((*heard, *lines), anonymous)
-    differs = list(differences(results, anonymous))
+    results = {
+        name: replace(result, sentences=forms_of(result.sentences, anonymous))
+        for name, result in results.items()
+    }
+    differs = list(differences(results))
     answers = answers_to(kind, results)
     return {
         "document": "lessons",
@@ -107,18 +115,17 @@ def _without_names(answer: Mapping[str, Any], anonymous: Anonymous) -> dict[str,
     return done
 
 
-def sentences_of(results: Mapping[str, PartResult], anonymous: Anonymous) -> Iterator[tuple[str, str]]:
-    """Every sentence of every part, without names."""
-    for name, result in results.items():
-        for sentence in dict.fromkeys(anonymous.text(one) for one in result.sentences):
-            yield name, sentence
+def forms_of(sentences: Iterable[str], anonymous: Anonymous) -> tuple[str, ...]:
+    """Their forms without names. A name without its number is not known for one: it goes first."""
+    return tuple(dict.fromkeys(form_of(anonymous.text(one)) for one in sentences))
 
 
-def differences(results: Mapping[str, PartResult], anonymous: Anonymous) -> Iterator[str]:
+def differences(results: Mapping[str, PartResult]) -> Iterator[str]:
     """What no part says in the emulated cluster when all is well."""
-    for part, sentence in sentences_of(results, anonymous):
-        if sentence not in emulated().get(part, ()):
-            yield f"{part}: {sentence}"
+    for part, result in results.items():
+        for form in result.sentences:
+            if form not in emulated().get(part, ()):
+                yield f"{part}: {form}"
 
 
 @cache

@@ -87,7 +87,7 @@ class PartResult:
     passed: int = 0  # how many findings were passes
     data: Mapping[str, Any] = field(default_factory=dict)
     # For the lessons, and not in the report: what was not understood (``HeardText``), and every finding,
-    # passes too, without its numbers.
+    # passes too, one of each form.
     heard: tuple[Mapping[str, Any], ...] = ()
     sentences: tuple[str, ...] = ()
 

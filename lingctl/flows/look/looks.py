@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lingctl.errors import NodeError
 from lingctl.flows.look.daemon import DaemonSight, sight_in, watching
 from lingctl.flows.look.node_states import Look, node_questions, preparation_of
 from lingctl.flows.look.running import address_questions, daemon_runs, read_addresses
@@ -21,7 +22,7 @@ from lingctl.release.state import NodeState, read_state
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Answers, Question
+from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 
 
@@ -54,7 +55,8 @@ def first_look(group: Group, cluster: Cluster, look: Look) -> FirstLook:
     """Ask every node for what decides how a deploy goes on.
 
     Raises:
-        NodeError: another runtime has the container, or whether a daemon runs is not known.
+        NodeError: another runtime has the container, or whether a daemon runs, or what could run our program,
+            is not known.
     """
     site, preparation = look.site, preparation_of(cluster, look)
     elsewhere = elsewhere_command(site.runtime, site.container)
@@ -74,8 +76,21 @@ def first_look(group: Group, cluster: Cluster, look: Look) -> FirstLook:
             others[name] = read_elsewhere(None)
     refuse_elsewhere(site, others)
     serves = [daemon_runs(said.get("daemon"), name) for name, said in answers.items()]
-    programs = {name: said["program"].stdout if "program" in said else "" for name, said in answers.items()}
+    programs = {name: _program(said.get("program"), name) for name, said in answers.items()}
     return FirstLook(all(serves), preparation, programs)
+
+
+def _program(answer: Answer | None, node: str) -> str:
+    if answer is None or answer.timed_out:
+        raise NodeError(
+            "it is not known what there is to run lingctl's program: the look at it did not end",
+            where=node,
+            evidence=answer.stdout if answer else "",
+            remedy="run the same command again; if it stays so, log in by hand: a folder whose disk does not "
+            "answer holds it up",
+            code="probe-incomplete",
+        )
+    return answer.stdout
 
 
 def second_look(

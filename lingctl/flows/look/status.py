@@ -240,7 +240,8 @@ def _problems(
         else:
             yield f"{other.program} does not tell whether the container runs under it"
     first = cluster.primary.name
-    if node != first and names.get(first) and names[node] != names[first]:
+    # Where nothing was started there is no release; that it was not is told below.
+    if node != first and names.get(first) and names[node] and names[node] != names[first]:
         yield f"another release than {first}"
     sight = seen.sight
     yield from _not_running(seen.state, sight, engine_of(cluster).logs, seen.processes)

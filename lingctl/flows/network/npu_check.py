@@ -66,6 +66,11 @@ class NpuOptions:
     allow_running: bool = False  # although MindIE uses the cards
 
 
+# CANN's code of an address and port that are bound already. Its 8.1 documents how others are given out (see
+# ``node.npu_check``); whether the 8.0 of MindIE 1.0.0 does so too is not known.
+_PORT_HELD = "EJ0003"
+
+
 @dataclass(frozen=True, slots=True)
 class NpuReport:
     """Every node's answer or error, and the verdicts."""
@@ -175,6 +180,13 @@ def _left_out(run: NodeProgram | LingctlError) -> LingctlError:
 
 def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions) -> NpuReport:
     findings: list[Finding] = []
+    # Where the engine holds HCCL's ports, all ranks fail: one by that, the others for want of it.
+    held = options.allow_running and any(
+        _PORT_HELD in (card.error or "")
+        for answer in answers.values()
+        if isinstance(answer, NpuAnswer)
+        for card in answer.cards
+    )
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
             verdict = Verdict.UNKNOWN if answer.code == "npu-left-out" else Verdict.FAILURE
@@ -182,7 +194,7 @@ def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions
                 Finding(answer.code, verdict, answer.what, node, None, answer.evidence, answer.remedy)
             )
         else:
-            findings += _judged(node, answer)
+            findings += _judged(node, answer, held=held)
     if options.device == "cpu":
         findings.append(
             Finding("npu-device", Verdict.NOTE, "no card was used: torch on the processor, with gloo")
@@ -190,7 +202,7 @@ def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions
     return NpuReport(answers, tuple(findings))
 
 
-def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
+def _judged(node: str, answer: NpuAnswer, *, held: bool) -> Iterable[Finding]:
     found, expected = answer.found, answer.expected
     count = Verdict.PASS if found >= expected else Verdict.FAILURE
     yield Subject("npu-count", node).finding(
@@ -201,7 +213,7 @@ def _judged(node: str, answer: NpuAnswer) -> Iterable[Finding]:
     for card in answer.cards:
         yield _product(node, card)
         if card.reduced is not None:
-            yield _reduced(node, card)
+            yield _reduced(node, card, held=held)
 
 
 def _product(node: str, card: CardAnswer) -> Finding:
@@ -218,12 +230,18 @@ def _off(card: CardAnswer) -> str:
     return "off by an unknown amount" if card.product_error is None else f"off by {card.product_error:.1e}"
 
 
-def _reduced(node: str, card: CardAnswer) -> Finding:
+def _reduced(node: str, card: CardAnswer, *, held: bool) -> Finding:
     of = Subject("npu-all-reduce", node, card.card)
     if card.reduced == "good":
         return of.passes(f"all-reduce in {'?' if card.seconds is None else card.seconds} s")
     if card.reduced == "wrong":
         return of.failure("the all-reduce gave a wrong sum", remedy="lingctl check-network")
+    if held:
+        return of.unknown(
+            "not judged: HCCL found its ports taken, which the engine that runs holds",
+            evidence="\n".join((card.error or "").splitlines()[-5:]),
+            remedy="without the engine: lingctl stop; lingctl npu-check",
+        )
     return _failed("npu-all-reduce", "the all-reduce failed", node, card)
 
 

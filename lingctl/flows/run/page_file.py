@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from lingctl.errors import UsageError
@@ -26,14 +27,18 @@ def check_page(path: Path, option: str, *, over: str = "") -> None:
         UsageError: another ending than ``.html``, no such folder, or a file that is not to be replaced.
     """
     if path.suffix != ".html":
+        # A folder alone, "." or "/", has no name that could get another ending.
+        better = path.with_suffix(".html") if path.name.strip(".") else path / "page.html"
         raise UsageError(
             f"{option} {path}: the name must end in .html",
-            remedy=f"{option} {path.with_suffix('.html')}",
+            remedy=f"{option} {shlex.quote(str(better))}",
             code="page-format",
         )
     if not path.absolute().parent.is_dir():
         raise UsageError(
-            f"{option} {path}: no such folder", remedy=f"mkdir -p {path.parent}", code="page-folder"
+            f"{option} {path}: no such folder",
+            remedy=f"mkdir -p {shlex.quote(str(path.parent))}",
+            code="page-folder",
         )
     if over and path.exists() and not _is_of(path, over):
         raise UsageError(

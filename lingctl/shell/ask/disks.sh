@@ -4,5 +4,5 @@ for want; do
   at=$want
   while [ ! -e "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
   printf '%s ' "$want"
-  df -kP "$at" | { read -r _; read -r line; echo "$line"; }
+  df -kP "$at" | { read -r _; read -r line; printf '%s\n' "$line"; }
 done

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -179,3 +182,21 @@ def test_firmware_ranges() -> None:
     assert not versions.fits_firmware(driver, versions.Version("6.4.12.1.241"))
     assert not versions.fits_firmware(driver, versions.Version("7.7.0.1"))
     assert versions.fits_firmware(versions.Version("24.1.0"), driver) is None
+
+
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+def test_the_name_of_a_disk_is_read_as_df_prints_it(shell: str, tmp_path: Path):
+    """Debian's sh takes a backslash in what it echoes for the beginning of a sign."""
+    if not Path(shell).exists():
+        pytest.skip(f"there is no {shell}")
+    df = tmp_path / "df"
+    df.write_text("#!/bin/sh\nprintf '%s\\n' 'Filesystem' '//nas/a\\nb 100 40 60 40% /mnt/a\\tb'\n")
+    df.chmod(0o755)
+    said = subprocess.run(
+        [shell, "-c", host.disks_command(["/"]).text],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    (disk,) = host.read_disks(Answer(said.stdout, said.stderr, said.returncode))
+    assert disk == host.Disk("/", "/mnt/a\\tb", 102400, 61440)

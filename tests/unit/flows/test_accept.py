@@ -266,6 +266,7 @@ def smoked(answer: str, repeat: Verdict = Verdict.PASS, prompt: str = "hello") -
         (smoked("Ling"), smoked("Ling"), Verdict.PASS),
         (smoked("Ling"), smoked("Gnil"), Verdict.FAILURE),
         (smoked("Ling", Verdict.WARNING), smoked("Gnil"), Verdict.NOTE),
+        (smoked("Ling"), smoked("Gnil", Verdict.WARNING), Verdict.FAILURE),
         (smoked(""), smoked("Ling"), Verdict.UNKNOWN),
         (smoked("Ling", prompt="other"), smoked("Gnil"), Verdict.UNKNOWN),
     ],

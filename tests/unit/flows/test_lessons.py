@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.accept import lessons as lessons_module
 from lingctl.flows.accept.heard import strange_lines
-from lingctl.flows.accept.heard_text import HeardText, skeleton
-from lingctl.flows.accept.lessons import lessons_of, read_lessons, write_lessons, write_samples
+from lingctl.flows.accept.heard_text import HeardText, beginning, form_of, skeleton
+from lingctl.flows.accept.lessons import (
+    CONSOLE,
+    differences,
+    emulated,
+    forms_of,
+    lessons_of,
+    read_lessons,
+    write_lessons,
+    write_samples,
+)
 from lingctl.flows.accept.open_questions import ClusterKind, answers_to, open_questions
 from lingctl.flows.accept.parts import PARTS
 from lingctl.flows.accept.protocol import AcceptancePart, Judged, PartResult, run_part
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from tests.unit.flows.test_accept import cluster, given
+from lingctl.release.anonymous import Anonymous
+from tests.unit.flows.test_accept import HOSTS, cluster, given
 
 KIND = ClusterKind("MindIE 1.0.0", "Ling-lite", 1, 16, privileged=False)
 
@@ -34,6 +47,35 @@ def test_what_was_not_understood_is_kept_without_names_and_once():
     assert "10.9.8.7" not in json.dumps(lessons)
     assert "AB1234" not in json.dumps(lessons)
     assert (text["kind"], text["what"], text["status"]) == ("answer", "card:tls", 1)
+
+
+def test_a_name_that_ends_in_a_number_is_in_no_sentence_either():
+    named = HOSTS.replace("address", "name: icbc-gpu-07, address")
+    said = "icbc-gpu-07 does not reach db7.icbc.local (28:de:e5:aa:bb:cc), SN: 21023DXW10P80, of /data/icbc7"
+    results = {part.name: result(part.name, message=said, verdict=Verdict.WARNING) for part in PARTS}
+    lessons = lessons_of(cluster(named), KIND, results, ())
+    text = json.dumps(lessons)
+    assert lessons["differs_from_emulated"]
+    assert any(answer["figures"].get("findings") for answer in lessons["answers"])
+    assert not [one for one in ("icbc", "gpu", "aa:bb", "DXW") if one in text]
+
+
+def test_a_name_that_one_text_tells_for_one_is_in_no_other_either():
+    told = HeardText("line", "console", "error: hostname=icbc-x9, USER=zhangsan, /home/lisi4/x: failed")
+    bare = HeardText("line", "console", "error: ICBC-X9 was lost, said zhangsan to lisi4")
+    results = {"network": result("network", told, message="icbc-x9 does not answer")}
+    for lines in ([bare, told], [bare]):
+        text = json.dumps(lessons_of(cluster(), KIND, results, lines)).lower()
+        assert not [one for one in ("icbc", "zhangsan", "lisi") if one in text]
+
+
+def test_what_is_said_of_emulated_clusters_is_of_forms_that_are_still_made():
+    for part, said in emulated().items():
+        forms = said if part == CONSOLE else [form_of(one) for one in said]
+        assert sorted(forms) == sorted(said)
+        assert part == CONSOLE or all(one.partition(": ")[0].endswith((" pass", " note")) for one in said)
+    here = result("memory", message="12 % in use on each of 8 cards")
+    assert not list(differences({"smoke": replace(here, sentences=forms_of(here.sentences, Anonymous()))}))
 
 
 def test_the_file_is_small_whatever_was_said():
@@ -61,6 +103,13 @@ def test_every_question_names_a_part_or_says_what_would_answer_it():
         assert one.source
 
 
+def test_every_figure_of_an_answer_is_one_that_a_part_gives():
+    room = Path(lessons_module.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    figures = {figure for one in open_questions() for figure in one.figures}
+    assert {one for one in figures - {"seconds", "findings"} if f'"{one}":' not in source} == set()
+
+
 def test_lines_that_nothing_explains_are_kept_one_of_a_form():
     lines = [
         "2026-11-28 [INFO] loaded",
@@ -69,6 +118,14 @@ def test_lines_that_nothing_explains_are_kept_one_of_a_form():
         "EI0006: wait socket establish timeout, role[0] rank[0] timeout[120 s] failed",
     ]
     assert [text.said for text in strange_lines(lines, MINDIE_LOGS)] == [lines[1]]
+
+
+def test_a_long_text_is_cut_between_words_where_half_a_token_would_not_be_known():
+    long = "x " * 1985 + "error: hf_abcdefghijklmnopqrstuvwxyz0123456789 failed"
+    (text,) = strange_lines([long], MINDIE_LOGS)
+    assert text.said.endswith("error:")
+    assert beginning("x" * 5000) == ""
+    assert beginning("x\n" * 10) == "x\n" * 10
 
 
 def test_a_sentence_without_its_numbers_is_the_same_on_another_machine():

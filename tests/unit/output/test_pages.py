@@ -87,3 +87,19 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path):
         write_page(folder, "--html", "text")
     assert refused.value.code == "output"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (".", "--html page.html"),
+        ("/", "--html /page.html"),
+        ("..", "--html ../page.html"),
+        ("my report", "--html 'my report.html'"),
+        ("no such/folder/x.html", "mkdir -p 'no such/folder'"),
+    ],
+)
+def test_the_remedy_for_a_page_that_cannot_be_can_be_pasted(given: str, remedy: str):
+    with pytest.raises(UsageError) as raised:
+        check_page(Path(given), "--html")
+    assert raised.value.remedy == remedy

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import socket
+import threading
 from types import ModuleType
 
 import pytest
@@ -45,3 +47,20 @@ def test_on_linux_the_kernel_gives_a_silent_peer_up_after_twenty_seconds():
         quick_socket.connect(*server.getsockname(), timeout=5) as here,
     ):
         assert here.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+
+
+def test_what_came_ahead_is_given_in_order_and_whole_however_little_is_asked_for():
+    sent = bytes(range(256)) * 1200
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        quick_socket.connect(*server.getsockname(), timeout=5) as here,
+    ):
+        there, _ = server.accept()
+        sending = threading.Thread(target=lambda: (there.sendall(sent), there.close()))
+        sending.start()
+        sizes, got = itertools.cycle((1, 7, 100_000, 4096)), b""
+        while part := here.recv(size := next(sizes)):
+            assert len(part) <= size
+            got += part
+        sending.join()
+    assert got == sent

@@ -1,0 +1,57 @@
+"""The first look of a deploy: what did not answer is not known, and neither absent nor dead."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from lingctl.errors import NodeError
+from lingctl.flows.look.looks import first_look
+from lingctl.flows.look.node_states import look_of
+from lingctl.remote.command import Command
+from lingctl.remote.connection import Completed
+from lingctl.remote.group import Group
+from tests.unit.release.conftest import cluster_of
+
+CLUSTER = cluster_of("node1")
+ALIVE, PYTHON = "alive 42\nabcd\n", "python 3 11 1 /usr/bin/python3 3.11.7\n"
+Said = dict[str, tuple[int, str]]
+WHOLE: Said = {"elsewhere": (0, ""), "daemon": (0, ALIVE), "program": (0, PYTHON)}
+
+
+@dataclass
+class Node:
+    """Answers a probe with these texts and statuses."""
+
+    said: Said
+    node: str = "node1"
+
+    def run(self, command: Command, *, timeout: float, on_output: Callable[[bytes], None]) -> Completed:
+        for name, (status, text) in self.said.items():
+            told = base64.b64encode(text.encode()).decode()
+            on_output(f"\x1e{name} {status}\n{told}\n\x1e\n".encode())
+        on_output(b"\x1elingctl-end\n")
+        return Completed(command, 0, "", "")
+
+
+def look(said: Said):
+    return first_look(Group({"node1": Node(said)}), CLUSTER, look_of(CLUSTER))
+
+
+def test_a_node_that_answers_all_is_seen():
+    seen = look(WHOLE)
+    assert seen.serves
+    assert seen.said == {"node1": PYTHON}
+
+
+@pytest.mark.parametrize("question", WHOLE)
+@pytest.mark.parametrize("left", [None, (124, "")])
+def test_what_did_not_answer_in_time_is_not_known(question: str, left: tuple[int, str] | None):
+    said = {name: left if name == question else answer for name, answer in WHOLE.items()}
+    with pytest.raises(NodeError) as raised:
+        look({name: answer for name, answer in said.items() if answer is not None})
+    assert raised.value.where.startswith("node1")
+    assert "no Python" not in str(raised.value) and "neither Python" not in str(raised.value)
