@@ -7,6 +7,8 @@ import pytest
 from lingctl.cli.common import chosen_nodes
 from lingctl.errors import NotAskedError, UsageError
 from lingctl.flows.look import status
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.sections import Node
 from lingctl.remote import group
 from lingctl.remote.local import LocalConnection
 from tests.unit.release.conftest import cluster_of
@@ -28,9 +30,9 @@ def test_an_unknown_name_is_told_with_those_that_there_are():
 def test_only_those_are_connected_and_the_others_have_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch):
     asked: list[str] = []
 
-    def connected(_: object, node: object) -> LocalConnection:
-        asked.append(node.name)  # type: ignore[attr-defined]
-        return LocalConnection(node.name)  # type: ignore[attr-defined]
+    def connected(_: Cluster, node: Node) -> LocalConnection:
+        asked.append(node.name)
+        return LocalConnection(node.name)
 
     monkeypatch.setattr(group, "connect_node", connected)
     with group.connect(CLUSTER, only=("node2",)) as some:

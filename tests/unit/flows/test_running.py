@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lingctl.errors import ConnectError, EngineError, NotAskedError
+from lingctl.errors import ConnectError, EngineError, LingctlError, NotAskedError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
 from lingctl.flows.look.running import lost_nodes, need_no_lost_node
@@ -45,21 +45,24 @@ class Node:
         return Said(self.daemon if command.title == "look at the daemon" else "")
 
 
+def nodes(first: str | None = None, second: str | None = None, **errors: LingctlError) -> Group:
+    """The two nodes with what each says of its daemon; one without a word has an error, or is not there."""
+    said = {
+        name: Node(name, word) for name, word in (("node1", first), ("node2", second)) if word is not None
+    }
+    return Group(said, errors)  # type: ignore[arg-type]  # stand-ins for connections
+
+
 def group(second: str | None) -> Group:
     """Two nodes; the second cannot be reached where it is None."""
-    nodes = {"node1": Node("node1", ALIVE)}
-    if second is not None:
-        nodes["node2"] = Node("node2", second)
-    errors = {} if second is not None else {"node2": ConnectError("no route to node2")}
-    return Group(nodes, errors)  # type: ignore[arg-type]
+    return nodes(ALIVE, second, **({} if second else {"node2": ConnectError("no route to node2")}))
 
 
 def test_only_a_daemon_that_was_seen_alive_counts():
     assert lost_nodes(group(ALIVE), SITE) == ""
     assert lost_nodes(group(DEAD), SITE) == "node2: the daemon is dead"
     assert lost_nodes(group(NEVER), SITE) == "node2: the daemon was stopped, or never started"
-    left_out = Group({"node1": Node("node1", ALIVE)}, {"node2": NotAskedError("x")})  # type: ignore[dict-item]
-    assert lost_nodes(left_out, SITE) == "node2: not asked"
+    assert lost_nodes(nodes(ALIVE, node2=NotAskedError("x")), SITE) == "node2: not asked"
     assert lost_nodes(group(None), SITE) == "node2: could not be asked (no route to node2)"
 
 
@@ -107,7 +110,8 @@ def test_smoke_test_of_a_part_of_the_nodes_asks_for_no_text_and_passes_nothing_f
     left_out, monkeypatch
 ):
     serving, asked = Serving(), "node2" if left_out == "node1" else "node1"
-    some = Group({asked: Node(asked, ALIVE)}, {left_out: NotAskedError("not asked")})  # type: ignore[dict-item]
+    not_asked = NotAskedError("not asked")
+    some = nodes(ALIVE, node2=not_asked) if asked == "node1" else nodes(None, ALIVE, node1=not_asked)
     with served(monkeypatch, serving):
         report = smoke_test_cluster(some, CLUSTER, SmokeOptions(), ignore)
     assert serving.requests == []
@@ -130,7 +134,7 @@ def test_bench_does_not_load_a_service_that_has_lost_a_node(second, monkeypatch)
 
 
 def test_where_nothing_was_ever_deployed_it_is_said_and_what_to_type(monkeypatch):
-    nowhere = Group({name: Node(name, NEVER) for name in SITE.nodes})  # type: ignore[dict-item]
+    nowhere = nodes(NEVER, NEVER)
     with served(monkeypatch, Serving()):
         report = smoke_test_cluster(nowhere, CLUSTER, SmokeOptions(), ignore)
     for name in SITE.nodes:
@@ -144,7 +148,6 @@ def test_where_nothing_was_ever_deployed_it_is_said_and_what_to_type(monkeypatch
 
 @pytest.mark.parametrize("first", [ALIVE, DEAD])
 def test_a_node_without_a_daemon_beside_one_that_was_started_is_lost(first):
-    some = Group({"node1": Node("node1", first), "node2": Node("node2", NEVER)})  # type: ignore[dict-item]
     with pytest.raises(EngineError) as refused:
-        need_no_lost_node(some, SITE, "bench")
+        need_no_lost_node(nodes(first, NEVER), SITE, "bench")
     assert refused.value.code == "bench-node-lost"
