@@ -132,8 +132,9 @@ def main() -> None:
     watch = "--watch" in sys.argv
     most = next((int(word) for word in sys.argv[1:] if word.isdigit()), len(DAY))
     PICTURES.mkdir(exist_ok=True)
-    for old in PICTURES.glob("*.txt"):
-        old.unlink()
+    before = {path.name: path.read_text() for path in PICTURES.glob("*.txt")}
+    for name in before:
+        (PICTURES / name).unlink()
     with begun() as day:
         for number, typed in enumerate(DAY[:most], 1):
             try:
@@ -141,7 +142,10 @@ def main() -> None:
             except AssertionError as error:
                 picture = f"$ lingctl {typed.line}\n{error}"
                 print(f"{number}: {typed.line}: {str(error).splitlines()[0]}")
-            file_of(number).write_text(picture)
+            # One that shows the same stays as it was: what is read anew is what changed.
+            old = before.get(file_of(number).name, "")
+            same = settled(old, measured=typed.measured) == settled(picture, measured=typed.measured)
+            file_of(number).write_text(old if same or (old and typed.varies) else picture)
             if watch:
                 print(picture)
 
