@@ -33,7 +33,9 @@ def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server,
 
     def follow() -> None:
         with pytest.raises(LingctlError):  # the connection is closed under it
-            follow_logs(group, cluster, WantedLogs(lines=1), lambda node, line: heard.append((node, line)))
+            follow_logs(
+                group, cluster, WantedLogs(lines=1), lambda line: heard.append((line.node, line.text))
+            )
 
     thread = threading.Thread(target=follow)
     thread.start()
