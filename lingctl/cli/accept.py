@@ -48,8 +48,8 @@ def accept(
     requests: Annotated[int, typer.Option(min=1, help="Requests of each load.")] = 64,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Most requests open at a time.")] = 64,
     soak: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long the soak is; 0: none.")
-    ] = 600.0,
+        str, typer.Option(metavar="TIME", help="How long the soak is: 90s, 30m, 2h, or seconds; 0: none.")
+    ] = "10m",
     language: LanguageOption = PageLanguage.EN,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -78,7 +78,7 @@ def accept(
         limits=SweepLimits(ttft=ttft or None, tpot=tpot or None),
         requests=requests,
         most_concurrency=max_concurrency,
-        soak_seconds=soak,
+        soak_seconds=_seconds(soak),
     )
     options = _with_consent(options, yes=yes)
     folder = output or Path(f"acceptance-{cluster.name}")
@@ -95,6 +95,19 @@ def accept(
     print_acceptance(accepted, as_json=as_json)
     if _STATUS[accepted.verdict]:
         raise typer.Exit(_STATUS[accepted.verdict])
+
+
+def _seconds(text: str) -> float:
+    """A time as ``logs --since`` takes it, or seconds."""
+    from lingctl.errors import UsageError
+    from lingctl.flows.look.logs import duration_seconds
+
+    seconds = float(text) if text.strip().isascii() and text.strip().isdigit() else duration_seconds(text)
+    if seconds is None:
+        raise UsageError(
+            f"--soak {text!r} is not a time", remedy="write 90s, 30m, 2h, or seconds; 0 for none"
+        )
+    return seconds
 
 
 def _with_consent(options: AcceptOptions, *, yes: bool) -> AcceptOptions:

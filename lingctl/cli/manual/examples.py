@@ -89,7 +89,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "rollback": ("lingctl rollback --dry-run", "lingctl rollback 4f1a --yes"),
     "accept": (
         "lingctl accept",
-        "lingctl accept --soak 3600 --output acceptance --yes",
+        "lingctl accept --soak 1h --output acceptance --yes",
     ),
     "accept compare": (
         "lingctl accept compare before after",
