@@ -93,6 +93,7 @@ _VOLATILE = (
     # What a step took is said where it took long.
     (r" \(\d+:\d\d(:\d\d)?\)", ""),
     (r"/tmp/lingctl-day-\w{8}", "FOLDER"),
+    (r"\b\w+@(?!\d)[\w.-]+", "WHO"),
     (r"\b\d{4}-?\d\d-?\d\d([T -]?\d\d:?\d\d(:?\d\d)?(\.\d+)?( ?(Z|UTC))?)?(-[0-9a-f]{4})?\b", "TIME"),
     (r"\b\d\d?:\d\d(:\d\d)?\b", "TIME"),
     (r"\b[0-9a-f]{7,}\b", "SUM"),
