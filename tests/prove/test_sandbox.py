@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
 from lingctl.flows.serve.prove import ProofOptions, prove_endpoint
-from lingctl.node.prove.arrays import NumpyArrays
-from lingctl.node.prove.stored import StoredTensors
-from lingctl.sandbox.engine.model.architecture import architecture_of
 from lingctl.sandbox.engine.model.model import Cache, Model
 from lingctl.sandbox.engine.model.placement import share_of, stock_heads
 from lingctl.sandbox.engine.tiny_models.mistakes import MISTAKES
@@ -21,24 +15,7 @@ from lingctl.serving.endpoint import Endpoint
 from tests.engine_node import EngineNode, address, copied, edit_json, tiny
 from tests.prove.service import Said, Telling, serving
 
-SHARDS = [f"model-{number:05d}-of-00002.safetensors" for number in (1, 2)]
 LENGTH = 12
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The tiny Ling-lite as arrays and numbers, in a folder without a tokenizer: prompts are given as ids."""
-    folder = copied("lite", tmp_path_factory.mktemp("weights") / "lite")
-    (folder / "tokenizer.json").unlink()
-    stored = StoredTensors(str(folder), SHARDS)
-    arrays = NumpyArrays()
-    tensors = {
-        name: arrays.widen(stored.read(name), place.dtype, place.shape)
-        for name, place in stored.places.items()
-    }
-    stored.close()
-    config = json.loads((folder / "config.json").read_text())
-    return folder, tensors, architecture_of(SimpleNamespace(**config))
 
 
 def answers_of(tensors, shape):

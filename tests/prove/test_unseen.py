@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.prove.service import Telling
-from tests.prove.test_sandbox import model, proved  # noqa: F401  (a fixture)
+from tests.prove.test_sandbox import proved
 from tests.prove.unseen import UNSEEN, Unseen, answers
 
 EXIT = {"caught": 1, "noticed": 3, "noise": 0}
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/prove.md"
 
 
-def exit_of(tmp_path, model, unseen: Unseen, *, told: bool):  # noqa: F811  (the fixture's value)
+def exit_of(tmp_path, model, unseen: Unseen, *, told: bool):
     weights, tensors, shape = model
     telling = Telling(unseen.make(tensors, shape), with_numbers=told, **unseen.telling)
     report = proved(tmp_path, weights, telling)
@@ -27,7 +27,7 @@ def exit_of(tmp_path, model, unseen: Unseen, *, told: bool):  # noqa: F811  (the
 
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=lambda one: one.name)
-def test_what_is_almost_right_is_caught_unless_it_is_less_than_rounding(tmp_path, model, unseen):  # noqa: F811
+def test_what_is_almost_right_is_caught_unless_it_is_less_than_rounding(tmp_path, model, unseen):
     status, findings = exit_of(tmp_path, model, unseen, told=True)
     assert status == EXIT[unseen.told], findings
 
@@ -36,19 +36,19 @@ SILENT = [one for one in UNSEEN if one.silent != one.told or one.telling]
 
 
 @pytest.mark.parametrize("unseen", SILENT, ids=lambda one: one.name)
-def test_without_likelihoods_only_what_changes_words_is_caught(tmp_path, model, unseen):  # noqa: F811
+def test_without_likelihoods_only_what_changes_words_is_caught(tmp_path, model, unseen):
     status, findings = exit_of(tmp_path, model, unseen, told=False)
     assert status == EXIT[unseen.silent], findings
 
 
-def test_the_right_one_is_proved_both_ways(tmp_path, model):  # noqa: F811
+def test_the_right_one_is_proved_both_ways(tmp_path, model):
     right = Unseen("right", answers, "noise", "noise")
     for told in (True, False):
         status, findings = exit_of(tmp_path, model, right, told=told)
         assert status == 0, findings
 
 
-def test_a_service_that_answers_otherwise_when_asked_again_is_not_proved(tmp_path, model):  # noqa: F811
+def test_a_service_that_answers_otherwise_when_asked_again_is_not_proved(tmp_path, model):
     weights, tensors, shape = model
 
     class Moody(Telling):

@@ -11,10 +11,12 @@ from lingctl.cli.manual.complete import asks_for_words, with_completion
 from lingctl.cli.manual.examples import examples_of
 
 if TYPE_CHECKING:
-    from typer._click.core import Context, Parameter
+    from typer._click.core import Command, Context, Parameter
     from typer._click.formatting import HelpFormatter
 
-_Command = TyperCommand | TyperGroup
+    _Beside = Command
+else:
+    _Beside = object  # typer's verbs stand beside it; what they have in common has no public name there
 
 # What stands behind an option, by its name; else by its type.
 _BY_NAME = {
@@ -59,7 +61,7 @@ _TYPE = re.compile(r" ?<(?:list\[)?([^<>\]]*)\]?>")
 _RANGE = re.compile(r"(?:(?<=; )|(?<=\[))(?:(-?[0-9.]+)<=)?x([<>])=(-?[0-9.]+)(?=[;\]])")
 
 
-def usage_of(command: _Command, context: Context) -> str:
+def usage_of(command: Command, context: Context) -> str:
     """How it is called, behind its name: ``[DST]`` may be left out, ``SRC`` may not."""
     pieces = [_argument(one) for one in command.get_params(context) if one.param_type_name == "argument"]
     return " ".join(["[OPTIONS]", *pieces, *(["COMMAND ..."] if isinstance(command, TyperGroup) else [])])
@@ -72,7 +74,7 @@ def _argument(parameter: Parameter) -> str:
     return name if parameter.required or name.startswith("[") else f"[{name}]"
 
 
-def records_of(command: _Command, context: Context, kind: str) -> list[tuple[str, str]]:
+def records_of(command: Command, context: Context, kind: str) -> list[tuple[str, str]]:
     """What the arguments, or the options, of a verb are, in two columns; ``kind`` is argument or option."""
     found = []
     for parameter in command.get_params(context):
@@ -119,29 +121,13 @@ def _bounds(found: re.Match[str]) -> str:
     return f"at least {bound}" if sign == ">" else f"at most {bound}"
 
 
-def _format_options(command: _Command, context: Context, formatter: HelpFormatter) -> None:
-    for kind, title in (("argument", "Arguments"), ("option", "Options")):
-        records = records_of(command, context, kind)
-        if records:
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-
-def _format_examples(context: Context, formatter: HelpFormatter) -> None:
-    examples = examples_of(context.command_path.partition(" ")[2])
-    if examples:
-        with formatter.section("Examples"):
-            for example in examples:
-                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
-
-
 def first_sentence(text: str) -> str:
     """The first sentence of a help text."""
     return f"{text.partition(chr(10))[0].partition('. ')[0].rstrip('.')}."
 
 
-class Verb(TyperCommand):
-    """A verb that does something itself."""
+class _Manual(_Beside):
+    """What every verb tells of itself."""
 
     def get_params(self, ctx: Context) -> list[Parameter]:
         """What it takes; while a shell asks, with what completes it."""
@@ -154,28 +140,32 @@ class Verb(TyperCommand):
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write what it takes."""
-        _format_options(self, ctx, formatter)
+        for kind, title in (("argument", "Arguments"), ("option", "Options")):
+            records = records_of(self, ctx, kind)
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write examples."""
-        _format_examples(ctx, formatter)
+        """Write what holds for all of it, and examples."""
+        super().format_epilog(ctx, formatter)
+        examples = examples_of(ctx.command_path.partition(" ")[2])
+        if examples:
+            with formatter.section("Examples"):
+                for example in examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
-class VerbGroup(TyperGroup):
+class Verb(_Manual, TyperCommand):
+    """A verb that does something itself."""
+
+
+class VerbGroup(_Manual, TyperGroup):
     """A verb with verbs of its own."""
-
-    def get_params(self, ctx: Context) -> list[Parameter]:
-        """What it takes; while a shell asks, with what completes it."""
-        found = super().get_params(ctx)
-        return with_completion(found, ctx) if asks_for_words() else found
-
-    def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write how it is called."""
-        formatter.write_usage(ctx.command_path, usage_of(self, ctx))
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write what it takes, and its verbs."""
-        _format_options(self, ctx, formatter)
+        super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
@@ -186,8 +176,3 @@ class VerbGroup(TyperGroup):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write what holds for all of it, and examples."""
-        super().format_epilog(ctx, formatter)
-        _format_examples(ctx, formatter)

@@ -99,17 +99,17 @@ def _bounded(texts: Iterable[HeardText], anonymous: Anonymous) -> tuple[list[dic
     return kept, left_out
 
 
-def _without_names(answer: Mapping[str, Any], anonymous: Anonymous) -> dict[str, Any]:
+def _without_names(answer: Mapping[str, object], anonymous: Anonymous) -> dict[str, object]:
     """An answer whose texts, keys too, have no names; figures that are too long are left out."""
 
-    def clean(value: Any) -> Any:  # noqa: ANN401  (plain data)
+    def clean(value: object) -> object:
         if isinstance(value, str):
             return anonymous.text(value)
         if isinstance(value, Mapping):
             return {anonymous.text(str(key)): clean(inner) for key, inner in value.items()}
         return [clean(inner) for inner in value] if isinstance(value, list | tuple) else value
 
-    done: dict[str, Any] = clean(answer)
+    done = {name: clean(value) for name, value in answer.items()}
     if len(json.dumps(done["figures"], default=str)) > _MOST_FIGURES:
         done["figures"] = {"left_out": "more than fits"}
     return done

@@ -83,7 +83,7 @@ def _is_of(one: OpenQuestion, kind: ClusterKind) -> bool:
     )
 
 
-def _figure(result: PartResult, name: str) -> Any:  # noqa: ANN401  (plain data)
+def _figure(result: PartResult, name: str) -> object:
     if name == "seconds":
         return result.seconds
     return list(result.sentences) if name == "findings" else result.data.get(name)

@@ -6,6 +6,7 @@ import builtins
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from lingctl.sandbox.engine.model.bfloat16 import Floats, rounded
 from lingctl.sandbox.torch_npu import device as cards
@@ -29,9 +30,8 @@ class Generator:
 class StandInTensor:
     """Numbers at a place: ``cpu``, or ``npu:0`` and so on."""
 
-    # numpy's arrays and numbers
-    def __init__(self, values: Any, place: str = "cpu", *, narrow: bool = False) -> None:  # noqa: ANN401
-        self.values = np.asarray(values)
+    def __init__(self, values: ArrayLike, place: str = "cpu", *, narrow: bool = False) -> None:
+        self.values: NDArray[Any] = np.asarray(values)  # floats, or what is true of them
         self.place = place
         self.narrow = narrow  # bf16
 

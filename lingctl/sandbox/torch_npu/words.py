@@ -26,6 +26,18 @@ def _called(what: str, device: int, rank: int) -> str:
     return f"[ERROR] {_now()} (PID:{os.getpid()}, Device:{device}, RankID:{rank}) {what}"
 
 
+def _of_hccl(function: str, at: int, call: str, code: int, device: int, rank: int) -> str:
+    return (
+        f"{function}:{_BUILD}:{at} HCCL function error: {call}, error code is {code}\n"
+        f"{_called('ERR02200 DIST call hccl api failed.', device, rank)}\n"
+    )
+
+
+def _communicator(code: int, device: int, rank: int) -> str:
+    call = "HcclCommInitRootInfoConfig(numRanks, &rootInfo, rank, config, &(comm->hcclComm_))"
+    return _of_hccl("create_config", 110, call, code, device, rank)
+
+
 def no_such_card(index: int) -> str:
     """A number that no card has; the code and its line of NPUErrorCodes.h."""
     return (
@@ -51,9 +63,8 @@ def card_not_started(index: int) -> str:
 def host_port_taken(device: int) -> str:
     """HCCL's port of the host, of the process that holds the root: vllm-ascend 405."""
     return (
-        f"createHCCLComm:{_BUILD}:1479 HCCL function error: HcclGetRootInfo(&hcclID), error code is 11\n"
-        f"{_called('ERR02200 DIST call hccl api failed.', device, -1)}\n"
-        f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
+        _of_hccl("createHCCLComm", 1479, "HcclGetRootInfo(&hcclID)", 11, device, -1)
+        + f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
         "already.\n        TraceBack (most recent call last):\n        host nic listen start failed, "
         "port[60000], return[11][FUNC:StartListenSocket][FILE:network_manager.cc][LINE:1163]"
     )
@@ -62,10 +73,8 @@ def host_port_taken(device: int) -> str:
 def card_port_taken(device: int, rank: int, address: str) -> str:
     """HCCL's port of the card: the lines of vllm-ascend 4725, in the frame of the one above."""
     return (
-        f"create_config:{_BUILD}:110 HCCL function error: HcclCommInitRootInfoConfig(numRanks, &rootInfo, "
-        "rank, config, &(comm->hcclComm_)), error code is 7\n"
-        f"{_called('ERR02200 DIST call hccl api failed.', device, rank)}\n"
-        f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
+        _communicator(7, device, rank)
+        + f"EJ0003: {_pid()} Failed to bind the IP port. Reason: The IP address and port have been bound "
         f"already.\n        socket type[0], listen on ip[{address}] and specific port[16666] fail. Please "
         "check the port status and whether the port is being used by other process."
     )
@@ -74,10 +83,8 @@ def card_port_taken(device: int, rank: int, address: str) -> str:
 def ranks_missing(device: int, rank: int, seconds: int) -> str:
     """Not every rank came to set up the communicator: EI0015 of CANN's list of errors, hcclug_000036."""
     return (
-        f"create_config:{_BUILD}:110 HCCL function error: HcclCommInitRootInfoConfig(numRanks, &rootInfo, "
-        "rank, config, &(comm->hcclComm_)), error code is 9\n"
-        f"{_called('ERR02200 DIST call hccl api failed.', device, rank)}\n"
-        f"EI0015: {_pid()} topo exchange server get socket timeout! timeout[{seconds} s]"
+        _communicator(9, device, rank)
+        + f"EI0015: {_pid()} topo exchange server get socket timeout! timeout[{seconds} s]"
     )
 
 
