@@ -42,6 +42,7 @@ class Marks:
             "done": (self.done, "green"),
             "unchanged": (self.unchanged, "dim"),
             "failed": (self.failed, "bold red"),
+            "interrupted": (self.note, "dim"),
             "note": (self.note, "dim"),
         }.get(state, (self.goes_on, "cyan"))
 
@@ -206,7 +207,8 @@ def line(event: Event, marks: Marks = MARKS) -> str:
     """One event as one line of plain text."""
     node = f"{event.node}: " if event.node else ""
     goes_on = marks.goes_on if marks is MARKS else "..."
-    said = {"done": "done", "unchanged": "in place", "failed": "FAILED", "note": ""}.get(event.state, goes_on)
+    ends = {"done": "done", "unchanged": "in place", "failed": "FAILED", "interrupted": "", "note": ""}
+    said = ends.get(event.state, goes_on)
     parts = [f"{node}{event.task}", said, event.text or _share(event.done, event.total or 0)]
     return harmless(" ".join(part for part in parts if part), _MOST_OF_A_LINE)
 

@@ -88,7 +88,7 @@ def _without_consequences(tell: Listener) -> Listener:
 
     def listener(event: Event) -> None:
         if event.state == "failed" and interrupts.received() is not None:
-            event = replace(event, state="note", text="interrupted")
+            event = replace(event, state="interrupted", text="interrupted")
         tell(event)
 
     return listener

@@ -45,6 +45,7 @@ def test_bytes_are_told_with_their_rate_of_late_and_the_time_left():
         (Event("copy", "done", "node1", "2 files"), "✓ node1 copy 2 files (0:50)"),
         (Event("copy", "failed", "node1", "the disk is full"), "✗ node1 copy the disk is full (0:50)"),
         (Event("copy", "unchanged", "node1"), "= node1 copy (0:50)"),
+        (Event("copy", "interrupted", "node1", "interrupted"), "· node1 copy interrupted (0:50)"),
         (Event("copy", "note", "node1", "it is slow"), "· node1: copy it is slow"),
     ],
 )
