@@ -12,10 +12,11 @@ import pytest
 from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip
 from lingctl.errors import NotAskedError
-from lingctl.flows.look import service, status
+from lingctl.flows.look import service
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
-from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
+from lingctl.flows.look.status.cluster_status import NodeStatus, _card_problems, _problems, _Seen
+from lingctl.flows.look.status.cluster_status import cluster_status as status
 from lingctl.inventory.sections import EngineChoice
 from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.release.state import NodeState
