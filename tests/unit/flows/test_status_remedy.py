@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.flows.look.status.cluster_status import HALF_DONE, NodeStatus
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.problems import HALF_DONE
 from lingctl.flows.look.status.remedy import what_to_type
 
 WELL = NodeStatus(

@@ -27,8 +27,8 @@ from lingctl.release.daemon import (
     start_command,
     stop_command,
 )
+from lingctl.release.evidence import gathered as evidence
 from lingctl.release.evidence.gathered import gather_command, lengths_before
-from lingctl.release.evidence.gathered import gathered as evidence
 from lingctl.release.layout import layout_of
 from lingctl.release.site import Site, site_of
 from lingctl.remote.local import LocalConnection

@@ -18,7 +18,7 @@ HALF_DONE = "half-done, or under way"
 
 def card_problems_of(cluster: Cluster, node: str, seen: SeenNode) -> tuple[str, ...]:
     """What is wrong with the cards of a node that the service uses; nothing where they could not be seen."""
-    return () if seen.cards is None else tuple(_card_problems(seen.cards, cluster.node(node).devices))
+    return () if seen.cards is None else tuple(card_problems(seen.cards, cluster.node(node).devices))
 
 
 def why_lost(seen: SeenNode | LingctlError) -> str:
@@ -94,7 +94,8 @@ def _not_running(
             yield f"processes of it are left, which hold cards and may serve on: {left}"
 
 
-def _card_problems(rows: CardRows, used: tuple[int, ...]) -> Iterator[str]:
+def card_problems(rows: CardRows, used: tuple[int, ...]) -> Iterator[str]:
+    """What is wrong with the cards of these physical ids."""
     for card in used:
         chip = rows.chips.get(card)
         if chip is None:

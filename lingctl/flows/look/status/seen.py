@@ -33,7 +33,7 @@ class SeenNode:
     processes: int | None
     ports: tuple[int, ...] | None
     cards: CardRows | None
-    elsewhere: Mapping[Runtime, bool]  # other runtimes: whether the container runs there, or might (False)
+    elsewhere: Mapping[Runtime, bool]  # others: the container runs there, or they do not tell (false)
 
 
 def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNode:
