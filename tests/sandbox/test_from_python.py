@@ -35,7 +35,7 @@ def interrupts_nobody(proposal: Proposal) -> bool:
 
 @pytest.fixture(scope="module")
 def cluster(modern_cluster: Live) -> Iterator[Cluster]:
-    cluster = load_cluster(modern_cluster.hosts)
+    cluster = load_cluster(str(modern_cluster.hosts))  # as the document does
     yield cluster
     stop(cluster, Unattended())
 
