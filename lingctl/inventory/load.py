@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.mistakes import mistakes_in
+from lingctl.inventory.mistakes.in_words import mistakes_in
 from lingctl.inventory.ssh.aliases import with_service_addresses
 from lingctl.inventory.yaml_text.source import YamlSource, read_yaml
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lingctl.inventory.unknown_keys import field_at, known_keys
+from lingctl.inventory.mistakes.unknown_keys import field_at, known_keys
 from lingctl.inventory.yaml_text.source import FieldPath
 
 _PART = re.compile(r"([0-9]{1,9})\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)", re.IGNORECASE)

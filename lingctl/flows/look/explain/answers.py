@@ -14,7 +14,7 @@ from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
 from lingctl.engine.words.long_log import first_of_any
 from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
-from lingctl.flows.look.own_codes import known_codes, own_meaning
+from lingctl.flows.look.explain.own_codes import known_codes, own_meaning
 from lingctl.flows.look.reading.log_files import read_path
 from lingctl.flows.look.reading.log_text import ReadLog, read_stream
 from lingctl.nearest import did_you_mean

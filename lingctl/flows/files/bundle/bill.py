@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lingctl.flows.files.wheels import Wheel
+from lingctl.flows.files.bundle.wheels import Wheel
 
 
 def bill_of_materials(own: Wheel, others: Sequence[Wheel], where: Mapping[str, str]) -> bytes:

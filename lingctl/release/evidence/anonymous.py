@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lingctl.release.redaction import redacted
+from lingctl.release.evidence.redaction import redacted
 
 # Letters of other scripts stand beside an address without a blank: only these are a part of its word.
 _APART, _END = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"

@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.forms import IN_WORDS, PATH, FormError
-from lingctl.inventory.unknown_keys import field_at, meant_key, plain_kinds_at, what_instead
-from lingctl.inventory.wrong_values import KINDS, is_number, seconds_in, short
+from lingctl.inventory.mistakes.unknown_keys import field_at, meant_key, plain_kinds_at, what_instead
+from lingctl.inventory.mistakes.wrong_values import KINDS, is_number, seconds_in, short
 from lingctl.inventory.yaml_text.source import FieldPath, Trap, YamlSource
 
 _EXAMPLE = "see a complete example with: lingctl init --show"

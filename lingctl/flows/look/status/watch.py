@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 
-from lingctl.flows.look.status import NodeStatus, cluster_status
+from lingctl.flows.look.status.cluster_status import NodeStatus, cluster_status
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import connect
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.model_config import positive
+from lingctl.inventory.models.config_json import positive
 
 _RENAMED = {"n_routed_experts": "num_experts", "n_shared_experts": "num_shared_experts"}
 _USUAL_WIDTHS = (64, 128, 256)

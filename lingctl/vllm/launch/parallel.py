@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import Shape
 from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.profile import VllmProfile
 

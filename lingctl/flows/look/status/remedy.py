@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lingctl.flows.look.status import HALF_DONE, NodeStatus
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.problems import HALF_DONE
 
 
 def what_to_type(rows: Sequence[NodeStatus]) -> str:

@@ -17,10 +17,10 @@ import lingctl
 from lingctl.assets import asset, shell
 from lingctl.errors import LingctlError, UsageError
 from lingctl.events import Event, Listener
-from lingctl.flows.files.bill import bill_of_materials
-from lingctl.flows.files.locked import Locked, environment, locked_for
-from lingctl.flows.files.own_wheel import build_own_wheel
-from lingctl.flows.files.wheels import file_of, read_wheel, sha256_of
+from lingctl.flows.files.bundle.bill import bill_of_materials
+from lingctl.flows.files.bundle.locked import Locked, environment, locked_for
+from lingctl.flows.files.bundle.own_wheel import build_own_wheel
+from lingctl.flows.files.bundle.wheels import file_of, read_wheel, sha256_of
 from lingctl.flows.run.whole_file import no_room, whole_file, write_file
 
 ARCHITECTURES = ("aarch64", "x86_64")

@@ -14,14 +14,14 @@ from lingctl.engine.scripts import Interface, Start
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
-from lingctl.vllm.environment import INTERFACE_VARIABLES
 from lingctl.vllm.files.model_config import shape_for
+from lingctl.vllm.launch.environment import INTERFACE_VARIABLES
+from lingctl.vllm.launch.parallel import Cut, need_cut
+from lingctl.vllm.launch.tls import https_words
 from lingctl.vllm.long_context import stretch_of, stretch_words
-from lingctl.vllm.parallel import Cut, need_cut
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.refusals import need_equals
 from lingctl.vllm.settings import need_settings
-from lingctl.vllm.tls import https_words
 
 # A folder that every image has; in /vllm-workspace Python would take the sources for the package.
 _DIRECTORY = "/root"

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from lingctl.events import Event
 from lingctl.output.amounts import clock, size
-from lingctl.output.harmless import harmless
-from lingctl.output.terminal import blanks, cut, joined, one_line, words
+from lingctl.output.screen.harmless import harmless
+from lingctl.output.screen.terminal import blanks, cut, joined, one_line, words
 
 _MOST_OF_A_LINE = 1_000
 # A rate is that of the last seconds: a hub or a disk may have been slower before.

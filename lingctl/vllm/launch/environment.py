@@ -9,9 +9,9 @@ from __future__ import annotations
 from lingctl.engine.scripts import Environment
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.vllm.parallel import cut_of
+from lingctl.vllm.launch.parallel import cut_of
+from lingctl.vllm.launch.tls import https_digest
 from lingctl.vllm.profile import VllmProfile
-from lingctl.vllm.tls import https_digest
 
 # The image's own variables say the same; a login shell and derived images may not.
 SET_ENV = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/nnal/atb/set_env.sh")

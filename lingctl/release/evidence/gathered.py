@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from lingctl.assets import shell
 from lingctl.release.daemon import ASCEND_LOGS, ATB_LOGS
-from lingctl.release.redaction import redacted
+from lingctl.release.evidence.redaction import redacted
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
 from lingctl.remote.runtime import runtime_script

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from lingctl import interrupts
-from lingctl.output.harmless import written_out
+from lingctl.output.screen.harmless import written_out
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -183,5 +183,5 @@ class _Obeyed:
 
 
 def obeyed(stream: IO[str]) -> IO[str]:
-    """A stream that escape sequences pass; for ``output.terminal`` alone."""
+    """A stream that escape sequences pass; for ``output.screen.terminal`` alone."""
     return cast("IO[str]", _Obeyed(stream)) if isinstance(stream, _Shown) else stream

@@ -15,9 +15,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from lingctl.output.harmless import MOST, harmless, written_out
-from lingctl.output.streams import obeyed
-from lingctl.output.wrapping import broken
+from lingctl.output.screen.harmless import MOST, harmless, written_out
+from lingctl.output.screen.streams import obeyed
+from lingctl.output.screen.wrapping import broken
 
 STYLES = {"pass": "green", "note": "cyan", "warning": "yellow", "unknown": "magenta", "failure": "bold red"}
 _PIPE_WIDTH = 10_000

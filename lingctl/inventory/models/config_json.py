@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.models.catalogue import Shape
 
 
 def model_config_text(config: Mapping[str, Any]) -> str:

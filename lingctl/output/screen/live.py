@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.output.streams import blurts_behind
-from lingctl.output.terminal import show
+from lingctl.output.screen.streams import blurts_behind
+from lingctl.output.screen.terminal import show
 
 # All from the cursor on. In two parts: tmux keeps what stood on a screen that is cleared at once.
 _CLEAR = "\r\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
