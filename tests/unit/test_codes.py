@@ -73,7 +73,7 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("serving.proof.verdicts", "f'control-{name}'"): lambda: {f"control-{name}" for name in CONTROLS},
 }
 # Rows of vendors' codes and of the failures' catalogue have their own registers.
-_OTHER_REGISTERS = ("engine.words.catalogue_page", "engine.words.failure_catalogue", "output.verbs.explained")
+_OTHER_REGISTERS = ("engine.words.failure_catalogue", "output.verbs.explained")
 
 
 def _written() -> set[tuple[str, str]]:
