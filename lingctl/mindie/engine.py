@@ -18,7 +18,6 @@ from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
-from lingctl.mindie.explain import shown_values
 from lingctl.mindie.files.config import render_config
 from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
@@ -28,6 +27,7 @@ from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
+from lingctl.mindie.shown import shown_values
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
