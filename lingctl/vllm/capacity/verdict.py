@@ -15,8 +15,8 @@ from lingctl.engine.capacity import (
 )
 from lingctl.findings import Finding, Subject
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import Shape
-from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut
 from lingctl.vllm.launch.parallel import Cut, cut_for
 from lingctl.vllm.long_context import MOST_FACTOR, factor_for
