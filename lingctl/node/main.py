@@ -70,8 +70,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Exception as error:
         if os.environ.get("LINGCTL_DEBUG"):
             raise
-        name = type(error).__name__
-        return _end(Trouble(f"the node program itself failed: {name}: {error}", code="internal"))
+        return _end(Trouble.of_defect(error))
     say({"event": "result", **result})
     return 0
 
