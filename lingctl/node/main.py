@@ -70,7 +70,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Exception as error:
         if os.environ.get("LINGCTL_DEBUG"):
             raise
-        return _end(Trouble.of_defect(error))
+        name = type(error).__name__
+        return _end(Trouble(f"the node program itself failed: {name}: {error}", code="internal"))
     say({"event": "result", **result})
     return 0
 

@@ -65,11 +65,6 @@ class Trouble(Exception):
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
 
-    @classmethod
-    def of_defect(cls, error: Exception) -> Trouble:
-        """What is told of an error that nobody foresaw."""
-        return cls(f"the node program itself failed: {type(error).__name__}: {error}", code="internal")
-
     def as_event(self) -> Dict[str, Union[str, int]]:
         """The last line of a program that failed."""
         return {

@@ -14,14 +14,7 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.site import Site
-from lingctl.release.weights_state import (
-    NOT_LOOKED,
-    WEIGHTS,
-    WeightsState,
-    WeightsUnknown,
-    first_line,
-    read_weights,
-)
+from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
@@ -30,9 +23,7 @@ from lingctl.remote.runtime import call, image_command, version_command
 _HIDDEN_FILE = shell("ask/secret_file")
 _FILE = shell("ask/file")
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
-# What is looked at of weights, in the order in which it is asked.
-FOLDERS = ("downloaded", "converted", "folded")
-_MAY_BE_UNKNOWN = (WEIGHTS,)
+_MAY_BE_UNKNOWN = ("downloaded", "converted")
 _LIST = shell("ask/names")
 _JOURNAL_LINES = 200
 # What stat says of a file, before its content.
@@ -158,7 +149,9 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,
-        **read_weights(answers, FOLDERS),
+        downloaded=read_weights(answers, "downloaded"),
+        converted=read_weights(answers, "converted"),
+        folded=read_weights(answers, "folded"),
         overlay_names=_names(node, answers, "overlay-names"),
         releases=_names(node, answers, "releases"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),

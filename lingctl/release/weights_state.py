@@ -1,13 +1,13 @@
-"""What the node program says of weights folders (``weights inspect``), and when it does not say it. Pure."""
+"""What the node program says of a weights folder (``weights inspect``), and when it does not say it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lingctl.node.weights.expected import Shapes
-from lingctl.program.answers import Said, read_answers, read_result
+from lingctl.program.answers import read_answers, read_result
 from lingctl.remote.probe import Answer, Answers
 
 
@@ -47,35 +47,20 @@ class WeightsUnknown:
 
 
 NOT_LOOKED = WeightsUnknown("it was not looked at")
-WEIGHTS = "weights"  # the question
-_NOT_UNDERSTOOD = WeightsUnknown("the node's description of it is not understood")
 
 
-def read_weights(answers: Answers, names: Sequence[str]) -> dict[str, WeightsState | WeightsUnknown]:
-    """What the answer says of each of several folders, by names for them in the order of the question."""
-    answer = answers.get(WEIGHTS)
+def read_weights(answers: Answers, name: str) -> WeightsState | WeightsUnknown:
+    """What the answer of that name says of its folder."""
+    answer = answers.get(name)
     if answer is None:
-        return dict.fromkeys(names, NOT_LOOKED)
+        return NOT_LOOKED
     if answer.timed_out:
-        return dict.fromkeys(names, WeightsUnknown(first_line(answer)))
+        return WeightsUnknown(first_line(answer))
     told = read_answers(answer.stdout)
-    if told.result is None:
-        return dict.fromkeys(names, _unknown(told.last, first_line(answer)))
-    each = told.result.get("folders")
-    if not isinstance(each, list) or len(each) != len(names):
-        return dict.fromkeys(names, _NOT_UNDERSTOOD)
-    return {name: _told(event) for name, event in zip(names, each, strict=True)}
-
-
-def _told(event: object) -> WeightsState | WeightsUnknown:
-    if not isinstance(event, dict):
-        return _NOT_UNDERSTOOD
-    return weights_state(event) if event.get("event") == "result" else _unknown(event, _NOT_UNDERSTOOD.why)
-
-
-def _unknown(event: Said, otherwise: str) -> WeightsUnknown:
-    said = [str(event.get(part) or "") for part in ("where", "what")]
-    return WeightsUnknown(": ".join(part for part in said if part) or otherwise)
+    if told.result is not None:
+        return weights_state(told.result)
+    said = [str(told.last.get(part) or "") for part in ("where", "what")]
+    return WeightsUnknown(": ".join(part for part in said if part) or first_line(answer))
 
 
 def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
@@ -83,7 +68,7 @@ def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
     try:
         return read_result(WeightsState, result)
     except ValueError:
-        return _NOT_UNDERSTOOD
+        return WeightsUnknown("the node's description of it is not understood")
 
 
 def first_line(answer: Answer) -> str:

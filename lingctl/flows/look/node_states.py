@@ -12,9 +12,8 @@ from lingctl.inventory.places import weights_mount
 from lingctl.program.prepare import InImage, Preparation, prepare
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.site import Site, site_of
-from lingctl.release.state import FOLDERS, NodeState, read_state, state_questions
+from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.wanted import overlay_files
-from lingctl.release.weights_state import WEIGHTS
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
@@ -95,9 +94,9 @@ def node_questions(look: Look, program: Program | None = None, paths: Iterable[s
     """What ``node_state`` asks."""
     questions = state_questions(look.site, look.image, _wanted(look, paths), look.secret)
     if program is not None:
-        questions.append(
-            Question(WEIGHTS, program("weights", "inspect", *(look.weights[name] for name in FOLDERS)), 360)
-        )
+        questions += [
+            Question(name, program("weights", "inspect", path), 120) for name, path in look.weights.items()
+        ]
     return questions
 
 

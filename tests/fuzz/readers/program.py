@@ -134,9 +134,7 @@ _STATE = {
     "releases": Answer("20261125-081500-abcd.0123.json\n20261125-081500-abcd.proved\n", "", 0),
     "journal": Answer("", "", 0),
     "file:/r/config.json": Answer("640 0\n{}\n", "", 0),
-    "weights": Answer(
-        '{"event": "result", "folders": [{"event": "result"}, {"event": "error"}, 5]}\n', "", 0
-    ),
+    "downloaded": Answer('{"event": "result"}\n', "", 0),
 }
 
 
