@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.engine.table import EngineRow
+from lingctl.engine.abilities import EngineRow
 from lingctl.inventory.models.catalogue import LITE, PLUS, Shape
 from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.launch.parallel import Cut, why_uneven
