@@ -9,16 +9,13 @@ from typing import Callable, Optional
 from lingctl.node import kernel
 from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
-from lingctl.node.files import create, open_regular, part_of
+from lingctl.node.files import PORTION, create, open_regular, part_of
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.
 Tick = Callable[[int], None]
 
 _WRITE_BACK = 64 << 20
-# Linux gives a large write memory that nobody has touched for long, which on a virtual machine the host has
-# to find first: that cost up to ten times the copying (docs/performance.md).
-_PORTION = 1 << 17
 
 
 def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Tick) -> None:
@@ -143,7 +140,7 @@ def _copy(
 def _write(descriptor: int, piece: memoryview, place: int) -> None:
     done = 0
     while done < len(piece):
-        done += os.pwrite(descriptor, piece[done : done + _PORTION], place + done)
+        done += os.pwrite(descriptor, piece[done : done + PORTION], place + done)
 
 
 def _differs(path: str, item: Item, place: int, found: bytes, wanted: bytes) -> Trouble:
