@@ -9,7 +9,7 @@ from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice, EngineName
+from lingctl.inventory.engine_choice import EngineChoice, EngineName
 from lingctl.mindie.abilities import mindie_rows
 from lingctl.mindie.engine import mindie
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS

@@ -13,14 +13,15 @@ from lingctl.engine.interface import About
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
 from lingctl.mindie.files.config import render_config
 from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
-from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
+from lingctl.mindie.files.rank_table import need_known_form, prove, rank_table
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
@@ -129,7 +130,7 @@ class MindIE:
         """See ``Engine``; one node needs no rank table."""
         if not cluster.multi_node:
             return Joint()
-        table = RankTable.build(cluster, addresses).text
+        table = rank_table(cluster, addresses)
         file = WantedFile(f"{release_folder(cluster)}/{_RANK_TABLE}", table.encode())
         return Joint((file,), tuple(prove(table, cluster, addresses)))
 

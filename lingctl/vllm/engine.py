@@ -12,7 +12,8 @@ from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Shown, WantedFil
 from lingctl.engine.interface import About, Http
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Node
 from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config

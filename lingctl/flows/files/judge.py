@@ -13,7 +13,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.files.generation_config import OWN_KEYS, check_generation_config
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
