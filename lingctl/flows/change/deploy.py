@@ -16,7 +16,7 @@ from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
 from lingctl.flows.look.daemon import DaemonSight
-from lingctl.flows.look.looks import SecondLook, first_look, second_look
+from lingctl.flows.look.looks import first_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.runtime import image_missing, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
@@ -135,14 +135,9 @@ def plan_deploy(
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
     look = look_of(cluster)
-    first = first_look(group, cluster, look)
+    first = first_look(group, cluster, look, joined=_joined(cluster))
     preflight = Preflight(group, cluster, listener, accepted)
-    seen: SecondLook | None = None
-    programs: Mapping[str, Program] = {}
-    if first.serves:
-        programs = first.programs(group)
-        joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-        seen = second_look(group, cluster, look, programs, joined=joined)
+    seen = first.running
     report: NetworkReport | None = None
     addresses = seen.addresses if seen else {}
     if seen is None or not _complete(cluster, addresses):
@@ -150,7 +145,7 @@ def plan_deploy(
         facts = report.facts
         addresses = addresses_of(facts)
         engine_of(cluster).need_cards({name: facts[name].generation for name in facts})
-    wanted = Wanted(cluster, look, addresses, programs or first.programs(group), accepted)
+    wanted = Wanted(cluster, look, addresses, first.programs(group), accepted)
     deployment = _plan(group, wanted, listener, seen.states if seen else None)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
@@ -196,10 +191,16 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
     execute(deployment.plan, group, listener, change=change, gates=gates)
 
 
+def _joined(cluster: Cluster) -> bool:
+    """Whether several nodes are joined by their cards' addresses."""
+    return cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+
+
 def _complete(cluster: Cluster, addresses: Addresses) -> bool:
     """Whether every card has an address, where several nodes are joined by them."""
-    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-    return not joined or all(set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes)
+    return not _joined(cluster) or all(
+        set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes
+    )
 
 
 def _plan(
