@@ -30,11 +30,12 @@ from lingctl.remote.probe import probe_script, read_answers
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 2299
+BASTION, BASTION_PORT = "127.88.250.1", 2298
 CARDS = 8
 KEX = "curve25519-sha256"
 # Answers as a healthy A2; the node is told by the address that was logged in to.
 TOOL = r"""#!/bin/sh
-sleep LATENCY
+TAKES
 set -- "$2" "$3" $SSH_CONNECTION
 rest=${5#127.*.} low=${5##*.} third=${rest%%.*}
 case $2 in
@@ -90,13 +91,27 @@ class Cost:
 
 @contextlib.contextmanager
 def cluster(count: int, latency: float) -> Iterator[Cluster]:
+    """So many OpenSSH servers while the block runs, whose hccn_tool sleeps for so many seconds."""
+    with prepared(count, f"sleep {latency:g}") as nodes, contextlib.ExitStack() as servers:
+        for address in nodes.addresses:
+            servers.enter_context(sshd(nodes, address, PORT))
+        yield nodes
+
+
+@contextlib.contextmanager
+def prepared(count: int, takes: str) -> Iterator[Cluster]:
+    """All that servers of nodes and their clients need, in a folder.
+
+    Args:
+        count: how many nodes.
+        takes: what hccn_tool does before it answers, as shell text.
+    """
     directory = Path(tempfile.mkdtemp(prefix="lingctl-bench-"))
-    servers: list[subprocess.Popen[bytes]] = []
     addresses = [f"127.88.{n // 250 + 1}.{n % 250 + 1}" for n in range(count)]
     try:
         (directory / "bin").mkdir()
         tool = directory / "bin" / "hccn_tool"
-        tool.write_text(TOOL.replace("LATENCY", f"{latency:g}"))
+        tool.write_text(TOOL.replace("TAKES", takes))
         tool.chmod(0o755)
         for name in ("host", "id"):
             subprocess.run(
@@ -104,19 +119,8 @@ def cluster(count: int, latency: float) -> Iterator[Cluster]:
             )
         shutil.copy(directory / "id.pub", directory / "authorized_keys")
         key = (directory / "host.pub").read_text()
-        (directory / "known_hosts").write_text("".join(f"[{a}]:{PORT} {key}" for a in addresses))
-        Path("/run/sshd").mkdir(exist_ok=True)
-        for address in addresses:
-            config = directory / f"sshd-{address}"
-            config.write_text(
-                f"Port {PORT}\nListenAddress {address}\nHostKey {directory}/host\nPidFile none\n"
-                f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\n"
-                "PasswordAuthentication no\nMaxStartups 100\n"
-                f"SetEnv PATH={directory}/bin:{os.environ['PATH']}\n"
-            )
-            servers.append(subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", config]))
-        for address in addresses:
-            _await(address)
+        places = [*((address, PORT) for address in addresses), (BASTION, BASTION_PORT)]
+        (directory / "known_hosts").write_text("".join(f"[{a}]:{port} {key}" for a, port in places))
         lines = [f"  - {{name: n{n}, address: {address}}}" for n, address in enumerate(addresses, 1)]
         (directory / "hosts.yaml").write_text(
             "name: bench\nmodel: Ling-lite\n"
@@ -125,17 +129,35 @@ def cluster(count: int, latency: float) -> Iterator[Cluster]:
         )
         yield Cluster(directory, addresses)
     finally:
-        for server in servers:
-            server.terminate()
-        for server in servers:
-            server.wait(10)
         shutil.rmtree(directory)
 
 
-def _await(address: str) -> None:
+@contextlib.contextmanager
+def sshd(nodes: Cluster, address: str, port: int) -> Iterator[None]:
+    """An OpenSSH server at an address while the block runs."""
+    directory = nodes.directory
+    Path("/run/sshd").mkdir(exist_ok=True)
+    config = directory / f"sshd-{address}"
+    config.write_text(
+        f"Port {port}\nListenAddress {address}\nHostKey {directory}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\n"
+        "PasswordAuthentication no\nMaxStartups 100\n"
+        f"SetEnv PATH={directory}/bin:{os.environ['PATH']}\n"
+    )
+    server = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", config])
+    try:
+        await_server(address, port)
+        yield
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def await_server(address: str, port: int) -> None:
+    """Return when something listens there."""
     for _ in range(200):
         with socket.socket() as probe:
-            if probe.connect_ex((address, PORT)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.05)
     raise SystemExit(f"no SSH server at {address}")
@@ -217,7 +239,7 @@ def same_probe(nodes: Cluster, log: Path) -> Cost:
     return cost
 
 
-def check_network(nodes: Cluster, log: Path) -> Cost:
+def check_network(nodes: Cluster, log: Path, hosts: Path | None = None) -> Cost:
     program = "from lingctl.cli.app import main; main()"
     words = [
         sys.executable,
@@ -225,7 +247,7 @@ def check_network(nodes: Cluster, log: Path) -> Cost:
         program,
         "check-network",
         "--nodes",
-        str(nodes.hosts),
+        str(hosts or nodes.hosts),
         "--mesh",
         "off",
         "--json",

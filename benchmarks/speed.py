@@ -10,27 +10,28 @@ is timed beside is made ready at the first run, in ~/.cache/lingctl-peers.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
-import platform
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import check_network
 import deploy
+import quick_nodes
 import yaml
 from clients.peers import CACHE, peers
+from rows import Row, Runs, in_turns, machine, table
 from slow_link import slow_link
 
 LINGCTL = [sys.executable, "-m", "lingctl"]
 ROUND_TRIP = 0.2
+TOOL_SECONDS = 0.05
 BARE = """
 import typer
 app = typer.Typer()
@@ -40,48 +41,6 @@ def one(): pass
 def two(): pass
 app()
 """
-
-
-@dataclass
-class Row:
-    """A line of the table: lingctl's median, another's, and of how many runs."""
-
-    work: str
-    ours: float
-    unit: str = "s"
-    beside: str = ""
-    theirs: float | None = None
-    runs: int = 1
-
-
-@dataclass
-class Runs:
-    """What was measured of several contenders, by name."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def median(self, name: str) -> float:
-        """The middle of a contender's runs."""
-        return statistics.median(self.values[name])
-
-    def row(self, work: str, ours: str, theirs: str = "", unit: str = "s") -> Row:
-        """A line that holds ``ours`` beside ``theirs``."""
-        there = theirs in self.values
-        other = self.median(theirs) if there else None
-        return Row(work, self.median(ours), unit, theirs if there else "", other, len(self.values[ours]))
-
-
-def in_turns(contenders: Mapping[str, Callable[[], float]], seconds: float, most: int = 5) -> Runs:
-    """Each contender once, then each again, until there are ``most`` runs or the time is used up."""
-    runs, begun = Runs({name: [] for name in contenders}), time.monotonic()
-    for number in range(most):
-        for name, contender in contenders.items():
-            runs.values[name].append(contender())
-            print(f"{number + 1}: {name}: {runs.values[name][-1]:.2f}", file=sys.stderr, flush=True)
-        took = time.monotonic() - begun
-        if took + took / (number + 1) > seconds:
-            break
-    return runs
 
 
 def network(count: int, latency: float, seconds: float, *, slowest: bool = False) -> Iterator[Row]:
@@ -208,26 +167,6 @@ def helps() -> Row:
         return runs.row("lingctl --help", "lingctl", "bare typer")
 
 
-def machine() -> str:
-    """The machine in a line."""
-    about = Path("/proc/cpuinfo").read_text()
-    model = next((line.partition(":")[2].strip() for line in about.splitlines() if "model name" in line), "")
-    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1e6
-    python = platform.python_version()
-    return f"{os.cpu_count()} cores ({model or platform.machine()}), {memory:.0f} GB, Python {python}"
-
-
-def table(rows: list[Row]) -> str:
-    """The rows in Markdown."""
-    lines = ["| work | lingctl | beside | that | ratio | runs |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        other = "" if row.theirs is None else f"{row.theirs:.2f} {row.unit}".strip()
-        ratio = f"{row.ours / row.theirs:.2f}" if row.theirs else ""
-        ours = f"{row.ours:.2f} {row.unit}".strip()
-        lines.append(f"| {row.work} | {ours} | {row.beside} | {other} | {ratio} | {row.runs} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measure all, and print the table."""
     parser = argparse.ArgumentParser(
@@ -235,19 +174,27 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=12.0, help="about how long it may take")
     parser.add_argument("--peers", type=Path, default=CACHE, help="where the others are, or are made")
-    parser.add_argument("--only", nargs="*", default=[], help="parts: look help network deploy")
+    parser.add_argument("--only", nargs="*", default=[], help="parts: look help network own-cores deploy")
     options = parser.parse_args()
     tools = peers(options.peers)
     os.environ["PATH"] = f"{tools}:{os.environ['PATH']}"
     # lingctl is run by its module, from wherever this is started.
     os.environ["PYTHONPATH"] = str(check_network.ROOT)
     minute = 60 * options.minutes / 12
+    loops = list[float]()
     parts: dict[str, Callable[[], Iterator[Row]]] = {
         "look": lambda: iter([one_look()]),
         "help": lambda: iter([helps()]),
         "network 8": lambda: network(8, 0.02, minute, slowest=True),
         "network 64": lambda: network(64, 0.02, 1.5 * minute),
         "network 256": lambda: network(256, 0.02, minute),
+        **{
+            f"own-cores {count}": functools.partial(
+                quick_nodes.beside_loops, count, TOOL_SECONDS, tools / "python", loops, minute / 2
+            )
+            for count in (2, 8, 16, 64)
+        },
+        "own-cores wide": lambda: quick_nodes.wide(64, TOOL_SECONDS, tools / "python", 1.5 * minute),
         "deploy 2": lambda: deploys(2, tools, minute),
         "deploy 8": lambda: deploys(8, tools, minute),
     }

@@ -1,4 +1,7 @@
-"""What lingctl is timed beside, made ready in a folder of its own: ansible and pyinfra, and Debian's pdsh."""
+"""What lingctl is timed beside, made ready in a folder of its own: ansible and pyinfra, and Debian's pdsh.
+
+So is asyncssh, by which nodes answer that take their time without computing (``answering_nodes.py``).
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,20 @@ import tempfile
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lingctl-peers"
-PACKAGES = ("ansible-core", "pyinfra")
+PACKAGES = ("ansible-core", "pyinfra", "asyncssh")
 
 
 def peers(folder: Path = CACHE) -> Path:
     """A folder with ansible, ansible-playbook and pyinfra, and pdsh where it can be had; made if need be."""
-    programs = folder / "bin"
-    if not (folder / "complete").exists():
+    programs, complete = folder / "bin", folder / "complete"
+    wanted = " ".join(PACKAGES)
+    if not complete.exists() or complete.read_text() != wanted:
         print(f"making ready what lingctl is timed beside: {folder}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        if shutil.which("pdsh") is None:
+        if shutil.which("pdsh") is None and not (programs / "pdsh").exists():
             _pdsh(folder)
-        (folder / "complete").touch()
+        complete.write_text(wanted)
     return programs
 
 

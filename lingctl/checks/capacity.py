@@ -8,8 +8,8 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.engine.capacity import capacity_findings
 from lingctl.engines import engine_of
 from lingctl.findings import Finding
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import Shape
 
 
 def check_capacity(

@@ -115,7 +115,7 @@ def _with_consent(options: AcceptOptions, *, yes: bool) -> AcceptOptions:
     from dataclasses import replace
 
     from lingctl.output.questions import confirm
-    from lingctl.output.terminal import interactive
+    from lingctl.output.screen.terminal import interactive
 
     asked = "restart" not in options.skip and (not options.only or "restart" in options.only)
     if not asked or yes:

@@ -17,7 +17,7 @@ from lingctl.cli.manual.complete import asks_for_words, be_quiet, mend_colons, w
 from lingctl.cli.manual.usage import WRONG_LINE, path_error, usage_error
 from lingctl.cli.manual.verb import Verb, VerbGroup
 from lingctl.errors import HungUp, Interrupted, LingctlError, Terminated, UsageError
-from lingctl.output.streams import blurt, lost_answer, mend_streams
+from lingctl.output.screen.streams import blurt, lost_answer, mend_streams
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 usage or configuration, 3 findings or partial, "

@@ -21,11 +21,11 @@ def bundle(
     as_json: JsonOption = False,
 ) -> None:
     """Make one archive with lingctl, all it needs, overlay and docs, for machines without a network."""
-    from lingctl.flows.files.bundle import make_bundle
+    from lingctl.flows.files.bundle.archive import make_bundle
     from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.screen.terminal import answer, say
 
     with progress() as listener:
         made = make_bundle(to, arch, python, listener)

@@ -128,7 +128,7 @@ def chosen_nodes(cluster: Cluster, names: list[str] | None) -> tuple[str, ...]:
 
 def nothing_changed() -> typer.Exit:
     """The end of a command that was not agreed to."""
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     say("Nothing was changed.")
     return typer.Exit(1)

@@ -66,7 +66,7 @@ def diff(
     """Show what an apply would change. Exit status 3 if anything."""
     from lingctl.flows.overlay.by_hand import differences, look_at_overlay
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
 
     options = _options(root, host)
     report = look_at_overlay(_cluster(nodes, options), "diff", options)
@@ -179,8 +179,8 @@ def _print(report: PatchReport) -> None:
     from lingctl.errors import LingctlError
     from lingctl.findings import Verdict
     from lingctl.output.findings import print_findings
+    from lingctl.output.screen.terminal import answer
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer
 
     rows = []
     for node, said in report.answers.items():

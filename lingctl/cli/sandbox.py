@@ -62,7 +62,7 @@ def up_(
 ) -> None:
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.screen.terminal import answer, say
     from lingctl.sandbox.lifecycle import request_for, up
 
     request = request_for(engine.value, nodes, devices, model.value if model else None, mindie, time_scale)
@@ -82,7 +82,7 @@ def install_vllm() -> None:
     It goes into ~/.cache/lingctl, or where LINGCTL_VLLM says; it is made once, and needs Python 3.11.
     """
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
     from lingctl.sandbox.vllm.installation import install
 
     with progress() as listener:
@@ -93,7 +93,7 @@ def install_vllm() -> None:
 @app.command()
 def down(directory: DirOption = DEFAULT_DIR) -> None:
     """End a sandbox: no process, mount or file of it stays."""
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.sandbox import lifecycle
 
     say("down" if lifecycle.down(directory) else f"nothing to end in {directory}")
@@ -131,7 +131,7 @@ def break_(
     directory: DirOption = DEFAULT_DIR,
 ) -> None:
     """Set a fault on a node; returns when the node has acted on it."""
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.sandbox.lifecycle import break_node
 
     break_node(directory, node, fault)
@@ -145,7 +145,7 @@ def heal(
     directory: DirOption = DEFAULT_DIR,
 ) -> None:
     """Take faults away."""
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.sandbox import lifecycle
 
     healed = lifecycle.heal(directory, node, fault)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lingctl.findings import Finding, Verdict
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import Shape
 
 GIB = 1024**3
 BLOCK_TOKENS = 128

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory import forms
-from lingctl.inventory.catalogue import Model, find_model
 from lingctl.inventory.certificates import Certificates, Https
+from lingctl.inventory.models.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import (
     Container,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 from lingctl.output.progress import say_aside
-from lingctl.output.terminal import one_line
-from lingctl.release.redaction import redacted
+from lingctl.output.screen.terminal import one_line
+from lingctl.release.evidence.redaction import redacted
 from lingctl.remote.command import Command
-from lingctl.remote.sent import tell_what_is_sent
+from lingctl.remote.wire.sent import tell_what_is_sent
 
 _LONGEST_WORD = 120
 _LONGEST = 400

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from lingctl.output.harmless import json_text
-from lingctl.output.terminal import answer_file
+from lingctl.output.screen.harmless import json_text
+from lingctl.output.screen.terminal import answer_file
 
 DOCUMENT_VERSION = 1
 

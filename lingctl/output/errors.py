@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lingctl.errors import LingctlError
 from lingctl.output.documents import print_json
-from lingctl.output.harmless import shortened
-from lingctl.output.terminal import conversation, show, words
+from lingctl.output.screen.harmless import shortened
+from lingctl.output.screen.terminal import conversation, show, words
 
 # Characters of each part, and lines of the evidence: an error is read on one screen.
 _MOST_SAID = 4_000

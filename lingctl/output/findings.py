@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from lingctl.findings import Finding, Verdict, folded, worst_first
-from lingctl.output.terminal import STYLES, answers, show, words
+from lingctl.output.screen.terminal import STYLES, answers, show, words
 
 _MOST_EVIDENCE = 20_000
 _MOST_OF_A_LINE = 500

@@ -13,7 +13,7 @@ from lingctl.flows.run.proposal import Proposal
 from lingctl.output.findings import print_findings
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
-from lingctl.output.terminal import conversation, say
+from lingctl.output.screen.terminal import conversation, say
 from lingctl.output.verbs.plans import plan_details, print_plan, rows_left_out
 
 

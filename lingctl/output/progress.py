@@ -20,9 +20,18 @@ from rich.console import Console
 
 from lingctl import interrupts
 from lingctl.events import Event, Listener
-from lingctl.output.board import MARKS, PLAIN_MARKS, Board, line
-from lingctl.output.live import LiveLines
-from lingctl.output.terminal import answers, ascii_alone, conversation, in_encoding, redraws, say, show, words
+from lingctl.output.screen.board import MARKS, PLAIN_MARKS, Board, line
+from lingctl.output.screen.live import LiveLines
+from lingctl.output.screen.terminal import (
+    answers,
+    ascii_alone,
+    conversation,
+    in_encoding,
+    redraws,
+    say,
+    show,
+    words,
+)
 
 _FRAME_SECONDS = 0.12
 # What goes on is said again in a pipe after so long, then after twice as long, up to the second.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from rich.text import Text
 
 from lingctl.errors import UsageError
-from lingctl.output.terminal import conversation, interactive, words
+from lingctl.output.screen.terminal import conversation, interactive, words
 
 _YES, _NO, _DIFFERENCES = ("y", "yes"), ("", "n", "no"), ("d", "diff")
 

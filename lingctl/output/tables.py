@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.output.terminal import STYLES, answers, blanks, joined, one_line, show, words
+from lingctl.output.screen.terminal import STYLES, answers, blanks, joined, one_line, show, words
 
 _MOST_OF_A_CELL = 1_000
 _GAP = 2  # blanks between columns

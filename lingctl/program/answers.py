@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingctl.node.foreign_json import foreign_json
-from lingctl.remote.lines import LineCutter
+from lingctl.remote.wire.lines import LineCutter
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -18,9 +18,9 @@ from lingctl.program import pack
 from lingctl.program.node_program import NodeProgram, Python
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
-from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import call, image_command
 from lingctl.remote.upload import WriteFile
+from lingctl.remote.wire.numbers import whole_number
 
 _DIGESTS = (
     shell("ask/trusted")

@@ -13,8 +13,8 @@ from lingctl.errors import NodeError
 from lingctl.release.console import WATCHED_BYTES
 from lingctl.release.site import Site
 from lingctl.remote.command import Command
-from lingctl.remote.numbers import whole_number
 from lingctl.remote.runtime import runtime_script
+from lingctl.remote.wire.numbers import whole_number
 
 _LOOK = shell("daemon/look")
 _LOOK_INSIDE = shell("daemon/look_inside")

@@ -10,7 +10,7 @@ from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile
 from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
-from lingctl.release.redaction import redacted
+from lingctl.release.evidence.redaction import redacted
 from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release

@@ -10,7 +10,7 @@ from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.model_config import model_config_text
+from lingctl.inventory.models.config_json import model_config_text
 from lingctl.plan import Download, Run, Stage, Step
 from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference

@@ -17,10 +17,10 @@ from lingctl.node.disk import disk_of
 from lingctl.node.folders import make_folder
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener, nobody
-from lingctl.remote.framing import Kept
 from lingctl.remote.putting import write_error
-from lingctl.remote.sent import sent
 from lingctl.remote.upload import WriteFile
+from lingctl.remote.wire.framing import Kept
+from lingctl.remote.wire.sent import sent
 
 LOCAL_NODE = "this machine"
 

@@ -16,8 +16,8 @@ from lingctl.errors import NodeError
 from lingctl.node.disk import FileSystem
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Completed
-from lingctl.remote.numbers import whole_number
 from lingctl.remote.upload import WriteFile
+from lingctl.remote.wire.numbers import whole_number
 
 _IN_PLACE = "in place"
 _PUT = shell("change/put")

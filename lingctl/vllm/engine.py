@@ -15,19 +15,19 @@ from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import EngineChoice, Node
 from lingctl.vllm.capacity.verdict import VllmCapacity
-from lingctl.vllm.command_line import vllm_offline, vllm_start
-from lingctl.vllm.container import vllm_container
-from lingctl.vllm.environment import SET_ENV, vllm_environment
 from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
 from lingctl.vllm.hardware import need_hardware
+from lingctl.vllm.launch.command_line import vllm_offline, vllm_start
+from lingctl.vllm.launch.container import vllm_container
+from lingctl.vllm.launch.environment import SET_ENV, vllm_environment
+from lingctl.vllm.launch.tls import vllm_encryption
 from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
 from lingctl.vllm.long_context import stretch_of, stretched_config
 from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
 from lingctl.vllm.remarks import vllm_remarks
 from lingctl.vllm.shown import vllm_values
-from lingctl.vllm.tls import vllm_encryption
 
 _HTTP = Http(management=False, metrics=False, ready_path="/health")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.inventory.cluster import Cluster
-from lingctl.vllm.environment import ray_address
+from lingctl.vllm.launch.environment import ray_address
+from lingctl.vllm.launch.parallel import Cut, cut_of
 from lingctl.vllm.long_context import stretch_remarks
-from lingctl.vllm.parallel import Cut, cut_of
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.versions import machine_of_vllm_image, version_of_vllm_image
 

@@ -8,12 +8,12 @@ from pydantic import BaseModel
 
 from lingctl.engine.files import Shown
 from lingctl.inventory.cluster import Cluster
+from lingctl.vllm.launch.parallel import cut_of
+from lingctl.vllm.launch.tls import vllm_encryption
 from lingctl.vllm.long_context import stretch_of
-from lingctl.vllm.parallel import cut_of
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.refusals import need_equals
 from lingctl.vllm.settings import vllm_settings
-from lingctl.vllm.tls import vllm_encryption
 
 
 def vllm_values(cluster: Cluster, profile: VllmProfile, overrides: Mapping[str, str]) -> Iterator[Shown]:

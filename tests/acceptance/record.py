@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lingctl.flows.accept.heard_text import skeleton
 from lingctl.flows.accept.lessons import CONSOLE, forms_of, read_lessons
-from lingctl.release.anonymous import Anonymous
+from lingctl.release.evidence.anonymous import Anonymous
 
 # A slow or busy machine shows more than these, and a machine with cards that does so teaches something.
 GOOD = (" pass", " note")

@@ -19,7 +19,7 @@ from lingctl.errors import InternalError, LingctlError
 from lingctl.node.trouble import Trouble
 from lingctl.output.documents import print_json
 from lingctl.output.errors import print_error, print_error_document
-from lingctl.output.terminal import answer
+from lingctl.output.screen.terminal import answer
 from lingctl.program.translate import program_error
 from lingctl.release.weights_state import WeightsUnknown
 from lingctl.serving.trouble import ExchangeTrouble

@@ -21,7 +21,7 @@ import pytest
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.output.terminal import MOST_OF_AN_ANSWER
+from lingctl.output.screen.terminal import MOST_OF_AN_ANSWER
 from lingctl.remote import group
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener, nobody

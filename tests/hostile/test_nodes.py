@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.release.evidence import without_secrets
+from lingctl.release.evidence.gathered import without_secrets
 from tests.field import FIELD, Case, cases, judge, lingctl, maker
 
 NODE = FIELD / "nodes" / "forged_node.py"

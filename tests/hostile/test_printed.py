@@ -21,10 +21,10 @@ from lingctl.findings import Finding, Verdict
 from lingctl.output.documents import print_json
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings
-from lingctl.output.harmless import MOST, harmless, json_text
 from lingctl.output.progress import progress
+from lingctl.output.screen.harmless import MOST, harmless, json_text
+from lingctl.output.screen.terminal import answer, answer_file, say
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer, answer_file, say
 from lingctl.output.verbs.plans import print_plan
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.remote.command import command
@@ -108,7 +108,7 @@ def test_each_printer_shows_hostile_text_and_has_an_end(
 
 _EVERYTHING = """
 import logging, sys, traceback, warnings
-from lingctl.output.streams import mend_streams
+from lingctl.output.screen.streams import mend_streams
 mend_streams()
 from tests.hostile.test_printed import HOSTILE, PRINTERS
 print(HOSTILE); print(HOSTILE, file=sys.stderr); sys.stdout.write(HOSTILE)
@@ -168,10 +168,10 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
-# Where else a stream may be touched than in ``output.terminal``: with constants of ours.
+# Where else a stream may be touched than in ``output.screen.terminal``: with constants of ours.
 _ALLOWED = {
-    "output/terminal.py": {"sys.stdout.write"},
-    "output/streams.py": {"os.write"},
+    "output/screen/terminal.py": {"sys.stdout.write"},
+    "output/screen/streams.py": {"os.write"},
     "cli/app.py": {"sys.stderr.write", "typer.echo"},
 }
 _PRINTING = re.compile(
@@ -206,7 +206,7 @@ def test_what_prints_with_rich_is_in_one_room_and_its_texts_have_one_maker() -> 
             if isinstance(node, ast.Import | ast.ImportFrom) and not in_room:
                 names = [*(alias.name for alias in node.names), getattr(node, "module", None) or ""]
                 found += [f"{place}: imports {name}" for name in names if name.partition(".")[0] == "rich"]
-            elif isinstance(node, ast.Call) and in_room and place != "output/terminal.py":
+            elif isinstance(node, ast.Call) and in_room and place != "output/screen/terminal.py":
                 called = ast.unparse(node.func)
                 found += [f"{place}: {called}"] if re.match(r"^(Text|Console)(\.\w+)?$", called) else []
     assert not found

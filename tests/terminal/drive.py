@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lingctl.events import Event
-from lingctl.flows.look.status import NodeStatus
+from lingctl.flows.look.status.cluster_status import NodeStatus
 from lingctl.flows.run.proposal import Proposal
 from lingctl.output.person import Terminal
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
+from lingctl.output.screen.terminal import answer, say
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer, say
 from lingctl.output.verbs.status import watch_status
 from lingctl.plan import Plan, Stage, Step
 from tests.unit.output.test_tables import SPARE, STATUS, nodes

@@ -14,8 +14,8 @@ import lingctl
 from lingctl.cli.app import VERBS, app, register_verbs
 from lingctl.codes.catalogue import PREFIXES, CodeEntry, check_names, code_entries, code_entry
 from lingctl.engines import file_rules, readers
-from lingctl.flows.look.own_codes import known_codes, own_meaning
-from lingctl.inventory.mistakes import CODES
+from lingctl.flows.look.explain.own_codes import known_codes, own_meaning
+from lingctl.inventory.mistakes.in_words import CODES
 from lingctl.inventory.runtime import RUNTIMES
 from lingctl.mindie.logs.log_reader import MindieLogs
 from lingctl.mindie.rules.fields import PATHS, REMOVED_IN_3
@@ -57,7 +57,10 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
     ("flows.overlay.verdicts", "name"): lambda: ("overlay",),
     ("flows.run.execute", "f'step-{first.id}'"): lambda: ("step-G4",),
-    ("inventory.mistakes", "CODES.get(detail['type'], _OTHER)"): lambda: {*CODES.values(), "hosts-form"},
+    ("inventory.mistakes.in_words", "CODES.get(detail['type'], _OTHER)"): lambda: {
+        *CODES.values(),
+        "hosts-form",
+    },
     ("mindie.rules.check", "f'config-{section}'"): lambda: {f"config-{one}" for one in PATHS if one},
     ("mindie.rules.check", "f'config-{name}'"): lambda: {f"config-{name}" for _, name in REMOVED_IN_3},
     ("node.fetch.hubs.causes", "code"): _in_module(
@@ -70,7 +73,7 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("serving.proof.verdicts", "f'control-{name}'"): lambda: {f"control-{name}" for name in CONTROLS},
 }
 # Rows of vendors' codes and of the failures' catalogue have their own registers.
-_OTHER_REGISTERS = ("engine.words.catalogue_page", "engine.words.failure_catalogue", "output.verbs.explained")
+_OTHER_REGISTERS = ("engine.words.failure_catalogue", "output.verbs.explained")
 
 
 def _written() -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lingctl.flows.files.locked import Locked, environment, locked_for, read_locked
+from lingctl.flows.files.bundle.locked import Locked, environment, locked_for, read_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -18,7 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from lingctl.errors import UsageError
 from lingctl.events import ignore
-from lingctl.flows.files.bundle import make_bundle
+from lingctl.flows.files.bundle.archive import make_bundle
 
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OFFLINE = {
@@ -66,7 +66,7 @@ def test_installs_with_no_index(archive: Path, tmp_path: Path) -> None:
     assert (folder / "docs").is_dir()
     assert (folder / "LICENSE").read_text().startswith("MIT License")
     again = (
-        "from pathlib import Path; from lingctl.flows.files.own_wheel import build_own_wheel;"
+        "from pathlib import Path; from lingctl.flows.files.bundle.own_wheel import build_own_wheel;"
         f"print(build_own_wheel(Path({str(tmp_path)!r})))"
     )
     wheel = subprocess.run([python, "-c", again], capture_output=True, text=True, cwd=tmp_path)

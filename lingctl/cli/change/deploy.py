@@ -30,7 +30,7 @@ def deploy(
     from lingctl.flows.change.deploy import deploy as deploy_cluster
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.output.verbs.plans import plan_json
     from lingctl.serving.endpoint import endpoint_of
 

@@ -14,7 +14,7 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     """Tell who holds the lock. Exit status 5 when somebody does."""
     from lingctl.flows.run.lock import lock_status
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
     from lingctl.remote.group import connect_node
 
     cluster = required_cluster(nodes)
@@ -49,7 +49,7 @@ def release(nodes: NodesOption = None, yes: YesOption = False) -> None:
     """Give the lock back for its holder. A lock whose holder died frees itself within a minute."""
     from lingctl.flows.run.lock import lock_release, lock_status
     from lingctl.output.questions import confirm
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.remote.group import connect_node
 
     cluster = required_cluster(nodes)

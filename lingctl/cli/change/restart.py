@@ -9,7 +9,7 @@ def restart(nodes: NodesOption = None, yes: YesOption = False, lock_wait: LockWa
     """Stop all daemons, start them again with the files that are there, and wait until they answer."""
     from lingctl.flows.change.restart import restart as restart_cluster
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     outcome = restart_cluster(required_cluster(nodes), Terminal(yes=yes), lock_wait=lock_wait)
     if outcome.state == "declined":

@@ -37,7 +37,7 @@ def rollback(
     from lingctl.flows.change.rollback import rollback as roll_back
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.output.verbs.plans import plan_json
 
     cluster = required_cluster(nodes)

@@ -9,7 +9,7 @@ def stop(nodes: NodesOption = None, yes: YesOption = False, lock_wait: LockWaitO
     """Stop the daemons and their containers; weights, files and containers stay for the next `deploy`."""
     from lingctl.flows.change.stop import stop as stop_cluster
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     outcome = stop_cluster(required_cluster(nodes), Terminal(yes=yes), lock_wait=lock_wait)
     if outcome.state == "declined":

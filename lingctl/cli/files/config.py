@@ -24,7 +24,7 @@ def check(nodes: NodesOption = None, engine: EngineOption = "", as_json: JsonOpt
     from lingctl.flows.files.config import judge_config
     from lingctl.inventory.engine_choice import with_typed_engine
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer_sentence, say
+    from lingctl.output.screen.terminal import answer_sentence, say
 
     cluster = with_typed_engine(required_cluster(nodes), engine)
     remarks = judge_config(cluster)

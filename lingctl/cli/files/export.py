@@ -43,7 +43,7 @@ def kubernetes(
     from lingctl.flows.files.inputs import from_saved_facts, known_offline
     from lingctl.flows.files.json_files import read_document
     from lingctl.flows.files.kubernetes import manifests
-    from lingctl.output.terminal import answer_file, say
+    from lingctl.output.screen.terminal import answer_file, say
 
     cluster = required_cluster(nodes)
     engine = engine_of(cluster)

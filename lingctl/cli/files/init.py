@@ -37,7 +37,7 @@ def init(
     """
     from lingctl.flows.files.start_file import StartFile, need_free, start_file, write_start
     from lingctl.inventory.engine_choice import one_engine
-    from lingctl.output.terminal import answer_file, interactive, say
+    from lingctl.output.screen.terminal import answer_file, interactive, say
     from lingctl.output.verbs.start_file import NotAgreed, ask_for_start
 
     given = {"nodes": node, "user": user, "key": key, "model": model, "engine": mindie or engine}

@@ -72,7 +72,7 @@ def render(
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
     from lingctl.inventory.engine_choice import one_engine, with_typed_engine
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     typed = one_engine(mindie, engine)
     if check is not None:
@@ -144,7 +144,7 @@ def _print(
     as_json: bool,
 ) -> None:
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer, answer_file, say
+    from lingctl.output.screen.terminal import answer, answer_file, say
 
     if as_json:
         print_json(
@@ -174,7 +174,7 @@ def _check(path: Path, nodes: Path | None, typed: str, as_json: bool) -> None:
     from lingctl.inventory.engine_choice import engine_typed, with_typed_engine
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
 
     cluster = optional_cluster(nodes)
     if cluster is not None:

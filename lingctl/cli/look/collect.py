@@ -30,7 +30,7 @@ def collect(
     from lingctl.flows.look.evidence.collect import default_name
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer, say
+    from lingctl.output.screen.terminal import answer, say
     from lingctl.remote.group import connect
 
     cluster = required_cluster(nodes)

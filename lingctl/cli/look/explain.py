@@ -34,10 +34,10 @@ def explain(
 
     Exit status 3 when nothing known explains it.
     """
-    from lingctl.flows.look.explain import STANDARD_INPUT
-    from lingctl.flows.look.explain import explain as explained
+    from lingctl.flows.look.explain.answers import STANDARD_INPUT
+    from lingctl.flows.look.explain.answers import explain as explained
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer_file, say
+    from lingctl.output.screen.terminal import answer_file, say
     from lingctl.output.verbs.explained import explained_document, print_explained
 
     # A closed standard input is none.

@@ -37,8 +37,8 @@ def logs(
     from lingctl.errors import UsageError
     from lingctl.flows.look import logs as flow
     from lingctl.output.documents import print_json_line
-    from lingctl.output.streams import ending_with_its_reader
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.streams import ending_with_its_reader
+    from lingctl.output.screen.terminal import answer
     from lingctl.remote.group import connect
 
     pattern = "" if grep is None else flow.need_pattern(grep)

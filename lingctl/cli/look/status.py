@@ -28,9 +28,9 @@ def status(
     With --watch it draws in place on a terminal, and prints one look after the other in a pipe; with --json
     one document a line.
     """
-    from lingctl.flows.look.status import cluster_status, unjudged
-    from lingctl.flows.look.watch import looks
-    from lingctl.output.streams import ending_with_its_reader
+    from lingctl.flows.look.status.cluster_status import cluster_status, unjudged
+    from lingctl.flows.look.status.watch import looks
+    from lingctl.output.screen.streams import ending_with_its_reader
     from lingctl.output.verbs.status import print_status, watch_status
     from lingctl.remote.group import connect
 

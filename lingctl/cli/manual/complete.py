@@ -104,7 +104,7 @@ def _completer_of(path: str, name: str) -> Callable[[Context, Parameter, str], l
 
 
 def _models(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    from lingctl.inventory.catalogue import MODELS
+    from lingctl.inventory.models.catalogue import MODELS
 
     return [model.name for model in MODELS]
 
@@ -185,7 +185,7 @@ def _verbs(context: Context, earlier: Sequence[str]) -> Iterable[str]:
 
 
 def _codes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    from lingctl.flows.look.own_codes import known_codes
+    from lingctl.flows.look.explain.own_codes import known_codes
 
     return known_codes()
 

@@ -20,7 +20,7 @@ def help(
     """Tell what a verb does, its options and examples; the same as VERB --help."""
     from lingctl.errors import UsageError
     from lingctl.nearest import did_you_mean
-    from lingctl.output.terminal import answer_file
+    from lingctl.output.screen.terminal import answer_file
 
     shown = context.find_root()
     for word in words or ():
@@ -40,7 +40,7 @@ def version(as_json: JsonOption = False) -> None:
     import platform
 
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
 
     if as_json:
         print_json("version", {"lingctl": __version__, "python": platform.python_version()})

@@ -95,7 +95,7 @@ def check_network(
     from lingctl.findings import Verdict
     from lingctl.flows.network.check import CheckOptions
     from lingctl.flows.network.saved import judge_saved, save_answers
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
     from lingctl.output.verbs.network import print_network, print_network_json
 
     if html:
@@ -161,7 +161,7 @@ def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
     from lingctl.output.verbs.plans import plan_json
 
     outcome = fix_tls(required_cluster(nodes), value, Terminal(yes=yes), lock_wait=lock_wait)

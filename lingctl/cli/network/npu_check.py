@@ -44,7 +44,7 @@ def npu_check(
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer
+    from lingctl.output.screen.terminal import answer
     from lingctl.remote.group import connect
 
     options = NpuOptions(

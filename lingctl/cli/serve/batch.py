@@ -76,8 +76,8 @@ def batch(
 
 def _show(report: BatchReport, as_json: bool) -> None:
     from lingctl.output.documents import print_json
+    from lingctl.output.screen.terminal import answer, say
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer, say
     from lingctl.serving.batch.report import AMOUNT_COLUMNS, TROUBLE_COLUMNS
 
     if as_json:

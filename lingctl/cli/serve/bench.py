@@ -130,7 +130,7 @@ def bench(
 def _write_plot(path: Path, report: BenchReport) -> None:
     from lingctl.flows.run.page_file import write_page
     from lingctl.output.pages.bench import bench_page
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     write_page(path, "--plot", bench_page(report))
     charts = ", ".join(chart.title for chart in report.charts()) or "no chart: no request was answered"
@@ -144,8 +144,8 @@ def compare(
 ) -> None:
     """Show the last results of two files, or the last two of one, side by side; and how the loads differ."""
     from lingctl.output.documents import print_json
+    from lingctl.output.screen.terminal import say
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import say
     from lingctl.serving.bench.results import COMPARE_COLUMNS, BenchComparison, last_two
 
     comparison = BenchComparison(*last_two(files))
@@ -169,8 +169,8 @@ def _limits(ttft: float, tpot: float) -> SweepLimits:
 
 def _show(report: BenchReport, as_json: bool) -> None:
     from lingctl.output.documents import print_json
+    from lingctl.output.screen.terminal import answer, say
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer, say
     from lingctl.serving.bench.report import SWEEP_COLUMNS, TIME_COLUMNS, amounts, sweep_rows, time_rows
 
     if as_json:

@@ -45,7 +45,7 @@ def chat(
     """
     from lingctl.cli.serve.target import talking
     from lingctl.flows.serve.chat import chat as converse
-    from lingctl.output.terminal import interactive, say
+    from lingctl.output.screen.terminal import interactive, say
     from lingctl.output.verbs.chat import ChatTerminal
     from lingctl.serving.chat import ChatOptions
     from lingctl.serving.endpoint import TlsFiles

@@ -77,7 +77,7 @@ def smoke_test(
 def _show(report: SmokeReport, as_json: bool) -> None:
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
-    from lingctl.output.terminal import answer_sentence
+    from lingctl.output.screen.terminal import answer_sentence
     from lingctl.output.verbs.rungs import print_rungs
 
     if as_json:

@@ -51,12 +51,12 @@ def capacity(
     from lingctl.findings import Verdict
     from lingctl.flows.files.capacity import Wishes, answer_capacity
     from lingctl.flows.files.json_files import read_document
-    from lingctl.inventory.catalogue import find_model
     from lingctl.inventory.engine_choice import engine_typed
+    from lingctl.inventory.models.catalogue import find_model
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
+    from lingctl.output.screen.terminal import answer_sentence
     from lingctl.output.tables import print_table
-    from lingctl.output.terminal import answer_sentence
 
     # A model that is named is a question of its own: a hosts.yaml that lies about is not meant.
     cluster = optional_cluster(nodes) if nodes is not None or not model else None

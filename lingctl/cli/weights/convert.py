@@ -67,7 +67,7 @@ def _say_if_unneeded() -> None:
     from lingctl.cli.common import optional_cluster
     from lingctl.engines import engine_of
     from lingctl.errors import LingctlError
-    from lingctl.output.terminal import say
+    from lingctl.output.screen.terminal import say
 
     try:
         cluster = optional_cluster(None)
@@ -81,7 +81,7 @@ def _say_if_unneeded() -> None:
 def _show(summary: dict[str, object], as_json: bool) -> None:
     from lingctl.output.amounts import size
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer_sentence, say
+    from lingctl.output.screen.terminal import answer_sentence, say
 
     if as_json:
         print_json("convert", summary)
@@ -102,7 +102,7 @@ def _show(summary: dict[str, object], as_json: bool) -> None:
 
 def _show_folded(summary: dict[str, object], as_json: bool) -> None:
     from lingctl.output.documents import print_json
-    from lingctl.output.terminal import answer_sentence, say
+    from lingctl.output.screen.terminal import answer_sentence, say
 
     if as_json:
         print_json("convert", summary)

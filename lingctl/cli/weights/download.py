@@ -95,7 +95,7 @@ def _here(options: DownloadOptions, *, as_json: bool) -> None:
     from lingctl.flows.weights.download import download_here
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer_sentence
+    from lingctl.output.screen.terminal import answer_sentence
 
     with progress() as listener:
         done = download_here(options, listener)
@@ -111,7 +111,7 @@ def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_js
     from lingctl.flows.weights.download import stop_downloads
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer_sentence
+    from lingctl.output.screen.terminal import answer_sentence
 
     stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
     if as_json:
@@ -128,7 +128,7 @@ def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, a
     from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.terminal import answer_sentence, say
+    from lingctl.output.screen.terminal import answer_sentence, say
 
     names = ", ".join(cluster.node_names)
     say(f"onto {names}: {options.folder} (--here for this machine)")

@@ -31,7 +31,7 @@ def verify_weights(
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.progress import progress
-    from lingctl.output.terminal import answer_sentence
+    from lingctl.output.screen.terminal import answer_sentence
 
     with progress() as listener:
         report = check(folder, listener, full=full, manifest=manifest)

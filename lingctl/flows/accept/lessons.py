@@ -25,7 +25,7 @@ from lingctl.flows.run.whole_file import write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
-from lingctl.release.anonymous import Anonymous, names_in
+from lingctl.release.evidence.anonymous import Anonymous, names_in
 
 LESSONS, CONSOLE = "lessons.json", "console"
 _EMULATED = "emulated.json"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept.protocol import Acceptance, Judged
-from lingctl.flows.look.status import cluster_status
+from lingctl.flows.look.status.cluster_status import cluster_status
 from lingctl.flows.serve.bench import BenchOptions, bench_cluster
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.bench.metrics import Metrics

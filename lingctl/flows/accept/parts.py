@@ -17,7 +17,7 @@ from lingctl.flows.accept.load import measure, soak
 from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
 from lingctl.flows.change.deploy import plan_deploy
 from lingctl.flows.look.node_states import image_of, look_of, node_states
-from lingctl.flows.look.status import NodeStatus, cluster_status
+from lingctl.flows.look.status.cluster_status import NodeStatus, cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay

@@ -26,9 +26,9 @@ from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.flows.weights.bring import bring_weights
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.model_config import shape_of
+from lingctl.inventory.models.catalogue import Shape
+from lingctl.inventory.models.config_json import shape_of
 from lingctl.inventory.runtime import Runtime
 from lingctl.plan import Plan, Stage, plan_of
 from lingctl.release.certificates import certificate_steps, encryption_remarks

@@ -14,8 +14,8 @@ from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, folded
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Addresses, Cluster
+from lingctl.inventory.models.catalogue import Shape
 from lingctl.remote.group import Group
 
 

@@ -20,7 +20,7 @@ from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.model_config import model_config_text
+from lingctl.inventory.models.config_json import model_config_text
 from lingctl.inventory.runtime import Runtime
 from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Plan, Stage, Step, plan_of

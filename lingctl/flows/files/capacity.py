@@ -10,9 +10,9 @@ from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
 from lingctl.engines import engine_chosen, engine_of, usual_engine
 from lingctl.errors import UsageError
 from lingctl.findings import Finding
-from lingctl.inventory.catalogue import MODELS, Model
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.model_config import shape_of
+from lingctl.inventory.models.catalogue import MODELS, Model
+from lingctl.inventory.models.config_json import shape_of
 from lingctl.inventory.sections import EngineChoice
 
 

@@ -16,7 +16,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.files.inputs import Known
 from lingctl.flows.run.whole_file import no_room, write_inside
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.model_config import model_config_text
+from lingctl.inventory.models.config_json import model_config_text
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import script_files
 

@@ -12,10 +12,10 @@ from lingctl.engines import engine_at, engine_chosen, usual_engine
 from lingctl.errors import UsageError
 from lingctl.flows.files.config import judge_config
 from lingctl.flows.run.whole_file import no_room, write_file
-from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.engine_choice import engine_typed
 from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.load import cluster_from
+from lingctl.inventory.models.catalogue import find_model
 from lingctl.inventory.schema import SCHEMA_NAME, TITLE, hosts_schema
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.aliases import with_service_addresses

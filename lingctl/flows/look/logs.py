@@ -20,7 +20,7 @@ from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group
-from lingctl.remote.lines import LineCutter
+from lingctl.remote.wire.lines import LineCutter
 
 # See ``LogReader.lines_of``.
 LineSieves = Callable[[datetime | None, timedelta, int | None, datetime | None], LineSieve]

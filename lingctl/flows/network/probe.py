@@ -25,9 +25,9 @@ from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Connection
-from lingctl.remote.framing import Kept
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
+from lingctl.remote.wire.framing import Kept
 
 _PING_SECONDS = 20.0
 _PINGS_PER_ROUND = 32

@@ -17,7 +17,7 @@ from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Stage, Step, differences_of
-from lingctl.release.redaction import redacted
+from lingctl.release.evidence.redaction import redacted
 from lingctl.remote.group import Group, connect
 
 PatchAction = Literal["apply", "revert"]

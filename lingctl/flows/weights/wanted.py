@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from lingctl.errors import UsageError
-from lingctl.inventory.catalogue import MODELS, find_model
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import MODELS, find_model
 
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
 _FOLDER = re.compile(r"^/[A-Za-z0-9_./-]+$")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import gcd
 
 from lingctl.engine.capacity import GIB, OVERHEAD_GIB, Estimate, Load, seen_gib
-from lingctl.inventory.catalogue import Shape
+from lingctl.inventory.models.catalogue import Shape
 
 _BF16 = 2
 # The models' dimensions divide by powers of two alone; more cards than this nobody is known to have used.

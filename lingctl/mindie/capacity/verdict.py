@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lingctl.engine.capacity import BLOCK_TOKENS, Estimate, Load
 from lingctl.findings import Finding, Subject
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import Shape
 from lingctl.mindie.capacity.estimate import estimate, smallest_fit
 from lingctl.mindie.settings import PRESET, serving_settings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lingctl.inventory.ling_config import (
+from lingctl.inventory.models.ling_config import (
     head_width,
     need_first_generation,
     need_several_experts,

@@ -9,8 +9,8 @@ from typing import Any
 from lingctl.findings import ranges
 from lingctl.flows.accept.run import Accepted
 from lingctl.output.documents import print_json
+from lingctl.output.screen.terminal import answer, answer_sentence
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer, answer_sentence
 
 
 def print_acceptance(accepted: Accepted, *, as_json: bool) -> None:

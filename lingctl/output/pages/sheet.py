@@ -9,7 +9,7 @@ from typing import Any
 
 from lingctl.findings import Finding, Verdict, folded, worst_first
 from lingctl.flows.run.page_file import generator
-from lingctl.output.harmless import harmless
+from lingctl.output.screen.harmless import harmless
 from lingctl.serving.bench.chart import Chart, svg
 
 _LONGEST = 2_000

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from lingctl import interrupts
 from lingctl.errors import UsageError
-from lingctl.output.terminal import answer_part, conversation, interactive, say, say_part
+from lingctl.output.screen.terminal import answer_part, conversation, interactive, say, say_part
 from lingctl.serving.chat import ReplyPart, ReplyPartKind
 
 # No model takes a question as long as this, in characters.

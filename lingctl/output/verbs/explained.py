@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from lingctl.engine.logs import CodeMeaning, FailureKind
-from lingctl.flows.look.explain import Explained, LogVerdict
-from lingctl.output.terminal import answer, answer_sentence
+from lingctl.flows.look.explain.answers import Explained, LogVerdict
+from lingctl.output.screen.terminal import answer, answer_sentence
 
 # What a kind says of a failed start.
 WEIGHTS: Mapping[FailureKind, str] = {

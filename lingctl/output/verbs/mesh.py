@@ -9,8 +9,8 @@ from rich.text import Text
 
 from lingctl.checks.reach.picture import CardMatrix, Mark, MeshPicture, NodePair
 from lingctl.findings import in_short
+from lingctl.output.screen.terminal import answers, blanks, joined, show, words
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answers, blanks, joined, show, words
 
 _STYLES = {
     Mark.WHOLE: "green",

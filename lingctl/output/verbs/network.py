@@ -10,8 +10,8 @@ from lingctl.flows.network.check import NetworkReport
 from lingctl.flows.network.document import network_json
 from lingctl.output.documents import print_json
 from lingctl.output.findings import print_findings, summary
+from lingctl.output.screen.terminal import answer
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer
 from lingctl.output.verbs.mesh import print_mesh
 
 # Columns of the table and the checks that each stands for; few enough for 80 characters.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from lingctl.findings import in_short
+from lingctl.output.screen.terminal import conversation, joined, show, words
 from lingctl.output.tables import Screen, print_table, table_lines
-from lingctl.output.terminal import conversation, joined, show, words
 from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lingctl.findings import Verdict
 from lingctl.output.amounts import size
 from lingctl.output.findings import print_findings, summary
+from lingctl.output.screen.terminal import answer
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer
 
 if TYPE_CHECKING:
     from lingctl.flows.serve.prove import ProofReport

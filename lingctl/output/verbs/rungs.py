@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lingctl.output.screen.terminal import answer_sentence, answers
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer_sentence, answers
 from lingctl.serving.smoke.report import SmokeReport
 
 

@@ -19,7 +19,7 @@ from lingctl.flows.files.start_file import (
     start_file,
 )
 from lingctl.output.questions import typed_line
-from lingctl.output.terminal import conversation, say, words
+from lingctl.output.screen.terminal import conversation, say, words
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.flows.look.status import NodeStatus
-from lingctl.flows.look.status_remedy import what_to_type
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.remedy import what_to_type
 from lingctl.output.documents import print_json, print_json_line
-from lingctl.output.live import LiveLines
+from lingctl.output.screen.live import LiveLines
+from lingctl.output.screen.terminal import answers, cut, redraws, say, show, words
 from lingctl.output.tables import Screen, print_table, table_lines
-from lingctl.output.terminal import answers, cut, redraws, say, show, words
 
 _COLUMNS = (
     *("node", "container", "daemon", "processes", "ports", "release", "overlay", "npu-memory", "service"),

@@ -10,7 +10,7 @@ import paramiko
 
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
-from lingctl.remote.framing import ERR, OUT, Stream, framed
+from lingctl.remote.wire.framing import ERR, OUT, Stream, framed
 
 # A silent command is left alone for as long as its node answers a question now and then. TCP alone notices
 # neither a frozen machine nor, with nothing to send, a link that was cut.

@@ -14,7 +14,6 @@ from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
-from lingctl.remote.sent import sent
 from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
 from lingctl.remote.ssh.forward import forward_port, may_forward
 from lingctl.remote.ssh.login.login import log_in
@@ -22,6 +21,7 @@ from lingctl.remote.ssh.not_run import not_run
 from lingctl.remote.ssh.sessions import Sessions
 from lingctl.remote.ssh.watchdog import Watchdog
 from lingctl.remote.upload import WriteFile
+from lingctl.remote.wire.sent import sent
 
 _watchdog = Watchdog()
 

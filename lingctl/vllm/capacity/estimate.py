@@ -9,8 +9,8 @@ v1/core/kv_cache_utils.py (one request of max_model_len must fit).
 from __future__ import annotations
 
 from lingctl.engine.capacity import GIB, Estimate, Load, seen_gib
-from lingctl.inventory.catalogue import Shape
-from lingctl.vllm.parallel import Cut, why_uneven
+from lingctl.inventory.models.catalogue import Shape
+from lingctl.vllm.launch.parallel import Cut, why_uneven
 from lingctl.vllm.profile import VllmProfile
 
 _BF16 = 2

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from lingctl.engine.capacity import BLOCK_TOKENS, OVERHEAD_GIB, Estimate, Load
 from lingctl.findings import Finding, Subject
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import Shape
 from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut
+from lingctl.vllm.launch.parallel import Cut, cut_for
 from lingctl.vllm.long_context import MOST_FACTOR, factor_for
-from lingctl.vllm.parallel import Cut, cut_for
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.settings import FRACTION, vllm_settings
 

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.ling_config import (
+from lingctl.inventory.models.catalogue import Shape
+from lingctl.inventory.models.config_json import positive, shape_of
+from lingctl.inventory.models.ling_config import (
     head_width,
     need_first_generation,
     need_several_experts,
     rename_experts,
 )
-from lingctl.inventory.model_config import positive, shape_of
 from lingctl.vllm.long_context import without_stretch
 from lingctl.vllm.profile import VllmProfile
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from lingctl.engines import usual_engine
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_part import GatheredPart, NodeLogs, contents_in_words
-from lingctl.flows.look.explain import explain
+from lingctl.flows.look.explain.answers import explain
 from lingctl.output.verbs.explained import explained_document, print_explained
-from lingctl.release.evidence import unpacked, without_secrets
-from lingctl.remote.lines import LineCutter
+from lingctl.release.evidence.gathered import unpacked, without_secrets
+from lingctl.remote.wire.lines import LineCutter
 from tests.fuzz.reader import Reader, Wrong
 from tests.fuzz.readers.samples import files
 

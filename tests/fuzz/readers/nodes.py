@@ -14,8 +14,8 @@ from lingctl.ascend.facts import as_json
 from lingctl.ascend.unread import close
 from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.flows.network.saved import answer_files, judge_saved
-from lingctl.remote.framing import ERR, OUT, Stream
 from lingctl.remote.probe import Answer, read_answers
+from lingctl.remote.wire.framing import ERR, OUT, Stream
 from tests.fuzz.reader import Reader, Wrong
 from tests.fuzz.readers.samples import files
 from tests.unit.checks.world import World, healthy_node, said

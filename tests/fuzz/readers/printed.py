@@ -14,10 +14,10 @@ from lingctl.node.trouble import Trouble, shown, some
 from lingctl.output.documents import print_json
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings
-from lingctl.output.harmless import harmless, json_text, written_out
 from lingctl.output.progress import progress
+from lingctl.output.screen.harmless import harmless, json_text, written_out
+from lingctl.output.screen.terminal import answer, answer_file, answer_part, say
 from lingctl.output.tables import print_table
-from lingctl.output.terminal import answer, answer_file, answer_part, say
 from tests.fuzz.cases import RAW
 from tests.fuzz.reader import Reader, Wrong
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from lingctl.release.redaction import REMOVED, redacted
+from lingctl.release.evidence.redaction import REMOVED, redacted
 from tests.fuzz.reader import Reader, Wrong
 from tests.fuzz.readers.samples import files
 from tests.unit.release.test_redaction import PLACES, TOKENS

@@ -6,7 +6,7 @@ import pytest
 
 from lingctl.cli.common import chosen_nodes
 from lingctl.errors import NotAskedError, UsageError
-from lingctl.flows.look import status
+from lingctl.flows.look.status import cluster_status as status
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.remote import group

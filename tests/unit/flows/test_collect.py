@@ -17,7 +17,7 @@ from lingctl.flows.look.evidence import collect, node_archive
 from lingctl.flows.look.evidence.bundle import pack
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
-from lingctl.flows.look.explain import explain
+from lingctl.flows.look.explain.answers import explain
 from lingctl.flows.look.reading import blocks
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group

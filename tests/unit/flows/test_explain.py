@@ -18,7 +18,7 @@ import pytest
 
 from lingctl.errors import UsageError
 from lingctl.flows.look.evidence import node_archive
-from lingctl.flows.look.explain import Explained, LogVerdict, explain
+from lingctl.flows.look.explain.answers import Explained, LogVerdict, explain
 from lingctl.flows.look.reading import log_files
 from lingctl.output.documents import document
 from lingctl.output.verbs.explained import explained_document, print_explained

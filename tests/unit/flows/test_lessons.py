@@ -27,7 +27,7 @@ from lingctl.flows.accept.open_questions import ClusterKind, answers_to, open_qu
 from lingctl.flows.accept.parts import PARTS
 from lingctl.flows.accept.protocol import AcceptancePart, Judged, PartResult, run_part
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from lingctl.release.anonymous import Anonymous
+from lingctl.release.evidence.anonymous import Anonymous
 from tests.unit.flows.test_accept import HOSTS, cluster, given
 
 KIND = ClusterKind("MindIE 1.0.0", "Ling-lite", 1, 16, privileged=False)

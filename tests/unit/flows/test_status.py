@@ -12,10 +12,14 @@ import pytest
 from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip
 from lingctl.errors import NotAskedError
-from lingctl.flows.look import service, status
+from lingctl.flows.look import service
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
-from lingctl.flows.look.status import NodeStatus, _card_problems, _problems, _Seen
+from lingctl.flows.look.status import cluster_status as status
+from lingctl.flows.look.status import seen as status_seen
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.problems import card_problems, problems_of
+from lingctl.flows.look.status.seen import SeenNode, look_at_node
 from lingctl.inventory.sections import EngineChoice
 from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.release.state import NodeState
@@ -62,34 +66,34 @@ def test_what_could_not_be_read_is_never_taken_for_well(unknown: dict[str, None]
 
 
 def test_a_card_that_npu_smi_does_not_show_is_a_problem():
-    assert list(_card_problems(table(chip(0)), (0, 1))) == ["card 1: npu-smi does not list the card"]
-    assert list(_card_problems(table(chip(0), chip(1, used=None)), (0, 1))) == [
+    assert list(card_problems(table(chip(0)), (0, 1))) == ["card 1: npu-smi does not list the card"]
+    assert list(card_problems(table(chip(0), chip(1, used=None)), (0, 1))) == [
         "card 1: its memory is unknown"
     ]
-    assert list(_card_problems(table(chip(0), chip(1, "Alarm")), (0, 1))) == ["card 1: Alarm"]
-    assert not list(_card_problems(table(chip(0), chip(1, "Alarm")), (0,)))
+    assert list(card_problems(table(chip(0), chip(1, "Alarm")), (0, 1))) == ["card 1: Alarm"]
+    assert not list(card_problems(table(chip(0), chip(1, "Alarm")), (0,)))
 
 
 def test_a_running_service_whose_overlay_is_gone_is_not_well():
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     cards = table(*(chip(card) for card in CLUSTER.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
+    seen = SeenNode(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
     names = {"node1": "r"}
-    assert list(_problems(CLUSTER, "node1", seen, names, "as shipped")) == []
-    assert list(_problems(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
+    assert list(problems_of(CLUSTER, "node1", seen, names, "as shipped")) == []
+    assert list(problems_of(CLUSTER, "node1", seen, names, "missing")) == ["the overlay is missing"]
     stopped = replace(seen, state=replace(state, started=""))
-    assert list(_problems(CLUSTER, "node1", stopped, names, "missing")) == []
+    assert list(problems_of(CLUSTER, "node1", stopped, names, "missing")) == []
 
 
 @pytest.mark.parametrize("answer", [None, Answer("", "", 124)], ids=["none", "cut off"])
 def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_container(monkeypatch, answer):
     answers = {"daemon": Answer("dead\n", "", 0), **({} if answer is None else {"elsewhere": answer})}
-    monkeypatch.setattr(status, "read_answers", lambda _: Answers(answers, True))
-    monkeypatch.setattr(status, "_sight", lambda *_: None)
+    monkeypatch.setattr(status_seen, "read_answers", lambda _: Answers(answers, True))
+    monkeypatch.setattr(status_seen, "_sight", lambda *_: None)
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
-    monkeypatch.setattr(status, "read_state", lambda *_: state)
-    seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
-    told = list(_problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped"))
+    monkeypatch.setattr(status_seen, "read_state", lambda *_: state)
+    seen = look_at_node(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
+    told = list(problems_of(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped"))
     assert "podman does not tell whether the container runs under it" in told
     assert seen.processes is None
 
@@ -108,8 +112,8 @@ def test_processes_are_counted_or_unknown_and_none_only_where_the_daemon_is_gone
     (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$1" = inspect ] || exit 1\n{state}\n')
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(status, "read_state", lambda *_: NodeState("node1"))
-    seen = status._look(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
+    monkeypatch.setattr(status_seen, "read_state", lambda *_: NodeState("node1"))
+    seen = look_at_node(LocalConnection("node1"), look_of(CLUSTER), CLUSTER)
     assert (seen.sight, seen.processes) == (sight, processes)
 
 
@@ -139,7 +143,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[HttpResponse | ExchangeTroub
 def primary(lost: dict[str, str], group: Group | None = None) -> NodeStatus:
     state = deployed(TWO, releases_of(TWO)["node1"])
     cards = table(*(chip(card) for card in TWO.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
+    seen = SeenNode(state, DaemonSight(True, "", SUCCESS, True), 9, (1025, 1026), cards, {})
     return status._row(group or Group({}), TWO, "node1", seen, {"node1": "r", "node2": "r"}, lost)
 
 
@@ -183,8 +187,8 @@ def test_of_a_dead_daemon_it_is_told_how_it_ended():
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     cards = table(*(chip(card) for card in CLUSTER.primary.devices))
     console = f"{SUCCESS}\nReceived exit signal[17], Process 1\nProcess 9 was terminated by signal 9 (Killed)"
-    seen = _Seen(state, DaemonSight(False, "134", console), 0, (), cards, {})
-    [told] = _problems(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
+    seen = SeenNode(state, DaemonSight(False, "134", console), 0, (), cards, {})
+    [told] = problems_of(CLUSTER, "node1", seen, {"node1": "r"}, "as shipped")
     assert "exit status 134" in told and "killed by signal 9" in told
 
 
@@ -197,25 +201,25 @@ DEAD_ENGINE = (
 
 def test_status_0_of_an_engine_that_nobody_stopped_is_a_death():
     state = deployed(TWO, releases_of(TWO)["node1"])
-    seen = _Seen(state, DaemonSight(False, "0", DEAD_ENGINE), 0, (), None, {})
-    told = list(_problems(VLLM, "node1", seen, {"node1": "r"}, "-"))
+    seen = SeenNode(state, DaemonSight(False, "0", DEAD_ENGINE), 0, (), None, {})
+    told = list(problems_of(VLLM, "node1", seen, {"node1": "r"}, "-"))
     assert "exit status 0" in told[0] and "the engine's process ended" in told[0]
     stopped = replace(seen, state=replace(state, started=""))
-    assert list(_problems(VLLM, "node1", stopped, {"node1": "r"}, "-")) == [
+    assert list(problems_of(VLLM, "node1", stopped, {"node1": "r"}, "-")) == [
         "the daemon was stopped, or never started"
     ]
 
 
 def test_what_a_dead_daemon_left_is_told():
     state = deployed(TWO, releases_of(TWO)["node2"])
-    seen = _Seen(state, DaemonSight(False, "137", ""), 2, (), None, {})
-    told = list(_problems(VLLM, "node2", seen, {"node1": "r", "node2": "r"}, "-"))
+    seen = SeenNode(state, DaemonSight(False, "137", ""), 2, (), None, {})
+    told = list(problems_of(VLLM, "node2", seen, {"node1": "r", "node2": "r"}, "-"))
     assert "processes of it are left, which hold cards and may serve on: 2" in told
 
 
 def test_a_rank_that_waits_for_a_dead_first_node_is_not_well():
     state = deployed(TWO, releases_of(TWO)["node2"])
-    seen = _Seen(state, DaemonSight(True, "", "", True), 3, (), None, {})
+    seen = SeenNode(state, DaemonSight(True, "", "", True), 3, (), None, {})
     names = {"node1": "r", "node2": "r"}
     row = status._row(Group({}), VLLM, "node2", seen, names, {"node1": "its daemon is dead"})
     assert "it waits for node1 and will not end by itself: node1 is lost, its daemon is dead" in row.problems
@@ -238,7 +242,7 @@ def answers(health, monkeypatch: pytest.MonkeyPatch) -> list[Generation | Exchan
 def first_of_vllm(lost: dict[str, str]) -> NodeStatus:
     state = deployed(TWO, releases_of(TWO)["node1"])
     cards = table(*(chip(card) for card in TWO.primary.devices))
-    seen = _Seen(state, DaemonSight(True, "", "", True), 9, (1025,), cards, {})
+    seen = SeenNode(state, DaemonSight(True, "", "", True), 9, (1025,), cards, {})
     return status._row(Group({}), VLLM, "node1", seen, {"node1": "r", "node2": "r"}, lost)
 
 

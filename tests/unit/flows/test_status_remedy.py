@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.flows.look.status import HALF_DONE, NodeStatus
-from lingctl.flows.look.status_remedy import what_to_type
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.problems import HALF_DONE
+from lingctl.flows.look.status.remedy import what_to_type
 
 WELL = NodeStatus(
     "node1", True, "running", "running", 9, "r", "as shipped", (1025, 1026), {0: 50000}, "ready", ()

@@ -8,9 +8,9 @@ from itertools import islice
 
 import pytest
 
-from lingctl.flows.look import watch
-from lingctl.flows.look.status import NodeStatus
-from lingctl.flows.look.watch import looks
+from lingctl.flows.look.status import watch
+from lingctl.flows.look.status.cluster_status import NodeStatus
+from lingctl.flows.look.status.watch import looks
 from lingctl.remote.group import Group
 from tests.unit.release.conftest import cluster_of
 

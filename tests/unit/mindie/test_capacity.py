@@ -18,7 +18,7 @@ from lingctl.engine.capacity import Load, capacity_findings
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
-from lingctl.inventory.catalogue import LITE, MODELS, PLUS, find_model
+from lingctl.inventory.models.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.capacity.estimate import (
     all_parameters,

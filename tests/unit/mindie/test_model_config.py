@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import LITE, PLUS
-from lingctl.inventory.model_config import shape_of
+from lingctl.inventory.models.catalogue import LITE, PLUS
+from lingctl.inventory.models.config_json import shape_of
 from lingctl.mindie.files.model_config import loadable_model_config
 
 LITE_CONFIG = {

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from lingctl.events import Event
-from lingctl.output.board import PLAIN_MARKS, Board
+from lingctl.output.screen.board import PLAIN_MARKS, Board
 
 GIGABYTE = 10**9
 NAMES = ("node{}", "rack-17-unit-04-ascend-910b-{}.ling.example.com", "北京机房七号机架{}")

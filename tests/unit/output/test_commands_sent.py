@@ -8,9 +8,9 @@ from lingctl.cli.app import _verbose_first
 from lingctl.events import Event
 from lingctl.output.commands_sent import show_what_is_sent, shown_command
 from lingctl.output.progress import progress
-from lingctl.remote import sent
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.wire import sent
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from lingctl.events import Event
 from lingctl.findings import Finding, Verdict
 from lingctl.output import progress as progress_lines
 from lingctl.output.amounts import size
-from lingctl.output.board import line
 from lingctl.output.errors import print_error, print_error_document
 from lingctl.output.findings import print_findings, summary
 from lingctl.output.progress import progress
 from lingctl.output.questions import confirm
-from lingctl.output.terminal import conversation
+from lingctl.output.screen.board import line
+from lingctl.output.screen.terminal import conversation
 from lingctl.output.verbs.network import COLUMNS
 from lingctl.output.verbs.plans import outcome, plan_json, plan_rows
 from lingctl.plan import Plan, Run, Stage, Step

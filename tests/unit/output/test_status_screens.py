@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lingctl.flows.look.status import NodeStatus, unjudged
+from lingctl.flows.look.status.cluster_status import NodeStatus, unjudged
 from lingctl.output.verbs.status import print_status, watch_status
 from tests.unit.flows.test_status import TWO
 

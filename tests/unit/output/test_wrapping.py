@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from lingctl.output.wrapping import broken
+from lingctl.output.screen.wrapping import broken
 
 REMEDY = (
     "  fix: hccn_tool -i 1 -link -s up; if it stays down: hccn_tool -i 1 -cfg recovery; then look: "

@@ -6,7 +6,7 @@ import pytest
 
 from lingctl.ascend.cards.hccn import read_address
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from lingctl.release.anonymous import Anonymous
+from lingctl.release.evidence.anonymous import Anonymous
 from lingctl.remote.probe import Answer
 from tests.unit.mindie.test_failures import LINES
 

@@ -18,7 +18,7 @@ from lingctl.flows.look.evidence.node_archive import archive_members
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths, Timeouts
 from lingctl.mindie.profile import profile_for
-from lingctl.release import daemon, evidence
+from lingctl.release import daemon
 from lingctl.release.daemon import (
     errors_command,
     look_command,
@@ -27,7 +27,8 @@ from lingctl.release.daemon import (
     start_command,
     stop_command,
 )
-from lingctl.release.evidence import gather_command, lengths_before
+from lingctl.release.evidence import gathered as evidence
+from lingctl.release.evidence.gathered import gather_command, lengths_before
 from lingctl.release.layout import layout_of
 from lingctl.release.site import Site, site_of
 from lingctl.remote.local import LocalConnection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.release.evidence import without_secrets
-from lingctl.release.redaction import REMOVED
+from lingctl.release.evidence.gathered import without_secrets
+from lingctl.release.evidence.redaction import REMOVED
 
 
 @pytest.mark.parametrize(

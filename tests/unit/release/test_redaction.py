@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingctl.release.redaction import REMOVED, redacted
+from lingctl.release.evidence.redaction import REMOVED, redacted
 
 S3CRET = "hunter2Secret"
 

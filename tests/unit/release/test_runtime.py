@@ -19,7 +19,7 @@ from lingctl.inventory.runtime import DOCKER, PODMAN, RUNTIMES
 from lingctl.inventory.sections import Container, NodeSsh, Ssh
 from lingctl.plan import Run
 from lingctl.release import daemon
-from lingctl.release.evidence import gather_command
+from lingctl.release.evidence.gathered import gather_command
 from lingctl.release.planning import deploy_steps
 from lingctl.release.site import site_of
 from lingctl.release.state import ContainerState, NodeState, state_questions

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lingctl.remote.framing import ERR, OUT, Stream, framed
+from lingctl.remote.wire.framing import ERR, OUT, Stream, framed
 
 
 def printed(shell: str) -> tuple[bytes, bytes]:

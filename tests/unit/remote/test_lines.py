@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.remote.lines import LineCutter
+from lingctl.remote.wire.lines import LineCutter
 
 
 def test_lines_come_whole_however_they_are_cut_and_one_without_an_end_is_cut() -> None:

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from lingctl.remote.command import script
-from lingctl.remote.framing import OUT, Stream
 from lingctl.remote.local import LocalConnection
+from lingctl.remote.wire.framing import OUT, Stream
 
 MUCH = 200 * 1024 * 1024
 
@@ -37,7 +37,7 @@ def test_heard_output_is_kept_no_further_than_an_error_quotes_it():
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_command_here_keeps_a_bounded_part_of_what_it_prints(heard: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lingctl.remote.framing._MOST_OUTPUT", 1_000_000)
+    monkeypatch.setattr("lingctl.remote.wire.framing._MOST_OUTPUT", 1_000_000)
     much = script(
         "head -c 50000000 /dev/zero | tr '\\0' o; head -c 50000000 /dev/zero | tr '\\0' e >&2; echo end"
     )

@@ -21,10 +21,10 @@ from lingctl.flows.files.inputs import known_offline
 from lingctl.flows.files.kubernetes import manifests
 from lingctl.flows.files.render import RenderPart, rendered
 from lingctl.flows.look.node_states import look_of
-from lingctl.flows.look.status import _overlay_word
+from lingctl.flows.look.status.cluster_status import _overlay_word
 from lingctl.flows.network.check import scope_of
-from lingctl.inventory.catalogue import find_model
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.models.catalogue import find_model
 from lingctl.inventory.sections import Container, Paths, Serving
 from lingctl.node.weights.expected import Shapes
 from lingctl.plan import Stage

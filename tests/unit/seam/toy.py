@@ -17,8 +17,8 @@ from lingctl.engine.scripts import Environment, Start
 from lingctl.engine.words.line_filter import LineFilter
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
-from lingctl.inventory.catalogue import Shape
 from lingctl.inventory.cluster import Addresses, Cluster
+from lingctl.inventory.models.catalogue import Shape
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
 

@@ -10,11 +10,11 @@ from lingctl.engine.capacity import GIB, Load, seen_gib
 from lingctl.engines import engine_of
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
-from lingctl.inventory.catalogue import LITE, PLUS, find_model
+from lingctl.inventory.models.catalogue import LITE, PLUS, find_model
 from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut, fullest_card_parameters
 from lingctl.vllm.capacity.verdict import VllmCapacity
-from lingctl.vllm.parallel import Cut, cut_for
+from lingctl.vllm.launch.parallel import Cut, cut_for
 from lingctl.vllm.profile import vllm_profile_for
 from tests.unit.vllm.samples import vllm_cluster
 

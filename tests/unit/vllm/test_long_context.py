@@ -13,7 +13,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
-from lingctl.inventory.catalogue import MODELS, find_model
+from lingctl.inventory.models.catalogue import MODELS, find_model
 from lingctl.mindie.capacity.verdict import judge as mindie_judge
 from tests.unit.vllm.samples import LITE_CONFIG, PLUS_CONFIG, start_line, vllm_cluster
 

@@ -6,8 +6,8 @@ import pytest
 
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.catalogue import LITE, PLUS
-from lingctl.vllm.parallel import Cut, cut_of, why_uneven
+from lingctl.inventory.models.catalogue import LITE, PLUS
+from lingctl.vllm.launch.parallel import Cut, cut_of, why_uneven
 from lingctl.vllm.profile import vllm_profile_for
 from tests.unit.vllm.samples import LITE_CONFIG, PLUS_CONFIG, start_line, vllm_cluster
 

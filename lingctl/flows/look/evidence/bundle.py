@@ -24,7 +24,7 @@ from lingctl.flows.network.check import NetworkReport
 from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import whole_file
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.evidence import GZIP, lengths_before, unpacked, without_secrets
+from lingctl.release.evidence.gathered import GZIP, lengths_before, unpacked, without_secrets
 from lingctl.release.site import site_of
 
 

@@ -16,7 +16,7 @@ from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_word
 from lingctl.flows.network.check import CheckOptions, check_network
 from lingctl.flows.run.whole_file import no_room
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.evidence import gather_command
+from lingctl.release.evidence.gathered import gather_command
 from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Connection

@@ -14,7 +14,7 @@ from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
 from lingctl.flows.look.reading.log_text import decoded
 from lingctl.flows.look.reading.node_folder import LOG_FOLDERS, DaemonTraces, is_console
-from lingctl.release.evidence import NOTED_LENGTHS
+from lingctl.release.evidence.gathered import NOTED_LENGTHS
 
 # Of all logs of a node, what is searched for the cause at once.
 _MOST_SEARCHED = 64 << 20

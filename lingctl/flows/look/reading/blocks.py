@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from lingctl.release.evidence import GZIP
+from lingctl.release.evidence.gathered import GZIP
 
 # A bound for what anything may unpack to.
 MOST_UNPACKED = 4_000_000_000

@@ -1,0 +1,1 @@
+"""bundle: one archive for machines without a network."""

@@ -1,0 +1,1 @@
+"""explain: what codes and logs mean."""

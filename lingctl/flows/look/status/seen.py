@@ -1,0 +1,97 @@
+"""What one look at a node sees, as far as status tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lingctl.ascend import devices, host
+from lingctl.ascend.cards import npu_map, npu_smi
+from lingctl.ascend.cards.card_rows import CardRows, card_rows
+from lingctl.ascend.unread import Unread
+from lingctl.engines import engine_of
+from lingctl.errors import NodeError
+from lingctl.flows.look.daemon import DaemonSight, look_closer, sight_in, watching
+from lingctl.flows.look.node_states import Look, node_questions
+from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.runtime import Runtime
+from lingctl.release.daemon import processes_command
+from lingctl.release.site import Site
+from lingctl.release.state import NodeState, read_state
+from lingctl.remote.connection import Connection
+from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
+from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+from lingctl.remote.wire.numbers import whole_number
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNode:
+    """A node that could be asked; None is what is not known of it."""
+
+    state: NodeState
+    sight: DaemonSight | None
+    processes: int | None
+    ports: tuple[int, ...] | None
+    cards: CardRows | None
+    elsewhere: Mapping[Runtime, bool]  # others: the container runs there, or they do not tell (false)
+
+
+def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNode:
+    """One probe, and a closer look at a daemon that ended.
+
+    Raises:
+        NodeError: the node did not answer, or not as a node does.
+    """
+    site = look.site
+    questions = [
+        *watching(node_questions(look), site, connection.node),
+        Question("processes", processes_command(site), 20),
+        Question("listeners", host.listeners_command(), 20),
+        Question("cards", npu_smi.table_command(), 60),
+        Question("chips", npu_map.map_command(), 30),
+        Question("dev", devices.dev_command(), 10),
+        Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
+    ]
+    probe = probe_script(questions, "look at the node")
+    answers = read_answers(connection.run(probe, timeout=probe_timeout(questions)).stdout)
+    state = read_state(connection.node, answers, look.paths)
+    listeners = host.read_listeners(answers.get("listeners"))
+    table = npu_smi.read_table(answers.get("cards"))
+    chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
+    counted, other = answers.get("processes"), answers.get("elsewhere")
+    sight = _sight(connection, cluster, site, answers["daemon"].stdout)
+    # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
+    gone = sight is not None and not sight.alive and not state.container_runs
+    return SeenNode(
+        state,
+        sight,
+        0 if gone else whole_number(counted.stdout.strip() if counted else ""),
+        None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
+        None if isinstance(table, Unread) else card_rows(table, chips, dev),
+        read_elsewhere(other.stdout if other and other.exit_status == 0 else None),
+    )
+
+
+def _sight(connection: Connection, cluster: Cluster, site: Site, said: str) -> DaemonSight | None:
+    """What is seen of the daemon, from close by where nobody stopped it; None where its container's runtime
+    does not tell."""
+    try:
+        sight = sight_in(said, site, connection.node)
+    except NodeError as error:
+        if error.code != "daemon-unknown":
+            raise
+        return None
+    ended = sight.started and not sight.alive
+    return look_closer(connection, site, engine_of(cluster), sight) if ended else sight
+
+
+def _ports(listeners: tuple[host.ListeningSocket, ...], cluster: Cluster, node: str) -> tuple[int, ...]:
+    """The service's ports that are open on the node's own addresses."""
+    wanted = [*engine_of(cluster).http.ports(cluster.serving).values()]
+    if cluster.multi_node:
+        wanted.append(cluster.serving.inter_node_port)
+    own = cluster.node(node).service_address
+    # MindIE may keep the management port to the node's own loopback.
+    loopback = () if own.startswith("127.") else ("127.0.0.1", "127.0.0.2", "::1")
+    found = {one.port for one in listeners if one.covers(own) or one.address in loopback}
+    return tuple(port for port in dict.fromkeys(wanted) if port in found)
