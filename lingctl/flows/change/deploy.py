@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lingctl.checks.glance import UNSEEN
@@ -15,7 +15,7 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.daemon import DaemonSight
+from lingctl.flows.look.daemon import DaemonSights
 from lingctl.flows.look.looks import first_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.runtime import image_missing, runtime_down
@@ -65,7 +65,7 @@ class Deployment:
     # a glance
     findings: tuple[Finding, ...] = ()
     glanced: bool = False  # whether a cluster that serves was only glanced at
-    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # the daemons, where all are alive
+    sights: DaemonSights | None = None  # the daemons, where all are alive
 
     @property
     def unfit(self) -> ChecksFailed | None:
@@ -152,7 +152,7 @@ def plan_deploy(
         preflight.capacity(report.facts, deployment.shape)
     found = report.findings if report else glance(cluster, seen.records if seen else {})
     bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
-    sights = seen.sights if seen else {}
+    sights = seen.sights if seen else None
     deployment = replace(deployment, findings=bad, glanced=report is None, sights=sights)
     for name, state in deployment.states.items():
         if state.unfinished is not None:

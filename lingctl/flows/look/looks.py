@@ -5,11 +5,12 @@ It is one probe, for each takes a round trip: what decides whether the rest coun
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.daemon import DaemonSight, sight_in, watching
+from lingctl.flows.look.daemon import DaemonSights, sight_in, watching
 from lingctl.flows.look.node_states import (
     WEIGHTS_SECONDS,
     Look,
@@ -53,7 +54,7 @@ class RunningCluster:
 
     # None where our program was not as it should be on a node, so that it said nothing of the weights
     states: Mapping[str, NodeState] | None
-    sights: Mapping[str, DaemonSight]  # the daemons, looked at last
+    sights: DaemonSights  # the daemons, looked at last
     addresses: Addresses  # of the cards that told, where they count
     records: Mapping[str, NodeAnswers]  # among them the answers that a glance judges
 
@@ -73,6 +74,8 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
     elsewhere = elsewhere_command(site.runtime, site.container)
     program = preparation.look_and_ask(*weights_words(look))
 
+    ended = list[float]()
+
     def seen(connection: Connection) -> NodeAnswers:
         name = connection.node
         state = watching(node_questions(look), site, name)
@@ -85,7 +88,9 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
             # Last, for text is asked for on the strength of it.
             *(question for question in state if question.id == "daemon"),
         ]
-        return ask(connection, asked)
+        answers = ask(connection, asked)
+        ended.append(time.monotonic())
+        return answers
 
     records = group.all(seen)
     others = {}
@@ -109,7 +114,10 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
         if len(weights) == len(records)
     }
     addresses = {name: read_addresses(site.cards[name], record.answers) for name, record in records.items()}
-    sights = {name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()}
+    daemons = {
+        name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()
+    }
+    sights = DaemonSights(daemons, min(ended))
     return FirstLook(
         preparation, said, RunningCluster(states or None, sights, addresses if joined else {}, records)
     )

@@ -7,12 +7,12 @@ import selectors
 import socket
 import threading
 import time
-from concurrent.futures import Future
 from types import TracebackType
 
 import paramiko
 
 from lingctl.errors import ConnectError
+from lingctl.remote.side_by_side import begun
 
 _PROHIBITED = 1
 _OPEN_SECONDS = 15.0
@@ -40,7 +40,7 @@ class ForwardedPort:
         self._place = (host, port)
         self._node = node
         self._ended = threading.Event()
-        self._first = open_ahead(transport, self._place)
+        self._first = begun(lambda: _open(transport, self._place, ("127.0.0.1", 0)), "lingctl-tunnel")
         self._listening = contextlib.ExitStack()
 
     def __enter__(self) -> tuple[str, int]:
@@ -58,6 +58,7 @@ class ForwardedPort:
         )
         thread.start()
         self._listening.callback(thread.join, 2)
+        self._listening.callback(_wake, listener)
         self._listening.callback(self._ended.set)
         return address
 
@@ -126,18 +127,10 @@ class ForwardedPort:
             channel.close()
 
 
-def open_ahead(transport: paramiko.Transport, place: tuple[str, int]) -> Future[paramiko.Channel]:
-    """Begin to open a connection to a place as the node sees it."""
-    opened: Future[paramiko.Channel] = Future()
-
-    def work() -> None:
-        try:
-            opened.set_result(_open(transport, place, ("127.0.0.1", 0)))
-        except Exception as error:  # told to who asks for it
-            opened.set_exception(error)
-
-    threading.Thread(target=work, name="lingctl-tunnel", daemon=True).start()
-    return opened
+def _wake(listener: socket.socket) -> None:
+    """End what waits for a client."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _open(transport: paramiko.Transport, place: tuple[str, int], origin: tuple[str, int]) -> paramiko.Channel:
