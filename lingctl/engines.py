@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from lingctl.engine.abilities import EngineRow
 from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
-from lingctl.engine.table import EngineRow
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice, EngineName
+from lingctl.inventory.engine_choice import EngineChoice, EngineName
+from lingctl.mindie.abilities import mindie_rows
 from lingctl.mindie.engine import mindie
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.rules.codes import rule_codes
-from lingctl.mindie.table import mindie_rows
+from lingctl.vllm.abilities import vllm_rows
 from lingctl.vllm.engine import vllm
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
-from lingctl.vllm.table import vllm_rows
 
 _BY_NAME: dict[EngineName, Callable[[EngineChoice], Engine]] = {"mindie": mindie, "vllm": vllm}
 # Whatever the version; the usual engine's first.
