@@ -109,7 +109,7 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
         return FirstLook(preparation, said, None)
     weights = {name: answer for name, (_, answer) in programs.items() if answer is not None}
     states = {
-        name: state_in(name, Answers(record.answers, record.complete), look, weights[name])
+        name: state_in(name, _but_program(record), look, weights[name])
         for name, record in records.items()
         if len(weights) == len(records)
     }
@@ -121,6 +121,12 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
     return FirstLook(
         preparation, said, RunningCluster(states or None, sights, addresses if joined else {}, records)
     )
+
+
+def _but_program(record: NodeAnswers) -> Answers:
+    """What was answered besides; that our program did not end is told of the weights alone."""
+    answers = {name: answer for name, answer in record.answers.items() if name != "program"}
+    return Answers(answers, record.complete)
 
 
 def _program(answer: Answer | None, node: str) -> tuple[str, Answer | None]:

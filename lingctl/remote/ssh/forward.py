@@ -117,7 +117,7 @@ class ForwardedPort:
     def _carry(self, client: socket.socket, origin: tuple[str, int], first: paramiko.Channel | None) -> None:
         with client:
             channel = first
-            if channel is None or channel.closed or channel.eof_received:
+            if channel is None or _is_over(channel):
                 try:
                     channel = _open(self._transport, self._place, origin)
                 except (paramiko.SSHException, EOFError):
@@ -125,6 +125,11 @@ class ForwardedPort:
             with contextlib.suppress(OSError, EOFError):
                 _pump(client, channel, self._ended)
             channel.close()
+
+
+def _is_over(channel: paramiko.Channel) -> bool:
+    """Whether nothing more can come of a connection."""
+    return bool(channel.closed or channel.eof_received) and not channel.recv_ready()
 
 
 def _wake(listener: socket.socket) -> None:
