@@ -138,7 +138,7 @@ def nothing_changed() -> typer.Exit:
 
 
 def load_ahead(*modules: str) -> None:
-    """Load what is needed later while this thread waits for the nodes. Whoever needs it sooner waits for it."""
+    """Load what is needed later while this thread waits for the nodes; who needs it sooner waits for it."""
 
     def load() -> None:
         # What cannot be loaded is told where it is needed.

@@ -93,21 +93,16 @@ def check_network(
             raise UsageError("--fix-tls changes nodes: it goes with none of --save, --from and --html")
         _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
-    from lingctl.findings import Verdict
-    from lingctl.flows.network.check import CheckOptions
-    from lingctl.flows.network.saved import judge_saved, save_answers
-    from lingctl.output.screen.terminal import say
-    from lingctl.output.verbs.network import print_network, print_network_json
-
     if html:
         from lingctl.flows.run.page_file import check_page
 
         check_page(html, "--html", over="" if force else "check-network")
-    report = (
-        judge_saved(saved)
-        if saved
-        else _ask(nodes, node, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
-    )
+    report = _judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
+    from lingctl.findings import Verdict
+    from lingctl.flows.network.saved import save_answers
+    from lingctl.output.screen.terminal import say
+    from lingctl.output.verbs.network import print_network, print_network_json
+
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
@@ -161,7 +156,7 @@ def _ask(nodes: Path | None, node: list[str] | None, mesh: Mesh, mesh_seconds: f
             options = CheckOptions(mesh.value, mesh_seconds)
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
         with connect(cluster, listener, only=chosen_nodes(cluster, node), wait=False) as group:
-            # What asks and judges is loaded while the nodes are logged in to, what prints while they are asked.
+            # What asks and judges is loaded while nodes are logged in to, what prints while they are asked.
             from lingctl.flows.network.check import CheckOptions, check_network
 
             load_ahead("lingctl.output.verbs.network")
