@@ -157,6 +157,7 @@ bench-speed: $(VENV)/test.stamp
 
 bench-deploy: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/deploy.py
+	$(BIN)/python benchmarks/first_deploy.py --nodes 2 8
 
 load: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/load.py

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,15 +13,19 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+# As a script it is started from its own folder.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from docs.written.errors import error_reference
+from docs.written.failures import EnginePart, catalogue_page
+from docs.written.questions import questions_page
+from docs.written.rules import rule_reference
+from docs.written.tables import table
 from lingctl.cli.app import EPILOG, app, register_verbs
 from lingctl.cli.manual.examples import EXAMPLES
 from lingctl.cli.manual.verb import records_of, usage_of
-from lingctl.codes.reference import error_reference
-from lingctl.engine.words.catalogue_page import EnginePart, catalogue_page
-from lingctl.flows.accept.open_questions import questions_page
 from lingctl.inventory.schema import SCHEMA_NAME, hosts_schema
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from lingctl.mindie.rules.reference import rule_reference
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -72,13 +77,9 @@ def _options(path: str, command: TyperCommand | TyperGroup) -> list[str]:
     """What it takes, and examples."""
     context = typer.Context(command, info_name=path)
     records = [one for kind in ("argument", "option") for one in records_of(command, context, kind)]
-    rows = [_row(record) for record in records if record[0] != "-h, --help"]
-    table = ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
-    return [*table, "```console", *(f"$ {one}" for one in EXAMPLES[path.partition(" ")[2]]), "```", ""]
-
-
-def _row(record: tuple[str, str]) -> str:
-    return "| " + " | ".join(part.replace("|", "\\|").replace("\n", " ") for part in record) + " |"
+    rows = [record for record in records if record[0] != "-h, --help"]
+    options = table(("option", "meaning"), rows) if rows else []
+    return [*options, "```console", *(f"$ {one}" for one in EXAMPLES[path.partition(" ")[2]]), "```", ""]
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +15,20 @@ TESTS = Path(__file__).resolve().parent
 
 # Two workers fill the machine: numpy's threads would only wait for each other. It reads this when imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _is_valid_syntax(*arguments: object) -> object:
+    """Of rfc3987_syntax, which makes a parser of each of its 38 rules when imported: two seconds a worker.
+
+    jsonschema imports it, and asks it only where a schema has IRIs: one test's has.
+    """
+    sys.modules.pop("rfc3987_syntax", None)
+    return importlib.import_module("rfc3987_syntax").is_valid_syntax(*arguments)
+
+
+_LATE = ModuleType("rfc3987_syntax")
+_LATE.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined]  # a module may be given anything
+sys.modules.setdefault("rfc3987_syntax", _LATE)
 
 # A script's ``&`` and nohup have children ignore signals; what tests start would inherit that.
 for _number, _action in (

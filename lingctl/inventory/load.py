@@ -24,7 +24,7 @@ ENVIRONMENT = {
 }
 
 
-def load_cluster(path: Path, environment: Mapping[str, str] | None = None) -> Cluster:
+def load_cluster(path: Path | str, environment: Mapping[str, str] | None = None) -> Cluster:
     """Read hosts.yaml.
 
     Args:
@@ -33,6 +33,7 @@ def load_cluster(path: Path, environment: Mapping[str, str] | None = None) -> Cl
     Raises:
         ConfigurationError: the first mistake with its place and remedy, and all others beside it.
     """
+    path = Path(path)
     cluster = cluster_from(read_yaml(path), os.environ if environment is None else environment)
     return cluster.anchored(path.parent)
 

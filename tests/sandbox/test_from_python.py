@@ -5,6 +5,7 @@ As docs/how-to/from-python.md has it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import load_cluster
 from lingctl.output.acceptance.page import acceptance_page
 from lingctl.remote.group import connect
+from tests.documents.blocks import CHECKOUT, blocks_of
 from tests.sandbox.live import Live
 
 pytestmark = pytest.mark.sandbox
+DOCUMENT = CHECKOUT / "docs/how-to/from-python.md"
 
 
 def interrupts_nobody(proposal: Proposal) -> bool:
@@ -56,6 +59,20 @@ def test_a_program_deploys_and_its_rule_is_kept(cluster: Cluster, capfd):
     assert {"start the daemon", "smoke test"} <= {one.task for one in heard if one.state == "done"}
     assert deploy(cluster, Unattended(decide=interrupts_nobody)).state == "unchanged"
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_document_shows_runs_as_it_stands(
+    modern_cluster: Live, cluster: Cluster, monkeypatch, capsys
+):
+    deploy(cluster, Unattended())
+    monkeypatch.chdir(modern_cluster.hosts.parent)
+    given = {"is_night": lambda: True, "log": logging.getLogger("a program")}
+    blocks = blocks_of(DOCUMENT)
+    assert {block.kind for block in blocks} == {"tested"}
+    for block in blocks:
+        exec("\n".join(block.text), given)
+    assert capsys.readouterr().out.splitlines()[0] == "unchanged"
+    assert given["outcome"].state == "unchanged"
 
 
 def accepted(cluster: Cluster, folder: Path, *only: str) -> Mapping[str, Any]:

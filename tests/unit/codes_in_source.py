@@ -11,6 +11,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import lingctl
@@ -38,10 +39,16 @@ class _Sink:
 
 @dataclass(frozen=True)
 class _Module:
+    """What counts of a module: its tree is walked once, and not kept."""
+
     name: str
-    tree: ast.Module
     imported: dict[str, str]  # name: module that it comes from
     constants: dict[str, str]
+    sinks: list[_Sink]
+    calls: list[
+        tuple[_Function | None, ast.Call, str]
+    ]  # with the function around it, and the last name called
+    defaults: list[tuple[_Function | None, ast.expr]]  # of ``default_code``
 
 
 @dataclass
@@ -52,14 +59,18 @@ class CodesFound:
     written: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # expression: places
 
 
+@cache
 def codes_in_source() -> CodesFound:
     """Walk lingctl's source."""
     modules = [_read(path) for path in sorted(_ROOT.rglob("*.py")) if _of_lingctl(path)]
-    sinks = {sink for module in modules for sink in _declared(module)}
+    sinks = {sink for module in modules for sink in module.sinks}
     while True:
         found, handed_on = CodesFound(), set[_Sink]()
+        named = defaultdict(list)
+        for sink in sinks:
+            named[sink.name].append(sink)
         for module in modules:
-            _walk(module, sinks, found, handed_on)
+            _look(module, named, found, handed_on)
         if handed_on <= sinks:
             return found
         sinks |= handed_on
@@ -74,12 +85,6 @@ def _of_lingctl(path: Path) -> bool:
 def _read(path: Path) -> _Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     name = ".".join(("lingctl", *path.relative_to(_ROOT).with_suffix("").parts))
-    imported = {
-        alias.asname or alias.name: node.module or ""
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
     constants = {
         target.id: node.value.value
         for node in tree.body
@@ -89,54 +94,79 @@ def _read(path: Path) -> _Module:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    return _Module(name, tree, imported, constants)
+    module = _Module(name, {}, constants, [], [], [])
+    inner: list[tuple[_Function | None, ast.AST]] = [(None, tree)]
+    while inner:
+        scope, node = inner.pop()
+        _keep(module, scope, node)
+        below = node if isinstance(node, _Function) else scope
+        inner += [(below, child) for child in reversed([*ast.iter_child_nodes(node)])]
+    return module
 
 
-def _declared(module: _Module) -> Iterator[_Sink]:
-    """Classes that hold a code or a name of a check: errors of all kinds, findings, rules."""
-    for node in ast.walk(module.tree):
-        if not isinstance(node, ast.ClassDef) or node.name in _FOREIGN:
-            continue
-        fields = [
-            one.target.id
-            for one in node.body
-            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
-        ]
-        for parameter in _PARAMETERS:
-            if parameter in fields:
-                yield _Sink(module.name, node.name, parameter, fields.index(parameter))
-    for node in ast.walk(module.tree):
-        if isinstance(node, _Function):
-            for parameter in _PARAMETERS:
-                yield from _parameter_of(node, parameter, module)
+def _keep(module: _Module, scope: _Function | None, node: ast.AST) -> None:
+    if isinstance(node, ast.Call):
+        called = node.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        module.calls.append((scope, node, name))
+    elif isinstance(node, ast.AnnAssign | ast.Assign):
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+        if node.value and any(isinstance(one, ast.Name) and one.id == "default_code" for one in targets):
+            module.defaults.append((scope, node.value))
+    elif isinstance(node, ast.ImportFrom):
+        module.imported.update({alias.asname or alias.name: node.module or "" for alias in node.names})
+    elif isinstance(node, ast.ClassDef):
+        module.sinks.extend(_fields_of(node, module.name))
+    elif isinstance(node, _Function):
+        module.sinks.extend(sink for one in _PARAMETERS for sink in _parameter_of(node, one, module.name))
 
 
-def _parameter_of(node: _Function, parameter: str, module: _Module) -> Iterator[_Sink]:
+def _fields_of(node: ast.ClassDef, module: str) -> Iterator[_Sink]:
+    """What holds a code or a name of a check: errors of all kinds, findings, rules."""
+    fields = [
+        one.target.id
+        for one in node.body
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+    ]
+    for parameter in _PARAMETERS:
+        if parameter in fields and node.name not in _FOREIGN:
+            yield _Sink(module, node.name, parameter, fields.index(parameter))
+
+
+def _parameter_of(node: _Function, parameter: str, module: str) -> Iterator[_Sink]:
     positional = [one.arg for one in (*node.args.posonlyargs, *node.args.args)]
     bound = positional[1:] if positional[:1] in (["self"], ["cls"]) else positional
     if parameter in bound:
-        yield _Sink(module.name, node.name, parameter, bound.index(parameter))
+        yield _Sink(module, node.name, parameter, bound.index(parameter))
     elif parameter in [one.arg for one in node.args.kwonlyargs]:
-        yield _Sink(module.name, node.name, parameter, None)
+        yield _Sink(module, node.name, parameter, None)
 
 
-def _walk(module: _Module, sinks: set[_Sink], found: CodesFound, handed_on: set[_Sink]) -> None:
-    for scope, node in _with_scopes(module.tree):
-        for value in _values_given(node, module, sinks):
-            for one in _ends(value):
-                if isinstance(one, ast.Constant):
-                    if isinstance(one.value, str) and one.value:
-                        found.constants[one.value].append(f"{module.name}:{one.lineno}")
-                elif isinstance(one, ast.Name) and one.id in module.constants:
-                    found.constants[module.constants[one.id]].append(f"{module.name}:{one.lineno}")
-                elif (
-                    isinstance(one, ast.Name)
-                    and scope
-                    and (passed := [*_parameter_of(scope, one.id, module)])
-                ):
-                    handed_on |= set(passed)
-                elif not _is_handed_on(one):
-                    found.written[ast.unparse(one)].append(f"{module.name}:{one.lineno}")
+def _look(module: _Module, sinks: dict[str, list[_Sink]], found: CodesFound, handed_on: set[_Sink]) -> None:
+    given = [
+        *module.defaults,
+        *(
+            (scope, value)
+            for scope, call, name in module.calls
+            for value in _values(call, name, module, sinks)
+        ),
+    ]
+    for scope, value in given:
+        for one in _ends(value):
+            place = f"{module.name}:{one.lineno}"
+            if isinstance(one, ast.Constant):
+                if isinstance(one.value, str) and one.value:
+                    found.constants[one.value].append(place)
+            elif isinstance(one, ast.Name) and one.id in module.constants:
+                found.constants[module.constants[one.id]].append(place)
+            elif (
+                isinstance(one, ast.Name)
+                and scope
+                and (passed := [*_parameter_of(scope, one.id, module.name)])
+            ):
+                handed_on |= set(passed)
+            elif not _is_handed_on(one):
+                found.written[ast.unparse(one)].append(place)
 
 
 def _is_handed_on(value: ast.expr) -> bool:
@@ -146,30 +176,17 @@ def _is_handed_on(value: ast.expr) -> bool:
     return isinstance(value, ast.Attribute) and value.attr in _PARAMETERS
 
 
-def _with_scopes(tree: ast.AST, scope: _Function | None = None) -> Iterator[tuple[_Function | None, ast.AST]]:
-    for child in ast.iter_child_nodes(tree):
-        yield scope, child
-        yield from _with_scopes(child, child if isinstance(child, _Function) else scope)
-
-
-def _values_given(node: ast.AST, module: _Module, sinks: set[_Sink]) -> Iterator[ast.expr]:
-    if isinstance(node, ast.AnnAssign | ast.Assign):
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
-        if node.value and any(isinstance(one, ast.Name) and one.id == "default_code" for one in targets):
-            yield node.value
-    if not isinstance(node, ast.Call):
-        return
-    name = ast.unparse(node.func).rpartition(".")[2]
-    named = {one.arg: one.value for one in node.keywords if one.arg}
+def _values(call: ast.Call, name: str, module: _Module, sinks: dict[str, list[_Sink]]) -> Iterator[ast.expr]:
+    named = {one.arg: one.value for one in call.keywords if one.arg}
     if "code" in named and name not in _FOREIGN:
         yield named["code"]
-    for sink in sinks:
-        if sink.name != name or not _means(node.func, sink, module):
+    for sink in sinks.get(name, ()):
+        if not _means(call.func, sink, module):
             continue
         if sink.parameter in named:
             yield from [] if sink.parameter == "code" else [named[sink.parameter]]
-        elif sink.index is not None and sink.index < len(node.args):
-            yield node.args[sink.index]
+        elif sink.index is not None and sink.index < len(call.args):
+            yield call.args[sink.index]
 
 
 def _means(called: ast.expr, sink: _Sink, module: _Module) -> bool:

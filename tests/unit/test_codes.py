@@ -26,7 +26,6 @@ from lingctl.vllm.logs.log_reader import VllmLogs
 from tests.unit.codes_in_source import codes_in_source
 
 _ROOT = Path(lingctl.__file__).parent
-_FOUND = codes_in_source()
 _CODE = re.compile(r'"([a-z]+(?:-[a-z]+)+)"')
 
 
@@ -73,13 +72,13 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("serving.proof.verdicts", "f'control-{name}'"): lambda: {f"control-{name}" for name in CONTROLS},
 }
 # Rows of vendors' codes and of the failures' catalogue have their own registers.
-_OTHER_REGISTERS = ("engine.words.catalogue_page", "engine.words.failure_catalogue", "output.verbs.explained")
+_OTHER_REGISTERS = ("engine.words.failure_catalogue", "output.verbs.explained")
 
 
 def _written() -> set[tuple[str, str]]:
     places = {
         (place.rpartition(":")[0].removeprefix("lingctl."), expression)
-        for expression, found in _FOUND.written.items()
+        for expression, found in codes_in_source().written.items()
         for place in found
     }
     return {one for one in places if one[0] not in _OTHER_REGISTERS}
@@ -87,7 +86,7 @@ def _written() -> set[tuple[str, str]]:
 
 def _possible() -> dict[str, str]:
     """Every code that can be printed, with a place where it comes from."""
-    found = {code: places[0] for code, places in _FOUND.constants.items()}
+    found = {code: places[0] for code, places in codes_in_source().constants.items()}
     for (module, expression), codes in _ACCOUNTED.items():
         found |= dict.fromkeys(codes(), f"{module}: {expression}")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -68,7 +69,13 @@ def test_each_cut_leaves_only_whole_answers() -> None:
         assert not cut.complete or end >= len(said) - 1
 
 
-def test_a_tool_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+def test_a_tool_that_is_busy_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorter = probe._ASK.replace("for pause in 0.3 1 2 0", "for pause in 0.1 0.1 0.1 0")
+    assert shorter != probe._ASK
+    monkeypatch.setattr(probe, "_ASK", shorter)
+    monkeypatch.setattr(
+        probe, "_ASKER", re.sub("(?m)^PAUSES = .*", "PAUSES = (0.1, 0.1, 0.1, 0.0)", probe._ASKER)
+    )
     tool = """
 n=$(cat "$1" 2>/dev/null || echo 0)
 echo $((n + 1)) >"$1"

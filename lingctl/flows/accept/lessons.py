@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cache
 from importlib.resources import files
@@ -44,8 +44,9 @@ def lessons_of(
     anonymous = Anonymous(chain(names_of(cluster, results), *map(names_in, said)))
     # The emulated engine prints what the real one was recorded to print.
     usual = emulated().get(CONSOLE, ())
-    lines = [line for line in lines if skeleton(anonymous.text(line.said)) not in usual]
-    kept, left_out = _bounded((*heard, *lines), anonymous)
+    clean = cache(anonymous.text)
+    lines = [line for line in lines if skeleton(clean(line.said)) not in usual]
+    kept, left_out = _bounded((*heard, *lines), clean)
     results = {
         name: replace(result, sentences=forms_of(result.sentences, anonymous))
         for name, result in results.items()
@@ -81,11 +82,11 @@ def names_of(cluster: Cluster, results: Mapping[str, PartResult]) -> Iterator[tu
         yield cluster.ssh.user, "user"
 
 
-def _bounded(texts: Iterable[HeardText], anonymous: Anonymous) -> tuple[list[dict[str, Any]], int]:
+def _bounded(texts: Iterable[HeardText], clean: Callable[[str], str]) -> tuple[list[dict[str, Any]], int]:
     kept: list[dict[str, Any]] = []
     room, left_out, seen = _MOST_BYTES, 0, set()
     for text in texts:
-        said = anonymous.text(text.said)
+        said = clean(text.said)
         if (text.what, said) in seen:
             continue
         seen.add((text.what, said))
@@ -94,7 +95,7 @@ def _bounded(texts: Iterable[HeardText], anonymous: Anonymous) -> tuple[list[dic
             left_out += 1
             continue
         room -= size
-        what, why = anonymous.text(text.what), anonymous.text(text.why)
+        what, why = clean(text.what), clean(text.why)
         kept.append({**asdict(text), "what": what, "said": said, "why": why})
     return kept, left_out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -87,32 +87,3 @@ def _figure(result: PartResult, name: str) -> object:
     if name == "seconds":
         return result.seconds
     return list(result.sentences) if name == "findings" else result.data.get(name)
-
-
-def questions_page() -> str:
-    """docs/hardware.md."""
-    return _HEAD + "\n".join(_rows(open_questions())) + "\n"
-
-
-def _rows(questions: Iterable[OpenQuestion]) -> Iterable[str]:
-    for one in questions:
-        of = [one.engine, one.model, f"{one.nodes} nodes" if one.nodes > 1 else ""]
-        of += [f"{one.ranks} cards" if one.ranks > 1 else "", "not privileged" if one.unprivileged else ""]
-        on = ", ".join(word for word in of if word) or "any"
-        answered = f"*{one.part}*, {on}" if one.part else f"no report; {one.how}"
-        yield f"| {one.number} | {one.question} | {one.source} | {answered} |"
-
-
-_HEAD = """\
-# What only hardware can tell
-
-Nothing of lingctl ran on an Ascend card: nobody who writes it has one. These are the questions that are open
-for it, with where each came up. A report of [`lingctl accept`](how-to/accept.md) answers those whose part was
-judged on a cluster of that kind, and says which; the figures stand in `lessons.json` beside it, without names
-and addresses, which you may look at and send, or not.
-
-Written from `lingctl/flows/accept/open_questions.toml`; a number is never used twice.
-
-| number | question | where it came up | answered by the part, on |
-|---|---|---|---|
-"""

@@ -6,7 +6,7 @@ Shapes: captures of driver 23.0 to 24.1 servers, else the format strings of the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lingctl.sandbox.state import Card, NodeState, this_node
@@ -47,6 +47,11 @@ def main(words: list[str]) -> int:
         return _query(node, cards, words[1:])
     print(_USAGE)
     return 1
+
+
+def only_looks(words: Sequence[str]) -> bool:
+    """Every call of the emulated tool does."""
+    return True
 
 
 def _table(node: NodeState, cards: list[Card]) -> int:

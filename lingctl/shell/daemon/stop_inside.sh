@@ -11,8 +11,11 @@
 pid=$(cat "$1" 2>/dev/null) start=$2 patience=$3 names=$4
 if [ -n "$pid" ] && alive; then
   kill -TERM "$pid" 2>/dev/null
-  n=0
-  while alive && [ "$n" -lt "$patience" ]; do n=$((n + 1)); sleep 1; done
+  tenths=0
+  while alive && [ "$tenths" -lt $((patience * 10)) ]; do
+    # One that has nothing to wind up ends at once.
+    if [ "$tenths" -lt 10 ]; then sleep 0.1; tenths=$((tenths + 1)); else sleep 1; tenths=$((tenths + 10)); fi
+  done
 fi
 force() { kill -KILL "$1" 2>/dev/null && echo "$1"; }
 each_of force

@@ -2,7 +2,7 @@
 # Print what a job has printed and prints, and end with its exit status. $1 folder of the job.
 . ./runs.sh
 
-d=$1 seen=0
+d=$1 seen=0 looks=0
 while :; do
   ended=
   runs || ended=$(cat "$d/exit" 2>/dev/null || { sleep 1; cat "$d/exit" 2>/dev/null; } || echo lost)
@@ -12,7 +12,9 @@ while :; do
     seen=$size
   fi
   [ -n "$ended" ] && break
-  sleep 0.3
+  # A short one ends soon, and a long one lasts.
+  looks=$((looks + 1))
+  if [ "$looks" -lt 8 ]; then sleep 0.05; else sleep 0.3; fi
 done
 cat "$d/err" >&2
 case $ended in

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -119,8 +120,9 @@ def _worlds() -> Iterator[World]:
 
 def _findings() -> Iterator[Finding]:
     for world in _worlds():
-        yield from world.judged()
-        yield from folded(world.judged())
+        judged = world.judged()
+        yield from judged
+        yield from folded(judged)
     world = World.healthy(3)
     for received in (0, 1, 2):
         hits = _hits(world, {("node2", 1)}, received=received)
@@ -132,18 +134,20 @@ def _findings() -> Iterator[Finding]:
         yield from reach_findings(world.scope, "node2", answer)  # type: ignore[arg-type]
 
 
-FINDINGS = list(dict.fromkeys(_findings()))
+@cache
+def every_finding() -> tuple[Finding, ...]:
+    return tuple(dict.fromkeys(_findings()))
 
 
 def test_the_matrix_is_large_enough_to_mean_something() -> None:
-    assert len({finding.check for finding in FINDINGS if finding.remedy}) >= 30
-    assert sum(len(list(commands_of(finding.remedy))) for finding in FINDINGS) > 200
+    assert len({finding.check for finding in every_finding() if finding.remedy}) >= 30
+    assert sum(len(list(commands_of(finding.remedy))) for finding in every_finding()) > 200
 
 
 def test_no_remedy_has_a_word_to_be_replaced() -> None:
     bad = {
         finding.remedy
-        for finding in FINDINGS
+        for finding in every_finding()
         if set(re.findall(r"\b[A-Z]+\b", finding.remedy)) & set(PLACEHOLDERS)
         # npu-smi's own titles of columns.
         and "NPU ID" not in finding.remedy
@@ -152,7 +156,7 @@ def test_no_remedy_has_a_word_to_be_replaced() -> None:
 
 
 def test_every_command_of_a_remedy_is_one_for_a_shell() -> None:
-    for remedy in {finding.remedy for finding in FINDINGS}:
+    for remedy in {finding.remedy for finding in every_finding()}:
         for command in commands_of(remedy):
             words = shlex.split(command)
             assert words[0] in TOOLS
@@ -164,7 +168,7 @@ def test_every_command_of_a_remedy_is_one_for_a_shell() -> None:
 
 
 def test_a_tool_is_never_named_with_options_outside_of_a_command() -> None:
-    for remedy in {finding.remedy for finding in FINDINGS}:
+    for remedy in {finding.remedy for finding in every_finding()}:
         rest = remedy
         for command in commands_of(remedy):
             rest = rest.replace(command, "", 1)

@@ -15,6 +15,7 @@ from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError, ConnectError, NotAskedError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
+from lingctl.flows.network import probe
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_scope, judged
 from lingctl.flows.network.fix_tls import judge_switches, plan_tls
 from lingctl.flows.network.probe import NodeAnswers
@@ -68,7 +69,9 @@ class _Node(LocalConnection):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # What the emulated tool says another time depends on how often it was asked, and not on when.
+    monkeypatch.setattr(probe, "_SETTLE_SECONDS", 0)
     tool = tmp_path / "hccn_tool"
     tool.write_text(TOOL)
     tool.chmod(0o755)

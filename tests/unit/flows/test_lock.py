@@ -10,6 +10,7 @@ import pytest
 
 from lingctl.errors import LockedError, NodeError
 from lingctl.events import Event, ignore
+from lingctl.flows.run import lock as run_lock
 from lingctl.flows.run.lock import lock_release, lock_status, locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node, Paths
@@ -51,19 +52,25 @@ def test_the_second_is_refused_with_the_holder_and_what_to_type(cluster: Cluster
         assert "lingctl lock release" in caught.value.remedy and "--lock-wait" in caught.value.remedy
 
 
-def test_the_second_may_wait_for_the_first(cluster: Cluster):
+def test_the_second_may_wait_for_the_first(cluster: Cluster, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run_lock, "_ASK_AGAIN_SECONDS", 0.05)
     heard: list[Event] = []
-    entered = threading.Event()
+    entered, waits = threading.Event(), threading.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        if "lingctl deploy by" in event.text:
+            waits.set()
 
     def first() -> None:
         with locked(primary, cluster, "lingctl deploy", ignore):
             entered.set()
-            time.sleep(1)
+            waits.wait(20)
 
     thread = threading.Thread(target=first)
     thread.start()
     entered.wait(5)
-    with locked(primary, cluster, "lingctl stop", heard.append, wait=20):
+    with locked(primary, cluster, "lingctl stop", hear, wait=20):
         assert not thread.is_alive() or not thread.join(1)
     thread.join()
     assert any("lingctl deploy by" in event.text for event in heard)

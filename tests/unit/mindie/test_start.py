@@ -75,8 +75,9 @@ def test_a_daemon_that_runs_keeps_its_shared_memory(tmp_path, folders):
 
 PRINTING = """
 echo first; echo "Daemon start success!"
-seq 1000000 1800000; sleep 1.5; seq 1800001 3000000; sleep 1
-echo 50 >nap; sleep 0.5
+seq 1000000 1800000; sleep 0.5; seq 1800001 3000000
+until [ "$(du -k state/demo/run/console.log | cut -f 1)" -lt 8200 ]; do sleep 0.05; done
+echo 50 >nap; sleep 0.4
 echo last; exit 7
 """
 

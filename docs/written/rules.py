@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from docs.written.tables import table
 from lingctl.findings import Verdict
 from lingctl.mindie.profile import PROFILES
 from lingctl.mindie.rules.catalogue import RULES
@@ -36,7 +35,7 @@ known.
 def rule_reference() -> str:
     """The page."""
     parts = [_INTRODUCTION, "## What each version rests on", ""]
-    parts += _table(
+    parts += table(
         ("version", "checked against"), [(profile.version, profile.checked_against) for profile in PROFILES]
     )
     parts += ["## Fields of config.json", ""]
@@ -44,9 +43,9 @@ def rule_reference() -> str:
         fields = [field for field in FIELDS if field.section == section]
         if fields:
             parts += [f"### {path}", ""]
-            parts += _table(("field", "allowed", "compulsory", "MindIE", "source"), map(_field_row, fields))
+            parts += table(("field", "allowed", "compulsory", "MindIE", "source"), map(_field_row, fields))
     parts += ["## Rules over several fields", ""]
-    parts += _table(
+    parts += table(
         ("rule", "says", "verdict", "MindIE", "source"),
         [
             (rule.check, rule.says, rule.verdict.word, _versions(rule.generations), rule.source)
@@ -56,7 +55,7 @@ def rule_reference() -> str:
     parts += ["## Fields that 3.0.0 no longer reads", "", "A note, no fault.", ""]
     parts += [", ".join(f"`{PATHS[section]}.{name}`" for section, name in REMOVED_IN_3), ""]
     parts += ["## Rank table", "", "For every version; a warning is what MindIE itself does not look at.", ""]
-    parts += _table(
+    parts += table(
         ("rule", "says", "verdict", "source"),
         [(rule.check, rule.says, rule.verdict.word, rule.source) for rule in TABLE_RULES],
     )
@@ -77,10 +76,3 @@ def _field_row(field: Field) -> tuple[str, ...]:
 
 def _versions(generations: tuple[int, ...]) -> str:
     return "all" if len(generations) == len(_VERSIONS) else ", ".join(_VERSIONS[one] for one in generations)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    def line(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-    return [line(head), "|" + "---|" * len(head), *(line(row) for row in rows), ""]

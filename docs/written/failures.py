@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from docs.written.tables import table
 from lingctl.engine.vendor_codes import VendorCode, vendor_codes
 from lingctl.engine.words.failure_catalogue import Catalogue, Failure
 
@@ -73,10 +74,10 @@ def catalogue_page(engines: Sequence[EnginePart]) -> str:
     for family, codes in families.items():
         parts += [f"### {family}", "", f"Source: {codes[0].source}.", ""]
         rows = [_code_row(code, engines[0].catalogue) for code in codes]
-        parts += _table(("code", "means", "weight", "row", "what to do"), rows)
+        parts += table(("code", "means", "weight", "row", "what to do"), rows)
     for engine in engines:
         parts += [f"## Exit statuses of {engine.title}'s daemon", ""]
-        parts += _table(("status", "means"), engine.statuses.items())
+        parts += table(("status", "means"), engine.statuses.items())
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -87,7 +88,7 @@ def _groups(failures: Sequence[Failure]) -> list[str]:
         if not rows:
             continue
         parts += [f"### {letter}: {title}", ""]
-        parts += _table(
+        parts += table(
             ("id", "a line with", "means", "weight", "sure", "what to do", "source", "checked"),
             [_failure_row(failure) for failure in rows],
         )
@@ -122,10 +123,3 @@ def _code_row(code: VendorCode, catalogue: Catalogue) -> tuple[str, ...]:
     kind = failure.kind if failure is not None else code.kind
     remedy = failure.remedy if failure is not None and row else code.remedy
     return code.code, code.meaning, kind, row, remedy
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return [line(head), "|" + "---|" * len(head), *map(line, rows), ""]

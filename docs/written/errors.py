@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from docs.written.tables import row, table
 from lingctl.codes.catalogue import PREFIXES, CodeEntry, code_entries
 
 _INTRODUCTION = """\
@@ -34,14 +33,13 @@ _MADE = (
 
 def error_reference() -> str:
     """The page."""
-    parts = [_INTRODUCTION.rstrip(), *map(_row, _MADE), ""]
+    parts = [_INTRODUCTION.rstrip(), *map(row, _MADE), ""]
     by_subject: dict[str, list[CodeEntry]] = {}
     for entry in code_entries().values():
         by_subject.setdefault(entry.subject, []).append(entry)
     for subject, entries in by_subject.items():
-        parts += [f"## {subject}", "", "| code | means | what to do | page |", "|---|---|---|---|"]
-        parts += [_row((f"`{one.code}`", one.meaning, one.remedy, _link(one.page))) for one in entries]
-        parts.append("")
+        rows = [(f"`{one.code}`", one.meaning, one.remedy, _link(one.page)) for one in entries]
+        parts += [f"## {subject}", "", *table(("code", "means", "what to do", "page"), rows)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -49,7 +47,3 @@ def _link(page: str) -> str:
     folder, _, name = page.rpartition("/")
     place = name if folder == "reference" else f"../{page}"
     return f"[{name.split('.')[0]}]({place})"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

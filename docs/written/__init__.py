@@ -1,0 +1,1 @@
+"""Pages of docs/reference that the code itself tells."""
