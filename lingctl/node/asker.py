@@ -218,7 +218,7 @@ def begin_beside(questions: list[list[str]]) -> tuple[int, int]:
 
 
 def main(words: list[str]) -> int:
-    """Ask all: of each question its id, seconds, command, group and ``beside``, the last two ``-`` for none."""
+    """Ask all. Of each question: id, seconds, command, group and ``beside``; ``-`` for neither of the two."""
     questions = [words[place : place + 5] for place in range(0, len(words) - 4, 5)]
     # The first one's answer is the clock, whose time must be known well: nothing else runs then.
     first, rest = questions[:1], questions[1:]
