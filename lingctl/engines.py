@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from lingctl.engine.abilities import EngineRow
 from lingctl.engine.interface import Engine
 from lingctl.engine.logs import LogReader
-from lingctl.engine.table import EngineRow
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice, EngineName
+from lingctl.inventory.engine_choice import EngineChoice, EngineName
 
 
 def _mindie(choice: EngineChoice) -> Engine:
@@ -63,8 +63,8 @@ def engine_of(cluster: Cluster) -> Engine:
 
 def engine_rows() -> list[EngineRow]:
     """What every version of every engine can do, and how that is known."""
-    from lingctl.mindie.table import mindie_rows
-    from lingctl.vllm.table import vllm_rows
+    from lingctl.mindie.abilities import mindie_rows
+    from lingctl.vllm.abilities import vllm_rows
 
     return [*mindie_rows(), *vllm_rows()]
 

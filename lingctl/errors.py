@@ -7,7 +7,8 @@ Exit statuses: 0 done, 1 failed on a node, 2 usage or configuration, 3 findings 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from copy import copy
+from typing import ClassVar, Self
 
 
 class LingctlError(Exception):
@@ -46,6 +47,12 @@ class LingctlError(Exception):
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
 
+    def but(self, **changed: object) -> Self:
+        """The same error with other words: ``what``, ``where``, ``evidence``, ``remedy`` or ``also``."""
+        other = copy(self)
+        other.__dict__.update(changed)
+        return other
+
 
 class UsageError(LingctlError):
     """The command line asks for something that cannot be."""
@@ -64,14 +71,7 @@ class ConfigurationError(LingctlError):
 def as_one_error(errors: Sequence[ConfigurationError]) -> ConfigurationError:
     """The first of several mistakes, with the others beside it."""
     first, *others = errors
-    return ConfigurationError(
-        first.what,
-        where=first.where,
-        evidence=first.evidence,
-        remedy=first.remedy,
-        code=first.code,
-        also=others,
-    )
+    return first.but(also=tuple(others))
 
 
 class ChecksFailed(LingctlError):

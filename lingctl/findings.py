@@ -61,6 +61,11 @@ class Finding:
 _FIELDS = fields(Finding)
 
 
+def finding_of(error: LingctlError, verdict: Verdict, check: str = "", node: str = "") -> Finding:
+    """An error as a Finding, of a check of the same name where none is given."""
+    return Finding(check or error.code, verdict, error.what, node, None, error.evidence, error.remedy)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a check is about, for the Finding that is made of it: see ``Finding`` for the fields."""

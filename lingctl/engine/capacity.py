@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.catalogue import Shape
 
@@ -17,6 +17,8 @@ OVERHEAD_GIB = 3.0
 # What torch sees of a card: 60.96 of 64 and 29.50 of 32 GiB in users' reports; the firmware keeps the rest.
 _SEEN: dict[float, float] = {64: 60.96, 32: 29.50}
 _SEEN_SHARE = 0.95
+# More leaves nothing for what the runtime takes while it serves.
+_MOST_FRACTION = 0.95
 
 
 def seen_gib(hbm_gib: float) -> float:
@@ -147,6 +149,53 @@ class Capacity(Protocol):
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         """The verdict on an estimate; "does not fit" says by how much and what would."""
+
+
+def number_of_cards(number: int) -> str:
+    """In words."""
+    return "1 card" if number == 1 else f"{number} cards"
+
+
+def verdict_on(
+    found: Estimate, cards: str, engine: str, remedies: Iterable[str], *, cut: str = "", beyond: str = ""
+) -> Finding:
+    """What an estimate says of an engine: whether it fits, or what is missing and what would do.
+
+    Args:
+        cards: in words.
+        remedies: asked for only where it does not fit.
+        cut: goes before the reason for which it cannot be cut.
+        beyond: what else a reader must know where it fits.
+    """
+    of = Subject("capacity")
+    if found.fits:
+        return of.passes(
+            f"it fits {cards}: {found.token_budget} tokens of KV cache, "
+            f"{found.requests} requests of {found.needed_tokens} tokens at the same time{beyond}",
+            evidence=found.sum_in_words,
+        )
+    if found.uneven:
+        what = f"{cut}{found.uneven}"
+    elif found.cache_gib <= 0:
+        what = f"it does not fit {cards}: {-found.cache_gib:.1f} GiB short on each"
+    else:
+        what = (
+            f"one request of {found.needed_tokens} tokens needs {found.needed_blocks} blocks, "
+            f"{found.blocks} fit: {engine} would refuse to start"
+        )
+    return of.failure(what, evidence=found.sum_in_words, remedy="; ".join(remedies))
+
+
+def settings_that_fit(
+    estimate: Callable[[Shape, int, int, float, Load], Estimate], shape: Shape, found: Estimate, load: Load
+) -> Iterator[str]:
+    """What hosts.yaml may say instead, on the same cards."""
+    if not found.uneven and found.token_budget >= BLOCK_TOKENS:
+        yield f"shorten sequences: serving.max_seq_len at most {found.longest_context}"
+    if load.fraction < _MOST_FRACTION and not found.uneven:
+        more = replace(load, fraction=_MOST_FRACTION)
+        if estimate(shape, found.window, found.ranks, found.hbm_gib, more).fits:
+            yield f"set serving.npu_memory_fraction to {_MOST_FRACTION}"
 
 
 def capacity_findings(

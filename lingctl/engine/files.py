@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,26 @@ class Shown:
     # ``flag ...``, ``LINGCTL_...``, ``hosts.yaml``, ``preset``, ``default``, ``follows from ...`` or the
     # engine's version, e.g. ``MindIE 3.0.0``.
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and its source: ``preset``, ``hosts.yaml`` or ``follows from ...``."""
+
+    value: int | float
+    source: str
+
+
+def certificates_digest(files: Sequence[CertificateFile]) -> str:
+    """Changes with any certificate, so that the daemon is started anew; empty without any.
+
+    Raises:
+        ConfigurationError: a file cannot be read or used.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read()).digest())
+    return digest.hexdigest()[:16] if files else ""
 
 
 def release_folder(cluster: Cluster) -> str:

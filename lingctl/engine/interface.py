@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile
-from lingctl.engine.logs import Console, LogReader
+from lingctl.engine.logs import LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node, Serving
@@ -79,16 +79,12 @@ class Engine(Protocol):
         """What its own code lacks to serve the Ling models."""
 
     @property
-    def console(self) -> Console:
-        """What is looked for in its daemon's console."""
-
-    @property
     def http(self) -> Http:
         """Where the service tells of its health, and in which shapes it is asked."""
 
     @property
     def logs(self) -> LogReader:
-        """What its words mean."""
+        """What is looked for in its daemon's console, and what its words mean."""
 
     @property
     def capacity(self) -> Capacity:

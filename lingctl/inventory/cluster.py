@@ -11,19 +11,10 @@ from pydantic import Field, field_validator, model_validator
 from lingctl.errors import ConfigurationError
 from lingctl.inventory import forms
 from lingctl.inventory.certificates import Certificates, Https
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
-from lingctl.inventory.sections import (
-    Container,
-    EngineChoice,
-    Hub,
-    Node,
-    Paths,
-    Section,
-    Serving,
-    Ssh,
-    Timeouts,
-)
+from lingctl.inventory.sections import Container, Hub, Node, Paths, Section, Serving, Ssh, Timeouts
 
 Addresses = Mapping[str, Mapping[int, str]]
 """Live address of every card, by node name and physical id; a card that has none is left out."""

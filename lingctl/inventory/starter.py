@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from lingctl.assets import asset
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.forms import FormError
 from lingctl.inventory.models.catalogue import find_model
 from lingctl.inventory.schema import SCHEMA_NAME
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.sections import Node
 
 _FLAGS = {"name": "--name", "mindie": "--mindie"}
 

@@ -9,25 +9,24 @@ from typing import Any
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile, release_folder
-from lingctl.engine.interface import About, Http
-from lingctl.engine.logs import Console, LogReader
+from lingctl.engine.interface import About
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Node
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.container import container_spec
 from lingctl.mindie.environment import HTTP, daemon_environment, daemon_start
-from lingctl.mindie.explain import shown_values
 from lingctl.mindie.files.config import render_config
 from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
-from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
-from lingctl.mindie.logs.console import CONSOLE
+from lingctl.mindie.files.rank_table import need_known_form, prove, rank_table
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.mindie.overlay import overlay_files, overlay_in_container
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
+from lingctl.mindie.shown import shown_values
 from lingctl.mindie.tls import encryption
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
@@ -39,6 +38,9 @@ class MindIE:
     """See ``Engine``, whose members have the documentation."""
 
     profile: Profile
+
+    http = HTTP
+    logs = MINDIE_LOGS
 
     @property
     def about(self) -> About:
@@ -65,21 +67,6 @@ class MindIE:
     def overlay(self) -> Overlay:
         """See ``Engine``."""
         return Overlay(overlay_files(), overlay_in_container(self.profile))
-
-    @property
-    def console(self) -> Console:
-        """See ``Engine``."""
-        return CONSOLE
-
-    @property
-    def http(self) -> Http:
-        """See ``Engine``."""
-        return HTTP
-
-    @property
-    def logs(self) -> LogReader:
-        """See ``Engine``."""
-        return MINDIE_LOGS
 
     @property
     def capacity(self) -> Capacity:
@@ -143,7 +130,7 @@ class MindIE:
         """See ``Engine``; one node needs no rank table."""
         if not cluster.multi_node:
             return Joint()
-        table = RankTable.build(cluster, addresses).text
+        table = rank_table(cluster, addresses)
         file = WantedFile(f"{release_folder(cluster)}/{_RANK_TABLE}", table.encode())
         return Joint((file,), tuple(prove(table, cluster, addresses)))
 

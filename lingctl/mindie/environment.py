@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.engine.files import release_folder
+from lingctl.engine.files import certificates_digest, release_folder
 from lingctl.engine.interface import Http
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Cluster
@@ -10,7 +10,7 @@ from lingctl.inventory.sections import Node
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.settings import serving_settings
 from lingctl.mindie.shared_memory import needed_mib
-from lingctl.mindie.tls import certificates_digest
+from lingctl.mindie.tls import certificate_files
 
 HTTP = Http(management=True, metrics=True, ready_path="/v2/health/ready")
 # Which version reads which is known from documents alone before 3.0.0, so each is told by every name that
@@ -73,7 +73,7 @@ def daemon_environment(cluster: Cluster, node: Node, profile: Profile) -> Enviro
         libraries=profile.libraries,
         cleared=_CLEARED,
         variables=variables(cluster, node, profile),
-        certificates=certificates_digest(cluster, profile),
+        certificates=certificates_digest(certificate_files(cluster, profile)),
     )
 
 

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lingctl.engine.files import Setting
 from lingctl.inventory.cluster import Cluster
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value and its source: ``preset``, ``hosts.yaml`` or ``follows from ...``."""
-
-    value: int | float
-    source: str
-
 
 # The Ling repository's own files for MindIE 1.0.0, the same for lite and plus.
 PRESET: dict[str, int] = {

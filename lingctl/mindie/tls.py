@@ -8,7 +8,6 @@ Sources of paths, joining and modes: src/config_manager/server_config.cpp, backe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,21 +41,6 @@ def certificate_files(cluster: Cluster, profile: Profile) -> tuple[CertificateFi
 def encryption(cluster: Cluster, profile: Profile) -> Encryption:
     """What is encrypted, and the files that takes."""
     return Encryption(certificate_files(cluster, profile), tuple(encryption_words(cluster)))
-
-
-def certificates_digest(cluster: Cluster, profile: Profile) -> str:
-    """Changes with any certificate, so that the daemon is started anew; empty without any.
-
-    Raises:
-        ConfigurationError: a file cannot be read or used.
-    """
-    files = certificate_files(cluster, profile)
-    if not files:
-        return ""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()[:16]
 
 
 def https_fields(cluster: Cluster, profile: Profile) -> dict[str, object]:

@@ -50,11 +50,5 @@ def run_job(
     try:
         return connection.run(follow, timeout=timeout, on_output=on_output)
     except ConnectError as error:
-        raise ConnectError(
-            error.what,
-            where=error.where,
-            evidence=error.evidence,
-            remedy=f"{error.remedy}\n"
-            f"{title!r} goes on on {connection.node} without us: the same command picks it up",
-            code=error.code,
-        ) from error
+        goes_on = f"{title!r} goes on on {connection.node} without us: the same command picks it up"
+        raise error.but(remedy=f"{error.remedy}\n{goes_on}") from error

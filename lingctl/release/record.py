@@ -19,7 +19,7 @@ from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_chosen
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Run, Stage, Step
 from lingctl.release.layout import Layout, layout_of

@@ -39,7 +39,7 @@ class Site:
 def site_of(cluster: Cluster) -> Site:
     """The site of a cluster."""
     engine = engine_of(cluster)
-    console = engine.console
+    console = engine.logs.console
     first = cluster.primary
     return Site(
         layout_of(cluster),

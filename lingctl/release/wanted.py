@@ -12,7 +12,8 @@ from lingctl.engine.files import WantedFile
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Node
 from lingctl.node.overlay.package import folder_digest
 from lingctl.release.layout import layout_of
 

@@ -163,9 +163,7 @@ def _at(where: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise ConfigurationError(
-            error.what, where=where, evidence=error.evidence, remedy=error.remedy, code=error.code
-        ) from error
+        raise error.but(where=where) from error
 
 
 def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:

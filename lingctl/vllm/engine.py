@@ -8,12 +8,12 @@ from typing import Any
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Shown, WantedFile
 from lingctl.engine.interface import About, Http
-from lingctl.engine.logs import Console, LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.inventory.sections import EngineChoice, Node
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Node
 from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
@@ -22,14 +22,11 @@ from lingctl.vllm.launch.command_line import vllm_offline, vllm_start
 from lingctl.vllm.launch.container import vllm_container
 from lingctl.vllm.launch.environment import SET_ENV, vllm_environment
 from lingctl.vllm.launch.tls import vllm_encryption
-from lingctl.vllm.logs.console import VLLM_CONSOLE
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
 from lingctl.vllm.long_context import stretch_of, stretched_config
 from lingctl.vllm.profile import DEFAULT_VERSION, VllmProfile, vllm_profile_for
 from lingctl.vllm.remarks import vllm_remarks
 from lingctl.vllm.shown import vllm_values
-
-_HTTP = Http(management=False, metrics=False, ready_path="/health")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,10 @@ class Vllm:
 
     profile: VllmProfile
     choice: EngineChoice
+
+    overlay = NO_OVERLAY  # it has the model's code itself
+    http = Http(management=False, metrics=False, ready_path="/health")
+    logs = VLLM_LOGS
 
     @property
     def about(self) -> About:
@@ -59,26 +60,6 @@ class Vllm:
             strict_modes=False,
             joins_by_addresses=False,
         )
-
-    @property
-    def overlay(self) -> Overlay:
-        """See ``Engine``; vLLM has the model's code."""
-        return NO_OVERLAY
-
-    @property
-    def console(self) -> Console:
-        """See ``Engine``."""
-        return VLLM_CONSOLE
-
-    @property
-    def http(self) -> Http:
-        """See ``Engine``."""
-        return _HTTP
-
-    @property
-    def logs(self) -> LogReader:
-        """See ``Engine``."""
-        return VLLM_LOGS
 
     @property
     def capacity(self) -> Capacity:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lingctl.errors import ConfigurationError
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.vllm.versions import VllmVersion, read_vllm_version
 
 _IMAGE = "quay.io/ascend/vllm-ascend:v{}{}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from lingctl.engine.files import Setting
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 
@@ -13,14 +13,6 @@ from lingctl.inventory.cluster import Cluster
 _BATCH, _PREFILL = 200, 8192
 # The Ling README's own; vLLM's default was 0.9, and is 0.92 in 0.32.
 FRACTION = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class VllmSetting:
-    """A value and its source: ``preset``, ``hosts.yaml`` or ``follows from ...``."""
-
-    value: int | float
-    source: str
 
 
 def native_window(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> int:
@@ -31,7 +23,7 @@ def native_window(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
     return cluster.catalogue_model.context
 
 
-def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, VllmSetting]:
+def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, Setting]:
     """Effective values by their name in hosts.yaml."""
     given = cluster.serving
     window = native_window(cluster, model_config)
@@ -44,7 +36,7 @@ def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
     }
 
 
-def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, VllmSetting]:
+def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, Setting]:
     """The values, if vLLM starts with them.
 
     Raises:
@@ -62,10 +54,10 @@ def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
     return settings
 
 
-def _output_limit(given: int | None) -> dict[str, VllmSetting]:
+def _output_limit(given: int | None) -> dict[str, Setting]:
     """None where hosts.yaml does not say: a request may then take what is left of its sequence."""
-    return {} if given is None else {"max_output_tokens": VllmSetting(given, "hosts.yaml")}
+    return {} if given is None else {"max_output_tokens": Setting(given, "hosts.yaml")}
 
 
-def _given(value: float | None, usual: float, source: str) -> VllmSetting:
-    return VllmSetting(usual, source) if value is None else VllmSetting(value, "hosts.yaml")
+def _given(value: float | None, usual: float, source: str) -> Setting:
+    return Setting(usual, source) if value is None else Setting(value, "hosts.yaml")

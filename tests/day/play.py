@@ -6,7 +6,6 @@ is printed as it comes.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -52,7 +51,6 @@ class Day:
         sandboxed = (self.folder / SANDBOX).exists()
         environment = {
             "HOME": str(self.folder),
-            "TZ": os.environ.get("TZ", ""),
             **({"LINGCTL_NODES": SANDBOX} if sandboxed and "--nodes" not in words else {}),
         }
         with terminal(LINGCTL, *words, size=SIZE, environment=environment, cwd=self.folder) as shown:

@@ -9,13 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lingctl.events import ignore  # noqa: E402  (only where torch is)
-from lingctl.findings import Verdict  # noqa: E402  (as above)
-from lingctl.flows.serve.prove import ProofOptions, prove_endpoint  # noqa: E402  (as above)
+from lingctl.findings import Verdict  # noqa: E402  (only where torch is)
 from tests.parity.checkpoints import case, make_tensors, write_checkpoint  # noqa: E402  (as above)
 from tests.parity.engine import contract_tree, edited_overlay, load_rank, run_ranks  # noqa: E402  (as above)
 from tests.parity.test_mutations import _RANKS, _REFUSED, MUTATIONS  # noqa: E402  (as above)
-from tests.prove.service import Said, Telling, serving  # noqa: E402  (as above)
+from tests.prove.proving import proved  # noqa: E402  (as above)
+from tests.prove.service import Said, Telling  # noqa: E402  (as above)
 
 pytestmark = pytest.mark.torch
 
@@ -45,14 +44,6 @@ def served(folder, checkpoint, edits, ranks):
         return answers_of([load_rank(checkpoint, rank, ranks) for rank in range(ranks)])
 
 
-def proved(folder, checkpoint, telling):
-    prompts = folder / "prompts.txt"
-    prompts.write_text("\n".join(telling.said) + "\n")
-    options = ProofOptions(kind="base", prompts=prompts, max_tokens=LENGTH, arrays="numpy")
-    with serving(telling) as endpoint:
-        return prove_endpoint(endpoint, checkpoint, options, ignore)
-
-
 @pytest.fixture
 def checkpoint(tmp_path):
     def make(name):
@@ -66,7 +57,7 @@ def checkpoint(tmp_path):
 @pytest.mark.parametrize("name", ["lite", "plus-head-dim-unstated"])
 def test_the_overlay_is_proved(tmp_path, checkpoint, name):
     folder = checkpoint(name)
-    report = proved(tmp_path, folder, Telling(served(tmp_path, folder, (), 16)))
+    report = proved(tmp_path, folder, Telling(served(tmp_path, folder, (), 16)), LENGTH)
     assert report.exit_status == 0, report.findings
     assert {finding.verdict for finding in report.findings} == {Verdict.PASS}
 
@@ -76,6 +67,6 @@ def test_a_mutation_is_caught_through_http(tmp_path, checkpoint, name):
     model, edit = MUTATIONS[name]
     folder = checkpoint(model)
     telling = Telling(served(tmp_path, folder, [edit], _RANKS.get(name, 16)))
-    report = proved(tmp_path, folder, telling)
+    report = proved(tmp_path, folder, telling, LENGTH)
     assert report.exit_status == 1, report.findings
     assert any(finding.verdict is Verdict.FAILURE for finding in report.findings)

@@ -13,7 +13,8 @@ from lingctl.sandbox.engine.model.placement import share_of, stock_heads
 from lingctl.sandbox.engine.tiny_models.mistakes import MISTAKES
 from lingctl.serving.endpoint import Endpoint
 from tests.engine_node import EngineNode, address, copied, edit_json, tiny
-from tests.prove.service import Said, Telling, serving
+from tests.prove.proving import proved
+from tests.prove.service import Said, Telling
 
 LENGTH = 12
 
@@ -41,24 +42,16 @@ def answers_of(tensors, shape):
     return said
 
 
-def proved(folder, weights, telling):
-    prompts = folder / "prompts.txt"
-    prompts.write_text("\n".join(telling.said) + "\n")
-    options = ProofOptions(kind="base", prompts=prompts, max_tokens=LENGTH, arrays="numpy")
-    with serving(telling) as endpoint:
-        return prove_endpoint(endpoint, weights, options, ignore)
-
-
 def test_the_emulated_model_is_proved(tmp_path, model):
     weights, tensors, shape = model
-    report = proved(tmp_path, weights, Telling(answers_of(tensors, shape)))
+    report = proved(tmp_path, weights, Telling(answers_of(tensors, shape)), LENGTH)
     assert report.exit_status == 0, report.findings
 
 
 @pytest.mark.parametrize("number", range(len(MISTAKES)))
 def test_a_mistake_on_the_way_to_a_service_is_caught(tmp_path, model, number):
     weights, tensors, shape = model
-    report = proved(tmp_path, weights, Telling(answers_of(*MISTAKES[number](tensors, shape))))
+    report = proved(tmp_path, weights, Telling(answers_of(*MISTAKES[number](tensors, shape))), LENGTH)
     wrong = {finding.check for finding in report.findings if finding.verdict is Verdict.FAILURE}
     assert wrong & {"answers", "likelihoods", "control-router-likelihoods"}, report.findings
     assert report.exit_status == 1

@@ -22,7 +22,7 @@ def check(nodes: NodesOption = None, engine: EngineOption = "", as_json: JsonOpt
     """
     from lingctl.engines import engine_of
     from lingctl.flows.files.config import judge_config
-    from lingctl.inventory.engine_choice import with_typed_engine
+    from lingctl.inventory.typed_engine import with_typed_engine
     from lingctl.output.documents import print_json
     from lingctl.output.screen.terminal import answer_sentence, say
 
@@ -58,7 +58,7 @@ def _summary(cluster: Cluster) -> str:
 def show(nodes: NodesOption = None, engine: EngineOption = "", as_json: JsonOption = False) -> None:
     """Show the merged values of hosts.yaml, environment and defaults, and where each came from."""
     from lingctl.cli.files.values import print_values
-    from lingctl.inventory.engine_choice import with_typed_engine
+    from lingctl.inventory.typed_engine import with_typed_engine
 
     overrides = dict.fromkeys(("engine", "engine.version"), "flag --engine") if engine else {}
     print_values(with_typed_engine(required_cluster(nodes), engine), overrides, as_json)

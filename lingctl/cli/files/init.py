@@ -36,9 +36,9 @@ def init(
     On a terminal it asks for what no option gives. What it writes passes `lingctl config check`.
     """
     from lingctl.flows.files.start_file import StartFile, need_free, start_file, write_start
-    from lingctl.inventory.engine_choice import one_engine
+    from lingctl.inventory.typed_engine import one_engine
     from lingctl.output.screen.terminal import answer_file, interactive, say
-    from lingctl.output.verbs.start_file import NotAgreed, ask_for_start
+    from lingctl.output.verbs.init import NotAgreed, ask_for_start
 
     given = {"nodes": node, "user": user, "key": key, "model": model, "engine": mindie or engine}
     asked = frozenset(field for field, value in given.items() if not value)

@@ -71,7 +71,7 @@ def render(
     from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import RenderPart, rendered, write_files
-    from lingctl.inventory.engine_choice import one_engine, with_typed_engine
+    from lingctl.inventory.typed_engine import one_engine, with_typed_engine
     from lingctl.output.screen.terminal import say
 
     typed = one_engine(mindie, engine)
@@ -171,7 +171,7 @@ def _print(
 def _check(path: Path, nodes: Path | None, typed: str, as_json: bool) -> None:
     from lingctl.findings import Verdict, worst
     from lingctl.flows.files.judge import check_file
-    from lingctl.inventory.engine_choice import engine_typed, with_typed_engine
+    from lingctl.inventory.typed_engine import engine_typed, with_typed_engine
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings, summary
     from lingctl.output.screen.terminal import answer

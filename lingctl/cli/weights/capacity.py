@@ -51,8 +51,8 @@ def capacity(
     from lingctl.findings import Verdict
     from lingctl.flows.files.capacity import Wishes, answer_capacity
     from lingctl.flows.files.json_files import read_document
-    from lingctl.inventory.engine_choice import engine_typed
     from lingctl.inventory.models.catalogue import find_model
+    from lingctl.inventory.typed_engine import engine_typed
     from lingctl.output.documents import print_json
     from lingctl.output.findings import print_findings
     from lingctl.output.screen.terminal import answer_sentence

@@ -8,7 +8,7 @@ from lingctl.cli.common import EngineOption, JsonOption
 def models(engine: EngineOption = "", as_json: JsonOption = False) -> None:
     """List the models that lingctl serves: size, native window, and the fewest cards that hold each."""
     from lingctl.flows.files.capacity import list_models
-    from lingctl.inventory.engine_choice import engine_typed
+    from lingctl.inventory.typed_engine import engine_typed
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
 

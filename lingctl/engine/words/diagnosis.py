@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
-from lingctl.engine.logs import Diagnosis, Explanation
+from lingctl.engine.logs import Diagnosis, Explanation, LogReader
 from lingctl.engine.words.failure_catalogue import Catalogue
 from lingctl.engine.words.log_lines import offset_of, read_lines, seconds_between
 
@@ -38,24 +38,12 @@ class Weight(IntEnum):
 _WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.STOPPED}
 
 
-class SingleReading(Protocol):
-    """What is asked of an engine's reader, a console at a time or of all together; see ``LogReading``."""
+class SingleReading(LogReader, Protocol):
+    """What else is asked of an engine's reader, a console at a time or of all; see ``LogReading``."""
 
     @property
     def catalogue(self) -> Catalogue:
         """What is known of the engine's failures."""
-
-    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
-        """See ``LogReader``."""
-        ...
-
-    def explain_waiting(self, text: str) -> list[Explanation]:
-        """See ``LogReader``."""
-        ...
-
-    def first_errors(self, text: str, limit: int = 5) -> list[str]:
-        """See ``LogReader``."""
-        ...
 
     def served(self, text: str) -> bool:
         """See ``LogReading``."""

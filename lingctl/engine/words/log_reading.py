@@ -52,11 +52,7 @@ class LogReading(ABC, Generic[L]):
 
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
     mark: re.Pattern[str]  # what no other program's logs have
-
-    @property
-    @abstractmethod
-    def console(self) -> Console:
-        """What is looked for in its daemon's console."""
+    console: Console  # what is looked for in its daemon's console
 
     @property
     @abstractmethod

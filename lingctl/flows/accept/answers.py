@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lingctl.errors import UsageError, WeightsError
-from lingctl.findings import Finding, Subject, Verdict
+from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.accept.protocol import Acceptance, Judged
 from lingctl.flows.change.restart import restart
 from lingctl.flows.run.person import Unattended
@@ -38,9 +38,7 @@ def proof_part(given: Acceptance) -> Judged:
         # config.json, or hold what is no number, does.
         if error.code not in _NO_REFERENCE:
             raise
-        finding = Finding(
-            error.code, Verdict.UNKNOWN, error.what, error.where, None, error.evidence, error.remedy
-        )
+        finding = finding_of(error, Verdict.UNKNOWN, node=error.where)
         return Judged(f"not judged: {error.what}", (finding,))
     told = [one.message for one in report.findings if one.check == "answers"]
     what = told[0] if told else "the answers could not be judged"

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
-from lingctl.errors import ConnectError, LingctlError, UsageError
+from lingctl.errors import ConnectError, UsageError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept.answers import proof_part, restart_part, smoke_part
 from lingctl.flows.accept.heard import unknown_errors, unread_answers
 from lingctl.flows.accept.load import measure, soak
 from lingctl.flows.accept.protocol import Acceptance, AcceptancePart, Judged
+from lingctl.flows.accept.weights import weights_part
 from lingctl.flows.change.deploy import plan_deploy
-from lingctl.flows.look.node_states import image_of, look_of, node_states
+from lingctl.flows.look.node_states import image_of
 from lingctl.flows.look.status.cluster_status import NodeStatus, cluster_status
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.network.npu_check import NpuOptions, npu_check_nodes
 from lingctl.flows.overlay.by_hand import look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
 from lingctl.inventory.cluster import Cluster
-from lingctl.program.node_program import NodeProgram
-from lingctl.program.prepare import InImage, prepare
-from lingctl.release.weights_steps import weights_plan
-from lingctl.remote.connection import Connection
 
 # What is said of one version of something, and not of the ways between the cards.
 _OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
 _OF_VERSIONS_TOO = ("engine-version", "same-files")
 _CANNOT_COMPUTE = ("no-torch", "npu-no-container", "overlay-no-container", "no-python")
-# Reading 580 GB at 0.1 GB/s, and as much again.
-_VERIFY_SECONDS = 4 * 3600.0
 
 
 def network_part(given: Acceptance) -> Judged:
@@ -104,102 +98,6 @@ def _known(value: str | Unread | None) -> str | None:
 def _network(given: Acceptance, options: CheckOptions) -> NetworkReport:
     with given.connect() as group:
         return check_network(group, given.cluster, options, given.listener)
-
-
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """What the node program says of the weights of one node; see ``node.weights.verify``."""
-
-    folder: str
-    state: str
-    form: str
-    files: int
-    tensors: int
-    bytes: int
-    full: bool
-    digest: str
-    problems: tuple[Mapping[str, Any], ...]
-    in_the_way: tuple[Mapping[str, Any], ...]
-    unknown: tuple[Mapping[str, Any], ...]
-    notes: tuple[str, ...]
-
-
-def weights_part(given: Acceptance) -> Judged:
-    """Every byte of the weights on every node, and the same weights everywhere."""
-    cluster, look = given.cluster, look_of(given.cluster)
-    with given.connect() as group:
-        programs = group.all(lambda connection: _program(given, connection))
-        states = node_states(group, look, {name: program.command for name, program in programs.items()})
-        folders = {
-            name: weights_plan(cluster, state, programs[name].command).folder
-            for name, state in states.items()
-        }
-
-        def verify(connection: Connection) -> _Verified:
-            words = ("weights", "verify", "--full", folders[connection.node])
-            return programs[connection.node].ask(_Verified, *words, timeout=_VERIFY_SECONDS)
-
-        answers = group.map(verify, together=True)
-    findings = [finding for name, answer in answers.items() for finding in _of_weights(name, answer)]
-    good = [answer for answer in answers.values() if isinstance(answer, _Verified)]
-    digests = {answer.digest for answer in good}
-    if len(digests) > 1 or "" in digests:
-        known = ", ".join(
-            f"{name}: {answer.digest[:12] or 'not known'}"
-            for name, answer in answers.items()
-            if isinstance(answer, _Verified)
-        )
-        verdict = Verdict.UNKNOWN if "" in digests else Verdict.FAILURE
-        remedy = "bring the same weights to all: lingctl download --from NODE"
-        what = "whether the nodes have the same weights is not known" if "" in digests else "weights differ"
-        findings.append(Finding("weights-same", verdict, what, evidence=known, remedy=remedy))
-    amount = f", {good[0].tensors} tensors, {good[0].bytes / 1e9:.1f} GB each" if good else ""
-    return Judged(
-        f"{len(good)} of {len(answers)} nodes read to the last byte{amount}",
-        tuple(findings),
-        {
-            "nodes": {
-                name: {
-                    "folder": answer.folder,
-                    "digest": answer.digest,
-                    "bytes": answer.bytes,
-                    "tensors": answer.tensors,
-                    "form": answer.form,
-                }
-                for name, answer in answers.items()
-                if isinstance(answer, _Verified)
-            }
-        },
-    )
-
-
-def _program(given: Acceptance, connection: Connection) -> NodeProgram:
-    look, cluster = look_of(given.cluster), given.cluster
-    models, state = cluster.paths.models, cluster.state_dir
-    where = InImage(look.site.runtime, look.image, (f"{models}:{models}", f"{state}:{state}"))
-    return prepare(connection, look.site.layout.program, where)
-
-
-def _of_weights(name: str, answer: _Verified | LingctlError) -> list[Finding]:
-    if isinstance(answer, LingctlError):
-        evidence, remedy = answer.evidence, answer.remedy
-        return [Finding("weights", Verdict.UNKNOWN, answer.what, name, None, evidence, remedy)]
-    kinds = ((answer.problems, Verdict.FAILURE), (answer.unknown, Verdict.UNKNOWN))
-    found = [
-        Finding(
-            "weights",
-            verdict,
-            str(trouble.get("what", "")),
-            name,
-            None,
-            str(trouble.get("where", "")),
-            str(trouble.get("remedy", "")),
-        )
-        for troubles, verdict in (*kinds, (answer.in_the_way, Verdict.WARNING))
-        for trouble in troubles
-    ]
-    found += [Finding("weights", Verdict.NOTE, note, name) for note in answer.notes]
-    return found or [Finding("weights", Verdict.PASS, f"{answer.folder} is sound", name)]
 
 
 def overlay_part(given: Acceptance) -> Judged:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lingctl.errors import ConnectError, Interrupted, LingctlError, LockedError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Verdict, finding_of, worst
 from lingctl.flows.accept.heard_text import HeardText, sentences, unjudged
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
@@ -137,10 +137,7 @@ def _of_error(name: str, error: LingctlError) -> Judged:
     """What could not be looked at is unknown; what was looked at and is wrong is a failure."""
     unseen = isinstance(error, ConnectError | NodeError) or error.code in _UNSEEN
     verdict = Verdict.UNKNOWN if unseen and error.code not in _SEEN else Verdict.FAILURE
-    finding = Finding(
-        error.code or name, verdict, error.what, error.where, None, error.evidence, error.remedy
-    )
-    return Judged(str(error), (finding,))
+    return Judged(str(error), (finding_of(error, verdict, error.code or name, error.where),))
 
 
 def _result(part: AcceptancePart, judged: Judged) -> PartResult:

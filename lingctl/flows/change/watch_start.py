@@ -76,7 +76,7 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
         sights = group.all(lambda connection: look_at_daemon(connection, site))
-        earlier = _said(group, earlier_errors_command(site.layout, engine.console))
+        earlier = _said(group, earlier_errors_command(site.layout, engine.logs.console))
         others = _said(group, errors_command(site))
         error = death(cluster, sights, others, earlier, clocks_apart(group, site))
     else:

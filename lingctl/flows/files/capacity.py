@@ -11,9 +11,9 @@ from lingctl.engines import engine_chosen, engine_of, usual_engine
 from lingctl.errors import UsageError
 from lingctl.findings import Finding
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import MODELS, Model
 from lingctl.inventory.models.config_json import shape_of
-from lingctl.inventory.sections import EngineChoice
 
 
 @dataclass(frozen=True, slots=True)

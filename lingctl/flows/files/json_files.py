@@ -29,4 +29,4 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         return parse_document(text)
     except ConfigurationError as error:
-        raise ConfigurationError(error.what, where=str(path), remedy=error.remedy, code=error.code) from error
+        raise error.but(where=str(path)) from error

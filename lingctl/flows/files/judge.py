@@ -10,10 +10,10 @@ from typing import Any
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_chosen
 from lingctl.errors import ConfigurationError
-from lingctl.findings import Finding, Subject, Verdict
+from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.files.json_files import read_document
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.files.generation_config import OWN_KEYS, check_generation_config
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
@@ -148,7 +148,7 @@ def _check_model(reasons_of: Callable[[], list[str]], engine: str) -> Iterator[F
     try:
         reasons = reasons_of()
     except ConfigurationError as error:
-        yield Finding(error.code, Verdict.FAILURE, error.what, evidence=error.evidence, remedy=error.remedy)
+        yield finding_of(error, Verdict.FAILURE)
         return
     of = Subject("model-config")
     for reason in reasons:

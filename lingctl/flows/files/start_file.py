@@ -12,7 +12,6 @@ from lingctl.engines import engine_at, engine_chosen, usual_engine
 from lingctl.errors import UsageError
 from lingctl.flows.files.config import judge_config
 from lingctl.flows.run.whole_file import no_room, write_file
-from lingctl.inventory.engine_choice import engine_typed
 from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.load import cluster_from
 from lingctl.inventory.models.catalogue import find_model
@@ -20,6 +19,7 @@ from lingctl.inventory.schema import SCHEMA_NAME, TITLE, hosts_schema
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.aliases import with_service_addresses
 from lingctl.inventory.starter import need_machine, starter_hosts
+from lingctl.inventory.typed_engine import engine_typed
 from lingctl.inventory.yaml_text.source import YamlSource
 
 _EXAMPLE_NODES = {"plus": ("192.0.2.11", "192.0.2.12"), "lite": ("192.0.2.11",)}

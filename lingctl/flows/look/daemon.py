@@ -62,7 +62,7 @@ def look_closer(connection: Connection, site: Site, engine: Engine, sight: Daemo
     a node or container that is lost must not hide the cause."""
     return replace(
         sight,
-        earlier=_read(connection, earlier_errors_command(site.layout, engine.console)),
+        earlier=_read(connection, earlier_errors_command(site.layout, engine.logs.console)),
         others=_read(connection, errors_command(site)),
     )
 

@@ -19,7 +19,7 @@ from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError, NotAskedError
 from lingctl.events import Listener
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Verdict, finding_of, worst
 from lingctl.flows.network.probe import (
     NodeAnswers,
     ask_more,
@@ -197,4 +197,4 @@ def _paths(cluster: Cluster, node: Node) -> tuple[str, ...]:
 def _lost(name: str, error: LingctlError) -> Finding:
     if isinstance(error, NotAskedError):
         return Finding("ssh", Verdict.UNKNOWN, NOT_ASKED, name)
-    return Finding("ssh", Verdict.UNKNOWN, error.what, name, evidence=error.evidence, remedy=error.remedy)
+    return finding_of(error, Verdict.UNKNOWN, "ssh", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lingctl.errors import LingctlError
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Verdict, finding_of
 from lingctl.flows.overlay.answer import OverlayAnswer
 
 _WORDS = {
@@ -35,15 +35,11 @@ def judge(action: str, answers: Mapping[str, OverlayAnswer | LingctlError]) -> t
     fine = ("applied", "absent", "foreign") if action == "revert" else ("applied",)
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
-            findings.append(_unasked(node, answer))
+            findings.append(finding_of(answer, Verdict.FAILURE, node=node))
         else:
             findings += _judged(node, answer, fine)
     findings += _mixed(answers)
     return tuple(findings)
-
-
-def _unasked(node: str, error: LingctlError) -> Finding:
-    return Finding(error.code, Verdict.FAILURE, error.what, node, None, error.evidence, error.remedy)
 
 
 def _judged(node: str, answer: OverlayAnswer, fine: Sequence[str]) -> Iterable[Finding]:

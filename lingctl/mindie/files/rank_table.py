@@ -6,12 +6,12 @@ master is the server with rank "0"; the Ling README says the first in the list, 
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from lingctl.engine.templates import render
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Addresses, Cluster
@@ -27,39 +27,33 @@ _OTHER_FORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RankTable:
-    """A rank table, the same bytes for every node."""
+def rank_table(cluster: Cluster, addresses: Addresses) -> str:
+    """The rank table of a cluster, the same bytes for every node.
 
-    text: str
+    Args:
+        addresses: live device address by node name and physical card id.
 
-    @classmethod
-    def build(cls, cluster: Cluster, addresses: Addresses) -> RankTable:
-        """The rank table of a cluster.
-
-        Args:
-            addresses: live device address by node name and physical card id.
-
-        Raises:
-            ConfigurationError: a card has no address; a table without it would be worse than none.
-        """
-        servers = []
-        rank = 0
-        for node in cluster.nodes:
-            devices = []
-            for device in node.devices:
-                address = addresses.get(node.name, {}).get(device)
-                if not address:
-                    raise _no_address(node.name, device)
-                devices.append({"id": str(device), "address": address, "rank": str(rank)})
-                rank += 1
-            servers.append({"address": node.service_address, "devices": devices})
-        return cls(render("rank_table.json.j2", servers=servers))
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    Raises:
+        ConfigurationError: a card has no address; a table without it would be worse than none.
+    """
+    servers: list[dict[str, object]] = []
+    ranks = count()
+    for node in cluster.nodes:
+        devices = []
+        for device in node.devices:
+            address = addresses.get(node.name, {}).get(device)
+            if not address:
+                raise _no_address(node.name, device)
+            devices.append({"device_id": str(device), "device_ip": address, "rank_id": str(next(ranks))})
+        place = node.service_address
+        servers.append({"server_id": place, "container_ip": place, "device": devices})
+    table = {
+        "version": "1.0",
+        "server_count": str(len(servers)),
+        "server_list": servers,
+        "status": "completed",
+    }
+    return json.dumps(table, indent=2, ensure_ascii=False) + "\n"
 
 
 def need_known_form(generations: Mapping[str, str]) -> None:

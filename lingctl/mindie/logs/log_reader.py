@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation
+from lingctl.engine.logs import CodeMeaning, Diagnosis, Explanation
 from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
 from lingctl.engine.words.log_lines import LogLine, read_lines
 from lingctl.engine.words.log_reading import Ending, LogReading
@@ -37,12 +37,8 @@ class MindieLogs(LogReading[Life]):
     """Of any version; the words are 3.0.0's, and as far as they are known those of earlier ones."""
 
     status_meanings = STATUS_MEANINGS
+    console = CONSOLE
     mark = re.compile(r"(?i)mindie|\batb_llm\b|\bg_mainPid\b|\[endpoint\]|ConfigManager|\bMIE0\d[A-Z]")
-
-    @property
-    def console(self) -> Console:
-        """See ``LogReading``."""
-        return CONSOLE
 
     @property
     def catalogue(self) -> Catalogue:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lingctl.engine.capacity import BLOCK_TOKENS, OVERHEAD_GIB, Estimate, Load
+from lingctl.engine.capacity import (
+    OVERHEAD_GIB,
+    Estimate,
+    Load,
+    number_of_cards,
+    settings_that_fit,
+    verdict_on,
+)
 from lingctl.findings import Finding, Subject
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import Shape
-from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut
 from lingctl.vllm.launch.parallel import Cut, cut_for
 from lingctl.vllm.long_context import MOST_FACTOR, factor_for
@@ -67,54 +74,37 @@ class VllmCapacity:
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         """See ``Capacity``."""
-        of, cut = Subject("capacity"), self._cut(shape, found.ranks, load)
-        factor = factor_for(load.sequence, found.window)
+        cut, factor = self._cut(shape, found.ranks, load), factor_for(load.sequence, found.window)
         if factor > MOST_FACTOR:
-            return of.failure(
+            return Subject("capacity").failure(
                 f"sequences of {load.sequence} tokens are more than {MOST_FACTOR} times the model's own "
                 f"window, {found.window}: YaRN is not known to stretch it so far",
                 evidence=found.sum_in_words,
                 remedy=f"set serving.max_seq_len to at most {MOST_FACTOR * found.window}",
             )
-        beyond = f", beyond its own {found.window} by YaRN with factor {factor}" if factor > 1 else ""
-        cards = "1 card" if found.ranks == 1 else f"{found.ranks} cards ({cut.words})"
-        if found.fits:
-            return of.passes(
-                f"it fits {cards}: {found.token_budget} tokens of KV cache, "
-                f"{found.requests} requests of {found.needed_tokens} tokens at the same time{beyond}",
-                evidence=found.sum_in_words,
-            )
-        if found.uneven:
-            what = f"it cannot be cut over {cards}: {found.uneven}"
-        elif found.cache_gib <= 0:
-            what = f"it does not fit {cards}: {-found.cache_gib:.1f} GiB short on each"
-        else:
-            what = (
-                f"one request of {found.needed_tokens} tokens needs {found.needed_blocks} blocks, "
-                f"{found.blocks} fit: vLLM would refuse to start"
-            )
-        return of.failure(
-            what, evidence=found.sum_in_words, remedy="; ".join(self._remedies(shape, found, load))
+        cards = number_of_cards(found.ranks) + (f" ({cut.words})" if found.ranks > 1 else "")
+        return verdict_on(
+            found,
+            cards,
+            "vLLM",
+            self._remedies(shape, found, load),
+            cut=f"it cannot be cut over {cards}: ",
+            beyond=f", beyond its own {found.window} by YaRN with factor {factor}" if factor > 1 else "",
         )
 
     def _remedies(self, shape: Shape, found: Estimate, load: Load) -> Iterator[str]:
-        if not found.uneven and found.token_budget >= BLOCK_TOKENS:
-            yield f"shorten sequences: serving.max_seq_len at most {found.longest_context}"
-        if load.fraction < 0.95 and not found.uneven:
-            more = replace(load, fraction=0.95)
-            if self.estimate(shape, found.window, found.ranks, found.hbm_gib, more).fits:
-                yield "set serving.npu_memory_fraction to 0.95"
+        yield from settings_that_fit(self.estimate, shape, found, load)
         enough = self.smallest_fit(shape, found.window, found.hbm_gib, load)
         if enough is None:
             yield "no number of such cards holds it: use shorter sequences, or cards of 64 GiB"
             return
         nodes = -(-enough.ranks // self._cards_of_node)
         where = f" ({nodes} nodes of {self._cards_of_node})" if nodes > 1 else ""
-        number = "1 card" if enough.ranks == 1 else f"{enough.ranks} cards"
         whole = replace(load, cards_of_node=self._cards_of_node)
         uneven = self.estimate(shape, found.window, enough.ranks, found.hbm_gib, whole).uneven
         way = " with engine: {parallel: pipeline}" if uneven else ""
-        yield f"the nearest shape that fits is {number} of {enough.hbm_gib:g} GiB{where}{way}"
+        cards = number_of_cards(enough.ranks)
+        yield f"the nearest shape that fits is {cards} of {enough.hbm_gib:g} GiB{where}{way}"
 
     @property
     def _cards_of_node(self) -> int:

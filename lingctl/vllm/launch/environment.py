@@ -6,11 +6,12 @@ envs.py.
 
 from __future__ import annotations
 
+from lingctl.engine.files import certificates_digest
 from lingctl.engine.scripts import Environment
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.vllm.launch.parallel import cut_of
-from lingctl.vllm.launch.tls import https_digest
+from lingctl.vllm.launch.tls import https_files
 from lingctl.vllm.profile import VllmProfile
 
 # The image's own variables say the same; a login shell and derived images may not.
@@ -47,7 +48,7 @@ def vllm_environment(cluster: Cluster, node: Node, profile: VllmProfile) -> Envi
         sources=SET_ENV if profile.ascend else (),
         cleared=_CLEARED,
         variables=_variables(cluster, node, profile),
-        certificates=https_digest(cluster),
+        certificates=certificates_digest(https_files(cluster)),
     )
 
 

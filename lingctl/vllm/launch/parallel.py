@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import Shape
-from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.profile import VllmProfile
 
 

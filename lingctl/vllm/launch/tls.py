@@ -7,7 +7,6 @@ hands to uvicorn: certificate requirements are numbers of Python's ssl module, 2
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,21 +38,6 @@ def https_words(cluster: Cluster) -> tuple[str, ...]:
         *("--ssl-certfile", f"{folder}/server.pem", "--ssl-keyfile", f"{folder}/server.key"),
         *("--ssl-ca-certs", f"{folder}/ca1.pem", "--ssl-cert-reqs", "2"),
     )
-
-
-def https_digest(cluster: Cluster) -> str:
-    """Changes with any certificate, so that the daemon is started anew; empty without any.
-
-    Raises:
-        ConfigurationError: a file cannot be read or used.
-    """
-    files = https_files(cluster)
-    if not files:
-        return ""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()[:16]
 
 
 def vllm_encryption(cluster: Cluster) -> Encryption:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from lingctl.engine.logs import Console
 from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.log_reading import Ending, LogReading
@@ -51,15 +50,11 @@ class VllmLogs(LogReading[EngineLife]):
     """Of any version with the V1 engine."""
 
     status_meanings = _STATUSES
+    console = VLLM_CONSOLE
     mark = re.compile(
         r"\bvllm serve\b|\bvllm/v1/|\bvllm\.v1\.|\bvllm: error|\bVLLM::|\bAsyncLLM\b|\[vllm\.py:\d+\]"
         r"|\((?:EngineCore|APIServer|Worker|VllmWorker)\w*(?: rank=\d+)? pid=\d+\)"
     )
-
-    @property
-    def console(self) -> Console:
-        """See ``LogReading``."""
-        return VLLM_CONSOLE
 
     @property
     def catalogue(self) -> Catalogue:

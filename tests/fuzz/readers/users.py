@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from lingctl.flows.files.judge import check_file
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.serving.bench.prompts import read_dataset
 from lingctl.serving.bench.results import BenchComparison, check_results, last_two, read_results
 from tests.fuzz.reader import Reader

@@ -10,7 +10,8 @@ import pytest
 from lingctl.errors import NotAskedError
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.sections import EngineChoice, Paths
+from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.sections import Paths
 from lingctl.release.layout import layout_of
 from lingctl.release.record import Recording, record_text
 from lingctl.release.wanted import wanted_release

@@ -20,7 +20,7 @@ from lingctl.flows.look.status import seen as status_seen
 from lingctl.flows.look.status.cluster_status import NodeStatus
 from lingctl.flows.look.status.problems import card_problems, problems_of
 from lingctl.flows.look.status.seen import SeenNode, look_at_node
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.logs.console import LOADED as SUCCESS
 from lingctl.release.state import NodeState
 from lingctl.remote.group import Group

@@ -12,7 +12,7 @@ from lingctl.events import Event
 from lingctl.flows.change import watch_start
 from lingctl.flows.change.watch_start import death, need_living_daemons, wait_until_loaded
 from lingctl.flows.look.daemon import DaemonSight
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.release.layout import layout_of

@@ -7,9 +7,9 @@ import pytest
 from lingctl.engines import engine_at, engine_of
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.cluster import Cluster
-from lingctl.inventory.engine_choice import engine_typed, one_engine, with_typed_engine
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.starter import starter_hosts
+from lingctl.inventory.typed_engine import engine_typed, one_engine, with_typed_engine
 from tests.unit.inventory.test_load import mistake, read
 
 HEAD = "name: ling\nmodel: Ling-lite\nnodes: [{address: 10.0.0.1}]\n"

@@ -12,7 +12,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.environment import daemon_environment, daemon_start
 from lingctl.mindie.files.config import config_document
-from lingctl.mindie.files.rank_table import RankTable
+from lingctl.mindie.files.rank_table import rank_table
 from lingctl.mindie.profile import PROFILES, Profile, profile_for
 
 Document = dict[str, Any]
@@ -44,7 +44,7 @@ def document_of(cluster: Cluster) -> Document:
 
 def table_of(cluster: Cluster) -> Document:
     """The rank table, as data."""
-    table: Document = json.loads(RankTable.build(cluster, addresses_of(cluster)).text)
+    table: Document = json.loads(rank_table(cluster, addresses_of(cluster)))
     return table
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.mindie.files.config import config_document, render_config
-from lingctl.mindie.files.rank_table import RankTable, prove
+from lingctl.mindie.files.rank_table import prove, rank_table
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.check import check_config
 from lingctl.mindie.rules.fields import FIELDS
@@ -130,7 +130,7 @@ def test_what_is_rendered_passes_our_own_rules_or_is_refused_with_a_remedy(clust
         return
     assert all(f.verdict < Verdict.UNKNOWN for f in check_config(json.loads(text), profile, cluster))
     if cluster.multi_node:
-        table = RankTable.build(cluster, addresses_of(cluster)).text
+        table = rank_table(cluster, addresses_of(cluster))
         assert [f.verdict for f in check_rank_table(json.loads(table), profile)] == [Verdict.PASS]
         assert [f.verdict for f in prove(table, cluster, addresses_of(cluster))] == [Verdict.PASS]
 

@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
-from lingctl.mindie.files.rank_table import RankTable, need_known_form, prove
+from lingctl.mindie.files.rank_table import need_known_form, prove, rank_table
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.rank_table import TABLE_RULES, check_rank_table
 from tests.unit.mindie.samples import addresses_of, make_cluster, table_of
@@ -145,7 +145,7 @@ def test_what_is_wrong_in_a_table_of_one_machine_is_still_told():
 @pytest.mark.parametrize("nodes", [2, 3, 4, 60])
 def test_a_rendered_table_is_accepted_and_proved(nodes):
     cluster = make_cluster("Ling-plus", nodes=nodes, node_list=_nodes(nodes, 8))
-    text = RankTable.build(cluster, addresses_of(cluster)).text
+    text = rank_table(cluster, addresses_of(cluster))
     assert [f.verdict for f in check_rank_table(json.loads(text), V3)] == [Verdict.PASS]
     assert [f.verdict for f in prove(text, cluster, addresses_of(cluster))] == [Verdict.PASS]
 
@@ -179,7 +179,7 @@ def test_a_card_without_an_address_makes_no_table():
     addresses = addresses_of(TWO)
     del addresses["node2"][5]
     with pytest.raises(ConfigurationError) as caught:
-        RankTable.build(TWO, addresses)
+        rank_table(TWO, addresses)
     assert caught.value.where == "node2 card 5"
 
 
@@ -195,13 +195,13 @@ def test_a_valid_table_of_other_nodes_or_fewer_cards_is_not_proved():
     other = make_cluster("Ling-plus", nodes=3)
     fewer = make_cluster("Ling-plus", node_list=_nodes(2, 4))
     for cluster in (other, fewer):
-        text = RankTable.build(cluster, addresses_of(cluster)).text
+        text = rank_table(cluster, addresses_of(cluster))
         assert any(f.verdict is Verdict.FAILURE for f in prove(text, TWO, addresses_of(TWO)))
 
 
 def test_other_addresses_than_the_live_ones_are_named_by_card():
     addresses = addresses_of(TWO)
-    text = RankTable.build(TWO, addresses).text
+    text = rank_table(TWO, addresses)
     addresses["node1"][3] = "192.168.99.1"
     found = prove(text, TWO, addresses)
     assert [(f.where, f.verdict) for f in found] == [("node1 card 3", Verdict.FAILURE)]

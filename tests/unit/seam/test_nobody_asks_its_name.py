@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 import lingctl
-from lingctl.inventory.sections import EngineName
+from lingctl.inventory.engine_choice import EngineName
 
 PRODUCT = Path(lingctl.__file__).parent
 ABOVE = ("cli", "output", "flows", "release", "checks", "serving")

@@ -142,7 +142,6 @@ class Toy:
         joins_by_addresses=False,
     )
     overlay: Overlay = NO_OVERLAY
-    console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
     http = Http(management=False, metrics=False, ready_path="/health")
     logs: LogReader = ToyLogs()
     capacity: Capacity = ToyCapacity()

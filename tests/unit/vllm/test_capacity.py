@@ -10,8 +10,8 @@ from lingctl.engine.capacity import GIB, Load, seen_gib
 from lingctl.engines import engine_of
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import LITE, PLUS, find_model
-from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.capacity.estimate import estimate_cut, fullest_card_parameters
 from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.launch.parallel import Cut, cut_for

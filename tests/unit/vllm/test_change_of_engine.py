@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lingctl.flows.change.rollback import _of_another_engine
 from lingctl.flows.look.node_states import look_of
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.plan import Stage
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import Recording, read_record, record_text

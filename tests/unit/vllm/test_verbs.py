@@ -15,7 +15,7 @@ from lingctl.flows.files.render import RenderPart, needs_addresses, rendered
 from lingctl.flows.network.check import scope_of
 from lingctl.flows.overlay.by_hand import change_overlay, look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
-from lingctl.inventory.sections import EngineChoice
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.output.person import Terminal
 from lingctl.release.state import NodeState
 from lingctl.release.weights_steps import weights_plan

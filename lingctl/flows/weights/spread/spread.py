@@ -151,13 +151,8 @@ class _Spreading:
             result = self._nodes[name].ask(Fetched, "get", timeout=_WEEK, hear=hear)
         except ConnectError as error:
             self._listener(Event("download", "note", name, "no longer followed; it goes on there"))
-            raise ConnectError(
-                error.what,
-                where=error.where,
-                evidence=error.evidence,
-                remedy="the download goes on there: run the same command again to follow it",
-                code=error.code,
-            ) from error
+            remedy = "the download goes on there: run the same command again to follow it"
+            raise error.but(remedy=remedy) from error
         except LingctlError as error:
             self._listener(Event("download", "failed", name, error.what))
             raise

@@ -139,10 +139,7 @@ def _with_origin(error: ConnectError, target: SshTarget) -> ConnectError:
     """The error, with the lines of ssh's configuration that counted."""
     origin = [f"{place}: {keyword} {value}" for keyword, value, place in target.taken]
     lines = [error.evidence, *(line for line in (*origin, *target.notes) if line not in error.evidence)]
-    evidence = "\n".join(line for line in lines if line)
-    return ConnectError(
-        error.what, where=error.where, evidence=evidence, remedy=error.remedy, code=error.code
-    )
+    return error.but(evidence="\n".join(line for line in lines if line))
 
 
 _jump_hosts = JumpHosts(log_in)

@@ -168,5 +168,4 @@ def _forwarded(node: str, transport: Transport, jump: SshTarget, target: SshTarg
 
 
 def _of_jump_host(error: ConnectError, node: str, jump: SshTarget | None = None) -> ConnectError:
-    what = f"jump host {jump.host}: {error.what}" if jump else error.what
-    return ConnectError(what, where=node, evidence=error.evidence, remedy=error.remedy, code=error.code)
+    return error.but(what=f"jump host {jump.host}: {error.what}" if jump else error.what, where=node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.engine.table import EngineRow
+from lingctl.engine.abilities import EngineRow
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, Profile
 

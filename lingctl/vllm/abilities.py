@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lingctl.engine.table import EngineRow
+from lingctl.engine.abilities import EngineRow
+from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.models.catalogue import LITE, PLUS, Shape
-from lingctl.inventory.sections import EngineChoice
 from lingctl.vllm.launch.parallel import Cut, why_uneven
 from lingctl.vllm.profile import DEFAULT_VERSION, VLLM_PROFILES, VllmProfile
 
