@@ -3,7 +3,7 @@
 A verb that works on nodes says where there (the host, an image, a container) and what type its answer has:
 
     program = prepare(connection, layout_of(cluster).program, InImage(cluster.runtime, image))
-    room = program.ask(Room, "fetch", "look", folder)
+    ready = program.ask(Ready, "fetch", "ready", folder)
 """
 
 from __future__ import annotations
