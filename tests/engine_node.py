@@ -21,6 +21,7 @@ from pathlib import Path
 from lingctl.sandbox.engine.image import populate_image
 from lingctl.sandbox.engine.stock_config import stock_config
 from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+from tests.forked import Forked
 
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -187,8 +188,9 @@ class EngineNode:
         """Start the daemon, as the leader of a session if told."""
         program = self.service / "bin/mindieservice_daemon"
         with self.console.open("wb") as console:
-            self.process = subprocess.Popen(
+            self.process = Forked(
                 [sys.executable, str(program), *arguments],
+                engine=True,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 env=self.environment(),

@@ -44,16 +44,19 @@ _ENDED = struct.Struct("=iI")
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "TZ")
 # Loaded on other machines or in processes of their own; numpy has no place in a command either.
 _NOT_OURS = frozenset({"lingctl.__main__", "lingctl.node", "lingctl.sandbox"})
+# What the emulated daemon imports before it answers its first request.
+_ENGINE = ("lingctl.sandbox.engine.command", "jinja2.sandbox")
 
 
 class Forked(subprocess.Popen[Any]):
     """As ``subprocess.Popen`` of lingctl or of ``python -m MODULE``, without the start.
 
     Args:
-        words: ``LINGCTL`` or ``sys.executable, "-m", MODULE``, and the arguments.
+        words: ``LINGCTL``, ``sys.executable, "-m", MODULE`` or ``sys.executable, FILE``, and the arguments.
         terminal: standard input is a terminal, which becomes the process's own.
         network: file of a network namespace to run in.
-        options: what ``Popen`` takes; folder, environment, streams and session are heeded.
+        engine: it is the emulated engine, whose parts no command of ours has imported.
+        options: what ``Popen`` takes; folder, environment, streams, session and group are heeded.
 
     Attributes:
         peak_mb: the most memory it had, in MiB, once it has ended. It begins with the server's, which is that
@@ -63,9 +66,15 @@ class Forked(subprocess.Popen[Any]):
     peak_mb: float
 
     def __init__(
-        self, words: Sequence[str | Path], *, terminal: bool = False, network: str = "", **options: Any
+        self,
+        words: Sequence[str | Path],
+        *,
+        terminal: bool = False,
+        network: str = "",
+        engine: bool = False,
+        **options: Any,
     ) -> None:
-        self._own_terminal, self._network = terminal, network
+        self._own_terminal, self._network, self._engine = terminal, network, engine
         self._ended = -1
         super().__init__(list(map(str, words)), **options)
 
@@ -82,13 +91,14 @@ class Forked(subprocess.Popen[Any]):
             "session": start_new_session or self._own_terminal,
             "terminal": self._own_terminal,
             "network": self._network,
+            "group": process_group,
         }
         streams = [
             given if given != -1 else number for number, given in enumerate((p2cread, c2pwrite, errwrite))
         ]
         self._ended, told = os.pipe()
         try:
-            self.pid = _server().fork(request, [*streams, told])
+            self.pid = _server(self._engine).fork(request, [*streams, told])
         finally:
             os.close(told)
         self._child_created = True
@@ -164,11 +174,17 @@ def _is_ours(environment: Mapping[str, str]) -> bool:
 
 
 class _Server:
-    """The asking side: one server for this process."""
+    """The asking side: one server of a kind for this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: bool) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.forked",
+            str(theirs.fileno()),
+            *(["engine"] if engine else []),
+        ]
         with theirs:
             self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
         self._socket = ours
@@ -190,15 +206,15 @@ class _Server:
             self._process.wait()
 
 
-_servers: list[_Server] = []
+_servers: dict[bool, _Server] = {}
 _servers_lock = threading.Lock()
 
 
-def _server() -> _Server:
+def _server(engine: bool) -> _Server:
     with _servers_lock:
-        if not _servers:
-            _servers.append(_Server())
-        return _servers[0]
+        if engine not in _servers:
+            _servers[engine] = _Server(engine)
+        return _servers[engine]
 
 
 def _serve(asked: socket.socket) -> dict[str, Any] | None:
@@ -240,6 +256,8 @@ def _prepare(request: Mapping[str, Any], streams: Sequence[int]) -> None:
         join_namespace(request["network"], NEW_NET)
     if request["session"]:
         os.setsid()
+    if request["group"] >= 0:
+        os.setpgid(0, request["group"])
     if request["terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -273,12 +291,12 @@ def _take_terminal() -> None:
 
 
 def _run(words: list[str]) -> None:
-    if words[0] == sys.executable:
+    if words[0] == sys.executable and words[1] == "-m":
         sys.argv = words[2:]
         runpy.run_module(words[2], run_name="__main__", alter_sys=True)
     else:
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
+        sys.argv = words[words[0] == sys.executable :]
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def _end_as(program: Callable[[], None]) -> NoReturn:
@@ -309,7 +327,11 @@ def _end_as(program: Callable[[], None]) -> NoReturn:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import_lingctl()
+    if sys.argv[2:]:
+        for part in _ENGINE:
+            importlib.import_module(part)
+    else:
+        import_lingctl()
     gc.collect()
     gc.freeze()
     if (asked := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:

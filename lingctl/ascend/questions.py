@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -59,24 +59,32 @@ def questions(request: NodeRequest) -> list[Question]:
         Question("pci", devices.pci_command()),
         Question("npus", npu_smi.table_command(), 30),
         Question("chips", npu_map.map_command(), 30),
-        Question("driver", versions.version_file_command(versions.DRIVER)),
-        Question("firmware", versions.version_file_command(versions.FIRMWARE)),
-        Question("conf", conf.read_conf_command()),
-        Question("listeners", host.listeners_command()),
-        Question("memory", host.memory_command()),
-        Question("disks", host.disks_command(request.disks), 20),
-        Question("paths", host.paths_command(request.paths)),
-        Question("digests", host.digests_command(request.digests), 60),
-        Question("firewall", host.firewall_command()),
-        Question("rights", host.rights_command(request.writes)),
-        Question("hostname", host.hostname_command()),
-        Question("runtime", version_command(request.runtime), 20, "runtime"),
     ]
+    return [*asked, *card_questions(request.cards), *_host_questions(request)]
+
+
+def _host_questions(request: NodeRequest) -> Iterator[Question]:
+    """What needs no tool of the cards, and is asked beside them."""
+
+    def of(name: str, command: Command, timeout: float = 10.0, group: str = "") -> Question:
+        return Question(name, command, timeout, group, beside=True)
+
+    yield of("driver", versions.version_file_command(versions.DRIVER))
+    yield of("firmware", versions.version_file_command(versions.FIRMWARE))
+    yield of("conf", conf.read_conf_command())
+    yield of("listeners", host.listeners_command())
+    yield of("memory", host.memory_command())
+    yield of("disks", host.disks_command(request.disks), 20)
+    yield of("paths", host.paths_command(request.paths))
+    yield of("digests", host.digests_command(request.digests), 60)
+    yield of("firewall", host.firewall_command())
+    yield of("rights", host.rights_command(request.writes))
+    yield of("hostname", host.hostname_command())
+    yield of("runtime", version_command(request.runtime), 20, "runtime")
     if request.image:
-        asked.append(Question("image", image_command(request.runtime, request.image), 20, "runtime"))
+        yield of("image", image_command(request.runtime, request.image), 20, "runtime")
     if request.service:
-        asked.append(Question("service", request.service, 20, "runtime"))
-    return asked + card_questions(request.cards)
+        yield of("service", request.service, 20, "runtime")
 
 
 def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lingctl.output.acceptance.wording import WORDING, Language
 from lingctl.output.amounts import clock
 from lingctl.output.pages.mesh import mesh_tables
 from lingctl.output.pages.sheet import Markup, badge, chart_grid, findings_table, head, listed, safe, table
+from lingctl.output.pages.wording import Language, wording
 from lingctl.serving.bench.chart import Chart, Line
 
 _DIGEST = 16
@@ -24,7 +24,7 @@ class _Page:
     def __init__(self, report: _Report, language: Language) -> None:
         self._report = report
         self._language = language
-        self._words = WORDING[language]
+        self._words = wording(language, "shared", "acceptance")
         self._parts = {part["name"]: part for part in report["parts"]}
 
     def parts(self) -> Iterable[str]:

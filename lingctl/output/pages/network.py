@@ -16,10 +16,10 @@ from lingctl.findings import Finding, Verdict, in_short, worst
 from lingctl.flows.network.check import NetworkReport
 from lingctl.output.pages.mesh import mesh_tables
 from lingctl.output.pages.sheet import Markup, badge, findings_table, head, listed, safe, table
-from lingctl.output.pages.wording import PAGE_WORDS
+from lingctl.output.pages.wording import wording
 
 # Verdicts are called as on the terminal.
-_WORDS = {name: word for name, word in PAGE_WORDS["en"].items() if not name.startswith("verdict.")}
+_WORDS = {name: word for name, word in wording("en", "shared").items() if not name.startswith("verdict.")}
 _CARDS = (
     *("card", "link", "address", "gateway", "TLS", "health", "speed", "MTU", "switch port"),
     *("losses", "damaged", "optics"),

@@ -1,71 +1,19 @@
-"""Words that several pages use, in the languages that they are written in."""
+"""The words of pages, in the languages that they are written in; ``wording.toml`` has them side by side."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Literal, get_args
 
-_EN: dict[str, str] = {
-    "verdict": "Verdict",
-    "found": "What was found",
-    "findings": "Findings",
-    "where": "Where",
-    "remedy": "What to do",
-    "none": "Nothing worse than a pass.",
-    "mesh": "Pings between the cards: answered of made, from row to column",
-    "mesh.legend": "From the row to the column:",
-    "mark.whole": "answered",
-    "mark.part": "in part",
-    "mark.none": "none",
-    "mark.unknown": "not (all) known",
-    "mark.untried": "not tried",
-    "nodes": "Nodes",
-    "node": "Node",
-    "lingctl": "lingctl",
-    "cluster": "Cluster",
-    "cards": "Cards",
-    "driver": "Driver",
-    "firmware": "Firmware",
-    "runtime": "Runtime",
-    "image": "Image",
-    "hostname": "Host name",
-    "command": "By itself",
-    "unknown": "not known",
-    "verdict.pass": "passed",
-    "verdict.note": "passed, with notes",
-    "verdict.warning": "warning",
-    "verdict.unknown": "not known",
-    "verdict.failure": "failed",
-}
-_ZH: dict[str, str] = {
-    "verdict": "结论",
-    "found": "结果",
-    "findings": "发现",
-    "where": "位置",
-    "remedy": "处理办法",
-    "none": "没有发现问题。",
-    "mesh": "卡间 ping：应答数/发出数，行为源节点，列为目的节点",
-    "mesh.legend": "行为源，列为目的：",
-    "mark.whole": "全部应答",
-    "mark.part": "部分应答",
-    "mark.none": "无应答",
-    "mark.unknown": "无法（全部）判定",
-    "mark.untried": "未测试",
-    "nodes": "节点",
-    "node": "节点",
-    "lingctl": "lingctl 版本",
-    "cluster": "集群",
-    "cards": "卡数",
-    "driver": "驱动",
-    "firmware": "固件",
-    "runtime": "容器运行时",
-    "image": "镜像",
-    "hostname": "主机名",
-    "command": "单独执行的命令",
-    "unknown": "未知",
-    "verdict.pass": "通过",
-    "verdict.note": "通过（有说明）",
-    "verdict.warning": "警告",
-    "verdict.unknown": "无法判定",
-    "verdict.failure": "不通过",
-}
-PAGE_WORDS: Mapping[str, Mapping[str, str]] = {"en": _EN, "zh": _ZH}
+Language = Literal["en", "zh"]
+
+
+@cache
+def wording(language: Language, *parts: Literal["shared", "acceptance"]) -> Mapping[str, str]:
+    """The words of these parts of the file, by their names; a later part goes before an earlier one."""
+    table = tomllib.loads((files(__package__) / "wording.toml").read_text(encoding="utf-8"))
+    place = get_args(Language).index(language)
+    return {name: words[place] for part in parts for name, words in table[part].items()}

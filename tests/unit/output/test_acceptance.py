@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.flows.accept.parts import PARTS
 from lingctl.output.acceptance.page import acceptance_page
-from lingctl.output.acceptance.wording import WORDING
+from lingctl.output.pages.wording import wording
 
 EVIL = '</pre><script>alert(1)</script>\x1b]0;x\x07\u202e"&'
 
@@ -94,7 +94,7 @@ def test_a_page_nests_loads_nothing_and_runs_nothing(language, text):
     assert not tags.seen & {"script", "link", "img", "iframe", "object"}
     assert not re.search(r"(src|href)=|url\(|@import", page)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
-    assert WORDING[language]["verdict.failure"] in page
+    assert wording(language, "shared")["verdict.failure"] in page
     assert "63/64" in page
 
 
@@ -104,5 +104,6 @@ def test_what_is_said_of_several_cards_is_told_once():
 
 
 def test_both_languages_have_every_word_and_every_part():
-    assert WORDING["en"].keys() == WORDING["zh"].keys()
-    assert {f"part.{part.name}" for part in PARTS} <= WORDING["en"].keys()
+    english, chinese = (wording(language, "shared", "acceptance") for language in ("en", "zh"))
+    assert english.keys() == chinese.keys() and all(english.values()) and all(chinese.values())
+    assert {f"part.{part.name}" for part in PARTS} <= english.keys()
