@@ -7,23 +7,31 @@ card, a chain sends through every card at once. In turns in one run:
 
 - scp: one node after the other, as deployment guides do it;
 - scp, all at once: to all nodes side by side;
+- rsync over the same ssh, one node after the other, where it is installed;
 - lingctl: ``download --source node``, start, SHA-256 of every file, modes and manifest included.
 
+Beside seconds stand the processor seconds of all machines together, for each GB that arrived.
+
     python benchmarks/spread.py                  # 2, 4 and 8 nodes, 128 MB, cards of 50 MB/s
+    python benchmarks/spread.py --card 0 --nodes 2 --megabytes 1600 --files 8       # without a limit
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import random
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,13 +61,52 @@ def main() -> None:
         os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
     counts = [int(word) for word in arguments.nodes.split(",")]
     shape_network(max(counts), arguments.card)
-    show_head(arguments)
-    rows = []
-    for count in counts:
-        rows.append(measure(count, arguments))
-        show(rows[-1])
+    if not shutil.which("rsync"):
+        say("rsync is not installed: apt-get install rsync")
+    with metered() as meter:
+        show_head(arguments)
+        rows = []
+        for count in counts:
+            rows.append(measure(count, arguments, meter))
+            show(rows[-1])
     if arguments.json:
         arguments.json.write_text(json.dumps({"options": vars(arguments), "rows": rows}, default=str))
+
+
+class Meter:
+    """Processor seconds of this process and all that it began, also of what outlives its parents."""
+
+    def __init__(self, group: Path | None) -> None:
+        self._group = group
+
+    def seconds(self) -> float:
+        """Since some beginning; not a number where the system does not tell."""
+        if self._group is None:
+            return math.nan
+        if (self._group / "cpuacct.usage").exists():
+            return int((self._group / "cpuacct.usage").read_text()) / 1e9
+        fields = dict(line.split() for line in (self._group / "cpu.stat").read_text().splitlines())
+        return int(fields["usage_usec"]) / 1e6
+
+
+@contextlib.contextmanager
+def metered() -> Iterator[Meter]:
+    """Processor time in a control group of our own: nodes' programs are nobody's children in the end."""
+    first = Path("/sys/fs/cgroup/cpuacct")
+    group = (first if first.is_dir() else Path("/sys/fs/cgroup")) / f"lingctl-spread-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError as error:
+        say(f"no processor seconds: {error}")
+        yield Meter(None)
+        return
+    try:
+        yield Meter(group)
+    finally:
+        (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+        with contextlib.suppress(OSError):  # a program of a node may still be ending
+            group.rmdir()
 
 
 def shape_network(nodes: int, card: int) -> None:
@@ -75,10 +122,13 @@ def shape_network(nodes: int, card: int) -> None:
         run("tc", "filter", "add", "dev", "lo", "parent", "1:", "protocol", "ip", *match)
 
 
-def measure(count: int, arguments: argparse.Namespace) -> dict[str, object]:
-    """Median seconds of each way to fill ``count - 1`` nodes."""
-    ways = {"scp": scp_in_turn, "scp at once": scp_at_once, "lingctl": lingctl}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+def measure(count: int, arguments: argparse.Namespace, meter: Meter) -> dict[str, object]:
+    """Of each way to fill ``count - 1`` nodes, the medians of seconds and of processor seconds a GB."""
+    ways = {"scp": scp_in_turn, "scp at once": scp_at_once, "rsync": rsync_in_turn, "lingctl": lingctl}
+    if not shutil.which("rsync"):
+        del ways["rsync"]
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    gigabytes = arguments.megabytes * (count - 1) / 1000
     with (
         tempfile.TemporaryDirectory(prefix="lingctl-spread-") as scratch,
         running(Path(scratch), count, SUBNET) as nodes,
@@ -88,11 +138,17 @@ def measure(count: int, arguments: argparse.Namespace) -> dict[str, object]:
         for _ in range(arguments.rounds):
             for name, way in ways.items():
                 empty(nodes)
-                began = time.monotonic()
+                os.sync()
+                used, began = meter.seconds(), time.monotonic()
                 way(nodes)
-                seconds[name].append(time.monotonic() - began)
+                runs[name].append((time.monotonic() - began, (meter.seconds() - used) / gigabytes))
                 prove_equal(nodes)
-    return {"nodes": count, **{name: statistics.median(times) for name, times in seconds.items()}}
+    made: dict[str, object] = {"nodes": count}
+    for name, pairs in runs.items():
+        made[name], made[f"{name}, processor"] = (
+            statistics.median(column) for column in zip(*pairs, strict=True)
+        )
+    return made
 
 
 def make_weights(folder: Path, megabytes: int, files: int) -> None:
@@ -120,16 +176,28 @@ def empty(nodes: SshNodes) -> None:
         shutil.rmtree(node.disk / FOLDER, ignore_errors=True)
 
 
+def ssh_options(nodes: SshNodes) -> list[str]:
+    options = [f"BindAddress={nodes.nodes[0].address}", f"UserKnownHostsFile={nodes.directory}/known_hosts"]
+    options += ["BatchMode=yes", f"Ciphers={CIPHER}", f"IdentityFile={nodes.directory}/id"]
+    return [word for option in options for word in ("-o", option)]
+
+
 def scp(nodes: SshNodes, number: int) -> subprocess.Popen[bytes]:
     source, target = nodes.nodes[0], nodes.nodes[number]
-    options = [f"BindAddress={source.address}", f"UserKnownHostsFile={nodes.directory}/known_hosts"]
-    options += ["BatchMode=yes", f"Ciphers={CIPHER}", f"IdentityFile={nodes.directory}/id"]
-    words = [word for option in options for word in ("-o", option)]
     files = [str(path) for path in (source.disk / FOLDER).iterdir() if path.is_file()]
     (target.disk / FOLDER).mkdir()
-    return subprocess.Popen(
-        ["scp", "-q", "-P", str(target.port), *words, *files, f"root@{target.address}:{MODELS}/{FOLDER}/"]
-    )
+    goal = f"root@{target.address}:{MODELS}/{FOLDER}/"
+    return subprocess.Popen(["scp", "-q", "-P", str(target.port), *ssh_options(nodes), *files, goal])
+
+
+def rsync_in_turn(nodes: SshNodes) -> None:
+    """Whole files, each proved by rsync's own sum; nothing is compressed."""
+    source = f"{nodes.nodes[0].disk / FOLDER}/"
+    for target in nodes.nodes[1:]:
+        (target.disk / FOLDER).mkdir()
+        shell = shlex.join(["ssh", "-p", str(target.port), *ssh_options(nodes)])
+        goal = f"root@{target.address}:{MODELS}/{FOLDER}/"
+        need(subprocess.run(["rsync", "-rW", "-e", shell, source, goal]).returncode)
 
 
 def scp_in_turn(nodes: SshNodes) -> None:
@@ -158,18 +226,24 @@ def prove_equal(nodes: SshNodes) -> None:
 def show_head(arguments: argparse.Namespace) -> None:
     limit = f"{arguments.card} MB/s a card" if arguments.card else "no limit"
     load = os.getloadavg()[0]
-    print(
-        f"{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}, seconds"
-    )
-    print(f"load of this machine at the start: {load:.1f} on {os.cpu_count()} cores\n")
-    print("| nodes | scp, one after the other | scp, all at once | lingctl | times faster |")
-    print("|---|---|---|---|---|", flush=True)
+    say(f"{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}")
+    say("seconds (processor seconds of all machines together for each GB that arrived)")
+    say(f"load of this machine at the start: {load:.1f} on {os.cpu_count()} cores\n")
+    say("| nodes | scp, one after the other | scp, all at once | rsync | lingctl | times faster than scp |")
+    say("|---|---|---|---|---|---|")
 
 
 def show(row: dict[str, object]) -> None:
-    once, together, chain = (float(str(row[name])) for name in ("scp", "scp at once", "lingctl"))
-    best = min(once, together)
-    print(f"| {row['nodes']} | {once:.1f} | {together:.1f} | {chain:.1f} | {best / chain:.1f} |", flush=True)
+    def cell(name: str) -> str:
+        return f"{row[name]:.1f} ({row[f'{name}, processor']:.2f})" if name in row else "not installed"
+
+    best = min(float(str(row["scp"])), float(str(row["scp at once"]))) / float(str(row["lingctl"]))
+    cells = [cell(name) for name in ("scp", "scp at once", "rsync", "lingctl")]
+    say(f"| {row['nodes']} | {' | '.join(cells)} | {best:.1f} |")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 def run(*words: str) -> None:

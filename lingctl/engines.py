@@ -10,17 +10,36 @@ from lingctl.engine.logs import LogReader
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.engine_choice import EngineChoice, EngineName
-from lingctl.mindie.abilities import mindie_rows
-from lingctl.mindie.engine import mindie
-from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from lingctl.mindie.rules.codes import rule_codes
-from lingctl.vllm.abilities import vllm_rows
-from lingctl.vllm.engine import vllm
-from lingctl.vllm.logs.log_reader import VLLM_LOGS
 
-_BY_NAME: dict[EngineName, Callable[[EngineChoice], Engine]] = {"mindie": mindie, "vllm": vllm}
+
+def _mindie(choice: EngineChoice) -> Engine:
+    from lingctl.mindie.engine import mindie
+
+    return mindie(choice)
+
+
+def _vllm(choice: EngineChoice) -> Engine:
+    from lingctl.vllm.engine import vllm
+
+    return vllm(choice)
+
+
+def _mindie_logs() -> LogReader:
+    from lingctl.mindie.logs.log_reader import MINDIE_LOGS
+
+    return MINDIE_LOGS
+
+
+def _vllm_logs() -> LogReader:
+    from lingctl.vllm.logs.log_reader import VLLM_LOGS
+
+    return VLLM_LOGS
+
+
+# Each is loaded when it is asked for: a cluster has one of them.
+_BY_NAME: dict[EngineName, Callable[[EngineChoice], Engine]] = {"mindie": _mindie, "vllm": _vllm}
 # Whatever the version; the usual engine's first.
-_READERS: dict[str, LogReader] = {"mindie": MINDIE_LOGS, "vllm": VLLM_LOGS}
+_READERS: dict[str, Callable[[], LogReader]] = {"mindie": _mindie_logs, "vllm": _vllm_logs}
 
 
 def engine_chosen(choice: EngineChoice) -> Engine:
@@ -44,6 +63,9 @@ def engine_of(cluster: Cluster) -> Engine:
 
 def engine_rows() -> list[EngineRow]:
     """What every version of every engine can do, and how that is known."""
+    from lingctl.mindie.abilities import mindie_rows
+    from lingctl.vllm.abilities import vllm_rows
+
     return [*mindie_rows(), *vllm_rows()]
 
 
@@ -64,6 +86,8 @@ def engine_names() -> tuple[str, ...]:
 
 def file_rules() -> Mapping[str, tuple[str, str]]:
     """What the findings about the engines' own files mean, and the remedy, by the name of the finding."""
+    from lingctl.mindie.rules.codes import rule_codes
+
     return rule_codes()
 
 
@@ -75,7 +99,7 @@ def readers(name: str = "") -> tuple[LogReader, ...]:
     """
     if name and name not in _READERS:
         raise UsageError(f"there is no engine {name}", remedy=f"one of {', '.join(_READERS)}")
-    return tuple(reader for one, reader in _READERS.items() if name in ("", one))
+    return tuple(reader() for one, reader in _READERS.items() if name in ("", one))
 
 
 def reader_of(logs: Iterable[str], name: str = "") -> LogReader:

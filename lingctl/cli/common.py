@@ -5,6 +5,9 @@ Verbs import flows and output inside their functions, so that ``lingctl --help``
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,3 +135,15 @@ def nothing_changed() -> typer.Exit:
 
     say("Nothing was changed.")
     return typer.Exit(1)
+
+
+def load_ahead(*modules: str) -> None:
+    """Load what is needed later while this thread waits for the nodes; who needs it sooner waits for it."""
+
+    def load() -> None:
+        # What cannot be loaded is told where it is needed.
+        with contextlib.suppress(Exception):
+            for module in modules:
+                importlib.import_module(module)
+
+    threading.Thread(target=load, name="lingctl-load", daemon=True).start()

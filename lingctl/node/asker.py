@@ -1,4 +1,7 @@
-"""Ask many questions, one after the other, each with its own time limit: one process, and one for each tool.
+"""Ask many questions, each with its own time limit: one process, and one for each tool.
+
+They are asked one after the other; those that may be asked beside the others form a second line, whose
+answers come at the end.
 
 It is no part of the packed program: its text is handed to a node's Python (3.8 or newer) as ``-c``, before
 anything of ours is there. ``shell/ask/probe.sh`` starts it, and does the same work itself, with five
@@ -15,6 +18,10 @@ import os
 import select
 import sys
 import time
+
+TYPE_CHECKING = False  # as type checkers know it without ``typing``
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MARK = b"\x1e"
 # Three answers of hccn_tool say "not now": the tool is busy, its lock is held, or the device is occupied.
@@ -164,10 +171,10 @@ def settled(text: str, seconds: float) -> tuple[int, bytes, bytes]:
     return said
 
 
-def say(text: bytes) -> None:
-    """Write all of it to standard output."""
+def say(text: bytes, to: int = 1) -> None:
+    """Write all of it, to standard output."""
     while text:
-        text = text[os.write(1, text) :]
+        text = text[os.write(to, text) :]
 
 
 def encoded(said: bytes) -> bytes:
@@ -175,22 +182,62 @@ def encoded(said: bytes) -> bytes:
     return binascii.b2a_base64(said) if said else b""
 
 
-def main(words: list[str]) -> int:
-    """Ask all: of each question its id, seconds, command and group (``-`` for none)."""
-    hung = set()
-    for place in range(0, len(words) - 3, 4):
-        name, seconds, text, group = words[place : place + 4]
+def ask_all(questions: list[list[str]], hung: set[str], tell: Callable[[bytes], None]) -> bool:
+    """Ask one after the other; whether all could be brought. ``hung``: groups that are asked no more."""
+    for name, seconds, text, group, _ in questions:
         if group in hung:
             continue
         try:
             status, out, err = settled(text, float(seconds))
         except TooMuchError:
-            say(MARK + b"no-room\n")
+            tell(MARK + b"no-room\n")
             os.write(2, b"no room for the answer to " + os.fsencode(name) + b"\n")
-            return 1
+            return False
         if status == TIMED_OUT and group != "-":
             hung.add(group)
-        say(MARK + os.fsencode(name) + b" %d\n" % status + encoded(out) + MARK + b"\n" + encoded(err))
+        tell(MARK + os.fsencode(name) + b" %d\n" % status + encoded(out) + MARK + b"\n" + encoded(err))
+    return True
+
+
+def begin_beside(questions: list[list[str]]) -> tuple[int, int]:
+    """Ask in a process of its own; gives its pid, and what its answers are read from.
+
+    What they fill it with waits there: it goes on when they are read.
+    """
+    answers, end = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(end)
+        return child, answers
+    status = 41
+    try:
+        os.close(answers)
+        status = 0 if ask_all(questions, set(), lambda text: say(text, end)) else 41
+    finally:
+        os._exit(status)
+
+
+def main(words: list[str]) -> int:
+    """Ask all. Of each question: id, seconds, command, group and ``beside``; ``-`` for neither of the two."""
+    questions = [words[place : place + 5] for place in range(0, len(words) - 4, 5)]
+    # The first one's answer is the clock, whose time must be known well: nothing else runs then.
+    first, rest = questions[:1], questions[1:]
+    beside = [question for question in rest if question[4] != "-"]
+    hung: set[str] = set()
+    if not ask_all(first, hung, say):
+        return 1
+    other = begin_beside(beside) if beside else None
+    if not ask_all([question for question in rest if question[4] == "-"], hung, say):
+        return 1
+    if other:
+        child, answers = other
+        while True:
+            part = os.read(answers, 1 << 16)
+            if not part:
+                break
+            say(part)
+        if os.waitpid(child, 0)[1]:
+            return 1
     say(MARK + b"lingctl-end\n")
     return 0
 

@@ -14,6 +14,9 @@ from lingctl.node.trouble import Trouble
 # MindIE 3.0.0 refuses a weight folder above 0750 and files above 0640 (src/utils/safe_path.cpp).
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
+# Bytes that are written at once. Linux gives a larger write memory in larger pieces, which nobody has touched
+# for long; a virtual machine's host has to find it first, at up to ten times the cost (docs/performance.md).
+PORTION = 1 << 17
 
 
 @contextlib.contextmanager
@@ -81,7 +84,7 @@ def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
     """
     left = memoryview(data)
     while left:
-        left = left[file.write(left) :]
+        left = left[file.write(left[:PORTION]) :]
 
 
 def sync_folder(path: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.events import Event, Listener, ignore
+from lingctl.remote.arrivals import Arrivals
 from lingctl.remote.connection import Connection
 from lingctl.remote.open_files import allow_open_files
 from lingctl.remote.side_by_side import side_by_side
@@ -30,21 +31,46 @@ class Group:
     """Connections to the nodes of a cluster; a node that could not be reached has its error instead."""
 
     def __init__(
-        self, connections: Mapping[str, Connection], errors: Mapping[str, LingctlError] | None = None
+        self,
+        connections: Mapping[str, Connection],
+        errors: Mapping[str, LingctlError] | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
-        self.connections = dict(connections)
-        self.errors = dict(errors or {})
+        """Know the nodes.
+
+        Args:
+            connections: by node, of those that are connected.
+            errors: by node, of those that are not.
+            arrivals: connections that are still being made.
+        """
+        self._connections = dict(connections)
+        self._errors = dict(errors or {})
+        self._arrivals = arrivals
+
+    @property
+    def connections(self) -> dict[str, Connection]:
+        """By node, of those that are connected; waits until that is known of all."""
+        self.await_all()
+        return self._connections
+
+    @property
+    def errors(self) -> dict[str, LingctlError]:
+        """By node, of those that are not connected; waits until that is known of all."""
+        self.await_all()
+        return self._errors
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """The nodes that were not asked, on purpose."""
-        return tuple(name for name, error in self.errors.items() if isinstance(error, NotAskedError))
+        return tuple(name for name, error in self._errors.items() if isinstance(error, NotAskedError))
 
     def __getitem__(self, node: str) -> Connection:
         """The connection to a node. Raises LingctlError: why there is none."""
-        if node in self.errors:
-            raise self.errors[node]
-        return self.connections[node]
+        if node in self._errors:
+            raise self._errors[node]
+        if self._arrivals and node in self._arrivals.names:
+            return self._arrivals.get(node)
+        return self._connections[node]
 
     def map(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T | LingctlError]:
         """Do ``work`` on every node that is connected; keeps what succeeded when others fail.
@@ -57,12 +83,11 @@ class Group:
             BaseException: what is no LingctlError, a defect say; the connections are closed then, and the
                 other nodes' work with them.
         """
-        outcomes: dict[str, T | LingctlError] = dict(self.errors)
-        workers = len(self.connections) if together else _MOST_WORKERS
+        outcomes: dict[str, T | LingctlError] = dict(self._errors)
+        names = [*self._connections, *(self._arrivals.names if self._arrivals else ())]
+        workers = len(names) if together else _MOST_WORKERS
         # Without their connections, those that are still at work end at once.
-        outcomes |= side_by_side(
-            lambda name: work(self.connections[name]), self.connections, workers=workers, stop=self.close
-        )
+        outcomes |= side_by_side(lambda name: work(self[name]), names, workers=workers, stop=self.close)
         return outcomes
 
     def all(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T]:
@@ -75,8 +100,20 @@ class Group:
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self.connections.values():
+        if self._arrivals:
+            self._arrivals.close()
+        for connection in self._connections.values():
             connection.close()
+
+    def await_all(self) -> None:
+        """Return when every node is connected, or has failed."""
+        if self._arrivals:
+            reached = self.map(lambda connection: connection)
+            self._arrivals = None
+            self._errors = {name: one for name, one in reached.items() if isinstance(one, LingctlError)}
+            self._connections = {
+                name: one for name, one in reached.items() if not isinstance(one, LingctlError)
+            }
 
 
 def succeeded(outcomes: Mapping[str, T | LingctlError]) -> dict[str, T]:
@@ -116,14 +153,20 @@ def _told(name: str, error: LingctlError) -> Iterator[str]:
 
 
 @contextmanager
-def connect(cluster: Cluster, listener: Listener = ignore, *, only: Collection[str] = ()) -> Iterator[Group]:
+def connect(
+    cluster: Cluster, listener: Listener = ignore, *, only: Collection[str] = (), wait: bool = True
+) -> Iterator[Group]:
     """Connections to the nodes of a cluster while the block runs.
 
     Args:
         only: names of those that are wanted; by default all. Each of the others has a ``NotAskedError``.
+        wait: enter the block when all are connected or have failed; else at once, and what is done on a node
+            waits for that node alone. A change waits: it must not begin on one node while another is lost.
     """
-    group = _connect_all(cluster, listener, frozenset(only or cluster.node_names))
+    group = _connecting(cluster, listener, frozenset(only or cluster.node_names))
     try:
+        if wait:
+            group.await_all()
         yield group
     finally:
         group.close()
@@ -139,34 +182,28 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
         return SshConnection(node.name, resolve(node.address, cluster.ssh_of(node), this_machine()))
 
 
-def _connect_all(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:
+def _connecting(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:
+    # Loaded here, for no two threads should load modules that need each other.
+    import lingctl.inventory.ssh.resolve
+    import lingctl.remote.ssh.login.this_machine
+    import lingctl.remote.ssh.node  # noqa: F401  (so that the threads find it)
+
     allow_open_files(len(cluster.nodes) * _FILES_OF_A_NODE + _OTHER_FILES)
 
-    def reach(node: Node) -> Connection:
-        listener(Event("connect", "started", node.name))
+    def reach(name: str) -> Connection:
+        listener(Event("connect", "started", name))
         try:
-            connection = connect_node(cluster, node)
+            connection = connect_node(cluster, cluster.node(name))
         except LingctlError as error:
-            listener(Event("connect", "failed", node.name, error.what))
+            listener(Event("connect", "failed", name, error.what))
             raise
-        listener(Event("connect", "done", node.name))
+        listener(Event("connect", "done", name))
         return connection
-
-    reached: list[Connection] = []
-
-    def keep(name: str) -> Connection:
-        connection = reach(cluster.node(name))
-        reached.append(connection)
-        return connection
-
-    def stop() -> None:
-        for connection in list(reached):
-            connection.close()
 
     names = [name for name in cluster.node_names if name in wanted]
-    outcomes = side_by_side(keep, names, workers=_MOST_WORKERS, stop=stop)
-    errors = {name: one for name, one in outcomes.items() if isinstance(one, LingctlError)}
-    for name in cluster.node_names:
-        if name not in wanted:
-            errors[name] = NotAskedError("not asked: --node names others", where=name)
-    return Group({name: one for name, one in outcomes.items() if not isinstance(one, LingctlError)}, errors)
+    errors: dict[str, LingctlError] = {
+        name: NotAskedError("not asked: --node names others", where=name)
+        for name in cluster.node_names
+        if name not in wanted
+    }
+    return Group({}, errors, Arrivals(reach, names, workers=_MOST_WORKERS))

@@ -1,8 +1,9 @@
 """Many questions in one script: a node is asked once, and each answer keeps its own streams and status.
 
 The script is plain POSIX sh, which hands the questions to one process of the node's Python, and asks them
-itself where there is none that could. Each question runs by itself, one after the other (hccn_tool must not
-run twice at a time on one node), with its own time limit and nothing on its standard input. Answers are
+itself where there is none that could. Questions run one after the other (hccn_tool must not run twice at a
+time on one node), and beside them, in a second line, those that ask no card; each with its own time limit and
+nothing on its standard input. Answers are
 framed with a mark that no tool prints; what a login banner printed before the first frame is passed over,
 and an answer counts only if the last frame arrived too. Where there is no room for one, the script ends.
 """
@@ -33,6 +34,8 @@ class Question:
     # once a question of a group has passed its time limit, the rest of the group is not asked and has no
     # answer: a card that does not become ready would block every one of them
     group: str = ""
+    # whether it may be asked while another is: it asks no card, and nothing that a card's tool asks too
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def probe_script(questions: Sequence[Question], title: str = "ask the node") -> 
     arguments: list[str] = []
     for question in questions:
         arguments += [question.id, f"{question.timeout:g}", question.command.text, question.group or "-"]
+        arguments.append("beside" if question.beside else "-")
     return script(_ASK, _ASKER, *arguments, title=title)
 
 

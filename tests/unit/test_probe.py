@@ -212,3 +212,36 @@ def test_it_starts_one_process_for_a_plain_command(tmp_path: Path, way: str) -> 
     tool.chmod(0o755)
     parents = read_answers(_run(*(Question(f"q{n}", command(str(tool))) for n in range(3))))
     assert len({answer.stdout for answer in parents.values()}) == 1
+
+
+def _met(other: str, own: str) -> Command:
+    return script('touch "$2"; while [ ! -e "$1" ]; do sleep 0.01; done; echo met', other, own)
+
+
+def test_what_asks_no_card_is_asked_while_another_is(tmp_path: Path, way: str) -> None:
+    if way != "one process":
+        pytest.skip("the shell asks one after the other")
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    answers = read_answers(
+        _run(
+            Question("clock", command("date", "+%s")),
+            Question("card", _met(other, one)),
+            Question("host", _met(one, other), beside=True),
+        )
+    )
+    assert answers.complete and list(answers) == ["clock", "card", "host"]
+    assert [answers[name].stdout for name in ("card", "host")] == ["met\n", "met\n"]
+
+
+def test_long_answers_from_beside_are_whole() -> None:
+    long = Question("long", Command("head -c 300000 /dev/zero | tr '\\0' x"), beside=True)
+    answers = read_answers(_run(Question("a", command("true")), Question("b", command("true")), long))
+    assert answers.complete and answers["long"].stdout == 300_000 * "x"
+
+
+def test_where_what_asks_beside_is_killed_nothing_passes_for_the_whole(way: str) -> None:
+    if way != "one process":
+        pytest.skip("the shell asks one after the other")
+    kill = Question("kill", Command("kill -KILL $PPID; sleep 1"), beside=True)
+    answers = read_answers(_run(Question("a", command("true")), Question("b", command("true")), kill))
+    assert not answers.complete and "kill" not in answers

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.node.fetch.place import Place
 from lingctl.release.journal import read_journal, unfinished
 from tests.hub_server import Fault, Hub, serve
 
@@ -52,19 +53,26 @@ def _all_right(cluster: SshNodes, wanted: dict[str, bytes] | None = None) -> Non
         assert _files(node) == (wanted or contents()), node.name
 
 
-def _programs(node: SshNode, *words: str) -> list[int]:
-    """Processes of our program in the node's view that were started with these words."""
+def _programs(node: SshNode) -> list[int]:
+    """Processes of our program in the node's view."""
     view = str(Path(f"/proc/{node.process.pid}/ns/mnt").readlink())
     found = []
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and str((entry / "ns" / "mnt").readlink()) == view:
                 line = (entry / "cmdline").read_bytes().split(b"\0")
-                if all(word.encode() in line for word in words):
+                if b"fetch" in line:
                     found.append(int(entry.name))
         except OSError:
             continue  # it ended meanwhile
     return found
+
+
+def _in_background(node: SshNode) -> list[int]:
+    """Those that outlive the connection they were begun over: who fills the folder, who gives, their own."""
+    place = Place(str(node.disk / "Tiny_Ling"))
+    sessions = (place.holder(), place.holder("serve"))
+    return [pid for pid in _programs(node) if os.getsid(pid) in sessions]
 
 
 def _wait_until(true: Callable[[], bool], seconds: float = 600) -> None:
@@ -105,7 +113,7 @@ def test_nodes_get_it_from_the_hub_once_and_a_second_run_fetches_nothing(
     assert hub.served[LARGE] == len(contents()[LARGE])
     assert len({node["digest"] for node in first.document["nodes"].values()}) == 1
     for node in cluster.nodes:
-        assert not _programs(node, "fetch")
+        _wait_until(lambda node=node: not _programs(node))
         for path in node.disk.rglob("*"):
             assert not path.is_file() or b"ms-secret-token" not in path.read_bytes()
             assert not path.is_file() or b"PRIVATE KEY" not in path.read_bytes()
@@ -166,13 +174,13 @@ def test_killed_and_stopped_ones_fetch_only_what_is_missing(
     _wait_until(lambda: (last.disk / "Tiny_Ling" / SMALL).exists())
     _wait_until(lambda: _bytes_below(first.disk) > 1_300_000)
     # Nothing comes any more, so nothing is said; who followed for a lingctl that is gone ends all the same.
-    _wait_until(lambda: not any(_programs(node, "fetch", "get") for node in pair.nodes), seconds=60)
-    assert _programs(first, "fetch", "run")
-    for pid in _programs(last, "fetch", "run"):
+    _wait_until(lambda: all(_programs(node) == _in_background(node) for node in pair.nodes), seconds=60)
+    assert _in_background(first)
+    for pid in _in_background(last):
         os.kill(pid, signal.SIGKILL)
     ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--stop", "--json")
     assert (ran.status, ran.document["stopped"]) == (0, {"node1": True, "node2": False})
-    assert not any(_programs(node, "fetch") for node in pair.nodes)
+    assert not any(_programs(node) for node in pair.nodes)
     hub.faults = []
     ran = lingctl("download", REPOSITORY, "--nodes", pair.hosts, "--json")
     hub.opened.set()
@@ -255,7 +263,7 @@ def test_ctrl_c_leaves_it_running_and_says_so(lingctl: Lingctl, hub: Hub, pair: 
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "--stop" in stderr
-    assert _programs(pair.nodes[0], "fetch", "run")
+    assert _in_background(pair.nodes[0])
     assert _audit(pair.nodes[0]) == _audit(pair.nodes[1]) == ["begun"]
 
 

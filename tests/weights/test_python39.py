@@ -40,11 +40,11 @@ def test_gives_and_takes(tmp_path: Path) -> None:
     base = {"repository": "", "files": files}
     _folder(gives, authority, "serve", "node-0", {**base, "source": "folder", "host": "127.0.0.1"})
     (gives / "a.safetensors").write_bytes(content)
-    port = fetch("serve-start", gives)["port"]
+    port = fetch("ready", gives)["port"]
     try:
         upstreams = [["node-0", "127.0.0.1", port]]
         _folder(takes, authority, "fetch", "node-1", {**base, "source": "peer", "upstreams": upstreams})
         assert fetch("get", takes)["fetched_files"] == 1
     finally:
-        assert fetch("serve-stop", gives)["stopped"] is True
+        assert fetch("stop", gives)["serving"] is True
     assert (takes / "a.safetensors").read_bytes() == content

@@ -15,6 +15,7 @@ from lingctl.cli.common import (
     NodesOption,
     YesOption,
     chosen_nodes,
+    load_ahead,
     nothing_changed,
     optional_cluster,
     required_cluster,
@@ -22,7 +23,7 @@ from lingctl.cli.common import (
 from lingctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from lingctl.flows.network.check import CheckOptions, NetworkReport
+    from lingctl.flows.network.check import NetworkReport
 
 
 class Mesh(StrEnum):
@@ -92,21 +93,16 @@ def check_network(
             raise UsageError("--fix-tls changes nodes: it goes with none of --save, --from and --html")
         _fix_tls(nodes, fix_tls, yes=yes, lock_wait=lock_wait, as_json=as_json)
         return
-    from lingctl.findings import Verdict
-    from lingctl.flows.network.check import CheckOptions
-    from lingctl.flows.network.saved import judge_saved, save_answers
-    from lingctl.output.screen.terminal import say
-    from lingctl.output.verbs.network import print_network, print_network_json
-
     if html:
         from lingctl.flows.run.page_file import check_page
 
         check_page(html, "--html", over="" if force else "check-network")
-    report = (
-        judge_saved(saved)
-        if saved
-        else _ask(nodes, node, CheckOptions(mesh=mesh.value, mesh_seconds=mesh_seconds))
-    )
+    report = _judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
+    from lingctl.findings import Verdict
+    from lingctl.flows.network.saved import save_answers
+    from lingctl.output.screen.terminal import say
+    from lingctl.output.verbs.network import print_network, print_network_json
+
     if save:
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
@@ -140,19 +136,31 @@ def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Pa
     write_page(path, "--html", network_page(report, of, *network_rows(report)))
 
 
-def _ask(nodes: Path | None, node: list[str] | None, options: CheckOptions) -> NetworkReport:
-    from lingctl.flows.network.check import check_network, check_scope, scope_of_machine
+def _judge_saved(folder: Path) -> NetworkReport:
+    from lingctl.flows.network.saved import judge_saved
+
+    return judge_saved(folder)
+
+
+def _ask(nodes: Path | None, node: list[str] | None, mesh: Mesh, mesh_seconds: float) -> NetworkReport:
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
-    from lingctl.remote.local import LocalConnection
 
     cluster = required_cluster(nodes) if node else optional_cluster(nodes)
     with progress() as listener:
         if cluster is None:
+            from lingctl.flows.network.check import CheckOptions, check_scope, scope_of_machine
+            from lingctl.remote.local import LocalConnection
+
             local = LocalConnection()
+            options = CheckOptions(mesh.value, mesh_seconds)
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
-        with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
-            return check_network(group, cluster, options, listener)
+        with connect(cluster, listener, only=chosen_nodes(cluster, node), wait=False) as group:
+            # What asks and judges is loaded while nodes are logged in to, what prints while they are asked.
+            from lingctl.flows.network.check import CheckOptions, check_network
+
+            load_ahead("lingctl.output.verbs.network")
+            return check_network(group, cluster, CheckOptions(mesh.value, mesh_seconds), listener)
 
 
 def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_json: bool) -> None:

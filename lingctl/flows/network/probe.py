@@ -210,7 +210,7 @@ def first_questions(scope: Scope, name: str) -> list[Question]:
     asked = questions(request_of(scope, scope.node(name)))
     targets = targets_of(scope, name)
     if targets:
-        asked.append(Question("reach", reach_command(list(targets)), 60))
+        asked.append(Question("reach", reach_command(list(targets)), 60, beside=True))
     return asked
 
 

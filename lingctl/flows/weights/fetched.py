@@ -33,14 +33,15 @@ class WholeFolder(Listing):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What a folder lacks, and whether there is room for it; in bytes."""
+class Ready:
+    """What a folder lacks, and whether there is room for it, in bytes; where it gives files to others."""
 
     folder: str
     missing_bytes: int
     need: int
     free: int
     enough: bool
+    port: int = 0  # TCP, once it gives
 
 
 @dataclass(frozen=True, slots=True)

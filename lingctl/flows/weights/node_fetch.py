@@ -6,14 +6,17 @@ import json
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.flows.weights.client import NEEDS_PYTHON, client_archive
+from lingctl.flows.weights.fetched import Ready
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
 from lingctl.node.progress import Report
 from lingctl.program.prepare import prepare
 from lingctl.release.layout import layout_of
+from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.upload import WriteFile
 
@@ -84,6 +87,19 @@ class NodeFetch:
         folder = PurePosixPath(self.folder) / HIDDEN
         files = [WriteFile(str(folder / name), content, 0o600) for name, content in contents.items()]
         self._connection.put(*files)
+
+    def ready(self, request: Request, authority: bytes = b"", **keys: bytes) -> Ready:
+        """Put the request, and look what the folder lacks for it; see ``put_request``.
+
+        With an address in the request, the node gives files to others from then on.
+        """
+        self.put_request(request, authority, **keys)
+        return self.ask(Ready, "ready")
+
+    def end_giving(self) -> None:
+        """Have the node give no more files; that is not waited for, and who stays ends by itself."""
+        lock = str(PurePosixPath(self.folder) / HIDDEN / "serve")
+        self._connection.run(script(shell("fetch/end_giving"), lock, self.folder, title="give no more"))
 
     def ask(self, kind: type[T], verb: str, *, timeout: float = 60.0, hear: Report | None = None) -> T:
         """Run a verb of ``fetch`` there (see ``node.fetch.program``); see ``NodeProgram.ask``."""

@@ -13,8 +13,8 @@ from lingctl.node.checkpoint.views import View, pieces
 from lingctl.node.files import open_regular
 from lingctl.node.trouble import Trouble
 
-# Large enough for few system calls, small enough to stay in a core's cache between reading and writing.
-BLOCK = 1 << 20
+# Large enough for few system calls, small enough that two stay in a core's cache, to be written and compared.
+BLOCK = 1 << 18
 _AHEAD = 64 << 20
 
 

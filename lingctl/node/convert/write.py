@@ -1,15 +1,15 @@
-"""Writes one shard and proves it: streamed out, read back, synced, renamed."""
+"""Writes one shard and proves it: streamed out, each piece read back and compared, synced, renamed."""
 
 from __future__ import annotations
 
 import os
 import zlib
-from typing import Callable
+from typing import Callable, Optional
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
-from lingctl.node.files import create, open_regular, part_of
+from lingctl.node.files import PORTION, create, open_regular, part_of
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.
@@ -30,10 +30,10 @@ def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Ti
         with part_of(path, sync=False) as part:
             descriptor = create(part)
             try:
-                _fill(descriptor, shard, stream, written)
-                if verify:
-                    # While the disk is still writing: what is read back comes from memory before and after.
-                    compare_shard(part, shard, proved)
+                back = _ReadBack(descriptor, shard, part, proved) if verify else None
+                _fill(descriptor, shard, stream, written, back)
+                if back:
+                    back.need_header()
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -50,17 +50,50 @@ def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
     stream = TensorReader()
     descriptor = open_regular(path)
     try:
-        begin = len(shard.header)
-        if os.pread(descriptor, begin, 0) != shard.header or os.fstat(descriptor).st_size != shard.size:
-            raise Trouble("its header is not the one that was planned", where=path, code="output-differs")
+        back = _ReadBack(descriptor, shard, path, proved)
+        back.need_header()
         for item in shard.items:
-            _compare(descriptor, begin + item.entry.start, item, stream, path, proved)
+            for at, piece in stream.tensor(item.view, item.swapped):
+                back.need_same(item, at, piece)
     finally:
         os.close(descriptor)
         stream.close()
 
 
-def _fill(descriptor: int, shard: Shard, stream: TensorReader, written: Tick) -> None:
+class _ReadBack:
+    """Reads a shard and compares it with what should be in it, piece by piece."""
+
+    def __init__(self, descriptor: int, shard: Shard, path: str, proved: Tick) -> None:
+        self._descriptor = descriptor
+        self._shard = shard
+        self._path = path
+        self._proved = proved
+        self._buffer = bytearray(BLOCK)
+        self._view = memoryview(self._buffer)
+
+    def need_header(self) -> None:
+        """Raises Trouble: size or header are not those that were planned."""
+        size, header = os.fstat(self._descriptor).st_size, self._shard.header
+        if size != self._shard.size or os.pread(self._descriptor, len(header), 0) != header:
+            raise Trouble(
+                "its header is not the one that was planned", where=self._path, code="output-differs"
+            )
+
+    def need_same(self, item: Item, at: int, piece: memoryview) -> None:
+        """Raises Trouble: other bytes than ``piece`` are ``at`` bytes behind the beginning of the tensor."""
+        place = len(self._shard.header) + item.entry.start + at
+        for start in range(0, len(piece), BLOCK):
+            wanted = piece[start : start + BLOCK]
+            got = os.preadv(self._descriptor, [self._view[: len(wanted)]], place + start)
+            # startswith compares with memcmp; memoryviews compare element by element.
+            if got != len(wanted) or not self._buffer.startswith(wanted):
+                raise _differs(self._path, item, place + start, bytes(self._view[:got]), bytes(wanted))
+        self._proved(len(piece))
+
+
+def _fill(
+    descriptor: int, shard: Shard, stream: TensorReader, written: Tick, back: Optional[_ReadBack]
+) -> None:
     kernel.reserve(descriptor, shard.size)
     _write(descriptor, memoryview(shard.header), 0)
     for record in shard.loose:
@@ -71,14 +104,21 @@ def _fill(descriptor: int, shard: Shard, stream: TensorReader, written: Tick) ->
     begin = len(shard.header)
     pushed = 0
     for item in shard.items:
-        _copy(descriptor, begin + item.entry.start, item, stream, written)
+        _copy(descriptor, begin + item.entry.start, item, stream, written, back)
         end = begin + item.entry.end
         if end - pushed >= _WRITE_BACK:
             kernel.start_writing(descriptor, pushed, end - pushed)
             pushed = end
 
 
-def _copy(descriptor: int, place: int, item: Item, stream: TensorReader, written: Tick) -> None:
+def _copy(
+    descriptor: int,
+    place: int,
+    item: Item,
+    stream: TensorReader,
+    written: Tick,
+    back: Optional[_ReadBack],
+) -> None:
     checked = item.covers and item.record.crc is not None
     # Pieces of a covering tensor come in order, so one running CRC is that of the record.
     with_crc = checked and not item.swapped
@@ -88,6 +128,9 @@ def _copy(descriptor: int, place: int, item: Item, stream: TensorReader, written
             crc = zlib.crc32(piece, crc)
         _write(descriptor, piece, place + at)
         written(len(piece))
+        if back:
+            # At once: the very bytes of which the CRC was taken, while they are at hand.
+            back.need_same(item, at, piece)
     if checked and item.swapped:
         crc = stream.crc(item.record)
     if checked and crc != item.record.crc:
@@ -97,27 +140,14 @@ def _copy(descriptor: int, place: int, item: Item, stream: TensorReader, written
 def _write(descriptor: int, piece: memoryview, place: int) -> None:
     done = 0
     while done < len(piece):
-        done += os.pwrite(descriptor, piece[done:], place + done)
+        done += os.pwrite(descriptor, piece[done : done + PORTION], place + done)
 
 
-def _compare(descriptor: int, place: int, item: Item, stream: TensorReader, path: str, proved: Tick) -> None:
-    buffer = bytearray(BLOCK)
-    view = memoryview(buffer)
-    for at, piece in stream.tensor(item.view, item.swapped):
-        for start in range(0, len(piece), BLOCK):
-            wanted = piece[start : start + BLOCK]
-            got = os.preadv(descriptor, [view[: len(wanted)]], place + at + start)
-            # startswith compares with memcmp; memoryviews compare element by element.
-            if got != len(wanted) or not buffer.startswith(wanted):
-                raise _differs(path, item, place, at + start, bytes(view[:got]), bytes(wanted))
-        proved(len(piece))
-
-
-def _differs(path: str, item: Item, place: int, at: int, found: bytes, wanted: bytes) -> Trouble:
+def _differs(path: str, item: Item, place: int, found: bytes, wanted: bytes) -> Trouble:
     first = next((n for n, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1]), len(found))
     return Trouble(
         f"tensor {item.entry.name!r} is not what the source holds",
-        where=f"{path}: offset {place + at + first}",
+        where=f"{path}: offset {place + first}",
         evidence=f"read {found[first : first + 8].hex()}, source has {wanted[first : first + 8].hex()}",
         remedy="check disk and memory of this machine; then convert again with --force",
         code="output-differs",

@@ -7,10 +7,10 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
-from typing import Dict, List, Mapping
+import traceback
+from typing import BinaryIO, Callable, Dict, Mapping, NoReturn, Optional
 
 from lingctl.node.fetch.place import Place
 from lingctl.node.files import open_log, write_whole
@@ -20,6 +20,7 @@ from lingctl.node.trouble import Trouble
 
 _STATUS = "status.json"
 _START_SECONDS = 20.0
+_PAUSE, _MOMENT = 0.3, 0.02
 # So long it may take to write down what it has; then it is killed, and may take as long again to be gone.
 _STOP_SECONDS = 10.0
 _ENDS = ("result", "error")
@@ -55,36 +56,73 @@ class StatusFile:
             os.unlink(self._path)
 
 
-def spawn(place: Place, verb: str, name: str) -> subprocess.Popen[bytes]:
-    """Run ``fetch <verb>`` in a session of its own, words to the log; ``<name>.json`` tells it is up."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place.inside(f"{name}.json"))
-    program = [sys.executable, *_self(), "fetch", verb, place.folder]
-    with open_log(place.inside("log")) as log, open(os.devnull, "rb") as nothing:
+class Child:
+    """A program that was begun here and lives on when this one ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def ended(self, seconds: float = 0.0) -> bool:
+        """Whether it has ended; waits so long for it to."""
+        return bool(select.select([self._descriptor], [], [], seconds)[0])
+
+
+def begin(place: Place, work: Callable[[], object]) -> Child:
+    """Do ``work`` in a process and a session of its own, words to the log.
+
+    A copy of this process, which has read all it needs: a new Python would first have to start.
+    """
+    with open_log(place.inside("log")) as log:
+        # Its writing end stays open in the new process alone: who reads hears of its end, however it ends.
+        reading, writing = os.pipe()
+        if not os.fork():
+            os.close(reading)
+            _work_apart(log, work)
+        os.close(writing)
+    return Child(reading)
+
+
+def _work_apart(log: BinaryIO, work: Callable[[], object]) -> NoReturn:
+    status = 1
+    try:
         # A session of its own gets no hang-up when the SSH connection ends.
-        return subprocess.Popen(program, stdin=nothing, stdout=log, stderr=log, start_new_session=True)
+        os.setsid()
+        with open(os.devnull, "rb") as nothing:
+            for descriptor, stream in enumerate((nothing, log, log)):
+                os.dup2(stream.fileno(), descriptor)
+        work()
+        status = 0
+    except Trouble as trouble:
+        sys.stderr.write(json.dumps(trouble.as_event()) + "\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Nothing of what the program that began it still had to do.
+        sys.stderr.flush()
+        os._exit(status)
 
 
-def start(place: Place, verb: str) -> bool:
-    """Begin to fill the folder in the background; false when somebody is at it already.
+def start(place: Place, work: Callable[[], object]) -> Optional[Child]:
+    """Begin to fill the folder in the background; None when somebody is at it already.
 
     Raises:
         Trouble: it did not come up.
     """
     place.make()
     if place.holder() is not None:
-        return False
+        return None
     status = StatusFile(place)
     status.forget()
-    process = spawn(place, verb, "port")
+    child = begin(place, work)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        ended = process.poll() is not None
+        ended = child.ended(_MOMENT)
         if status.read():
-            return True
+            return child
         if ended:
             break
-        time.sleep(0.05)
     raise Trouble(
         "the download ended as soon as it began",
         where=place.folder,
@@ -94,8 +132,13 @@ def start(place: Place, verb: str) -> bool:
     )
 
 
-def follow(place: Place, report: Report) -> Dict[str, object]:
+def follow(place: Place, report: Report, child: Optional[Child] = None) -> Dict[str, object]:
     """Tell what the background download does until it ends; its result.
+
+    Args:
+        place: of the download.
+        report: hears of its progress.
+        child: the same, where it was begun here: its end is then heard of at once.
 
     Raises:
         Trouble: it failed, or died.
@@ -123,7 +166,10 @@ def follow(place: Place, report: Report) -> Dict[str, object]:
             )
         if _reader_is_gone():
             raise BrokenPipeError
-        time.sleep(0.3)
+        if child:
+            child.ended(_PAUSE)
+        else:
+            time.sleep(_PAUSE)
 
 
 def stop(place: Place, lock: str = "lock") -> bool:
@@ -181,9 +227,3 @@ def _end(event: Mapping[str, object]) -> Dict[str, object]:
         remedy=said["remedy"],
         code=said["code"],
     )
-
-
-def _self() -> List[str]:
-    """How this program is run again: the archive, or the module in a checkout."""
-    archive = sys.argv[0]
-    return [archive] if archive.endswith(".pyz") else ["-m", "lingctl.node"]

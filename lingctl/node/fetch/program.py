@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import time
 from typing import Callable, Dict, Optional
 
@@ -19,7 +21,7 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
-_SERVE = "serve"
+_SERVE, _SERVING = "serve", "serve.json"
 _WAIT_SECONDS = 20.0
 
 
@@ -41,13 +43,27 @@ def _list(place: Place, report: Report) -> Dict[str, object]:
 
 
 def _have(place: Place, report: Report) -> Dict[str, object]:
-    """What this folder holds, if it is whole."""
+    """What this folder holds, if it is whole once what runs there has ended."""
+    with contextlib.suppress(Trouble):  # how it ended is looked at now
+        _follow(place, report)
     return have.whole_folder(place.folder, report)
 
 
-def _look(place: Place, report: Report) -> Dict[str, object]:
-    """What a download would have to bring."""
-    return look(place.folder, _request(place, keep=True).files or ())
+def _ready(place: Place, report: Report) -> Dict[str, object]:
+    """What a download would have to bring; where others may ask this machine for files, also the port.
+
+    An earlier server is ended first. It runs in the background.
+    """
+    request = _request(place, keep=True)
+    answer = look(place.folder, request.files or ())
+    if not request.host or not answer["enough"]:
+        return answer
+    background.stop(place, _SERVE)
+    place.make()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.inside(_SERVING))
+    child = background.begin(place, lambda: _serve(place))
+    return {**answer, **_port(place, _SERVING, child.ended)}
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
@@ -60,8 +76,8 @@ def _follow(place: Place, report: Report) -> Dict[str, object]:
 
 def _get(place: Place, report: Report) -> Dict[str, object]:
     """Begin in the background unless somebody did, and follow."""
-    background.start(place, "run")
-    return background.follow(place, report)
+    child = background.start(place, lambda: _fill(place))
+    return background.follow(place, report, child)
 
 
 def _stop(place: Place, report: Report) -> Dict[str, object]:
@@ -70,7 +86,7 @@ def _stop(place: Place, report: Report) -> Dict[str, object]:
     return {"stopped": background.stop(place), "serving": serving}
 
 
-def _run(place: Place, report: Report) -> Dict[str, object]:
+def _fill(place: Place) -> None:
     """The background program itself: every event goes into the status file, also the last one."""
     request = _request(place)
     with place.locked():
@@ -88,30 +104,16 @@ def _run(place: Place, report: Report) -> Dict[str, object]:
             status.write(ended.as_event())
             raise
         status.write({"event": "result", **result})
-        return result
 
 
-def _serve(place: Place, report: Report) -> Dict[str, object]:
+def _serve(place: Place) -> None:
     """Give files to other machines until nobody asks any more."""
     request = _request(place, keep=True)
     with place.locked(_SERVE):
         tls = context(place.inside("tls"), _SERVE, server=True)
         server = FileServer(place, request.files or (), tls, request.host, request.port)
-        write_whole(place.inside(f"{_SERVE}.json"), json.dumps({"port": server.port}).encode())
+        write_whole(place.inside(_SERVING), json.dumps({"port": server.port}).encode())
         server.serve()
-    return {"served": True}
-
-
-def _serve_start(place: Place, report: Report) -> Dict[str, object]:
-    """Begin to give files, in the background; an earlier server is ended first. Tells the port."""
-    background.stop(place, _SERVE)
-    process = background.spawn(place, _SERVE, _SERVE)
-    return _port(place, f"{_SERVE}.json", lambda: process.poll() is not None)
-
-
-def _serve_stop(place: Place, report: Report) -> Dict[str, object]:
-    """Give no more."""
-    return {"stopped": background.stop(place, _SERVE)}
 
 
 def _push_port(place: Place, report: Report) -> Dict[str, object]:
@@ -126,7 +128,7 @@ def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, objec
         port = _read_port(place.inside(name))
         if port is not None:
             return {"port": port}
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise Trouble(
         "nothing listens here",
         where=place.folder,
@@ -152,13 +154,9 @@ def _request(place: Place, *, keep: bool = False) -> Request:
 _VERBS: Dict[str, Callable[[Place, Report], Dict[str, object]]] = {
     "list": _list,
     "have": _have,
-    "look": _look,
     "follow": _follow,
     "get": _get,
     "stop": _stop,
-    "run": _run,
-    "serve": _serve,
-    "serve-start": _serve_start,
-    "serve-stop": _serve_stop,
+    "ready": _ready,
     "push-port": _push_port,
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The df line of each place, or of the nearest folder above it that is there. $@ places.
+. ./above.sh
 for want; do
-  at=$want
-  while [ ! -e "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
+  nearest "$want"
   printf '%s ' "$want"
   df -kP "$at" | { read -r _; read -r line; printf '%s\n' "$line"; }
 done

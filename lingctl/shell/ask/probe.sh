@@ -1,6 +1,6 @@
 #!/bin/sh
 # Ask many questions, one after the other, each with its own time limit and nothing on its standard input.
-# $1 lingctl/node/asker.py; then of each question: id, seconds, command, group ("-" for none)
+# $1 lingctl/node/asker.py; then of each question: id, seconds, command, group ("-" for none), and "beside" or "-"
 export LC_ALL=C
 PATH=$PATH:/usr/local/Ascend/driver/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
 export PATH
@@ -13,7 +13,7 @@ for python in /usr/bin/python3 python3; do
   status=$?
   case $status in 1|2|40|126|127) ;; *) exit "$status";; esac
 done
-# There is no Python that could: the same, with some processes for each question.
+# There is no Python that could: the same, with some processes for each question, and none beside another.
 # Three answers of hccn_tool say "not now": the tool is busy, its lock is held, or the device is occupied.
 trap 'rm -rf "$d"' EXIT
 # A tool does not tell that its answer was cut short by a full disk: after each there has to be room for more.
@@ -48,8 +48,8 @@ ask() {
   [ -s "$d/err" ] && base64 <"$d/err"
 }
 hung=
-while [ $# -ge 4 ]; do
+while [ $# -ge 5 ]; do
   ask "$1" "$2" "$3" "$4"
-  shift 4
+  shift 5
 done
 printf '%s%s\n' "$mark" lingctl-end

@@ -2,13 +2,20 @@
 # "alive PID", "dead" or "unknown WHY"; then the digest of the release that the daemon was started with.
 # $1 look_inside.sh, $2 container, $3 pid file, $4 file of what was started
 # shellcheck disable=SC2154
-start=$(sed -n 2p "$4" 2>/dev/null)
-told=$("$runtime" exec "$2" sh -c "$1" sh "$3" "$start" 2>/dev/null)
+inside() { # look_inside.sh, container, pid file, file of what was started
+  told=$("$runtime" exec "$2" sh -c "$1" sh "$3" "$(sed -n 2p "$4" 2>/dev/null)" 2>/dev/null)
+}
+told=''
+# Where nothing was started there is most likely no container, and asking for it first spares a call.
+[ ! -e "$4" ] || inside "$@"
 if [ -z "$told" ]; then
   # Where no container runs, no daemon does. A runtime that does not tell says nothing of one: it may serve.
-  told="unknown the container runs, and nothing can be run in it"
   if state=$("$runtime" inspect --format "{{.State.Status}}" "$2" 2>&1); then
-    case $state in exited | created | dead | stopped | configured) told=dead ;; esac
+    case $state in
+      exited | created | dead | stopped | configured) told=dead ;;
+      *) [ -e "$4" ] || inside "$@" ;;
+    esac
+    told=${told:-unknown the container runs, and nothing can be run in it}
   else
     case $state in *[Nn]"o such "*) told=dead ;; *) told="unknown $(echo "$state" | tail -n 1)" ;; esac
   fi

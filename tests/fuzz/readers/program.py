@@ -15,7 +15,7 @@ from lingctl.errors import LingctlError
 from lingctl.events import Event
 from lingctl.flows.network.npu_check import NpuAnswer, NpuOptions, _report
 from lingctl.flows.overlay.answer import OverlayAnswer
-from lingctl.flows.weights.fetched import Fetched, ListeningPort, Listing, Room, StoppedProgram, WholeFolder
+from lingctl.flows.weights.fetched import Fetched, ListeningPort, Listing, Ready, StoppedProgram, WholeFolder
 from lingctl.node.fetch.background import StatusFile
 from lingctl.node.fetch.listing import read_listing
 from lingctl.node.fetch.request import parse
@@ -39,7 +39,7 @@ from tests.fuzz.reader import Reader, Wrong
 from tests.unit.release.conftest import cluster_of, releases_of
 
 _KINDS: tuple[type[Any], ...] = (
-    *(NpuAnswer, OverlayAnswer, Fetched, Listing, Room, WholeFolder, ListeningPort, StoppedProgram, dict),
+    *(NpuAnswer, OverlayAnswer, Fetched, Listing, Ready, WholeFolder, ListeningPort, StoppedProgram, dict),
 )
 
 

@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lingctl.errors import ConnectError, LingctlError, NodeError, WeightsError
-from lingctl.flows.weights.fetched import Listing, Room, WholeFolder
+from lingctl.events import Listener
+from lingctl.flows.weights.fetched import Listing, Ready, WholeFolder
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.wanted import WeightsSource
 from lingctl.node.fetch.folder import FolderSource
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.request import Request
-from lingctl.program.translate import troubles_as_errors
+from lingctl.program.translate import telling, troubles_as_errors
 from lingctl.remote.group import Group, raise_failures, succeeded
 
 T = TypeVar("T")
 _LIST_SECONDS = 180.0
 _DAY = 86_400.0
+_WEEK = 7 * _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,19 @@ def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[s
     return chosen.map(lambda connection: work(connection.node), together=True)
 
 
-def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
-    """What is wanted, and who can get it. Raises LingctlError: nobody can."""
+def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions, listener: Listener) -> Found:
+    """What is wanted, and who can get it; first waits for what an earlier run left running.
+
+    Raises:
+        LingctlError: nobody can.
+    """
     if options.source.kind == "node":
-        return _on_nodes(nodes, group)
+        return _on_nodes(nodes, group, listener)
+    each(
+        group,
+        lambda name: nodes[name].ask(dict, "follow", timeout=_WEEK, hear=telling(listener, name)),
+        nodes,
+    )
     if options.source.kind == "folder":
         return _in_folder(nodes, options.source, recheck=options.recheck)
     return _on_hub(nodes, group, options)
@@ -73,8 +84,12 @@ def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptio
     return Found(files, {name: answer[0]._replace(files=files) for name, answer in reached.items()})
 
 
-def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group) -> Found:
-    answers = each(group, lambda name: nodes[name].ask(WholeFolder, "have", timeout=_DAY), nodes)
+def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group, listener: Listener) -> Found:
+    answers = each(
+        group,
+        lambda name: nodes[name].ask(WholeFolder, "have", timeout=_WEEK, hear=telling(listener, name)),
+        nodes,
+    )
     whole = {name: answer for name, answer in answers.items() if isinstance(answer, WholeFolder)}
     if not whole:
         _need_somebody(answers)
@@ -123,33 +138,35 @@ def _in_folder(nodes: Mapping[str, NodeFetch], source: WeightsSource, *, recheck
     return Found(files, {source.node: request._replace(files=files)})
 
 
-def need_space(nodes: Mapping[str, NodeFetch], group: Group, found: Found) -> dict[str, int]:
-    """Bytes that each node lacks; all must have room for them before the first byte is fetched."""
+def need_ready(group: Group, ask: Callable[[str], Ready], names: Iterable[str]) -> dict[str, Ready]:
+    """What each node lacks; all must have room for it before the first byte is fetched.
 
-    def look(name: str) -> Room:
-        nodes[name].put_request(Request(source="folder", repository="", files=found.files))
-        return nodes[name].ask(Room, "look")
-
-    rooms = succeeded(each(group, look, nodes))
-    short = {name: room for name, room in rooms.items() if not room.enough}
+    Raises:
+        LingctlError: one has not, or cannot be asked.
+    """
+    answers = succeeded(each(group, ask, names))
+    short = {name: answer for name, answer in answers.items() if not answer.enough}
     if short:
         raise NodeError(
             "too little space on the disk; nothing was fetched",
             where=", ".join(short),
             evidence="\n".join(
-                f"{name}: {room.folder} needs {room.need:,} bytes, {room.free:,} are free"
-                for name, room in short.items()
+                f"{name}: {answer.folder} needs {answer.need:,} bytes, {answer.free:,} are free"
+                for name, answer in short.items()
             ),
             remedy="free some space there, or choose another folder (--to, or paths.models in hosts.yaml)",
             code="disk-space",
         )
-    return {name: room.missing_bytes for name, room in rooms.items()}
+    return answers
 
 
-def fewest_heads(found: Found, source: WeightsSource, missing: Mapping[str, int]) -> Found:
-    """Fetch once: of several nodes that could fetch, the one that lacks least does, unless all shall."""
+def has_choice(found: Found, source: WeightsSource) -> bool:
+    """Whether one node is to fetch for all, and several could."""
     one = source.kind == "any" or (source.kind == "folder" and not source.node)
-    if not one:
-        return found
-    head = min(found.heads, key=lambda name: missing[name])
+    return one and len(found.heads) > 1
+
+
+def one_head(found: Found, ready: Mapping[str, Ready]) -> Found:
+    """Of several nodes that could fetch, the one that lacks least does."""
+    head = min(found.heads, key=lambda name: ready[name].missing_bytes)
     return replace(found, heads={head: found.heads[head]})

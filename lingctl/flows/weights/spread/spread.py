@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.weights.fetched import Fetched, ListeningPort, StoppedProgram
+from lingctl.flows.weights.fetched import Fetched, Ready, StoppedProgram
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.flows.weights.spread.chains import chains, givers, upstreams
 from lingctl.flows.weights.spread.push import pushing
-from lingctl.flows.weights.spread.sources import Found, each, fewest_heads, find, need_space
+from lingctl.flows.weights.spread.sources import Found, each, find, has_choice, need_ready, one_head
 from lingctl.flows.weights.wanted import HUBS
 from lingctl.inventory.cluster import Cluster
 from lingctl.node.fetch.request import Request, Upstream
@@ -39,10 +39,10 @@ def download_on_nodes(
     """
     hub = options.settings.hub if options.source.kind in ("any", *HUBS) else ""
     nodes = group.all(lambda connection: NodeFetch(connection, cluster, options.folder, hub))
-    _follow_running(nodes, group, listener)
-    found = find(nodes, group, options)
-    missing = need_space(nodes, group, found)
-    found = fewest_heads(found, options.source, missing)
+    found = find(nodes, group, options, listener)
+    if has_choice(found, options.source):
+        plain = Request(source="folder", repository="", files=found.files)
+        found = one_head(found, need_ready(group, lambda name: nodes[name].ready(plain), nodes))
     results = _Spreading(group, cluster, nodes, found, options, listener).run()
     _need_equal(results)
     return results
@@ -55,15 +55,6 @@ def stop_on_nodes(group: Group, cluster: Cluster, folder: str) -> dict[str, bool
         return NodeFetch(connection, cluster, folder).ask(StoppedProgram, "stop").stopped
 
     return group.all(stop)
-
-
-def _follow_running(nodes: Mapping[str, NodeFetch], group: Group, listener: Listener) -> None:
-    """Wait for what an earlier run left running; how it ended is looked at afterwards."""
-    each(
-        group,
-        lambda name: nodes[name].ask(dict, "follow", timeout=_WEEK, hear=telling(listener, name)),
-        nodes,
-    )
 
 
 class _Spreading:
@@ -93,13 +84,21 @@ class _Spreading:
     def run(self) -> dict[str, Fetched]:
         """See ``download_on_nodes``."""
         source = self._options.source
-        ports = succeeded(each(self._group, self._listen, self._givers))
-        succeeded(each(self._group, lambda name: self._hand_over(name, ports), self._nodes))
+        try:
+            ready = need_ready(self._group, self._make_ready, self._nodes)
+            ports = {name: ready[name].port for name in self._givers}
+            succeeded(each(self._group, lambda name: self._hand_over(name, ports), self._nodes))
+        except LingctlError:
+            self._end_giving()
+            raise
         push = source.folder if source.kind == "folder" and not source.node else ""
         with pushing(self._group, self._nodes, self._found, self._authority, push, self._tls_name):
             results = self._get_all()
-        each(self._group, lambda name: self._nodes[name].ask(StoppedProgram, "serve-stop"), self._givers)
+        self._end_giving()
         return succeeded(results)
+
+    def _end_giving(self) -> None:
+        each(self._group, lambda name: self._nodes[name].end_giving(), self._givers)
 
     def _get_all(self) -> dict[str, Fetched | LingctlError]:
         try:
@@ -109,14 +108,16 @@ class _Spreading:
             self._listener(Event("download", "note", text=words))
             raise
 
-    def _listen(self, name: str) -> int:
-        """Have a node give files to others; the port it does so on."""
+    def _make_ready(self, name: str) -> Ready:
+        """Look whether a node has room; who is to give files to others, begins to."""
         node = self._nodes[name]
+        request = self._request(name, {})
+        if name not in self._givers:
+            return node.ready(request._replace(token="", proxy=""))
         address = self._cluster.node(name).service_address
-        request = self._request(name, {})._replace(host=address, port=self._options.port)
         key = self._authority.issue(self._tls_name(name))
-        node.put_request(request, self._authority.certificate, serve=key)
-        return node.ask(ListeningPort, "serve-start").port
+        gives = request._replace(host=address, port=self._options.port)
+        return node.ready(gives, self._authority.certificate, serve=key)
 
     def _hand_over(self, name: str, ports: Mapping[str, int]) -> None:
         """Give a node its request, and its key where it needs one."""
