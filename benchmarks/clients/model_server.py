@@ -14,7 +14,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-ANSWER = "I am Ling, a language model, and I answer what I am asked as well as I can, in plain words."
+# As long as a model's answer to who it is.
+ANSWER = (
+    "I am Ling, a language model that was trained to be of help. I can answer questions, explain what is "
+    "hard to understand, write and correct texts and programs, and think through a problem step by step. "
+    "What I know ends with what I was trained on, so please check what matters before you rely on it."
+)
 PROMPT_TOKENS = 8
 
 
