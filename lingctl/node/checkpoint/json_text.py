@@ -33,8 +33,8 @@ _PAIR_OF_ESCAPES = 12
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER_TEXT = re.compile(r"[-+.0-9eE]*")
 _WORD = re.compile(r"true|false|null")
-# Short numbers of a list, each with its comma: thousands are passed over at once.
-_NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,16})?[ \t\n\r]{0,16},[ \t\n\r]{0,16})+")
+# Short numbers of a list, each with its comma: hundreds are passed over at once.
+_NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,16})?[ \t\n\r]{0,16},[ \t\n\r]{0,16}){1,200}")
 
 
 class BeyondLimits(ValueError):
