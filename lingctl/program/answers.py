@@ -59,9 +59,9 @@ class Answers:
         return self.last if self.last.get("event") == "error" else None
 
 
-def read_answers(text: str) -> Answers:
-    """What a program that has ended had said."""
-    answers = Answers()
+def read_answers(text: str, hear: Callable[[Said], None] | None = None) -> Answers:
+    """What a program that has ended had said; ``hear`` gets every event but result and error."""
+    answers = Answers(hear)
     answers(text.encode() + b"\n")
     return answers
 

@@ -16,7 +16,7 @@ from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.program import pack
 from lingctl.program.node_program import NodeProgram, Python
-from lingctl.remote.command import Command, script
+from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.runtime import call, image_command
 from lingctl.remote.upload import WriteFile
@@ -27,10 +27,20 @@ _DIGESTS = (
     + """
 module=$1
 shift
-others_decide "${1%/*}" | sed "s/^/others-decide /"
-sha256sum "$@" 2>/dev/null
+others=$(others_decide "${1%/*}")
+[ -z "$others" ] || echo "$others" | sed "s/^/others-decide /"
+sums=$(sha256sum "$@" 2>/dev/null)
+echo "$sums"
 """
 )
+# Behind what ``_look`` prints of a host's Pythons. The program is the first of the files that it looked at.
+_ASK = """
+if [ -n "$usable" ] && [ -z "$others" ] && [ "${sums%% *}" = DIGEST ]; then
+  echo "MARK"
+  exec "$usable" -IS WORDS
+fi
+"""
+_MARK = "what it says:"
 _PYTHONS = shell("ask/pythons")
 _OLDEST = (3, 9)
 
@@ -71,9 +81,21 @@ class Preparation:
         paths = [self.path, *(file.path for file in self.files)]
         return script(_look(self.where), self.module, *paths, title="look for our program")
 
+    def look_and_ask(self, *words: str | int) -> Command:
+        """As ``look``; and where our program is as it should be, nobody else may have written it and the host
+        has a Python, it is run at once, with the standard library alone. ``apart`` tells the two answers from
+        each other."""
+        run = _ASK.replace("DIGEST", self._program.digest).replace("MARK", _MARK)
+        run = run.replace("WORDS", command(self.path, *words).text)
+        return script(_look(self.where) + run, self.module, self.path, title="look for our program, ask it")
+
+    @property
+    def _program(self) -> WriteFile:
+        return WriteFile(self.path, pack.build(), 0o640)
+
     def finish(self, connection: Connection, said: str) -> NodeProgram:
         """Push what differs. Raises NodeError: see ``prepare``."""
-        files = [WriteFile(self.path, pack.build(), 0o640), *self.files]
+        files = [self._program, *self.files]
         _need_own_folder(connection.node, self.path, said)
         pythons = _pythons(said)
         before = _before(connection.node, self.where, said, pythons, self.through)
@@ -105,6 +127,12 @@ def prepare(
     """
     preparation = Preparation(path, where, tuple(through), tuple(files), module)
     return preparation.finish(connection, connection.run(preparation.look, timeout=60).stdout)
+
+
+def apart(said: str) -> tuple[str, str | None]:
+    """Of what a node says to ``look_and_ask``: what is there, and what our program says if it was run."""
+    look, mark, answer = said.partition(f"{_MARK}\n")
+    return look, answer if mark else None
 
 
 def _need_own_folder(node: str, path: str, said: str) -> None:

@@ -23,7 +23,7 @@ from lingctl.remote.runtime import call, image_command, version_command
 _HIDDEN_FILE = shell("ask/secret_file")
 _FILE = shell("ask/file")
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
-_MAY_BE_UNKNOWN = ("downloaded", "converted")
+_MAY_BE_UNKNOWN = ("downloaded", "converted", "folded", "weights")
 _LIST = shell("ask/names")
 _JOURNAL_LINES = 200
 # What stat says of a file, before its content.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lingctl.node.weights.expected import Shapes
-from lingctl.program.answers import read_answers, read_result
+from lingctl.program.answers import Said, read_answers, read_result
 from lingctl.remote.probe import Answer, Answers
 
 
@@ -61,6 +62,25 @@ def read_weights(answers: Answers, name: str) -> WeightsState | WeightsUnknown:
         return weights_state(told.result)
     said = [str(told.last.get(part) or "") for part in ("where", "what")]
     return WeightsUnknown(": ".join(part for part in said if part) or first_line(answer))
+
+
+def each_weights(answer: Answer, names: Sequence[str]) -> dict[str, Answer]:
+    """The answer for each folder, by name, of one for several folders in that order (``weights inspect``).
+
+    A folder that it does not tell of has the answer's end: its time limit, or what kept the program from it.
+    """
+    found: dict[int, Said] = {}
+
+    def hear(said: Said) -> None:
+        if said["event"] == "folder" and isinstance(said.get("number"), int):
+            found[said["number"]] = said.get("answer") or {}
+
+    told = read_answers(answer.stdout, hear)
+    rest = replace(answer, stdout=json.dumps(told.trouble) if told.trouble else "")
+    return {
+        name: Answer(json.dumps(found[number]), "", 0) if number in found else rest
+        for number, name in enumerate(names)
+    }
 
 
 def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:

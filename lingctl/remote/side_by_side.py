@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import NoReturn, TypeGuard, TypeVar
 
 from lingctl.errors import InternalError, LingctlError
@@ -77,6 +78,24 @@ def side_by_side(
         _await_end(threads, _GRACE_SECONDS if isinstance(error, Exception) else _INTERRUPTED_SECONDS)
         raise
     return {name: outcomes[name] for name in names}
+
+
+def begun(work: Callable[[], T], name: str) -> Future[T]:
+    """Begin a piece of work in a thread of its own, which nothing waits for at the end of the program.
+
+    Args:
+        name: of the thread.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # told to who asks for it
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return outcome
 
 
 def _is_known(outcome: BaseException) -> TypeGuard[LingctlError]:

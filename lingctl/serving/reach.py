@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from lingctl.inventory.cluster import Cluster
@@ -16,7 +17,7 @@ from lingctl.serving.http.exchange import HostPort, Limits
 _KNOCK_SECONDS = 3.0
 
 Forward = Callable[[str, int], AbstractContextManager[HostPort]]
-"""Opens a tunnel to host and port as the node sees them; yields its local end."""
+"""Begins a tunnel to host and port as the node sees them; entered, it is there, and yields its local end."""
 
 
 def forward_to(group: Group, cluster: Cluster) -> Forward | None:
@@ -30,13 +31,20 @@ def client_for(
     endpoint: Endpoint, forward: Forward | None = None, limits: Limits | None = None
 ) -> Iterator[Client]:
     """A client of an endpoint, through tunnels for those of its places that cannot be reached from here."""
+    urls = (endpoint.service_url, endpoint.management_url)
+    addresses = {address.place: address for url in urls if url and (address := address_of(url))}
     with ExitStack() as tunnels:
-        routes: dict[HostPort, HostPort] = {}
-        for url in (endpoint.service_url, endpoint.management_url):
-            address = address_of(url) if url else None
-            if address and forward and address.place not in routes and not _open_from_here(address):
-                routes[address.place] = tunnels.enter_context(forward(*address.place))
+        # All are begun before one is waited for.
+        ways = {place: forward(*place) for place in _closed_from_here(addresses)} if forward else {}
+        routes = {place: tunnels.enter_context(way) for place, way in ways.items()}
         yield Client(endpoint, routes, limits or Limits())
+
+
+def _closed_from_here(addresses: Mapping[HostPort, Address]) -> list[HostPort]:
+    """Those of some places that cannot be reached from here; they are tried at once."""
+    with ThreadPoolExecutor(max(1, len(addresses))) as knocks:
+        found = dict(zip(addresses, knocks.map(_open_from_here, addresses.values()), strict=True))
+    return [place for place, there in found.items() if not there]
 
 
 def _open_from_here(address: Address) -> bool:

@@ -28,6 +28,9 @@ _INTERVAL = 5.0
 # How long health may call itself abnormal before it is believed: three intervals of its checker.
 _SETTLING = 15.0
 
+# Of a service that answered another request: what it lists does not count.
+_ANSWERED = ModelList((), "")
+
 HealthAnswer = HttpResponse | ExchangeTrouble | None
 Probe = Callable[[], "Readiness"]
 
@@ -105,15 +108,39 @@ def decide(
     return (judge_health(health()) or found) if found.state == "ready" else found
 
 
-def probe_of(client: Client, kind: ModelKind) -> Probe:
-    """A probe that asks a service for its models, for two tokens and, if it is MindIE, for its health."""
+def decide_loaded(
+    generation: Generation | ExchangeTrouble,
+    listed: Callable[[], ModelList | ExchangeTrouble],
+    health: Callable[[], HealthAnswer],
+) -> Readiness:
+    """As ``decide``, of a service that was asked for text first: who answers that lists its models too."""
+    silent = isinstance(generation, ExchangeTrouble) and not generation.status
+    return decide(listed() if silent else _ANSWERED, lambda: generation, health)
+
+
+def probe_of(
+    client: Client, kind: ModelKind, *, loaded: bool = False, answered: Callable[[], None] = lambda: None
+) -> Probe:
+    """A probe that asks a service for its models, for two tokens and, if it is MindIE, for its health.
+
+    Args:
+        loaded: its daemons have said that they serve, so text is asked for at once; the list of models, which
+            tells one that loads from one that does not answer, is asked for only where nothing came.
+        answered: called when text came, before health is asked for.
+    """
     dialect = dialect_for(kind, mindie=bool(client.endpoint.management_url))
     ask = Ask("Hi", max_tokens=2)
 
     def health() -> HealthAnswer:
+        answered()
         return settled_health(client.health) if client.endpoint.management_url else None
 
-    return lambda: decide(client.models(), lambda: client.generate(dialect, ask), health)
+    def generate() -> Generation | ExchangeTrouble:
+        return client.generate(dialect, ask)
+
+    if loaded:
+        return lambda: decide_loaded(generate(), client.models, health)
+    return lambda: decide(client.models(), generate, health)
 
 
 def wait_until_ready(

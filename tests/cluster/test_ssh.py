@@ -25,7 +25,7 @@ from lingctl.errors import ConnectError, NodeError
 from lingctl.program.job import run_job
 from lingctl.remote import lock
 from lingctl.remote.command import command, script
-from lingctl.remote.ssh import exchange
+from lingctl.remote.ssh import exchange, forward
 from lingctl.remote.ssh.login.keys import agent as ssh_agent
 from lingctl.remote.ssh.node import SshConnection
 from lingctl.remote.upload import WriteFile
@@ -364,6 +364,65 @@ def test_forward_reaches_a_port_of_the_node(node: SshConnection):
     with node.forward("127.0.0.1", server.server_port) as (host, port):
         assert urllib.request.urlopen(f"http://{host}:{port}/", timeout=5).read() == b"hello"
     server.shutdown()
+
+
+@contextlib.contextmanager
+def answering(*answers: bytes | None):
+    """What says ``answers`` to its connections, in turn, and ends those for which it is None; yields its
+    address and its connections."""
+    taken: list[socket.socket] = []
+
+    def serve() -> None:
+        for answer in answers:
+            connection = listener.accept()[0]
+            if answer is None:
+                connection.close()
+            else:
+                taken.append(connection)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname(), taken
+
+
+def hears(address: tuple[str, int]) -> bytes:
+    with socket.create_connection(address) as client:
+        client.settimeout(20)
+        return client.recv(9)
+
+
+def test_the_first_client_of_a_tunnel_has_the_connection_that_was_opened_with_it(node: SshConnection):
+    with answering(b"first", b"second") as (place, taken), node.forward(*place) as address:
+        assert (hears(address), len(taken)) == (b"first", 1)
+        assert hears(address) == b"second"
+
+
+def test_a_connection_that_the_service_ended_before_a_client_came_is_not_used(node: SshConnection):
+    with answering(None, b"again") as (place, _):
+        tunnel = node.forward(*place)
+        with tunnel as address:
+            while not tunnel._first.result().eof_received:
+                time.sleep(0.01)
+            assert hears(address) == b"again"
+
+
+def test_a_connection_that_no_client_takes_is_soon_given_back(
+    node: SshConnection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(forward, "_FRESH_SECONDS", 0.0)
+    with answering(b"first", b"second") as (place, taken), node.forward(*place) as address:
+        tunnelled = hears(address)
+        assert tunnelled == b"second"
+        taken[0].settimeout(20)
+        assert taken[0].recv(1) == b""
+
+
+def test_a_tunnel_to_where_nobody_listens_is_there_and_closes_its_clients(node: SshConnection):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = listener.getsockname()
+    with node.forward(*place) as address:
+        assert hears(address) == b""
 
 
 def test_forward_works_where_many_files_are_open(node: SshConnection):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import queue
 import shutil
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -23,7 +25,8 @@ from safetensors.torch import load_file, save_file
 from lingctl.node.convert.engine import convert
 from lingctl.node.convert.job import Options
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.inspect import inspect
+from lingctl.node.weights import inspect as inspecting
+from lingctl.node.weights.inspect import inspect, inspect_each
 from lingctl.node.weights.manifest import (
     MANIFEST,
     current_manifest,
@@ -180,6 +183,37 @@ def add(folder: Path, name: str, tensor: torch.Tensor) -> None:
 
 GATE = "model.layers.0.mlp.gate.weight"
 EXPERT = "model.layers.1.mlp.experts.63.down_proj.weight"
+
+
+def test_each_of_several_folders_is_answered_as_it_would_be_alone(published: dict[str, Path]) -> None:
+    folders = [*map(str, list(published.values())[:2]), "/nowhere"]
+    told: list[Any] = []
+    assert inspect_each(folders, None, told.append) == {"folders": 3}
+    answers = {event["number"]: event["answer"] for event in told if event["event"] == "folder"}
+    assert answers == {n: {"event": "result", **inspect(path)} for n, path in enumerate(folders)}
+
+
+def test_a_folder_whose_disk_hangs_holds_up_no_other_s_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, told = threading.Event(), queue.SimpleQueue[Any]()
+
+    def description(folder: str, _user: object) -> dict[str, object]:
+        if folder == "hangs":
+            hangs.wait(60)
+        if folder == "fails":
+            raise Trouble("no disk", where=folder)
+        return {"folder": folder}
+
+    monkeypatch.setattr(inspecting, "inspect", description)
+    folders = ["hangs", "answers", "fails"]
+    asking = threading.Thread(target=inspect_each, args=(folders, None, told.put))
+    asking.start()
+    first = {(event := told.get(timeout=60))["number"]: event["answer"] for _ in range(2)}
+    assert first[1] == {"event": "result", "folder": "answers"}
+    assert (first[2]["event"], first[2]["what"]) == ("error", "no disk")
+    hangs.set()
+    asking.join(60)
+    assert told.get(timeout=60)["number"] == 0
+
 
 # What is done to lite-safetensors, what is said, and whether inspect calls it incomplete too.
 BROKEN: dict[str, tuple[Callable[[Path], object], str, bool]] = {

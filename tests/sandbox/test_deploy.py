@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
+import yaml
 
 from tests.hub_server import Hub, serve
 from tests.sandbox.live import Live
 
 pytestmark = pytest.mark.sandbox
 WEIGHTS = "/root/models/Ling_plus"
+SLOW_LINK = Path(__file__).parents[2] / "benchmarks" / "slow_link.py"
 
 
 def changes(document: dict) -> list[tuple[str, str]]:
@@ -59,6 +66,38 @@ def test_a_second_run_finds_nothing_to_do(deployed):
     assert "Nothing to do" in again.stderr
     after = live.on("node1", "docker exec lingctl-sandbox cat /var/lib/lingctl/sandbox/run/daemon.pid").stdout
     assert before == after != ""
+
+
+@contextmanager
+def far_away(live: Live, folder: Path) -> Iterator[tuple[Path, IO[str]]]:
+    """A hosts.yaml of the same nodes behind a link that counts round trips, and where it tells each count."""
+    nodes = yaml.safe_load(live.hosts.read_text())
+    known = folder / "known_hosts"
+    known.write_text(Path(nodes["ssh"]["known_hosts"]).read_text().replace("]:2222", "]:2223"))
+    nodes["ssh"] |= {"port": 2223, "known_hosts": str(known)}
+    hosts = folder / "hosts.yaml"
+    hosts.write_text(yaml.safe_dump(nodes))
+    addresses = [node["address"] for node in nodes["nodes"]]
+    words = [sys.executable, str(SLOW_LINK), "0.4", "2223", "2222", *addresses]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as link:
+        assert link.stdout is not None and link.stdout.readline() == "ready\n"
+        try:
+            yield hosts, link.stdout
+        finally:
+            link.terminate()
+
+
+def test_a_run_with_nothing_to_do_waits_for_eight_round_trips(deployed, tmp_path):
+    """Counted on the way: the longest chain of what came and what was then sent. Nodes that are held up on a
+    busy machine make it longer, never shorter."""
+    live, _ = deployed
+    counted = [9]
+    with far_away(live, tmp_path) as (hosts, link):
+        while min(counted) > 8 and len(counted) < 4:
+            again = live.lingctl("deploy", "--yes", "--json", "--nodes", hosts)
+            assert (again.status, again.document["plan"]["empty"]) == (0, True), again.said
+            counted.append(int(link.readline()))
+    assert min(counted) == 8, counted
 
 
 @pytest.mark.parametrize(

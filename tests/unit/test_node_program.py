@@ -10,8 +10,9 @@ import pytest
 
 from lingctl.errors import NodeError
 from lingctl.inventory.runtime import DOCKER
+from lingctl.program.answers import read_answers
 from lingctl.program.node_program import NodeProgram
-from lingctl.program.prepare import InContainer, InImage, prepare
+from lingctl.program.prepare import InContainer, InImage, Preparation, apart, prepare
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed
 from lingctl.remote.local import LocalConnection
@@ -139,3 +140,29 @@ def test_what_is_no_answer_is_quoted_with_a_remedy() -> None:
     with pytest.raises(NodeError) as caught:
         _says("sh: 1: python3: not found").ask(Inspected)
     assert (caught.value.code, caught.value.evidence) == ("no-python", "sh: 1: python3: not found")
+
+
+def _asked_at_once(preparation: Preparation) -> tuple[str, str | None]:
+    node = LocalConnection("node1")
+    return apart(node.run(preparation.look_and_ask("weights", "inspect", "/nowhere")).stdout)
+
+
+def test_it_is_run_at_once_where_it_is_as_it_should_be_and_nobody_else_may_have_written_it(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "state"
+    preparation = Preparation(str(folder / "node.pyz"))
+    assert _asked_at_once(preparation)[1] is None
+    preparation.finish(LocalConnection("node1"), _asked_at_once(preparation)[0])
+    look, answer = _asked_at_once(preparation)
+    assert read_answers(answer or "").result["folder"] == "/nowhere"  # type: ignore[index]  # None fails too
+    assert preparation.finish(_NoPush("node1"), look).command("x").text.endswith("node.pyz x")
+    folder.chmod(0o777)
+    look, answer = _asked_at_once(preparation)
+    assert answer is None
+    with pytest.raises(NodeError, match="others may write"):
+        preparation.finish(_NoPush("node1"), look)
+    folder.chmod(0o750)
+    with (folder / "node.pyz").open("ab") as program:
+        program.write(b" ")
+    assert _asked_at_once(preparation)[1] is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lingctl.checks.glance import UNSEEN
@@ -15,8 +15,8 @@ from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
-from lingctl.flows.look.daemon import DaemonSight
-from lingctl.flows.look.looks import SecondLook, first_look, second_look
+from lingctl.flows.look.daemon import DaemonSights
+from lingctl.flows.look.looks import first_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.runtime import image_missing, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance
@@ -65,7 +65,7 @@ class Deployment:
     # a glance
     findings: tuple[Finding, ...] = ()
     glanced: bool = False  # whether a cluster that serves was only glanced at
-    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # the daemons, where all are alive
+    sights: DaemonSights | None = None  # the daemons, where all are alive
 
     @property
     def unfit(self) -> ChecksFailed | None:
@@ -135,14 +135,9 @@ def plan_deploy(
         LingctlError: a node cannot be reached, or lacks what cannot be brought.
     """
     look = look_of(cluster)
-    first = first_look(group, cluster, look)
+    first = first_look(group, cluster, look, joined=_joined(cluster))
     preflight = Preflight(group, cluster, listener, accepted)
-    seen: SecondLook | None = None
-    programs: Mapping[str, Program] = {}
-    if first.serves:
-        programs = first.programs(group)
-        joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-        seen = second_look(group, cluster, look, programs, joined=joined)
+    seen = first.running
     report: NetworkReport | None = None
     addresses = seen.addresses if seen else {}
     if seen is None or not _complete(cluster, addresses):
@@ -150,14 +145,14 @@ def plan_deploy(
         facts = report.facts
         addresses = addresses_of(facts)
         engine_of(cluster).need_cards({name: facts[name].generation for name in facts})
-    wanted = Wanted(cluster, look, addresses, programs or first.programs(group), accepted)
+    wanted = Wanted(cluster, look, addresses, first.programs(group), accepted)
     deployment = _plan(group, wanted, listener, seen.states if seen else None)
     if not deployment.plan.empty:
         report = report or preflight.nodes()
         preflight.capacity(report.facts, deployment.shape)
     found = report.findings if report else glance(cluster, seen.records if seen else {})
     bad = tuple(finding for finding in found if finding.verdict >= Verdict.WARNING)
-    sights = seen.sights if seen else {}
+    sights = seen.sights if seen else None
     deployment = replace(deployment, findings=bad, glanced=report is None, sights=sights)
     for name, state in deployment.states.items():
         if state.unfinished is not None:
@@ -196,10 +191,16 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
     execute(deployment.plan, group, listener, change=change, gates=gates)
 
 
+def _joined(cluster: Cluster) -> bool:
+    """Whether several nodes are joined by their cards' addresses."""
+    return cluster.multi_node and engine_of(cluster).about.joins_by_addresses
+
+
 def _complete(cluster: Cluster, addresses: Addresses) -> bool:
     """Whether every card has an address, where several nodes are joined by them."""
-    joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-    return not joined or all(set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes)
+    return not _joined(cluster) or all(
+        set(addresses.get(node.name, ())) == set(node.devices) for node in cluster.nodes
+    )
 
 
 def _plan(

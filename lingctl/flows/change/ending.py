@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lingctl.events import Listener
 from lingctl.flows.change.prove import prove_service, wait_until_serving
 from lingctl.flows.change.releases import lacks_proof, note_proved
-from lingctl.flows.look.daemon import DaemonSight
+from lingctl.flows.look.daemon import DaemonSights
 from lingctl.flows.run.change import settle
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.state import NodeState
@@ -22,7 +22,7 @@ class ChangeEnding:
 
     cluster: Cluster
     states: Mapping[str, NodeState]  # the nodes as the plan found them
-    sights: Mapping[str, DaemonSight] = field(default_factory=dict)  # their daemons, if they were looked at
+    sights: DaemonSights | None = None  # their daemons, if they were looked at
 
     def wait(self, group: Group, listener: Listener) -> None:
         """Wait until the service answers."""

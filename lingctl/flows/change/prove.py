@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from lingctl.errors import ChecksFailed
 from lingctl.events import Event, Listener
 from lingctl.findings import Verdict, worst_first
 from lingctl.flows.change.watch_start import need_living_daemons, wait_until_loaded
-from lingctl.flows.look.daemon import DaemonSight
+from lingctl.flows.look.daemon import DaemonSights
 from lingctl.flows.serve.smoke_test import smoke_test_cluster
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
+from lingctl.remote.side_by_side import begun
 from lingctl.serving.endpoint import endpoint_of
 from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import probe_of, wait_until_ready
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
+# A daemon that was seen so lately need not be looked at again before the service is asked.
+_FRESH_SECONDS = 3.0
+
 
 def wait_until_serving(
-    group: Group, cluster: Cluster, listener: Listener, seen: Mapping[str, DaemonSight] | None = None
+    group: Group, cluster: Cluster, listener: Listener, seen: DaemonSights | None = None
 ) -> None:
     """Wait until every daemon has loaded and the primary answers with tokens.
 
@@ -30,17 +37,48 @@ def wait_until_serving(
         EngineError: a daemon ended, or there is no answer in time; says which node and why.
     """
     wait_until_loaded(group, cluster, listener, seen)
-
-    def still_alive() -> None:
-        need_living_daemons(group, cluster, listener)
-
+    daemons = _LivingDaemons(lambda: need_living_daemons(group, cluster, listener), seen)
     with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
         wait_until_ready(
-            probe_of(client, cluster.catalogue_model.kind),
+            probe_of(client, cluster.catalogue_model.kind, loaded=True, answered=daemons.look),
             seconds=cluster.timeouts.start,
             listener=listener,
-            still_alive=still_alive,
+            still_alive=daemons.need,
         )
+
+
+class _LivingDaemons:
+    """Every node's daemon is alive: looked at when it is asked for, or shortly before.
+
+    So a service is asked on the strength of the look that showed that nothing has to change, and is asked for
+    its health while the daemons are looked at after its answer.
+    """
+
+    def __init__(self, look: Callable[[], object], seen: DaemonSights | None) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            look: looks at all; raises where one is not alive.
+            seen: an earlier look.
+        """
+        self._look = look
+        self._seen_at = seen.at if seen is not None and seen.all_loaded else -math.inf
+        self._begun: Future[object] | None = None
+
+    def look(self) -> None:
+        """Begin to look; ``need`` hears what that shows."""
+        self._seen_at = time.monotonic()
+        self._begun = begun(self._look, "lingctl-daemons")
+
+    def need(self) -> None:
+        """Be sure that all are alive. Raises LingctlError: one is not; see ``need_living_daemons``."""
+        look, self._begun = self._begun, None
+        if look is not None:
+            look.result()
+        if time.monotonic() - self._seen_at > _FRESH_SECONDS:
+            self._look()
+        # One look is enough for one question.
+        self._seen_at = -math.inf
 
 
 def prove_service(group: Group, cluster: Cluster, listener: Listener) -> SmokeReport:

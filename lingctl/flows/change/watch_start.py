@@ -14,7 +14,7 @@ from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.change.stop_rest import Stopped, stop_rest
 from lingctl.flows.look.clocks import clocks_apart
-from lingctl.flows.look.daemon import DaemonSight, look_at_daemon
+from lingctl.flows.look.daemon import DaemonSight, DaemonSights, look_at_daemon
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.console import earlier_errors_command
 from lingctl.release.daemon import errors_command
@@ -31,7 +31,7 @@ _RESTARTED = "daemon-restarted"
 
 
 def wait_until_loaded(
-    group: Group, cluster: Cluster, listener: Listener, seen: Mapping[str, DaemonSight] | None = None
+    group: Group, cluster: Cluster, listener: Listener, seen: DaemonSights | None = None
 ) -> None:
     """Wait until every daemon says that it has started. That is not yet an answer to a request.
 
@@ -46,7 +46,7 @@ def wait_until_loaded(
     for node in cluster.nodes:
         listener(Event(_TASK, "started", node.name))
     loaded: set[str] = set()
-    known = seen if seen and all(sight.alive and sight.succeeded for sight in seen.values()) else None
+    known = seen.nodes if seen is not None and seen.all_loaded else None
     said: dict[str, str] = {}
     while len(loaded) < len(cluster.nodes):
         sights = known or need_living_daemons(group, cluster, listener)

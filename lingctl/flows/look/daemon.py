@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lingctl.engine.interface import Engine
@@ -34,6 +34,19 @@ class DaemonSight:
         """All that was read, to be judged as one log."""
         # A form feed begins another log, whose first lines are not those of the console's last moment.
         return "\n".join((self.earlier, self.console, f"\f{self.others}"))
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSights:
+    """One look at every node's daemon."""
+
+    nodes: Mapping[str, DaemonSight]  # by name
+    at: float  # when the first of them was seen, in seconds of ``time.monotonic``
+
+    @property
+    def all_loaded(self) -> bool:
+        """Whether all are there and have loaded."""
+        return all(sight.alive and sight.succeeded for sight in self.nodes.values())
 
 
 def look_at_daemon(connection: Connection, site: Site) -> DaemonSight:

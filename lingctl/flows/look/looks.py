@@ -1,24 +1,31 @@
-"""The two looks of a deploy at every node: what is in the way and does it serve; then all that a plan needs.
+"""A deploy's look at every node: what is in its way, does it serve, and all that a plan for it needs.
 
-Each is one probe, for each takes a round trip: what none of the others decides is asked together.
+It is one probe, for each takes a round trip: what decides whether the rest counts is asked with the rest.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.daemon import DaemonSight, sight_in, watching
-from lingctl.flows.look.node_states import Look, node_questions, preparation_of
+from lingctl.flows.look.daemon import DaemonSights, sight_in, watching
+from lingctl.flows.look.node_states import (
+    WEIGHTS_SECONDS,
+    Look,
+    node_questions,
+    preparation_of,
+    state_in,
+    weights_words,
+)
 from lingctl.flows.look.running import address_questions, daemon_runs, read_addresses
 from lingctl.flows.look.runtime import refuse_elsewhere
 from lingctl.flows.network.check import questions_of_glance
 from lingctl.flows.network.probe import NodeAnswers, ask
 from lingctl.inventory.cluster import Addresses, Cluster
-from lingctl.program.prepare import Preparation
-from lingctl.release.daemon import look_command
-from lingctl.release.state import NodeState, read_state
+from lingctl.program.prepare import Preparation, apart
+from lingctl.release.state import NodeState
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group
@@ -28,11 +35,11 @@ from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 
 @dataclass(frozen=True, slots=True)
 class FirstLook:
-    """What the first look showed; nothing is in the way of a deploy."""
+    """What the look showed; nothing is in the way of a deploy."""
 
-    serves: bool  # whether every node's daemon is alive
     preparation: Preparation  # what our program needs
     said: Mapping[str, str]  # what each node says to that
+    running: RunningCluster | None  # the nodes as they are, where every node's daemon is alive
 
     def programs(self, group: Group) -> dict[str, Program]:
         """Our program on every node, pushed where it differs. Raises NodeError: see ``prepare``."""
@@ -42,81 +49,96 @@ class FirstLook:
 
 
 @dataclass(frozen=True, slots=True)
-class SecondLook:
+class RunningCluster:
     """A cluster that serves, as its nodes are."""
 
-    states: Mapping[str, NodeState]
-    sights: Mapping[str, DaemonSight]  # the daemons
-    addresses: Addresses  # of the cards that told
+    # None where our program was not as it should be on a node, so that it said nothing of the weights
+    states: Mapping[str, NodeState] | None
+    sights: DaemonSights  # the daemons, looked at last
+    addresses: Addresses  # of the cards that told, where they count
     records: Mapping[str, NodeAnswers]  # among them the answers that a glance judges
 
 
-def first_look(group: Group, cluster: Cluster, look: Look) -> FirstLook:
-    """Ask every node for what decides how a deploy goes on.
+def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = False) -> FirstLook:
+    """Ask every node for what decides how a deploy goes on, and for what a plan and a glance rest on.
+
+    Args:
+        joined: whether the addresses of the cards count.
 
     Raises:
         NodeError: another runtime has the container, or whether a daemon runs, or what could run our program,
             is not known.
+        LingctlError: a node does not answer, or not to its end.
     """
     site, preparation = look.site, preparation_of(cluster, look)
     elsewhere = elsewhere_command(site.runtime, site.container)
-    asked = [
-        Question("elsewhere", elsewhere, 60),
-        Question("daemon", look_command(site), site.timeouts.command),
-        Question("program", preparation.look, 60),
-    ]
-    answers = {name: seen.answers for name, seen in group.all(lambda node: ask(node, asked)).items()}
+    program = preparation.look_and_ask(*weights_words(look))
+
+    ended = list[float]()
+
+    def seen(connection: Connection) -> NodeAnswers:
+        name = connection.node
+        state = watching(node_questions(look), site, name)
+        asked = [
+            *questions_of_glance(cluster, name),  # its first one tells the time: when it is heard counts
+            *(address_questions(site.cards[name]) if joined else []),
+            Question("elsewhere", elsewhere, 60),
+            *(question for question in state if question.id != "daemon"),
+            Question("program", program, 60 + WEIGHTS_SECONDS),
+            # Last, for text is asked for on the strength of it.
+            *(question for question in state if question.id == "daemon"),
+        ]
+        answers = ask(connection, asked)
+        ended.append(time.monotonic())
+        return answers
+
+    records = group.all(seen)
     others = {}
-    for name, said in answers.items():
-        answer = said.get("elsewhere")
+    for name, record in records.items():
+        answer = record.answers.get("elsewhere")
         if answer is not None:
             done = Completed(elsewhere, answer.exit_status, answer.stdout, answer.stderr)
             others[name] = read_elsewhere(done.checked(name).stdout)
         else:
             others[name] = read_elsewhere(None)
     refuse_elsewhere(site, others)
-    serves = [daemon_runs(said.get("daemon"), name) for name, said in answers.items()]
-    programs = {name: _program(said.get("program"), name) for name, said in answers.items()}
-    return FirstLook(all(serves), preparation, programs)
+    serves = [daemon_runs(record.answers.get("daemon"), name) for name, record in records.items()]
+    programs = {name: _program(record.answers.get("program"), name) for name, record in records.items()}
+    said = {name: there for name, (there, _) in programs.items()}
+    if not all(serves):
+        return FirstLook(preparation, said, None)
+    weights = {name: answer for name, (_, answer) in programs.items() if answer is not None}
+    states = {
+        name: state_in(name, _but_program(record), look, weights[name])
+        for name, record in records.items()
+        if len(weights) == len(records)
+    }
+    addresses = {name: read_addresses(site.cards[name], record.answers) for name, record in records.items()}
+    daemons = {
+        name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()
+    }
+    sights = DaemonSights(daemons, min(ended))
+    return FirstLook(
+        preparation, said, RunningCluster(states or None, sights, addresses if joined else {}, records)
+    )
 
 
-def _program(answer: Answer | None, node: str) -> str:
-    if answer is None or answer.timed_out:
+def _but_program(record: NodeAnswers) -> Answers:
+    """What was answered besides; that our program did not end is told of the weights alone."""
+    answers = {name: answer for name, answer in record.answers.items() if name != "program"}
+    return Answers(answers, record.complete)
+
+
+def _program(answer: Answer | None, node: str) -> tuple[str, Answer | None]:
+    """What there is to run our program, and what that says of the weights, if it could be asked at once."""
+    look, told = apart(answer.stdout) if answer is not None else ("", None)
+    if answer is None or (answer.timed_out and told is None):
         raise NodeError(
             "it is not known what there is to run lingctl's program: the look at it did not end",
             where=node,
-            evidence=answer.stdout if answer else "",
+            evidence=look,
             remedy="run the same command again; if it stays so, log in by hand: a folder whose disk does not "
             "answer holds it up",
             code="probe-incomplete",
         )
-    return answer.stdout
-
-
-def second_look(
-    group: Group, cluster: Cluster, look: Look, programs: Mapping[str, Program], *, joined: bool
-) -> SecondLook:
-    """Ask every node of a cluster that serves for what a plan and a glance rest on.
-
-    Args:
-        joined: whether the addresses of the cards count.
-
-    Raises:
-        LingctlError: a node does not answer, or not to its end.
-    """
-    site, cards = look.site, look.site.cards
-
-    def seen(connection: Connection) -> NodeAnswers:
-        name = connection.node
-        addresses = address_questions(cards[name]) if joined else []
-        state = watching(node_questions(look, programs[name]), site, name)
-        return ask(connection, [*questions_of_glance(cluster, name), *addresses, *state])
-
-    records = group.all(seen)
-    states = {
-        name: read_state(name, Answers(record.answers, record.complete), look.paths)
-        for name, record in records.items()
-    }
-    addresses = {name: read_addresses(cards[name], record.answers) for name, record in records.items()}
-    sights = {name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()}
-    return SecondLook(states, sights, addresses if joined else {}, records)
+    return look, None if told is None else replace(answer, stdout=told)

@@ -14,10 +14,14 @@ from lingctl.release.certificates import certificate_paths
 from lingctl.release.site import Site, site_of
 from lingctl.release.state import NodeState, read_state, state_questions
 from lingctl.release.wanted import overlay_files
+from lingctl.release.weights_state import each_weights
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Question, probe_script, read_answers
+from lingctl.remote.probe import Answer, Answers, Question, probe_script, read_answers
+
+WEIGHTS_SECONDS = 120.0
+_WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,34 @@ def node_state(
     connection: Connection, look: Look, program: Program | None = None, *, paths: Iterable[str] = ()
 ) -> NodeState:
     """The state of one node; without our ``program`` there the weights are not looked at."""
-    probe = probe_script(node_questions(look, program, paths))
-    answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
-    return read_state(connection.node, answers, _wanted(look, paths))
-
-
-def node_questions(look: Look, program: Program | None = None, paths: Iterable[str] = ()) -> list[Question]:
-    """What ``node_state`` asks."""
-    questions = state_questions(look.site, look.image, _wanted(look, paths), look.secret)
+    questions = node_questions(look, paths)
     if program is not None:
-        questions += [
-            Question(name, program("weights", "inspect", path), 120) for name, path in look.weights.items()
-        ]
-    return questions
+        questions.append(Question(_WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
+    probe = probe_script(questions)
+    answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
+    return state_in(connection.node, answers, look, answers.get(_WEIGHTS), paths=paths)
+
+
+def node_questions(look: Look, paths: Iterable[str] = ()) -> list[Question]:
+    """What ``node_state`` asks, but for the weights."""
+    return state_questions(look.site, look.image, _wanted(look, paths), look.secret)
+
+
+def weights_words(look: Look) -> tuple[str, ...]:
+    """What our program is asked about all folders that may hold weights."""
+    return ("weights", "inspect", *look.weights.values())
+
+
+def state_in(
+    node: str, answers: Answers, look: Look, weights: Answer | None, *, paths: Iterable[str] = ()
+) -> NodeState:
+    """The state that is in a node's answers; ``weights`` is the one to ``weights_words``, if that was asked.
+
+    Raises:
+        NodeError: see ``read_state``.
+    """
+    folders = each_weights(weights, list(look.weights)) if weights is not None else {}
+    return read_state(node, Answers({**answers, **folders}, answers.complete), _wanted(look, paths))
 
 
 def _wanted(look: Look, paths: Iterable[str]) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Dict, Optional
+import threading
+from typing import Dict, Optional, Sequence
 
-from lingctl.node.files import kind_of
+from lingctl.node.files import kind_of, system_trouble
+from lingctl.node.progress import Report
+from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.expected import layer_shapes
 from lingctl.node.weights.manifest import current_manifest, digest_of
@@ -60,3 +64,38 @@ def inspect(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         "bytes": contents.size,
         "digest": digest_of(manifest) if manifest else "",
     }
+
+
+def inspect_each(folders: Sequence[str], user: Optional[int], report: Report) -> Dict[str, object]:
+    """Describe several folders side by side: the disk of one that does not answer holds up no other's answer.
+
+    Each is told by an event ``folder``, with its ``number`` from 0 and in ``answer`` the last line that it
+    would have alone.
+
+    Returns:
+        How many ``folders`` were answered: all, for else it does not end.
+    """
+
+    def one(number: int) -> None:
+        answer = _answer(folders[number], user)
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more: the result meets that too
+            report({"event": "folder", "number": number, "answer": answer})
+
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(len(folders))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"folders": len(folders)}
+
+
+def _answer(folder: str, user: Optional[int]) -> Dict[str, object]:
+    try:
+        return {"event": "result", **inspect(folder, user)}
+    except Trouble as trouble:
+        return dict(trouble.as_event())
+    except OSError as error:
+        return dict(system_trouble(error, folder if not error.filename else "").as_event())
+    except Exception as error:
+        what = f"the node program itself failed: {type(error).__name__}: {error}"
+        return dict(Trouble(what, where=folder, code="internal").as_event())

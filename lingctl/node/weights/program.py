@@ -7,7 +7,7 @@ from typing import Dict
 
 from lingctl.node.files import system_trouble
 from lingctl.node.progress import Report
-from lingctl.node.weights.inspect import inspect
+from lingctl.node.weights.inspect import inspect, inspect_each
 from lingctl.node.weights.manifest import make_manifest
 from lingctl.node.weights.modes import set_modes
 from lingctl.node.weights.verify import verify
@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("folder", metavar="DIR", help="folder of the weights")
         # Also accepted behind the action; see main.py.
         action.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    inspects.add_argument(
+        "more", metavar="DIR", nargs="*", help="further folders: each is then answered by an event of its own"
+    )
     for action in (inspects, modes):
         action.add_argument("--user", type=int, help="number of the user that runs MindIE (this one)")
 
@@ -33,6 +36,8 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do what was asked; the description is the result. Raises Trouble: it cannot be done."""
     folder = arguments.folder
     try:
+        if arguments.action == "inspect" and arguments.more:
+            return inspect_each((folder, *arguments.more), arguments.user, report)
         if arguments.action == "inspect":
             return inspect(folder, arguments.user)
         if arguments.action == "verify":

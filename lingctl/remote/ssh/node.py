@@ -15,7 +15,7 @@ from lingctl.remote.command import Command, command
 from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
 from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
-from lingctl.remote.ssh.forward import forward_port, may_forward
+from lingctl.remote.ssh.forward import ForwardedPort
 from lingctl.remote.ssh.login.login import log_in
 from lingctl.remote.ssh.not_run import not_run
 from lingctl.remote.ssh.sessions import Sessions
@@ -40,7 +40,6 @@ class SshConnection:
         """
         self._node = node
         self._target = target
-        self._forwards = False  # whether the server is known to open connections to any place
         self._slots = threading.BoundedSemaphore(4)
         self._sessions = Sessions(node, lambda: log_in(node, target))
 
@@ -75,13 +74,9 @@ class SshConnection:
             )
         return bytes(content)
 
-    @contextmanager
-    def forward(self, host: str, port: int) -> Iterator[tuple[str, int]]:
-        """A local address whose connections come out on the node, to ``host:port``."""
-        transport = self._sessions.transport()
-        self._forwards = self._forwards or may_forward(transport, host, port, self._node)
-        with forward_port(transport, host, port) as address:
-            yield address
+    def forward(self, host: str, port: int) -> ForwardedPort:
+        """A local address whose connections come out on the node, to ``host:port``, while the block runs."""
+        return ForwardedPort(self._sessions.transport(), host, port, self._node)
 
     def close(self) -> None:
         """See ``Connection.close``."""

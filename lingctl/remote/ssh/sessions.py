@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import paramiko
 
 from lingctl.errors import ConnectError
+from lingctl.remote.side_by_side import begun
 from lingctl.remote.ssh.login.transport import Transport
 
 _OPEN_SECONDS = 15.0
@@ -130,10 +131,7 @@ class Sessions:
         with self._lock:
             if line.spare is not None or not line.spares or line.running > 1 or line.most is not None:
                 return
-            line.spare = Future()
-        threading.Thread(
-            target=_open_ahead, args=(line.transport, line.spare), name="lingctl-spare", daemon=True
-        ).start()
+            line.spare = begun(lambda: line.transport.open_session(timeout=_OPEN_SECONDS), "lingctl-spare")
 
     def _opened(self, line: _Line) -> paramiko.Channel | None:
         """A channel, or None where the connection has as many as it may."""
@@ -159,13 +157,6 @@ class Sessions:
                 remedy="let it: MaxSessions 10 in its sshd_config, or without that line",
                 code="no-session",
             )
-
-
-def _open_ahead(transport: Transport, spare: Future[paramiko.Channel]) -> None:
-    try:
-        spare.set_result(transport.open_session(timeout=_OPEN_SECONDS))
-    except Exception as error:  # told to who asks for it
-        spare.set_exception(error)
 
 
 def _is_refusal(error: paramiko.SSHException, transport: Transport) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from lingctl.errors import ConfigurationError, NodeError, WeightsError
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, read_state, state_questions
-from lingctl.release.weights_state import WeightsUnknown
+from lingctl.release.weights_state import WeightsUnknown, each_weights, read_weights
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.command import command
 from lingctl.remote.probe import Answer, Answers
@@ -245,3 +245,25 @@ def test_a_file_behind_something_that_is_no_folder_is_absent_and_a_loop_of_links
     loop.symlink_to(loop)
     seen = _asked(f"file:{loop}", loop)
     assert seen.returncode != 0 and "absent" not in seen.stdout
+
+
+def test_a_folder_that_did_not_answer_is_unknown_and_the_others_are_what_they_told():
+    """As where the disk of one folder hangs, and the program is ended for it."""
+    told = {"event": "folder", "number": 1, "answer": {"event": "error", "what": "no disk", "where": "/b"}}
+    said = Answer(json.dumps(told) + "\n", "", 124)
+    each = Answers(each_weights(said, ["a", "b"]), True)
+    assert read_weights(each, "a") == WeightsUnknown("no answer in time")
+    assert read_weights(each, "b") == WeightsUnknown("/b: no disk")
+
+
+@pytest.mark.parametrize("number", ["1", None, 7, [], True])
+def test_an_answer_for_no_folder_that_was_asked_is_nobody_s(number: object):
+    told = {"event": "folder", "number": number, "answer": []}
+    each = Answers(each_weights(Answer(json.dumps(told), "python: no", 1), ["a"]), True)
+    assert read_weights(each, "a") == WeightsUnknown("python: no")
+
+
+def test_what_kept_the_program_from_answering_is_told_of_every_folder():
+    trouble = Answer(json.dumps({"event": "error", "what": "no such option", "where": ""}), "", 2)
+    each = Answers(each_weights(trouble, ["a", "b"]), True)
+    assert {read_weights(each, name) for name in "ab"} == {WeightsUnknown("no such option")}

@@ -3,7 +3,13 @@ import pytest
 from lingctl.errors import EngineError
 from lingctl.serving.http.client import Generation, ModelList
 from lingctl.serving.http.exchange import HttpResponse
-from lingctl.serving.readiness import Readiness, decide, settled_health, wait_until_ready
+from lingctl.serving.readiness import (
+    Readiness,
+    decide,
+    decide_loaded,
+    settled_health,
+    wait_until_ready,
+)
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 TOKENS = Generation("Hi", "stop", None, 0.1)
@@ -155,3 +161,24 @@ def test_a_node_lost_during_the_last_probe_is_not_overlooked():
 
     with pytest.raises(EngineError, match="node2"):
         wait_until_ready(lambda: Readiness("ready", ""), seconds=9, still_alive=look, clock=Clock())
+
+
+@pytest.mark.parametrize(
+    ("generation", "listed", "state"),
+    [
+        (TOKENS, None, "ready"),
+        (ExchangeTrouble("http", "Model not found", 422), None, "misconfigured"),
+        (STOPPED_ENGINE, None, "stopping"),
+        (REFUSED, REFUSED, "loading"),
+        (ExchangeTrouble("tls", "self-signed"), ExchangeTrouble("tls", "self-signed"), "misconfigured"),
+        (ExchangeTrouble("closed", "a worker died"), LISTED, "no tokens"),
+        (ExchangeTrouble("timeout", "silent"), LISTED, "no tokens"),
+        (ExchangeTrouble("timeout", "silent"), ExchangeTrouble("timeout", "silent"), "loading"),
+    ],
+)
+def test_one_that_loaded_is_asked_for_its_models_only_where_no_answer_came(generation, listed, state):
+    def models():
+        assert listed is not None, "asked"
+        return listed
+
+    assert decide_loaded(generation, models, lambda: HEALTHY).state == state

@@ -95,6 +95,7 @@ class Authentication:
         self._user = user
         self._algorithms = tuple(algorithms)
         self._answers = queue.SimpleQueue[_Answer]()
+        self._serves = False  # whether the server has told that it takes logins
         self._authenticated = False
         transport.auth_handler = self  # type: ignore[assignment]  # in place of paramiko's own
 
@@ -113,8 +114,8 @@ class Authentication:
         request = paramiko.Message()
         request.add_byte(cMSG_SERVICE_REQUEST)
         request.add_string("ssh-userauth")
-        if self._ask(request).kind == 0:
-            raise EOFError("the server ended the connection before the login")
+        # Its answer is heard before that to the first key, which follows at once: one round trip for both.
+        self._send(request)
         seen, waiting = _Progress(), list(keys)
         if not waiting:
             self._without_key(seen)
@@ -161,6 +162,8 @@ class Authentication:
         if "rsa" not in kind:
             return (kind, "") if kind in self._algorithms else ("", "keys of that type are not offered")
         ending = CERTIFICATE if kind.endswith(CERTIFICATE) else ""
+        # What it takes is told before its first answer.
+        self._need_service()
         ours = [
             name for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if name + ending in self._algorithms
         ]
@@ -191,10 +194,25 @@ class Authentication:
         return request
 
     def _ask(self, request: paramiko.Message) -> _Answer:
+        there = self._send(request)
+        self._need_service()
+        return self._hear() if there else _Answer(0)
+
+    def _send(self, request: paramiko.Message) -> bool:
+        """Whether it could be sent: else the connection has ended."""
         try:
             self._transport._send_message(request)  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         except (OSError, EOFError):
-            return _Answer(0)
+            return False
+        return True
+
+    def _need_service(self) -> None:
+        """Hear, once, that the server has logins at all. Raises EOFError: it ended the connection instead."""
+        if not self._serves and self._hear().kind == 0:
+            raise EOFError("the server ended the connection before the login")
+        self._serves = True
+
+    def _hear(self) -> _Answer:
         try:
             return self._answers.get(timeout=_ANSWER_SECONDS)
         except queue.Empty:
