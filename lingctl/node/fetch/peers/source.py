@@ -11,6 +11,7 @@ import ssl
 import threading
 from typing import Callable, List, Optional, Tuple
 
+from lingctl.node import kernel
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, TlsTaker, context
 from lingctl.node.fetch.place import Place
@@ -21,6 +22,7 @@ from lingctl.node.trouble import Trouble
 
 CONNECTIONS = 4
 PORT_FILE = "port.json"
+_WRITE_BACK = 64 << 20
 _CONNECT_SECONDS = 10.0
 _PUSH_SECONDS = 60.0
 _HANDSHAKE_SECONDS = 20.0
@@ -167,6 +169,7 @@ class _Taker:
             if done < file.size:
                 channel.send_line({"path": file.path, "offset": done})
             buffer = memoryview(bytearray(BLOCK))
+            pushed = done
             while done < file.size:
                 count = channel.receive_frame(buffer[: min(BLOCK, file.size - done)])
                 if count == FAILED:
@@ -176,6 +179,9 @@ class _Taker:
                     sha256.update(buffer[:count])
                     done += count
                     self._progress(file.path, done)
+                    if done - pushed >= _WRITE_BACK:
+                        kernel.start_writing(part.fileno(), pushed, done - pushed)
+                        pushed = done
         return sha256.hexdigest()
 
     def _hash_what_is_here(
