@@ -19,6 +19,7 @@ from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
+from lingctl.node.workers import threads
 
 CONNECTIONS = 4
 PORT_FILE = "port.json"
@@ -51,14 +52,17 @@ class PeerSource:
             waiting.put(file)
         taker = _Taker(place, progress, arrived, waiting)
         failures: List[NotFetched] = []
-        connect = self._pushed() if self._request.source == "push" else self._connect
-        threads = [
+        is_pushed = self._request.source == "push"
+        connect = self._pushed() if is_pushed else self._connect
+        # Who pushes opens so many; else a machine of many cores takes more, each of which fills one core.
+        most = CONNECTIONS if is_pushed else max(CONNECTIONS, threads())
+        running = [
             threading.Thread(target=self._work, args=(taker, connect, failures), daemon=True)
-            for _ in range(min(CONNECTIONS, len(files)))
+            for _ in range(min(most, len(files)))
         ]
-        for thread in threads:
+        for thread in running:
             thread.start()
-        for thread in threads:
+        for thread in running:
             thread.join()
         self._round += 1
         return failures
