@@ -11,7 +11,13 @@ from types import ModuleType
 
 import pytest
 
+from tests import shared
+
 TESTS = Path(__file__).resolve().parent
+
+# What pytest makes of a test's module takes longer than most tests of it: it is kept, as
+# ``make test`` keeps compiled files, also where Python is told to keep none.
+sys.dont_write_bytecode = False
 
 # Two workers fill the machine: numpy's threads would only wait for each other. It reads this when imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,6 +61,13 @@ LONGEST = (
     "node_overlay",
     "node",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_place_for_all_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where they find what one of them has made, as long as this run lasts and pytest keeps its folders."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared.FOLDER.append(tmp_path_factory.getbasetemp().parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
