@@ -11,8 +11,6 @@ from types import ModuleType
 
 import pytest
 
-from tests import shared
-
 TESTS = Path(__file__).resolve().parent
 
 # What pytest makes of a test's module takes longer than most tests of it: it is kept, as
@@ -61,13 +59,6 @@ LONGEST = (
     "node_overlay",
     "node",
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_place_for_all_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Where they find what one of them has made, as long as this run lasts and pytest keeps its folders."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared.FOLDER.append(tmp_path_factory.getbasetemp().parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

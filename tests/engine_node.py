@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -18,9 +20,8 @@ from pathlib import Path
 
 from lingctl.sandbox.engine.image import populate_image
 from lingctl.sandbox.engine.stock_config import stock_config
-from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 from tests.forked import Forked
-from tests.shared import made_once
 
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -39,14 +40,13 @@ def address(node: int = 1) -> str:
 @cache
 def tiny(model: str, form: str = "safetensors") -> Path:
     """A tiny checkpoint with the modes that MindIE asks for; made once, not to be changed."""
-
-    def make(folder: Path) -> None:
-        make_checkpoint(folder, model, form)  # type: ignore[arg-type]
-        folder.chmod(0o750)
-        for file in folder.iterdir():
-            file.chmod(0o640)
-
-    return made_once(f"tiny-{model}-{form}", make)
+    folder = Path(tempfile.mkdtemp(prefix="lingctl-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kept_checkpoint(folder, model, form)  # type: ignore[arg-type]
+    folder.chmod(0o750)
+    for file in folder.iterdir():
+        file.chmod(0o640)
+    return folder
 
 
 def copied(model: str, folder: Path) -> Path:
