@@ -170,6 +170,12 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
+def proof_status(findings: Iterable[Finding]) -> int:
+    """What a command ends with that proves something: 0 it holds, 1 it does not, 3 not all is judged."""
+    verdict = worst(findings)
+    return 0 if verdict <= Verdict.NOTE else 1 if verdict is Verdict.FAILURE else 3
+
+
 def exit_status_of(answers: Iterable[object], findings: Iterable[Finding]) -> int:
     """What a command ends with that asked several places: the first's error where none could be asked, else
     3 if anything is worse than a note, else 0.

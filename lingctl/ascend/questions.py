@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any
 
 from lingctl.ascend import conf, devices, host, versions
 from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
@@ -15,7 +15,8 @@ from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import image_command, version_command
 
-T = TypeVar("T")
+# A fact, or why there is none.
+_Reader = Callable[[Answer | None], Any]
 # An unhealthy card blocks any query for up to five minutes; ten seconds tell it from a busy one.
 _QUERY_SECONDS = 10.0
 
@@ -34,20 +35,42 @@ class NodeRequest:
     service: Command | None = None  # command that tells whether this cluster's daemon runs there
 
 
-_CARD: Mapping[str, str] = {
-    # The order of asking: the link first, whose silence says that the whole card is not ready.
-    "link": "link",
-    "address": "ip",
-    "tls": "tls",
-    "net_health": "net_health",
-    "netdetect": "netdetect",
-    "gateway": "gateway",
-    "lldp": "lldp",
-    "mtu": "mtu",
-    "speed": "speed",
-    "history": "link_stat",
-    "counters": "stat",
-    "optics": "optical",
+# Of a card: what hccn_tool is asked, and what reads its answer, by the field of ``CardFacts``. In the order
+# of asking: the link first, whose silence says that the whole card is not ready.
+_CARD: Mapping[str, tuple[str, _Reader]] = {
+    "link": ("link", hccn.read_link),
+    "address": ("ip", hccn.read_address),
+    "tls": ("tls", hccn.read_tls),
+    "net_health": ("net_health", hccn.read_net_health),
+    "netdetect": ("netdetect", hccn.read_netdetect),
+    "gateway": ("gateway", hccn.read_gateway),
+    "lldp": ("lldp", hccn.read_lldp),
+    "mtu": ("mtu", hccn.read_mtu),
+    "speed": ("speed", hccn.read_speed),
+    "history": ("link_stat", signal.read_link_history),
+    "counters": ("stat", signal.read_counters),
+    "optics": ("optical", signal.read_optics),
+}
+# What reads the answer to the question of the same name, by the field of ``NodeFacts``.
+_NODE: Mapping[str, _Reader] = {
+    "dev": devices.read_dev,
+    "pci": devices.read_pci,
+    "npus": npu_smi.read_table,
+    "chips": npu_map.read_map,
+    "driver": versions.read_version,
+    "firmware": versions.read_version,
+    "conf": conf.read_conf,
+    "listeners": host.read_listeners,
+    "memory": host.read_memory,
+    "disks": host.read_disks,
+    "runtime": host.read_runtime,
+    "image": host.read_image,
+    "service": host.read_service,
+    "paths": host.read_paths,
+    "digests": host.read_digests,
+    "firewall": host.read_firewall,
+    "rights": host.read_rights,
+    "hostname": host.read_word,
 }
 
 
@@ -90,7 +113,7 @@ def _host_questions(request: NodeRequest) -> Iterator[Question]:
 def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:
     """The queries of hccn_tool, card by card: it must not run twice at a time on one node."""
     return [
-        Question(f"card:{card}:{name}", hccn.query(card, _CARD[name]), _QUERY_SECONDS, f"card:{card}")
+        Question(f"card:{card}:{name}", hccn.query(card, _CARD[name][0]), _QUERY_SECONDS, f"card:{card}")
         for card in cards
         for name in names
     ]
@@ -129,49 +152,16 @@ def read_facts(
     return NodeFacts(
         node=node,
         cards={card: _card(card, answers) for card in request.cards},
-        dev=devices.read_dev(answers.get("dev")),
-        pci=devices.read_pci(answers.get("pci")),
-        npus=npu_smi.read_table(answers.get("npus")),
-        chips=npu_map.read_map(answers.get("chips")),
-        driver=versions.read_version(answers.get("driver")),
-        firmware=versions.read_version(answers.get("firmware")),
-        conf=conf.read_conf(answers.get("conf")),
         clock=_clock(answers.get("clock"), asked_at, heard_at),
-        listeners=host.read_listeners(answers.get("listeners")),
-        memory=host.read_memory(answers.get("memory")),
-        disks=host.read_disks(answers.get("disks")),
-        runtime=host.read_runtime(answers.get("runtime")),
-        image=host.read_image(answers.get("image")),
-        service=host.read_service(answers.get("service")),
-        paths=host.read_paths(answers.get("paths")),
-        digests=host.read_digests(answers.get("digests")),
-        firewall=host.read_firewall(answers.get("firewall")),
-        rights=host.read_rights(answers.get("rights")),
-        hostname=host.read_word(answers.get("hostname")),
         pod=_pod(request.cards, answers),
         complete=answers.complete,
+        **{name: read(answers.get(name)) for name, read in _NODE.items()},
     )
 
 
 def _card(card: int, answers: Answers) -> CardFacts:
-    def read(name: str, reader: Callable[[Answer | None], T]) -> T:
-        return reader(answers.get(f"card:{card}:{name}"))
-
-    return CardFacts(
-        card=card,
-        link=read("link", hccn.read_link),
-        address=read("address", hccn.read_address),
-        tls=read("tls", hccn.read_tls),
-        net_health=read("net_health", hccn.read_net_health),
-        netdetect=read("netdetect", hccn.read_netdetect),
-        gateway=read("gateway", hccn.read_gateway),
-        lldp=read("lldp", hccn.read_lldp),
-        mtu=read("mtu", hccn.read_mtu),
-        speed=read("speed", hccn.read_speed),
-        history=read("history", signal.read_link_history),
-        counters=read("counters", signal.read_counters),
-        optics=read("optics", signal.read_optics),
-    )
+    facts = {name: read(answers.get(f"card:{card}:{name}")) for name, (_, read) in _CARD.items()}
+    return CardFacts(card=card, **facts)
 
 
 def _pod(cards: Sequence[int], answers: Answers) -> dict[int, PodFacts]:

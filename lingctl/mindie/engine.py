@@ -23,7 +23,7 @@ from lingctl.mindie.files.generation_config import need_numbers
 from lingctl.mindie.files.model_config import loadable_model_config
 from lingctl.mindie.files.rank_table import need_known_form, prove, rank_table
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
-from lingctl.mindie.overlay import overlay_files, overlay_in_container
+from lingctl.mindie.overlay import overlay_in_container, shipped_files
 from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.shown import shown_values
@@ -66,7 +66,7 @@ class MindIE:
     @property
     def overlay(self) -> Overlay:
         """See ``Engine``."""
-        return Overlay(overlay_files(), overlay_in_container(self.profile))
+        return Overlay(shipped_files(), overlay_in_container(self.profile))
 
     @property
     def capacity(self) -> Capacity:

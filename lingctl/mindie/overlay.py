@@ -15,18 +15,18 @@ FOLDER_NAME = "bailing_moe"
 MANIFEST_NAME = "manifest.json"
 
 
-def overlay_folder() -> Path:
+def shipped_folder() -> Path:
     """Folder of the manifest and of the overlay's own folder, as shipped."""
     return asset("atb_patches")
 
 
 @cache
 def _files() -> Mapping[str, bytes]:
-    folder = overlay_folder() / FOLDER_NAME
+    folder = shipped_folder() / FOLDER_NAME
     return MappingProxyType({path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))})
 
 
-def overlay_files() -> dict[str, bytes]:
+def shipped_files() -> dict[str, bytes]:
     """Content of every file of the folder that is added to atb_llm, by name, in order of names."""
     return dict(_files())
 
@@ -34,7 +34,7 @@ def overlay_files() -> dict[str, bytes]:
 @cache
 def package_document() -> bytes:
     """The overlay and all that is known of the trees it goes into, as one file for the node program."""
-    folder = overlay_folder()
+    folder = shipped_folder()
     manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     stock = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("known/stock/*.json"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import importlib.metadata
+import importlib.util
 import os
 import socket
 import subprocess
@@ -17,7 +19,7 @@ import tempfile
 import time
 import zipfile
 from datetime import timedelta
-from typing import IO, Any, Dict, List, Mapping, Optional
+from typing import IO, Any, Dict, List, Mapping, Optional, Tuple
 
 from lingctl.node.daemons import running_daemons
 from lingctl.node.foreign_json import foreign_json
@@ -63,8 +65,8 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     if arguments.visible:
         # Before torch_npu is loaded, which reads it once; the workers inherit it.
         os.environ["ASCEND_RT_VISIBLE_DEVICES"] = arguments.visible
-    torch = _torch(arguments.device)
-    found = _count(torch, arguments)
+    _need(arguments.device)
+    found = _count(arguments)
     busy = [] if arguments.device == "cpu" else running_daemons()
     if busy and arguments.allow_running:
         # HCCL has one port for the host and one for each card, which the engine holds (EJ0003). By these the
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     cards = _answers(arguments, min(found, wanted), report)
     return {
         "device": arguments.device,
-        "versions": _versions(torch, arguments.device),
+        "versions": _versions(arguments.device),
         "found": found,
         "expected": wanted,
         "cards": cards,
@@ -95,23 +97,39 @@ def _free_port(address: str) -> int:
         return int(listener.getsockname()[1])
 
 
+def _modules(device: str) -> Tuple[str, ...]:
+    return ("torch", "torch_npu") if device == "npu" else ("torch",)
+
+
+def _need(device: str) -> None:
+    """Look that the modules are there, which takes no time; to import them takes seconds."""
+    for name in _modules(device):
+        if importlib.util.find_spec(name) is None:
+            raise _no_torch(name, f"No module named {name!r}")
+
+
 def _torch(device: str) -> Any:  # noqa: ANN401  (torch is not installed where types are checked for a node)
-    for name in ("torch", "torch_npu") if device == "npu" else ("torch",):
+    for name in _modules(device):
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise Trouble(
-                f"{name} cannot be imported: {error}",
-                where=sys.executable,
-                remedy="run it in the MindIE container, with CANN's set_env.sh sourced",
-                code="no-torch",
-            ) from error
+            raise _no_torch(name, str(error)) from error
     return importlib.import_module("torch")
 
 
-def _count(torch: Any, arguments: argparse.Namespace) -> int:  # noqa: ANN401  (as above)
+def _no_torch(name: str, why: str) -> Trouble:
+    return Trouble(
+        f"{name} cannot be imported: {why}",
+        where=sys.executable,
+        remedy="run it in the MindIE container, with CANN's set_env.sh sourced",
+        code="no-torch",
+    )
+
+
+def _count(arguments: argparse.Namespace) -> int:
     if arguments.device == "cpu":
         return int(arguments.cards or 1)
+    torch = _torch(arguments.device)
     count = int(torch.npu.device_count()) if torch.npu.is_available() else 0
     if not count:
         raise Trouble(
@@ -122,11 +140,11 @@ def _count(torch: Any, arguments: argparse.Namespace) -> int:  # noqa: ANN401  (
     return count
 
 
-def _versions(torch: Any, device: str) -> Dict[str, str]:  # noqa: ANN401  (as above)
-    versions = {"torch": str(torch.__version__)}
-    if device == "npu":
-        versions["torch_npu"] = str(importlib.import_module("torch_npu").__version__)
-    return versions
+def _versions(device: str) -> Dict[str, str]:
+    if device == "cpu":
+        # Only the workers of this device need torch itself.
+        return {"torch": importlib.metadata.version("torch")}
+    return {name: str(importlib.import_module(name).__version__) for name in _modules(device)}
 
 
 def _answers(arguments: argparse.Namespace, count: int, report: Report) -> List[Dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import math
 import os
@@ -130,6 +131,9 @@ _REQUEST = (
 def _all_is_loaded() -> None:
     """Before the command line is forked: each fork would do it again."""
     import_lingctl()
+    # Of what is there now a fork need not look for garbage: it would copy all of it.
+    gc.collect()
+    gc.freeze()
 
 
 def _typed(*words: str) -> Ran:

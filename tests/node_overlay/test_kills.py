@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lingctl.node.overlay import swap
+from lingctl.node.overlay import change, swap
 from lingctl.node.overlay.tree import snapshot
 from tests.node_overlay import trees
 
@@ -114,6 +114,12 @@ def tmp_path(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         monkeypatch.setenv("LINGCTL_ATB_STATE", f"{folder}/records")
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch):
+    """No daemon: who runs from a tree is another question, and to look takes longer than a change does."""
+    monkeypatch.setattr(change, "daemons_of", lambda root: [])
 
 
 @pytest.fixture(params=["exchange", "two renames", "copies"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Subject, worst
+from lingctl.findings import Finding, Subject, proof_status, worst
 from lingctl.flows.look.running import need_no_lost_node
 from lingctl.flows.serve.chat import Kind
 from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
@@ -21,7 +21,7 @@ from lingctl.release.site import site_of
 from lingctl.remote.group import Group, raise_failures
 from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.proof.verdicts import TokenTexts, exit_status, figures, questions_of, verdicts
+from lingctl.serving.proof.verdicts import TokenTexts, figures, questions_of, verdicts
 from lingctl.serving.reach import client_for, forward_to
 
 _AN_ANSWER = 3600.0
@@ -56,7 +56,7 @@ class ProofReport:
     @property
     def exit_status(self) -> int:
         """0 proved, 1 wrong, 3 not all of it could be judged."""
-        return exit_status(self.findings)
+        return proof_status(self.findings)
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""

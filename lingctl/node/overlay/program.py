@@ -10,10 +10,10 @@ from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
 from lingctl.node.overlay.difference import overlay_difference
 from lingctl.node.overlay.package import Package, read_package
-from lingctl.node.overlay.prove import verify
 from lingctl.node.overlay.state import look
 from lingctl.node.overlay.store import Store
 from lingctl.node.overlay.tree import Tree, find_root
+from lingctl.node.overlay.verify import verify
 from lingctl.node.progress import Report
 
 ACTIONS = ("status", "diff", "apply", "verify", "revert")

@@ -6,10 +6,10 @@ these are where a key is missing. One departure: the width of a head is taken fr
 
 from __future__ import annotations
 
-import json
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.trouble import Trouble, shown
+from lingctl.node.trouble import Trouble
+from lingctl.node.weights.computed import as_json
 
 _FAMILY = "BailingMoeForCausalLM"
 # Keys that change the arithmetic in ways that the published code of this family does not have.
@@ -137,11 +137,11 @@ def _shape(config: Mapping[str, object], packed_rows: Optional[int]) -> BailingS
     architectures = config.get("architectures")
     family = architectures[0] if isinstance(architectures, list) and architectures else None
     if family != _FAMILY:
-        raise ValueError(f"architectures is {_json(architectures)}, not [{_FAMILY}]")
+        raise ValueError(f"architectures is {as_json(architectures)}, not [{_FAMILY}]")
     for key, usual in _ONLY.items():
         value = config.get(key)
         if value is not None and value not in usual:
-            raise ValueError(f"{key} is {_json(value)}")
+            raise ValueError(f"{key} is {as_json(value)}")
     heads, kv_heads = _count(config, "num_attention_heads"), _count(config, "num_key_value_heads")
     if not heads or not kv_heads or heads % kv_heads:
         raise ValueError(f"{heads} query heads do not divide by {kv_heads} key and value heads")
@@ -195,7 +195,7 @@ def _head_dim(
     and hidden / heads is not the width in Ling-plus (5376 / 56 = 96, where its weights have 128)."""
     stated = config.get("head_dim") or 0
     if type(stated) is not int or stated < 0:
-        raise ValueError(f"head_dim is {_json(stated)}")
+        raise ValueError(f"head_dim is {as_json(stated)}")
     if packed_rows is None:
         return stated or hidden // heads
     width, rest = divmod(packed_rows, heads + 2 * kv_heads)
@@ -213,12 +213,12 @@ def _rope(config: Mapping[str, object]) -> Rope:
     if given is None:
         return plain
     if not isinstance(given, dict):
-        raise ValueError(f"rope_scaling is {_json(given)}")
+        raise ValueError(f"rope_scaling is {as_json(given)}")
     kind = given.get("type") or given.get("rope_type")
     if kind in (None, "default"):
         return plain
     if kind not in _SCALINGS:
-        raise ValueError(f"rope_scaling is of type {_json(kind)}")
+        raise ValueError(f"rope_scaling is of type {as_json(kind)}")
     return plain._replace(
         theta=_number(given, "rope_theta", plain.theta),
         scaling=str(kind),
@@ -236,23 +236,19 @@ def _count(config: Mapping[str, object], key: str, default: Optional[int] = None
     value = config.get(other) if value is None else value
     value = default if value is None else value
     if type(value) is not int or not 0 <= value < 2**40:
-        raise ValueError(f"{key} is {_json(value)}, not a number of things")
+        raise ValueError(f"{key} is {as_json(value)}, not a number of things")
     return value
 
 
 def _number(config: Mapping[str, object], key: str, default: Optional[float]) -> float:
     value = config.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{key} is {_json(value)}, no number")
+        raise ValueError(f"{key} is {as_json(value)}, no number")
     return float(value)
 
 
 def _flag(config: Mapping[str, object], key: str, default: bool) -> bool:
     value = config.get(key, default)
     if not isinstance(value, bool):
-        raise ValueError(f"{key} is {_json(value)}, neither true nor false")
+        raise ValueError(f"{key} is {as_json(value)}, neither true nor false")
     return value
-
-
-def _json(value: object) -> str:
-    return shown(json.dumps(value))

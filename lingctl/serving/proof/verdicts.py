@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lingctl.findings import Finding, Subject, Verdict, worst
+from lingctl.findings import Finding, Subject
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import UnknownText
 from lingctl.serving.proof.measured import (
@@ -41,12 +41,6 @@ class TokenTexts:
         """A token in words."""
         piece = self.pieces.get(str(token))
         return f"token {token}" if piece is None else f"{piece!r} ({token})"
-
-
-def exit_status(findings: Sequence[Finding]) -> int:
-    """0 proved, 1 wrong, 3 not all of it could be judged."""
-    verdict = worst(findings)
-    return 1 if verdict is Verdict.FAILURE else 3 if verdict > Verdict.NOTE else 0
 
 
 def verdicts(

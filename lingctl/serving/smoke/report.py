@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.errors import ConnectError
+from lingctl.findings import Finding, Verdict, proof_status, worst
 from lingctl.serving.endpoint import Endpoint
 from lingctl.serving.http.api import ModelKind
 from lingctl.serving.smoke import verdicts
@@ -65,7 +66,8 @@ class SmokeReport:
     @property
     def exit_status(self) -> int:
         """0 good, 1 a rung failed, 3 warnings or unknowns, 4 not reachable."""
-        return verdicts.exit_status(self.findings)
+        shut = any(f.check == "port" and f.verdict is Verdict.FAILURE for f in self.findings)
+        return ConnectError.exit_status if shut else proof_status(self.findings)
 
     @property
     def told(self) -> tuple[Finding, ...]:

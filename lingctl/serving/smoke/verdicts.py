@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lingctl.findings import Finding, Verdict, worst
+from lingctl.findings import Finding, Verdict
 from lingctl.serving.faults import Fault, fault_of
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -43,14 +43,6 @@ def not_reached(name: str, because: str) -> Finding:
 def not_judged(name: str, because: str) -> Finding:
     """A rung that nobody may climb."""
     return Finding(name, Verdict.UNKNOWN, f"{NOT_REACHED}{because}")
-
-
-def exit_status(findings: tuple[Finding, ...]) -> int:
-    """0 nothing worse than a note, 4 not reachable, 1 a rung failed, 3 warnings or unknowns."""
-    if any(f.check == "port" and f.verdict is Verdict.FAILURE for f in findings):
-        return 4
-    verdict = worst(findings)
-    return 0 if verdict <= Verdict.NOTE else 1 if verdict is Verdict.FAILURE else 3
 
 
 def why(trouble: ExchangeTrouble, otherwise: str) -> str:

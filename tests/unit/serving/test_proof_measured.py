@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from lingctl.findings import Verdict
+from lingctl.findings import Verdict, proof_status
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import KnownText, UnknownText
 from lingctl.serving.proof.measured import (
@@ -21,7 +21,7 @@ from lingctl.serving.proof.measured import (
     stretch,
 )
 from lingctl.serving.proof.questions import ProofQuestion
-from lingctl.serving.proof.verdicts import TokenTexts, exit_status, verdicts
+from lingctl.serving.proof.verdicts import TokenTexts, verdicts
 
 SHOWN = TokenTexts({"1": "one", "2": "two", "3": "three"})
 WORDS = ("experts-exchanged",)
@@ -61,7 +61,7 @@ def measured(answer=(1,) * 20, numbers=RIGHT, exact=RIGHT, rounded=ROUNDED, cont
 
 def found(*texts, controls=WORDS, unknown=()):
     findings = verdicts(texts, unknown, controls, {}, SHOWN)
-    return {finding.check: finding for finding in findings}, exit_status(findings)
+    return {finding.check: finding for finding in findings}, proof_status(findings)
 
 
 def test_first_choices_with_their_likelihoods_are_proved():

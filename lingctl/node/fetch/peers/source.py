@@ -12,7 +12,7 @@ import threading
 from typing import Callable, List, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile
-from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, context
+from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, TlsTaker, context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
@@ -95,7 +95,7 @@ class PeerSource:
         sock = socket.create_connection((upstream.host, upstream.port), timeout=_CONNECT_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            return Channel(self._tls.wrap_socket(sock, server_hostname=upstream.name))
+            return Channel(TlsTaker(sock, self._tls, name=upstream.name))
         except OSError:
             sock.close()
             raise
@@ -114,7 +114,7 @@ class PeerSource:
                 sock, _ = listener.accept()
                 # It does not take over the listener's.
                 sock.settimeout(_HANDSHAKE_SECONDS)
-                return Channel(self._tls.wrap_socket(sock, server_side=True))
+                return Channel(TlsTaker(sock, self._tls, server_side=True))
             except OSError as error:
                 raise Trouble(
                     "the machine that has the files does not connect",
