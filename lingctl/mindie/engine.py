@@ -44,7 +44,6 @@ class MindIE:
 
     @property
     def about(self) -> About:
-        """See ``Engine``."""
         profile = self.profile
         return About(
             name="mindie",
@@ -65,22 +64,18 @@ class MindIE:
 
     @property
     def overlay(self) -> Overlay:
-        """See ``Engine``."""
         return Overlay(shipped_files(), overlay_in_container(self.profile))
 
     @property
     def capacity(self) -> Capacity:
-        """See ``Engine``."""
         return capacity_verdict
 
     def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
-        """See ``Engine``."""
         need_numbers(generation_config, "generation_config.json")
 
     def model_config(
         self, original: Mapping[str, Any], *, rows: int | None = None, columns: int | None = None
     ) -> tuple[dict[str, Any], list[str]]:
-        """See ``Engine``."""
         return loadable_model_config(dict(original), rows=rows, columns=columns)
 
     def folds_head(self, model_config: Mapping[str, Any]) -> bool:
@@ -88,16 +83,13 @@ class MindIE:
         return False
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
-        """See ``Engine``."""
         return container_spec(cluster, node, self.profile)
 
     def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
-        """See ``Engine``."""
         text = render_config(cluster, node, self.profile, weights)
         return (WantedFile(f"{release_folder(cluster)}/{_CONFIG}", text.encode()),)
 
     def environment(self, cluster: Cluster, node: Node) -> Environment:
-        """See ``Engine``."""
         return daemon_environment(cluster, node, self.profile)
 
     def start(
@@ -113,7 +105,6 @@ class MindIE:
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:
-        """See ``Engine``."""
         raise ConfigurationError(
             "MindIE answers only as a service",
             where="--offline",
@@ -135,15 +126,12 @@ class MindIE:
         return Joint((file,), tuple(prove(table, cluster, addresses)))
 
     def encryption(self, cluster: Cluster) -> Encryption:
-        """See ``Engine``."""
         return encryption(cluster, self.profile)
 
     def remarks(self, cluster: Cluster) -> tuple[str, ...]:
-        """See ``Engine``."""
         return tuple(version_remarks(cluster, self.profile))
 
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
-        """See ``Engine``."""
         return shown_values(cluster, self.profile, overrides)
 
 

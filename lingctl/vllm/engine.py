@@ -63,7 +63,6 @@ class Vllm:
 
     @property
     def capacity(self) -> Capacity:
-        """See ``Engine``."""
         return VllmCapacity(self.profile, self.choice)
 
     def need_defaults(self, generation_config: Mapping[str, Any]) -> None:
@@ -81,11 +80,9 @@ class Vllm:
         return config, ["norm_head stated as false: it is folded into lm_head", *reasons]
 
     def folds_head(self, model_config: Mapping[str, Any]) -> bool:
-        """See ``Engine``."""
         return self.choice.fold_norm_head and ignores_head(model_config, self.profile)
 
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
-        """See ``Engine``."""
         return vllm_container(cluster, node, self.profile)
 
     def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
@@ -93,13 +90,11 @@ class Vllm:
         return ()
 
     def environment(self, cluster: Cluster, node: Node) -> Environment:
-        """See ``Engine``."""
         return vllm_environment(cluster, node, self.profile)
 
     def start(
         self, cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, Any] | None
     ) -> Start:
-        """See ``Engine``."""
         return vllm_start(cluster, node, weights, model_config, self.profile)
 
     def told_otherwise(self, cluster: Cluster) -> Mapping[str, Any]:
@@ -109,7 +104,6 @@ class Vllm:
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:
-        """See ``Engine``."""
         return vllm_offline(cluster, weights, model_config, self.profile)
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
@@ -121,15 +115,12 @@ class Vllm:
         return Joint()
 
     def encryption(self, cluster: Cluster) -> Encryption:
-        """See ``Engine``."""
         return vllm_encryption(cluster)
 
     def remarks(self, cluster: Cluster) -> tuple[str, ...]:
-        """See ``Engine``."""
         return tuple(vllm_remarks(cluster, self.profile))
 
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
-        """See ``Engine``."""
         return list(vllm_values(cluster, self.profile, overrides))
 
 

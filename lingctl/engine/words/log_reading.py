@@ -96,7 +96,6 @@ class LogReading(ABC, Generic[L]):
         return None
 
     def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
-        """See ``LogReader.missing_nodes``."""
         return ()
 
     def own_code(self, word: str) -> CodeMeaning | None:
@@ -144,7 +143,6 @@ class LogReading(ABC, Generic[L]):
         return [one for _, one in sorted(found.values(), key=lambda pair: not pair[0].also_waiting)]
 
     def first_errors(self, text: str, limit: int = 5) -> list[str]:
-        """See ``LogReader.first_errors``."""
         lines = read_lines(text)
         life = self.life(lines)
         return first_errors_of(
@@ -152,19 +150,15 @@ class LogReading(ABC, Generic[L]):
         )
 
     def exit_meaning(self, status: str) -> str:
-        """See ``LogReader.exit_meaning``."""
         return self.status_meanings.get(str(status), "")
 
     def look_up(self, word: str) -> CodeMeaning | None:
-        """See ``LogReader.look_up``."""
         return look_up(word, self.catalogue, self.status_meanings, self.own_code)
 
     def first_of_each(self, lines: Iterable[str]) -> str:
-        """See ``LogReader.first_of_each``."""
         return first_of_each(lines, self.console)
 
     def speaks(self, text: str) -> bool:
-        """See ``LogReader.speaks``."""
         return self.mark.search(text) is not None
 
     def diagnose(
@@ -175,11 +169,9 @@ class LogReading(ABC, Generic[L]):
         statuses: Mapping[str, str] = MappingProxyType({}),
         clocks: Mapping[str, float] = MappingProxyType({}),
     ) -> Diagnosis | None:
-        """See ``LogReader.diagnose``."""
         return diagnosis_of(self, logs, ended, statuses, clocks)
 
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
-        """See ``LogReader.waits_for_ever``."""
         return waiting_of(self, logs)
 
     def served(self, text: str) -> bool:
@@ -189,7 +181,6 @@ class LogReading(ABC, Generic[L]):
     def lines_of(
         self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
     ) -> LineFilter:
-        """See ``LogReader.lines_of``."""
         return LineFilter(since, offset, rank, self.rank_of, near)
 
     def _told(self, lines: Sequence[LogLine], life: L, *, ended: bool) -> Iterator[tuple[int, Failure]]:

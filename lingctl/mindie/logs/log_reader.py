@@ -42,24 +42,20 @@ class MindieLogs(LogReading[Life]):
 
     @property
     def catalogue(self) -> Catalogue:
-        """See ``LogReading``."""
         return _catalogue()
 
     def life(self, lines: Sequence[LogLine]) -> Life:
-        """See ``LogReading``."""
         return read_life(lines)
 
     def ending(
         self, life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool
     ) -> Ending | None:
-        """See ``LogReading``."""
         found = ending_of(life, lines, status, stop_requested=stop_requested)
         if life.stage is LifeStage.CONFIGURATION and (found is None or found.id == _REFUSED):
             return refusal_of(lines) or found
         return found
 
     def is_of_a_request(self, line: LogLine, life: Life) -> bool:
-        """See ``LogReading``."""
         file = line.source.rpartition("/")[2]
         if _REQUEST_ID.search(line.text) or _REQUEST_SOURCE.search(file):
             return True
@@ -100,7 +96,6 @@ class MindieLogs(LogReading[Life]):
         return Diagnosis(best.node, said, best.evidence)
 
     def own_code(self, word: str) -> CodeMeaning | None:
-        """See ``LogReading``."""
         return meaning_of_own(word, self.catalogue)
 
 

@@ -43,7 +43,6 @@ class VllmCapacity:
         return Load(sequence, sequence, sequence, fraction, len(cluster.primary.devices))
 
     def usual_load(self, ranks: int) -> Load:
-        """See ``Capacity``."""
         return Load(_LONGEST_WINDOW, _LONGEST_WINDOW, _LONGEST_WINDOW, FRACTION, self._cards_of_node)
 
     def estimate(
@@ -55,12 +54,10 @@ class VllmCapacity:
         load: Load,
         overhead_gib: float = OVERHEAD_GIB,
     ) -> Estimate:
-        """See ``Capacity``."""
         cut = self._cut(shape, ranks, load)
         return estimate_cut(shape, window, cut, hbm_gib, load, overhead_gib, self.profile)
 
     def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
-        """See ``Capacity``."""
         whole = replace(load, cards_of_node=self._cards_of_node)
         # In groups of layers where one node's cards do not divide the heads: hosts.yaml can ask for that.
         grouped = replace(self, choice=self.choice.model_copy(update={"parallel": "pipeline"}))
@@ -73,7 +70,6 @@ class VllmCapacity:
         return None
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
-        """See ``Capacity``."""
         cut, factor = self._cut(shape, found.ranks, load), factor_for(load.sequence, found.window)
         if factor > MOST_FACTOR:
             return Subject("capacity").failure(

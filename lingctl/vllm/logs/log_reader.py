@@ -58,11 +58,9 @@ class VllmLogs(LogReading[EngineLife]):
 
     @property
     def catalogue(self) -> Catalogue:
-        """See ``LogReading``."""
         return _catalogue()
 
     def life(self, lines: Sequence[LogLine]) -> EngineLife:
-        """See ``LogReading``."""
         return read_engine_life(lines)
 
     def rank_of(self, line: str) -> int | None:
@@ -83,7 +81,6 @@ class VllmLogs(LogReading[EngineLife]):
         return int(other[1] or other[2]) if other else None
 
     def is_of_a_request(self, line: LogLine, life: EngineLife) -> bool:
-        """See ``LogReading``."""
         if _REQUEST.search(line.text):
             return True
         return life.served is not None and _REQUEST_SOURCE.match(line.source.rpartition("/")[2]) is not None
@@ -91,7 +88,6 @@ class VllmLogs(LogReading[EngineLife]):
     def ending(
         self, life: EngineLife, lines: Sequence[LogLine], status: str, *, stop_requested: bool
     ) -> Ending | None:
-        """See ``LogReading``."""
         end = life.end
         if stop_requested or (end is not None and end.kind == "stopped"):
             return Ending("S1", end.at if end is not None else life.reached)
