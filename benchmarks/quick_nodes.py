@@ -1,9 +1,9 @@
 """check-network where nodes have cores of their own: what they cost is time that passes, and no computing.
 
-One process is all nodes. It answers each command of a node after the time that a node would take: the
-processor time of the command here with tools of no time, and ``--latency`` for each call of hccn_tool, one
-after the other. No figure of a real hccn_tool is known: the latencies are assumptions. A login costs such a
-server less than sshd, to the advantage of the README's loops, which log in seven times to each node.
+One process is all nodes. It answers each command of a node after the time that a node would take: that of the
+command here with tools of no time, and ``--latency`` for each call of hccn_tool, one after the other. No
+figure of a real hccn_tool is known: the latencies are assumptions. A login costs such a server less than
+sshd, to the advantage of the README's loops, which log in seven times to each node.
 
     python benchmarks/quick_nodes.py --nodes 2,8,16 --latency 0.05,0.1,0.2
 """

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ from clients.peers import CACHE, peers
 from rows import Row, Runs, in_turns, machine, table
 from slow_link import slow_link
 
+MODEL = Path(__file__).parent / "clients" / "model_server.py"
 LINGCTL = [sys.executable, "-m", "lingctl"]
 ROUND_TRIP = 0.2
 TOOL_SECONDS = 0.05
@@ -151,6 +154,27 @@ def deploys(count: int, tools: Path, seconds: float) -> Iterator[Row]:
             yield others.row(f"{verb}, {count} nodes", verb)
 
 
+def smoke_test() -> Row:
+    """smoke-test's whole ladder beside the time that the service itself computed answers meanwhile."""
+    with subprocess.Popen([sys.executable, MODEL], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+            busy = list[float]()
+
+            def ladder() -> float:
+                took = deploy.timed([*LINGCTL, "smoke-test", "--url", url])
+                with urllib.request.urlopen(f"{url}/busy") as answer:
+                    busy.append(json.load(answer)["seconds"])
+                return took
+
+            runs = in_turns({"lingctl": ladder}, 60)
+        finally:
+            server.terminate()
+    runs.values["the service's own time"] = busy
+    return runs.row("smoke-test, whole ladder, tokens of 30 ms", "lingctl", "the service's own time")
+
+
 def helps() -> Row:
     """The start of the program beside that of a typer program of two commands."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -174,7 +198,12 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=12.0, help="about how long it may take")
     parser.add_argument("--peers", type=Path, default=CACHE, help="where the others are, or are made")
-    parser.add_argument("--only", nargs="*", default=[], help="parts: look help network own-cores deploy")
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        help="parts: look help smoke network own-cores deploy",
+    )
     options = parser.parse_args()
     tools = peers(options.peers)
     os.environ["PATH"] = f"{tools}:{os.environ['PATH']}"
@@ -185,6 +214,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Iterator[Row]]] = {
         "look": lambda: iter([one_look()]),
         "help": lambda: iter([helps()]),
+        "smoke": lambda: iter([smoke_test()]),
         "network 8": lambda: network(8, 0.02, minute, slowest=True),
         "network 64": lambda: network(64, 0.02, 1.5 * minute),
         "network 256": lambda: network(256, 0.02, minute),

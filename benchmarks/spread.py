@@ -13,7 +13,10 @@ card, a chain sends through every card at once. In turns in one run:
 Beside seconds stand the processor seconds of all machines together, for each GB that arrived.
 
     python benchmarks/spread.py                  # 2, 4 and 8 nodes, 128 MB, cards of 50 MB/s
-    python benchmarks/spread.py --card 0 --nodes 2 --megabytes 1600 --files 8       # without a limit
+    python benchmarks/spread.py --veth --nodes 2 --megabytes 1600 --files 8      # without a limit
+
+With ``--veth`` each node has a network of its own with a virtual card on one bridge, as fast as the
+processors can be: what a card of 25 Gbit/s and more would leave to them.
 """
 
 from __future__ import annotations
@@ -51,6 +54,8 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=128, help="size of the weights")
     parser.add_argument("--files", type=int, default=4, help="number of files of weights")
     parser.add_argument("--card", type=int, default=50, help="MB/s that a node may send; 0 for no limit")
+    parser.add_argument("--veth", action="store_true", help="virtual cards without a limit")
+    parser.add_argument("--only", default="", help="ways, with commas between; all where nothing is said")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
@@ -60,7 +65,7 @@ def main() -> None:
         os.environ[INSIDE] = "1"
         os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
     counts = [int(word) for word in arguments.nodes.split(",")]
-    shape_network(max(counts), arguments.card)
+    shape_network(max(counts), 0 if arguments.veth else arguments.card)
     if not shutil.which("rsync"):
         say("rsync is not installed: apt-get install rsync")
     with metered() as meter:
@@ -125,13 +130,13 @@ def shape_network(nodes: int, card: int) -> None:
 def measure(count: int, arguments: argparse.Namespace, meter: Meter) -> dict[str, object]:
     """Of each way to fill ``count - 1`` nodes, the medians of seconds and of processor seconds a GB."""
     ways = {"scp": scp_in_turn, "scp at once": scp_at_once, "rsync": rsync_in_turn, "lingctl": lingctl}
-    if not shutil.which("rsync"):
-        del ways["rsync"]
+    wanted = arguments.only.split(",") if arguments.only else list(ways)
+    ways = {name: ways[name] for name in wanted if name != "rsync" or shutil.which("rsync")}
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     gigabytes = arguments.megabytes * (count - 1) / 1000
     with (
         tempfile.TemporaryDirectory(prefix="lingctl-spread-") as scratch,
-        running(Path(scratch), count, SUBNET) as nodes,
+        running(Path(scratch), count, SUBNET, cards=arguments.veth) as nodes,
     ):
         make_weights(nodes.nodes[0].disk / FOLDER, arguments.megabytes, arguments.files)
         lingctl(nodes)  # the first run sums the source's files and pushes lingctl's program
@@ -182,12 +187,20 @@ def ssh_options(nodes: SshNodes) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
+def on_source(nodes: SshNodes) -> list[str]:
+    """Words before a command that is to send from the first node, if it has a network of its own."""
+    source = nodes.nodes[0]
+    return ["nsenter", "--net", f"--target={source.process.pid}"] if source.address.startswith("10.") else []
+
+
 def scp(nodes: SshNodes, number: int) -> subprocess.Popen[bytes]:
     source, target = nodes.nodes[0], nodes.nodes[number]
     files = [str(path) for path in (source.disk / FOLDER).iterdir() if path.is_file()]
     (target.disk / FOLDER).mkdir()
     goal = f"root@{target.address}:{MODELS}/{FOLDER}/"
-    return subprocess.Popen(["scp", "-q", "-P", str(target.port), *ssh_options(nodes), *files, goal])
+    return subprocess.Popen(
+        [*on_source(nodes), "scp", "-q", "-P", str(target.port), *ssh_options(nodes), *files, goal]
+    )
 
 
 def rsync_in_turn(nodes: SshNodes) -> None:
@@ -197,7 +210,7 @@ def rsync_in_turn(nodes: SshNodes) -> None:
         (target.disk / FOLDER).mkdir()
         shell = shlex.join(["ssh", "-p", str(target.port), *ssh_options(nodes)])
         goal = f"root@{target.address}:{MODELS}/{FOLDER}/"
-        need(subprocess.run(["rsync", "-rW", "-e", shell, source, goal]).returncode)
+        need(subprocess.run([*on_source(nodes), "rsync", "-rW", "-e", shell, source, goal]).returncode)
 
 
 def scp_in_turn(nodes: SshNodes) -> None:
@@ -224,7 +237,7 @@ def prove_equal(nodes: SshNodes) -> None:
 
 
 def show_head(arguments: argparse.Namespace) -> None:
-    limit = f"{arguments.card} MB/s a card" if arguments.card else "no limit"
+    limit = f"{arguments.card} MB/s a card" if arguments.card and not arguments.veth else "no limit"
     load = os.getloadavg()[0]
     say(f"{arguments.megabytes} MB in {arguments.files} files, {limit}, median of {arguments.rounds}")
     say("seconds (processor seconds of all machines together for each GB that arrived)")
@@ -235,11 +248,12 @@ def show_head(arguments: argparse.Namespace) -> None:
 
 def show(row: dict[str, object]) -> None:
     def cell(name: str) -> str:
-        return f"{row[name]:.1f} ({row[f'{name}, processor']:.2f})" if name in row else "not installed"
+        return f"{row[name]:.1f} ({row[f'{name}, processor']:.2f})" if name in row else "-"
 
-    best = min(float(str(row["scp"])), float(str(row["scp at once"]))) / float(str(row["lingctl"]))
+    copied = [float(str(row[name])) for name in ("scp", "scp at once") if name in row]
+    best = f"{min(copied) / float(str(row['lingctl'])):.1f}" if copied and "lingctl" in row else "-"
     cells = [cell(name) for name in ("scp", "scp at once", "rsync", "lingctl")]
-    say(f"| {row['nodes']} | {' | '.join(cells)} | {best:.1f} |")
+    say(f"| {row['nodes']} | {' | '.join(cells)} | {best} |")
 
 
 def say(text: str) -> None:

@@ -13,6 +13,10 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 
+# What pytest makes of a test's module takes longer than most tests of it: it is kept, as
+# ``make test`` keeps compiled files, also where Python is told to keep none.
+sys.dont_write_bytecode = False
+
 # Two workers fill the machine: numpy's threads would only wait for each other. It reads this when imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

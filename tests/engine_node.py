@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lingctl.sandbox.engine.image import populate_image
 from lingctl.sandbox.engine.stock_config import stock_config
-from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 from tests.forked import Forked
 
 OVERLAY = Path(__file__).resolve().parents[1] / "atb_patches" / "bailing_moe"
@@ -42,7 +42,7 @@ def tiny(model: str, form: str = "safetensors") -> Path:
     """A tiny checkpoint with the modes that MindIE asks for; made once, not to be changed."""
     folder = Path(tempfile.mkdtemp(prefix="lingctl-tiny-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    make_checkpoint(folder, model, form)  # type: ignore[arg-type]
+    kept_checkpoint(folder, model, form)  # type: ignore[arg-type]
     folder.chmod(0o750)
     for file in folder.iterdir():
         file.chmod(0o640)

@@ -11,6 +11,7 @@ and an answer counts only if the last frame arrived too. Where there is no room 
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ def read_answers(stdout: str) -> Answers:
         elif head and index + 2 < len(frames):
             answer = _answer(head.split(), body, frames[index + 1])
             if answer:
-                answers[head.split()[0]] = answer
+                answers[sys.intern(head.split()[0])] = answer
     return Answers(answers, complete)
 
 

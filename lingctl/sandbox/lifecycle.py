@@ -242,12 +242,12 @@ def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     listener(Event("checkpoint", "started"))
     # Matrices this small only make numpy's threads wait for each other; it reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+    from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 
     ranks = request.nodes * request.devices
-    make_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)
+    kept_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)
     if request.model == "plus":
-        make_checkpoint(layout.checkpoint / folder, "plus", "safetensors", ranks=ranks)
+        kept_checkpoint(layout.checkpoint / folder, "plus", "safetensors", ranks=ranks)
     (layout.checkpoint / "on-nodes").write_text(folder)
     listener(Event("checkpoint", "done", text=catalogue_name))
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lingctl.sandbox.docker.images import make_image
-from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
+from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 from lingctl.sandbox.interpreter import places
 from lingctl.sandbox.keys import make_key
 from lingctl.sandbox.node.host_files import write_host_files
@@ -99,7 +99,7 @@ class Lab:
     def up(self) -> None:
         self.directory.mkdir(parents=True)
         image = self._make_image()
-        make_checkpoint(self.directory / "model", "plus", "safetensors")
+        kept_checkpoint(self.directory / "model", "plus", "safetensors")
         states = [self._state(number) for number in range(1, self.nodes + 1)]
         save_cluster(ClusterState("mindie", "1.0.0", "plus", 0.02, states), self.directory / "state")
         self._client = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lingctl.assets import shell
 from lingctl.node.fetch import background, program
 from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.place import Place
@@ -144,3 +147,59 @@ def test_who_follows_a_download_that_stands_still_ends_with_who_listens(place: P
             assert process.wait(60) == 1
         finally:
             process.kill()
+
+
+def _tell_and(place: Place, work: Callable[[], object]) -> Callable[[], object]:
+    """Work that first tells its process number."""
+
+    def told() -> None:
+        Path(place.inside("pid")).write_text(str(os.getpid()))
+        work()
+
+    return told
+
+
+@pytest.mark.parametrize("how", ["by itself", "killed"])
+def test_the_end_of_what_was_begun_apart_is_heard_of(place: Place, how: str) -> None:
+    reading, writing = os.pipe()
+    child = background.begin(place, _tell_and(place, lambda: os.read(reading, 1)))
+    assert not child.ended()
+    while not (number := Path(place.inside("pid"))).exists() or not number.read_text():
+        assert not child.ended(0.02)
+    pid = int(number.read_text())
+    assert os.getsid(pid) == pid
+    if how == "killed":
+        os.kill(pid, signal.SIGKILL)
+    else:
+        os.write(writing, b"!")
+    assert child.ended(60)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == (-9 if how == "killed" else 0)
+
+
+def test_why_work_apart_failed_is_in_the_log(place: Place) -> None:
+    def fail() -> None:
+        raise Trouble("no disk at all", code="disk-error")
+
+    child = background.begin(place, _tell_and(place, fail))
+    assert child.ended(60)
+    assert "no disk at all" in place.log_tail()
+    _, status = os.waitpid(int(Path(place.inside("pid")).read_text()), 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
+@pytest.mark.parametrize("folder", ["this one's", "another's"])
+def test_giving_is_ended_by_a_number_that_is_still_the_programs(place: Place, folder: str) -> None:
+    words = [sys.executable, "-c", "print(flush=True); input()", place.folder]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        lock = Path(place.inside("serve"))
+        lock.write_text(str(process.pid))
+        asked = place.folder if folder == "this one's" else "/srv/weights/other"
+        subprocess.run(["sh", "-c", shell("fetch/end_giving"), "sh", lock, asked], check=False)
+        if folder == "this one's":
+            assert process.wait(60) == -signal.SIGTERM
+        else:
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(60) == 1  # it was told nothing, and read to the end

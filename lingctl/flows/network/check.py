@@ -22,11 +22,11 @@ from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, finding_of, worst
 from lingctl.flows.network.probe import (
     NodeAnswers,
+    ReachedByNode,
     ask_more,
     ask_nodes,
     facts_of,
     hits_of,
-    reached_of,
     request_of,
 )
 from lingctl.inventory.cluster import Cluster
@@ -126,11 +126,10 @@ def judged(
 ) -> NetworkReport:
     """The report of raw answers, fresh or saved."""
     facts = {name: facts_of(scope, name, record) for name, record in records.items()}
-    reached = {name: how for name, record in records.items() if (how := reached_of(record)) is not None}
     hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
-    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
+    findings = judge(scope, Observations(facts, lost or {}, ReachedByNode(records), pinged, left_out))
     return NetworkReport(
         scope=scope,
         facts=facts,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
@@ -71,9 +72,26 @@ def facts_of(scope: Scope, name: str, record: NodeAnswers) -> NodeFacts:
     return read_facts(name, request, answers, record.asked_at, record.heard_at)
 
 
-def reached_of(record: NodeAnswers) -> Mapping[tuple[str, int], Reached] | Unread | None:
-    """What a node could reach; None when it was not asked."""
-    return read_reach(record.answers["reach"]) if "reach" in record.answers else None
+class ReachedByNode(Mapping[str, Mapping[tuple[str, int], Reached] | Unread]):
+    """What each node could reach, of those that were asked; read anew each time, for all of it would be the
+    square of the nodes."""
+
+    def __init__(self, records: Mapping[str, NodeAnswers]) -> None:
+        self._answers = {
+            name: record.answers["reach"] for name, record in records.items() if "reach" in record.answers
+        }
+
+    def __getitem__(self, name: str) -> Mapping[tuple[str, int], Reached] | Unread:
+        return read_reach(self._answers[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._answers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
 
 def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
@@ -169,7 +187,8 @@ def ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
             remedy="log in by hand: the shell must run POSIX sh, mktemp, timeout and base64",
             code="probe-unreadable",
         )
-    texts = {question.id: question.command.text for question in asked}
+    # Of many nodes, most are the same text.
+    texts = {sys.intern(question.id): sys.intern(question.command.text) for question in asked}
     return NodeAnswers(dict(answers), texts, answers.complete, begun, heard.at or time.time())
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 import traceback
 from typing import BinaryIO, Callable, Dict, Mapping, NoReturn, Optional
@@ -93,14 +92,13 @@ def _work_apart(log: BinaryIO, work: Callable[[], object]) -> NoReturn:
         work()
         status = 0
     except Trouble as trouble:
-        sys.stderr.write(json.dumps(trouble.as_event()) + "\n")
+        log.write(json.dumps(trouble.as_event()).encode() + b"\n")
     except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
+        log.write(b"stopped\n")
     except BaseException:
-        traceback.print_exc()
+        log.write(traceback.format_exc().encode())
     finally:
         # Nothing of what the program that began it still had to do.
-        sys.stderr.flush()
         os._exit(status)
 
 

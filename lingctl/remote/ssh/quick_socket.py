@@ -11,7 +11,8 @@ import socket
 import time
 
 _USER_TIMEOUT_MS = 20_000
-_AT_ONCE = 1 << 16
+# Each connection has so much while it waits for its node.
+_AT_ONCE = 1 << 14
 # Linux alone has these two; None elsewhere, where commands are slower and end by their own time limits.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)

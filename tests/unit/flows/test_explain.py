@@ -262,7 +262,7 @@ def test_a_log_of_an_archive_may_be_longer_than_what_is_held_of_a_node_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(node_archive, "MOST_OF_A_MEMBER", 1000)
-    path, filler = tmp_path / "posted.evidence", b"loading weights\n" * 100_000
+    path, filler = tmp_path / "posted.evidence", b"loading weights\n" * 20_000
     with tarfile.open(path, "w:xz", preset=0) as bundle:
         entry = tarfile.TarInfo("console.log")
         entry.size = len(filler) + len(OOM)

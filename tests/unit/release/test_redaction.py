@@ -240,12 +240,12 @@ def test_a_login_of_any_length_in_an_address_is_taken_out() -> None:
 
 
 @pytest.mark.parametrize("piece", LONG)
-def test_a_line_of_a_megabyte_takes_a_second_and_no_hour(piece: str) -> None:
-    text = piece * (1_000_000 // len(piece))
+def test_a_line_of_400_kb_takes_half_a_second_and_no_hour(piece: str) -> None:
+    text = piece * (400_000 // len(piece))
     begun = time.process_time()
     redacted(text)
-    # A tenth of that is measured; a quadratic reader takes a thousand times as long.
-    assert time.process_time() - begun < 10
+    # A tenth of that is measured; a quadratic reader takes hundreds of times as long.
+    assert time.process_time() - begun < 4
 
 
 NAMES = (

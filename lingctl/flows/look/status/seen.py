@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from lingctl.ascend import devices, host
 from lingctl.ascend.cards import npu_map, npu_smi
@@ -44,13 +44,10 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
     """
     site = look.site
     questions = [
-        *watching(node_questions(look), site, connection.node),
-        Question("processes", processes_command(site), 20),
-        Question("listeners", host.listeners_command(), 20),
+        Question("dev", devices.dev_command(), 10),
         Question("cards", npu_smi.table_command(), 60),
         Question("chips", npu_map.map_command(), 30),
-        Question("dev", devices.dev_command(), 10),
-        Question("elsewhere", elsewhere_command(site.runtime, site.container), 20),
+        *(replace(question, beside=True) for question in _of_the_host(connection.node, look)),
     ]
     probe = probe_script(questions, "look at the node")
     answers = read_answers(connection.run(probe, timeout=probe_timeout(questions)).stdout)
@@ -70,6 +67,15 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
         None if isinstance(table, Unread) else card_rows(table, chips, dev),
         read_elsewhere(other.stdout if other and other.exit_status == 0 else None),
     )
+
+
+def _of_the_host(node: str, look: Look) -> Iterator[Question]:
+    """What needs no tool of the cards."""
+    site = look.site
+    yield from watching(node_questions(look), site, node)
+    yield Question("processes", processes_command(site), 20)
+    yield Question("listeners", host.listeners_command(), 20)
+    yield Question("elsewhere", elsewhere_command(site.runtime, site.container), 20)
 
 
 def _sight(connection: Connection, cluster: Cluster, site: Site, said: str) -> DaemonSight | None:

@@ -20,7 +20,7 @@ _IDLE_SECONDS = 600.0
 # So long a file may be neither here nor on its way, before whoever asks is told to look elsewhere.
 _PATIENCE_SECONDS = 30.0
 _HANDSHAKE_SECONDS = 20.0
-# Four for each machine that asks; more at a time are refused, whoever they are.
+# At most eight for each machine that asks; more at a time are refused, whoever they are.
 _MOST_CONNECTIONS = 256
 
 

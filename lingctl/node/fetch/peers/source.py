@@ -11,6 +11,7 @@ import ssl
 import threading
 from typing import Callable, List, Optional, Tuple
 
+from lingctl.node import kernel
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, TlsTaker, context
 from lingctl.node.fetch.place import Place
@@ -18,9 +19,11 @@ from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
+from lingctl.node.workers import threads
 
 CONNECTIONS = 4
 PORT_FILE = "port.json"
+_WRITE_BACK = 64 << 20
 _CONNECT_SECONDS = 10.0
 _PUSH_SECONDS = 60.0
 _HANDSHAKE_SECONDS = 20.0
@@ -49,14 +52,17 @@ class PeerSource:
             waiting.put(file)
         taker = _Taker(place, progress, arrived, waiting)
         failures: List[NotFetched] = []
-        connect = self._pushed() if self._request.source == "push" else self._connect
-        threads = [
+        is_pushed = self._request.source == "push"
+        connect = self._pushed() if is_pushed else self._connect
+        # Who pushes opens so many; else a machine of many cores takes more, each of which fills one core.
+        most = CONNECTIONS if is_pushed else max(CONNECTIONS, threads())
+        running = [
             threading.Thread(target=self._work, args=(taker, connect, failures), daemon=True)
-            for _ in range(min(CONNECTIONS, len(files)))
+            for _ in range(min(most, len(files)))
         ]
-        for thread in threads:
+        for thread in running:
             thread.start()
-        for thread in threads:
+        for thread in running:
             thread.join()
         self._round += 1
         return failures
@@ -167,6 +173,7 @@ class _Taker:
             if done < file.size:
                 channel.send_line({"path": file.path, "offset": done})
             buffer = memoryview(bytearray(BLOCK))
+            pushed = done
             while done < file.size:
                 count = channel.receive_frame(buffer[: min(BLOCK, file.size - done)])
                 if count == FAILED:
@@ -176,6 +183,9 @@ class _Taker:
                     sha256.update(buffer[:count])
                     done += count
                     self._progress(file.path, done)
+                    if done - pushed >= _WRITE_BACK:
+                        kernel.start_writing(part.fileno(), pushed, done - pushed)
+                        pushed = done
         return sha256.hexdigest()
 
     def _hash_what_is_here(
