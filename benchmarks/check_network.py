@@ -222,7 +222,7 @@ from lingctl.inventory.load import load_cluster
 from lingctl.remote.command import Command
 from lingctl.remote.group import connect
 probe = Command(Path(sys.argv[2]).read_text())
-with connect(load_cluster(Path(sys.argv[1]))) as group:
+with connect(load_cluster(Path(sys.argv[1])), wait=False) as group:
     for done in group.all(lambda node: node.run(probe, timeout=600)).values():
         sys.stdout.write(done.stdout)
 """

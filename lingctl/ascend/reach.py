@@ -17,34 +17,41 @@ from lingctl.remote.probe import Answer
 Reached = Literal["connected", "refused", "silent", "no-route"]
 SECONDS = 3
 
-_PYTHON = f"""
+_PYTHON = """
 import errno, select, socket, sys, time
-words = {{0: "connected", errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "silent"}}
-waiting, ends = {{}}, time.monotonic() + {SECONDS}
-for host, port in zip(sys.argv[1::2], sys.argv[2::2]):
-    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    s.setblocking(False)
-    e = s.connect_ex((host, int(port)))
-    if e == errno.EINPROGRESS:
-        waiting[s] = (host, port)
-    else:
-        print(host, port, words.get(e, "no-route"))
-while waiting and time.monotonic() < ends:
-    for s in select.select([], list(waiting), [], max(0, ends - time.monotonic()))[1]:
-        e = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        print(*waiting.pop(s), words.get(e, "no-route"))
-for host, port in waiting.values():
-    print(host, port, "silent")
+words = {0: "connected", errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "silent"}
+def ask(places, seconds):
+    waiting, asked, ends = {}, select.poll(), time.monotonic() + seconds
+    for host, port in places:
+        s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        s.setblocking(False)
+        e = s.connect_ex((host, int(port)))
+        if e == errno.EINPROGRESS:
+            waiting[s.fileno()] = (s, host, port)
+            asked.register(s, select.POLLOUT)
+        else:
+            print(host, port, words.get(e, "no-route"))
+    while waiting and time.monotonic() < ends:
+        for ready, _ in asked.poll(1000 * max(0, ends - time.monotonic())):
+            s, host, port = waiting.pop(ready)
+            asked.unregister(ready)
+            print(host, port, words.get(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "no-route"))
+    for s, host, port in waiting.values():
+        print(host, port, "silent")
+places = list(zip(sys.argv[2::2], sys.argv[3::2]))
+# A process may commonly have 1,024 files open.
+for begin in range(0, len(places), 500):
+    ask(places[begin : begin + 500], float(sys.argv[1]))
 """
 _ASK = shell("ask/reach")
 
 
-def reach_command(targets: Sequence[tuple[str, int]]) -> Command:
-    """Try to connect to every (address, port), all at once."""
+def reach_command(targets: Sequence[tuple[str, int]], seconds: float = SECONDS) -> Command:
+    """Try to connect to every (address, port), 500 at a time, for so many seconds each."""
     words: list[str | int] = []
     for address, port in targets:
         words += [address, port]
-    return script(_ASK, _PYTHON, SECONDS, *words)
+    return script(_ASK, _PYTHON, f"{seconds:g}", *words)
 
 
 def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unread:

@@ -69,6 +69,24 @@ def test_a_document_is_valid_whatever_is_in_it() -> None:
     assert len(read["long"]) < 1_100_000
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        [],
+        "x",
+        None,
+        {"a": []},
+        {"a": {}},
+        {"a": [{}, [], {"b": [1, {"c": None}]}], "d": "e\nf"},
+        [[["g"]]],
+    ],
+)
+def test_a_document_made_in_parts_reads_as_one_that_is_made_at_once(content: object) -> None:
+    assert json_text(content) == json.dumps(content, indent=2)
+    assert json_text({"deeper": content}) == json.dumps({"deeper": content}, indent=2)
+
+
 FINDING = Finding(HOSTILE, Verdict.FAILURE, HOSTILE, HOSTILE, None, HOSTILE * 300, HOSTILE)
 ERROR = NodeError(HOSTILE * 500_000, where=HOSTILE, evidence=HOSTILE * 500_000, remedy=HOSTILE, code=HOSTILE)
 STEP = Step(Stage.FILES, HOSTILE, HOSTILE, "change", HOSTILE, (Run(command("true")),), HOSTILE, False)

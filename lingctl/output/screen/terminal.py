@@ -155,7 +155,9 @@ def answer(text: str, most: int = MOST_OF_AN_ANSWER) -> None:
 
 def answer_file(text: str) -> None:
     """Print a file that was asked for, whole, such as one that can be sent on to another program."""
-    sys.stdout.write(written_out(text if text.endswith("\n") else f"{text}\n"))
+    sys.stdout.write(written_out(text))
+    if not text.endswith("\n"):
+        sys.stdout.write("\n")
 
 
 def answer_sentence(text: str, hang: int = 0) -> None:

@@ -4,7 +4,7 @@
 program=$1 seconds=$2
 shift 2
 for python in /usr/bin/python3 python3; do
-  command -v "$python" >/dev/null && exec "$python" -ISBc "$program" "$@"
+  command -v "$python" >/dev/null && exec "$python" -ISBc "$program" "$seconds" "$@"
 done
 command -v bash >/dev/null || { echo "neither python3 nor bash"; exit 1; }
 while [ $# -ge 2 ]; do
