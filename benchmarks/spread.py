@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=4, help="number of files of weights")
     parser.add_argument("--card", type=int, default=50, help="MB/s that a node may send; 0 for no limit")
     parser.add_argument("--veth", action="store_true", help="virtual cards without a limit")
+    parser.add_argument("--only", default="", help="ways, with commas between; all where nothing is said")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
@@ -129,8 +130,8 @@ def shape_network(nodes: int, card: int) -> None:
 def measure(count: int, arguments: argparse.Namespace, meter: Meter) -> dict[str, object]:
     """Of each way to fill ``count - 1`` nodes, the medians of seconds and of processor seconds a GB."""
     ways = {"scp": scp_in_turn, "scp at once": scp_at_once, "rsync": rsync_in_turn, "lingctl": lingctl}
-    if not shutil.which("rsync"):
-        del ways["rsync"]
+    wanted = arguments.only.split(",") if arguments.only else list(ways)
+    ways = {name: ways[name] for name in wanted if name != "rsync" or shutil.which("rsync")}
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     gigabytes = arguments.megabytes * (count - 1) / 1000
     with (
@@ -247,11 +248,12 @@ def show_head(arguments: argparse.Namespace) -> None:
 
 def show(row: dict[str, object]) -> None:
     def cell(name: str) -> str:
-        return f"{row[name]:.1f} ({row[f'{name}, processor']:.2f})" if name in row else "not installed"
+        return f"{row[name]:.1f} ({row[f'{name}, processor']:.2f})" if name in row else "-"
 
-    best = min(float(str(row["scp"])), float(str(row["scp at once"]))) / float(str(row["lingctl"]))
+    copied = [float(str(row[name])) for name in ("scp", "scp at once") if name in row]
+    best = f"{min(copied) / float(str(row['lingctl'])):.1f}" if copied and "lingctl" in row else "-"
     cells = [cell(name) for name in ("scp", "scp at once", "rsync", "lingctl")]
-    say(f"| {row['nodes']} | {' | '.join(cells)} | {best:.1f} |")
+    say(f"| {row['nodes']} | {' | '.join(cells)} | {best} |")
 
 
 def say(text: str) -> None:

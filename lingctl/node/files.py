@@ -15,7 +15,7 @@ from lingctl.node.trouble import Trouble
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
 # Bytes that are written at once. Linux gives a larger write memory in larger pieces, which nobody has touched
-# for long; a virtual machine's host has to find it first, at up to ten times the cost (docs/performance.md).
+# for long; it cost up to ten times as much here, on a virtual machine (docs/performance.md).
 PORTION = 1 << 17
 
 

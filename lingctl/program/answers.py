@@ -16,9 +16,12 @@ from lingctl.remote.wire.lines import LineCutter
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 Said = Mapping[str, Any]
+# By type: one takes longer to make than an answer to read, and every node answers.
+_readers: dict[object, TypeAdapter[Any]] = {}
 _LONGEST_LINE = 64 * 1024 * 1024
 
 
@@ -72,10 +75,13 @@ def read_result(kind: type[T], result: Said) -> T:
     Raises:
         ValueError: it is another thing.
     """
-    from pydantic import TypeAdapter  # takes long to load, and help needs none
-
     # Through JSON, which has no tuples: so a list may be read as one although nothing else is bent.
-    return TypeAdapter(kind).validate_json(json.dumps(result), strict=True)
+    if kind not in _readers:
+        from pydantic import TypeAdapter  # takes long to load, and help needs none
+
+        _readers[kind] = TypeAdapter(kind)
+    answer: T = _readers[kind].validate_json(json.dumps(result), strict=True)
+    return answer
 
 
 def as_document(answer: DataclassInstance) -> dict[str, Any]:

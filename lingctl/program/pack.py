@@ -7,12 +7,24 @@ SHA-256 is ours.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import zipfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent / "node"
-_MAIN = b"import sys\n\nfrom lingctl.node.main import main\n\nsys.exit(main())\n"
+# What is compiled is kept for what has this digest.
+_MAIN = """import sys
+
+from lingctl.node.compiled import load_by
+
+compiled = load_by(__loader__, "{digest}")
+from lingctl.node.main import main
+
+status = main()
+compiled.keep()
+sys.exit(status)
+"""
 # The parent package in the archive is empty: nothing but lingctl.node runs on a node.
 _PARENT = b""
 
@@ -27,12 +39,14 @@ def build() -> bytes:
     sources = sorted(_PACKAGE.rglob("*.py"))
     if not sources:
         raise FileNotFoundError(f"{_PACKAGE} holds no program: reinstall lingctl")
+    texts = {f"lingctl/node/{path.relative_to(_PACKAGE).as_posix()}": path.read_bytes() for path in sources}
+    digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        _add(archive, "__main__.py", _MAIN)
+        _add(archive, "__main__.py", _MAIN.format(digest=digest).encode())
         _add(archive, "lingctl/__init__.py", _PARENT)
-        for source in sources:
-            _add(archive, f"lingctl/node/{source.relative_to(_PACKAGE).as_posix()}", source.read_bytes())
+        for name, text in texts.items():
+            _add(archive, name, text)
     return buffer.getvalue()
 
 

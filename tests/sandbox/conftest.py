@@ -17,6 +17,15 @@ def plus_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.fixture(scope="session")
+def pair_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """As ``plus_cluster`` with two cards each, for what does not depend on their number: a check of a cluster
+    costs by the card."""
+    options = ("--nodes", "2", "--devices", "2", "--model", "plus")
+    with sandbox(tmp_path_factory.mktemp("pair") / "sandbox", *options) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
 def lite_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One node with eight cards; Ling-lite as .bin, MindIE 1.0.0."""
     with sandbox(tmp_path_factory.mktemp("lite") / "sandbox", "--nodes", "1", "--model", "lite") as live:
@@ -25,7 +34,7 @@ def lite_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="session")
 def modern_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """One node with eight cards; Ling-lite as .bin, MindIE 3.0.0."""
-    directory = tmp_path_factory.mktemp("modern") / "sandbox"
-    with sandbox(directory, "--nodes", "1", "--model", "lite", "--mindie", "3.0.0") as live:
+    """One node with two cards; Ling-lite as .bin, MindIE 3.0.0."""
+    options = ("--nodes", "1", "--devices", "2", "--model", "lite", "--mindie", "3.0.0")
+    with sandbox(tmp_path_factory.mktemp("modern") / "sandbox", *options) as live:
         yield live

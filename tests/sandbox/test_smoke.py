@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.sandbox.deploys import changes
 from tests.sandbox.live import lingctl
 
 pytestmark = pytest.mark.sandbox
@@ -12,12 +13,24 @@ SERVICE_RUNGS = 12
 
 
 @pytest.fixture(scope="module")
-def serving(plus_cluster):
-    """Two nodes that serve; stopped afterwards."""
-    deployed = plus_cluster.lingctl("deploy", "--yes")
-    assert deployed.status == 0, deployed.said
-    yield plus_cluster
+def deployed(plus_cluster):
+    """What a deploy on two nodes said; stopped afterwards."""
+    result = plus_cluster.lingctl("deploy", "--yes", "--json")
+    assert result.status == 0, result.said
+    yield result
     plus_cluster.lingctl("stop", "--yes")
+
+
+@pytest.fixture(scope="module")
+def serving(deployed, plus_cluster):
+    """Two nodes that serve."""
+    return plus_cluster
+
+
+def test_sixteen_ranks_on_two_nodes_answer(deployed):
+    assert "Ling" in deployed.document["answer"]
+    starts = [node for node, title in changes(deployed.document) if title == "start the daemon"]
+    assert starts == ["node1", "node2"]
 
 
 def failures(result):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.assets import shell
 from lingctl.node import asker
 from lingctl.remote import probe
 from lingctl.remote.command import Command, command, script
@@ -185,6 +186,60 @@ def test_a_python_that_cannot_begin_is_no_end(monkeypatch: pytest.MonkeyPatch) -
     # One that began is not begun again: what it asked must not be asked twice.
     monkeypatch.setattr(probe, "_ASKER", "raise SystemExit(41)")
     assert not read_answers(_run(Question("a", Command("echo 1"))))
+
+
+FILE, NAMES = shell("ask/file"), shell("ask/names")
+
+
+@pytest.fixture
+def odd_folder(tmp_path: Path) -> Path:
+    """Files, links and folders, and what is none of them."""
+    folder = tmp_path / "odd folder"
+    (folder / "below" / "a b").mkdir(parents=True)
+    for name, mode in (("file", 0o640), ("below/z", 0o600), ("below/.hidden", 0o600)):
+        (folder / name).write_bytes(b"\xff line\n\n")
+        (folder / name).chmod(mode)
+    (folder / "below").chmod(0o755)
+    for name, to in (("link", "file"), ("dangling", "nowhere"), ("loop", "loop")):
+        (folder / name).symlink_to(to)
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "stdout", "fails"),
+    [
+        (FILE, "file", "640 {}\n\ufffd line\n\n", False),
+        (FILE, "link", "777 {}\n\ufffd line\n\n", False),
+        (FILE, "below", "755 {}\n", True),
+        (FILE, "loop", "", True),
+        (NAMES, "below", "a b\nz\n", False),
+        (NAMES, "below/a b", "", False),
+        (NAMES, "file", "", True),
+        (NAMES, "loop", "", True),
+        *((body, name, "absent\n", False) for body in (FILE, NAMES) for name in ("no", "file/x", "dangling")),
+    ],
+)
+def test_what_is_asked_of_files_is_answered_alike_by_a_process_of_its_own_and_by_a_shell(
+    odd_folder: Path, body: str, name: str, stdout: str, fails: bool
+) -> None:
+    path = str(odd_folder / name)
+    answer = read_answers(_run(Question("a", script(body, path))))["a"]
+    assert (answer.stdout, answer.exit_status != 0) == (stdout.format(os.getuid()), fails)
+    assert not fails or (path in answer.stderr and answer.stderr.endswith("\n"))
+
+
+def test_a_file_that_does_not_end_takes_its_time_limit_and_no_more(odd_folder: Path) -> None:
+    path = str(odd_folder / "pipe")
+    answers = read_answers(_run(Question("a", script(FILE, path), 0.3), Question("b", command("echo", "b"))))
+    assert answers["a"].timed_out and answers["b"].stdout == "b\n"
+
+
+def test_it_does_by_itself_what_names_a_function_of_its_own() -> None:
+    for body, name in ((FILE, "tell_file"), (NAMES, "tell_names")):
+        assert asker.itself(asker.words_of(script(body, "/a b").text)) == name
+    for words in (("sh", "-c", "# Done by asker.py itself: os", "x", "y"), ("sh", "-c", FILE), ("cat", "x")):
+        assert asker.itself(list(words)) == ""
 
 
 @pytest.mark.parametrize(

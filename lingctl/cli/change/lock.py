@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption, YesOption, required_cluster
@@ -18,11 +20,8 @@ def status(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     from lingctl.remote.group import connect_node
 
     cluster = required_cluster(nodes)
-    connection = connect_node(cluster, cluster.primary)
-    try:
+    with closing(connect_node(cluster, cluster.primary)) as connection:
         holder = lock_status(connection, cluster)
-    finally:
-        connection.close()
     if as_json:
         held = None
         if holder is not None:
@@ -53,8 +52,7 @@ def release(nodes: NodesOption = None, yes: YesOption = False) -> None:
     from lingctl.remote.group import connect_node
 
     cluster = required_cluster(nodes)
-    connection = connect_node(cluster, cluster.primary)
-    try:
+    with closing(connect_node(cluster, cluster.primary)) as connection:
         holder = lock_status(connection, cluster)
         if holder is None:
             say("The lock is free.")
@@ -64,6 +62,4 @@ def release(nodes: NodesOption = None, yes: YesOption = False) -> None:
             say("Nothing was changed.")
             raise typer.Exit(1)
         lock_release(connection, cluster, holder)
-    finally:
-        connection.close()
     say("The lock is free.")

@@ -46,7 +46,7 @@ class Failure:
     # code
     id: str
     signature: tuple[str, ...]  # texts of which one appears in the line
-    pattern: re.Pattern[str] | None  # a regular expression beside those, or None
+    expression: str  # a regular expression beside those, or nothing
     codes: tuple[str, ...]  # codes beside those
     kind: FailureKind  # how much the line says about the true cause, as ``failures.toml`` explains
     cause: str  # what is wrong
@@ -61,17 +61,22 @@ class Failure:
     @property
     def inferred(self) -> bool:
         """Whether no line shows it: it is told from how far a daemon came and how it ended."""
-        return not self.signature and self.pattern is None and not self.codes
+        return not self.signature and not self.expression and not self.codes
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The expression, compiled when it is first needed: most verbs look for a few rows alone."""
+        return _compiled(self.expression) if self.expression else None
 
     def says(self, line: str) -> bool:
         """Whether the line's words show this failure; its codes are another matter."""
         if any(text in line for text in self.signature):
             return True
-        return self.pattern is not None and self.pattern.search(line) is not None
+        return (pattern := self.pattern) is not None and pattern.search(line) is not None
 
     def place(self, line: str) -> int:
         """Where in the line it shows; 0 where that is not known."""
-        if self.pattern is not None and (found := self.pattern.search(line)):
+        if (pattern := self.pattern) is not None and (found := pattern.search(line)):
             return found.start()
         return max((line.find(one) for one in (*self.signature, *self.codes)), default=0)
 
@@ -109,6 +114,9 @@ class Catalogue:
     def named(self, name: str) -> Failure:
         """The failure with an id that is known to be there."""
         return next(failure for failure in self.rows if failure.id == name)
+
+
+_compiled = cache(re.compile)
 
 
 def read_catalogue(package: str, own_codes: re.Pattern[str] | None = None) -> Catalogue:
@@ -156,7 +164,7 @@ def _failure_of(catalogue: Catalogue, code: str) -> Failure | None:
     return Failure(
         id=code,
         signature=(),
-        pattern=None,
+        expression="",
         codes=(code,),
         kind=known.kind,
         cause=known.meaning,
@@ -172,7 +180,7 @@ def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> 
     return Failure(
         id=name,
         signature=tuple(row.get("signature", ())),
-        pattern=re.compile(row["pattern"]) if "pattern" in row else None,
+        expression=row.get("pattern", ""),
         codes=tuple(row.get("codes", ())),
         kind=kind,
         cause=row["cause"],
