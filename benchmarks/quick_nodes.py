@@ -27,7 +27,7 @@ from rows import Row, Runs, in_turns, table
 SERVER = Path(__file__).parent / "clients" / "answering_nodes.py"
 # An answer's clock is that of the moment; `date` is run once only.
 # More nodes than this are not asked by the loops: they take as long again for each node.
-MOST_LOOPS = 16
+MOST_LOOPS = 8
 DATE = "#!/bin/sh\necho 1000000000.000000000\n"
 
 
@@ -82,24 +82,27 @@ def beside_loops(
     """check-network of nodes with cores of their own, beside the README's loops, run once.
 
     Args:
-        loops: seconds of the loops by node, of those that were run before; where it has any they are not run.
+        loops: seconds of the loops by node, of those that were run before.
     """
     with quick_nodes(count, latency, python) as nodes:
-        work = f"check-network, {count} nodes with cores of their own, tools of {latency:g} s"
         log, ours = nodes.directory / "log", check_network.check_network
         answered_once(nodes, ours)
         runs = in_turns({"lingctl": lambda: ours(nodes, log).wall}, seconds, 3)
-        if not loops or count <= MOST_LOOPS:
+        if count <= MOST_LOOPS:
             answered_once(nodes, check_network.readme_loops)
-            took, beside = check_network.readme_loops(nodes, log).wall, "README's loops, once"
-            loops.append(took / count)
-        else:
-            took, beside = loops[-1] * count, "README's loops, by their seconds a node above"
-        yield Row(work, runs.median("lingctl"), "s", beside, took, len(runs.values["lingctl"]))
+            loops.append(check_network.readme_loops(nodes, log).wall / count)
+        yield _against(loops, count, latency, runs)
 
 
-def wide(count: int, latency: float, python: Path, seconds: float) -> Iterator[Row]:
-    """Many nodes with cores of their own, beside pdsh; and the same nodes behind one bastion."""
+def _against(loops: list[float], count: int, latency: float, runs: Runs) -> Row:
+    once = "once" if count <= MOST_LOOPS else "by their seconds a node above"
+    work = f"check-network, {count} nodes with cores of their own, tools of {latency:g} s"
+    ours = runs.median("lingctl")
+    return Row(work, ours, "s", f"README's loops, {once}", loops[-1] * count, len(runs.values["lingctl"]))
+
+
+def wide(count: int, latency: float, python: Path, loops: list[float], seconds: float) -> Iterator[Row]:
+    """Many nodes with cores of their own, beside the loops and pdsh; and the same behind one bastion."""
     with (
         quick_nodes(count, latency, python) as nodes,
         behind_bastion(nodes) as hosts,
@@ -121,6 +124,8 @@ def wide(count: int, latency: float, python: Path, seconds: float) -> Iterator[R
         runs = in_turns({name: functools.partial(timed, name) for name in contenders}, seconds)
         used = Runs({name: [cost.cpu for cost in costs[name]] for name in contenders})
         work = f"{count} nodes with cores of their own, tools of {latency:g} s"
+        if loops:
+            yield _against(loops, count, latency, runs)
         yield runs.row(f"check-network, the whole check, {work}", "lingctl", "pdsh, the same probe")
         yield used.row("the same, client's processor", "lingctl", "pdsh, the same probe")
         yield runs.row(f"check-network behind one bastion, {work}", "behind one bastion", "lingctl")

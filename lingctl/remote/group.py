@@ -23,8 +23,10 @@ T = TypeVar("T")
 _MOST_WORKERS = 64
 # A connection, another where the server allows one session on each; and what else a program has open.
 _FILES_OF_A_NODE, _OTHER_FILES = 2, 256
-# More than this many unauthenticated connections at once, and a jump host or sshd begins to drop some.
-_handshakes = threading.BoundedSemaphore(8)
+# Logins at once: most of one is waiting for the network, and the more at a time the sooner all are in.
+_handshakes = threading.BoundedSemaphore(32)
+# By a program, each may be a login of its own to one jump host: of more than these, sshd begins to drop some.
+_handshakes_by_program = threading.BoundedSemaphore(8)
 
 
 class Group:
@@ -178,8 +180,9 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
     from lingctl.remote.ssh.login.this_machine import this_machine
     from lingctl.remote.ssh.node import SshConnection  # paramiko is loaded only when something is connected
 
-    with _handshakes:
-        return SshConnection(node.name, resolve(node.address, cluster.ssh_of(node), this_machine()))
+    target = resolve(node.address, cluster.ssh_of(node), this_machine())
+    with _handshakes_by_program if target.proxy_command else _handshakes:
+        return SshConnection(node.name, target)
 
 
 def _connecting(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:

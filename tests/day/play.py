@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,12 @@ class Day:
     def play(self, typed: Typed) -> str:
         """Type one command; gives the picture, and fails where it does not end as it should."""
         before = self._edit(typed.edit) if typed.edit else None
+        deadline = time.monotonic() + LONG
         try:
-            return self._typed(typed)
+            while True:
+                picture = self._typed(typed)
+                if re.search(typed.until, picture) or time.monotonic() > deadline:
+                    return picture
         finally:
             if typed.edit and typed.taken_back and before is not None:
                 (self.folder / typed.edit.file).write_text(before)

@@ -32,6 +32,7 @@ class Typed:
         edit: what was changed before it.
         taken_back: the edit was a mistake, and is taken back after it.
         varies: how it ends, and with what, depends on the moment; it is looked at that it ends in order.
+        until: a pattern that shows what it waits for: it is typed again and again until that comes.
         measured: what it prints are times, rates and text of a model: no two runs share its numbers.
     """
 
@@ -40,6 +41,7 @@ class Typed:
     keys: Sequence[tuple[str, str]] = ()
     edit: Edit | None = None
     taken_back: bool = False
+    until: str = ""
     measured: bool = False
     varies: bool = False
 
@@ -143,7 +145,8 @@ AFTERNOON: tuple[Typed, ...] = (
     Typed("deploy --yes", varies=True),
     Typed("sandbox break node1 daemon-dies-serving"),
     Typed("ask Hello", varies=True),
-    Typed("status", 3),
+    # The second node's daemon ends a moment after the first one's.
+    Typed("status", 3, until=r"node2 +dead"),
     Typed("smoke-test", 4),
     Typed("sandbox heal"),
     Typed("restart --yes"),

@@ -122,11 +122,16 @@ def test_every_row_of_the_failures_is_known_as_the_end_of_a_daemon_and_of_a_step
         assert unknown == set()
 
 
-@pytest.mark.parametrize("entry", code_entries().values(), ids=lambda entry: entry.code)
-def test_an_entry_says_what_to_do_and_names_a_page_that_is_there(entry: CodeEntry) -> None:
-    assert entry.meaning and entry.remedy
-    assert not entry.meaning.endswith(".") and "\n" not in f"{entry.meaning}{entry.remedy}"
-    assert (_ROOT.parent / "docs" / entry.page).is_file()
+def test_an_entry_says_what_to_do_and_names_a_page_that_is_there() -> None:
+    def faults(entry: CodeEntry) -> list[str]:
+        rules = {
+            "says nothing": not (entry.meaning and entry.remedy),
+            "is more than one line": entry.meaning.endswith(".") or "\n" in f"{entry.meaning}{entry.remedy}",
+            "names no page": not (_ROOT.parent / "docs" / entry.page).is_file(),
+        }
+        return [fault for fault, has in rules.items() if has]
+
+    assert {entry.code: found for entry in code_entries().values() if (found := faults(entry))} == {}
 
 
 def test_what_a_remedy_tells_to_type_is_a_verb_with_that_option() -> None:

@@ -123,11 +123,10 @@ def test_words_and_codes_of_tools_stay(said):
     assert Anonymous(NAMES).text(said) == said
 
 
-@pytest.mark.parametrize("line", [line for _, line in LINES])
-def test_a_known_failure_is_known_without_names_too(line):
-    said = [str(one) for one in MINDIE_LOGS.explain(line)]
-    kept = Anonymous(NAMES).text(line)
-    assert len(MINDIE_LOGS.explain(kept)) == len(said)
+def test_a_known_failure_is_known_without_names_too():
+    for _, line in LINES:
+        kept = Anonymous(NAMES).text(line)
+        assert len(MINDIE_LOGS.explain(kept)) == len(MINDIE_LOGS.explain(line)), line
 
 
 def test_the_same_is_the_same_in_every_text_and_again():
