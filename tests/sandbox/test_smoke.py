@@ -90,7 +90,8 @@ def test_a_wrong_name_fails_at_models(serving, tmp_path):
 
 
 def test_bench_over_ssh(serving):
-    result = serving.lingctl("bench", "--requests", "12", "--concurrency", "4", "--output-len", "6", "--json")
+    sizes = ("--requests", "12", "--concurrency", "4", "--input-len", "16", "--output-len", "6")
+    result = serving.lingctl("bench", *sizes, "--json")
     assert result.status == 0, result.said
     metrics = result.document["metrics"]
     assert (metrics["completed"], metrics["output_tokens"]) == (12, 72)

@@ -153,7 +153,9 @@ def test_bench_to_its_end_and_interrupted(cluster: Live):
         assert shown.end(LONG) == 0, str(shown)
         left_in_order(shown)
         assert shown.shows("✓ bench 4 requests, 0 failed")
-    with typed(cluster, "bench", "--requests", "5000", "--output-len", "64", size=LARGE) as shown:
+    with typed(
+        cluster, "bench", "--requests", "5000", "--input-len", "8", "--output-len", "64", size=LARGE
+    ) as shown:
         shown.until("… *bench", LONG)
         shown.resize(80, 24)
         shown.press(CTRL_C)
