@@ -61,6 +61,14 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which unit tests do without
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Whole files to each worker: what tests of a file share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; tests of a file stay in their order."""
     rank = {room: place for place, room in enumerate(LONGEST)}

@@ -144,7 +144,9 @@ def test_what_is_no_valid_expression_is_refused_before_a_node_is_asked(pattern: 
 
 
 def test_of_a_class_of_characters_python_warns_nobody(recwarn: pytest.WarningsRecorder):
-    assert need_pattern("[[:digit:]]+[[:space:]]") and not recwarn.list
+    assert need_pattern("[[:digit:]]+[[:space:]]")
+    # Of another kind there may be one: of a file that an earlier test left to be collected.
+    assert not [one for one in recwarn.list if issubclass(one.category, FutureWarning)]
 
 
 def test_a_node_that_does_not_take_it_is_no_node_without_lines(cluster: Cluster):
