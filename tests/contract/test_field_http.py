@@ -21,6 +21,7 @@ from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.smoke.report import SmokeOptions
 from tests.engine_node import wait_until
 from tests.field import FIELD, cases
+from tests.forked import Forked
 
 CASES = cases("http")
 ROWS = [(name, case) for case in CASES for name in case.get("names", [case.get("name")])]
@@ -40,7 +41,7 @@ def odd(variant):
     with socket.create_server(("127.0.0.1", 0)) as place:
         port = place.getsockname()[1]
     command = [sys.executable, str(FIELD / "http" / "odd_server.py"), variant, str(port)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:
+    with Forked(command, stdin=subprocess.PIPE) as server:
         try:
             wait_until(lambda: listens(port))
             yield f"http://127.0.0.1:{port}/v1"

@@ -16,6 +16,7 @@ import pytest
 
 from lingctl.release.evidence.gathered import without_secrets
 from tests.field import FIELD, Case, cases, judge, lingctl, maker
+from tests.forked import Forked
 
 NODE = FIELD / "nodes" / "forged_node.py"
 CASES = [case for case in cases("nodes") if "verb" in case]
@@ -28,7 +29,7 @@ def _forged(case: Case, folder: Path) -> Iterator[Path]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    node = subprocess.Popen(
+    node = Forked(
         [sys.executable, str(NODE), case.get("variant", case["name"]), str(folder), str(port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ every n until it gets through.
 
 import ctypes
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -114,6 +115,13 @@ def tmp_path(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         monkeypatch.setenv("LINGCTL_ATB_STATE", f"{folder}/records")
         yield Path(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage():
+    """A fork need not look for any in what is there now: it would copy all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

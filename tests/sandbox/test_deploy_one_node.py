@@ -11,7 +11,15 @@ from tests.sandbox.deploys import changes, daemons
 pytestmark = pytest.mark.sandbox
 
 
-def test_lite_from_bin_on_one_node(modern_cluster):
+@pytest.fixture
+def bare(modern_cluster):
+    """The node as it was before any deploy."""
+    left = "docker rm -f lingctl-sandbox; rm -rf /var/lib/lingctl/sandbox /root/models/Ling_lite_*"
+    modern_cluster.on("node1", left)
+    return modern_cluster
+
+
+def test_lite_from_bin_on_one_node(bare, modern_cluster):
     first = modern_cluster.lingctl("deploy", "--yes", "--json")
     assert first.status == 0, first.said
     assert ("node1", "convert .bin to safetensors") in changes(first.document)
