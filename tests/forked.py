@@ -56,7 +56,7 @@ class Forked(subprocess.Popen[Any]):
         terminal: standard input is a terminal, which becomes the process's own.
         network: file of a network namespace to run in.
         engine: it is the emulated engine, whose parts no command of ours has imported.
-        options: what ``Popen`` takes; folder, environment, streams, session and group are heeded.
+        options: what ``Popen`` takes; folder, environment, streams, session, group and umask are heeded.
 
     Attributes:
         peak_mb: the most memory it had, in MiB, once it has ended. It begins with the server's, which is that
@@ -92,6 +92,7 @@ class Forked(subprocess.Popen[Any]):
             "terminal": self._own_terminal,
             "network": self._network,
             "group": process_group,
+            "umask": umask,
         }
         streams = [
             given if given != -1 else number for number, given in enumerate((p2cread, c2pwrite, errwrite))
@@ -254,6 +255,8 @@ def _prepare(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     os.closerange(3, 4096)
     if request["network"]:
         join_namespace(request["network"], NEW_NET)
+    if request["umask"] >= 0:
+        os.umask(request["umask"])
     if request["session"]:
         os.setsid()
     if request["group"] >= 0:

@@ -16,7 +16,7 @@ from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.program import pack
 from lingctl.program.node_program import NodeProgram, Python
-from lingctl.remote.command import Command, command, script
+from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.runtime import call, image_command
 from lingctl.remote.upload import WriteFile
@@ -33,11 +33,14 @@ sums=$(sha256sum "$@" 2>/dev/null)
 echo "$sums"
 """
 )
-# Behind what ``_look`` prints of a host's Pythons. The program is the first of the files that it looked at.
+# $1 digest of our program, $2 module, $3 the program, then its words. ``look_for`` is what ``_look`` gives.
 _ASK = """
-if [ -n "$usable" ] && [ -z "$others" ] && [ "${sums%% *}" = DIGEST ]; then
-  echo "MARK"
-  exec "$usable" -IS WORDS
+digest=$1 program=$3
+look_for "$2" "$3"
+shift 3
+if [ -n "$usable" ] && [ -z "$others" ] && [ "${sums%% *}" = "$digest" ]; then
+  echo "what it says:"
+  exec "$usable" -IS "$program" "$@"
 fi
 """
 _MARK = "what it says:"
@@ -85,9 +88,9 @@ class Preparation:
         """As ``look``; and where our program is as it should be, nobody else may have written it and the host
         has a Python, it is run at once, with the standard library alone. ``apart`` tells the two answers from
         each other."""
-        run = _ASK.replace("DIGEST", self._program.digest).replace("MARK", _MARK)
-        run = run.replace("WORDS", command(self.path, *words).text)
-        return script(_look(self.where) + run, self.module, self.path, title="look for our program, ask it")
+        body = f"look_for() {{\n{_look(self.where)}\n}}\n{_ASK}"
+        title = "look for our program, ask it"
+        return script(body, self._program.digest, self.module, self.path, *words, title=title)
 
     @property
     def _program(self) -> WriteFile:

@@ -142,9 +142,12 @@ def test_what_is_no_answer_is_quoted_with_a_remedy() -> None:
     assert (caught.value.code, caught.value.evidence) == ("no-python", "sh: 1: python3: not found")
 
 
+NOWHERE = "/no 'where' $(echo x)"
+
+
 def _asked_at_once(preparation: Preparation) -> tuple[str, str | None]:
     node = LocalConnection("node1")
-    return apart(node.run(preparation.look_and_ask("weights", "inspect", "/nowhere")).stdout)
+    return apart(node.run(preparation.look_and_ask("weights", "inspect", NOWHERE)).stdout)
 
 
 def test_it_is_run_at_once_where_it_is_as_it_should_be_and_nobody_else_may_have_written_it(
@@ -155,7 +158,7 @@ def test_it_is_run_at_once_where_it_is_as_it_should_be_and_nobody_else_may_have_
     assert _asked_at_once(preparation)[1] is None
     preparation.finish(LocalConnection("node1"), _asked_at_once(preparation)[0])
     look, answer = _asked_at_once(preparation)
-    assert read_answers(answer or "").result["folder"] == "/nowhere"  # type: ignore[index]  # None fails too
+    assert read_answers(answer or "").result["folder"] == NOWHERE  # type: ignore[index]  # None fails too
     assert preparation.finish(_NoPush("node1"), look).command("x").text.endswith("node.pyz x")
     folder.chmod(0o777)
     look, answer = _asked_at_once(preparation)

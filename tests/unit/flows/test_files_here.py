@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from lingctl.errors import UsageError
 from lingctl.flows.files.render import Rendered, write_files
 from lingctl.flows.run.whole_file import write_file, write_inside
+from tests import forked
 
 SECRET = b"not yours"
 
@@ -27,8 +26,7 @@ def test_no_umask_makes_a_file_that_everybody_may_write(
 ) -> None:
     hosts, out = tmp_path / "hosts.yaml", tmp_path / "new/out"
     for words in (("init", "-o", hosts), ("render", "container", "--nodes", hosts, "-o", out)):
-        command = ["sh", "-c", f'umask {mask:04o}; exec "$@"', "sh", sys.executable, "-m", "lingctl", *words]
-        subprocess.run(command, check=True, capture_output=True)
+        forked.run(*words, umask=mask).check_returncode()
     assert mode(hosts) == file
     (node,) = out.iterdir()
     assert mode(out) == mode(out.parent) == mode(node) == folder
