@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,15 +91,19 @@ def far_away(live: Live, folder: Path) -> Iterator[tuple[Path, IO[str]]]:
 
 def test_a_run_with_nothing_to_do_waits_for_eight_round_trips(deployed, tmp_path):
     """Counted on the way: the longest chain of what came and what was then sent. Nodes that are held up on a
-    busy machine make it longer, never shorter."""
+    busy machine make it longer, never shorter; and where a run is slow, the daemons that it saw three seconds
+    ago are looked at once more."""
     live, _ = deployed
-    counted = [9]
+    counted, most = [math.inf], 8
     with far_away(live, tmp_path) as (hosts, link):
-        while min(counted) > 8 and len(counted) < 4:
+        while min(counted) > most and len(counted) < 4:
+            begun = time.monotonic()
             again = live.lingctl("deploy", "--yes", "--json", "--nodes", hosts)
+            slow = time.monotonic() - begun > 8 * 0.4 + 3
             assert (again.status, again.document["plan"]["empty"]) == (0, True), again.said
             counted.append(int(link.readline()))
-    assert min(counted) == 8, counted
+            most = 9 if slow else 8
+    assert 8 <= min(counted) <= most, counted
 
 
 @pytest.mark.parametrize(
