@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
@@ -157,6 +158,7 @@ def main() -> None:
     """Run the command line and exit."""
     mend_streams()
     interrupts.listen(_say_again, _last_words)
+    threading.excepthook = of_a_thread
     status = _run()
     number = interrupts.received()
     if number is None:
@@ -189,6 +191,12 @@ def _say_again() -> None:
 
 def _last_words() -> None:
     blurt("\n" + _GAVE_UP)
+
+
+def of_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """What a thread ended with: who waits for it misses its answer and says so. Its traceback is for --debug."""
+    if os.environ.get("LINGCTL_DEBUG"):
+        threading.__excepthook__(failed)
 
 
 def _lost(trouble: OSError) -> LingctlError:

@@ -111,8 +111,15 @@ def test_a_check_that_is_accepted_is_told_and_holds_nothing_up(cluster: Live, tm
         assert shown.shows("capacity failure, accepted")
 
 
-def test_logs_are_followed_until_ctrl_c(cluster: Live):
-    with typed(cluster, "logs", "-f") as shown:
+@pytest.fixture(scope="module")
+def served(cluster: Live) -> Live:
+    """The cluster as the tests above leave it, also where one of these runs alone."""
+    assert cluster.lingctl("deploy", "--yes").status == 0
+    return cluster
+
+
+def test_logs_are_followed_until_ctrl_c(served: Live):
+    with typed(served, "logs", "-f") as shown:
         shown.until("node1 | Daemon start success!", LONG)
         shown.resize(*LARGE)
         shown.press(CTRL_C)
@@ -121,8 +128,8 @@ def test_logs_are_followed_until_ctrl_c(cluster: Live):
         assert not shown.shows("^error|Traceback")
 
 
-def test_a_watched_status_is_drawn_in_place_until_ctrl_c(cluster: Live):
-    with typed(cluster, "status", "--watch", "0.2", size=LARGE) as shown:
+def test_a_watched_status_is_drawn_in_place_until_ctrl_c(served: Live):
+    with typed(served, "status", "--watch", "0.2", size=LARGE) as shown:
         shown.until("^node1 +running +running .* ready", LONG)
         first = next(line for line in shown.screen.display if "every 0.2 s" in line)
         shown.when(lambda: first not in shown.screen.whole, "a second look", LONG)
@@ -133,33 +140,33 @@ def test_a_watched_status_is_drawn_in_place_until_ctrl_c(cluster: Live):
         assert not shown.shows("^error|Traceback")
 
 
-def test_a_watched_status_in_a_pipe_is_one_look_after_the_other_and_ends_with_its_reader(cluster: Live):
+def test_a_watched_status_in_a_pipe_is_one_look_after_the_other_and_ends_with_its_reader(served: Live):
     script = f"set -o pipefail; {LINGCTL} status --watch 0.1 --json | head -n 2 | cut -c 1-40"
-    with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(cluster.hosts)}) as shown:
+    with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(served.hosts)}) as shown:
         assert shown.end(60) == 0
         assert len([line for line in shown.screen.whole if line.startswith('{"document": "status"')]) == 2
 
 
-def test_logs_end_with_who_reads_them(cluster: Live):
+def test_logs_end_with_who_reads_them(served: Live):
     script = f"set -o pipefail; {LINGCTL} logs -f | head -n 1"
-    with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(cluster.hosts)}) as shown:
+    with terminal("bash", "-c", script, environment={"LINGCTL_NODES": str(served.hosts)}) as shown:
         assert shown.end(60) == 0
         assert shown.shows("^node1 | ")
 
 
-def test_bench_to_its_end_and_interrupted(cluster: Live):
+def test_bench_to_its_end_and_interrupted(served: Live):
     few = ("bench", "--requests", "4", "--concurrency", "2", "--input-len", "8", "--output-len", "4")
-    with typed(cluster, *few) as shown:
+    with typed(served, *few) as shown:
         assert shown.end(LONG) == 0, str(shown)
         left_in_order(shown)
         assert shown.shows("✓ bench 4 requests, 0 failed")
     with typed(
-        cluster, "bench", "--requests", "5000", "--input-len", "8", "--output-len", "64", size=LARGE
+        served, "bench", "--requests", "5000", "--input-len", "8", "--output-len", "64", size=LARGE
     ) as shown:
         shown.until("… *bench", LONG)
         shown.resize(80, 24)
         shown.press(CTRL_C)
-        interrupted(cluster, shown)
+        interrupted(served, shown)
 
 
 def test_a_download_is_followed_interrupted_and_taken_up(cluster: Live, tmp_path: Path):

@@ -106,13 +106,13 @@ class ForwardedPort:
             except OSError:
                 break
             if first is not None and time.monotonic() > until:
-                first.close()
+                _give_back(first)
                 first = None
             if client is not None:
                 threading.Thread(target=self._carry, args=(client, origin, first), daemon=True).start()
                 first = None
         if first is not None:
-            first.close()
+            _give_back(first)
 
     def _carry(self, client: socket.socket, origin: tuple[str, int], first: paramiko.Channel | None) -> None:
         with client:
@@ -124,7 +124,13 @@ class ForwardedPort:
                     return  # the client sees a closed connection, as it would on the node
             with contextlib.suppress(OSError, EOFError):
                 _pump(client, channel, self._ended)
-            channel.close()
+            _give_back(channel)
+
+
+def _give_back(channel: paramiko.Channel) -> None:
+    """Close it; where the connection below it is gone, so is it."""
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()
 
 
 def _is_over(channel: paramiko.Channel) -> bool:

@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from lingctl.cli.app import VERBS
+from lingctl.cli.app import VERBS, of_a_thread
 from tests import forked
 
 LINGCTL = str(forked.LINGCTL)
@@ -177,3 +178,24 @@ def test_a_model_that_does_not_exist_gets_a_suggestion(tmp_path):
 def test_plain_text_in_a_pipe(tmp_path):
     done = lingctl("init", "--show", cwd=tmp_path)
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_the_traceback_of_a_thread_is_for_debug_alone(debug, monkeypatch, capsys):
+    monkeypatch.setattr(threading, "excepthook", of_a_thread)
+    monkeypatch.setenv("LINGCTL_DEBUG", debug)
+    thread = threading.Thread(target=lambda: {}["lost"])
+    thread.start()
+    thread.join()
+    assert ("KeyError: 'lost'" in capsys.readouterr().err) == bool(debug)
+
+
+def test_the_command_line_takes_over_what_threads_end_with(tmp_path):
+    code = (
+        "import sys, threading; sys.argv = ['lingctl', '--version']\n"
+        "from lingctl.cli import app\n"
+        "try:\n    app.main()\nexcept SystemExit:\n    pass\n"
+        "print(threading.excepthook is app.of_a_thread)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "True", done.stderr
