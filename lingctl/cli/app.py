@@ -194,7 +194,7 @@ def _last_words() -> None:
 
 
 def of_a_thread(failed: threading.ExceptHookArgs) -> None:
-    """What a thread ended with: who waits for it misses its answer and says so. Its traceback is for --debug."""
+    """What a thread ended with: whoever waits for its answer misses it; the traceback is for --debug."""
     if os.environ.get("LINGCTL_DEBUG"):
         threading.__excepthook__(failed)
 
