@@ -150,7 +150,7 @@ bench-compare: $(VENV)/test.stamp
 bench-spread: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/spread.py
 
-# All of check-network, deploy, status, smoke-test and the program's start, beside what others take, in twelve minutes;
+# All of check-network, deploy, status, smoke-test and the program's start, beside what others take, in fourteen minutes;
 # it prints one table for docs/performance.md.
 bench-speed: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/speed.py

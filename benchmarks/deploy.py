@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--round-trip", type=float, default=0.2, help="seconds, of the slow link")
     parser.add_argument("--tools", type=Path)
+    parser.add_argument("--only", nargs="+", default=["lingctl", "ansible", "pyinfra"], help="contenders")
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
     columns = ("full", "no_change", "far_no_change", "round_trips")
@@ -81,6 +82,8 @@ def _measured(work: Path, hosts: Path, wanted: argparse.Namespace) -> Iterator[R
         contenders["ansible"] = lambda place, cluster: _ansible(place, cluster, wanted.tools)
         contenders["pyinfra"] = lambda place, cluster: _pyinfra(place, cluster, wanted.tools)
     for tool, write in contenders.items():
+        if tool not in wanted.only:
+            continue
         if tool != "lingctl" and not (work / "files").exists():
             _prepare_files(work, hosts)
         (work / "near").mkdir(exist_ok=True)
