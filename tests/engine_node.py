@@ -133,7 +133,8 @@ class EngineNode:
     def configure(self, **changes: object) -> dict:
         """Write config.json: the stock file, made fit for this node, with keys replaced wherever they are."""
         config = json.loads(stock_config(self.version))
-        port = 20000 + (os.getpid() * 7 + len(str(self.root)) * 131) % 20000
+        # Below those that the system gives to clients, whose connections would be in the way of a start.
+        port = 20000 + (os.getpid() * 7 + len(str(self.root)) * 131) % 12000
         values = {
             "ipAddress": self.address,
             "managementIpAddress": self.address,
