@@ -13,13 +13,13 @@ ENGINE ?= mindie
 demo: $(VENV)/demo.stamp $(if $(filter vllm,$(ENGINE)),vllm-venv)
 	$(BIN)/python demo/run.py $(ENGINE)
 
-# Four workers for two cores, for most tests wait for nodes; each has whole files, and what files share (a lab,
+# Six workers for two cores, for most tests wait for nodes; each has whole files, and what files share (a lab,
 # a cluster) is started once in each.
 # Tests start lingctl and its programs some thousand times, also where Python is told to keep no compiled files.
 # How pytest ended is kept for .ci/run.
 test: $(VENV)/test.stamp system-packages lint check-types
 	$(BIN)/python -m compileall -q lingctl tests
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/vllm; \
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder --ignore=tests/vllm; \
 	  status=$$?; echo $$status >$(VENV)/test.status; exit $$status
 
 # The real vLLM in the sandbox: some five minutes, one test at a time, for each start takes both processors.
