@@ -4,15 +4,21 @@ The first of them raises ``Interruption`` in the main thread. Later ones raise n
 back a lock or removes a part runs to its end; and since that may wait for a node that is silent, the process
 ends by itself ``PATIENCE_SECONDS`` after the first one, whatever it waits for.
 
+Where Python can raise nothing (a finalizer, which runs wherever its object happens to end), it drops what is
+raised and goes on; a signal that came just there is sent again a moment later.
+
 A signal that was ignored when lingctl was started (``nohup``, a command that a script puts into the
 background) stays ignored, as with other programs.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +48,7 @@ class _State:
     part_waits: bool = False
     endless: bool = False
     expected: bool = False
+    dropped: bool = False  # what the first signal raised was dropped by Python
     again: Callable[[], None] = field(default=_nothing)
     last_words: Callable[[], None] = field(default=_nothing)
 
@@ -63,6 +70,7 @@ def listen(again: Callable[[], None] = _nothing, last_words: Callable[[], None] 
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _hear)
     signal.signal(signal.SIGALRM, _give_up)
+    sys.unraisablehook = _dropped
 
 
 def stop_listening() -> None:
@@ -159,15 +167,35 @@ def endless() -> Iterator[Callable[[], None]]:
 
 
 def _hear(number: int, _frame: FrameType | None) -> None:
-    if _state.received is not None:
+    if _state.dropped:
+        _state.dropped = False
+    elif _state.received is not None:
         _state.again()
         return
-    _state.received, _state.expected = 0 if number == _QUIET else number, _state.endless
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+    else:
+        _state.received, _state.expected = 0 if number == _QUIET else number, _state.endless
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
     if _state.deferring:
         _state.waits = True
     else:
         raise Interruption
+
+
+def _dropped(what: sys.UnraisableHookArgs) -> None:
+    """What Python could raise nowhere: a signal comes again; of anything else --debug shows the traceback."""
+    # A Thread of threading's takes locks, which what was interrupted may hold.
+    if issubclass(what.exc_type, Interruption):
+        _state.dropped = True
+        _thread.start_new_thread(_send_again, (_state.received or _QUIET,))
+    elif issubclass(what.exc_type, KeyboardInterrupt):
+        _thread.start_new_thread(_send_again, (signal.SIGINT,))
+    elif os.environ.get("LINGCTL_DEBUG"):
+        sys.__unraisablehook__(what)
+
+
+def _send_again(number: int) -> None:
+    time.sleep(0.01)  # by then the finalizer is over, most of the time
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> None:
