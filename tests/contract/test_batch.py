@@ -419,6 +419,7 @@ def test_a_line_that_the_disk_lost_is_asked_again(tmp_path, service):
     with lingctl(tmp_path, service.url) as first:
         state = place_of(tmp_path / "out.jsonl")
         wait_until(lambda: state.exists() and state.read_bytes().count(b"\n") == 3)
+        wait_until(lambda: service.asked["waits c"] == 1)
         first.kill()
     head, one, two = state.read_bytes().splitlines(keepends=True)
     lost = one[0:1].decode()
