@@ -31,7 +31,7 @@ def _is_valid_syntax(*arguments: object) -> object:
 
 
 _LATE = ModuleType("rfc3987_syntax")
-_LATE.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined]  # a module may be given anything
+vars(_LATE)["is_valid_syntax"] = _is_valid_syntax
 sys.modules.setdefault("rfc3987_syntax", _LATE)
 
 # A script's ``&`` and nohup have children ignore signals; what tests start would inherit that.

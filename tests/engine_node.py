@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lingctl.sandbox.engine.image import populate_image
 from lingctl.sandbox.engine.stock_config import stock_config
+from lingctl.sandbox.engine.tiny_models.checkpoint import TinyForm, TinyModel
 from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 from tests.forked import Forked
 
@@ -38,11 +39,11 @@ def address(node: int = 1) -> str:
 
 
 @cache
-def tiny(model: str, form: str = "safetensors") -> Path:
+def tiny(model: TinyModel, form: TinyForm = "safetensors") -> Path:
     """A tiny checkpoint with the modes that MindIE asks for; made once, not to be changed."""
     folder = Path(tempfile.mkdtemp(prefix="lingctl-tiny-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    kept_checkpoint(folder, model, form)  # type: ignore[arg-type]
+    kept_checkpoint(folder, model, form)
     folder.chmod(0o750)
     for file in folder.iterdir():
         file.chmod(0o640)

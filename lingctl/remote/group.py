@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -187,9 +188,8 @@ def connect_node(cluster: Cluster, node: Node) -> SshConnection:
 
 def _connecting(cluster: Cluster, listener: Listener, wanted: Collection[str]) -> Group:
     # Loaded here, for no two threads should load modules that need each other.
-    import lingctl.inventory.ssh.resolve
-    import lingctl.remote.ssh.login.this_machine
-    import lingctl.remote.ssh.node  # noqa: F401  (so that the threads find it)
+    for module in ("inventory.ssh.resolve", "remote.ssh.login.this_machine", "remote.ssh.node"):
+        importlib.import_module(f"lingctl.{module}")
 
     allow_open_files(len(cluster.nodes) * _FILES_OF_A_NODE + _OTHER_FILES)
 

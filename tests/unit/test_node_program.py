@@ -158,7 +158,8 @@ def test_it_is_run_at_once_where_it_is_as_it_should_be_and_nobody_else_may_have_
     assert _asked_at_once(preparation)[1] is None
     preparation.finish(LocalConnection("node1"), _asked_at_once(preparation)[0])
     look, answer = _asked_at_once(preparation)
-    assert read_answers(answer or "").result["folder"] == NOWHERE  # type: ignore[index]  # None fails too
+    result = read_answers(answer or "").result
+    assert result is not None and result["folder"] == NOWHERE
     assert preparation.finish(_NoPush("node1"), look).command("x").text.endswith("node.pyz x")
     folder.chmod(0o777)
     look, answer = _asked_at_once(preparation)

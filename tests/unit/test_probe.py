@@ -30,6 +30,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return request.param
 
 
+# What the shell alone does one after the other.
+ONE_PROCESS = pytest.mark.parametrize("way", ["one process"], indirect=True)
+
+
 def _run(*questions: Question, shell: str = "/bin/sh") -> str:
     return subprocess.run([shell, "-c", probe_script(questions).text], capture_output=True, text=True).stdout
 
@@ -273,9 +277,8 @@ def _met(other: str, own: str) -> Command:
     return script('touch "$2"; while [ ! -e "$1" ]; do sleep 0.01; done; echo met', other, own)
 
 
-def test_what_asks_no_card_is_asked_while_another_is(tmp_path: Path, way: str) -> None:
-    if way != "one process":
-        pytest.skip("the shell asks one after the other")
+@ONE_PROCESS
+def test_what_asks_no_card_is_asked_while_another_is(tmp_path: Path) -> None:
     one, other = str(tmp_path / "one"), str(tmp_path / "other")
     answers = read_answers(
         _run(
@@ -294,9 +297,8 @@ def test_long_answers_from_beside_are_whole() -> None:
     assert answers.complete and answers["long"].stdout == 300_000 * "x"
 
 
-def test_where_what_asks_beside_is_killed_nothing_passes_for_the_whole(way: str) -> None:
-    if way != "one process":
-        pytest.skip("the shell asks one after the other")
+@ONE_PROCESS
+def test_where_what_asks_beside_is_killed_nothing_passes_for_the_whole() -> None:
     kill = Question("kill", Command("kill -KILL $PPID; sleep 1"), beside=True)
     answers = read_answers(_run(Question("a", command("true")), Question("b", command("true")), kill))
     assert not answers.complete and "kill" not in answers

@@ -16,7 +16,7 @@ from lingctl.flows.change.ending import ChangeEnding
 from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
 from lingctl.flows.look.daemon import DaemonSights
-from lingctl.flows.look.looks import first_look
+from lingctl.flows.look.first_look import first_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
 from lingctl.flows.look.runtime import image_missing, runtime_down
 from lingctl.flows.network.check import NetworkReport, glance

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from lingctl.errors import NodeError
-from lingctl.flows.look.looks import first_look
+from lingctl.flows.look.first_look import first_look
 from lingctl.flows.look.node_states import look_of
 from lingctl.release.weights_state import WeightsUnknown
 from lingctl.remote.command import Command

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lingctl.sandbox.engine.tiny_models import kept
+from lingctl.sandbox.engine.tiny_models.checkpoint import TinyForm, TinyModel
 from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 
 
@@ -49,8 +50,13 @@ def _umask() -> int:
 def test_other_models_forms_widths_and_makers_are_others(
     made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for model, form, ranks in (("lite", "bin", 1), ("lite", "safetensors", 1), ("plus", "bin", 1)):
-        kept_checkpoint(tmp_path / f"{model}{form}", model, form, ranks=ranks)  # type: ignore[arg-type]  # of a table
+    others: tuple[tuple[TinyModel, TinyForm], ...] = (
+        ("lite", "bin"),
+        ("lite", "safetensors"),
+        ("plus", "bin"),
+    )
+    for model, form in others:
+        kept_checkpoint(tmp_path / f"{model}{form}", model, form)
     kept_checkpoint(tmp_path / "wide", "lite", "bin", ranks=32)
     monkeypatch.setattr(kept, "_made_of", lambda: "other code")
     kept_checkpoint(tmp_path / "newer", "lite", "bin")

@@ -16,6 +16,9 @@ from lingctl.sandbox.engine.tiny_models.teaching import Lesson, body, taught_hea
 from lingctl.sandbox.engine.tiny_models.tokenizer_files import END_ID, FILLER, write_tokenizer
 from lingctl.sandbox.engine.tiny_models.torch_zip import write_torch_zip
 
+TinyModel = Literal["lite", "plus"]
+TinyForm = Literal["bin", "safetensors"]
+
 VOCABULARY = 1024
 _SHARDS = 2
 
@@ -44,8 +47,8 @@ SIZES: Mapping[str, Size] = {
 
 def make_checkpoint(
     directory: Path,
-    model: Literal["lite", "plus"],
-    form: Literal["bin", "safetensors"],
+    model: TinyModel,
+    form: TinyForm,
     *,
     seed: int = 0,
     ranks: int = 1,
@@ -87,7 +90,7 @@ def make_checkpoint(
         (directory / name).write_text(text)
 
 
-def size_for(model: Literal["lite", "plus"], ranks: int) -> Size:
+def size_for(model: TinyModel, ranks: int) -> Size:
     """The tiny model's numbers, its experts wide enough for these ranks to divide them.
 
     A number of ranks that the vocabulary does not divide by gets the usual size: the real ones do not either.

@@ -14,11 +14,10 @@ import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from lingctl.sandbox.engine import model as model_package
 from lingctl.sandbox.engine import tiny_models
-from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint, size_for
+from lingctl.sandbox.engine.tiny_models.checkpoint import TinyForm, TinyModel, make_checkpoint, size_for
 
 _FOLDER = "tiny-models"
 _KEPT_SECONDS = 30 * 86_400
@@ -26,8 +25,8 @@ _KEPT_SECONDS = 30 * 86_400
 
 def kept_checkpoint(
     directory: Path,
-    model: Literal["lite", "plus"],
-    form: Literal["bin", "safetensors"],
+    model: TinyModel,
+    form: TinyForm,
     *,
     ranks: int = 1,
 ) -> None:
@@ -53,9 +52,7 @@ def kept_checkpoint(
         make_checkpoint(directory, model, form, ranks=ranks)
 
 
-def _keep(
-    kept: Path, model: Literal["lite", "plus"], form: Literal["bin", "safetensors"], ranks: int
-) -> None:
+def _keep(kept: Path, model: TinyModel, form: TinyForm, ranks: int) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in kept.parent.iterdir():
         if time.time() - old.stat().st_mtime > _KEPT_SECONDS:

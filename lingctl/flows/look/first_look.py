@@ -108,19 +108,18 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
     if not all(serves):
         return FirstLook(preparation, said, None)
     weights = {name: answer for name, (_, answer) in programs.items() if answer is not None}
-    states = {
-        name: state_in(name, _but_program(record), look, weights[name])
-        for name, record in records.items()
-        if len(weights) == len(records)
-    }
+    states = None
+    if len(weights) == len(records):
+        states = {
+            name: state_in(name, _but_program(record), look, weights[name])
+            for name, record in records.items()
+        }
     addresses = {name: read_addresses(site.cards[name], record.answers) for name, record in records.items()}
     daemons = {
         name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()
     }
     sights = DaemonSights(daemons, min(ended))
-    return FirstLook(
-        preparation, said, RunningCluster(states or None, sights, addresses if joined else {}, records)
-    )
+    return FirstLook(preparation, said, RunningCluster(states, sights, addresses if joined else {}, records))
 
 
 def _but_program(record: NodeAnswers) -> Answers:
