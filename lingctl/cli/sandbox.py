@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -135,7 +136,8 @@ def break_(
     from lingctl.sandbox.lifecycle import break_node
 
     break_node(directory, node, fault)
-    say(f"{node}: {fault} set; it goes with: lingctl sandbox heal {node}")
+    where = "" if directory == DEFAULT_DIR else f" --dir {shlex.quote(str(directory))}"
+    say(f"{node}: {fault} set; it goes with: lingctl sandbox heal {node}{where}")
 
 
 @app.command()

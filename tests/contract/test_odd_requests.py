@@ -9,8 +9,9 @@ import socket
 
 import pytest
 
+from lingctl.sandbox.engine.http.ports import connections, in_the_way
 from tests.contract.replay import Answer, is_open, send
-from tests.engine_node import EngineNode, address, tiny
+from tests.engine_node import EngineNode, address, tiny, wait_until
 
 PATHS = (
     "/v1/chat/completions",
@@ -114,6 +115,10 @@ def node(tmp_path_factory):
 def serving(node):
     """The node, started anew where it has ended."""
     if node.process is None or node.process.poll() is not None:
+        # A start is refused while a connection that the service closed first is in TIME_WAIT.
+        ports = range(node.port, node.port + 3)
+        scale = json.loads(node.site_path.read_text())["time_scale"]
+        wait_until(lambda: not any(in_the_way(port, (node.address,), connections(), scale) for port in ports))
         node.start()
         node.wait_healthy()
     return node
