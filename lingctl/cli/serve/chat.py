@@ -11,7 +11,6 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     MaxTokensOption,
     ModelOption,
@@ -32,7 +31,7 @@ def chat(
     raw: Annotated[
         bool, typer.Option("--raw", help="Print thoughts and calls as the answer, and nothing of lingctl's.")
     ] = False,
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     patience: PatienceOption = 60.0,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -52,7 +51,7 @@ def chat(
 
     options = ChatOptions(system, temperature, max_tokens, raw)
     cluster, tls = chosen_cluster(nodes, url, model), TlsFiles(ca, cert, key)
-    with talking(cluster, url, model, tls, options, kind=kind.value, patience=patience) as conversation:
+    with talking(cluster, url, model, tls, options, kind=kind, patience=patience) as conversation:
         if interactive():
             say(f"{conversation.model} at {conversation.client.endpoint.service_url}; /help, /quit")
         converse(conversation, ChatTerminal(raw=raw))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,7 +12,6 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     ModelOption,
     PatienceOption,
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from lingctl.flows.serve.prove import ProofReport
 
 
-class ArraysChoice(StrEnum):
-    """What computes."""
-
-    auto = "auto"
-    torch = "torch"
-    numpy = "numpy"
-
-
 def prove(
     nodes: NodesOption = None,
     url: UrlOption = "",
@@ -41,7 +31,7 @@ def prove(
         Path | None, typer.Option("--weights", help="Folder of the weights here (--url only).")
     ] = None,
     model: ModelOption = "",
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     prompts: Annotated[
         Path | None,
         typer.Option("--prompts", metavar="FILE", help="Prompts to ask instead of the built-in ones."),
@@ -51,8 +41,9 @@ def prove(
         bool, typer.Option("--host", help="By the nodes' own Python, not that of their containers.")
     ] = False,
     arrays: Annotated[
-        ArraysChoice, typer.Option(help="Compute with this library; auto: torch, else numpy.")
-    ] = ArraysChoice.auto,
+        Literal["auto", "torch", "numpy"],
+        typer.Option(help="Compute with this library; auto: torch, else numpy."),
+    ] = "auto",
     override: Annotated[
         str,
         typer.Option(
@@ -78,12 +69,12 @@ def prove(
 
     tls = TlsFiles(ca, cert, key)
     options = ProofOptions(
-        kind=kind.value,
+        kind=kind,
         prompts=prompts,
         max_tokens=max_tokens,
         patience=patience,
         host=host,
-        arrays="" if arrays is ArraysChoice.auto else arrays.value,
+        arrays="" if arrays == "auto" else arrays,
         overrides=_overrides(override),
     )
     cluster = chosen_cluster(nodes, url, model)

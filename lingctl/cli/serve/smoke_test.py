@@ -11,7 +11,6 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     ModelOption,
     PatienceOption,
@@ -29,7 +28,7 @@ def smoke_test(
     node: NodeOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     prompt: Annotated[str, typer.Option(help="Ask this instead of the Ling README's question.")] = "",
     expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
     first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
@@ -53,7 +52,7 @@ def smoke_test(
 
     tls = TlsFiles(ca, cert, key)
     options = SmokeOptions(
-        kind=kind.value,
+        kind=kind,
         prompt=prompt,
         expect=expect,
         first_token_limit=first_token_limit,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,22 +17,15 @@ if TYPE_CHECKING:
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.http.api import AskedKind
 
-
-class KindChoice(StrEnum):
-    """How a model is asked."""
-
-    auto = "auto"
-    chat = "chat"
-    base = "base"
-
-
 UrlOption = Annotated[
     str, typer.Option("--url", help="Any OpenAI-compatible service instead of a cluster's.", metavar="URL")
 ]
 ModelOption = Annotated[
     str, typer.Option("--model", help="Served name (--url only); default: the first listed.")
 ]
-KindOption = Annotated[KindChoice, typer.Option("--kind", help="Ask it as a chat or as a base model.")]
+KindOption = Annotated[
+    Literal["auto", "chat", "base"], typer.Option("--kind", help="Ask it as a chat or as a base model.")
+]
 CaOption = Annotated[
     Path | None, typer.Option("--ca", help="Authority that signed the service's certificate (HTTPS).")
 ]
