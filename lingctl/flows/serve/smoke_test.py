@@ -29,9 +29,9 @@ from lingctl.serving.smoke.report import SmokeOptions, SmokeReport, not_climbed
 
 _ALL_NODES = "lingctl smoke-test asks all nodes"
 _CARDS = (
-    Question("npus", npu_smi.table_command(), 60),
-    Question("chips", npu_map.map_command(), 30),
-    Question("dev", devices.dev_command(), 10),
+    Question("npus", npu_smi.TABLE, 60),
+    Question("chips", npu_map.MAP, 30),
+    Question("dev", devices.DEV, 10),
 )
 
 
