@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lingctl.ascend.devices import dev_command, read_dev
+from lingctl.ascend.devices import DEV, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import glance_questions
 from lingctl.ascend.unread import Unread
@@ -171,7 +171,7 @@ def scope_of_machine(connection: Connection) -> Scope:
     Raises:
         LingctlError: it cannot even be asked for its cards.
     """
-    done = connection.run(dev_command(), timeout=20)
+    done = connection.run(DEV, timeout=20)
     cards = read_dev(Answer(done.stdout, done.stderr, done.exit_status))
     if isinstance(cards, Unread):
         raise NodeError(

@@ -44,9 +44,9 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
     """
     site = look.site
     questions = [
-        Question("dev", devices.dev_command(), 10),
-        Question("cards", npu_smi.table_command(), 60),
-        Question("chips", npu_map.map_command(), 30),
+        Question("dev", devices.DEV, 10),
+        Question("cards", npu_smi.TABLE, 60),
+        Question("chips", npu_map.MAP, 30),
         *(replace(question, beside=True) for question in _of_the_host(connection.node, look)),
     ]
     answers = probed(connection, questions, "look at the node")
@@ -73,7 +73,7 @@ def _of_the_host(node: str, look: Look) -> Iterator[Question]:
     site = look.site
     yield from watching(node_questions(look), site, node)
     yield Question("processes", processes_command(site), 20)
-    yield Question("listeners", host.listeners_command(), 20)
+    yield Question("listeners", host.LISTENERS, 20)
     yield Question("elsewhere", elsewhere_command(site.runtime, site.container), 20)
 
 
