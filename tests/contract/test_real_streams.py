@@ -16,7 +16,8 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
@@ -377,7 +378,7 @@ def test_the_benchmark_counts_every_token(kind):
     server = RealServer(talk=LONG_TALK)
     options = BenchOptions(requests=6, pace=Pace(concurrency=3), kind=kind, output_tokens=12, input_tokens=8)
     with real_server(server) as url:
-        report = bench_endpoint(Endpoint(url), options, ignore)
+        report = bench_service(UrlService(Endpoint(url)), options, ignore)
     assert (report.metrics.completed, report.metrics.errors) == (6, {})
     assert report.metrics.counted
     assert report.metrics.output_tokens == 6 * 12
