@@ -6,10 +6,10 @@ from typing import Callable, List, Optional, Sequence
 
 from lingctl.node.checkpoint.pickles import budget as cost
 from lingctl.node.checkpoint.pickles import builders, names
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stack import LONGEST_NAME
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Mapping, Opaque, Tensor
 from lingctl.node.checkpoint.pickles.values import LONGEST_NUMBER, Values, parsed
+from lingctl.node.checkpoint.refusals import malformed, refused
 from lingctl.node.trouble import Trouble
 
 _NEVER = Opaque("nothing")

@@ -7,8 +7,8 @@ from typing import Callable, Dict, List, Tuple
 
 from lingctl.node.checkpoint.pickles import budget as cost
 from lingctl.node.checkpoint.pickles.budget import Budget
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stand_ins import Global
+from lingctl.node.checkpoint.refusals import malformed, refused
 from lingctl.node.checkpoint.window import Window
 
 LONGEST_NAME = 512

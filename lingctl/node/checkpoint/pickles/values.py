@@ -7,9 +7,9 @@ import struct
 from typing import Callable
 
 from lingctl.node.checkpoint.pickles import budget as cost
-from lingctl.node.checkpoint.pickles.refusals import malformed
 from lingctl.node.checkpoint.pickles.stack import Stack, as_text
 from lingctl.node.checkpoint.pickles.stand_ins import Opaque
+from lingctl.node.checkpoint.refusals import malformed
 
 LONGEST_NUMBER = 32
 _LONGEST_TEXT = 65_536
