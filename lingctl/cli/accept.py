@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,16 +18,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _STATUS = {"pass": 0, "warning": 3, "unknown": 3, "failure": 3}
-
-
-class PageLanguage(StrEnum):
-    """Of the page."""
-
-    EN = "en"
-    ZH = "zh"
-
-
-LanguageOption = Annotated[PageLanguage, typer.Option("--language", help="Of the page.")]
 
 
 @app.callback()
@@ -50,7 +39,7 @@ def accept(
     soak: Annotated[
         str, typer.Option(metavar="TIME", help="How long the soak is: 90s, 30m, 2h, or seconds; 0: none.")
     ] = "10m",
-    language: LanguageOption = PageLanguage.EN,
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Of the page.")] = "en",
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +79,7 @@ def accept(
             folder,
             listener,
             lambda: connect(cluster, listener),
-            lambda report: acceptance_page(report, language.value),
+            lambda report: acceptance_page(report, language),
         )
     print_acceptance(accepted, as_json=as_json)
     if _STATUS[accepted.verdict]:

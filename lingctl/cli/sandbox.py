@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,26 +20,12 @@ DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
-class EngineKind(StrEnum):
-    """What the nodes serve with."""
-
-    MINDIE = "mindie"
-    VLLM = "vllm"
-
-
-class ModelChoice(StrEnum):
-    """The tiny models."""
-
-    LITE = "lite"
-    PLUS = "plus"
-
-
 @app.command("up")
 def up_(
     engine: Annotated[
-        EngineKind,
+        Literal["mindie", "vllm"],
         typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
-    ] = EngineKind.MINDIE,
+    ] = "mindie",
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Number of nodes.", show_default="2; with vllm 1")
     ] = None,
@@ -48,7 +33,7 @@ def up_(
         int | None, typer.Option(min=1, max=16, help="Cards on each node.", show_default="8; with vllm 1")
     ] = None,
     model: Annotated[
-        ModelChoice | None,
+        Literal["lite", "plus"] | None,
         typer.Option(
             help="lite lies there as .bin, plus as safetensors.", show_default="plus; with vllm lite"
         ),
@@ -66,7 +51,7 @@ def up_(
     from lingctl.output.screen.terminal import answer, say
     from lingctl.sandbox.lifecycle import request_for, up
 
-    request = request_for(engine.value, nodes, devices, model.value if model else None, mindie, time_scale)
+    request = request_for(engine, nodes, devices, model, mindie, time_scale)
     with progress() as listener:
         state = up(directory, request, listener)
     cards = sum(len(node.cards) for node in state.nodes)

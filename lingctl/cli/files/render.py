@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,15 +17,7 @@ if TYPE_CHECKING:
 
 
 # The same as RenderPart: the command line needs it to list its verbs, when no flow is imported yet.
-class What(StrEnum):
-    """What to render."""
-
-    config = "config"
-    ranktable = "ranktable"
-    environment = "environment"
-    container = "container"
-    model_config = "model-config"
-    all = "all"
+What = Literal["config", "ranktable", "environment", "container", "model-config", "all"]
 
 
 def render(
@@ -70,7 +61,7 @@ def render(
 
     from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
-    from lingctl.flows.files.render import RenderPart, rendered, write_files
+    from lingctl.flows.files.render import rendered, write_files
     from lingctl.inventory.typed_engine import one_engine, with_typed_engine
     from lingctl.output.screen.terminal import say
 
@@ -84,12 +75,12 @@ def render(
         names = ("mindie", "engine", "engine.version") if typed else ()
         print_values(cluster, dict.fromkeys(names, flag), as_json)
         return
-    part = RenderPart((what or What.all).value)
+    part = what or "all"
     known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, part, known)
     served = engine_of(cluster)
     remarks = served.remarks(cluster)
-    for note in (*remarks, *(known.notes if part is not RenderPart.ranktable else ())):
+    for note in (*remarks, *(known.notes if part != "ranktable" else ())):
         say(note)
     if output is not None:
         write_files(files, output)
@@ -116,14 +107,14 @@ def _known(
     from lingctl.errors import UsageError
     from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
     from lingctl.flows.files.json_files import read_document
-    from lingctl.flows.files.render import RenderPart, needs_addresses
+    from lingctl.flows.files.render import needs_addresses
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
     config = read_document(model_config) if model_config else None
     if facts is not None:
         known = from_saved_facts(facts, cluster, config, weights)
-    elif live or needs_addresses(cluster, part) or (part is RenderPart.model_config and config is None):
+    elif live or needs_addresses(cluster, part) or (part == "model-config" and config is None):
         from lingctl.output.progress import progress
         from lingctl.remote.group import connect
 
