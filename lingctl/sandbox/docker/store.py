@@ -72,18 +72,18 @@ class Container:
     entrypoint: list[str] | None
     environment: list[str]
     hostname: str
-    labels: dict[str, str] = field(default_factory=dict)
-    network: str = "bridge"  # ``host``, ``none`` or ``bridge``
-    ipc: str = "private"
-    binds: list[Bind] = field(default_factory=list)
-    devices: list[Device] = field(default_factory=list)
-    privileged: bool = False
-    shm_size: int = 67108864  # bytes
-    init: bool = False
-    directory: str = "/"
-    terminal: bool = False
-    open_stdin: bool = False
-    auto_remove: bool = False
+    labels: dict[str, str]
+    network: str  # ``host``, ``none`` or ``bridge``
+    ipc: str
+    binds: list[Bind]
+    devices: list[Device]
+    privileged: bool
+    shm_size: int  # bytes
+    init: bool
+    directory: str
+    terminal: bool
+    open_stdin: bool
+    auto_remove: bool
     run: Run = field(default_factory=Run)
 
     @property
@@ -181,8 +181,8 @@ def started_ticks(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def new_name_taken(name: str) -> None:
-    """Check that a name is free and well-formed.
+def check_name(name: str) -> None:
+    """Check that a new container may have a name: it is well-formed and free.
 
     Raises:
         DockerError: it is not.
