@@ -7,13 +7,13 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lingctl.sandbox.docker.trouble import DockerError
+from lingctl.sandbox.image_tree import remove_tree
 
 HOME = Path("/var/lib/docker")
 _CONTAINERS = HOME / "containers"
@@ -164,12 +164,10 @@ def set_run(container: Container, **values: object) -> Container:
 
 
 def remove(container: Container) -> None:
-    """Remove its files, whose folders are not all writable."""
+    """Remove its files; what cannot go, as a mount, is no container's any more."""
     (container.folder / "config.json").unlink(missing_ok=True)
-    for folder, _, _ in os.walk(container.folder):
-        if not os.access(folder, os.W_OK | os.X_OK):
-            Path(folder).chmod(0o700)
-    shutil.rmtree(container.folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove_tree(container.folder)
 
 
 def started_ticks(pid: int) -> str:
