@@ -38,6 +38,11 @@ class Screen:
     height: int
 
 
+def screen_of(console: Console) -> Screen | None:
+    """That of a terminal; none for a pipe."""
+    return Screen(*console.size) if console.is_terminal else None
+
+
 def print_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
@@ -58,8 +63,7 @@ def print_table(
         console: where to; by default standard output.
     """
     out = console or answers()
-    screen = Screen(out.width, out.height) if out.is_terminal else None
-    for one in table_lines(columns, rows, screen, numbers=numbers, texts=texts, spare=spare):
+    for one in table_lines(columns, rows, screen_of(out), numbers=numbers, texts=texts, spare=spare):
         show(one, out=out)
 
 
