@@ -15,13 +15,14 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
+SandboxEngine = Literal["mindie", "vllm"]
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
 @app.command("up")
 def up_(
     engine: Annotated[
-        Literal["mindie", "vllm"],
+        SandboxEngine,
         typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
     ] = "mindie",
     nodes: Annotated[

@@ -18,8 +18,9 @@ import pytest
 
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LockedError, UsageError
 from lingctl.events import Event, ignore
+from lingctl.flows.serve.asked_service import UrlService
 from lingctl.flows.serve.batch.given import BatchOptions, judged_input
-from lingctl.flows.serve.batch.service import batch_endpoint
+from lingctl.flows.serve.batch.service import batch
 from lingctl.flows.serve.batch.state import batch_state, place_of
 from lingctl.serving.batch.retries import Retries
 from lingctl.serving.endpoint import endpoint_at
@@ -149,7 +150,7 @@ def options(folder: Path, **more: object) -> BatchOptions:
 
 
 def run(url: str, asked: BatchOptions, listener=ignore):
-    return batch_endpoint(endpoint_at(url), judged_input(asked, listener), asked, listener)
+    return batch(UrlService(endpoint_at(url)), judged_input(asked, listener), asked, listener)
 
 
 def lines(path: Path) -> list[dict]:
@@ -318,7 +319,7 @@ def test_a_service_that_comes_back_is_waited_for(tmp_path):
         given = judged_input(asked, ignore)
         ended: list[object] = []
         thread = threading.Thread(
-            target=lambda: ended.append(batch_endpoint(endpoint_at(service.url), given, asked, ignore))
+            target=lambda: ended.append(batch(UrlService(endpoint_at(service.url)), given, asked, ignore))
         )
         thread.start()
         wait_until(lambda: service.asked["waits a"] == 1)

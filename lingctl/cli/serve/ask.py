@@ -47,7 +47,7 @@ def ask(
 
     Exit status: 0 answered, 1 not answered, 4 nothing answers there.
     """
-    from lingctl.cli.serve.target import talking
+    from lingctl.cli.serve.target import chosen_cluster, talking
     from lingctl.flows.serve.chat import ask as ask_once
     from lingctl.output.documents import print_json
     from lingctl.output.verbs.chat import ChatTerminal, ScriptTerminal, Silent, read_question
@@ -56,9 +56,8 @@ def ask(
 
     asked = read_question(question)
     options = ChatOptions(system, temperature, max_tokens, raw)
-    with talking(
-        nodes, url, model, TlsFiles(ca, cert, key), options, kind=kind, patience=patience
-    ) as conversation:
+    cluster, tls = chosen_cluster(nodes, url, model), TlsFiles(ca, cert, key)
+    with talking(cluster, url, model, tls, options, kind=kind, patience=patience) as conversation:
         if as_json:
             talker: ChatTerminal | Silent = Silent()
         else:

@@ -15,7 +15,8 @@ from lingctl.cli.serve.target import (
     KindOption,
     ModelOption,
     UrlOption,
-    with_service,
+    asked_service,
+    chosen_cluster,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
-    from lingctl.flows.serve.bench import BenchOptions, bench_cluster, bench_endpoint
+    from lingctl.flows.serve.bench import BenchOptions, bench_service
     from lingctl.output.documents import document
     from lingctl.output.progress import progress
     from lingctl.serving.bench.goal import read_goal
@@ -105,15 +106,9 @@ def bench(
     )
     tls = TlsFiles(ca, cert, key)
     with progress() as listener:
-        report = with_service(
-            nodes,
-            url,
-            model,
-            tls,
-            listener,
-            at=lambda endpoint: bench_endpoint(endpoint, options, listener),
-            of=lambda group, cluster: bench_cluster(group, cluster, options, listener, tls=tls),
-        )
+        cluster = chosen_cluster(nodes, url, model)
+        with asked_service(cluster, url, model, tls, listener) as service:
+            report = bench_service(service, options, listener)
     if plot:
         _write_plot(plot, report)
     if results:

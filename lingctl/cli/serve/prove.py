@@ -16,6 +16,7 @@ from lingctl.cli.serve.target import (
     ModelOption,
     PatienceOption,
     UrlOption,
+    asked_service,
     chosen_cluster,
 )
 
@@ -61,10 +62,10 @@ def prove(
     Exit status: 0 proved, 1 wrong, 3 not all of it could be judged, 4 not reachable.
     """
     from lingctl.errors import UsageError
+    from lingctl.flows.serve.asked_service import ClusterService
     from lingctl.flows.serve.prove import ProofOptions, prove_cluster, prove_endpoint
     from lingctl.output.progress import progress
-    from lingctl.remote.group import connect
-    from lingctl.serving.endpoint import DEFAULT_URL, TlsFiles, endpoint_at
+    from lingctl.serving.endpoint import TlsFiles
 
     tls = TlsFiles(ca, cert, key)
     options = ProofOptions(
@@ -83,14 +84,12 @@ def prove(
             remedy="lingctl prove --url URL --weights DIR; of a cluster: lingctl prove --nodes hosts.yaml",
             code="prove-weights-option",
         )
-    with progress() as listener:
-        if cluster is None:
-            assert weights is not None
-            endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
-            report = prove_endpoint(endpoint, weights, options, listener)
+    with progress() as listener, asked_service(cluster, url, model, tls, listener) as service:
+        if weights is not None:
+            report = prove_endpoint(service.endpoint, weights, options, listener)
         else:
-            with connect(cluster, listener) as group:
-                report = prove_cluster(group, cluster, options, listener, tls=tls)
+            assert isinstance(service, ClusterService)
+            report = prove_cluster(service, options, listener)
     _show(report, as_json)
     if report.exit_status:
         raise typer.Exit(report.exit_status)
