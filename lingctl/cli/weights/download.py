@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
 
 # What a program is told, and a person.
-Told = tuple[dict[str, object], list[str]]
+_Told = tuple[dict[str, object], list[str]]
 
 
 def download(
@@ -101,7 +101,7 @@ def download(
         answer_sentence(sentence)
 
 
-def _here(options: DownloadOptions) -> Told:
+def _here(options: DownloadOptions) -> _Told:
     from lingctl.flows.weights.download import download_here
     from lingctl.output.progress import progress
 
@@ -111,7 +111,7 @@ def _here(options: DownloadOptions) -> Told:
     return {"repository": options.model.repository, **asdict(done)}, sentences
 
 
-def _stop(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> Told:
+def _stop(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> _Told:
     from lingctl.flows.weights.download import stop_downloads
     from lingctl.output.person import Terminal
 
@@ -121,7 +121,7 @@ def _stop(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> Told:
     return {"folder": options.folder, "stopped": stopped}, sentences
 
 
-def _on_nodes(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> Told:
+def _on_nodes(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> _Told:
     from lingctl.flows.weights.download import download_everywhere
     from lingctl.output.person import Terminal
     from lingctl.output.screen.terminal import say
