@@ -18,7 +18,7 @@ from lingctl.release.weights_state import each_weights
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Answer, Answers, Question, probe_script, read_answers
+from lingctl.remote.probe import Answer, Answers, Question, probed
 
 WEIGHTS_SECONDS = 120.0
 _WEIGHTS = "weights"
@@ -92,8 +92,7 @@ def node_state(
     questions = node_questions(look, paths)
     if program is not None:
         questions.append(Question(_WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
-    probe = probe_script(questions)
-    answers = read_answers(connection.run(probe.titled("look at the node"), timeout=600).stdout)
+    answers = probed(connection, questions, "look at the node")
     return state_in(connection.node, answers, look, answers.get(_WEIGHTS), paths=paths)
 
 

@@ -22,7 +22,6 @@ from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, finding_of, worst
 from lingctl.flows.network.probe import (
     NodeAnswers,
-    ReachedByNode,
     ask_more,
     ask_nodes,
     facts_of,
@@ -129,7 +128,8 @@ def judged(
     hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
-    findings = judge(scope, Observations(facts, lost or {}, ReachedByNode(records), pinged, left_out))
+    reached = {name: record.answers["reach"] for name, record in records.items() if "reach" in record.answers}
+    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
     return NetworkReport(
         scope=scope,
         facts=facts,

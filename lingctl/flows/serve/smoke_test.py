@@ -21,7 +21,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
+from lingctl.remote.probe import Question, probed
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
@@ -86,8 +86,7 @@ def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
     dead = daemon.started and not daemon.alive
     if dead:
         daemon = look_closer(connection, site, engine, daemon)
-    said = connection.run(probe_script(_CARDS, "read the cards' memory"), timeout=probe_timeout(_CARDS))
-    answers = read_answers(said.stdout)
+    answers = probed(connection, _CARDS, "read the cards' memory")
     table = npu_smi.read_table(answers.get("npus"))
     rows = card_rows(table, npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev")))
     return NodeSight(
