@@ -98,8 +98,8 @@ def processes_command(site: Site) -> Command:
 def watch_command(site: Site, node: str) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
     layout = site.layout
-    words = (layout.pid, layout.started, layout.exit_status, layout.console, site.loaded[node], WATCHED_BYTES)
-    return _asked(site, "look at the daemon", _WATCH, _LOOK_INSIDE, *words)
+    files = (layout.pid, layout.started, layout.exit_status, layout.console)
+    return _asked(site, "look at the daemon", _WATCH, _LOOK_INSIDE, *files, site.loaded[node], WATCHED_BYTES)
 
 
 def read_watch(answer: str) -> tuple[DaemonState, str, str]:
@@ -118,8 +118,8 @@ def errors_command(site: Site) -> Command:
 def stop_command(site: Site, node: str) -> Command:
     """Ask the daemon to end, wait, and only then use force on what is left of it."""
     layout, names = site.layout, " ".join(site.process_names)
-    words = (layout.pid, layout.started, site.timeouts.stop, names, _PAUSE_SECONDS, *site.cards[node])
-    return _asked(site, "stop the daemon", _STOP, _STOP_INSIDE, *words)
+    words = (layout.pid, layout.started, site.timeouts.stop, names, _PAUSE_SECONDS)
+    return _asked(site, "stop the daemon", _STOP, _STOP_INSIDE, *words, *site.cards[node])
 
 
 def stop_seconds(site: Site) -> float:

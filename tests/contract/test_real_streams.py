@@ -21,7 +21,6 @@ from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.wire import ResponseReader
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
@@ -29,6 +28,7 @@ from lingctl.serving.http.client import Client, Generation
 from lingctl.serving.http.exchange import HttpResponse, Limits
 from lingctl.serving.http.sse import SseParser
 from lingctl.serving.http.streamed import Streamed, gather
+from lingctl.serving.http.wire import ResponseReader
 from lingctl.serving.readiness import decide, settled_health
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions

@@ -13,7 +13,7 @@ from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
 from lingctl.flows.change.stop_rest import stop_rest
 from lingctl.flows.look.clocks import clocks_apart
-from lingctl.flows.look.daemon import DaemonSight, DaemonSights, look_at_daemon, look_closer
+from lingctl.flows.look.daemon import DaemonSight, DaemonSights, cause_in_words, look_at_daemon, look_closer
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import site_of
 from lingctl.remote.group import Group
@@ -115,8 +115,7 @@ def death(
 
 def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
     node, known, about = found.node, found.explanation, engine.about
-    meaning = "" if known else engine.logs.exit_meaning(sights[node].exit_status)
-    cause = f"{meaning}; {found.words}" if meaning else found.words
+    cause = cause_in_words(found, sights[node].exit_status, engine.logs)
     told = (found.evidence, known.detail if known else "", *found.also)
     look = (
         f"lingctl logs --node {node}  shows all of its console; nothing was removed\n"
@@ -124,7 +123,7 @@ def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight],
     )
     return EngineError(
         f"the {about.title} daemon {how}: {cause}",
-        where=f"{node}, {known.place}" if known and known.place else node,
+        where=found.where,
         evidence="\n".join(part for part in told if part),
         remedy=f"{known.remedy}\n{look}" if known else look,
         code=f"{about.name}-{known.id}" if known else "daemon-died",

@@ -10,7 +10,7 @@ from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of, every_engine
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
-from lingctl.program.prepare import InImage, Preparation, prepare
+from lingctl.program.prepare import InImage, Preparation
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.site import Site, site_of
 from lingctl.release.state import NodeState, read_state, state_questions
@@ -77,8 +77,8 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
     Raises:
         NodeError: a node has neither Python.
     """
-    wanted = preparation_of(cluster, look)
-    return group.all(lambda connection: prepare(connection, wanted.path, wanted.where).command)
+    preparation = preparation_of(cluster, look)
+    return group.all(lambda connection: preparation.at(connection).command)
 
 
 def node_states(

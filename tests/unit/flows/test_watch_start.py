@@ -42,8 +42,8 @@ def test_the_node_that_failed_first_is_named_with_its_card():
 
 
 def test_the_cause_may_stand_in_another_log_than_the_console():
-    loading = gone("loading")
-    error = death(CLUSTER, {"node1": loading, "node2": replace(loading, others=MEMORY)})
+    other = replace(gone("loading"), others=MEMORY)
+    error = death(CLUSTER, {"node1": gone("loading"), "node2": other})
     assert (error.where, error.code) == ("node2, card 3", "mindie-C1")
     assert "node1: ended without a known error" in error.evidence
 

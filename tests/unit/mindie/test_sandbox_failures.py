@@ -38,7 +38,8 @@ def test_each_is_told_as_what_it_is(name: str, behind: int, tmp_path: Path):
     layout = layout_of(cluster_of("node1"))
     ask = earlier_errors_command(layout, CONSOLE).text.replace(layout.console, str(console))
     earlier = LocalConnection("node1").run(Command(ask)).stdout
-    sight = DaemonSight(False, "137", console.read_bytes()[-WATCHED_BYTES:].decode(), earlier=earlier)
+    end = console.read_bytes()[-WATCHED_BYTES:].decode()
+    sight = DaemonSight(False, "137", end, earlier=earlier)
     error = death(cluster_of("node1"), {"node1": sight})
     assert error.code == f"mindie-{CAUSES[name]}"
     if name == "unknown":
