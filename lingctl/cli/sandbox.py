@@ -13,8 +13,6 @@ from lingctl.cli.common import JsonOption
 app = typer.Typer(
     help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
     no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
 SandboxEngine = Literal["mindie", "vllm"]
