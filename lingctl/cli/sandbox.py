@@ -13,17 +13,16 @@ from lingctl.cli.common import JsonOption
 app = typer.Typer(
     help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
     no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
+SandboxEngine = Literal["mindie", "vllm"]
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
 @app.command("up")
 def up_(
     engine: Annotated[
-        Literal["mindie", "vllm"],
+        SandboxEngine,
         typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
     ] = "mindie",
     nodes: Annotated[
