@@ -25,9 +25,8 @@ _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
 class Comparison(NamedTuple):
-    """A folder against a listing."""
+    """What of a listing is not in a folder as it is listed."""
 
-    right: Tuple[ListedFile, ...]  # files that are there with the right digest
     wrong: Tuple[ListedFile, ...]  # files that are there with other bytes
     missing: Tuple[ListedFile, ...]  # files that are not there
     kept: Tuple[ListedFile, ...]  # files that a deploy rewrote, whose original is beside them as ``NAME.bak``
@@ -170,7 +169,6 @@ class Place:
     def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
         """Look at every listed file; reads those not verified since they changed, or all."""
         known = {} if recheck else self._known()
-        right: List[ListedFile] = []
         wrong: List[ListedFile] = []
         missing: List[ListedFile] = []
         kept: List[ListedFile] = []
@@ -178,13 +176,10 @@ class Place:
             path = self.final(file)
             if not os.path.lexists(path):
                 missing.append(file)
-            elif self._is_right(path, file, known):
-                right.append(file)
-            elif os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None:
-                kept.append(file)
-            else:
-                wrong.append(file)
-        return Comparison(tuple(right), tuple(wrong), tuple(missing), tuple(kept))
+            elif not self._is_right(path, file, known):
+                rewritten = os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None
+                (kept if rewritten else wrong).append(file)
+        return Comparison(tuple(wrong), tuple(missing), tuple(kept))
 
     def set_aside(self, file: ListedFile) -> None:
         """Take a wrong file from its final name; it is removed when the right one is there."""
