@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence, Tuple, cast
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
-from lingctl.node.overlay.store import Store
+from lingctl.node.overlay.store import Receipt, Store
 from lingctl.node.overlay.symbols import missing_names
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.overlay.versions import Evidence, release_of, versions_of
@@ -58,18 +58,21 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
     versions = versions_of(tree, package.stock)
     release = release_of(versions)
     tried = package.tried_on(release)
-    patch, edited = _ling_patch(tree, package)
     missing = missing_names(tree, package.requires)
     files = folder_files(tree.target)
     folder, version = _folder_word(files, package, receipt)
-    drift = _drift(tree, receipt)
+    watched = receipt.watched if receipt else {}
+    drift = [path for path, digest in watched.items() if tree.digest(path) != digest]
+    lacking = f"the tree lacks what the overlay uses: {', '.join(missing[:4])}"
+    drifted = f"stock files changed since the overlay was applied: {', '.join(drift)}"
+    patch, edited = _ling_patch(tree, package)
     unknown = _unknown_stock(tree, package)
     # The first that has something to say decides.
     judged = (
-        ("unsupported", _lacking(missing)),
-        ("unsupported", _blocked(release, tried)),
+        ("unsupported", [lacking] if missing else []),
+        ("unsupported", [f"{release}: {tried.note}"] if tried and tried.status == "blocked" else []),
         ("upstream-patched", _patch_problems(patch, edited=edited)),
-        ("stock-drift", _drift_problems(drift) if folder == "applied" else []),
+        ("stock-drift", [drifted] if drift and folder == "applied" else []),
     )
     word, problems = next(((word, why) for word, why in judged if why), (folder, []))
     problems = [
@@ -77,7 +80,7 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
         *problems,
         *(["the overlay's folder is mounted, but not read-only"] if mount == "writable" else ()),
     ]
-    interrupted = str(journal["operation"]) if journal else ""
+    interrupted = journal.operation if journal else ""
     return TreeState(
         state=word,
         good=word == "applied" and not problems and not interrupted,
@@ -99,15 +102,15 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
 
 
 def _folder_word(
-    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[Mapping[str, object]]
+    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[Receipt]
 ) -> Tuple[str, str]:
     """The state of the folder alone, and the overlay's version in it."""
     if files is None:
         return "absent", ""
     if files == package.digests:
         return "applied", package.version
-    if receipt and files == receipt.get("files"):
-        return "outdated", str(receipt["version"])
+    if receipt and files == receipt.files:
+        return "outdated", receipt.version
     digest = folder_digest(files)
     for version, known in package.earlier.items():
         if digest == known:
@@ -130,14 +133,6 @@ def _ling_patch(tree: Tree, package: Package) -> Tuple[LingPatch, bool]:
     return LingPatch(files, len(package.upstream), present), edited
 
 
-def _lacking(missing: Sequence[str]) -> List[str]:
-    return [f"the tree lacks what the overlay uses: {', '.join(missing[:4])}"] if missing else []
-
-
-def _blocked(release: Optional[str], tried: Optional[TriedVersions]) -> List[str]:
-    return [f"{release}: {tried.note}"] if tried is not None and tried.status == "blocked" else []
-
-
 def _patch_problems(patch: LingPatch, *, edited: bool) -> List[str]:
     if not patch.present:
         return []
@@ -153,17 +148,6 @@ def _patch_problems(patch: LingPatch, *, edited: bool) -> List[str]:
             "write are accepted for every model of this installation"
         )
     return problems
-
-
-def _drift_problems(drift: Sequence[str]) -> List[str]:
-    return [f"stock files changed since the overlay was applied: {', '.join(drift)}"] if drift else []
-
-
-def _drift(tree: Tree, receipt: Optional[Mapping[str, object]]) -> List[str]:
-    if not receipt:
-        return []
-    watched = cast(Mapping[str, Optional[str]], receipt["watched"])
-    return [path for path, digest in watched.items() if tree.digest(path) != digest]
 
 
 def _unknown_stock(tree: Tree, package: Package) -> List[str]:

@@ -77,12 +77,13 @@ class Tree:
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def mount(self) -> Optional[str]:
-        """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None."""
-        try:
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-                lines = [line.split() for line in file]
-        except OSError:
-            return None
+        """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None.
+
+        Raises:
+            OSError: the mounts cannot be read.
+        """
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            lines = [line.split() for line in file]
         found = None
         for words in lines:
             if _unescaped(words[4]) == self.target:
@@ -97,8 +98,8 @@ def _unescaped(field: str) -> str:
     return field
 
 
-def find_root() -> Tuple[str, List[str]]:
-    """The atb_llm that a service here would import, and every place where one was found.
+def find_root() -> List[str]:
+    """Every place where an atb_llm was found; first the one that a service here would import.
 
     Raises:
         Trouble: none was found.
@@ -111,7 +112,7 @@ def find_root() -> Tuple[str, List[str]]:
             remedy="source the service's set_env.sh first, or name it: --root PATH",
             code="overlay-no-tree",
         )
-    return found[0], found
+    return found
 
 
 def _candidates() -> Iterator[str]:
