@@ -11,7 +11,7 @@ from typing import Dict, Mapping, Optional
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
 from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
-from lingctl.node.overlay.store import Receipt, Store, copy_folder, locked
+from lingctl.node.overlay.store import Receipt, Store, alone_in, copy_folder
 from lingctl.node.overlay.swap import new_id, recover, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
 from lingctl.node.trouble import Trouble
@@ -28,7 +28,7 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
     Raises:
         Trouble: the tree is locked, not fit for the overlay, or in use.
     """
-    with locked(tree):
+    with alone_in(tree):
         recovered = recover(tree, store)
         state = look(tree, package, store)
         _refuse_unfit(state)
@@ -98,7 +98,7 @@ def revert(
     Raises:
         Trouble: the folder is not as it was put there (``force`` keeps a copy and goes on), or in use.
     """
-    with locked(tree):
+    with alone_in(tree):
         recovered = recover(tree, store)
         receipt = store.receipt()
         files = folder_files(tree.target)

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 from typing import List, Mapping, Optional, Sequence, Tuple
 
+from lingctl.node.folders import walked
 from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
 from lingctl.node.overlay.store import Receipt, Store
 from lingctl.node.overlay.symbols import missing_names
@@ -190,7 +191,7 @@ def _mode_problems(tree: Tree) -> List[str]:
     """MindIE refuses checkpoints that others may write; code is held to no less."""
     problems = []
     # Python has to be able to read them as the user that owns the tree.
-    for place, _, files in os.walk(tree.target):
+    for place, _, files in walked(tree.target):
         for path in [place, *(os.path.join(place, name) for name in files)]:
             mode = stat.S_IMODE(os.lstat(path).st_mode)
             if mode & (stat.S_IWGRP | stat.S_IWOTH):

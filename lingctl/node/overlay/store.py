@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from typing import Callable, Iterator, Mapping, Optional, TypeVar
+from typing import Callable, ContextManager, Mapping, Optional, TypeVar
 
 from lingctl.node.files import sync_folder, write_whole
 from lingctl.node.folders import make_folder
 from lingctl.node.foreign_json import foreign_json
+from lingctl.node.locked import held
 from lingctl.node.overlay.tree import Tree
 from lingctl.node.trouble import Trouble
 
@@ -119,28 +119,20 @@ def _home() -> str:
     return os.path.join(state, "lingctl", "atb")
 
 
-@contextlib.contextmanager
-def locked(tree: Tree) -> Iterator[None]:
+def alone_in(tree: Tree) -> ContextManager[object]:
     """Hold the tree while the block runs. The lock is on its models folder, so nothing is left behind.
 
     Raises:
         Trouble: another process holds it (code ``locked``).
     """
-    descriptor = os.open(os.path.dirname(tree.target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(
-                "another process is changing this tree",
-                where=tree.root,
-                remedy="wait for it to end, and try again",
-                code="locked",
-                exit_status=5,
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
+    busy = Trouble(
+        "another process is changing this tree",
+        where=tree.root,
+        remedy="wait for it to end, and try again",
+        code="locked",
+        exit_status=5,
+    )
+    return held(os.path.dirname(tree.target), busy, flags=os.O_RDONLY | os.O_DIRECTORY)
 
 
 def copy_folder(source: str, target: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import stat
 from glob import glob
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from lingctl.node.files import sha256_of
+from lingctl.node.folders import walked
 from lingctl.node.overlay.package import FOLDER, MODELS
 from lingctl.node.trouble import Trouble
 
@@ -73,8 +74,8 @@ class Tree:
 
     def digest(self, relative: str) -> Optional[str]:
         """sha256 of a file of the tree, or None where there is none."""
-        content = self.read(relative)
-        return None if content is None else hashlib.sha256(content).hexdigest()
+        place = self.path(relative)
+        return sha256_of(place) if os.path.isfile(place) else None
 
     def mount(self) -> Optional[str]:
         """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None.
@@ -149,8 +150,7 @@ def folder_files(folder: str) -> Optional[Dict[str, str]]:
     for path, status in walk(folder):
         if not stat.S_ISREG(status.st_mode):
             raise Trouble("neither a file nor a folder", where=path, code="overlay-link")
-        with open(path, "rb") as file:
-            found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+        found[os.path.relpath(path, folder)] = sha256_of(path)
     return dict(sorted(found.items()))
 
 
@@ -161,8 +161,7 @@ def snapshot(root: str) -> Dict[str, str]:
         if stat.S_ISLNK(status.st_mode):
             what = f"link {os.readlink(path)}"
         elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:
-                what = f"{stat.S_IMODE(status.st_mode):04o} {hashlib.sha256(file.read()).hexdigest()}"
+            what = f"{stat.S_IMODE(status.st_mode):04o} {sha256_of(path)}"
         else:
             what = "other"
         found[os.path.relpath(path, root)] = what
@@ -170,8 +169,8 @@ def snapshot(root: str) -> Dict[str, str]:
 
 
 def walk(folder: str) -> Iterator[Tuple[str, os.stat_result]]:
-    """Everything below a folder but folders and Python's caches, links not followed."""
-    for place, folders, files in os.walk(folder):
+    """Everything below a folder but folders and Python's caches, links not followed. Raises OSError."""
+    for place, folders, files in walked(folder):
         for name in list(folders):
             path = os.path.join(place, name)
             if os.path.islink(path):
