@@ -48,7 +48,8 @@ def up_(
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
     from lingctl.output.screen.terminal import answer, say
-    from lingctl.sandbox.lifecycle import request_for, up
+    from lingctl.sandbox.lifecycle import up
+    from lingctl.sandbox.request import request_for
 
     request = request_for(engine, nodes, devices, model, mindie, time_scale)
     with progress() as listener:
