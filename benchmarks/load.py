@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.bench.report import amounts, time_rows
 from lingctl.serving.endpoint import Endpoint
@@ -52,7 +53,7 @@ def main():
                 input_tokens=options.input_len,
                 output_tokens=options.output_len,
             )
-            report = bench_endpoint(endpoint, load, show)
+            report = bench_service(UrlService(endpoint), load, show)
             health = Client(endpoint).health()
         finally:
             node.close()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from lingctl.ascend.unread import Unread, closed, closing, unread
+from lingctl.ascend.unread import Unread, closing, of_closed, unread
 from lingctl.assets import shell
-from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
 CardGeneration = Literal["A1", "A2", "A3", "950", "310", ""]
@@ -21,41 +20,28 @@ _GENERATIONS: dict[str, CardGeneration] = {
     "d100": "310",
 }
 # lspci is not everywhere; /sys says the same. The count tells "none" from "not readable".
-_PCI = shell("ask/pci")
+PCI = closing(shell("ask/pci"))
+DEV = closing("ls /dev | grep '^davinci[0-9]' || true")
 
 
-def dev_command() -> Command:
-    """List the cards' device files."""
-    return closing("ls /dev | grep '^davinci[0-9]' || true")
-
-
-def pci_command() -> Command:
-    """List the cards on the PCI bus."""
-    return closing(_PCI)
-
-
-def read_dev(answer: Answer | None) -> tuple[int, ...] | Unread:
+@of_closed
+def read_dev(seen: Answer) -> tuple[int, ...] | Unread:
     """Physical ids below /dev, in order of numbers."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
     if seen.stderr:
-        return unread(answer)
+        return unread(seen)
     words = [word for word in seen.stdout.split() if not word.endswith("davinci_manager")]
     found = [re.fullmatch(r"(?:/dev/)?davinci([0-9]{1,2})", word) for word in words]
     if not all(found):
-        return unread(answer)
+        return unread(seen)
     return tuple(sorted(int(match.group(1)) for match in found if match))
 
 
-def read_pci(answer: Answer | None) -> tuple[str, ...] | Unread:
+@of_closed
+def read_pci(seen: Answer) -> tuple[str, ...] | Unread:
     """PCI device id of each card, e.g. ``d802``; from our own listing or from ``lspci``.
 
     A bus without any device that can be read (a container, an emulation) is unread and not zero cards.
     """
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
     ids = re.findall(r"^\S+ Processing accelerators: .*Device (d[158]0\d)\b.*$", seen.stdout, re.MULTILINE)
     total = re.search(r"^pci devices: ([0-9]{1,18})$", seen.stdout, re.MULTILINE)
     if ids or (total and int(total.group(1)) > 0):

@@ -7,16 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, closed, closing, unread, whole
+from lingctl.ascend.unread import Unread, closing, every_line, of_closed, of_whole, unread
 from lingctl.assets import shell
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
-_DISKS = shell("ask/disks")
-_PATHS = shell("ask/paths")
-_DIGESTS = shell("ask/digests")
-_RIGHTS = shell("ask/rights")
-_FIREWALL = """
+_FIREWALL_SERVICES = """
 systemctl is-active firewalld ufw nftables 2>/dev/null | for unit in firewalld ufw nftables; do
   read -r state || state=
   echo "$unit ${state:-absent}"
@@ -56,65 +52,44 @@ class Rights:
     may_write: Mapping[str, bool]  # by path
 
 
-def clock_command() -> Command:
-    """Seconds since 1970."""
-    return command("date", "+%s.%N")
-
-
-def listeners_command() -> Command:
-    """Listening TCP sockets: from ss with their processes where it is there, else from the kernel."""
-    return closing("ss -Hltnp 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6")
-
-
-def memory_command() -> Command:
-    """Memory of the host."""
-    return command("cat", "/proc/meminfo")
+CLOCK = command("date", "+%s.%N")  # seconds since 1970
+# Listening TCP sockets: from ss with their processes where it is there, else from the kernel.
+LISTENERS = closing("ss -Hltnp 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6")
+MEMORY = command("cat", "/proc/meminfo")
+FIREWALL = closing(_FIREWALL_SERVICES)
+HOSTNAME = command("hostname")
 
 
 def disks_command(paths: Sequence[str]) -> Command:
     """Free space where each path is or will be."""
-    return closing(_DISKS, *paths)
+    return closing(shell("ask/disks"), *paths)
 
 
 def paths_command(paths: Sequence[str]) -> Command:
     """Which of these exist."""
-    return closing(_PATHS, *paths)
+    return closing(shell("ask/paths"), *paths)
 
 
 def rights_command(paths: Sequence[str]) -> Command:
     """Who is logged in, and which of these may be written or made."""
-    return closing(_RIGHTS, *paths)
+    return closing(shell("ask/rights"), *paths)
 
 
 def digests_command(paths: Sequence[str]) -> Command:
     """sha256 of files; of a folder, over the names and sizes of the weights or modules in it."""
-    return closing(_DIGESTS, *paths)
+    return closing(shell("ask/digests"), *paths)
 
 
-def firewall_command() -> Command:
-    """Which firewall services run."""
-    return closing(_FIREWALL)
-
-
-def hostname_command() -> Command:
-    """The host's name."""
-    return command("hostname")
-
-
-def read_clock(answer: Answer | None) -> float | Unread:
+@of_whole
+def read_clock(seen: Answer) -> float | Unread:
     """Seconds since 1970."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     text = seen.stdout.strip()
     return float(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text) else unread(seen)
 
 
-def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unread:
+@of_closed
+def read_listeners(seen: Answer) -> tuple[ListeningSocket, ...] | Unread:
     """Listening sockets, from either form."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
     if "local_address" in seen.stdout:
         return _kernel_listeners(seen)
     found = []
@@ -134,55 +109,33 @@ def read_listeners(answer: Answer | None) -> tuple[ListeningSocket, ...] | Unrea
     return tuple(found)
 
 
-def read_memory(answer: Answer | None) -> tuple[int, int] | Unread:
+@of_whole
+def read_memory(seen: Answer) -> tuple[int, int] | Unread:
     """(total, available) bytes."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     found = dict(re.findall(r"^(\w+):\s+([0-9]{1,18}) kB$", seen.stdout, re.MULTILINE))
     if "MemTotal" not in found or "MemAvailable" not in found:
         return unread(seen)
     return int(found["MemTotal"]) * 1024, int(found["MemAvailable"]) * 1024
 
 
-def read_disks(answer: Answer | None) -> tuple[Disk, ...] | Unread:
+@of_closed
+def read_disks(seen: Answer) -> tuple[Disk, ...]:
     """Free space by path."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
-    disks = []
-    for line in seen.stdout.splitlines():
-        found = re.fullmatch(
-            r"(\S+) .*?\s([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+(\S.*)", line
-        )
-        if not found:
-            return unread(seen, f"a line of df is not understood: {line[:100]}")
-        disks.append(
-            Disk(found.group(1), found.group(5), int(found.group(2)) * 1024, int(found.group(4)) * 1024)
-        )
-    return tuple(disks)
+    form = r"(\S+) .*?\s([0-9]{1,18})\s+[0-9]{1,18}\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+(\S.*)"
+    lines = every_line(seen, form, "a line of df")
+    return tuple(Disk(line[1], line[4], int(line[2]) * 1024, int(line[3]) * 1024) for line in lines)
 
 
-def read_paths(answer: Answer | None) -> Mapping[str, bool] | Unread:
+@of_closed
+def read_paths(seen: Answer) -> Mapping[str, bool]:
     """Whether each path exists; one that cannot be looked at is left out."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = {}
-    for line in seen.stdout.splitlines():
-        word, _, path = line.partition(" ")
-        if word not in ("there", "absent", "unknown") or not path:
-            return unread(seen, f"a line is not understood: {line[:100]}")
-        if word != "unknown":
-            found[path] = word == "there"
-    return found
+    lines = every_line(seen, r"(there|absent|unknown) (.+)")
+    return {line[2]: line[1] == "there" for line in lines if line[1] != "unknown"}
 
 
-def read_rights(answer: Answer | None) -> Rights | Unread:
+@of_closed
+def read_rights(seen: Answer) -> Rights | Unread:
     """Who is logged in, and what may not be written."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
     first, *lines = seen.stdout.splitlines() or [""]
     who = re.fullmatch(r"user ([0-9]{1,18}) (\S+)", first)
     if who is None or not all(re.fullmatch(r"may(-not)? /.*", line) for line in lines):
@@ -191,26 +144,16 @@ def read_rights(answer: Answer | None) -> Rights | Unread:
     return Rights(who[2], who[1] == "0", may)
 
 
-def read_digests(answer: Answer | None) -> Mapping[str, str] | Unread:
+@of_closed
+def read_digests(seen: Answer) -> Mapping[str, str]:
     """sha256 by path, ``absent`` where nothing is there; one that cannot be read is left out."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = {}
-    for line in seen.stdout.splitlines():
-        match = re.fullmatch(r"([0-9a-f]{64}|absent|unknown)  (.*)", line)
-        if match is None:
-            return unread(seen, f"a line is not understood: {line[:100]}")
-        if match.group(1) != "unknown":
-            found[match.group(2)] = match.group(1)
-    return found
+    lines = every_line(seen, r"([0-9a-f]{64}|absent|unknown)  (.*)")
+    return {line[2]: line[1] for line in lines if line[1] != "unknown"}
 
 
-def read_word(answer: Answer | None) -> str | Unread:
+@of_whole
+def read_word(seen: Answer) -> str | Unread:
     """A one-line answer of a command that succeeded, such as a version, an image id or a host name."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     lines = seen.stdout.strip().splitlines()
     return lines[0].strip() if len(lines) == 1 else unread(seen)
 
@@ -237,22 +180,18 @@ def is_absent(said: str) -> bool:
     return bool(re.search(r"no such (?:image|container|object)|image not known", said, re.IGNORECASE))
 
 
-def read_service(answer: Answer | None) -> bool | Unread:
+@of_whole
+def read_service(seen: Answer) -> bool | Unread:
     """Whether this cluster's own daemon runs: the first line is ``alive PID`` or ``dead``."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     words = seen.stdout.partition("\n")[0].split()
     if words == ["dead"]:
         return False
     return True if len(words) == 2 and words[0] == "alive" else unread(seen)
 
 
-def read_firewall(answer: Answer | None) -> tuple[str, ...] | Unread:
+@of_closed
+def read_firewall(seen: Answer) -> tuple[str, ...] | Unread:
     """Names of the firewall services that run."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return seen
     states = [line.split() for line in seen.stdout.splitlines()]
     if any(len(words) != 2 for words in states):
         return unread(seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,63 +51,60 @@ _CARD: Mapping[str, tuple[str, _Reader]] = {
     "counters": ("stat", signal.read_counters),
     "optics": ("optical", signal.read_optics),
 }
-# What reads the answer to the question of the same name, by the field of ``NodeFacts``.
-_NODE: Mapping[str, _Reader] = {
-    "dev": devices.read_dev,
-    "pci": devices.read_pci,
-    "npus": npu_smi.read_table,
-    "chips": npu_map.read_map,
-    "driver": versions.read_version,
-    "firmware": versions.read_version,
-    "conf": conf.read_conf,
-    "listeners": host.read_listeners,
-    "memory": host.read_memory,
-    "disks": host.read_disks,
-    "runtime": host.read_runtime,
-    "image": host.read_image,
-    "service": host.read_service,
-    "paths": host.read_paths,
-    "digests": host.read_digests,
-    "firewall": host.read_firewall,
-    "rights": host.read_rights,
-    "hostname": host.read_word,
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A fact of a node: what is asked for it, and what reads the answer."""
+
+    read: _Reader
+    asked: Command | Callable[[NodeRequest], Command | None]  # None: nobody wants to know
+    timeout: float = 10.0
+    group: str = ""
+    beside: bool = True  # whether it needs no tool of the cards, and is asked beside them
+
+    def question(self, name: str, request: NodeRequest) -> Question | None:
+        command = self.asked if isinstance(self.asked, Command) else self.asked(request)
+        return Question(name, command, self.timeout, self.group, self.beside) if command else None
+
+
+# By the field of ``NodeFacts``, in the order of asking. The clock comes first: the time of its answer is
+# known best.
+_NODE: Mapping[str, _Fact] = {
+    "clock": _Fact(host.read_clock, host.CLOCK, beside=False),
+    "dev": _Fact(devices.read_dev, devices.DEV, beside=False),
+    "pci": _Fact(devices.read_pci, devices.PCI, beside=False),
+    "npus": _Fact(npu_smi.read_table, npu_smi.TABLE, 30, beside=False),
+    "chips": _Fact(npu_map.read_map, npu_map.MAP, 30, beside=False),
+    "driver": _Fact(versions.read_version, versions.DRIVER),
+    "firmware": _Fact(versions.read_version, versions.FIRMWARE),
+    "conf": _Fact(conf.read_conf, conf.CONF),
+    "listeners": _Fact(host.read_listeners, host.LISTENERS),
+    "memory": _Fact(host.read_memory, host.MEMORY),
+    "disks": _Fact(host.read_disks, lambda request: host.disks_command(request.disks), 20),
+    "paths": _Fact(host.read_paths, lambda request: host.paths_command(request.paths)),
+    "digests": _Fact(host.read_digests, lambda request: host.digests_command(request.digests), 60),
+    "firewall": _Fact(host.read_firewall, host.FIREWALL),
+    "rights": _Fact(host.read_rights, lambda request: host.rights_command(request.writes)),
+    "hostname": _Fact(host.read_word, host.HOSTNAME),
+    "runtime": _Fact(host.read_runtime, lambda request: version_command(request.runtime), 20, "runtime"),
+    "image": _Fact(
+        host.read_image,
+        lambda request: image_command(request.runtime, request.image) if request.image else None,
+        20,
+        "runtime",
+    ),
+    "service": _Fact(host.read_service, lambda request: request.service, 20, "runtime"),
 }
+# Seconds for each question whose answer changes under a service that runs.
+_GLANCE = {"clock": 5.0, "dev": 5, "npus": 12, "chips": 8, "disks": 10}
 
 
 def questions(request: NodeRequest) -> list[Question]:
-    """Everything to ask a node, in one probe. The clock comes first: the time of its answer is known best."""
-    asked = [
-        Question("clock", host.clock_command()),
-        Question("dev", devices.dev_command()),
-        Question("pci", devices.pci_command()),
-        Question("npus", npu_smi.table_command(), 30),
-        Question("chips", npu_map.map_command(), 30),
-    ]
-    return [*asked, *card_questions(request.cards), *_host_questions(request)]
-
-
-def _host_questions(request: NodeRequest) -> Iterator[Question]:
-    """What needs no tool of the cards, and is asked beside them."""
-
-    def of(name: str, command: Command, timeout: float = 10.0, group: str = "") -> Question:
-        return Question(name, command, timeout, group, beside=True)
-
-    yield of("driver", versions.version_file_command(versions.DRIVER))
-    yield of("firmware", versions.version_file_command(versions.FIRMWARE))
-    yield of("conf", conf.read_conf_command())
-    yield of("listeners", host.listeners_command())
-    yield of("memory", host.memory_command())
-    yield of("disks", host.disks_command(request.disks), 20)
-    yield of("paths", host.paths_command(request.paths))
-    yield of("digests", host.digests_command(request.digests), 60)
-    yield of("firewall", host.firewall_command())
-    yield of("rights", host.rights_command(request.writes))
-    yield of("hostname", host.hostname_command())
-    yield of("runtime", version_command(request.runtime), 20, "runtime")
-    if request.image:
-        yield of("image", image_command(request.runtime, request.image), 20, "runtime")
-    if request.service:
-        yield of("service", request.service, 20, "runtime")
+    """Everything to ask a node, in one probe."""
+    asked = [question for name, fact in _NODE.items() if (question := fact.question(name, request))]
+    first = [question for question in asked if not question.beside]
+    return [*first, *card_questions(request.cards), *asked[len(first) :]]
 
 
 def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:
@@ -122,14 +119,10 @@ def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) ->
 def glance_questions(request: NodeRequest) -> list[Question]:
     """The few questions whose answers change under a service that runs: seconds on a healthy node, and a
     minute where every card hangs."""
-    return [
-        Question("clock", host.clock_command(), 5),
-        Question("dev", devices.dev_command(), 5),
-        Question("npus", npu_smi.table_command(), 12),
-        Question("chips", npu_map.map_command(), 8),
-        Question("disks", host.disks_command(request.disks), 10),
-        *(replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",))),
-    ]
+    asked = (_NODE[name].question(name, request) for name in _GLANCE)
+    links = (replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",)))
+    few = (replace(one, timeout=_GLANCE[one.id], beside=False) for one in asked if one)
+    return [*few, *links]
 
 
 def pod_questions(facts: NodeFacts) -> list[Question]:
@@ -149,13 +142,13 @@ def read_facts(
     node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
 ) -> NodeFacts:
     """What the answers say; the clock was asked for and heard at these times of ours."""
+    clock = _clock(answers.get("clock"), asked_at, heard_at)
     return NodeFacts(
         node=node,
         cards={card: _card(card, answers) for card in request.cards},
-        clock=_clock(answers.get("clock"), asked_at, heard_at),
         pod=_pod(request.cards, answers),
         complete=answers.complete,
-        **{name: read(answers.get(name)) for name, read in _NODE.items()},
+        **{name: fact.read(answers.get(name)) for name, fact in _NODE.items()} | {"clock": clock},
     )
 
 

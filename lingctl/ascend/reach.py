@@ -5,11 +5,10 @@ A refused connection is an answer too: the packet arrived there and nothing list
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
-from lingctl.ascend.unread import Unread, unread, whole
+from lingctl.ascend.unread import every_line, of_whole
 from lingctl.assets import shell
 from lingctl.remote.command import Command, script
 from lingctl.remote.probe import Answer
@@ -54,15 +53,8 @@ def reach_command(targets: Sequence[tuple[str, int]], seconds: float = SECONDS) 
     return script(_ASK, _PYTHON, f"{seconds:g}", *words)
 
 
-def read_reach(answer: Answer | None) -> Mapping[tuple[str, int], Reached] | Unread:
+@of_whole
+def read_reach(seen: Answer) -> Mapping[tuple[str, int], Reached]:
     """What happened to each connection; one that is not named has no answer."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found: dict[tuple[str, int], Reached] = {}
-    for line in seen.stdout.splitlines():
-        match = re.fullmatch(r"(\S+) ([0-9]{1,5}) (connected|refused|silent|no-route)", line)
-        if not match:
-            return unread(answer, f"a line is not understood: {line[:100]}")
-        found[match.group(1), int(match.group(2))] = match.group(3)  # type: ignore[assignment]  # one of Reached, by the pattern
-    return found
+    lines = every_line(seen, r"(\S+) ([0-9]{1,5}) (connected|refused|silent|no-route)")
+    return {(line[1], int(line[2])): cast("Reached", line[3]) for line in lines}

@@ -1,7 +1,8 @@
 """An answer that gives no fact, and why. Odd text is never an exception and never a pass.
 
-Every reader begins with ``whole`` (a tool's answer) or ``closed`` (a listing of our own, which ends with a
-line that says so): half an answer must not look like a whole one. docs/architecture.md has the rules.
+Every reader is made by ``of_whole`` (a tool's answer), or by ``of_closed`` or ``of_file`` (a listing of our
+own, which ends with a line that says so): half an answer must not look like a whole one.
+docs/architecture.md has the rules.
 
 Text decides first and the exit status second: one status of hccn_tool has several meanings, and a link that
 is down exits 0. Messages and statuses: the published hccn_tool source (`hicann/driver`, 2026-07).
@@ -9,12 +10,17 @@ is down exits 0. Messages and statuses: the published hccn_tool source (`hicann/
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lingctl.remote.command import Command, script
 from lingctl.remote.probe import Answer
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 CUT_SHORT = "the answer ends in the middle"
 _END = "(end of the answer)"
@@ -77,6 +83,14 @@ class Unread:
     quote: str = ""  # the answer itself, shortened
 
 
+class _NotRead(Exception):
+    """Ends a reader whose answer gives no fact; ``_reader`` makes a value of it."""
+
+    def __init__(self, why: Unread) -> None:
+        super().__init__(why.text)
+        self.why = why
+
+
 def refusal(answer: Answer) -> Unread | None:
     """Why a tool gave no answer, if it says so; None where its text may be an answer."""
     if answer.timed_out:
@@ -90,26 +104,24 @@ def refusal(answer: Answer) -> Unread | None:
     return None
 
 
-def whole(answer: Answer | None) -> Answer | Unread:
+def _whole(answer: Answer | None, failed: str = "") -> Answer | Unread:
     """The answer, if a fact may be read from it: it came, refuses nothing, succeeded, and does not break off.
 
     Every tool asked here ends its lines, the last one too (all captures): what does not was cut.
+
+    Args:
+        failed: what to say of one that did not succeed and does not say why.
     """
-    if answer is None:
-        return unread(answer)
-    refused = refusal(answer)
-    if refused:
-        return refused
-    if answer.exit_status != 0:
-        return unread(answer)
-    return broken_off(answer) or answer
+    if answer is None or answer.exit_status != 0:
+        return unread(answer, failed)
+    return refusal(answer) or _ended(answer)
 
 
-def broken_off(answer: Answer) -> Unread | None:
-    """Why an answer is not all that was said, None if it is: for a tool whose exit status means nothing."""
-    if answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
+def _ended(answer: Answer | None) -> Answer | Unread:
+    """The answer, if it came and does not break off: for a tool whose exit status means nothing."""
+    if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
         return unread(answer, CUT_SHORT)
-    return None
+    return answer
 
 
 def closing(body: str, *arguments: str | int) -> Command:
@@ -122,15 +134,89 @@ def closing_cat(path: str) -> Command:
     return script(f"cat \"$1\" && printf '\\n%s\\n' '{_END}'", path)
 
 
-def closed(answer: Answer | None) -> Answer | Unread:
-    """As ``whole``, for an answer to ``closing``: without its last line, which must be there."""
-    seen = whole(answer)
+def _closed(answer: Answer | None, failed: str = "") -> Answer | Unread:
+    """As ``_whole``, for an answer to ``closing``: without its last line, which must be there."""
+    seen = _whole(answer, failed)
     if isinstance(seen, Unread):
         return seen
     body, mark, rest = seen.stdout.rpartition(f"{_END}\n")
     if not mark or rest or (body and not body.endswith("\n")):
         return Unread("not-understood", CUT_SHORT, quote(seen)) if seen.stdout else unread(seen)
     return Answer(body, seen.stderr, seen.exit_status)
+
+
+def of_whole(read: Callable[[Answer], T]) -> Callable[[Answer | None], T | Unread]:
+    """Makes a reader of what is read from a tool's whole answer."""
+    return _reader(_whole, read)
+
+
+def of_ended(read: Callable[[Answer], T]) -> Callable[[Answer | None], T | Unread]:
+    """As ``of_whole``, of a tool whose exit status means nothing, and whose counts go before refusals."""
+    return _reader(_ended, read)
+
+
+def of_closed(read: Callable[[Answer], T]) -> Callable[[Answer | None], T | Unread]:
+    """Makes a reader of what is read from the whole answer to ``closing``, without its last line."""
+    return _reader(_closed, read)
+
+
+def of_file(read: Callable[[Answer], T]) -> Callable[[Answer | None], T | Unread]:
+    """As ``of_closed``, for a file that ``closing_cat`` prints."""
+    return _reader(functools.partial(_closed, failed="the file cannot be read"), read)
+
+
+def _reader(
+    begin: Callable[[Answer | None], Answer | Unread], read: Callable[[Answer], T]
+) -> Callable[[Answer | None], T | Unread]:
+    @functools.wraps(read)
+    def reader(answer: Answer | None) -> T | Unread:
+        seen = begin(answer)
+        if isinstance(seen, Unread):
+            return seen
+        try:
+            return read(seen)
+        except _NotRead as ended:
+            return ended.why
+
+    return reader
+
+
+def where_it_says(
+    pattern: str, value: V
+) -> Callable[[Callable[[Answer | None], T]], Callable[[Answer | None], T | V]]:
+    """Makes a reader give ``value`` where the tool says on stderr that there is nothing to tell."""
+
+    def wrapped(read: Callable[[Answer | None], T]) -> Callable[[Answer | None], T | V]:
+        @functools.wraps(read)
+        def reader(answer: Answer | None) -> T | V:
+            said = "" if answer is None or answer.timed_out else answer.stderr
+            return value if re.search(pattern, said, re.MULTILINE) else read(answer)
+
+        return reader
+
+    return wrapped
+
+
+def the_one(seen: Answer, pattern: str) -> re.Match[str]:
+    """The one place of an answer that a pattern, with ``^`` and ``$`` for its lines, matches.
+
+    None, or several, end the reader: of several answers in one it cannot be told whose they are.
+    """
+    found = list(re.finditer(pattern, seen.stdout, re.MULTILINE))
+    if len(found) != 1:
+        raise _NotRead(unread(seen, "several answers in one" if found else ""))
+    return found[0]
+
+
+def every_line(seen: Answer, pattern: str, what: str = "a line") -> list[re.Match[str]]:
+    """Each line of an answer; one that is otherwise ends the reader, for it may be the one that matters."""
+    found = []
+    for line in seen.stdout.splitlines():
+        match = re.fullmatch(pattern, line)
+        if match is None:
+            raise _NotRead(unread(seen, f"{what} is not understood: {line[:100]}"))
+        found.append(match)
+    return found
 
 
 def has_closing(asked: Command) -> bool:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, closed, closing_cat, unread
-from lingctl.remote.command import Command
+from lingctl.ascend.unread import Unread, closing_cat, of_file, unread
 from lingctl.remote.probe import Answer
 
-DRIVER = "/usr/local/Ascend/driver/version.info"
-FIRMWARE = "/usr/local/Ascend/firmware/version.info"
+DRIVER = closing_cat("/usr/local/Ascend/driver/version.info")
+FIRMWARE = closing_cat("/usr/local/Ascend/firmware/version.info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,9 @@ class Version:
     firmware: tuple[str, str] | None = None
 
 
-def version_file_command(path: str) -> Command:
-    """Print a ``version.info``."""
-    return closing_cat(path)
-
-
-def read_version(answer: Answer | None) -> Version | Unread:
+@of_file
+def read_version(seen: Answer) -> Version | Unread:
     """A ``version.info`` of ``key=value`` lines, as driver, firmware and CANN packages have it."""
-    seen = closed(answer)
-    if isinstance(seen, Unread):
-        return unread(answer, "the file cannot be read") if answer and answer.exit_status else seen
     lines = [line.strip() for line in seen.stdout.splitlines() if line.strip()]
     pairs = [re.fullmatch(r"([A-Za-z_]+)=(.*)", line) for line in lines]
     values = {found.group(1).lower(): found.group(2) for found in pairs if found}
@@ -43,7 +35,7 @@ def read_version(answer: Answer | None) -> Version | Unread:
         or len(values) != len(lines)
         or not re.fullmatch(r"(?=.*[0-9])[A-Za-z0-9_.+-]{1,80}", values.get("version", ""))
     ):
-        return unread(answer)
+        return unread(seen)
     fits = re.fullmatch(r"\[([0-9.]{1,40}),([0-9.]{1,40})\]", values.get("compatible_version_fw", ""))
     return Version(values["version"], (fits.group(1), fits.group(2)) if fits else None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.reach import Reached
+from lingctl.ascend.reach import read_reach
 from lingctl.ascend.unread import Unread
 from lingctl.checks.between.cluster import cluster_findings
 from lingctl.checks.cards import port_signal, roce
@@ -21,6 +21,7 @@ from lingctl.checks.reach.reachability import reach_findings
 from lingctl.checks.remedies import clauses, set_address
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
+from lingctl.remote.probe import Answer
 
 # What is said of a node that nobody wanted to ask.
 NOT_ASKED = "not asked: --node names others"
@@ -59,8 +60,9 @@ class Observations:
 
     facts: Mapping[str, NodeFacts]  # by node, of those that answered
     lost: Mapping[str, Finding] = field(default_factory=dict)  # why a node did not answer, by node
-    # what each node could reach over the host network
-    reached: Mapping[str, Mapping[tuple[str, int], Reached] | Unread] = field(default_factory=dict)
+    # what each node says that it could reach over the host network: as it came, for all of it read would be
+    # the square of the nodes
+    reached: Mapping[str, Answer] = field(default_factory=dict)
     hits: tuple[Hit, ...] | None = None  # pings of the mesh; None when it was not asked for
     left_out: int = 0  # pings that the time limit cut
 
@@ -77,7 +79,7 @@ def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
         if facts is not None:
             findings += _node(facts, scope, around)
             if node.name in seen.reached:
-                findings += reach_findings(scope, node.name, seen.reached[node.name])
+                findings += reach_findings(scope, node.name, read_reach(seen.reached[node.name]))
     silent = [node.name for node in scope.nodes if node.name not in seen.facts]
     findings += (_of_a_part(finding, silent) for finding in cluster_findings(seen.facts, scope))
     findings += [Finding("engine-version", Verdict.NOTE, remark) for remark in scope.remarks]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,33 +13,18 @@ from lingctl.cli.common import JsonOption
 app = typer.Typer(
     help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
     no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
+SandboxEngine = Literal["mindie", "vllm"]
 DEFAULT_DIR = Path(".lingctl-sandbox")
-
-
-class EngineKind(StrEnum):
-    """What the nodes serve with."""
-
-    MINDIE = "mindie"
-    VLLM = "vllm"
-
-
-class ModelChoice(StrEnum):
-    """The tiny models."""
-
-    LITE = "lite"
-    PLUS = "plus"
 
 
 @app.command("up")
 def up_(
     engine: Annotated[
-        EngineKind,
+        SandboxEngine,
         typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
-    ] = EngineKind.MINDIE,
+    ] = "mindie",
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Number of nodes.", show_default="2; with vllm 1")
     ] = None,
@@ -48,7 +32,7 @@ def up_(
         int | None, typer.Option(min=1, max=16, help="Cards on each node.", show_default="8; with vllm 1")
     ] = None,
     model: Annotated[
-        ModelChoice | None,
+        Literal["lite", "plus"] | None,
         typer.Option(
             help="lite lies there as .bin, plus as safetensors.", show_default="plus; with vllm lite"
         ),
@@ -64,9 +48,10 @@ def up_(
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
     from lingctl.output.screen.terminal import answer, say
-    from lingctl.sandbox.lifecycle import request_for, up
+    from lingctl.sandbox.lifecycle import up
+    from lingctl.sandbox.request import request_for
 
-    request = request_for(engine.value, nodes, devices, model.value if model else None, mindie, time_scale)
+    request = request_for(engine, nodes, devices, model, mindie, time_scale)
     with progress() as listener:
         state = up(directory, request, listener)
     cards = sum(len(node.cards) for node in state.nodes)

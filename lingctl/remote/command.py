@@ -19,6 +19,11 @@ class Command:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def in_short(self) -> str:
+        """Its title, else the beginning of its text: for an error."""
+        return self.title or self.text.splitlines()[0][:120]
+
     def titled(self, title: str) -> Command:
         """The same command under another title."""
         return Command(self.text, title)

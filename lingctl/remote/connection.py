@@ -42,9 +42,8 @@ class Completed:
         """Itself if it succeeded. Raises NodeError: it did not; quotes its last words."""
         if self.ok:
             return self
-        title = self.command.title or self.command.text.splitlines()[0][:120]
         raise NodeError(
-            f"{title}: exit status {self.exit_status}",
+            f"{self.command.in_short}: exit status {self.exit_status}",
             where=node,
             evidence=self.last_words(),
             remedy=remedy,

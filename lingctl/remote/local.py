@@ -4,58 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO
 
 from lingctl.errors import ConnectError, NodeError
-from lingctl.node.disk import disk_of
-from lingctl.node.folders import make_folder
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener, nobody
-from lingctl.remote.putting import write_error
-from lingctl.remote.upload import WriteFile
+from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.shell_connection import ShellConnection
 from lingctl.remote.wire.framing import Kept
 from lingctl.remote.wire.sent import sent
 
 LOCAL_NODE = "this machine"
 
 
-class LocalConnection:
+class LocalConnection(ShellConnection):
     """Runs commands here, with the caller's rights."""
 
     def __init__(self, node: str = LOCAL_NODE) -> None:
-        self._node = node
+        super().__init__(node)
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
         self._lock = threading.Lock()
 
-    @property
-    def node(self) -> str:
-        """The name it was given."""
-        return self._node
-
-    def run(
-        self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
+    def _run(
+        self,
+        command: Command,
+        timeout: float,
+        on_output: OutputListener | None,
+        content: Iterator[bytes] | None,
     ) -> Completed:
-        """See ``Connection.run``."""
-        title = command.title or command.text.splitlines()[0][:120]
+        title = command.in_short
         sent(self._node, command)
         with self._lock:
             if self._closed:
                 raise self._lost(title)
             process = subprocess.Popen(
                 ["/bin/sh", "-c", command.text],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if content is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
             self._running.add(process)
+        if process.stdin is not None and content is not None:
+            threading.Thread(target=_feed, args=(process.stdin, content), daemon=True).start()
         heard = on_output is not None
         out, err = _Drain(process.stdout, on_output, heard), _Drain(process.stderr, None, heard)
         try:
@@ -84,50 +78,6 @@ class LocalConnection:
         status = status if status >= 0 else 128 - status
         return Completed(command, status, out.kept.text, err.kept.text, truncated)
 
-    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
-        """See ``Connection.put``."""
-        for file in files:
-            sent(self._node, Command(f"write {shlex.quote(file.path)}"))
-        with contextlib.ExitStack() as parts:
-            ready = [(file, self._part(file, parts)) for file in files]
-            for file, part in ready:
-                with self._telling(file):
-                    part.replace(file.path)
-                placed(file)
-
-    def _part(self, file: WriteFile, parts: contextlib.ExitStack) -> Path:
-        """The file under a name beside its own, which is gone when ``parts`` is closed."""
-        target = Path(file.path)
-        with self._telling(file):
-            if not target.parent.is_dir():
-                make_folder(str(target.parent))
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-            part = Path(name)
-            parts.callback(part.unlink, missing_ok=True)
-            with os.fdopen(handle, "wb") as written:
-                os.fchmod(handle, file.mode)
-                written.write(file.content)
-                written.flush()
-                os.fsync(handle)
-        return part
-
-    @contextlib.contextmanager
-    def _telling(self, file: WriteFile) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            why, folder = error.strerror or str(error), str(Path(file.path).parent)
-            raise write_error(file.path, why, disk_of(folder), self._node) from error
-
-    def get(self, path: str) -> bytes:
-        """See ``Connection.get``."""
-        try:
-            return Path(path).read_bytes()
-        except OSError as error:
-            raise NodeError(
-                f"cannot read {path}: {error.strerror}", where=self._node, code="read-failed"
-            ) from error
-
     def close(self) -> None:
         """End what runs: nobody hears its answer."""
         with self._lock:
@@ -137,6 +87,12 @@ class LocalConnection:
 
     def _lost(self, title: str) -> ConnectError:
         return ConnectError(f"{title}: the connection was closed", where=self._node, code="connection-lost")
+
+
+def _feed(stream: IO[bytes], content: Iterator[bytes]) -> None:
+    """Send it; a command that ended before it had read all of it tells why itself."""
+    with contextlib.suppress(OSError), stream:
+        stream.writelines(content)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lingctl.assets import node_text, shell
 from lingctl.remote.command import Command, script
+from lingctl.remote.connection import Connection
 
 TIMED_OUT = 124
 _MARK = "\x1e"
@@ -53,7 +54,7 @@ class Answer:
         return self.exit_status == TIMED_OUT
 
 
-class Answers(Mapping[str, Answer]):
+class Answers(dict[str, Answer]):
     """The answers by question id.
 
     Attributes:
@@ -61,17 +62,14 @@ class Answers(Mapping[str, Answer]):
     """
 
     def __init__(self, answers: Mapping[str, Answer], complete: bool) -> None:
-        self._answers = dict(answers)
+        super().__init__(answers)
         self.complete = complete
 
-    def __getitem__(self, question: str) -> Answer:
-        return self._answers[question]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._answers)
-
-    def __len__(self) -> int:
-        return len(self._answers)
+def probed(connection: Connection, questions: Sequence[Question], title: str = "ask the node") -> Answers:
+    """Ask a node all questions, by one script."""
+    script = probe_script(questions, title)
+    return read_answers(connection.run(script, timeout=probe_timeout(questions)).stdout)
 
 
 def probe_script(questions: Sequence[Question], title: str = "ask the node") -> Command:

@@ -20,7 +20,9 @@ DEFAULT_URL = "http://127.0.0.1:1025"
 DEFAULT_MANAGEMENT_URL = "http://127.0.0.2:1026"
 
 
+_PORTS = {"http": 80, "https": 443}
 _ASKED_AT = re.compile(r"/(chat/completions|completions|models)$")
+_PATH = re.compile("[!-~]*")  # what may stand in the first line of a request
 _VERSION = re.compile(r"(?<=[^/])/(v[0-9]{1,2})$")
 
 
@@ -37,6 +39,12 @@ class Address:
     def place(self) -> tuple[str, int]:
         """Host and port."""
         return self.host, self.port
+
+    @property
+    def in_header(self) -> str:
+        """As the header ``Host`` names it."""
+        host = _in_url(self.host if self.host.isascii() else self.host.encode("idna").decode())
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -154,11 +162,10 @@ def address_of(url: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise _bad_url(url) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in _PORTS or not parts.hostname or not _PATH.fullmatch(parts.path):
         raise _bad_url(url)
     try:
         parts.hostname.encode("idna")
-        parts.path.encode("ascii")
     except UnicodeError as error:
         raise _bad_url(url) from error
     if parts.username or parts.password:
@@ -174,8 +181,7 @@ def address_of(url: str) -> Address:
             remedy=f"write the URL up to there; a key goes into the environment: {API_KEY_VARIABLE}",
             code="url-secret",
         )
-    default = 443 if parts.scheme == "https" else 80
-    return Address(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
+    return Address(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
 
 def _bad_url(url: str) -> UsageError:

@@ -17,7 +17,8 @@ import pytest
 
 from lingctl.errors import ConnectError, EngineError, UsageError
 from lingctl.events import ignore
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import StreamConnection, Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.metrics import measure
@@ -227,7 +228,7 @@ def test_infer_streams_are_measured_too(details, fault):
 
 def test_thoughts_in_the_text_of_an_answer_come_before_its_first_token():
     with serve(Serving("thinks-inline")) as url:
-        report = bench_endpoint(endpoint_at(url), BenchOptions(requests=4, warmup=1), ignore)
+        report = bench_service(UrlService(endpoint_at(url)), BenchOptions(requests=4, warmup=1), ignore)
     found, words = report.metrics, len(GOOD_CHAT.split())
     assert (found.completed, found.errors, found.only_thought) == (4, {}, 0)
     assert all(len(outcome.token_at) == words + 5 for outcome in report.outcomes)
@@ -282,7 +283,7 @@ def test_mindie_counts_the_lengths_that_were_asked_for(engine, kind):
     options = BenchOptions(
         requests=30, pace=Pace(concurrency=6), kind=kind, input_tokens=64, output_tokens=12
     )
-    report = bench_endpoint(engine, options, ignore)
+    report = bench_service(UrlService(engine), options, ignore)
     found = report.metrics
     assert (found.completed, found.errors, report.exit_status) == (30, {}, 0)
     assert found.output_tokens == 30 * 12
@@ -297,11 +298,13 @@ def test_a_sweep_of_mindie(engine):
     options = BenchOptions(
         requests=8, input_tokens=16, output_tokens=4, limits=limits, most_concurrency=4, warmup=1
     )
-    report = bench_endpoint(engine, options, ignore)
+    report = bench_service(UrlService(engine), options, ignore)
     assert [trial.concurrency for trial in report.trials] == [1, 2, 4]
     assert "the most tried" in report.conclusion
     assert report.exit_status == 0
-    strict = bench_endpoint(engine, BenchOptions(requests=4, limits=SweepLimits(tpot=0.0001)), ignore)
+    strict = bench_service(
+        UrlService(engine), BenchOptions(requests=4, limits=SweepLimits(tpot=0.0001)), ignore
+    )
     assert strict.exit_status == 3
     assert "even one request at a time breaks the limit: TPOT" in strict.conclusion
 
@@ -309,15 +312,15 @@ def test_a_sweep_of_mindie(engine):
 def test_a_dataset_is_asked_over_and_over(engine, tmp_path):
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"prompt": "Who are you?", "max_tokens": 3}\n{"prompt": "Hello", "max_tokens": 5}\n')
-    report = bench_endpoint(engine, BenchOptions(requests=10, dataset=path), ignore)
+    report = bench_service(UrlService(engine), BenchOptions(requests=10, dataset=path), ignore)
     assert report.metrics.output_tokens == 5 * 3 + 5 * 5
 
 
 def test_who_does_not_answer_is_told_before_the_load(tmp_path):
     with pytest.raises(ConnectError, match="does not answer a single request"):
-        bench_endpoint(Endpoint("http://127.0.0.1:1"), BenchOptions(), ignore)
+        bench_service(UrlService(Endpoint("http://127.0.0.1:1")), BenchOptions(), ignore)
     with serve(Serving("500")) as url, pytest.raises(EngineError, match="does not answer a single request"):
-        bench_endpoint(Endpoint(url), BenchOptions(), ignore)
+        bench_service(UrlService(Endpoint(url)), BenchOptions(), ignore)
 
 
 def test_more_connections_than_files():

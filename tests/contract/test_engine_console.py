@@ -383,32 +383,47 @@ LONG = (
     "This model's maximum input ids length cannot be greater than maxPositionEmbeddings 16384,"
     "the input ids length is 18018"
 )
-INTERFACE = "single_req_vllm_openai_infer_interface.cpp"
 
 
-def test_who_knows_only_some_of_a_requests_lines_gets_the_rest_added(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("MINDIE_LOG_TO_STDOUT", "1")
-    log = request_log.RequestLog(Console("3.0.0", tmp_path)).line
-    uri = "uri is /v1/chat/completions"
-    log("INFO", "http_server.cpp:130", "", f"[endpoint] Receive request from {ME} ,method=POST, {uri}")
-    new = f"Get a new inferRequest from server, requestId: {ID}"
-    log("WARN", "llm_manager_impl.cpp:1424", "", new)
-    log("INFO", "llm_manager_impl.cpp:1463", "", f"Insert a new inferRequest, requestId: {ID}")
-    last = f"[endpoint] ResponseCallback begin to send last response. requestId: {ID}"
-    log("INFO", "single_llm_pnd_req_handler.cpp:284", "", last)
-    told = "status code is 200, body len 348"
-    log("INFO", "http_server.cpp:148", "", f"[endpoint] Http receive response from {SERVER}, {told}")
-    assert sorted(lines_of(capsys.readouterr().out)) == blocks()["chat, 4 tokens"]
-    text = "[endpoint] Model not found. The requestId is endpoint_common_6"
-    log("ERROR", "single_req_infer_interface_base.cpp:374", "MIE04E020407", text)
-    (line,) = lines_of(capsys.readouterr().out)
-    assert line in blocks()["chat, unknown model"]
+MESSAGES = [{"role": "user", "content": "Who are you?"}]
+CHATS, ONE = "/v1/chat/completions", {"model": "bailing_moe", "messages": MESSAGES, "max_tokens": 4}
+# By the title of a block of the capture: the path, and the body of what was asked there; None for a GET.
+ASKED = {
+    "chat, 4 tokens": (CHATS, ONE),
+    "chat stream, 4 tokens": (CHATS, {**ONE, "stream": True}),
+    "infer, 4 tokens": ("/infer", {"inputs": "My name is", "parameters": {"max_new_tokens": 4}}),
+    "GET /v1/models": ("/v1/models", None),
+    "GET /v2/health/ready": ("/v2/health/ready", None),
+    "GET an unknown path": ("/nope", None),
+    "chat, temperature -1": (CHATS, {**ONE, "temperature": -1}),
+    "chat, unknown model": (CHATS, {**ONE, "model": "nope"}),
+    "chat, not JSON": (CHATS, b"{nope"),
+    "chat, messages missing": (CHATS, {"model": "bailing_moe"}),
+    "infer, do_sample a string": ("/infer", {"inputs": "My name is", "parameters": {"do_sample": "x"}}),
+    "chat, prompt too long": (CHATS, {**ONE, "messages": [{"role": "user", "content": "hello " * 20000}]}),
+    "completions, token id out of the vocabulary": (
+        "/v1/completions",
+        {"model": "bailing_moe", "prompt": [10000000]},
+    ),
+}
+
+
+def test_a_service_writes_of_each_request_what_the_real_one_wrote(make):
+    node = make(129)
+    node.configure(maxSeqLen=20000, maxInputTokenLen=20000, maxPrefillTokens=20000, tokenizerProcessNumber=1)
+    served(node)
+    node.wait_text("Simulate infer health task is not enabled")
+    for title, (path, body) in ASKED.items():
+        before = len(node.text)
+        wanted = blocks()[title]
+        port = node.port + 1 if "health" in path else node.port
+        raw = body if isinstance(body, bytes) else None
+        node.call(path, None if raw else body, port=port, raw=raw)
+        assert sorted(lines_of(node.text[before:])) == wanted, title
 
 
 def generated(log, *, stream):
     sequence = log.queued(ID)
-    log.scheduled(1)
     log.finished(ID, sequence, "length", stream=stream)
 
 
@@ -427,7 +442,7 @@ REQUESTS = {
     ),
     "chat, unknown model": (
         "/v1/chat/completions",
-        lambda log: log.refused(ID, "Model not found", place=f"{INTERFACE}:645"),
+        lambda log: log.refused(ID, "Model not found", step="chat model"),
     ),
     "chat, not JSON": (
         "/v1/chat/completions",
@@ -447,7 +462,7 @@ def test_a_request_leaves_the_lines_that_it_left_on_the_real_one(tmp_path, capsy
     log = request_log.RequestLog(Console("3.0.0", tmp_path))
     path, serve = REQUESTS[case]
     method = "POST" if path in ("/infer", "/v1/chat/completions") else "GET"
-    log.received(ME, method, path, by_name=path.startswith("/v1/"))
+    log.received(ME, method, path)
     serve(log)
     log.answered(SERVER, method, path, 200, 348)
     ours = sorted(lines_of(capsys.readouterr().out))

@@ -14,8 +14,9 @@ import pytest
 
 from lingctl.errors import LingctlError
 from lingctl.events import ignore
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.flows.serve.smoke_test import smoke_test_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
+from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.smoke.report import SmokeOptions
@@ -62,7 +63,7 @@ def check(wanted, status, told):
 def test_smoke_test_judges_it_rightly(variant, wanted):
     with odd(variant) as url:
         started = time.monotonic()
-        report = smoke_test_endpoint(endpoint_at(url), SmokeOptions(patience=2), ignore)
+        report = smoke_test_service(UrlService(endpoint_at(url)), SmokeOptions(patience=2), ignore)
         seconds = time.monotonic() - started
     lines = [f"{f.check} {f.verdict.word} {f.message}\n{f.evidence}\n{f.remedy}" for f in report.findings]
     told = "\n".join(lines)
@@ -76,7 +77,7 @@ def test_bench_measures_it_rightly(variant, wanted):
     options = BenchOptions(requests=6, pace=Pace(concurrency=2), input_tokens=20, output_tokens=10, warmup=1)
     with odd(variant) as url:
         try:
-            report = bench_endpoint(endpoint_at(url), options, ignore)
+            report = bench_service(UrlService(endpoint_at(url)), options, ignore)
         except LingctlError as error:
             check(wanted, error.exit_status, str(error))
             return

@@ -9,8 +9,9 @@ import pytest
 from lingctl.errors import LingctlError
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
-from lingctl.flows.serve.smoke_test import smoke_test_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
+from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.smoke.report import SmokeOptions
@@ -27,7 +28,7 @@ def judged(finding):
 @pytest.mark.parametrize("name", ROWS)
 def test_smoke_test_judges_it_rightly(name):
     with odd_service(ROWS[name]) as url:
-        report = smoke_test_endpoint(endpoint_at(url), SmokeOptions(patience=10), ignore)
+        report = smoke_test_service(UrlService(endpoint_at(url)), SmokeOptions(patience=10), ignore)
     found = {finding.check: finding for finding in report.findings if judged(finding)}
     told = "\n".join(
         f"{f.check} {f.verdict.word} {f.message}\n{f.evidence}\n{f.remedy}" for f in found.values()
@@ -44,7 +45,7 @@ def test_bench_measures_it_or_says_why_not(name):
     row = ROWS[name]
     with odd_service(row) as url:
         try:
-            report = bench_endpoint(endpoint_at(url), OPTIONS, ignore)
+            report = bench_service(UrlService(endpoint_at(url)), OPTIONS, ignore)
         except LingctlError as error:
             assert row.bench
             assert row.bench in f"{error.evidence}\n{error.remedy}", error
@@ -58,5 +59,7 @@ def test_bench_measures_it_or_says_why_not(name):
 
 def test_a_model_that_is_not_listed_can_be_named():
     with odd_service(ROWS["LM Studio: nothing is loaded"]) as url:
-        report = smoke_test_endpoint(endpoint_at(url, served_name="odd"), SmokeOptions(patience=10), ignore)
+        report = smoke_test_service(
+            UrlService(endpoint_at(url, served_name="odd")), SmokeOptions(patience=10), ignore
+        )
     assert report.verdict is Verdict.NOTE, report.findings

@@ -16,11 +16,11 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.serve.bench import BenchOptions, bench_endpoint
+from lingctl.flows.serve.asked_service import UrlService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.wire import ResponseReader
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
@@ -28,6 +28,7 @@ from lingctl.serving.http.client import Client, Generation
 from lingctl.serving.http.exchange import HttpResponse, Limits
 from lingctl.serving.http.sse import SseParser
 from lingctl.serving.http.streamed import Streamed, gather
+from lingctl.serving.http.wire import ResponseReader
 from lingctl.serving.readiness import decide, settled_health
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions
@@ -377,7 +378,7 @@ def test_the_benchmark_counts_every_token(kind):
     server = RealServer(talk=LONG_TALK)
     options = BenchOptions(requests=6, pace=Pace(concurrency=3), kind=kind, output_tokens=12, input_tokens=8)
     with real_server(server) as url:
-        report = bench_endpoint(Endpoint(url), options, ignore)
+        report = bench_service(UrlService(Endpoint(url)), options, ignore)
     assert (report.metrics.completed, report.metrics.errors) == (6, {})
     assert report.metrics.counted
     assert report.metrics.output_tokens == 6 * 12

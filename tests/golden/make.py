@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import RenderPart, rendered
+from lingctl.flows.files.render import rendered
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, Profile
 from tests.golden.recorded import record
@@ -93,7 +93,7 @@ def _text(cluster: Cluster, config: dict[str, object]) -> str:
     known = Known(cluster.downloaded_weights, _addresses(cluster), config)
     parts = [
         f"==> {file.node}: {file.path or file.name} ({file.mode:04o}) <==\n{file.content.decode()}"
-        for file in rendered(cluster, RenderPart.all, known)
+        for file in rendered(cluster, "all", known)
     ]
     return "\n".join(parts)
 

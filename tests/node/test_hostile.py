@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from lingctl.node.checkpoint.record import Record
+from lingctl.node.checkpoint.stream import inflated
 from lingctl.node.convert.unpack import inflate
 from lingctl.node.trouble import Trouble
 from tests.fuzz.readers.pickles import mutants, take
@@ -454,3 +455,16 @@ def test_no_more_is_inflated_than_a_record_claims(tmp_path: Path) -> None:
     with pytest.raises(Trouble, match="damaged"):
         inflate([record], str(tmp_path / "scratch"))
     assert (tmp_path / "scratch").stat().st_size <= 65
+
+
+@pytest.mark.parametrize("read_at_once", [1 << 17, 1 << 18])
+def test_a_record_is_inflated_whole_where_its_last_bytes_come_when_nothing_is_left_to_read(
+    read_at_once: int, tmp_path: Path
+) -> None:
+    for more in range(1, 260, 7):
+        data = bytes(read_at_once + more)
+        packer = zlib.compressobj(wbits=-15)
+        packed = packer.compress(data) + packer.flush()
+        (tmp_path / "file").write_bytes(packed)
+        record = Record(str(tmp_path / "file"), "a/data/0", 0, len(data), len(packed), zlib.crc32(data))
+        assert b"".join(inflated(record)) == data

@@ -15,7 +15,8 @@ torch = pytest.importorskip("torch")
 from lingctl.errors import LingctlError  # noqa: E402  (only where torch is)
 from lingctl.events import ignore  # noqa: E402  (as above)
 from lingctl.findings import Verdict  # noqa: E402  (as above)
-from lingctl.flows.serve import prove  # noqa: E402  (as above)
+from lingctl.flows.serve import asked_service  # noqa: E402  (as above)
+from lingctl.flows.serve.asked_service import ClusterService  # noqa: E402  (as above)
 from lingctl.flows.serve.proof_shares import shares_of  # noqa: E402  (as above)
 from lingctl.flows.serve.prove import ProofOptions, prove_cluster, prove_endpoint  # noqa: E402  (as above)
 from lingctl.inventory.load import load_cluster  # noqa: E402  (as above)
@@ -88,7 +89,7 @@ nodes:
 @pytest.fixture
 def no_daemons(monkeypatch):
     """The nodes of this test run no daemon: only the service is asked."""
-    monkeypatch.setattr(prove, "need_no_lost_node", lambda group, site, verb: None)
+    monkeypatch.setattr(asked_service, "need_no_lost_node", lambda group, site, verb: None)
 
 
 def group_of(cluster):
@@ -96,7 +97,7 @@ def group_of(cluster):
 
 
 def asked_at(monkeypatch, endpoint):
-    monkeypatch.setattr(prove, "endpoint_of", lambda cluster, tls: replace(endpoint, tls=tls))
+    monkeypatch.setattr(asked_service, "endpoint_of", lambda cluster, tls: replace(endpoint, tls=tls))
 
 
 def checks(report, verdict):
@@ -156,7 +157,7 @@ def test_a_wrong_token_is_shown_where_it_stands(weights, options, right):
 def test_nodes_share_the_answers(cluster, options, right, monkeypatch, no_daemons):
     with serving(Telling(right[1])) as endpoint:
         asked_at(monkeypatch, endpoint)
-        report = prove_cluster(group_of(cluster), cluster, options, ignore)
+        report = prove_cluster(ClusterService(group_of(cluster), cluster), options, ignore)
     assert report.exit_status == 0, report.findings
     assert set(report.costs) == {"one", "two"}
     answers = next(finding for finding in report.findings if finding.check == "answers")
@@ -173,7 +174,7 @@ def test_a_node_without_weights_takes_no_part(cluster, options, right, monkeypat
     group = Group({"one": Without("one"), "two": LocalConnection("two")})
     with serving(Telling(right[1])) as endpoint:
         asked_at(monkeypatch, endpoint)
-        report = prove_cluster(group, cluster, options, ignore)
+        report = prove_cluster(ClusterService(group, cluster), options, ignore)
     assert report.exit_status == 0, report.findings
     assert set(report.costs) == {"two"}
     assert [finding.node for finding in report.findings if finding.verdict is Verdict.NOTE] == ["one"]
@@ -185,11 +186,11 @@ def test_what_goes_on_without_us_is_picked_up_with_its_own_answers(
     telling = Telling(right[1])
     with serving(telling) as endpoint:
         asked_at(monkeypatch, endpoint)
-        first = prove_cluster(group_of(cluster), cluster, options, ignore)
+        first = prove_cluster(ClusterService(group_of(cluster), cluster), options, ignore)
         asked = len(telling.requests)
         request = next((tmp_path / "state" / "two" / "prove").glob("*-two.json"))
         with alone(str(request)):  # as the program that goes on holds it
-            second = prove_cluster(group_of(cluster), cluster, options, ignore)
+            second = prove_cluster(ClusterService(group_of(cluster), cluster), options, ignore)
     assert first.exit_status == second.exit_status == 0
     assert len(telling.requests) == asked
     assert second.costs == first.costs

@@ -14,7 +14,6 @@ _PRODUCT = Path(lingctl.__file__).parent
 # Names that may stand more than once, with the reason.
 _ON_PURPOSE = {
     "Answers": "of a probe, and of the node program: both by question",
-    "KindChoice": "what may be typed, and the same as the smoke test takes it",
     "Tick": "how far one is, told to a function beside it: never imported",
 }
 

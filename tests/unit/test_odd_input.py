@@ -29,8 +29,8 @@ from lingctl.release.record import read_record
 from lingctl.remote.probe import Answer
 from lingctl.remote.ssh.login.host_keys.known_hosts import read_known_hosts
 from lingctl.serving.bench.results import BenchComparison, last_two
-from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.http.sse import MalformedStream, SseParser
+from lingctl.serving.http.wire import ResponseReader, WireError
 
 LONG = "9" * 5_000
 # Python reads no number of so many digits, and what is larger than a float ends arithmetic.

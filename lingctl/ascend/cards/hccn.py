@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
+from lingctl.ascend.unread import CUT_SHORT, Unread, of_whole, the_one, unread, where_it_says
 from lingctl.inventory.forms import is_address
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
@@ -21,7 +21,6 @@ from lingctl.remote.probe import Answer
 TOOL = "hccn_tool"
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-_SEVERAL = "several answers in one"
 
 
 def query(card: int, name: str, *words: str | int) -> Command:
@@ -101,31 +100,20 @@ class Neighbour:
     max_frame: int | None = None  # largest frame it takes, in bytes
 
 
-def read_address(answer: Answer | None) -> DeviceAddress | Unread | None:
+@where_it_says(r"^Get ip(?:conf)? failed, because no ip was preset there!", None)
+@of_whole
+def read_address(seen: Answer) -> DeviceAddress | Unread:
     """``-ip -g``; None when no address is set."""
-    if _says(answer, r"^Get ip(?:conf)? failed, because no ip was preset there!"):
-        return None
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = re.findall(r"^ipaddr:(\S+)\s*\n\s*netmask:(\S+)\s*$", seen.stdout, re.MULTILINE)
-    found += re.findall(
-        r"^ipv6_address:(\S+)\s*\n\s*prefix_length:([0-9]{1,3})\s*$", seen.stdout, re.MULTILINE
-    )
-    if len(found) != 1:
-        return unread(seen, _SEVERAL if found else "")
-    address, mask = found[0]
-    if not is_address(address):
-        return unread(seen)
-    return DeviceAddress(address, mask)
+    v4, v6 = r"ipaddr:(\S+)\s*\n\s*netmask:(\S+)", r"ipv6_address:(\S+)\s*\n\s*prefix_length:([0-9]{1,3})"
+    found = the_one(seen, rf"^(?:{v4}|{v6})\s*$")
+    address, mask = found[1] or found[3], found[2] or found[4]
+    return DeviceAddress(address, mask) if is_address(address) else unread(seen)
 
 
-def read_link(answer: Answer | None) -> Literal["UP", "DOWN"] | Unread:
+@of_whole
+def read_link(seen: Answer) -> Literal["UP", "DOWN"]:
     """``-link -g``. Exits 0 whether up or down."""
-    value = _one(answer, r"^link status:\s*(UP|DOWN)\s*$")
-    if isinstance(value, Unread):
-        return value
-    return "UP" if value == "UP" else "DOWN"
+    return "UP" if the_one(seen, r"^link status:\s*(UP|DOWN)\s*$")[1] == "UP" else "DOWN"
 
 
 # Both spellings of state 1 exist: `Socket failed` up to 23.0.5, `Socket fail` in today's source.
@@ -143,55 +131,42 @@ HEALTH_STATES = (
 )
 
 
-def read_net_health(answer: Answer | None) -> str | Unread:
+@of_whole
+def read_net_health(seen: Answer) -> str | Unread:
     """``-net_health -g``: one of ``HEALTH_STATES``. It speaks of the netdetect address only."""
-    value = _one(answer, r"^net health status:\s*(\S.*?)\s*$")
-    if isinstance(value, Unread):
-        return value
+    value = the_one(seen, r"^net health status:\s*(\S.*?)\s*$")[1]
     by_name = {state.lower(): state for state in HEALTH_STATES} | {"socket failed": "Socket fail"}
     state = by_name.get(value.lower())
-    return state if state else unread(answer, f"no state of net_health that is known: {value}")
+    return state if state else unread(seen, f"no state of net_health that is known: {value}")
 
 
-def read_netdetect(answer: Answer | None) -> str | Unread:
+@of_whole
+def read_netdetect(seen: Answer) -> str | Unread:
     """``-netdetect -g``; ``0.0.0.0`` when none is set."""
-    value = _one(answer, r"^netdetect addr(?:ess)?:\s*(\S+)\s*$")
-    if isinstance(value, Unread) or is_address(value):
-        return value
-    return unread(answer)
+    value = the_one(seen, r"^netdetect addr(?:ess)?:\s*(\S+)\s*$")[1]
+    return value if is_address(value) else unread(seen)
 
 
-def read_gateway(answer: Answer | None) -> Gateway | Unread | None:
+@where_it_says(r"^Get gateway failed, because no gateway was preset there!", None)
+@of_whole
+def read_gateway(seen: Answer) -> Gateway | Unread:
     """``-gateway -g``; None when none is set."""
-    if _says(answer, r"^Get gateway failed, because no gateway was preset there!"):
-        return None
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = re.findall(r"^default gateway:\s*([^,\s]+)(?:,\s*Iface:(\S+))?\s*$", seen.stdout, re.MULTILINE)
-    if len(found) != 1 or not is_address(found[0][0]):
-        return unread(seen, _SEVERAL if len(found) > 1 else "")
-    return Gateway(*found[0])
+    found = the_one(seen, r"^default gateway:\s*([^,\s]+)(?:,\s*Iface:(\S+))?\s*$")
+    return Gateway(found[1], found[2] or "") if is_address(found[1]) else unread(seen)
 
 
-def read_tls(answer: Answer | None) -> Tls | Unread:
+@where_it_says(r"No certificate found, please set certs firstly", Tls(None))
+@of_whole
+def read_tls(seen: Answer) -> Tls | Unread:
     """``-tls -g``. With an expired certificate the line that says so is on stderr and the status is 0."""
-    if _says(answer, r"No certificate found, please set certs firstly"):
-        return Tls(None)
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    head = r"^(?:dev_id:|device )([0-9]{1,18}), tls switch\[([01])\][^\n]*$"
-    found = re.findall(head, seen.stdout, re.MULTILINE)
-    if len(found) != 1:
-        return unread(seen, _SEVERAL if len(found) > 1 else "")
+    switch = the_one(seen, r"^(?:dev_id:|device )[0-9]{1,18}, tls switch\[([01])\][^\n]*$")[1]
     preset = re.search(r"tls preconfigured\[([01])\]", seen.stdout)
     # A certificate begins with `..., [pub cert] info:`.
     _, *certificates = re.split(r"^.*\[[^\]\n]+\] info:[ \t]*$", seen.stdout, flags=re.MULTILINE)
     if not all(re.search(r"^\s*end_time\[.+\]\s*$", text, re.MULTILINE) for text in certificates):
         return unread(seen, CUT_SHORT)
     return Tls(
-        int(found[0][1]),
+        int(switch),
         preset.group(1) == "1" if preset else None,
         _expired(certificates, seen.stderr),
         tuple(sorted(set(re.findall(r"^\s*issuer\[(.+)\]\s*$", seen.stdout, re.MULTILINE)))),
@@ -210,12 +185,12 @@ def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
     """``-lldp -g``; None when nothing was heard from the other end."""
     if answer is not None and not answer.stdout and not answer.stderr.strip() and answer.exit_status == 0:
         return None
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    ports = re.findall(r"^\s*Ifname:\s*(\S+)\s*$", seen.stdout, re.MULTILINE)
-    if len(ports) != 1:
-        return unread(seen, _SEVERAL if len(ports) > 1 else "")
+    return _neighbour(answer)
+
+
+@of_whole
+def _neighbour(seen: Answer) -> Neighbour | Unread:
+    port = the_one(seen, r"^\s*Ifname:\s*(\S+)\s*$")[1]
     # Every LLDP packet ends with this one (IEEE 802.1AB): without it what was announced is not all known.
     if not re.search(r"^End of LLDPDU TLV\s*\Z", seen.stdout, re.MULTILINE):
         return unread(seen, CUT_SHORT)
@@ -226,38 +201,17 @@ def read_lldp(answer: Answer | None) -> Neighbour | Unread | None:
         kind = "card"
     elif re.search(r"Rout(?:er|ing)|VRP|Bridge", seen.stdout):
         kind = "switch"
-    return Neighbour(
-        ports[0], chassis.group(1) if chassis else "", kind, int(frame.group(1)) if frame else None
-    )
+    return Neighbour(port, chassis[1] if chassis else "", kind, int(frame[1]) if frame else None)
 
 
-def read_mtu(answer: Answer | None) -> int | Unread:
+@of_whole
+def read_mtu(seen: Answer) -> int:
     """``-mtu -g``, in bytes."""
-    value = _one(answer, r"^mtu:\s*([0-9]{1,18})\s*$")
-    return value if isinstance(value, Unread) else int(value)
+    return int(the_one(seen, r"^mtu:\s*([0-9]{1,18})\s*$")[1])
 
 
-def read_speed(answer: Answer | None) -> int | Unread | None:
+@of_whole
+def read_speed(seen: Answer) -> int | None:
     """``-speed -g``, in Mb/s; None when the tool does not know, as on a link that is down."""
-    value = _one(answer, r"^Speed:\s*([0-9]{1,18} Mb/s|Unknown!)\s*$")
-    if isinstance(value, Unread):
-        return value
-    return None if value == "Unknown!" else int(value.split()[0])
-
-
-def _says(answer: Answer | None, pattern: str) -> bool:
-    """Whether the tool says on stderr that there is nothing to tell."""
-    return (
-        answer is not None and not answer.timed_out and bool(re.search(pattern, answer.stderr, re.MULTILINE))
-    )
-
-
-def _one(answer: Answer | None, pattern: str) -> str | Unread:
-    """The one match of a query whose answer is one line."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = re.findall(pattern, seen.stdout, re.MULTILINE)
-    if len(found) != 1:
-        return unread(seen, _SEVERAL if len(found) > 1 else "")
-    return str(found[0])
+    number = the_one(seen, r"^Speed:\s*(?:([0-9]{1,18}) Mb/s|Unknown!)\s*$")[1]
+    return None if number is None else int(number)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import CUT_SHORT, Unread, is_number, unread, whole
-from lingctl.remote.command import Command, command
+from lingctl.ascend.unread import CUT_SHORT, Unread, is_number, of_whole, unread
+from lingctl.remote.command import command
 from lingctl.remote.probe import Answer
 
+MAP = command("npu-smi", "info", "-m")
 _ID = re.compile(r"-?[0-9]{1,9}|-")
 
 
@@ -30,16 +31,9 @@ class MappedChip:
     name: str
 
 
-def map_command() -> Command:
-    """Which chip is which."""
-    return command("npu-smi", "info", "-m")
-
-
-def read_map(answer: Answer | None) -> tuple[MappedChip, ...] | Unread:
+@of_whole
+def read_map(seen: Answer) -> tuple[MappedChip, ...] | Unread:
     """``npu-smi info -m``: older drivers print no physical id, the 950 a slot id instead of a logic id."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     lines = [line.strip() for line in seen.stdout.splitlines() if line.strip()]
     heads = [line for line in lines if line.startswith("NPU ID")]
     if len(heads) != 1 or lines[0] != heads[0]:

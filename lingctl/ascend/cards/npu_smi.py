@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import CUT_SHORT, Unread, is_number, unread, whole
+from lingctl.ascend.unread import CUT_SHORT, Unread, is_number, of_whole, unread
 from lingctl.remote.command import Command, command
 from lingctl.remote.probe import Answer
 
@@ -71,9 +71,7 @@ class PodPlace:
         return self.sdid >> 22, self.sdid >> 18 & 0xF, self.sdid >> 16 & 0x3, self.sdid & 0xFFFF
 
 
-def table_command() -> Command:
-    """The whole table."""
-    return command("npu-smi", "info")
+TABLE = command("npu-smi", "info")
 
 
 def pod_command(npu: int, chip: int) -> Command:
@@ -129,11 +127,9 @@ def _is_border(line: str) -> bool:
     return re.fullmatch(r"\+[-=+]*\+", line.strip()) is not None
 
 
-def read_pod(answer: Answer | None) -> PodPlace | Unread:
+@of_whole
+def read_pod(seen: Answer) -> PodPlace | Unread:
     """``npu-smi info -t spod-info``."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
     found = re.findall(
         r"^\s*(SDID|Super Pod Size|Super Pod ID|Server Index)\s*:\s*([0-9]{1,18})\s*$",
         seen.stdout,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lingctl.ascend.cards.hccn import query
-from lingctl.ascend.unread import Unread, broken_off, refusal, unread
+from lingctl.ascend.unread import Unread, of_ended, the_one, unread
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer
 
@@ -61,12 +61,9 @@ def hccs_ping(card: int, address: str) -> Command:
     return query(card, "hccs_ping", "address", address)
 
 
-def read_ping(answer: Answer | None) -> Ping | Unread:
+@of_ended
+def read_ping(answer: Answer) -> Ping | Unread:
     """``-ping -g`` (also ``-ub_ping``); loss may exit 1, and its summary is the last thing printed."""
-    if answer is None:
-        return unread(answer)
-    if cut := broken_off(answer):
-        return cut
     said = f"{answer.stdout}\n{answer.stderr}"
     found = re.findall(_SUMMARY, answer.stdout, re.MULTILINE)
     sent, received = (int(found[0][0]), int(found[0][1])) if len(found) == 1 else (0, 0)
@@ -75,21 +72,16 @@ def read_ping(answer: Answer | None) -> Ping | Unread:
     if re.search(r"^Destination Host Unreachable\s*$", said, re.MULTILINE):
         return Ping(sent, received, trouble="unreachable")
     if len(found) != 1:
-        return refusal(answer) or unread(answer, "several answers in one" if found else "")
+        return unread(answer, "several answers in one" if found else "")
     late = len(re.findall(r"recv time out seq", said))
     return Ping(sent, min(received, max(0, sent - late)), _slowest(answer.stdout))
 
 
-def read_hccs_ping(answer: Answer | None) -> Ping | Unread:
+@of_ended
+def read_hccs_ping(answer: Answer) -> Ping | Unread:
     """``-hccs_ping -g``: all packets back and every plane 0x0; its exit status says nothing."""
-    if answer is None:
-        return unread(answer)
-    if cut := broken_off(answer):
-        return cut
-    found = re.findall(_HCCS_SUMMARY, answer.stdout, re.MULTILINE)
-    if len(found) != 1:
-        return refusal(answer) or unread(answer, "several answers in one" if found else "")
-    sent, received = int(found[0][0]), int(found[0][1])
+    counts = the_one(answer, _HCCS_SUMMARY)
+    sent, received = int(counts[1]), int(counts[2])
     planes = re.findall(r"L1 plane check result = (0x[0-9a-fA-F]{1,16})", answer.stdout)
     if len(planes) < received:
         return unread(answer, f"{received} packets came back, and the planes of {len(planes)} are told")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lingctl.ascend.unread import CUT_SHORT, Unread, unread, whole
+from lingctl.ascend.unread import CUT_SHORT, Unread, of_whole, the_one, unread
 from lingctl.remote.probe import Answer
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -128,17 +128,12 @@ _FLAGS = ("Tx Los Flag", "Rx Los Flag", "Tx LoL Flag", "Rx LoL Flag")
 _PACKETS = ("mac_tx_total_pkt_num", "mac_rx_total_pkt_num")
 
 
-def read_link_history(answer: Answer | None) -> LinkHistory | Unread:
+@of_whole
+def read_link_history(seen: Answer) -> LinkHistory | Unread:
     """``-link_stat -g``. Every line after the head of the records must be one."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    ups = re.findall(_PREFIX + r"link up count\s*:\s*([0-9]{1,18})\s*$", seen.stdout, re.MULTILINE)
+    ups = int(the_one(seen, _PREFIX + r"link up count\s*:\s*([0-9]{1,18})\s*$")[1])
     downs = re.findall(_PREFIX + r"link down count\s*:\s*([0-9]{1,18})\s*$", seen.stdout, re.MULTILINE)
-    heads = re.findall(_PREFIX + r"link change records\s*:", seen.stdout, re.MULTILINE)
-    if len(ups) != 1 or len(heads) != 1:
-        return unread(seen, "several answers in one" if len(ups) > 1 else "")
-    _, said = re.split(r"link change records\s*:", seen.stdout)
+    said = seen.stdout[the_one(seen, _PREFIX + r"link change records\s*:").end() :]
     lines = [line for line in said.splitlines() if line.strip() not in ("", "NA")]
     records = []
     for line in lines:
@@ -148,21 +143,21 @@ def read_link_history(answer: Answer | None) -> LinkHistory | Unread:
             return unread(seen, f"a record is not understood: {line.strip()[:80]}")
         records.append((at, found.group(2)))
     # "NA" is how an empty list is printed; nothing at all is a list that was cut.
-    if not records and (said.split() != ["NA"] or int(ups[0])):
+    if not records and (said.split() != ["NA"] or ups):
         return unread(seen, CUT_SHORT if not said.strip() else "link changes are counted, and none is shown")
-    return LinkHistory(tuple(reversed(records)), int(ups[0]), int(downs[0]) if downs else None)
+    return LinkHistory(tuple(reversed(records)), ups, int(downs[0]) if downs else None)
 
 
 def read_optics(answer: Answer | None) -> Optics | Unread:
     """``-optical -g``; the module being absent is an answer."""
     if answer is not None and re.search(r"^Optical module is not present", answer.stdout, re.MULTILINE):
         return Optics(False)
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    heads = seen.stdout.count("optical info:")
-    if heads != 1:
-        return unread(seen, "several answers in one" if heads > 1 else "")
+    return _optics(answer)
+
+
+@of_whole
+def _optics(seen: Answer) -> Optics | Unread:
+    the_one(seen, "optical info:")
     values = dict(re.findall(r"^([A-Za-z][^:\n]*?)[ \t]*:[ \t]*(\S.*?)[ \t]*$", seen.stdout, re.MULTILINE))
     if values.get("present") not in ("present", "not present"):
         return unread(seen)
@@ -181,16 +176,12 @@ def read_optics(answer: Answer | None) -> Optics | Unread:
     )
 
 
-def read_counters(answer: Answer | None) -> Counters | Unread:
+@of_whole
+def read_counters(seen: Answer) -> Counters | Unread:
     """``-stat -g``. Every line must be a counter: one that cannot be read may be the one that matters."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    heads = seen.stdout.count("packet statistics:")
-    if heads != 1:
-        return unread(seen, "several answers in one" if heads > 1 else "")
+    head = the_one(seen, "packet statistics:")
     values: dict[str, int] = {}
-    for line in seen.stdout.partition("packet statistics:")[2].splitlines():
+    for line in seen.stdout[head.end() :].splitlines():
         found = re.fullmatch(r"([a-z][a-z0-9_]*)\s*:\s*([0-9]{1,18})\s*", line)
         if found is None and line.strip():
             return unread(seen, f"a counter is not understood: {line.strip()[:80]}")

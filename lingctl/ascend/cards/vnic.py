@@ -5,10 +5,9 @@ Source: the published hccn_tool (`hicann/driver`).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from lingctl.ascend.unread import Unread, unread, whole
+from lingctl.ascend.unread import Unread, of_whole, the_one, unread
 from lingctl.inventory.forms import is_address
 from lingctl.remote.probe import Answer
 
@@ -22,19 +21,12 @@ class Vnic:
     netmask: str
 
 
-def read_vnic(answer: Answer | None) -> Vnic | Unread:
+@of_whole
+def read_vnic(seen: Answer) -> Vnic | Unread:
     """``-vnic -g``."""
-    seen = whole(answer)
-    if isinstance(seen, Unread):
-        return seen
-    found = re.findall(
-        r"^vnic link status:\s*(UP|DOWN)\s*\nvnic ipaddr:\s*(\S+)\s*\nvnic netmask:\s*(\S+)\s*$",
-        seen.stdout,
-        re.MULTILINE,
-    )
-    if len(found) != 1 or not is_address(found[0][1]):
-        return unread(seen, "several answers in one" if len(found) > 1 else "")
-    return Vnic(*found[0])
+    form = r"^vnic link status:\s*(UP|DOWN)\s*\nvnic ipaddr:\s*(\S+)\s*\nvnic netmask:\s*(\S+)\s*$"
+    found = Vnic(*the_one(seen, form).groups())
+    return found if is_address(found.address) else unread(seen)
 
 
 def pod_address(server: int, die: int, device: int) -> str:

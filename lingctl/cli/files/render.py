@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lingctl.cli.common import EngineOption, JsonOption, NodesOption, optional_cluster, required_cluster
 
 if TYPE_CHECKING:
-    from lingctl.engine.interface import About
     from lingctl.flows.files.inputs import Known
     from lingctl.flows.files.render import Rendered, RenderPart
     from lingctl.inventory.cluster import Cluster
 
 
 # The same as RenderPart: the command line needs it to list its verbs, when no flow is imported yet.
-class What(StrEnum):
-    """What to render."""
-
-    config = "config"
-    ranktable = "ranktable"
-    environment = "environment"
-    container = "container"
-    model_config = "model-config"
-    all = "all"
+What = Literal["config", "ranktable", "environment", "container", "model-config", "all"]
 
 
 def render(
@@ -66,12 +56,11 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that the engine would refuse the file.
     """
-    from dataclasses import replace
-
     from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
-    from lingctl.flows.files.render import RenderPart, rendered, write_files
+    from lingctl.flows.files.render import rendered, write_files
     from lingctl.inventory.typed_engine import one_engine, with_typed_engine
+    from lingctl.output.documents import print_json
     from lingctl.output.screen.terminal import say
 
     typed = one_engine(mindie, engine)
@@ -84,23 +73,31 @@ def render(
         names = ("mindie", "engine", "engine.version") if typed else ()
         print_values(cluster, dict.fromkeys(names, flag), as_json)
         return
-    part = RenderPart((what or What.all).value)
+    part = what or "all"
     known = _known(cluster, part, facts=facts, live=live, model_config=model_config, weights=weights)
     files = rendered(cluster, part, known)
     served = engine_of(cluster)
     remarks = served.remarks(cluster)
-    for note in (*remarks, *(known.notes if part is not RenderPart.ranktable else ())):
+    notes = (*remarks, *known.notes)
+    for note in remarks if part == "ranktable" else notes:
         say(note)
     if output is not None:
         write_files(files, output)
         say(f"Wrote {len(files)} files to {output}.")
-    _print(
-        cluster,
-        served.about,
-        files,
-        replace(known, notes=(*remarks, *known.notes)),
-        to_folder=output is not None,
-        as_json=as_json,
+    if not as_json:
+        _print(files, with_content=output is None)
+        return
+    about = served.about
+    print_json(
+        "render",
+        {
+            "cluster": cluster.name,
+            "engine": {"name": about.name, "version": about.version},
+            "checked_against": about.checked_against,
+            "weights": known.weights,
+            "notes": notes,
+            "files": [file.as_json() for file in files],
+        },
     )
 
 
@@ -114,55 +111,29 @@ def _known(
     weights: str,
 ) -> Known:
     from lingctl.errors import UsageError
-    from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
+    from lingctl.flows.files.inputs import ask_nodes, known_offline
     from lingctl.flows.files.json_files import read_document
-    from lingctl.flows.files.render import RenderPart, needs_addresses
+    from lingctl.flows.files.render import needs_addresses
+    from lingctl.output.progress import progress
+    from lingctl.remote.group import connect
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
     config = read_document(model_config) if model_config else None
-    if facts is not None:
-        known = from_saved_facts(facts, cluster, config, weights)
-    elif live or needs_addresses(cluster, part) or (part is RenderPart.model_config and config is None):
-        from lingctl.output.progress import progress
-        from lingctl.remote.group import connect
-
-        with progress() as listener, connect(cluster, listener) as group:
-            known = ask_nodes(group, cluster, listener, config, weights)
-    else:
-        known = known_offline(cluster, config, weights)
-    return known
+    asks = live or needs_addresses(cluster, part) or (part == "model-config" and config is None)
+    if facts or not asks:
+        return known_offline(cluster, config, weights, facts)
+    with progress() as listener, connect(cluster, listener) as group:
+        return ask_nodes(group, cluster, listener, config, weights)
 
 
-def _print(
-    cluster: Cluster,
-    engine: About,
-    files: list[Rendered],
-    known: Known,
-    *,
-    to_folder: bool,
-    as_json: bool,
-) -> None:
-    from lingctl.output.documents import print_json
+def _print(files: list[Rendered], *, with_content: bool) -> None:
     from lingctl.output.screen.terminal import answer, answer_file, say
 
-    if as_json:
-        print_json(
-            "render",
-            {
-                "cluster": cluster.name,
-                "engine": {"name": engine.name, "version": engine.version},
-                "checked_against": engine.checked_against,
-                "weights": known.weights,
-                "notes": list(known.notes),
-                "files": [file.as_json() for file in files],
-            },
-        )
-        return
     for file in files:
         for remark in file.remarks:
             say(f"{file.node}: {file.name}: {remark}")
-        if not to_folder:
+        if with_content:
             if len(files) > 1:
                 answer(f"==> {file.node}: {file.path or file.name} <==")
             answer_file(file.content.decode())

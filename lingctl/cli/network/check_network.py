@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,20 +25,7 @@ if TYPE_CHECKING:
     from lingctl.flows.network.check import NetworkReport
 
 
-class Mesh(StrEnum):
-    """Which cards ping each other."""
-
-    OFF = "off"
-    ROTATION = "rotation"
-    FULL = "full"
-
-
-class FailOn(StrEnum):
-    """The verdict from which on the exit status is 3."""
-
-    WARNING = "warning"
-    UNKNOWN = "unknown"
-    FAILURE = "failure"
+Mesh = Literal["off", "rotation", "full"]
 
 
 def check_network(
@@ -50,7 +36,7 @@ def check_network(
         typer.Option(
             help="Pings between cards: own index and a rotating one on every node pair, all, or none."
         ),
-    ] = Mesh.ROTATION,
+    ] = "rotation",
     mesh_seconds: Annotated[float, typer.Option(min=0, help="Time limit of the pings, in seconds.")] = 120.0,
     save: Annotated[
         Path | None, typer.Option(help="Keep the raw answers in this folder.", file_okay=False)
@@ -66,8 +52,9 @@ def check_network(
         ),
     ] = None,
     fail_on: Annotated[
-        FailOn, typer.Option(help="Verdict from which on the exit status is 3.")
-    ] = FailOn.WARNING,
+        Literal["warning", "unknown", "failure"],
+        typer.Option(help="Verdict from which on the exit status is 3."),
+    ] = "warning",
     html: Annotated[
         Path | None,
         typer.Option(
@@ -97,9 +84,10 @@ def check_network(
         from lingctl.flows.run.page_file import check_page
 
         check_page(html, "--html", over="" if force else "check-network")
-    report = _judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
+    from lingctl.flows.network.saved import judge_saved, save_answers
+
+    report = judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
     from lingctl.findings import Verdict
-    from lingctl.flows.network.saved import save_answers
     from lingctl.output.screen.terminal import say
     from lingctl.output.verbs.network import print_network, print_network_json
 
@@ -115,7 +103,7 @@ def check_network(
         say(f"Wrote {html}: findings, pings, and the facts of every node and card.")
     if len(report.unreachable) == len(report.asked):
         raise typer.Exit(4)
-    if report.verdict >= Verdict[fail_on.name]:
+    if report.verdict >= Verdict[fail_on.upper()]:
         raise typer.Exit(3)
 
 
@@ -136,12 +124,6 @@ def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Pa
     write_page(path, "--html", network_page(report, of, *network_rows(report)))
 
 
-def _judge_saved(folder: Path) -> NetworkReport:
-    from lingctl.flows.network.saved import judge_saved
-
-    return judge_saved(folder)
-
-
 def _ask(nodes: Path | None, node: list[str] | None, mesh: Mesh, mesh_seconds: float) -> NetworkReport:
     from lingctl.output.progress import progress
     from lingctl.remote.group import Group, connect
@@ -153,14 +135,14 @@ def _ask(nodes: Path | None, node: list[str] | None, mesh: Mesh, mesh_seconds: f
             from lingctl.remote.local import LocalConnection
 
             local = LocalConnection()
-            options = CheckOptions(mesh.value, mesh_seconds)
+            options = CheckOptions(mesh, mesh_seconds)
             return check_scope(Group({local.node: local}), scope_of_machine(local), options, listener)
         with connect(cluster, listener, only=chosen_nodes(cluster, node), wait=False) as group:
             # What asks and judges is loaded while nodes are logged in to, what prints while they are asked.
             from lingctl.flows.network.check import CheckOptions, check_network
 
             load_ahead("lingctl.output.verbs.network")
-            return check_network(group, cluster, CheckOptions(mesh.value, mesh_seconds), listener)
+            return check_network(group, cluster, CheckOptions(mesh, mesh_seconds), listener)
 
 
 def _fix_tls(nodes: Path | None, value: int, *, yes: bool, lock_wait: float, as_json: bool) -> None:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from lingctl.cli.common import JsonOption, NodesOption
-
-
-class Device(StrEnum):
-    """Where to compute."""
-
-    NPU = "npu"
-    CPU = "cpu"
 
 
 def npu_check(
@@ -23,8 +15,8 @@ def npu_check(
         bool, typer.Option("--host", help="On the nodes themselves, not in their containers.")
     ] = False,
     device: Annotated[
-        Device, typer.Option(help="cpu: the same way without cards, to prove the way.")
-    ] = Device.NPU,
+        Literal["npu", "cpu"], typer.Option(help="cpu: the same way without cards, to prove the way.")
+    ] = "npu",
     cards: Annotated[
         int | None, typer.Option(min=1, max=64, help="Workers with --device cpu and no --nodes.")
     ] = None,
@@ -47,9 +39,7 @@ def npu_check(
     from lingctl.output.screen.terminal import answer
     from lingctl.remote.group import connect
 
-    options = NpuOptions(
-        device=device.value, cards=cards, host=host, timeout=timeout, allow_running=allow_running
-    )
+    options = NpuOptions(device=device, cards=cards, host=host, timeout=timeout, allow_running=allow_running)
     cluster = optional_cluster(nodes)
     if cluster is None:
         with progress() as listener:

@@ -12,7 +12,6 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     MaxTokensOption,
     ModelOption,
@@ -37,7 +36,7 @@ def ask(
     temperature: TemperatureOption = None,
     max_tokens: MaxTokensOption = None,
     raw: Annotated[bool, typer.Option("--raw", help="Print thoughts and calls as the answer too.")] = False,
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     patience: PatienceOption = 60.0,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -48,7 +47,7 @@ def ask(
 
     Exit status: 0 answered, 1 not answered, 4 nothing answers there.
     """
-    from lingctl.cli.serve.target import talking
+    from lingctl.cli.serve.target import chosen_cluster, talking
     from lingctl.flows.serve.chat import ask as ask_once
     from lingctl.output.documents import print_json
     from lingctl.output.verbs.chat import ChatTerminal, ScriptTerminal, Silent, read_question
@@ -57,9 +56,8 @@ def ask(
 
     asked = read_question(question)
     options = ChatOptions(system, temperature, max_tokens, raw)
-    with talking(
-        nodes, url, model, TlsFiles(ca, cert, key), options, kind=kind.value, patience=patience
-    ) as conversation:
+    cluster, tls = chosen_cluster(nodes, url, model), TlsFiles(ca, cert, key)
+    with talking(cluster, url, model, tls, options, kind=kind, patience=patience) as conversation:
         if as_json:
             talker: ChatTerminal | Silent = Silent()
         else:

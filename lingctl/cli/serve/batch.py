@@ -14,7 +14,8 @@ from lingctl.cli.serve.target import (
     KeyOption,
     ModelOption,
     UrlOption,
-    with_service,
+    asked_service,
+    chosen_cluster,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def batch(
     answers.
     """
     from lingctl.flows.serve.batch.given import BatchOptions, judged_input
-    from lingctl.flows.serve.batch.service import batch_cluster, batch_endpoint
+    from lingctl.flows.serve.batch.service import batch as ask_all
     from lingctl.output.progress import progress
     from lingctl.serving.batch.retries import Retries
     from lingctl.serving.endpoint import TlsFiles
@@ -61,15 +62,9 @@ def batch(
     options = BatchOptions(source, output, errors, concurrency, Retries(retries), timeout, any_model, offline)
     with progress() as listener:
         given = judged_input(options, listener)
-        report = with_service(
-            nodes,
-            url,
-            model,
-            tls,
-            listener,
-            at=lambda endpoint: batch_endpoint(endpoint, given, options, listener),
-            of=lambda group, cluster: batch_cluster(group, cluster, given, options, listener, tls=tls),
-        )
+        cluster = chosen_cluster(nodes, url, model)
+        with asked_service(cluster, url, model, tls, listener) as service:
+            report = ask_all(service, given, options, listener)
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
 
@@ -85,7 +80,7 @@ def _show(report: BatchReport, as_json: bool) -> None:
         return
     answer(f"{report.model} at {report.url}\n")
     print_table(AMOUNT_COLUMNS, report.amounts(), numbers=AMOUNT_COLUMNS[1:])
-    if report.troubles:
+    if report.counts.troubles:
         answer("")
         print_table(TROUBLE_COLUMNS, report.trouble_rows(), numbers=TROUBLE_COLUMNS[1:2])
     for note in report.notes():

@@ -12,11 +12,11 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     ModelOption,
     UrlOption,
-    with_service,
+    asked_service,
+    chosen_cluster,
 )
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from lingctl.serving.bench.sweep import SweepLimits
 
 
-app = typer.Typer(
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
@@ -37,7 +33,7 @@ def bench(
     nodes: NodesOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     requests: Annotated[int, typer.Option(min=1, help="Requests to send; in a sweep, for each trial.")] = 100,
     concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: requests open at a time.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Open loop: requests per second, Poisson.")] = 0.0,
@@ -76,7 +72,7 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
-    from lingctl.flows.serve.bench import BenchOptions, bench_cluster, bench_endpoint
+    from lingctl.flows.serve.bench import BenchOptions, bench_service
     from lingctl.output.documents import document
     from lingctl.output.progress import progress
     from lingctl.serving.bench.goal import read_goal
@@ -96,7 +92,7 @@ def bench(
     options = BenchOptions(
         requests=requests,
         pace=Pace(rate=rate) if rate else Pace(concurrency=concurrency),
-        kind=kind.value,
+        kind=kind,
         input_tokens=input_len,
         output_tokens=output_len,
         dataset=dataset,
@@ -110,15 +106,9 @@ def bench(
     )
     tls = TlsFiles(ca, cert, key)
     with progress() as listener:
-        report = with_service(
-            nodes,
-            url,
-            model,
-            tls,
-            listener,
-            at=lambda endpoint: bench_endpoint(endpoint, options, listener),
-            of=lambda group, cluster: bench_cluster(group, cluster, options, listener, tls=tls),
-        )
+        cluster = chosen_cluster(nodes, url, model)
+        with asked_service(cluster, url, model, tls, listener) as service:
+            report = bench_service(service, options, listener)
     if plot:
         _write_plot(plot, report)
     if results:

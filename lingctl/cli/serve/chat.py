@@ -11,7 +11,6 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     MaxTokensOption,
     ModelOption,
@@ -32,7 +31,7 @@ def chat(
     raw: Annotated[
         bool, typer.Option("--raw", help="Print thoughts and calls as the answer, and nothing of lingctl's.")
     ] = False,
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     patience: PatienceOption = 60.0,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -43,7 +42,7 @@ def chat(
     /reset forgets, /save FILE keeps, /quit or Ctrl-D ends. Ctrl-C ends an answer. It goes through SSH where
     the port is not open from here. An API key is taken from LINGCTL_API_KEY.
     """
-    from lingctl.cli.serve.target import talking
+    from lingctl.cli.serve.target import chosen_cluster, talking
     from lingctl.flows.serve.chat import chat as converse
     from lingctl.output.screen.terminal import interactive, say
     from lingctl.output.verbs.chat import ChatTerminal
@@ -51,9 +50,8 @@ def chat(
     from lingctl.serving.endpoint import TlsFiles
 
     options = ChatOptions(system, temperature, max_tokens, raw)
-    with talking(
-        nodes, url, model, TlsFiles(ca, cert, key), options, kind=kind.value, patience=patience
-    ) as conversation:
+    cluster, tls = chosen_cluster(nodes, url, model), TlsFiles(ca, cert, key)
+    with talking(cluster, url, model, tls, options, kind=kind, patience=patience) as conversation:
         if interactive():
             say(f"{conversation.model} at {conversation.client.endpoint.service_url}; /help, /quit")
         converse(conversation, ChatTerminal(raw=raw))

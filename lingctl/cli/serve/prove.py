@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,24 +12,16 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     ModelOption,
     PatienceOption,
     UrlOption,
+    asked_service,
     chosen_cluster,
 )
 
 if TYPE_CHECKING:
     from lingctl.flows.serve.prove import ProofReport
-
-
-class ArraysChoice(StrEnum):
-    """What computes."""
-
-    auto = "auto"
-    torch = "torch"
-    numpy = "numpy"
 
 
 def prove(
@@ -40,7 +31,7 @@ def prove(
         Path | None, typer.Option("--weights", help="Folder of the weights here (--url only).")
     ] = None,
     model: ModelOption = "",
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     prompts: Annotated[
         Path | None,
         typer.Option("--prompts", metavar="FILE", help="Prompts to ask instead of the built-in ones."),
@@ -50,8 +41,9 @@ def prove(
         bool, typer.Option("--host", help="By the nodes' own Python, not that of their containers.")
     ] = False,
     arrays: Annotated[
-        ArraysChoice, typer.Option(help="Compute with this library; auto: torch, else numpy.")
-    ] = ArraysChoice.auto,
+        Literal["auto", "torch", "numpy"],
+        typer.Option(help="Compute with this library; auto: torch, else numpy."),
+    ] = "auto",
     override: Annotated[
         str,
         typer.Option(
@@ -70,19 +62,19 @@ def prove(
     Exit status: 0 proved, 1 wrong, 3 not all of it could be judged, 4 not reachable.
     """
     from lingctl.errors import UsageError
+    from lingctl.flows.serve.asked_service import ClusterService
     from lingctl.flows.serve.prove import ProofOptions, prove_cluster, prove_endpoint
     from lingctl.output.progress import progress
-    from lingctl.remote.group import connect
-    from lingctl.serving.endpoint import DEFAULT_URL, TlsFiles, endpoint_at
+    from lingctl.serving.endpoint import TlsFiles
 
     tls = TlsFiles(ca, cert, key)
     options = ProofOptions(
-        kind=kind.value,
+        kind=kind,
         prompts=prompts,
         max_tokens=max_tokens,
         patience=patience,
         host=host,
-        arrays="" if arrays is ArraysChoice.auto else arrays.value,
+        arrays="" if arrays == "auto" else arrays,
         overrides=_overrides(override),
     )
     cluster = chosen_cluster(nodes, url, model)
@@ -92,14 +84,12 @@ def prove(
             remedy="lingctl prove --url URL --weights DIR; of a cluster: lingctl prove --nodes hosts.yaml",
             code="prove-weights-option",
         )
-    with progress() as listener:
-        if cluster is None:
-            assert weights is not None
-            endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
-            report = prove_endpoint(endpoint, weights, options, listener)
+    with progress() as listener, asked_service(cluster, url, model, tls, listener) as service:
+        if weights is not None:
+            report = prove_endpoint(service.endpoint, weights, options, listener)
         else:
-            with connect(cluster, listener) as group:
-                report = prove_cluster(group, cluster, options, listener, tls=tls)
+            assert isinstance(service, ClusterService)
+            report = prove_cluster(service, options, listener)
     _show(report, as_json)
     if report.exit_status:
         raise typer.Exit(report.exit_status)

@@ -11,12 +11,12 @@ from lingctl.cli.serve.target import (
     CaOption,
     CertOption,
     KeyOption,
-    KindChoice,
     KindOption,
     ModelOption,
     PatienceOption,
     UrlOption,
-    with_service,
+    asked_service,
+    chosen_cluster,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def smoke_test(
     node: NodeOption = None,
     url: UrlOption = "",
     model: ModelOption = "",
-    kind: KindOption = KindChoice.auto,
+    kind: KindOption = "auto",
     prompt: Annotated[str, typer.Option(help="Ask this instead of the Ling README's question.")] = "",
     expect: Annotated[str, typer.Option(help="Text that the answer must hold.")] = "",
     first_token_limit: Annotated[float, typer.Option(help="Seconds that the first token may take.")] = 10.0,
@@ -45,14 +45,14 @@ def smoke_test(
     4 not reachable. With --node no text is asked for, as a node that was not asked may be lost: a request
     could end the service then.
     """
-    from lingctl.flows.serve.smoke_test import smoke_test_cluster, smoke_test_endpoint
+    from lingctl.flows.serve.smoke_test import smoke_test_service
     from lingctl.output.progress import answered_later, progress
     from lingctl.serving.endpoint import TlsFiles
     from lingctl.serving.smoke.report import SmokeOptions
 
     tls = TlsFiles(ca, cert, key)
     options = SmokeOptions(
-        kind=kind.value,
+        kind=kind,
         prompt=prompt,
         expect=expect,
         first_token_limit=first_token_limit,
@@ -60,16 +60,9 @@ def smoke_test(
     )
     with progress() as listener:
         rungs = listener if as_json else answered_later(listener, "smoke test")
-        report = with_service(
-            nodes,
-            url,
-            model,
-            tls,
-            listener,
-            node=node,
-            at=lambda endpoint: smoke_test_endpoint(endpoint, options, rungs),
-            of=lambda group, cluster: smoke_test_cluster(group, cluster, options, rungs, tls=tls),
-        )
+        cluster = chosen_cluster(nodes, url, model)
+        with asked_service(cluster, url, model, tls, listener, node=node) as service:
+            report = smoke_test_service(service, options, rungs)
     _show(report, as_json)
     raise typer.Exit(report.exit_status)
 

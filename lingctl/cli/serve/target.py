@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from lingctl.events import Listener
-    from lingctl.flows.serve.chat import Kind
+    from lingctl.flows.serve.asked_service import AskedService
     from lingctl.inventory.cluster import Cluster
-    from lingctl.remote.group import Group
     from lingctl.serving.chat import ChatOptions, Conversation
-    from lingctl.serving.endpoint import Endpoint, TlsFiles
-
-T = TypeVar("T")
-
-
-class KindChoice(StrEnum):
-    """How a model is asked."""
-
-    auto = "auto"
-    chat = "chat"
-    base = "base"
-
+    from lingctl.serving.endpoint import TlsFiles
+    from lingctl.serving.http.api import AskedKind
 
 UrlOption = Annotated[
     str, typer.Option("--url", help="Any OpenAI-compatible service instead of a cluster's.", metavar="URL")
@@ -35,7 +23,9 @@ UrlOption = Annotated[
 ModelOption = Annotated[
     str, typer.Option("--model", help="Served name (--url only); default: the first listed.")
 ]
-KindOption = Annotated[KindChoice, typer.Option("--kind", help="Ask it as a chat or as a base model.")]
+KindOption = Annotated[
+    Literal["auto", "chat", "base"], typer.Option("--kind", help="Ask it as a chat or as a base model.")
+]
 CaOption = Annotated[
     Path | None, typer.Option("--ca", help="Authority that signed the service's certificate (HTTPS).")
 ]
@@ -78,65 +68,57 @@ def chosen_cluster(nodes: Path | None, url: str, model: str) -> Cluster | None:
     return cluster
 
 
-def with_service(
-    nodes: Path | None,
+@contextmanager
+def asked_service(
+    cluster: Cluster | None,
     url: str,
     model: str,
     tls: TlsFiles,
     listener: Listener,
     *,
     node: list[str] | None = None,
-    at: Callable[[Endpoint], T],
-    of: Callable[[Group, Cluster], T],
-) -> T:
-    """Do something ``at`` the service that is named by its URL, or with that ``of`` a cluster.
+) -> Iterator[AskedService]:
+    """The service of a cluster, whose nodes are logged in to; of none, the one that is named by its URL.
 
     Args:
+        cluster: as ``chosen_cluster`` gives it.
         node: names of the cluster's nodes that are asked; all where there are none.
     """
     from lingctl.cli.common import chosen_nodes
     from lingctl.errors import UsageError
+    from lingctl.flows.serve.asked_service import ClusterService, UrlService
     from lingctl.remote.group import connect
     from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
-    cluster = chosen_cluster(nodes, url, model)
-    if cluster is None:
-        if node:
-            raise UsageError(
-                "--node is about a cluster's nodes",
-                remedy="name it: --nodes FILE",
-                code="node-without-cluster",
-            )
-        return at(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls))
-    with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
-        return of(group, cluster)
+    if cluster is not None:
+        with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
+            yield ClusterService(group, cluster, tls)
+    elif node:
+        raise UsageError(
+            "--node is about a cluster's nodes", remedy="name it: --nodes FILE", code="node-without-cluster"
+        )
+    else:
+        yield UrlService(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls))
 
 
 @contextmanager
 def talking(
-    nodes: Path | None,
+    cluster: Cluster | None,
     url: str,
     model: str,
     tls: TlsFiles,
     options: ChatOptions,
     *,
-    kind: Kind,
+    kind: AskedKind,
     patience: float,
 ) -> Iterator[Conversation]:
     """A conversation with the service that is meant. Raises as ``conversation_with``."""
-    from lingctl.flows.serve.chat import conversation_at, conversation_with
+    from lingctl.flows.serve.chat import conversation_with
     from lingctl.output.progress import progress
-    from lingctl.remote.group import connect
-    from lingctl.serving.endpoint import DEFAULT_URL, endpoint_at
 
-    cluster = chosen_cluster(nodes, url, model)
     with ExitStack() as held:
-        if cluster is None:
-            endpoint = endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls)
-            yield held.enter_context(conversation_at(endpoint, options, kind=kind, patience=patience))
-            return
         with progress() as listener:  # nothing is drawn while somebody talks
-            group = held.enter_context(connect(cluster, listener))
-            begun = conversation_with(group, cluster, options, kind=kind, patience=patience, tls=tls)
+            service = held.enter_context(asked_service(cluster, url, model, tls, listener))
+            begun = conversation_with(service, options, kind=kind, patience=patience)
             conversation = held.enter_context(begun)
         yield conversation

@@ -7,8 +7,9 @@ from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.accept.protocol import Acceptance, Judged
 from lingctl.flows.change.restart import restart
 from lingctl.flows.run.person import Unattended
+from lingctl.flows.serve.asked_service import ClusterService
 from lingctl.flows.serve.prove import ProofOptions, prove_cluster
-from lingctl.flows.serve.smoke_test import smoke_test_cluster
+from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.serving.smoke.report import SmokeOptions
 
 _NO_REFERENCE = ("prove-bin", "prove-model", "prove-quantised")
@@ -17,7 +18,7 @@ _NO_REFERENCE = ("prove-bin", "prove-model", "prove-quantised")
 def smoke_part(given: Acceptance) -> Judged:
     """The ladder from the port to the streamed answer."""
     with given.connect() as group:
-        report = smoke_test_cluster(group, given.cluster, SmokeOptions(), given.listener)
+        report = smoke_test_service(ClusterService(group, given.cluster), SmokeOptions(), given.listener)
     good = {one.check for one in report.findings if one.verdict <= Verdict.NOTE}
     # Under load answers are streamed: where streams do not end, it would wait for each as long as it waits.
     facts = {"answers": "generate" in good, "streams": {"generate", "stream"} <= good}
@@ -32,7 +33,7 @@ def proof_part(given: Acceptance) -> Judged:
     """Each token of some answers, against a reference that reads the weights itself."""
     try:
         with given.connect() as group:
-            report = prove_cluster(group, given.cluster, ProofOptions(), given.listener)
+            report = prove_cluster(ClusterService(group, given.cluster), ProofOptions(), given.listener)
     except (UsageError, WeightsError) as error:
         # That the reference cannot read them says nothing of the service; that they contradict their own
         # config.json, or hold what is no number, does.

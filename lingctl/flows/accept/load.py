@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.accept.protocol import Acceptance, Judged
 from lingctl.flows.look.status.cluster_status import cluster_status
-from lingctl.flows.serve.bench import BenchOptions, bench_cluster
+from lingctl.flows.serve.asked_service import ClusterService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.load import Pace
 from lingctl.serving.bench.metrics import Metrics
 from lingctl.serving.bench.report import BenchReport
@@ -31,7 +32,7 @@ def measure(given: Acceptance) -> Judged:
         most_concurrency=options.most_concurrency,
     )
     with given.connect() as group:
-        report = bench_cluster(group, given.cluster, asked, given.listener)
+        report = bench_service(ClusterService(group, given.cluster), asked, given.listener)
     return Judged(report.conclusion, tuple(_of_sweep(report, given)), {"trials": _trials(report)})
 
 
@@ -99,7 +100,7 @@ def soak(given: Acceptance) -> Judged:
     start, windows = time.monotonic(), list[SoakWindow]()
     while time.monotonic() - start < options.soak_seconds or len(windows) < _LEAST_WINDOWS:
         with given.connect() as group:
-            metrics = bench_cluster(group, given.cluster, load, given.listener).metrics
+            metrics = bench_service(ClusterService(group, given.cluster), load, given.listener).metrics
             memory = {
                 f"{row.node} card {card}": used
                 for row in cluster_status(group, given.cluster)

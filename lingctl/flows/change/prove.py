@@ -12,12 +12,11 @@ from lingctl.events import Event, Listener
 from lingctl.findings import Verdict, worst_first
 from lingctl.flows.change.watch_start import need_living_daemons, wait_until_loaded
 from lingctl.flows.look.daemon import DaemonSights
-from lingctl.flows.serve.smoke_test import smoke_test_cluster
+from lingctl.flows.serve.asked_service import ClusterService
+from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.inventory.cluster import Cluster
 from lingctl.remote.group import Group
 from lingctl.remote.side_by_side import begun
-from lingctl.serving.endpoint import endpoint_of
-from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.readiness import probe_of, wait_until_ready
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport
 
@@ -38,7 +37,7 @@ def wait_until_serving(
     """
     wait_until_loaded(group, cluster, listener, seen)
     daemons = _LivingDaemons(lambda: need_living_daemons(group, cluster, listener), seen)
-    with client_for(endpoint_of(cluster), forward_to(group, cluster)) as client:
+    with ClusterService(group, cluster).client() as client:
         wait_until_ready(
             probe_of(client, cluster.catalogue_model.kind, loaded=True, answered=daemons.look),
             seconds=cluster.timeouts.start,
@@ -87,7 +86,7 @@ def prove_service(group: Group, cluster: Cluster, listener: Listener) -> SmokeRe
     Raises:
         ChecksFailed: the service answers, but a rung failed or could not be judged.
     """
-    report = smoke_test_cluster(group, cluster, SmokeOptions(), listener)
+    report = smoke_test_service(ClusterService(group, cluster), SmokeOptions(), listener)
     bad = [finding for finding in worst_first(report.findings) if finding.verdict >= Verdict.UNKNOWN]
     if bad:
         first = bad[0]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile, run_folder
@@ -20,16 +19,8 @@ from lingctl.inventory.models.config_json import model_config_text
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import script_files
 
-
-class RenderPart(StrEnum):
-    """What can be rendered."""
-
-    config = "config"
-    ranktable = "ranktable"
-    environment = "environment"
-    container = "container"
-    model_config = "model-config"
-    all = "all"
+# What can be rendered.
+RenderPart = Literal["config", "ranktable", "environment", "container", "model-config", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +60,25 @@ def rendered(cluster: Cluster, part: RenderPart, known: Known) -> list[Rendered]
 def needs_addresses(cluster: Cluster, part: RenderPart) -> bool:
     """Whether the cards' addresses have to be known."""
     joined = cluster.multi_node and engine_of(cluster).about.joins_by_addresses
-    return joined and part in (RenderPart.ranktable, RenderPart.all)
+    return joined and part in ("ranktable", "all")
 
 
 def _need_part(cluster: Cluster, part: RenderPart) -> None:
     """Refuse a part that the engine does not have. Raises UsageError: it does not."""
     about = engine_of(cluster).about
-    if part is RenderPart.ranktable and not about.joins_by_addresses:
+    if part == "ranktable" and not about.joins_by_addresses:
         raise UsageError(
             f"{about.title} needs no rank table: its nodes find each other by the first one's address",
             remedy="the words that say so are in start.sh: lingctl render environment",
             code="rank-table-not-needed",
         )
-    if part is RenderPart.ranktable and not cluster.multi_node:
+    if part == "ranktable" and not cluster.multi_node:
         raise UsageError(
             "one node needs no rank table",
             remedy=f"{about.title} reads a rank table with two nodes or more",
             code="rank-table-not-needed",
         )
-    if part is RenderPart.config and not about.file_names:
+    if part == "config" and not about.file_names:
         raise UsageError(
             f"{about.title} reads no config.json of its own: it is told everything on its command line",
             remedy="see it in start.sh: lingctl render environment",
@@ -97,21 +88,21 @@ def _need_part(cluster: Cluster, part: RenderPart) -> None:
 
 def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> Iterator[Rendered]:
     engine = engine_of(cluster)
-    everything = part is RenderPart.all
-    if everything or part is RenderPart.config:
+    everything = part == "all"
+    if everything or part == "config":
         yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
-    if everything or part is RenderPart.environment:
+    if everything or part == "environment":
         config = _loadable(engine, known)
         yield from (_file(node, file) for file in script_files(cluster, node, known.weights, config))
-    if part is RenderPart.ranktable or (everything and cluster.multi_node):
+    if part == "ranktable" or (everything and cluster.multi_node):
         yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
-    if everything or part is RenderPart.container:
+    if everything or part == "container":
         spec, title = engine.container(cluster, node), engine.about.title
         text = f"#!/bin/sh\n# The container of {node.name}. {title} is started in it by start.sh.\n"
         folder = folder_command(run_folder(cluster)).text
         run = run_command(cluster.runtime, spec).text
         yield Rendered(node.name, "container.sh", "", f"{text}{folder}\n{run}\n".encode(), 0o750)
-    if part is RenderPart.model_config or (everything and known.model_config is not None):
+    if part == "model-config" or (everything and known.model_config is not None):
         yield _model_config(engine, node, known)
 
 

@@ -17,7 +17,7 @@ from lingctl.release.daemon import DaemonState, look_command, need_known, read_l
 from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Answer, Question, probe_script, probe_timeout, read_answers
+from lingctl.remote.probe import Answer, Question, probed
 
 
 def all_daemons_run(group: Group, site: Site) -> bool:
@@ -112,10 +112,7 @@ def live_addresses(group: Group, site: Site) -> Addresses:
 
     def ask(connection: Connection) -> dict[int, str]:
         cards = site.cards[connection.node]
-        questions = address_questions(cards)
-        said = connection.run(
-            probe_script(questions, "ask the cards' addresses"), timeout=probe_timeout(questions)
-        )
-        return read_addresses(cards, read_answers(said.stdout))
+        answers = probed(connection, address_questions(cards), "ask the cards' addresses")
+        return read_addresses(cards, answers)
 
     return group.all(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lingctl.ascend.devices import dev_command, read_dev
+from lingctl.ascend.devices import DEV, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import glance_questions
 from lingctl.ascend.unread import Unread
@@ -22,7 +22,6 @@ from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, finding_of, worst
 from lingctl.flows.network.probe import (
     NodeAnswers,
-    ReachedByNode,
     ask_more,
     ask_nodes,
     facts_of,
@@ -129,7 +128,8 @@ def judged(
     hits = tuple(hit for name, record in records.items() for hit in hits_of(scope, name, record))
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
-    findings = judge(scope, Observations(facts, lost or {}, ReachedByNode(records), pinged, left_out))
+    reached = {name: record.answers["reach"] for name, record in records.items() if "reach" in record.answers}
+    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
     return NetworkReport(
         scope=scope,
         facts=facts,
@@ -171,7 +171,7 @@ def scope_of_machine(connection: Connection) -> Scope:
     Raises:
         LingctlError: it cannot even be asked for its cards.
     """
-    done = connection.run(dev_command(), timeout=20)
+    done = connection.run(DEV, timeout=20)
     cards = read_dev(Answer(done.stdout, done.stderr, done.exit_status))
     if isinstance(cards, Unread):
         raise NodeError(

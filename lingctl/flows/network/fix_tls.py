@@ -19,7 +19,7 @@ from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import probe_script, probe_timeout, read_answers
+from lingctl.remote.probe import probed
 
 Switches = Mapping[str, Mapping[int, Tls | Unread]]
 _SET = shell("change/set_tls")
@@ -70,9 +70,7 @@ def look_at_switches(group: Group, cluster: Cluster) -> Switches:
 
     def look(connection: Connection) -> dict[int, Tls | Unread]:
         cards = cluster.node(connection.node).devices
-        questions = card_questions(cards, ("tls",))
-        done = connection.run(probe_script(questions), timeout=probe_timeout(questions))
-        answers = read_answers(done.stdout)
+        answers = probed(connection, card_questions(cards, ("tls",)))
         return {card: read_tls(answers.get(f"card:{card}:tls")) for card in cards}
 
     return group.all(look)

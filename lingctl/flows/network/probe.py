@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
@@ -16,8 +16,7 @@ from lingctl.ascend.questions import (
     questions,
     read_facts,
 )
-from lingctl.ascend.reach import Reached, reach_command, read_reach
-from lingctl.ascend.unread import Unread
+from lingctl.ascend.reach import reach_command
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode, Plane, Shot, plan_mesh
 from lingctl.checks.reach.reachability import targets_of
@@ -70,28 +69,6 @@ def facts_of(scope: Scope, name: str, record: NodeAnswers) -> NodeFacts:
     request = request_of(scope, scope.node(name))
     answers = Answers(record.answers, record.complete)
     return read_facts(name, request, answers, record.asked_at, record.heard_at)
-
-
-class ReachedByNode(Mapping[str, Mapping[tuple[str, int], Reached] | Unread]):
-    """What each node could reach, of those that were asked; read anew each time, for all of it would be the
-    square of the nodes."""
-
-    def __init__(self, records: Mapping[str, NodeAnswers]) -> None:
-        self._answers = {
-            name: record.answers["reach"] for name, record in records.items() if "reach" in record.answers
-        }
-
-    def __getitem__(self, name: str) -> Mapping[tuple[str, int], Reached] | Unread:
-        return read_reach(self._answers[name])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._answers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._answers)
-
-    def __len__(self) -> int:
-        return len(self._answers)
 
 
 def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
@@ -149,8 +126,7 @@ def ask_more(
             record = _merged(record, ask(connection, extra))
         return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
 
-    answered = Group({name: group[name] for name in records})
-    outcomes = answered.map(more, together=True)
+    outcomes = group.only(records).map(more, together=True)
     return {
         name: outcome if isinstance(outcome, NodeAnswers) else _lost(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()
@@ -162,8 +138,7 @@ def _with_pods(
 ) -> dict[str, NodeAnswers]:
     """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
     asked = {name: questions for name, seen in facts.items() if (questions := pod_questions(seen))}
-    involved = Group({name: group[name] for name in asked})
-    outcomes = involved.map(lambda connection: ask(connection, asked[connection.node]))
+    outcomes = group.only(asked).map(lambda connection: ask(connection, asked[connection.node]))
     more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     return {name: _merged(record, more[name]) if name in more else record for name, record in records.items()}
 
@@ -175,9 +150,8 @@ def ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
         NodeError: there is no answer that can be read (code ``probe-unreadable``).
     """
     heard = _Heard()
-    script = probe_script(asked).titled("ask the node")
     begun = time.time()
-    done = connection.run(script, timeout=probe_timeout(asked), on_output=heard)
+    done = connection.run(probe_script(asked), timeout=probe_timeout(asked), on_output=heard)
     answers = read_answers(heard.text)
     if not answers:
         raise NodeError(

@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Literal
 
 from lingctl.errors import ConnectError, EngineError
 from lingctl.events import Event, Listener
-from lingctl.flows.look.running import need_no_lost_node
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.site import site_of
-from lingctl.remote.group import Group
+from lingctl.flows.serve.asked_service import AskedService, met
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.goal import NO_GOAL, Goal
 from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
@@ -22,15 +18,14 @@ from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
 from lingctl.serving.bench.sweep import SweepLimits, best, sweep
 from lingctl.serving.bench.tokens import CountTokens, count_tokens
-from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, address_of, endpoint_of
+from lingctl.serving.endpoint import address_of
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.api import A_FEW, Ask, Dialect, ModelKind, dialect_for
+from lingctl.serving.http.api import A_FEW, Ask, AskedKind, Dialect, dialect_for
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import tls_context
-from lingctl.serving.http.models import cannot_chat, kind_by_name, known
+from lingctl.serving.http.models import cannot_chat, kind_by_name
 from lingctl.serving.http.streamed import gather
-from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -43,9 +38,7 @@ class BenchOptions:
 
     requests: int = 100  # how many, in each trial
     pace: Pace = _ONE_AT_A_TIME  # closed or open loop
-    # ``chat`` or ``base``; ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a
-    # base model
-    kind: ModelKind | Literal["auto"] = "auto"
+    kind: AskedKind = "auto"
     input_tokens: int = 256  # length of made-up prompts; the service's own count steers it
     output_tokens: int = 128  # length of each answer; a dataset's rows may name their own
     dataset: Path | None = None  # prompts to use instead of made-up ones
@@ -64,40 +57,21 @@ class BenchOptions:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def bench_endpoint(endpoint: Endpoint, options: BenchOptions, listener: Listener) -> BenchReport:
-    """Measure any service that can be reached from here.
-
-    Raises:
-        LingctlError: it does not answer a single request, or the dataset is unusable.
-    """
-    with client_for(endpoint) as client:
-        return _bench(client, options, listener)
-
-
-def bench_cluster(
-    group: Group,
-    cluster: Cluster,
-    options: BenchOptions,
-    listener: Listener,
-    *,
-    tls: TlsFiles = NO_TLS_FILES,
-) -> BenchReport:
-    """Measure a cluster's service, over SSH where its port is closed to this machine.
+def bench_service(service: AskedService, options: BenchOptions, listener: Listener) -> BenchReport:
+    """Measure a service.
 
     Raises:
         LingctlError: a node's daemon is dead or cannot be seen, the service does not answer a single request,
             or the dataset is unusable.
     """
-    need_no_lost_node(group, site_of(cluster), "bench")
-    if options.kind == "auto":
-        options = replace(options, kind=cluster.catalogue_model.kind)
-    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster)) as client:
-        return _bench(client, options, listener)
+    service.need_no_lost_node("bench")
+    with service.client() as client:
+        return _bench(client, service.kind(options.kind), options, listener)
 
 
-def _bench(client: Client, options: BenchOptions, listener: Listener) -> BenchReport:
+def _bench(client: Client, kind: AskedKind, options: BenchOptions, listener: Listener) -> BenchReport:
     prompts = read_dataset(options.dataset) if options.dataset else None
-    client, dialect = _known(client, options.kind, prompts[0] if prompts else Prompt("Hi"))
+    client, dialect = _known(client, kind, prompts[0] if prompts else Prompt("Hi"))
     client = agreed(client, lambda client: _refusal(client, dialect, options))
     asked = (
         cycle(prompts) if prompts else made_up(_words_for(client, dialect, options, listener), options.seed)
@@ -205,18 +179,15 @@ def _refusal(client: Client, dialect: Dialect, options: BenchOptions) -> Exchang
     return gather(client.stream(dialect, ask)).trouble
 
 
-def _known(client: Client, kind: ModelKind | Literal["auto"], prompt: Prompt) -> tuple[Client, Dialect]:
+def _known(client: Client, kind: AskedKind, prompt: Prompt) -> tuple[Client, Dialect]:
     """The client with its model's name known, and how to ask.
 
     Raises:
         ConnectError: nothing answers.
         EngineError: the models cannot be listed and no name is given, or no request is answered.
     """
-    listed = client.models()
-    if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
-        raise _no_answer(client, listed)
-    client, mindie = known(client, listed)
-    sure = kind_by_name(client.endpoint.served_name) if kind == "auto" else kind
+    client, mindie, _ = met(client, _no_answer)
+    sure = kind_by_name(client.endpoint.served_name, kind)
     dialect = dialect_for(sure, mindie=mindie)
     trouble = _unanswered(client, dialect, prompt)
     if kind == "auto" and sure == "chat" and trouble and cannot_chat(trouble):

@@ -7,27 +7,20 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from lingctl import interrupts
-from lingctl.errors import ConnectError, EngineError, UsageError
-from lingctl.flows.look.running import need_no_lost_node
-from lingctl.inventory.cluster import Cluster
+from lingctl.errors import UsageError
+from lingctl.flows.serve.asked_service import AskedService, met, no_answer
 from lingctl.inventory.given_file import with_home
-from lingctl.release.site import site_of
-from lingctl.remote.group import Group
-from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
-from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.serving.chat import ChatOptions, Conversation
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.api import ModelKind, dialect_for
-from lingctl.serving.http.client import Client
+from lingctl.serving.http.api import AskedKind, dialect_for
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.http.models import kind_by_name, known
-from lingctl.serving.reach import client_for, forward_to
+from lingctl.serving.http.models import kind_by_name
+from lingctl.serving.http.streamed import ReplyPart, Streamed
 from lingctl.serving.remedies import advice_for
-from lingctl.serving.trouble import ExchangeTrouble
 
-Kind = ModelKind | Literal["auto"]
 HELP = (
     "/reset        forget what was said",
     "/save FILE    write the conversation as JSON",
@@ -59,57 +52,25 @@ class Talker(Protocol):
 
 
 @contextmanager
-def conversation_at(
-    endpoint: Endpoint, options: ChatOptions, *, kind: Kind, patience: float
-) -> Iterator[Conversation]:
-    """A conversation with any service that can be reached from here. Raises as ``conversation_with``."""
-    with client_for(endpoint, limits=Limits(idle=patience, total=_A_DAY)) as client:
-        yield _begun(client, options, kind)
-
-
-@contextmanager
 def conversation_with(
-    group: Group,
-    cluster: Cluster,
-    options: ChatOptions,
-    *,
-    kind: Kind,
-    patience: float,
-    tls: TlsFiles = NO_TLS_FILES,
+    service: AskedService, options: ChatOptions, *, kind: AskedKind, patience: float
 ) -> Iterator[Conversation]:
-    """A conversation with a cluster's service, over SSH where its port is closed to this machine.
+    """A conversation with a service.
 
     Raises:
         ConnectError: nothing answers.
         EngineError: a node's daemon is dead or cannot be seen, or the service does not tell its models.
-        UsageError: a chat is asked of a model that cannot chat.
     """
-    need_no_lost_node(group, site_of(cluster), "chat")
-    kind = cluster.catalogue_model.kind if kind == "auto" else kind
-    limits = Limits(idle=patience, total=_A_DAY)
-    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
-        yield _begun(client, options, kind)
+    service.need_no_lost_node("chat")
+    kind = service.kind(kind)
+    with service.client(Limits(idle=patience, total=_A_DAY)) as client:
+        client, mindie, _ = met(client)
+        sure = kind_by_name(client.endpoint.served_name, kind)
+        otherwise = dialect_for("base", mindie=mindie) if kind == "auto" else None
+        yield Conversation(client, options, dialect_for(sure, mindie=mindie), otherwise)
 
 
-def _begun(client: Client, options: ChatOptions, kind: Kind) -> Conversation:
-    listed = client.models()
-    if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
-        raise failure(client.endpoint, listed)
-    client, mindie = known(client, listed)
-    sure = kind_by_name(client.endpoint.served_name) if kind == "auto" else kind
-    otherwise = dialect_for("base", mindie=mindie) if kind == "auto" else None
-    return Conversation(client, options, dialect_for(sure, mindie=mindie), otherwise)
-
-
-def failure(endpoint: Endpoint, trouble: ExchangeTrouble) -> ConnectError | EngineError:
-    """The error that a trouble ends a command with."""
-    kind = ConnectError if trouble.no_service else EngineError
-    what = "nothing answers there" if trouble.no_service else "the service did not answer"
-    remedy = advice_for(endpoint).remedy(trouble)
-    return kind(what, where=endpoint.service_url, evidence=str(trouble), remedy=remedy, code="no-answer")
-
-
-def ask(conversation: Conversation, question: str, talker: Talker) -> Reply:
+def ask(conversation: Conversation, question: str, talker: Talker) -> Streamed:
     """One question.
 
     Raises:
@@ -124,7 +85,7 @@ def ask(conversation: Conversation, question: str, talker: Talker) -> Reply:
         talker.end()
     answer = conversation.last
     if answer.trouble:
-        raise failure(conversation.client.endpoint, answer.trouble)
+        raise no_answer(conversation.client, answer.trouble)
     if remark := _remark(answer):
         talker.note(remark)
     return answer
@@ -196,7 +157,7 @@ def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
     talker.end()
     answer = conversation.last
     if answer.trouble and not talker.is_person:
-        raise failure(conversation.client.endpoint, answer.trouble)
+        raise no_answer(conversation.client, answer.trouble)
     if answer.trouble:
         advice = advice_for(conversation.client.endpoint).remedy(answer.trouble)
         if fault_of(answer.trouble) == "length":
@@ -208,13 +169,13 @@ def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
         talker.note(remark)
 
 
-def _remark(answer: Reply) -> str:
+def _remark(answer: Streamed) -> str:
     """What a reader must know of an answer that came."""
-    if answer.thoughts and not (answer.text or answer.call):
+    if answer.reasoning and not (answer.text or answer.tool_call):
         return "it ended while the model still thought: raise --max-tokens"
     if answer.finish_reason == "length":
         return "it ended at the limit of tokens"
-    return "" if answer.text or answer.call else "the answer is empty"
+    return "" if answer.text or answer.tool_call else "the answer is empty"
 
 
 def _save(path: Path, conversation: Conversation) -> str:

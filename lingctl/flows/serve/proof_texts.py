@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lingctl.events import Event, Listener
-from lingctl.flows.serve.chat import Kind, failure
+from lingctl.flows.serve.asked_service import met, no_answer
 from lingctl.flows.serve.proof_node import Encodings, ProofNode
-from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.api import AskedKind, ModelKind
 from lingctl.serving.http.client import Client
-from lingctl.serving.http.models import cannot_chat, kind_by_name, known
+from lingctl.serving.http.models import cannot_chat, kind_by_name
 from lingctl.serving.proof.asking import Answered, Asker
 from lingctl.serving.proof.known_tokens import (
     Encoding,
@@ -21,7 +21,6 @@ from lingctl.serving.proof.known_tokens import (
     shown_texts,
 )
 from lingctl.serving.proof.questions import ProofQuestion, built_in, of_file
-from lingctl.serving.trouble import ExchangeTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class AskedTexts:
 class AskWhat:
     """What is asked."""
 
-    kind: Kind  # ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model
+    kind: AskedKind
     prompts: Path | None  # a file of prompts; None for the built-in ones
     max_tokens: int  # of each answer
 
@@ -59,11 +58,8 @@ def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: List
         ConnectError: nothing answers.
         EngineError: the service refuses, fails, or does not tell its models.
     """
-    listed = client.models()
-    if isinstance(listed, ExchangeTrouble) and (listed.no_service or not client.endpoint.served_name):
-        raise failure(client.endpoint, listed)
-    client, mindie = known(client, listed)
-    sure = kind_by_name(client.endpoint.served_name) if wanted.kind == "auto" else wanted.kind
+    client, mindie, _ = met(client)
+    sure = kind_by_name(client.endpoint.served_name, wanted.kind)
     asked = wanted.questions(sure)
     asker = Asker(client, sure, mindie)
     answers: list[Answered] = []
@@ -77,7 +73,7 @@ def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: List
             asker = Asker(client, "base", mindie)
             asked = wanted.questions("base")
         else:
-            raise failure(client.endpoint, answer)
+            raise no_answer(client, answer)
     listener(Event("ask", "done", text=f"{len(answers)} answers"))
     unsteady = () if any(answer.numbers for answer in answers) else _otherwise(asker, answers)
     texts = _as_tokens(asker, answers, node)

@@ -11,18 +11,15 @@ from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Subject, proof_status, worst
-from lingctl.flows.look.running import need_no_lost_node
-from lingctl.flows.serve.chat import Kind
+from lingctl.flows.serve.asked_service import ClusterService, UrlService
 from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
 from lingctl.flows.serve.proof_shares import begun_on, reckon
 from lingctl.flows.serve.proof_texts import AskedTexts, AskWhat, ask_service
-from lingctl.inventory.cluster import Cluster
-from lingctl.release.site import site_of
-from lingctl.remote.group import Group, raise_failures
-from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.remote.group import raise_failures
+from lingctl.serving.endpoint import Endpoint
+from lingctl.serving.http.api import AskedKind
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.proof.verdicts import TokenTexts, figures, questions_of, verdicts
-from lingctl.serving.reach import client_for, forward_to
 
 _AN_ANSWER = 3600.0
 
@@ -31,7 +28,7 @@ _AN_ANSWER = 3600.0
 class ProofOptions:
     """What to prove."""
 
-    kind: Kind = "auto"
+    kind: AskedKind = "auto"
     prompts: Path | None = None  # a file of prompts instead of the built-in ones
     max_tokens: int = 48  # of each answer
     patience: float = 60.0  # seconds of silence after which an answer counts as stuck
@@ -82,20 +79,13 @@ def prove_endpoint(
     """
     with tempfile.TemporaryDirectory(prefix="lingctl-prove-") as scratch:
         node = here(weights, Path(scratch), arrays=options.arrays)
-        with client_for(endpoint, limits=_limits(options)) as client:
+        with UrlService(endpoint).client(_limits(options)) as client:
             asked = AskWhat(options.kind, options.prompts, options.max_tokens)
             texts = ask_service(client, asked, node, listener)
         return _proved(texts, {node.name: node}, [], options, listener)
 
 
-def prove_cluster(
-    group: Group,
-    cluster: Cluster,
-    options: ProofOptions,
-    listener: Listener,
-    *,
-    tls: TlsFiles = NO_TLS_FILES,
-) -> ProofReport:
+def prove_cluster(service: ClusterService, options: ProofOptions, listener: Listener) -> ProofReport:
     """Prove a cluster's service, with the weights on its nodes; those that have them share the answers.
 
     A proof that was cut off and still runs on a node is picked up, with the answers that it was begun with.
@@ -104,7 +94,8 @@ def prove_cluster(
         LingctlError: a daemon is dead or cannot be seen, nothing answers, or no node can read the weights.
         ConnectError: the connection was lost; the nodes go on.
     """
-    kind = cluster.catalogue_model.kind if options.kind == "auto" else options.kind
+    group, cluster = service.group, service.cluster
+    kind = service.kind(options.kind)
     options = replace(options, overrides={**engine_of(cluster).told_otherwise(cluster), **options.overrides})
     asked = AskWhat(kind, options.prompts, options.max_tokens)
     name = request_name(asked.questions(kind), kind, cluster.serving.served_name)
@@ -122,10 +113,9 @@ def prove_cluster(
         text = "a proof of the same questions runs there already: it is picked up"
         listener(Event("reference", "note", text=text))
         return _proved(begun, nodes, apart, options, listener, picked_up=True)
-    need_no_lost_node(group, site_of(cluster), "prove")
-    endpoint = endpoint_of(cluster, tls=tls)
+    service.need_no_lost_node("prove")
     first = next(iter(nodes.values()))
-    with client_for(endpoint, forward_to(group, cluster), _limits(options)) as client:
+    with service.client(_limits(options)) as client:
         texts = ask_service(client, asked, first, listener)
     return _proved(texts, nodes, apart, options, listener)
 

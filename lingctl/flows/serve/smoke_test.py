@@ -16,52 +16,39 @@ from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.look.daemon import how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.running import lost_nodes
+from lingctl.flows.serve.asked_service import AskedService, UrlService
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
-from lingctl.serving.endpoint import NO_TLS_FILES, Endpoint, TlsFiles, endpoint_of
+from lingctl.remote.probe import Question, probed
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.reach import client_for, forward_to
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport, not_climbed
 
 _ALL_NODES = "lingctl smoke-test asks all nodes"
 _CARDS = (
-    Question("npus", npu_smi.table_command(), 60),
-    Question("chips", npu_map.map_command(), 30),
-    Question("dev", devices.dev_command(), 10),
+    Question("npus", npu_smi.TABLE, 60),
+    Question("chips", npu_map.MAP, 30),
+    Question("dev", devices.DEV, 10),
 )
 
 
-def smoke_test_endpoint(endpoint: Endpoint, options: SmokeOptions, listener: Listener) -> SmokeReport:
-    """Test any service that can be reached from here."""
-    with client_for(endpoint, limits=Limits(idle=options.patience)) as client:
-        return smoke_test(client, options, listener=listener)
+def smoke_test_service(service: AskedService, options: SmokeOptions, listener: Listener) -> SmokeReport:
+    """Test a service, and of a cluster its nodes.
 
-
-def smoke_test_cluster(
-    group: Group,
-    cluster: Cluster,
-    options: SmokeOptions,
-    listener: Listener,
-    *,
-    tls: TlsFiles = NO_TLS_FILES,
-) -> SmokeReport:
-    """Test a cluster's service, over SSH to the primary where its ports are closed to this machine.
-
-    The kind of model is the catalogue's unless ``options`` say otherwise. No text is asked for where a node's
-    daemon is dead or cannot be seen: such a request could end the service.
+    No text is asked for where a daemon is dead or cannot be seen: such a request could end the service.
     """
-    if options.kind == "auto":
-        options = options.of_kind(cluster.catalogue_model.kind)
+    options, limits = replace(options, kind=service.kind(options.kind)), Limits(idle=options.patience)
+    if isinstance(service, UrlService):
+        with service.client(limits) as client:
+            return smoke_test(client, options, listener=listener)
+    group, cluster = service.group, service.cluster
     if cluster.primary.name in group.left_out:
-        report = not_climbed(endpoint_of(cluster, tls=tls), options, f"{cluster.primary.name} was not asked")
+        report = not_climbed(service.endpoint, options, f"{cluster.primary.name} was not asked")
         return report.with_findings(_about_nodes(group, cluster))
-    limits = Limits(idle=options.patience)
-    with client_for(endpoint_of(cluster, tls=tls), forward_to(group, cluster), limits) as client:
+    with service.client(limits) as client:
         lost = lost_nodes(group, site_of(cluster))
         report = smoke_test(client, options, listener=listener, without_asking=lost)
     if group.left_out:
@@ -99,8 +86,7 @@ def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
     dead = daemon.started and not daemon.alive
     if dead:
         daemon = look_closer(connection, site, engine, daemon)
-    said = connection.run(probe_script(_CARDS, "read the cards' memory"), timeout=probe_timeout(_CARDS))
-    answers = read_answers(said.stdout)
+    answers = probed(connection, _CARDS, "read the cards' memory")
     table = npu_smi.read_table(answers.get("npus"))
     rows = card_rows(table, npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev")))
     return NodeSight(

@@ -66,15 +66,9 @@ def refuse_other(path: str) -> None:
     """
     with opened(path) as descriptor:
         head, size = os.read(descriptor, HEAD), os.fstat(descriptor).st_size
-    other = other_than_weights(head, size, os.path.splitext(path)[1])
+    other = other_than_weights(head, size, os.path.basename(path))
     if other:
-        raise Trouble(
-            other.what,
-            where=os.path.basename(path),
-            evidence=other.evidence,
-            remedy=other.remedy,
-            code=other.code,
-        )
+        raise other
 
 
 def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:

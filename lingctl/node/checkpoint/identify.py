@@ -7,14 +7,16 @@ and AppleDouble (RFC 1740), and what hubs and proxies send in place of a file.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
+
+from lingctl.node.trouble import Trouble
 
 # Enough for a tar's mark, which is the farthest in (byte 257), and for the text of an error.
 HEAD = 1024
 POINTER = "lfs-pointer"
 ZIP = b"PK\x03\x04"
 LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
-_APPLE_DOUBLE = b"\x00\x05\x16\x07"
+APPLE_DOUBLE = b"\x00\x05\x16\x07"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_SIZE = re.compile(rb"^size (\d{1,19})\r?$", re.MULTILINE)
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html|<head|<\?xml|<!--)", re.IGNORECASE)
@@ -22,18 +24,11 @@ _JSON_ERROR = re.compile(rb'\s*\{\s*"(?:errors?|[mM]essage|detail|[cC]ode|[sS]uc
 
 _FETCH = "download this file again; a copy made with git needs: git lfs install && git lfs pull"
 _AGAIN = "download it again"
-
-
-class Other(NamedTuple):
-    """Something else than the name promises."""
-
-    code: str  # of the message
-    what: str  # in words, behind the file's name
-    remedy: str  # what to do about it
-    evidence: str = ""  # the beginning of it, where it is text that says why
+_CONVERT = "name it pytorch_model.bin and convert it, if it is a checkpoint"
 
 
 _MARKS: Tuple[Tuple[bytes, str, str], ...] = (
+    (APPLE_DOUBLE, "is a companion file of macOS (AppleDouble)", "copy the file itself"),
     (b"\x1f\x8b", "is a gzip archive", "unpack it first: gzip -d"),
     (b"\xfd7zXZ\x00", "is an xz archive", "unpack it first: xz -d"),
     (b"BZh", "is a bzip2 archive", "unpack it first: bzip2 -d"),
@@ -46,69 +41,55 @@ _MARKS: Tuple[Tuple[bytes, str, str], ...] = (
 )
 
 
-def other_than_weights(head: bytes, size: int, suffix: str) -> Optional[Other]:
-    """What a file of weights is instead; None when it may be what its name says.
+def other_than_weights(head: bytes, size: int, name: str) -> Optional[Trouble]:
+    """What a file of weights is instead, as the error of it; None when it may be what its name says.
 
     Args:
         head: its first bytes, as many as ``HEAD`` where it has them.
         size: of the file.
-        suffix: of its name: ``.safetensors``, or another one for what torch saved.
+        name: with its suffix: ``.safetensors``, or another one for what torch saved.
     """
-    found = _anything_else(head, size)
-    if found:
+    found = other_than_text(head, size, name)
+    if found is not None:
         return found
-    if suffix != ".safetensors":
+    what, remedy = "", _CONVERT
+    if not name.endswith(".safetensors"):
         if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(0, size - 8):
-            return Other("not-weights", "is a safetensors file by another name", "name it model.safetensors")
-        return None
-    if head[257:262] == b"ustar":
-        return Other("not-weights", "is a tar archive", "unpack it first: tar -xf")
-    if head.startswith(ZIP):
+            what, remedy = "is a safetensors file by another name", "name it model.safetensors"
+    elif head[257:262] == b"ustar":
+        what, remedy = "is a tar archive", "unpack it first: tar -xf"
+    elif head.startswith(ZIP):
         what = "is a zip file, such as torch.save writes, and no safetensors"
-        return Other("not-weights", what, "name it pytorch_model.bin and convert it, if it is a checkpoint")
-    if head.startswith(LEGACY_MAGIC) or (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05"):
+    elif head.startswith(LEGACY_MAGIC) or (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05"):
         what = "is a pickle, such as torch.save writes, and no safetensors"
-        return Other("not-weights", what, "name it pytorch_model.bin and convert it, if it is a checkpoint")
-    return None
+    return Trouble(what, where=name, remedy=remedy, code="not-weights") if what else None
 
 
-def other_than_text(head: bytes, size: int) -> Optional[Other]:
+def other_than_text(head: bytes, size: int, name: str) -> Optional[Trouble]:
     """What a file of text, such as tokenizer.json, is instead."""
-    return _anything_else(head, size)
 
+    def instead(code: str, what: str, remedy: str, evidence: str = "") -> Trouble:
+        return Trouble(what, where=name, evidence=evidence, remedy=remedy, code=code)
 
-def is_pointer(other: Other) -> bool:
-    """Whether it is what git keeps in the place of a large file."""
-    return other.code == POINTER
-
-
-def is_apple_double(head: bytes) -> bool:
-    """Whether it is the companion that macOS writes beside a file on a foreign disk."""
-    return head.startswith(_APPLE_DOUBLE)
-
-
-def _anything_else(head: bytes, size: int) -> Optional[Other]:
     if size == 0:
-        return Other("file-empty", "is empty: 0 bytes", _AGAIN)
+        return instead("file-empty", "is empty: 0 bytes", _AGAIN)
     if head.startswith(_LFS):
         found = _LFS_SIZE.search(head)
         of = f" of a file of {int(found.group(1))} bytes" if found else ""
-        return Other(POINTER, f"is a Git-LFS pointer{of}, not the file itself", _FETCH)
+        return instead(POINTER, f"is a Git-LFS pointer{of}, not the file itself", _FETCH)
     if head.startswith(b"/annex/objects/"):
-        return Other(POINTER, "is a pointer of git-annex, not the file itself", "run git annex get")
-    if is_apple_double(head):
-        return Other("not-weights", "is a companion file of macOS (AppleDouble)", "copy the file itself")
+        return instead(POINTER, "is a pointer of git-annex, not the file itself", "run git annex get")
     if _HTML.match(head):
         what = "is a page of HTML or XML, as a login page or a proxy sends in place of a file"
-        return Other("web-page", what, "download it again, past the proxy or with a token", _text(head))
+        return instead("web-page", what, "download it again, past the proxy or with a token", _text(head))
     for mark, what, remedy in _MARKS:
         if head.startswith(mark):
-            return Other("not-weights", what, remedy)
+            return instead("not-weights", what, remedy)
     if _JSON_ERROR.match(head) and size < 10_000:
         what = "is an answer in JSON, as a hub sends in place of a file"
-        return Other("hub-answer", what, "look at what it says, then download it again", _text(head))
+        return instead("hub-answer", what, "look at what it says, then download it again", _text(head))
     if not head.strip(b"\0"):
-        return Other("file-of-zeros", "begins with zeros alone: a download that was never written", _AGAIN)
+        return instead("file-of-zeros", "begins with zeros alone: a download that was never written", _AGAIN)
     return None
 
 

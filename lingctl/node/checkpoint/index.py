@@ -36,11 +36,9 @@ def read_index(path: str) -> IndexFile:
     where = os.path.basename(path)
     with opened(path) as descriptor:
         head = os.pread(descriptor, HEAD, 0)
-        other = other_than_text(head, os.fstat(descriptor).st_size)
+        other = other_than_text(head, os.fstat(descriptor).st_size, where)
         if other:
-            raise Trouble(
-                other.what, where=where, evidence=other.evidence, remedy=other.remedy, code=other.code
-            )
+            raise other
         try:
             if os.fstat(descriptor).st_size > _LARGEST:
                 raise BeyondLimits(f"more than {_LARGEST} bytes")

@@ -10,7 +10,8 @@ from typing import Dict, Iterator, Tuple
 from lingctl.node import kernel
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.views import View, pieces
-from lingctl.node.files import open_regular
+from lingctl.node.checkpoint.window import inflate
+from lingctl.node.files import open_regular, opened
 from lingctl.node.trouble import Trouble
 
 # Large enough for few system calls, small enough that two stay in a core's cache, to be written and compared.
@@ -72,7 +73,7 @@ class TensorReader:
             if not step:
                 raise Trouble(
                     "the file ends within this record: it was changed while it was read",
-                    where=f"{os.path.basename(record.path)}: member {record.member}, offset {offset + got}",
+                    where=_place(record, offset + got),
                     code="source-changed",
                 )
             got += step
@@ -103,38 +104,20 @@ def inflated(record: Record, tensors: str = "") -> Iterator[bytes]:
         Trouble: they cannot be inflated, or do not have the recorded size and CRC-32.
     """
     size = crc = 0
-    for piece in _inflated(record):
-        crc = zlib.crc32(piece, crc)
-        size += len(piece)
-        yield piece
+    with opened(record.path) as descriptor:
+        where = _place(record, record.offset)
+        for piece in inflate(
+            descriptor, record.offset, record.packed, record.size + 1, where, "record-damaged"
+        ):
+            crc = zlib.crc32(piece, crc)
+            size += len(piece)
+            yield piece
     if size != record.size or record.crc not in (None, crc):
         raise damaged(record, tensors, crc)
 
 
-def _inflated(record: Record) -> Iterator[bytes]:
-    engine = zlib.decompressobj(-15)
-    left = record.size + 1
-    with open(record.path, "rb") as file:
-        file.seek(record.offset)
-        packed = record.packed
-        while left and not engine.eof:
-            waiting = engine.unconsumed_tail
-            if not waiting:
-                waiting = file.read(min(BLOCK, packed))
-                packed -= len(waiting)
-                if not waiting:
-                    return
-            try:
-                piece = engine.decompress(waiting, min(BLOCK, left))
-            except zlib.error as error:
-                raise Trouble(
-                    f"cannot be inflated: {error}",
-                    where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
-                    remedy="download the file again",
-                    code="record-damaged",
-                ) from None
-            left -= len(piece)
-            yield piece
+def _place(record: Record, offset: int) -> str:
+    return f"{os.path.basename(record.path)}: member {record.member}, offset {offset}"
 
 
 def damaged(record: Record, tensors: str, crc: int) -> Trouble:
@@ -142,7 +125,7 @@ def damaged(record: Record, tensors: str, crc: int) -> Trouble:
     named = f"tensor {tensors}" if tensors else "a tensor"
     return Trouble(
         f"{named} is damaged: the bytes of its record do not have the recorded CRC-32",
-        where=f"{os.path.basename(record.path)}: member {record.member}, offset {record.offset}",
+        where=_place(record, record.offset),
         evidence=f"{record.size} bytes, CRC {crc:08x}, recorded {record.crc or 0:08x}",
         remedy="download the file again and compare its SHA-256 with the publisher's",
         code="record-damaged",

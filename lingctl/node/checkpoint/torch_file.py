@@ -12,6 +12,7 @@ from lingctl.node.checkpoint.formats.tar import is_tar, read_tar
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.pickles.state_dict import find_state_dict
 from lingctl.node.checkpoint.record import Record
+from lingctl.node.checkpoint.refusals import damaged_file
 from lingctl.node.checkpoint.views import View
 from lingctl.node.files import file_state, opened
 from lingctl.node.trouble import Trouble, shown
@@ -74,8 +75,7 @@ def read_torch_file(path: str) -> TorchFile:
             tensors = _views(found.tensors, records)
             _check_sizes(found.tensors, tensors, records)
         except Trouble as trouble:
-            if where not in trouble.where:
-                trouble.where = f"{where}: {trouble.where}" if trouble.where else where
+            trouble.where = f"{where}: {trouble.where}" if trouble.where else where
             raise
         state = file_state(os.fstat(descriptor))
     # Without CRCs what describes the tensors says nothing about their contents: the file's state must do.
@@ -124,19 +124,12 @@ def _views(tensors: Dict[str, Tensor], records: Dict[str, Record]) -> Dict[str, 
 def _odd_view(tensor: Tensor, record: Record) -> Optional[Trouble]:
     storage = tensor.storage
     if record.size != storage.whole:
-        return Trouble(
-            f"the record is {'shorter' if record.size < storage.whole else 'longer'} than its storage",
-            evidence=f"{record.size} bytes in the file, {storage.whole} wanted",
-            remedy="download the file again",
-            code="record-size",
-        )
+        what = f"the record is {'shorter' if record.size < storage.whole else 'longer'} than its storage"
+        evidence = f"{record.size} bytes in the file, {storage.whole} wanted"
+        return damaged_file(what, "record-size", evidence=evidence)
     if tensor.end > storage.size or storage.start % tensor.dtype.size:
-        return Trouble(
-            "the tensor reaches outside its storage",
-            evidence=f"byte {tensor.end} of {storage.size}",
-            remedy="download the file again",
-            code="view-outside",
-        )
+        evidence = f"byte {tensor.end} of {storage.size}"
+        return damaged_file("the tensor reaches outside its storage", "view-outside", evidence=evidence)
     if tensor.dtype.safetensors is None:
         return Trouble(
             f"element type {tensor.dtype.name} has no place in safetensors",

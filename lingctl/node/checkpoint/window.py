@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import Callable, Optional
+from typing import Callable, Iterator, Optional
 
+from lingctl.node.checkpoint.refusals import damaged_file
 from lingctl.node.trouble import Trouble
 
 _CHUNK = 1 << 17
@@ -33,9 +34,8 @@ class Window:
         hear: Optional[Callable[[bytes], object]] = None,
     ) -> None:
         self._descriptor = descriptor
-        self._position = start
-        self._packed = packed
-        self._engine = zlib.decompressobj(-15) if packed else None
+        self._start = start
+        self._inflated = inflate(descriptor, start, packed, size, where, "member-damaged") if packed else None
         self._hear = hear
         self.where = where
         self.crc = 0
@@ -84,7 +84,6 @@ class Window:
         if count <= held:
             self._at += count
             return
-        self._position += count - held
         self._read += count - held
         self._data, self._at = b"", 0
 
@@ -114,6 +113,11 @@ class Window:
         """Read what is left, so that the checksum is that of all."""
         self.skip(self.left)
 
+    def damaged(self, evidence: str) -> Trouble:
+        """The error of bytes that are not those that were saved."""
+        what = "damaged: its bytes do not have the recorded size and CRC-32"
+        return damaged_file(what, "member-damaged", where=self.where, evidence=evidence)
+
     def _check(self, count: int) -> None:
         if count < 0 or count > self.left:
             raise self._short(f"{count} bytes")
@@ -131,45 +135,18 @@ class Window:
         self._at = 0
 
     def _piece(self) -> bytes:
-        piece = self._inflated() if self._engine else self._plain(self._size - self._read)
+        if self._inflated:
+            piece = next(self._inflated, b"")
+        else:
+            most = min(_CHUNK, self._size - self._read)
+            piece = os.pread(self._descriptor, most, self._start + self._read)
         if not piece:
-            raise Trouble(
-                "damaged: its bytes do not have the recorded size and CRC-32",
-                where=self.where,
-                evidence=f"{self._read} of {self._size} bytes",
-                remedy="download the file again",
-                code="member-damaged",
-            )
+            raise self.damaged(f"{self._read} of {self._size} bytes")
         self._read += len(piece)
         self.crc = zlib.crc32(piece, self.crc)
         if self._hear:
             self._hear(piece)
         return piece
-
-    def _plain(self, most: int) -> bytes:
-        piece = os.pread(self._descriptor, min(_CHUNK, most), self._position)
-        self._position += len(piece)
-        return piece
-
-    def _inflated(self) -> bytes:
-        assert self._engine is not None
-        while not self._engine.eof:
-            waiting = self._engine.unconsumed_tail
-            if not waiting:
-                waiting = self._plain(self._packed)
-                self._packed -= len(waiting)
-            try:
-                piece = self._engine.decompress(waiting, min(_CHUNK, self._size - self._read))
-            except zlib.error as error:
-                raise Trouble(
-                    f"cannot be inflated: {error}",
-                    where=self.where,
-                    remedy="download the file again",
-                    code="member-damaged",
-                ) from None
-            if piece or not waiting:
-                return piece
-        return b""
 
     def _short(self, wanted: str) -> Trouble:
         return Trouble(
@@ -178,3 +155,26 @@ class Window:
             remedy="the file is cut off or damaged: download it again and compare its SHA-256",
             code="pickle-malformed",
         )
+
+
+def inflate(descriptor: int, start: int, packed: int, most: int, where: str, code: str) -> Iterator[bytes]:
+    """The first ``most`` bytes of what lies deflated in ``packed`` bytes of a file, as many as there are.
+
+    Raises:
+        Trouble: they are not deflated.
+    """
+    engine = zlib.decompressobj(-15)
+    while most and not engine.eof:
+        waiting = engine.unconsumed_tail
+        if not waiting:
+            waiting = os.pread(descriptor, min(_CHUNK, packed), start)
+            start, packed = start + len(waiting), packed - len(waiting)
+        try:
+            piece = engine.decompress(waiting, min(_CHUNK, most))
+        except zlib.error as error:
+            raise damaged_file(f"cannot be inflated: {error}", code, where=where) from None
+        if piece:
+            most -= len(piece)
+            yield piece
+        elif not waiting:  # with no more to read, the last of what was read may still come
+            return

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import Optional, Tuple
 
-from lingctl.node.checkpoint.identify import HEAD, Other, is_pointer, other_than_text
+from lingctl.node.checkpoint.identify import HEAD, POINTER, other_than_text
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile
 from lingctl.node.files import blocks_of, opened
 from lingctl.node.trouble import Trouble
@@ -34,7 +34,7 @@ def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[
     if file.git and not file.sha256 and git != file.git:
         return _problem(file, f"its git id is {git}", _instead(path, size)), sha256
     instead = _instead(path, size)
-    if instead and is_pointer(instead):
+    if instead and instead.code == POINTER:
         return _pointer(file), sha256
     return None, sha256
 
@@ -51,12 +51,12 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
     return sha256.hexdigest(), blob.hexdigest() if git else ""
 
 
-def _instead(path: str, size: int) -> Optional[Other]:
+def _instead(path: str, size: int) -> Optional[Trouble]:
     with opened(path) as descriptor:
-        return other_than_text(os.read(descriptor, HEAD), size)
+        return other_than_text(os.read(descriptor, HEAD), size, os.path.basename(path))
 
 
-def _problem(file: ListedFile, found: str, instead: Optional[Other]) -> Trouble:
+def _problem(file: ListedFile, found: str, instead: Optional[Trouble]) -> Trouble:
     what = f": it {instead.what}" if instead else ""
     return Trouble(
         f"{file.path} arrived as other bytes than the source lists{what}",

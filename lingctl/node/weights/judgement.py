@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from lingctl.node.checkpoint.identify import POINTER, is_apple_double, other_than_text
+from lingctl.node.checkpoint.identify import APPLE_DOUBLE, POINTER, other_than_text
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile
 from lingctl.node.checkpoint.safetensors import RECEIPT
 from lingctl.node.trouble import Trouble, some
@@ -94,7 +94,7 @@ def names_aside(evidence: FolderEvidence) -> Dict[str, str]:
 def _without_a_name(one: Present) -> str:
     if one.name.startswith("."):
         return "hidden: no loader opens it"
-    if is_apple_double(one.head):
+    if one.head.startswith(APPLE_DOUBLE):
         return COMPANION
     if one.kind in ("folder", "absent"):
         return "a folder" if one.kind == "folder" else "a link that leads nowhere"
@@ -226,19 +226,12 @@ def companions_that_are_none(seen: Sequence[Present]) -> Tuple[Trouble, ...]:
         if not one.name.endswith(TEXTS) or one.name.startswith(".") or one.name in (INDEX, TORCH_INDEX):
             continue
         if one.kind != "file":
-            found.append(
-                Trouble(
-                    NO_FILE[one.kind], where=one.name, remedy="put the file there", code="no-regular-file"
-                )
-            )
+            what, remedy = NO_FILE[one.kind], "put the file there"
+            found.append(Trouble(what, where=one.name, remedy=remedy, code="no-regular-file"))
             continue
-        other = other_than_text(one.head, one.size)
+        other = other_than_text(one.head, one.size, one.name)
         if other and (one.name.endswith(".json") or other.code in (POINTER, "web-page")):
-            found.append(
-                Trouble(
-                    other.what, where=one.name, evidence=other.evidence, remedy=other.remedy, code=other.code
-                )
-            )
+            found.append(other)
     return tuple(found)
 
 

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import paramiko
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.ssh.target import SshTarget
-from lingctl.remote.command import Command, command
-from lingctl.remote.connection import Completed, OutputListener, nobody
-from lingctl.remote.putting import check_put, put_command
+from lingctl.remote.command import Command
+from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.shell_connection import ShellConnection
 from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
 from lingctl.remote.ssh.forward import ForwardedPort
 from lingctl.remote.ssh.login.login import log_in
 from lingctl.remote.ssh.not_run import not_run
 from lingctl.remote.ssh.sessions import Sessions
 from lingctl.remote.ssh.watchdog import Watchdog
-from lingctl.remote.upload import WriteFile
 from lingctl.remote.wire.sent import sent
 
 _watchdog = Watchdog()
 
 
-class SshConnection:
+class SshConnection(ShellConnection):
     """A logged-in connection to one node.
 
     At most four commands run at a time: sshd's MaxSessions is 10, and a slot is freed late.
@@ -38,41 +37,10 @@ class SshConnection:
         Raises:
             ConnectError: any of that failed; the code tells which.
         """
-        self._node = node
+        super().__init__(node)
         self._target = target
         self._slots = threading.BoundedSemaphore(4)
         self._sessions = Sessions(node, lambda: log_in(node, target))
-
-    @property
-    def node(self) -> str:
-        """Name of the node."""
-        return self._node
-
-    def run(
-        self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
-    ) -> Completed:
-        """See ``Connection.run``."""
-        return self._run(command, timeout, on_output, None)
-
-    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
-        """See ``Connection.put``."""
-        seconds = 60 + sum(len(file.content) for file in files) / 1_000_000
-        content = (block for file in files for block in file.blocks())
-        done = self._run(put_command(files), seconds, None, content)
-        check_put(done, files, placed, self._node)
-
-    def get(self, path: str) -> bytes:
-        """See ``Connection.get``."""
-        content = bytearray()
-        done = self.run(command("cat", path, title=f"read {path}"), on_output=content.extend)
-        if not done.ok:
-            raise NodeError(
-                f"cannot read {path}: {done.last_words(1).rpartition(': ')[2]}",
-                where=self._node,
-                evidence=done.last_words(),
-                code="read-failed",
-            )
-        return bytes(content)
 
     def forward(self, host: str, port: int) -> ForwardedPort:
         """A local address whose connections come out on the node, to ``host:port``, while the block runs."""
@@ -89,7 +57,7 @@ class SshConnection:
         on_output: OutputListener | None,
         content: Iterator[bytes] | None,
     ) -> Completed:
-        title = command.title or command.text.splitlines()[0][:120]
+        title = command.in_short
         # Whose turn has not come is not late: its time begins when it has a slot.
         with self._slots, self._bounded(timeout + 5, title):
             deadline = time.monotonic() + timeout

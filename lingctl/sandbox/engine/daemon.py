@@ -161,7 +161,7 @@ class Daemon:
             start_tokenizers(raw, self._memory, self._console)
             start_lines.health_checker_begins(self._console)
             service.say_abnormal = partial(ending.say_abnormal, self._console)
-            service.log = RequestLog(self._console).line
+            service.log = RequestLog(self._console)
             interval = first_interval(this_site().time_scale)
             service.health = Health(interval, partial(ending.say_normal, self._console))
         else:

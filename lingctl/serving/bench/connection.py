@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-import zlib
 from dataclasses import dataclass, field
 
 from lingctl.serving.bench.outcome import RequestOutcome
-from lingctl.serving.bench.wire import ResponseReader, WireError
 from lingctl.serving.endpoint import Address
-from lingctl.serving.faults import fault_of, words_in_stream
+from lingctl.serving.faults import fault_of
 from lingctl.serving.http.answers import Piece
-from lingctl.serving.http.api import Dialect, no_stream, parse_event
-from lingctl.serving.http.client import last_pieces
-from lingctl.serving.http.exchange import USER_AGENT, HostPort, json_bytes
-from lingctl.serving.http.paced import Unpacker, unpacker_for
-from lingctl.serving.http.sse import MalformedStream, SseParser
+from lingctl.serving.http.api import Dialect, no_stream
+from lingctl.serving.http.events import EventReader
+from lingctl.serving.http.exchange import HostPort
 from lingctl.serving.http.thoughts import thinking_for
+from lingctl.serving.http.wire import ResponseReader, WireError, request_bytes
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _now = time.perf_counter
@@ -52,16 +49,9 @@ class Target:
 
     def wire_request(self, body: dict[str, object]) -> bytes:
         """The bytes of a request."""
-        payload = json_bytes(body)
-        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
-        path = self.address.prefix + (self.path or self.dialect.path)
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\nUser-Agent: {USER_AGENT}\r\n"
-            f"Accept: text/event-stream\r\nContent-Type: application/json\r\n{key}"
-            f"Content-Length: {len(payload)}\r\n\r\n"
-        )
-        return head.encode("latin-1") + payload
+        key = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        headers = {"Accept": "text/event-stream", **key}
+        return request_bytes(self.address, "POST", self.path or self.dialect.path, headers, body)
 
 
 class StreamConnection(asyncio.BufferedProtocol):
@@ -84,10 +74,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._ended: asyncio.Future[None] | None = None
         self._outcome = RequestOutcome(-1)
         self._reader = ResponseReader()
-        self._events = SseParser()
+        self._events = EventReader(dialect)
         self._thinking = thinking_for(dialect)
-        self._unpacker: Unpacker | None = None
-        self._finished = False
         self._told = 0
         self._heard = self._plain = False  # whether a body came, and whether it is none of events
         self._error_body = b""
@@ -104,8 +92,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self.used = True
-        self._outcome, self._reader, self._events = outcome, ResponseReader(), SseParser()
-        self._finished, self._told, self._error_body, self._unpacker = False, 0, b"", None
+        self._outcome, self._reader, self._events = outcome, ResponseReader(), EventReader(self._dialect)
+        self._told, self._error_body = 0, b""
         self._heard = self._plain = False
         self._thinking = thinking_for(self._dialect)
         self._ended = self._loop.create_future()
@@ -147,11 +135,10 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._read()
         if self._ended is None:
             return
-        words = self._events.words() if self._reader.status == 200 else ""
         if self._reader.end():
             self._conclude()
-        elif words:
-            self._fail(words_in_stream(words))
+        elif self._reader.status == 200 and (trouble := self._events.last_words()):
+            self._fail(trouble)
         else:
             self._end("closed", str(exc or "the connection was closed inside the answer"))
 
@@ -170,24 +157,22 @@ class StreamConnection(asyncio.BufferedProtocol):
                     self.went_on_at = at
                 if body:
                     self._take(body, at)
-            except (WireError, MalformedStream, zlib.error) as error:
+            except WireError as error:
                 self._end("malformed", str(error))
                 return
             if self._reader.complete and self._ended is not None:
                 self._conclude()
 
     def _take(self, packed: bytes, at: float) -> None:
-        if self._unpacker is None:
-            self._unpacker = unpacker_for(self._reader.headers.get("content-encoding", ""))
-        for body in self._unpacker.unpack(packed):
+        for body in self._reader.unpacked(packed):
             self._plain = self._plain or (not self._heard and body.lstrip()[:1] in _NO_STREAM)
             self._heard = True
             if self._reader.status != 200 or self._plain:
                 # Enough for the service's own words.
                 self._error_body = (self._error_body + body)[:_LONGEST_ERROR]
                 continue
-            for payload in self._events.feed(body):
-                if not self._understand(parse_event(self._dialect, payload), at):
+            for piece in self._events.feed(body):
+                if not self._understand(piece, at):
                     return
 
     def _understand(self, piece: Piece | ExchangeTrouble, at: float) -> bool:
@@ -208,7 +193,7 @@ class StreamConnection(asyncio.BufferedProtocol):
             outcome.prompt_tokens, outcome.output_tokens = piece.usage.prompt or 0, piece.usage.completion
             outcome.counted = True
         if piece.last:
-            self._finished, outcome.finished_at = True, at
+            outcome.finished_at = at
         return True
 
     def _answered(self, piece: Piece, at: float, late: str = "") -> None:
@@ -228,7 +213,7 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._fail(no_stream(self._reader.headers.get("content-type", ""), self._error_body), keep=True)
             return
         at = self._heard_at
-        if not all(self._understand(p, at) for p in last_pieces(self._dialect, self._events, self._finished)):
+        if not all(self._understand(piece, at) for piece in self._events.end()):
             return
         self._answered(self._thinking.end(), at)
         if not self._outcome.token_at:

@@ -92,8 +92,13 @@ class Joiner:
     """Joins pieces as they come: half a character at the end is held back until its other half is there."""
 
     def __init__(self) -> None:
-        self.told = ""
+        self._told: list[str] = []
         self._held = ""
+
+    @property
+    def told(self) -> str:
+        """All that could be shown."""
+        return "".join(self._told)
 
     def feed(self, piece: str) -> str:
         """What can be shown now."""
@@ -110,9 +115,8 @@ class Joiner:
         return self._tell(left)
 
     def _tell(self, pieces: str) -> str:
-        text = joined([pieces])
-        self.told += text
-        return text
+        self._told.append(joined([pieces]))
+        return self._told[-1]
 
 
 def read_chat(data: Data) -> Piece | ExchangeTrouble:

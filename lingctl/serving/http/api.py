@@ -24,6 +24,8 @@ from lingctl.serving.http.answers import (
 from lingctl.serving.trouble import ExchangeTrouble, error_fields, http_trouble, refusal_in
 
 ModelKind = Literal["chat", "base"]
+# ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model.
+AskedKind = ModelKind | Literal["auto"]
 Turn = Mapping[str, str]
 """One message of a conversation: ``role`` and ``content``."""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.serving.endpoint import Endpoint, address_of
-from lingctl.serving.faults import words_in_stream
 from lingctl.serving.http.answers import Piece, Usage, parse_object
-from lingctl.serving.http.api import Ask, Dialect, no_stream, parse_answer, parse_event, without
+from lingctl.serving.http.api import Ask, Dialect, no_stream, parse_answer, without
+from lingctl.serving.http.events import EventReader
 from lingctl.serving.http.exchange import (
     Chunk,
     Head,
@@ -17,10 +17,8 @@ from lingctl.serving.http.exchange import (
     HttpResponse,
     Limits,
     exchange,
-    json_bytes,
     stream,
 )
-from lingctl.serving.http.sse import MalformedStream, SseParser
 from lingctl.serving.http.thoughts import apart, thinking_for
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 
@@ -171,7 +169,7 @@ class Client:
             address,
             method,
             self.endpoint.path_of(path),
-            body=None if body is None else json_bytes(body),
+            body=body,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             route=self.routes.get(address.place),
             tls=self.endpoint.tls,
@@ -185,27 +183,19 @@ def _events(
     if not content_type.lower().startswith("text/event-stream"):
         yield StreamEvent(head.at, no_stream(content_type, _beginning(parts)))
         return
-    parser, thinking, at, finished = SseParser(), thinking_for(dialect), head.at, False
+    reader, thinking, at = EventReader(dialect), thinking_for(dialect), head.at
     for part in parts:
         if isinstance(part, ExchangeTrouble):
-            # What the service still said tells more than that the connection ended.
-            yield StreamEvent(at, words_in_stream(parser.words()) if parser.words() else part)
+            yield StreamEvent(at, reader.last_words() or part)
             return
         assert isinstance(part, Chunk)
         at = part.at
-        try:
-            payloads = parser.feed(part.data)
-        except MalformedStream as error:
-            yield StreamEvent(at, ExchangeTrouble("malformed", str(error)))
-            return
-        for payload in payloads:
-            piece = parse_event(dialect, payload)
+        for piece in reader.feed(part.data):
             if isinstance(piece, ExchangeTrouble):
                 yield StreamEvent(at, piece)
                 return
             yield StreamEvent(at, thinking.tell(piece))
-            finished = finished or piece.last
-    for piece in last_pieces(dialect, parser, finished):
+    for piece in reader.end():
         if isinstance(piece, ExchangeTrouble):
             yield StreamEvent(at, piece)
             return
@@ -223,29 +213,6 @@ def _beginning(parts: Iterator[Head | Chunk | ExchangeTrouble]) -> bytes:
         if not said.lstrip().startswith((b"{", b"<")):
             break
     return said[:_LONGEST_BEGINNING]
-
-
-def last_pieces(dialect: Dialect, parser: SseParser, finished: bool) -> Iterator[Piece | ExchangeTrouble]:
-    """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
-
-    Most have ``[DONE]`` behind the event that ends generation; some services leave it out.
-
-    Args:
-        finished: whether an event said that generation ended.
-    """
-    if parser.words():
-        yield words_in_stream(parser.words())
-        return
-    try:
-        pieces = [parse_event(dialect, payload) for payload in parser.close()]
-    except MalformedStream as error:
-        yield ExchangeTrouble("closed", str(error))
-        return
-    yield from pieces
-    # Some never say why it ended (finish_reason), and only that it did.
-    finished = finished or parser.done or any(isinstance(piece, Piece) and piece.last for piece in pieces)
-    if not finished and not any(isinstance(piece, ExchangeTrouble) for piece in pieces):
-        yield ExchangeTrouble("closed", "the stream ends before an event said that generation did")
 
 
 def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] | ExchangeTrouble:

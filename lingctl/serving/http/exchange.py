@@ -1,30 +1,24 @@
 """One HTTP exchange under time limits, streamed; what goes wrong is yielded as a Trouble, not raised.
 
-Built on ``http.client``: it never looks at proxy variables (a proxy in the environment answers for
-cluster addresses with error pages), needs no heavy import, and hands out bytes as they arrive.
+It never looks at proxy variables: a proxy in the environment answers for cluster addresses with error pages.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
 import ssl
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from lingctl.serving.endpoint import NO_TLS_FILES, Address, TlsFiles
-from lingctl.serving.http.paced import PacedResponse, Pacer, Unpacker, unpacker_for
+from lingctl.serving.http.wire import ResponseReader, WireError, request_bytes
 from lingctl.serving.trouble import ExchangeTrouble
 
 HostPort = tuple[str, int]
 # Longer answers are cut off: the longest generation is a few hundred kilobytes, also event by event.
 LARGEST_ANSWER = 64 << 20
-# Some gateways refuse requests without any.
-USER_AGENT = "lingctl"
+_READ = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class HttpRequest:
     address: Address
     method: str
     path: str
-    body: bytes | None = None
+    body: Mapping[str, object] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     route: HostPort | None = None
     tls: TlsFiles = NO_TLS_FILES
@@ -98,83 +92,72 @@ def exchange(request: HttpRequest, limits: Limits) -> HttpResponse | ExchangeTro
 
 def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | ExchangeTrouble]:
     """Send a request; yields the Head, then Chunks as they arrive. A Trouble is the last thing yielded."""
-    pace = Pacer(limits.idle, limits.total)
-    connection = _Connection(request, limits.connect, pace)
+    ends_at = time.perf_counter() + limits.total
     try:
-        connection.connect()
+        connection = _connected(request, limits.connect)
     except OSError as error:
         yield _connect_trouble(error, limits)
         return
-    heard = False
+    reader = ResponseReader()
     try:
-        connection.request(
-            request.method, request.address.prefix + request.path, request.body, _headers(request)
-        )
-        pace.goes_on()
-        response = connection.getresponse()
-        heard = True
-        names = {name.lower(): value for name, value in response.getheaders()}
-        yield Head(response.status, names, time.perf_counter())
-        yield from _body(response, names.get("content-encoding", ""), pace, limits.largest)
-    except (OSError, http.client.HTTPException) as error:
+        sent = request_bytes(request.address, request.method, request.path, request.headers, request.body)
+        connection.sendall(sent)
+        yield from _answer(connection, reader, limits, ends_at)
+    except OSError as error:
         trouble = _trouble(error, limits)
         # In TLS 1.3 a server refuses a client's certificate after the handshake; its alert is often lost.
-        refused = request.address.scheme == "https" and not heard and trouble.kind in ("closed", "tls")
+        refused = (
+            request.address.scheme == "https" and not reader.status and trouble.kind in ("closed", "tls")
+        )
         yield (
             ExchangeTrouble("tls", f"ended right after the handshake: {trouble.text}") if refused else trouble
         )
+    except WireError as error:
+        yield ExchangeTrouble("malformed", str(error), reader.status)
     finally:
         connection.close()
 
 
-def _body(
-    response: http.client.HTTPResponse, encoding: str, pace: Pacer, largest: int
-) -> Iterator[Chunk | ExchangeTrouble]:
-    unpacker: Unpacker | None = None
-    received = 0
-    pace.goes_on()
-    # From Python 3.13 on it closes itself, and its socket, with the last byte.
-    while not response.isclosed():
-        packed = response.read1(65536)
-        if not packed:
-            break
-        pace.goes_on()
+def _answer(
+    connection: socket.socket, reader: ResponseReader, limits: Limits, ends_at: float
+) -> Iterator[Head | Chunk | ExchangeTrouble]:
+    """The answer as it comes. Raises OSError and WireError."""
+    received, silent_at = 0, time.perf_counter() + limits.idle
+    while not reader.complete:
+        seconds = min(silent_at, ends_at) - time.perf_counter()
+        if seconds <= 0:
+            raise TimeoutError
+        connection.settimeout(seconds)
+        data, headed = connection.recv(_READ), reader.status
         at = time.perf_counter()
-        try:
-            unpacker = unpacker or unpacker_for(encoding)
-            for data in unpacker.unpack(packed):
-                received += len(data)
-                if received > largest:
-                    yield ExchangeTrouble(
-                        "malformed", f"the answer has more than {largest} bytes", response.status
-                    )
-                    return
-                yield Chunk(data, at)
-        except zlib.error as error:
-            yield ExchangeTrouble(
-                "malformed", f"it is not what Content-Encoding says: {error}", response.status
-            )
+        if not data and not reader.end():
+            if not reader.status:
+                raise ConnectionResetError
+            yield ExchangeTrouble("closed", "the answer ends early", reader.status)
             return
-    if response.length:
-        yield ExchangeTrouble("closed", f"the answer ends {response.length} bytes early", response.status)
+        body = reader.feed(data)
+        if reader.status != headed:
+            yield Head(reader.status, reader.headers, at)
+        for piece in reader.unpacked(body) if body else ():
+            received += len(piece)
+            if received > limits.largest:
+                raise WireError(f"the answer has more than {limits.largest} bytes")
+            yield Chunk(piece, at)
+        if body or reader.status != headed:
+            silent_at = time.perf_counter() + limits.idle
 
 
-class _Connection(http.client.HTTPConnection):
-    """Connects along a route while Host header and certificate stay those of the address."""
-
-    def __init__(self, request: HttpRequest, connect_limit: float, pace: Pacer) -> None:
-        super().__init__(request.address.host, request.address.port, timeout=connect_limit)
-        self.response_class = partial(PacedResponse, pace=pace)  # type: ignore[assignment]  # makes one
-        self._request = request
-
-    def connect(self) -> None:
-        place = self._request.route or self._request.address.place
-        self.sock = socket.create_connection(place, self.timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._request.address.scheme == "https":
-            self.sock = tls_context(self._request.tls).wrap_socket(
-                self.sock, server_hostname=self._request.address.host
-            )
+def _connected(request: HttpRequest, limit: float) -> socket.socket:
+    """A connection along the route, while the certificate is to be that of the address."""
+    connection = socket.create_connection(request.route or request.address.place, limit)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if request.address.scheme != "https":
+        return connection
+    try:
+        return tls_context(request.tls).wrap_socket(connection, server_hostname=request.address.host)
+    except OSError:
+        connection.close()
+        raise
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
@@ -201,28 +184,13 @@ def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
         return False
 
 
-def json_bytes(data: Mapping[str, object]) -> bytes:
-    """JSON as it is sent. Half a character, which a service may have in its model's name, is escaped."""
-    try:
-        return json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return json.dumps(data).encode()
-
-
-def _headers(request: HttpRequest) -> dict[str, str]:
-    json_body = {"Content-Type": "application/json"} if request.body is not None else {}
-    # No "Connection: close": MindIE would close first, and such a connection keeps its port from the next
-    # start for a minute (TIME_WAIT, seen on 3.0.0). We close.
-    return {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **json_body, **request.headers}
-
-
 def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
     if isinstance(error, TimeoutError):
         return ExchangeTrouble("unreachable", f"no answer to the connection within {limits.connect:g} s")
     return _trouble(error, limits)
 
 
-def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> ExchangeTrouble:
+def _trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
     match error:
         case ssl.SSLError():
             return ExchangeTrouble("tls", getattr(error, "verify_message", "") or error.reason or str(error))
@@ -235,11 +203,7 @@ def _trouble(error: OSError | http.client.HTTPException, limits: Limits) -> Exch
             return ExchangeTrouble("name", error.strerror or str(error))
         case ConnectionRefusedError():
             return ExchangeTrouble("refused", "connection refused")
-        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+        case ConnectionResetError() | BrokenPipeError():
             return ExchangeTrouble("closed", "the connection was closed without an answer")
-        case http.client.IncompleteRead():
-            return ExchangeTrouble("closed", "the answer ends early")
-        case OSError():
-            return ExchangeTrouble("unreachable", error.strerror or str(error))
         case _:
-            return ExchangeTrouble("malformed", f"not HTTP: {type(error).__name__} {error}".strip())
+            return ExchangeTrouble("unreachable", error.strerror or str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.api import AskedKind, ModelKind
 from lingctl.serving.http.client import Client, ModelList
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -22,8 +22,10 @@ def known(client: Client, listed: ModelList | ExchangeTrouble) -> tuple[Client, 
     return replace(client, endpoint=client.endpoint.with_name(name)), mindie or listed.of_mindie
 
 
-def kind_by_name(name: str) -> ModelKind:
-    """By its name: ``base`` in it says what it is."""
+def kind_by_name(name: str, asked: AskedKind = "auto") -> ModelKind:
+    """How a model is asked: where that is open, ``base`` in its name says what it is."""
+    if asked != "auto":
+        return asked
     return "base" if "base" in name.lower() else "chat"
 
 

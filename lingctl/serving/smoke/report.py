@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from lingctl.errors import ConnectError
 from lingctl.findings import Finding, Verdict, proof_status, worst
 from lingctl.serving.endpoint import Endpoint
-from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.api import AskedKind, ModelKind
 from lingctl.serving.smoke import verdicts
-
-KindChoice = Literal["chat", "base", "auto"]
 
 RUNGS = (
     "port",
@@ -34,16 +31,11 @@ RUNGS = (
 class SmokeOptions:
     """What to ask."""
 
-    # ``auto`` takes a model with ``base`` in its name, or one that cannot chat, for a base model
-    kind: KindChoice = "auto"
+    kind: AskedKind = "auto"
     prompt: str = ""  # the user's own; empty for the Ling README's
     expect: str = ""  # text that the answer must hold
     first_token_limit: float = 10.0  # seconds that the first token may take
     patience: float = 60.0  # seconds of silence after which an answer counts as stuck
-
-    def of_kind(self, kind: ModelKind) -> SmokeOptions:
-        """The same options with the kind known."""
-        return replace(self, kind=kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from lingctl.errors import ConnectError, EngineError, LingctlError, NotAskedErro
 from lingctl.events import ignore
 from lingctl.findings import Verdict
 from lingctl.flows.look.running import lost_nodes, need_no_lost_node
-from lingctl.flows.serve import bench, smoke_test
-from lingctl.flows.serve.bench import BenchOptions, bench_cluster
-from lingctl.flows.serve.smoke_test import smoke_test_cluster
+from lingctl.flows.serve import asked_service
+from lingctl.flows.serve.asked_service import ClusterService
+from lingctl.flows.serve.bench import BenchOptions, bench_service
+from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.release.site import site_of
 from lingctl.remote.command import Command
 from lingctl.remote.group import Group
@@ -75,8 +76,7 @@ def served(monkeypatch: pytest.MonkeyPatch, serving: Serving) -> Iterator[None]:
         def here(*_: object) -> Iterator[Client]:
             yield Client(Endpoint(url, url, serving.name))
 
-        for flow in (bench, smoke_test):
-            monkeypatch.setattr(flow, "client_for", here)
+        monkeypatch.setattr(asked_service, "client_for", here)
         yield
 
 
@@ -84,7 +84,7 @@ def served(monkeypatch: pytest.MonkeyPatch, serving: Serving) -> Iterator[None]:
 def test_smoke_test_does_not_ask_for_text_where_a_node_is_lost(second, monkeypatch):
     serving = Serving()
     with served(monkeypatch, serving):
-        report = smoke_test_cluster(group(second), CLUSTER, SmokeOptions(), ignore)
+        report = smoke_test_service(ClusterService(group(second), CLUSTER), SmokeOptions(), ignore)
     assert serving.requests == []
     found = {(f.check, f.node): f for f in report.findings}
     # Health goes on saying that all is well.
@@ -99,7 +99,7 @@ def test_smoke_test_does_not_ask_for_text_where_a_node_is_lost(second, monkeypat
 def test_smoke_test_asks_where_all_are_alive(monkeypatch):
     serving = Serving()
     with served(monkeypatch, serving):
-        report = smoke_test_cluster(group(ALIVE), CLUSTER, SmokeOptions(), ignore)
+        report = smoke_test_service(ClusterService(group(ALIVE), CLUSTER), SmokeOptions(), ignore)
     rungs = [f for f in report.findings if f.check in RUNGS]
     assert {f.verdict for f in rungs} == {Verdict.PASS}
     assert serving.requests
@@ -113,7 +113,7 @@ def test_smoke_test_of_a_part_of_the_nodes_asks_for_no_text_and_passes_nothing_f
     not_asked = NotAskedError("not asked")
     some = nodes(ALIVE, node2=not_asked) if asked == "node1" else nodes(None, ALIVE, node1=not_asked)
     with served(monkeypatch, serving):
-        report = smoke_test_cluster(some, CLUSTER, SmokeOptions(), ignore)
+        report = smoke_test_service(ClusterService(some, CLUSTER), SmokeOptions(), ignore)
     assert serving.requests == []
     found = {(f.check, f.node): f for f in report.findings}
     assert found["daemon", asked].verdict is Verdict.PASS
@@ -128,7 +128,7 @@ def test_smoke_test_of_a_part_of_the_nodes_asks_for_no_text_and_passes_nothing_f
 def test_bench_does_not_load_a_service_that_has_lost_a_node(second, monkeypatch):
     serving = Serving()
     with served(monkeypatch, serving), pytest.raises(EngineError, match="lost") as caught:
-        bench_cluster(group(second), CLUSTER, BenchOptions(requests=2), ignore)
+        bench_service(ClusterService(group(second), CLUSTER), BenchOptions(requests=2), ignore)
     assert serving.requests == []
     assert "node2" in caught.value.evidence
 
@@ -136,7 +136,7 @@ def test_bench_does_not_load_a_service_that_has_lost_a_node(second, monkeypatch)
 def test_where_nothing_was_ever_deployed_it_is_said_and_what_to_type(monkeypatch):
     nowhere = nodes(NEVER, NEVER)
     with served(monkeypatch, Serving()):
-        report = smoke_test_cluster(nowhere, CLUSTER, SmokeOptions(), ignore)
+        report = smoke_test_service(ClusterService(nowhere, CLUSTER), SmokeOptions(), ignore)
     for name in SITE.nodes:
         [found] = [f for f in report.wrong if f.node == name]
         assert "nothing is deployed" in found.message and found.remedy == "lingctl deploy"

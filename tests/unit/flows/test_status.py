@@ -88,7 +88,7 @@ def test_a_running_service_whose_overlay_is_gone_is_not_well():
 @pytest.mark.parametrize("answer", [None, Answer("", "", 124)], ids=["none", "cut off"])
 def test_a_runtime_that_does_not_answer_is_not_taken_for_one_without_the_container(monkeypatch, answer):
     answers = {"daemon": Answer("dead\n", "", 0), **({} if answer is None else {"elsewhere": answer})}
-    monkeypatch.setattr(status_seen, "read_answers", lambda _: Answers(answers, True))
+    monkeypatch.setattr(status_seen, "probed", lambda *_: Answers(answers, True))
     monkeypatch.setattr(status_seen, "_sight", lambda *_: None)
     state = deployed(CLUSTER, releases_of(CLUSTER)["node1"])
     monkeypatch.setattr(status_seen, "read_state", lambda *_: state)

@@ -15,7 +15,7 @@ from lingctl.engines import engine_of
 from lingctl.findings import Verdict
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import RenderPart, rendered
+from lingctl.flows.files.render import rendered
 from lingctl.inventory.load import load_cluster
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.check import check_config
@@ -48,7 +48,7 @@ def test_an_example_gives_every_file_that_deploy_sends(path: Path, tmp_path: Pat
     cluster = load_cluster(with_its_certificates(path, tmp_path), environment={})
     about = engine_of(cluster).about
     known = Known(cluster.downloaded_weights, addresses_of(cluster))
-    files = rendered(cluster, RenderPart.all, known)
+    files = rendered(cluster, "all", known)
     own = set(about.file_names) - (set() if cluster.multi_node else {"rank_table.json"})
     expected = {"environment.sh", "start.sh", "container.sh", *own}
     for node in cluster.nodes:

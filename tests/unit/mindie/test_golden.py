@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.files.render import RenderPart, rendered
+from lingctl.flows.files.render import rendered
 from lingctl.mindie.profile import PROFILES
 from lingctl.release.wanted import wanted_release
 from tests.golden.make import CONFIGS, MODELS, cluster_of, golden_texts
@@ -34,7 +34,7 @@ def test_render_writes_what_deploy_sends(model, version):
     cluster = cluster_of(model, version)
     addresses = addresses_of(cluster)
     weights = "/root/models/elsewhere"
-    files = rendered(cluster, RenderPart.all, Known(weights, addresses, CONFIGS[model]))
+    files = rendered(cluster, "all", Known(weights, addresses, CONFIGS[model]))
     for node in cluster.nodes:
         release = wanted_release(cluster, node, addresses, {}, weights)
         ours = {f.path: (f.content, f.mode) for f in files if f.node == node.name and "/release/" in f.path}

@@ -19,7 +19,7 @@ from lingctl.flows.change.watch_start import wait_until_loaded
 from lingctl.flows.files.capacity import Wishes, answer_capacity
 from lingctl.flows.files.inputs import known_offline
 from lingctl.flows.files.kubernetes import manifests
-from lingctl.flows.files.render import RenderPart, rendered
+from lingctl.flows.files.render import rendered
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.status.cluster_status import _overlay_word
 from lingctl.flows.network.check import scope_of
@@ -198,7 +198,7 @@ def test_it_is_ready_when_it_generates_and_its_health_is_not_asked(cluster, kind
 
 
 def test_it_is_rendered_and_exported_like_any_other(cluster):
-    files = rendered(cluster, RenderPart.all, known_offline(cluster))
+    files = rendered(cluster, "all", known_offline(cluster))
     assert [file.name for file in files if file.node == "node1"] == [
         "environment.sh",
         "start.sh",

@@ -26,7 +26,7 @@ from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport, amounts, time_rows
 from lingctl.serving.bench.sweep import SweepLimits, Trial, best, sweep
-from lingctl.serving.bench.wire import ResponseReader, WireError
+from lingctl.serving.http.wire import ResponseReader, WireError
 
 
 def outcome(index, sent, text_at, tokens, prompt=10, error=""):

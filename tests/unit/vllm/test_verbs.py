@@ -11,7 +11,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.files.inputs import known_offline
 from lingctl.flows.files.judge import check_file
 from lingctl.flows.files.kubernetes import manifests
-from lingctl.flows.files.render import RenderPart, needs_addresses, rendered
+from lingctl.flows.files.render import needs_addresses, rendered
 from lingctl.flows.network.check import scope_of
 from lingctl.flows.overlay.by_hand import change_overlay, look_at_overlay
 from lingctl.flows.overlay.patch import PatchOptions
@@ -47,7 +47,7 @@ def test_files_of_the_other_engine_are_refused_and_not_judged(tmp_path):
 
 @pytest.mark.parametrize(
     ("part", "code"),
-    [(RenderPart.ranktable, "rank-table-not-needed"), (RenderPart.config, "config-not-needed")],
+    [("ranktable", "rank-table-not-needed"), ("config", "config-not-needed")],
 )
 def test_what_it_does_not_read_is_not_rendered(part, code):
     with pytest.raises(UsageError) as told:
@@ -56,8 +56,8 @@ def test_what_it_does_not_read_is_not_rendered(part, code):
 
 
 def test_several_nodes_are_rendered_without_asking_their_cards():
-    assert not needs_addresses(TWO, RenderPart.all)
-    files = rendered(TWO, RenderPart.all, known_offline(TWO, PLUS_CONFIG | {"norm_head": False}))
+    assert not needs_addresses(TWO, "all")
+    files = rendered(TWO, "all", known_offline(TWO, PLUS_CONFIG | {"norm_head": False}))
     assert {file.name for file in files} == {
         "environment.sh",
         "start.sh",

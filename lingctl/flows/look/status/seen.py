@@ -19,7 +19,7 @@ from lingctl.release.daemon import processes_command
 from lingctl.release.site import Site
 from lingctl.release.state import NodeState, read_state
 from lingctl.remote.connection import Connection
-from lingctl.remote.probe import Question, probe_script, probe_timeout, read_answers
+from lingctl.remote.probe import Question, probed
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 from lingctl.remote.wire.numbers import whole_number
 
@@ -44,13 +44,12 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
     """
     site = look.site
     questions = [
-        Question("dev", devices.dev_command(), 10),
-        Question("cards", npu_smi.table_command(), 60),
-        Question("chips", npu_map.map_command(), 30),
+        Question("dev", devices.DEV, 10),
+        Question("cards", npu_smi.TABLE, 60),
+        Question("chips", npu_map.MAP, 30),
         *(replace(question, beside=True) for question in _of_the_host(connection.node, look)),
     ]
-    probe = probe_script(questions, "look at the node")
-    answers = read_answers(connection.run(probe, timeout=probe_timeout(questions)).stdout)
+    answers = probed(connection, questions, "look at the node")
     state = read_state(connection.node, answers, look.paths)
     listeners = host.read_listeners(answers.get("listeners"))
     table = npu_smi.read_table(answers.get("cards"))
@@ -74,7 +73,7 @@ def _of_the_host(node: str, look: Look) -> Iterator[Question]:
     site = look.site
     yield from watching(node_questions(look), site, node)
     yield Question("processes", processes_command(site), 20)
-    yield Question("listeners", host.listeners_command(), 20)
+    yield Question("listeners", host.LISTENERS, 20)
     yield Question("elsewhere", elsewhere_command(site.runtime, site.container), 20)
 
 

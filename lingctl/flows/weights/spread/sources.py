@@ -34,7 +34,7 @@ class Found:
 
 def each(group: Group, work: Callable[[str], T], names: Iterable[str]) -> dict[str, T | LingctlError]:
     """Do ``work`` for some nodes, side by side; an outcome or an error for each."""
-    chosen = Group({name: group[name] for name in names})
+    chosen = group.only(names)
     return chosen.map(lambda connection: work(connection.node), together=True)
 
 

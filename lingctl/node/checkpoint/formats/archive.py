@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import Callable
+from typing import Callable, Optional
 
 from lingctl.node.checkpoint.formats.zip_directory import (
     DEFLATED,
@@ -15,9 +14,9 @@ from lingctl.node.checkpoint.formats.zip_directory import (
 from lingctl.node.checkpoint.pickles.budget import Budget
 from lingctl.node.checkpoint.pickles.builders import storage_class
 from lingctl.node.checkpoint.pickles.reader import read_pickle
-from lingctl.node.checkpoint.pickles.refusals import malformed
 from lingctl.node.checkpoint.pickles.stand_ins import Opaque, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
+from lingctl.node.checkpoint.refusals import damaged_file, malformed
 from lingctl.node.checkpoint.window import Window
 from lingctl.node.trouble import Trouble
 
@@ -36,13 +35,12 @@ def read_archive(descriptor: int, path: str, hear: Callable[[bytes], object]) ->
     Raises:
         Trouble: damaged, or asking for something to be run.
     """
-    where = os.path.basename(path)
-    directory = read_directory(descriptor, where, hear)
-    root = _root(directory, where)
-    window = _window(descriptor, directory[f"{root}/data.pkl"], where, hear)
+    directory = read_directory(descriptor, hear)
+    root = _root(directory)
+    window = _window(descriptor, directory[f"{root}/data.pkl"], hear)
     content = read_pickle(window, _storage, Budget())
     _check(window, directory[f"{root}/data.pkl"])
-    swapped = _swapped(descriptor, directory, root, where)
+    swapped = _swapped(descriptor, directory.get(f"{root}/byteorder"))
     return Parsed(content, lambda key: _record(path, descriptor, directory, f"{root}/data/{key}"), swapped)
 
 
@@ -61,15 +59,14 @@ def _storage(identity: object) -> object:
     return Storage(key, dtype, count * dtype.size, 0, count * dtype.size)
 
 
-def _root(directory: Directory, where: str) -> str:
+def _root(directory: Directory) -> str:
     roots = [name[: -len("/data.pkl")] for name in directory if name.endswith("/data.pkl")]
     if len(roots) != 1:
         what = "more than one data.pkl in it" if roots else "no data.pkl in it: a zip file, but no checkpoint"
-        raise Trouble(what, where=where, evidence=", ".join(list(directory)[:5]), code="not-a-checkpoint")
+        raise Trouble(what, evidence=", ".join(list(directory)[:5]), code="not-a-checkpoint")
     if f"{roots[0]}/constants.pkl" in directory:
         raise Trouble(
             "a TorchScript program, not a checkpoint of tensors",
-            where=where,
             remedy="use the file that was saved with torch.save(model.state_dict())",
             code="not-a-checkpoint",
         )
@@ -77,50 +74,38 @@ def _root(directory: Directory, where: str) -> str:
 
 
 def _record(path: str, descriptor: int, directory: Directory, name: str) -> Record:
-    where = os.path.basename(path)
     member = directory.get(name)
     if member is None:
-        raise Trouble(
-            f"the member {name[:200]!r} is missing",
-            where=where,
-            remedy="download the file again",
-            code="record-missing",
-        )
-    offset = data_offset(descriptor, member, where)
+        raise damaged_file(f"the member {name[:200]!r} is missing", "record-missing")
+    offset = data_offset(descriptor, member)
     packed = member.packed if member.method == DEFLATED else 0
     return Record(path, member.name, offset, member.size, packed, member.crc)
 
 
-def _window(descriptor: int, member: Member, where: str, hear: Callable[[bytes], object]) -> Window:
-    place = f"{where}: member {member.name}"
+def _window(descriptor: int, member: Member, hear: Optional[Callable[[bytes], object]] = None) -> Window:
+    place = f"member {member.name}"
     if member.size > _LARGEST_PICKLE or member.packed > _LARGEST_PICKLE:
         raise Trouble(
             f"{member.size} bytes are more than a state dict needs here", where=place, code="pickle-too-large"
         )
     packed = member.packed if member.method == DEFLATED else 0
-    return Window(descriptor, data_offset(descriptor, member, where), member.size, place, packed, hear)
+    return Window(descriptor, data_offset(descriptor, member), member.size, place, packed, hear)
 
 
 def _check(window: Window, member: Member) -> None:
     window.drain()
     if member.crc and window.crc != member.crc:
-        raise Trouble(
-            "damaged: its bytes do not have the recorded size and CRC-32",
-            where=window.where,
-            evidence=f"{member.size} bytes, CRC {window.crc:08x}, recorded {member.crc:08x}",
-            remedy="download the file again",
-            code="member-damaged",
-        )
+        evidence = f"{member.size} bytes, CRC {window.crc:08x}, recorded {member.crc:08x}"
+        raise window.damaged(evidence)
 
 
-def _swapped(descriptor: int, directory: Directory, root: str, where: str) -> bool:
-    """Files older than torch 2.1 have no such member; they are little-endian."""
-    member = directory.get(f"{root}/byteorder")
+def _swapped(descriptor: int, member: Optional[Member]) -> bool:
+    """What ``byteorder`` says. Files older than torch 2.1 have no such member; they are little-endian."""
     if member is None:
         return False
-    window = _window(descriptor, member, where, lambda piece: None)
+    window = _window(descriptor, member)
     order = window.take(min(member.size, 20))
     _check(window, member)
     if order.strip() not in (b"little", b"big"):
-        raise Trouble(f"unknown byte order {order!r}", where=where, code="zip-malformed")
+        raise Trouble(f"unknown byte order {order!r}", code="zip-malformed")
     return order.strip() == b"big"

@@ -16,9 +16,9 @@ from lingctl.node.checkpoint.dtypes import Dtype
 from lingctl.node.checkpoint.pickles.budget import MEMO, Budget
 from lingctl.node.checkpoint.pickles.builders import storage_class
 from lingctl.node.checkpoint.pickles.reader import read_pickle
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Opaque, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
+from lingctl.node.checkpoint.refusals import damaged_file, malformed, refused
 from lingctl.node.checkpoint.window import Window
 from lingctl.node.trouble import Trouble
 
@@ -47,8 +47,7 @@ def read_pickle_row(descriptor: int, path: str, hear: Callable[[bytes], object])
     Raises:
         Trouble: cut off, contradicting itself, or asking for something to be run.
     """
-    where = os.path.basename(path)
-    window = Window(descriptor, 0, os.fstat(descriptor).st_size, where)
+    window = Window(descriptor, 0, os.fstat(descriptor).st_size, "")
     budget = Budget()
     storages = _Storages()
     if read_pickle(window, _none_outside, budget) != _MAGIC:
@@ -57,7 +56,6 @@ def read_pickle_row(descriptor: int, path: str, hear: Callable[[bytes], object])
     if version != _VERSION:
         raise Trouble(
             "a version of the old format that is not known",
-            where=where,
             evidence=f"{version!r}, not {_VERSION}" if isinstance(version, int) else "",
             code="legacy-format",
         )
@@ -78,7 +76,7 @@ def read_pickle_row(descriptor: int, path: str, hear: Callable[[bytes], object])
         member = f"storage {key[:40]}"
         records[key] = record_at(descriptor, path, member, end, dtype.size, size)
         end = records[key].offset + size
-    return Parsed(root, lambda key: _found(records, key, where), False)
+    return Parsed(root, lambda key: _found(records, key), False)
 
 
 def record_at(descriptor: int, path: str, member: str, place: int, width: int, size: int) -> Record:
@@ -87,7 +85,7 @@ def record_at(descriptor: int, path: str, member: str, place: int, width: int, s
     Raises:
         Trouble: the file ends before, or it says another number.
     """
-    where = f"{os.path.basename(path)}: {member}, offset {place}"
+    where = f"{member}, offset {place}"
     head = os.pread(descriptor, 8, place)
     count = int.from_bytes(head, "little", signed=True)
     found = count * width
@@ -101,13 +99,9 @@ def record_at(descriptor: int, path: str, member: str, place: int, width: int, s
             code="record-size",
         )
     if size not in (-1, found):
-        raise Trouble(
-            "the storage has another size than the object in the file says",
-            where=where,
-            evidence=f"{found} bytes in the file, {size} wanted",
-            remedy="download the file again",
-            code="record-size",
-        )
+        what = "the storage has another size than the object in the file says"
+        evidence = f"{found} bytes in the file, {size} wanted"
+        raise damaged_file(what, "record-size", where=where, evidence=evidence)
     return Record(path, member, place + 8, found, 0, None)
 
 
@@ -155,14 +149,9 @@ def part_of_storage(root: Storage, part: object) -> Storage:
     return root._replace(start=root.start + start * width, size=count * width)
 
 
-def _found(records: Dict[str, Record], key: str, where: str) -> Record:
+def _found(records: Dict[str, Record], key: str) -> Record:
     if key not in records:
-        raise Trouble(
-            f"storage {key[:40]} is not in the file",
-            where=where,
-            remedy="download the file again",
-            code="record-missing",
-        )
+        raise damaged_file(f"storage {key[:40]} is not in the file", "record-missing")
     return records[key]
 
 

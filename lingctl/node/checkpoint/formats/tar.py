@@ -17,9 +17,9 @@ from lingctl.node.checkpoint.formats.pickle_row import part_of_storage, record_a
 from lingctl.node.checkpoint.pickles.budget import MEMO, OBJECT, Budget
 from lingctl.node.checkpoint.pickles.builders import storage_class, view
 from lingctl.node.checkpoint.pickles.reader import read_pickle
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
+from lingctl.node.checkpoint.refusals import malformed, refused
 from lingctl.node.checkpoint.window import Window
 from lingctl.node.trouble import Trouble
 
@@ -53,13 +53,11 @@ def read_tar(descriptor: int, path: str, hear: Callable[[bytes], object]) -> Par
     Raises:
         Trouble: cut off, contradicting itself, or asking for something to be run.
     """
-    where = os.path.basename(path)
-    members = _members(descriptor, where)
+    members = _members(descriptor)
     lacking = [name for name in _NEEDED if name not in members]
     if lacking:
         raise Trouble(
             f"a tar file without {', '.join(lacking)}: no checkpoint of an old torch",
-            where=where,
             evidence=", ".join(list(members)[:5]),
             remedy="unpack it, and give the folder of the weights",
             code="not-a-checkpoint",
@@ -86,7 +84,7 @@ class _Reader:
 
     def window(self, name: str) -> Window:
         start, size = self._members[name]
-        return Window(self._descriptor, start, size, f"{os.path.basename(self._path)}: member {name}")
+        return Window(self._descriptor, start, size, f"member {name}")
 
     def storages(self) -> None:
         window = self.window("storages")
@@ -169,7 +167,7 @@ def _tensor(storage: object, offset: int, shape: Tuple[int, ...], strides: Tuple
     return view(storage, None, offset, shape, strides)
 
 
-def _members(descriptor: int, where: str) -> Dict[str, _TarMember]:
+def _members(descriptor: int) -> Dict[str, _TarMember]:
     size = os.fstat(descriptor).st_size
     found: Dict[str, _TarMember] = {}
     place = 0
@@ -189,14 +187,14 @@ def _members(descriptor: int, where: str) -> Dict[str, _TarMember]:
                 length = int(said["size"])
             name = said.get("path", head[:100].partition(b"\0")[0].decode("utf-8", "replace"))[:100]
             if name in found:
-                raise _damaged(f"the member {name!r} is there twice", where)
+                raise _damaged(f"the member {name!r} is there twice")
             if kind in (b"0", b"\0"):
                 found[name] = _TarMember(place + _BLOCK, length)
             said = {}
         if not 0 <= length <= size - place - _BLOCK:
-            raise _damaged(f"a member of {length} bytes at offset {place} leaves the file", where)
+            raise _damaged(f"a member of {length} bytes at offset {place} leaves the file")
         place += _BLOCK + -(-length // _BLOCK) * _BLOCK
-    raise _damaged(f"no tar header at offset {place}, or more than {_MOST_MEMBERS} members", where)
+    raise _damaged(f"no tar header at offset {place}, or more than {_MOST_MEMBERS} members")
 
 
 def _octal(field: bytes) -> int:
@@ -221,10 +219,9 @@ def _hear_all(descriptor: int, member: _TarMember, hear: Callable[[bytes], objec
         hear(os.pread(descriptor, min(1 << 20, member.size - at), member.start + at))
 
 
-def _damaged(what: str, where: str) -> Trouble:
+def _damaged(what: str) -> Trouble:
     return Trouble(
         what,
-        where=where,
         remedy="compare its size with the publisher's and download it again",
         code="tar-malformed",
     )

@@ -11,8 +11,8 @@ from typing import Callable, Dict, Iterable, Optional, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import BY_NAME, BY_STORAGE_CLASS, Dtype
 from lingctl.node.checkpoint.pickles import names
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Mapping, Opaque, Storage, Tensor
+from lingctl.node.checkpoint.refusals import malformed, refused
 
 _MOST_DIMENSIONS = 64
 _MOST = 2**63 - 1

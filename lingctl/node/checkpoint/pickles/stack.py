@@ -7,8 +7,8 @@ from typing import Callable, Dict, List, Tuple
 
 from lingctl.node.checkpoint.pickles import budget as cost
 from lingctl.node.checkpoint.pickles.budget import Budget
-from lingctl.node.checkpoint.pickles.refusals import malformed, refused
 from lingctl.node.checkpoint.pickles.stand_ins import Global
+from lingctl.node.checkpoint.refusals import malformed, refused
 from lingctl.node.checkpoint.window import Window
 
 LONGEST_NAME = 512
@@ -20,7 +20,7 @@ Persistent = Callable[[object], object]
 
 
 class Stack:
-    """Values and marks, each paid for from the budget. Methods without an underscore are opcodes."""
+    """Values and marks, each paid for from the budget."""
 
     def __init__(self, window: Window, persistent: Persistent, budget: Budget) -> None:
         self._window = window
@@ -44,18 +44,21 @@ class Stack:
 
     # Input
 
-    def _number(self, layout: struct.Struct) -> int:
+    def number(self, layout: struct.Struct) -> int:
+        """The next bytes as a number."""
         value: int = layout.unpack(self._take(layout.size))[0]
         return value
 
-    def _length(self, layout: struct.Struct) -> int:
-        count = self._number(layout)
+    def length(self, layout: struct.Struct) -> int:
+        """A number of bytes that follow. Raises Trouble: there are not that many."""
+        count = self.number(layout)
         if not 0 <= count <= self._window.left:
             left = self._window.left
             raise malformed(f"{count} bytes wanted at offset {self._window.place}, {left} left")
         return count
 
-    def _word(self) -> str:
+    def word(self) -> str:
+        """The next line, which is a part of a name."""
         line = self._window.line(LONGEST_NAME)
         if line is None:
             raise malformed(f"a name of more than {LONGEST_NAME} bytes")
@@ -63,17 +66,24 @@ class Stack:
 
     # Stack
 
-    def _push(self, value: object, size: int = cost.SLOT) -> None:
+    def push(self, value: object, size: int = cost.SLOT) -> None:
+        """Put a value on top, for so many bytes of the budget."""
         self._budget.spend(size)
         self._stack.append(value)
 
-    def _pop(self) -> object:
+    def pop(self) -> object:
+        """Take the value on top."""
         floor = self._marks[-1] if self._marks else 0
         if len(self._stack) <= floor:
             raise malformed("it takes a value from an empty stack")
         return self._stack.pop()
 
-    def _pop_mark(self) -> List[object]:
+    def pop_some(self, count: int) -> List[object]:
+        """Take so many, in the order in which they came."""
+        return [self.pop() for _ in range(count)][::-1]
+
+    def pop_mark(self) -> List[object]:
+        """Take the last mark and the values above it."""
         if not self._marks:
             raise malformed("it takes a mark that is not there")
         start = self._marks.pop()
@@ -81,7 +91,8 @@ class Stack:
         del self._stack[start:]
         return values
 
-    def _top(self) -> object:
+    def top(self) -> object:
+        """The value on top, which stays."""
         floor = self._marks[-1] if self._marks else 0
         if len(self._stack) <= floor:
             raise malformed("it changes a value that is not there")
@@ -90,12 +101,9 @@ class Stack:
     # Opcodes: framing and the stack
 
     def proto(self) -> None:
-        version = self._take(1)[0]
+        version = self.number(U8)
         if version > _HIGHEST_PROTOCOL:
             raise refused(f"uses pickle protocol {version}")
-
-    def frame(self) -> None:
-        self._length(U64)
 
     def stop(self) -> None:
         self._stopped = True
@@ -104,17 +112,11 @@ class Stack:
         self._budget.spend(cost.SLOT)
         self._marks.append(len(self._stack))
 
-    def pop(self) -> None:
+    def drop(self) -> None:
         if self._marks and len(self._stack) == self._marks[-1]:
             self._marks.pop()
         else:
-            self._pop()
-
-    def pop_mark(self) -> None:
-        self._pop_mark()
-
-    def duplicate(self) -> None:
-        self._push(self._top())
+            self.pop()
 
 
 def as_text(raw: bytes, encoding: str = "utf-8") -> str:

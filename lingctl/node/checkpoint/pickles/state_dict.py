@@ -6,8 +6,8 @@ import itertools
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from lingctl.node.checkpoint.pickles.builders import describe
-from lingctl.node.checkpoint.pickles.refusals import refused
 from lingctl.node.checkpoint.pickles.stand_ins import Mapping, Opaque, Tensor
+from lingctl.node.checkpoint.refusals import refused
 from lingctl.node.trouble import Trouble, shown
 
 # Where training frameworks put the state dict inside a larger checkpoint.

@@ -31,31 +31,25 @@ _ANSWER_SECONDS = 20.0
 _PUBLICKEY = "publickey"
 
 
+@dataclass(slots=True)
+class Offered:
+    """What was offered to a server, and what it said to that."""
+
+    left: list[LoginKey]  # not offered any more
+    tried: list[LoginKey] = field(default_factory=list)  # in order
+    accepted: list[LoginKey] = field(default_factory=list)  # before it asked for more
+    troubles: list[str] = field(default_factory=list)  # why a key could not prove itself
+    # how it would go on, in its own names; nothing where it ended the connection
+    methods: tuple[str, ...] = (_PUBLICKEY,)
+    ended: bool = False  # whether it ended the connection
+
+
 class RefusedError(Exception):
-    """The server did not let us in.
+    """The server did not let us in."""
 
-    Attributes:
-        tried: what was offered, in order.
-        left: what was not offered any more.
-        accepted: what it accepted before it asked for more.
-        methods: how it would go on, in its own names; nothing where it ended the connection.
-        troubles: why a key could not prove itself.
-        ended: whether it ended the connection.
-    """
-
-    def __init__(
-        self,
-        tried: Sequence[LoginKey],
-        left: Sequence[LoginKey],
-        accepted: Sequence[LoginKey],
-        methods: Sequence[str],
-        troubles: Sequence[str],
-        *,
-        ended: bool,
-    ) -> None:
+    def __init__(self, offered: Offered) -> None:
         super().__init__("refused")
-        self.tried, self.left, self.accepted = tuple(tried), tuple(left), tuple(accepted)
-        self.methods, self.troubles, self.ended = tuple(methods), tuple(troubles), ended
+        self.offered = offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +59,6 @@ class _Answer:
     kind: int
     methods: tuple[str, ...] = ()
     partly: bool = False
-
-
-@dataclass(slots=True)
-class _Progress:
-    tried: list[LoginKey] = field(default_factory=list)
-    accepted: list[LoginKey] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-    methods: tuple[str, ...] = (_PUBLICKEY,)
 
 
 class Authentication:
@@ -116,30 +102,31 @@ class Authentication:
         request.add_string("ssh-userauth")
         # Its answer is heard before that to the first key, which follows at once: one round trip for both.
         self._send(request)
-        seen, waiting = _Progress(), list(keys)
-        if not waiting:
+        seen = Offered(list(keys))
+        if not seen.left:
             self._without_key(seen)
-        while waiting and not self._authenticated:
-            one = waiting.pop(0)
+        while seen.left and not self._authenticated:
+            one = seen.left.pop(0)
             answer = self._offer(one, seen)
             if answer.kind == 0:
-                raise RefusedError(seen.tried, waiting, seen.accepted, (), seen.troubles, ended=True)
+                seen.ended, seen.methods = True, ()
+                break
             if answer.kind == MSG_USERAUTH_FAILURE and answer.methods:
                 seen.methods = answer.methods
                 seen.accepted += [one] if answer.partly else []
                 if _PUBLICKEY not in answer.methods:
                     break
         if not self._authenticated:
-            raise RefusedError(seen.tried, waiting, seen.accepted, seen.methods, seen.troubles, ended=False)
+            raise RefusedError(seen)
 
-    def _without_key(self, seen: _Progress) -> None:
+    def _without_key(self, seen: Offered) -> None:
         """Hear what the server would take; a few take everybody."""
         answer = self._ask(self._request("none"))
         if answer.kind == 0:
             raise EOFError("the server ended the connection at the login")
         seen.methods = answer.methods or seen.methods
 
-    def _offer(self, key: LoginKey, seen: _Progress) -> _Answer:
+    def _offer(self, key: LoginKey, seen: Offered) -> _Answer:
         algorithm, why = self._algorithm(key.blob)
         if not algorithm:
             seen.troubles.append(f"{key}: {why}")

@@ -98,7 +98,7 @@ class _Login:
             authentication.log_in(keys.found)
         except RefusedError as error:
             said = (transport.last_words, authentication.notice)
-            raise refusal(error, keys, self._target, said, self._node) from error
+            raise refusal(error.offered, keys, self._target, said, self._node) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             seconds = time.monotonic() - begun
             raise ConnectError(

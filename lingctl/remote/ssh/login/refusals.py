@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from lingctl.errors import ConnectError
@@ -14,14 +13,11 @@ from lingctl.remote.ssh.login.algorithms import (
     MACS_ON_REQUEST,
     SIGNATURES_ON_REQUEST,
 )
-from lingctl.remote.ssh.login.authentication import RefusedError
+from lingctl.remote.ssh.login.authentication import Offered
 from lingctl.remote.ssh.login.keys.login_keys import LoginKeys
 
 if TYPE_CHECKING:
     from lingctl.remote.ssh.login.transport import Transport
-
-_Kind = Callable[[RefusedError, SshTarget], tuple[str, str, str]]
-"""What is wrong, what to do, and the code of it."""
 
 _KEYS = "publickey"
 
@@ -53,12 +49,11 @@ _LISTS = (
 
 
 def refusal(
-    refused: RefusedError, keys: LoginKeys, target: SshTarget, said: tuple[str, str], node: str
+    refused: Offered, keys: LoginKeys, target: SshTarget, said: tuple[str, str], node: str
 ) -> ConnectError:
     """The error of a login that was refused; ``said`` are the server's last words, and its notice before."""
     last_words, notice = said
-    kind = _kind(refused, keys, last_words)
-    what, remedy, code = kind(refused, target)
+    what, remedy, code = _why(refused, keys, target, last_words)
     lines = [f"tried {one}" for one in refused.tried]
     lines += [f"accepted {one}" for one in refused.accepted if one not in refused.tried]
     lines += [f"not tried: {one}" for one in refused.left]
@@ -71,75 +66,45 @@ def refusal(
     return ConnectError(what, where=node, evidence="\n".join(lines), remedy=remedy, code=code)
 
 
-def _kind(refused: RefusedError, keys: LoginKeys, last_words: str) -> _Kind:
+def _why(refused: Offered, keys: LoginKeys, target: SshTarget, last_words: str) -> tuple[str, str, str]:
+    """What is wrong, what to do, and the code of it."""
+    who, methods, count = f"{target.user}@{target.host}", ", ".join(refused.methods), len(refused.tried)
+    some_keys = f"key{'' if count == 1 else 's'}"
     if refused.accepted:
-        return _second_factor
+        what = f"{who} accepts our key, and also asks for a second factor: {methods or 'more'}"
+        remedy = (
+            "lingctl logs in by keys alone; let the server take a key alone for this login from here: "
+            f"AuthenticationMethods publickey in its sshd_config, under Match User {target.user}"
+        )
+        return what, remedy, "login-second-factor"
+    if refused.ended and "too many" in last_words.lower():
+        what = f"{who} ends the login after {count} {some_keys}: too many were offered (its MaxAuthTries)"
+        remedy = (
+            "name the right one, which is then the only one that is offered: ssh: {key: ~/.ssh/id_ed25519} "
+            "in hosts.yaml (ssh.key); of a key that only the agent holds, name the .pub file"
+        )
+        return what, remedy, "login-too-many-keys"
     if refused.ended:
-        return _too_many if "too many" in last_words.lower() else _ended
+        what = f"{who} ended the connection during the login"
+        remedy = (
+            "its log says why (LoginGraceTime, /etc/nologin, an expired account): journalctl -u sshd -u ssh"
+        )
+        return what, remedy, "login-broken"
     if _KEYS not in refused.methods:
-        return _takes_no_keys
-    return _not_accepted if keys.found else _no_key
-
-
-def _second_factor(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    more = ", ".join(refused.methods) or "more"
-    return (
-        f"{target.user}@{target.host} accepts our key, and also asks for a second factor: {more}",
-        "lingctl logs in by keys alone; let the server take a key alone for this login from here: "
-        f"AuthenticationMethods publickey in its sshd_config, under Match User {target.user}",
-        "login-second-factor",
-    )
-
-
-def _ended(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    return (
-        f"{target.user}@{target.host} ended the connection during the login",
-        "its log says why (LoginGraceTime, /etc/nologin, an expired account): journalctl -u sshd -u ssh",
-        "login-broken",
-    )
-
-
-def _too_many(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    count = len(refused.tried)
-    return (
-        f"{target.user}@{target.host} ends the login after {count} key{'' if count == 1 else 's'}: "
-        "too many were offered (its MaxAuthTries)",
-        "name the right one, which is then the only one that is offered: ssh: {key: ~/.ssh/id_ed25519} "
-        "in hosts.yaml (ssh.key); of a key that only the agent holds, name the .pub file",
-        "login-too-many-keys",
-    )
-
-
-def _takes_no_keys(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    return (
-        f"{target.user}@{target.host} takes no keys at all, only {', '.join(refused.methods) or 'nothing'}",
-        "let it take keys: PubkeyAuthentication yes in its sshd_config, and AuthenticationMethods, if set, "
-        "with publickey; lingctl gives no password",
-        "login-takes-no-keys",
-    )
-
-
-def _no_key(_refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    named = "the keys that are named cannot be used" if target.keys else "no key to log in with"
-    return (
-        named,
-        "start an ssh-agent with a key in it, or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
-        "no-login-key",
-    )
-
-
-def _not_accepted(refused: RefusedError, target: SshTarget) -> tuple[str, str, str]:
-    copy = ["ssh-copy-id", "-p", str(target.port), f"{target.user}@{target.host}"]
-    root = (
-        "; where root may not log in at all (PermitRootLogin), name another user"
-        if target.user == "root"
-        else ""
-    )
-    return (
-        f"{target.user}@{target.host} does not accept our key{'' if len(refused.tried) == 1 else 's'}",
-        shlex.join(copy) + root,
-        "login-refused",
-    )
+        what = f"{who} takes no keys at all, only {methods or 'nothing'}"
+        remedy = (
+            "let it take keys: PubkeyAuthentication yes in its sshd_config, and AuthenticationMethods, if "
+            "set, with publickey; lingctl gives no password"
+        )
+        return what, remedy, "login-takes-no-keys"
+    if not keys.found:
+        what = "the keys that are named cannot be used" if target.keys else "no key to log in with"
+        remedy = "start an ssh-agent with a key in it, or name a key file: ssh: {key: ~/.ssh/id_ed25519}"
+        return what, remedy, "no-login-key"
+    remedy = shlex.join(["ssh-copy-id", "-p", str(target.port), who])
+    if target.user == "root":
+        remedy += "; where root may not log in at all (PermitRootLogin), name another user"
+    return f"{who} does not accept our {some_keys}", remedy, "login-refused"
 
 
 def no_common_algorithm(text: str, transport: Transport, target: SshTarget, node: str) -> ConnectError:

@@ -15,7 +15,7 @@ from lingctl.sandbox.engine.api.forms.tgi import Tgi, TgiList
 from lingctl.sandbox.engine.api.forms.triton import Tensors, Triton
 from lingctl.sandbox.engine.api.forms.vllm import Vllm
 from lingctl.sandbox.engine.api.json_text import NotJson, parse
-from lingctl.sandbox.engine.requests.errors import ApiError, invalid
+from lingctl.sandbox.engine.requests.errors import ApiError, Unreadable, invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
 
@@ -124,7 +124,7 @@ def _parsed(data: bytes, service: Service, words: str) -> Any:
     try:
         return parse(data, int(service.raw.server.get("maxJsonDepth", 10)))
     except NotJson:
-        raise invalid(words) from None
+        raise Unreadable(words) from None
 
 
 def _triton(path: str, service: Service) -> re.Match[str] | None:

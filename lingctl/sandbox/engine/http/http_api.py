@@ -92,8 +92,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def _answer(self, head: Head, last: bool) -> None:
         service = self.server.service
         peer = f"{self.client_address[0]}:{self.client_address[1]}"
-        told = f"[endpoint] Receive request from {peer} ,method={head.method}, uri is {head.path}"
-        service.log("INFO", "http_server.cpp:130", "", told)
+        service.log.received(peer, head.method, head.path)
         try:
             data = wire.read_body(self.rfile, head, service.request_limit) if wire.has_body(head) else b""
         except wire.Malformed as error:
@@ -139,11 +138,11 @@ class _Connection(socketserver.StreamRequestHandler):
             except EngineTimeout as error:
                 raise ApiError(500, f"Engine callback timeout: {error}") from None
         body = compact(form.whole()).encode("utf-8", "replace")
-        self._log_end(wish)
         self._send(Reply(200, body, "application/json", 1), head, last)
 
     def _stream(self, head: Head, form: Form, rounds: Generator[Round], last: bool) -> None:
         """Each event is a chunk; what goes wrong after the status is bare text."""
+        self._log_answer(head, 200, 0)
         self.wfile.write(wire.stream_bytes(head, self._most, last=last))
         with contextlib.closing(rounds):
             try:
@@ -161,15 +160,12 @@ class _Connection(socketserver.StreamRequestHandler):
             self.wfile.write(wire.chunk_bytes(text.encode("utf-8", "replace")))
 
     def _send(self, reply: Reply, head: Head | None, last: bool) -> None:
-        self.wfile.write(wire.reply_bytes(reply, head, self._most, last=last))
         if head is not None:
-            told = f"status code is {reply.status}, body len {len(reply.body)}"
-            text = f"[endpoint] Http receive response from {self.server.label}, {told}"
-            self.server.service.log("INFO", "http_server.cpp:148", "", text)
+            self._log_answer(head, reply.status, len(reply.body))
+        self.wfile.write(wire.reply_bytes(reply, head, self._most, last=last))
 
-    def _log_end(self, wish: Wish) -> None:
-        text = f"[endpoint] ResponseCallback begin to send last response. requestId: {wish.request_id}"
-        self.server.service.log("INFO", "single_llm_pnd_req_handler.cpp:284", "", text)
+    def _log_answer(self, head: Head, status: int, length: int) -> None:
+        self.server.service.log.answered(self.server.label, head.method, head.path, status, length)
 
 
 def _malformed(error: wire.Malformed, service: Service) -> Reply:

@@ -25,6 +25,27 @@ class ApiError(Exception):
         self.status, self.kind, self.text = status, KINDS[status], text
 
 
+class Unreadable(ApiError):
+    """A 422 for a body that is no JSON."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(422, text)
+
+
+class NotQueued(ApiError):
+    """A request that the engine does not take.
+
+    Args:
+        reason: its words; the answer's begin with what failed.
+        place: file and line of the source that says so first, none where nothing is said there.
+        words: what is said there, where that is not the reason.
+    """
+
+    def __init__(self, status: int, reason: str, place: str = "", words: str = "") -> None:
+        super().__init__(status, f"Failed to enqueue inferRequest. {reason}")
+        self.reason, self.place, self.words = reason, place, words
+
+
 class FatalRequest(Exception):
     """A request that ends the whole service (seen on the real 3.0.0: ``"stop": [1]``).
 

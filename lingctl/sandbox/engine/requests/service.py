@@ -12,7 +12,7 @@ from typing import NoReturn
 from lingctl.sandbox.engine.machine.site import Site, this_site
 from lingctl.sandbox.engine.model.sampling import Choice
 from lingctl.sandbox.engine.model.text import Text
-from lingctl.sandbox.engine.requests.errors import ApiError
+from lingctl.sandbox.engine.requests.errors import ApiError, NotQueued, Unreadable
 from lingctl.sandbox.engine.requests.health import Health
 from lingctl.sandbox.engine.requests.rounds import (
     BrokenStream,
@@ -27,19 +27,13 @@ from lingctl.sandbox.engine.requests.stopping import StopRule
 from lingctl.sandbox.engine.requests.tokenizers import TokenizerPool
 from lingctl.sandbox.engine.requests.wish import Wish
 from lingctl.sandbox.engine.settings.server_config import RawConfig
+from lingctl.sandbox.engine.words.request_log import FIELD, FORM, PARAMETER, RequestLog
 
 # More than smoke-test allows a first token; less where the sandbox's time runs faster than usual.
 _SLOW_SECONDS = 12.0
 # Tokens of a stream before a fault breaks it.
 _BREAKS_AFTER = 3
-_REFUSED = "Failed to enqueue inferRequest. "
-
-# A line of the service's log: level, file and line of its source, code (empty below WARN), text.
-Log = Callable[[str, str, str, str], None]
-
-
-def _no_log(level: str, source: str, code: str, text: str) -> None:
-    """Say nothing."""
+_MANAGER = "llm_manager_impl.cpp"
 
 
 def _no_daemon(lines: Sequence[str]) -> NoReturn:
@@ -67,7 +61,7 @@ class Service:
     health: Health = field(default_factory=Health)  # what the health checker knows
     # writes what each poll of health leaves in the console while the service is abnormal
     say_abnormal: Callable[[], None] = lambda: None
-    log: Log = _no_log  # called with each line that a request leaves in the log
+    log: RequestLog = field(default_factory=RequestLog)  # told of each request, as it goes on
     # called with the words of a request that ends the service; it does not come back
     crash: Callable[[Sequence[str]], NoReturn] = _no_daemon
     started: int = field(default_factory=lambda: int(time.time()))
@@ -115,16 +109,13 @@ class Service:
 
     def refuse(self, error: ApiError, wish: Wish) -> None:
         """Log a refusal, which comes from another line of the source once the prompt is known."""
-        text, number = error.text, wish.request_id
-        if not number:
-            self.log("ERROR", "http_handler.cpp:1808", "MIE04E020207", f"[endpoint] {text}")
+        if isinstance(error, NotQueued):
+            self.log.not_queued(wish.request_id, error.reason, error.place, error.words)
         elif error.status == 422:
-            place, code = ("389", "MIE04E020405") if wish.tokens else ("374", "MIE04E020407")
-            source = f"single_req_infer_interface_base.cpp:{place}"
-            self.log("ERROR", source, code, f"[endpoint] {text}. The requestId is {number}")
-        else:
-            source = "single_llm_pnd_req_handler.cpp:92"
-            self.log("WARN", source, "MIE04E020414", f"[endpoint] request_id={number}. {text}")
+            kind = FORM if isinstance(error, Unreadable) else PARAMETER if wish.tokens else FIELD
+            self.log.refused(wish.request_id, error.text, kind, wish.step)
+        elif error.status == 404:
+            self.log.unknown_model(error.text)
 
     def stop_request(self, name: str) -> bool:
         """End a request by its name; whether it was there."""
@@ -149,15 +140,8 @@ class Service:
         """
         self._check_tokens(wish.tokens)
         if self.stopping.is_set():
-            raise ApiError(
-                500, "Failed to enqueue inferRequest. Engine has been stopped. Cannot add request."
-            )
-        self.log(
-            "WARN",
-            "llm_manager_impl.cpp:1424",
-            "",
-            f"Get a new inferRequest from server, requestId: {wish.request_id}",
-        )
+            raise NotQueued(500, "Engine has been stopped. Cannot add request.")
+        sequence = self.log.queued(wish.request_id)
         longest = int(self.raw.schedule["maxIterTimes"])
         room = int(self.raw.deploy["maxSeqLen"]) - len(wish.tokens)
         limit = max(1, min(wish.limit, longest, room))
@@ -169,21 +153,17 @@ class Service:
             ]
         except EngineLost:
             raise ApiError(500, "Failed to get engine response.") from None
-        self.log(
-            "INFO",
-            "llm_manager_impl.cpp:1463",
-            "",
-            f"Insert a new inferRequest, requestId: {wish.request_id}",
-        )
-        return self._rounds(wish, requests)
+        return self._rounds(wish, requests, sequence)
 
     def _check_tokens(self, tokens: Sequence[int]) -> None:
         """What the engine refuses (MindIE-LLM v3.0.0 llm_manager_impl.cpp, ProcessReqInputIds)."""
         if not tokens:
             # How the real engine takes a prompt without tokens is not known.
-            raise ApiError(424, f"{_REFUSED}Invalid Input Ids")
-        if max(tokens) >= self.scheduler.vocabulary:
-            raise ApiError(424, f"{_REFUSED}Invalid Input Ids")
+            raise NotQueued(424, "Invalid Input Ids")
+        unknown = next((token for token in tokens if token >= self.scheduler.vocabulary), None)
+        if unknown is not None:
+            words = f"Unexpect Input Id: {unknown}, vocab size: {self.scheduler.vocabulary}"
+            raise NotQueued(424, "Invalid Input Ids", f"{_MANAGER}:1529", words)
         length = len(tokens)
         limits = (
             ("maxPositionEmbeddings ", self.position_limit),
@@ -193,9 +173,10 @@ class Service:
         for name, limit in limits:
             if length > limit:
                 model = "This model's maximum input ids length cannot be greater than "
-                raise ApiError(424, f"{_REFUSED}{model}{name}{limit},the input ids length is {length}")
+                reason = f"{model}{name}{limit},the input ids length is {length}"
+                raise NotQueued(424, reason, f"{_MANAGER}:1473")
 
-    def _rounds(self, wish: Wish, requests: list[Request]) -> Generator[Round]:
+    def _rounds(self, wish: Wish, requests: list[Request], sequence: int) -> Generator[Round]:
         site = this_site()
         if wish.stream and "slow-first-token" in site.faults:
             time.sleep(min(_SLOW_SECONDS, 50 * _SLOW_SECONDS * site.time_scale))
@@ -218,6 +199,9 @@ class Service:
                 micros, before = int((now - before) * 1e6), now
                 self.times.note(micros // 1000, first=count == 1)
                 batch = max(1, self.scheduler.running)
+                if not running:
+                    finish = shares[-1].finish
+                    self.log.finished(wish.request_id, sequence, finish, stream=wish.stream)
                 yield Round(tuple(shares), not running, micros, batch)
                 if not running:
                     return

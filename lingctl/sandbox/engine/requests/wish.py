@@ -48,6 +48,7 @@ class Wish:
     output_name: str = ""
     thinking: bool | None = None
     tools: list[Any] | None = None
+    step: str = ""  # what is being checked, a key of request_log.STEPS, empty for what has none
 
     @property
     def stops(self) -> bool:

@@ -38,20 +38,14 @@ def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str
         ConnectError: it is revoked (``host-key-revoked``), another one (``host-key-changed``), or nothing is
             known of it (``host-key-unknown``).
     """
-    note = ""
-    if is_certificate(shown):
-        certificate = _read(shown)
-        key = certificate.key if certificate else shown
-        if certificate:
-            _check_revoked(known, target, (shown, key, certificate.authority), node)
-            _check_revoked_keys(target, (key, certificate.authority), node)
-            note = _why_not_by_authority(known, target, certificate)
-            if not note:
-                return
-    else:
-        key = shown
-    _check_revoked(known, target, (key,), node)
-    _check_revoked_keys(target, (key,), node)
+    certificate = _certificate(shown)
+    key = certificate.key if certificate else shown
+    plain = (key, certificate.authority) if certificate else (key,)
+    _check_revoked(known, target, (shown, *plain), node)
+    _check_revoked_keys(target, plain, node)
+    note = _why_not_by_authority(known, target, certificate) if certificate else ""
+    if certificate and not note:
+        return
     lines = known.of(target.names[0])
     if any(line.blob == key for line in lines):
         return
@@ -63,9 +57,10 @@ def check_host_key(known: KnownHosts, target: SshTarget, shown: bytes, node: str
     raise (_changed if same_kind else _unknown)(target, same_kind or lines, offered, node)
 
 
-def _read(shown: bytes) -> HostCertificate | None:
+def _certificate(shown: bytes) -> HostCertificate | None:
+    """The certificate, where one is shown that can be read."""
     try:
-        return host_certificate(shown)
+        return host_certificate(shown) if is_certificate(shown) else None
     except ValueError:
         return None
 

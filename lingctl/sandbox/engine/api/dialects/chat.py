@@ -21,12 +21,16 @@ from lingctl.sandbox.engine.requests.wish import Wish
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     """Check a chat and fill the wish."""
     vllm = service.speaks_vllm
+    wish.step = "chat model"
     body = {**body, "messages": messages.joined_parts(body.get("messages"))}
     model = checked_model(body)
     if model != service.name:
         raise invalid("Model not found" if vllm else f"Got model {model}, but not found in server")
+    wish.step = "chat tools"
     wish.tools = tools.read(body)
+    wish.step = "chat template"
     template = chat_template.read(body, wish)
+    wish.step = "chat messages"
     if wish.tools is None:
         said = messages.check(body)
         tail = ", but the length of inputs is "
@@ -35,12 +39,14 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
         tail = "], but the length of inputs is "
     wish.text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     checked_length(wish.text, service, "Messages len not in (0, ", tail)
+    wish.step = "chat tokens"
     wish.tokens = encoded_chat(said, service, wish, template)
     counted(
         wish.tokens,
         "Messages token length",
         ". This could be caused by invalid input format or empty content.",
     )
+    wish.step = ""
     _read_parameters(body, service, wish, vllm)
     counts.chat(wish)
     counts.compatible(wish)

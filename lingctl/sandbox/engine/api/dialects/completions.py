@@ -20,9 +20,12 @@ from lingctl.sandbox.engine.requests.wish import Wish
 
 def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     """Check a completion and fill the wish."""
+    wish.step = "completions model"
     if checked_model(body) != service.name:
         raise invalid("Not found given model, please check modelName in config file.")
+    wish.step = "completions prompt"
     _read_prompt(body.get("prompt"), service, wish)
+    wish.step = ""
     parameters.flag(body, wish, "ignore_eos")
     limits.stop(body, wish)
     parameters.include_stop(body, wish)

@@ -1,4 +1,4 @@
-"""The two ways in which a pickle can be bad."""
+"""The ways in which a checkpoint can be bad."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def malformed(what: str) -> Trouble:
         remedy="download the file again and compare its SHA-256 with the publisher's",
         code="pickle-malformed",
     )
+
+
+def damaged_file(what: str, code: str, *, where: str = "", evidence: str = "") -> Trouble:
+    """The file contradicts itself, or something of it is missing."""
+    return Trouble(what, where=where, evidence=evidence, remedy="download the file again", code=code)

@@ -1,0 +1,88 @@
+"""HTTP as bytes: what is sent, what is read, and how long one waits for it."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from lingctl.errors import UsageError
+from lingctl.serving.endpoint import Address, address_of
+from lingctl.serving.http.exchange import Chunk, HttpRequest, Limits, stream
+from lingctl.serving.http.wire import ResponseReader, WireError, request_bytes
+from lingctl.serving.trouble import ExchangeTrouble
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://服务.example:8000", "xn--zfr188b.example:8000"),
+        ("http://[fd00::1]:1025", "[fd00::1]:1025"),
+        ("https://gateway.example", "gateway.example"),
+        ("http://gateway.example:443", "gateway.example:443"),
+    ],
+)
+def test_a_host_is_named_as_http_has_it(url, host):
+    sent = request_bytes(address_of(url), "POST", "/v1/models", {}, {"model": "\ud83d"})
+    assert f"\r\nHost: {host}\r\n".encode() in sent
+    assert sent.endswith(b'{"model": "\\ud83d"}')
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\x0bb", "/中"])
+def test_a_path_that_no_request_can_have_is_refused(path):
+    with pytest.raises(UsageError, match="not an http or https URL"):
+        address_of(f"http://gateway.example{path}")
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_that_has_no_body_is_whole_with_its_head(status):
+    reader = ResponseReader()
+    assert reader.feed(b"HTTP/1.1 %b\r\nServer: x\r\n\r\n" % status) == b""
+    assert (reader.complete, reader.may_reuse) == (True, True)
+
+
+def test_a_head_whose_lines_end_bare_is_read():
+    reader = ResponseReader()
+    assert reader.feed(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok") == b"ok"
+    assert reader.complete
+
+
+def test_what_does_not_begin_as_http_is_told_before_its_end():
+    with pytest.raises(WireError, match="SSH-2"):
+        ResponseReader().feed(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def test_interim_answers_without_end_are_cut_off():
+    reader = ResponseReader()
+    with pytest.raises(WireError, match="no part of the answer"):
+        for _ in range(50_000):
+            reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@contextmanager
+def answering(wire):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(wire)
+                connection.recv(1)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield Address("http", "127.0.0.1", server.getsockname()[1], "")
+
+
+def test_whoever_reads_slowly_is_not_taken_for_a_silent_service():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
+    got = 0
+    with answering(head + b"x" * 200_000) as address:
+        for part in stream(HttpRequest(address, "GET", "/"), Limits(idle=0.3)):
+            assert not isinstance(part, ExchangeTrouble), part
+            if isinstance(part, Chunk):
+                got += len(part.data)
+                if got < 100_000:
+                    time.sleep(0.4)
+    assert got == 200_000
