@@ -11,7 +11,7 @@ from typing import Dict, Mapping, Optional
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
 from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
-from lingctl.node.overlay.store import Receipt, Store, alone_in, copy_folder
+from lingctl.node.overlay.store import OverlayReceipt, Store, alone_in, copy_folder
 from lingctl.node.overlay.swap import new_id, recover, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
 from lingctl.node.trouble import Trouble
@@ -73,12 +73,12 @@ def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> No
 def _receipt(
     tree: Tree,
     package: Package,
-    earlier: Optional[Receipt],
+    earlier: Optional[OverlayReceipt],
     *,
     backup: str,
     before: Optional[Mapping[str, str]],
-) -> Receipt:
-    return Receipt(
+) -> OverlayReceipt:
+    return OverlayReceipt(
         schema=1,
         version=package.version,
         root=tree.root,
@@ -133,7 +133,7 @@ def revert(
     return result
 
 
-def _take_out(tree: Tree, store: Store, receipt: Optional[Receipt], *, keep: str, there: bool) -> None:
+def _take_out(tree: Tree, store: Store, receipt: Optional[OverlayReceipt], *, keep: str, there: bool) -> None:
     backup = os.path.join(store.backups, receipt.backup) if receipt and receipt.backup else ""
     if backup:
         wanted = folder_files(backup)

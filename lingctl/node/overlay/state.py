@@ -9,7 +9,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from lingctl.node.folders import walked
 from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
-from lingctl.node.overlay.store import Receipt, Store
+from lingctl.node.overlay.store import OverlayReceipt, Store
 from lingctl.node.overlay.symbols import missing_names
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.overlay.versions import Evidence, release_of, versions_of
@@ -103,7 +103,7 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
 
 
 def _folder_word(
-    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[Receipt]
+    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[OverlayReceipt]
 ) -> Tuple[str, str]:
     """The state of the folder alone, and the overlay's version in it."""
     if files is None:

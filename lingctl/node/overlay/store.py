@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Receipt:
+class OverlayReceipt:
     """What was applied and on what."""
 
     schema: int
@@ -39,7 +39,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Journal:
+class OverlayJournal:
     """A change under way."""
 
     operation: str
@@ -62,19 +62,19 @@ class Store:
         """Folder of what was replaced."""
         return os.path.join(self.folder, "backups")
 
-    def receipt(self) -> Optional[Receipt]:
+    def receipt(self) -> Optional[OverlayReceipt]:
         """What was applied and on what, or None."""
-        return self._read("receipt.json", Receipt)
+        return self._read("receipt.json", OverlayReceipt)
 
-    def journal(self) -> Optional[Journal]:
+    def journal(self) -> Optional[OverlayJournal]:
         """The change under way, or None."""
-        return self._read("journal.json", Journal)
+        return self._read("journal.json", OverlayJournal)
 
     def keep_receipt(self, receipt: Optional[Mapping[str, object]]) -> None:
         """Write the receipt, or remove it."""
         self._keep("receipt.json", receipt)
 
-    def keep_journal(self, journal: Optional[Journal]) -> None:
+    def keep_journal(self, journal: Optional[OverlayJournal]) -> None:
         """Write the journal, or remove it: the change is over."""
         self._keep("journal.json", asdict(journal) if journal else None)
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Callable, Mapping, Optional
 
 from lingctl.node.files import FOLDER_MODE, create, sync_folder
-from lingctl.node.overlay.store import Journal, Receipt, Store, copy_folder, own
+from lingctl.node.overlay.store import OverlayJournal, OverlayReceipt, Store, copy_folder, own
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.trouble import Trouble
 
@@ -43,7 +43,7 @@ def replace_folder(
     change: str,
     fill: Optional[Fill] = None,
     after: Optional[Mapping[str, str]] = None,
-    receipt: Optional[Receipt] = None,
+    receipt: Optional[OverlayReceipt] = None,
     backup: str = "",
 ) -> None:
     """Replace the overlay's folder, or remove it, and record that.
@@ -61,7 +61,7 @@ def replace_folder(
     """
     work = work_folder(tree, change)
     store.keep_journal(
-        Journal(operation, change, after, asdict(receipt) if receipt is not None else None, backup)
+        OverlayJournal(operation, change, after, asdict(receipt) if receipt is not None else None, backup)
     )
     if backup:
         copy_folder(tree.target, os.path.join(store.backups, backup))

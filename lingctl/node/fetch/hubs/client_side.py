@@ -27,7 +27,7 @@ _FILES_AT_ONCE = 4
 Plain = Mapping[str, Any]
 
 
-class Hub(Protocol):
+class HubLibrary(Protocol):
     """One hub's library for one request. It raises whatever the library does."""
 
     def listing(self) -> List[Dict[str, object]]:
@@ -51,7 +51,7 @@ def read_request() -> Dict[str, Any]:
     return request
 
 
-def serve(request: Plain, open_hub: Callable[[Plain, SeenAnswers], Hub]) -> int:
+def serve(request: Plain, open_hub: Callable[[Plain, SeenAnswers], HubLibrary]) -> int:
     """List or fetch, as the first argument says; the exit status is 0 when all went well.
 
     Args:
