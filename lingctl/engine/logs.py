@@ -66,6 +66,12 @@ class Diagnosis:
         """The cause and how sure that is, or that nothing known explains it."""
         return self.explanation.words if self.explanation is not None else NOTHING_KNOWN
 
+    @property
+    def where(self) -> str:
+        """The node, with rank and card where the line names them."""
+        place = self.explanation.place if self.explanation is not None else ""
+        return f"{self.node}, {place}" if place else self.node
+
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from lingctl.engine.logs import CodeMeaning, Confidence, Console, Diagnosis, Explanation, FailureKind
 from lingctl.engine.words.code_meanings import look_up
 from lingctl.engine.words.diagnosis import SingleReading, diagnosis_of, waiting_of
-from lingctl.engine.words.failure_catalogue import Catalogue, Failure
+from lingctl.engine.words.failure_catalogue import Catalogue, Failure, read_catalogue
 from lingctl.engine.words.first_errors import LONGEST_LINE, first_errors_of, shortened
 from lingctl.engine.words.link_details import link_detail
 from lingctl.engine.words.log_lines import LogLine, read_lines, seconds_between
@@ -52,11 +53,13 @@ class LogReading(SingleReading, ABC, Generic[L]):
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
     mark: re.Pattern[str]  # what no other program's logs have
     console: Console  # what is looked for in its daemon's console
+    package: str  # where its ``failures.toml`` lies
+    codes: re.Pattern[str] | None = None  # the engine's own codes, where it has some
 
-    @property
-    @abstractmethod
+    @cached_property
     def catalogue(self) -> Catalogue:
         """What is known of its failures."""
+        return read_catalogue(self.package, self.codes)
 
     @abstractmethod
     def life(self, lines: Sequence[LogLine]) -> L:

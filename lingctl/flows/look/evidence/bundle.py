@@ -154,8 +154,7 @@ def _cause(
     found = reader.diagnose(texts, ended, statuses=ended, clocks=clocks) if ended else None
     if found is None or found.explanation is None:
         return ""
-    where = f"{found.node}, {found.explanation.place}" if found.explanation.place else found.node
-    return f"{where}: {found.words}  ({found.explanation.id})"
+    return f"{found.where}: {found.words}  ({found.explanation.id})"
 
 
 def _not_asked(names: Sequence[str]) -> dict[str, str]:
