@@ -11,18 +11,16 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.companions import copy_companions, find_companions, same
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.files import (
-    create,
+    copy_file,
     file_state,
-    free_space,
+    need_space,
     part_name,
-    part_of,
     read_small,
     sync_folder,
     system_trouble,
@@ -84,7 +82,7 @@ def fold(source: str, target: str, report: Report, *, force: bool = False) -> Di
             if _is_done(job):
                 return _summary(job, "unchanged", [], begin)
             _need_allowed(job, force)
-            _need_room(job)
+            need_space(target, os.path.getsize(job.place.path) + _SPARE)
             lengths = _carry_out(job, report)
     except OSError as error:
         raise system_trouble(error) from error
@@ -179,18 +177,6 @@ def _need_allowed(job: _Job, force: bool) -> None:
         )
 
 
-def _need_room(job: _Job) -> None:
-    needed, free = os.path.getsize(job.place.path) + _SPARE, free_space(job.target)
-    if needed > free:
-        raise Trouble(
-            "not enough space on the disk",
-            where=job.target,
-            evidence=f"{needed} bytes needed, {free} free",
-            remedy=f"free {needed - free} bytes, or name a folder on another disk",
-            code="disk-full",
-        )
-
-
 def _carry_out(job: _Job, report: Report) -> List[float]:
     """The file with the head comes last: without it nobody takes the folder for a whole model."""
     head = os.path.join(job.target, job.head_file)
@@ -234,14 +220,7 @@ def _link(source: str, target: str) -> None:
     try:
         os.link(os.path.realpath(source), target)
     except OSError:
-        with (
-            part_of(target, sync=False) as part,
-            open(source, "rb") as reader,
-            os.fdopen(create(part), "wb") as writer,
-        ):
-            shutil.copyfileobj(reader, writer, 8 << 20)
-            writer.flush()
-            os.fsync(writer.fileno())
+        copy_file(source, target)
 
 
 def _summary(job: _Job, state: str, lengths: List[float], begin: float) -> Dict[str, object]:
