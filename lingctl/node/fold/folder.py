@@ -32,8 +32,9 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import locked
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import Contents, contents_of
+from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.model_config import read_config
+from lingctl.node.weights.reading import Contents
 
 CONFIG = "config.json"
 _RECEIPT, _LOCK = ".lingctl-fold.json", ".lingctl-fold.lock"
@@ -92,7 +93,7 @@ def fold(source: str, target: str, report: Report, *, force: bool = False) -> Di
 def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
     """What there is to do, or why nothing is."""
     found = contents_of(source)
-    for trouble in (*found.problems, *found.unknown):
+    for trouble in found.troubles:
         raise trouble
     if found.form != "safetensors":
         raise Trouble(
