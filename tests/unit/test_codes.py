@@ -51,7 +51,7 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("flows.change.prove", "f'smoke-{first.check}'"): lambda: {
         f"smoke-{entry.code}" for entry in code_entries().values() if entry.meaning.startswith("rung")
     },
-    ("flows.change.watch_start", "f'{engine.about.name}-{found.explanation.id}'"): lambda: ("mindie-C1",),
+    ("flows.change.watch_start", "f'{about.name}-{known.id}'"): lambda: ("mindie-C1",),
     ("flows.look.running", "f'{verb}-node-lost'"): _node_lost,
     ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
     ("flows.overlay.verdicts", "name"): lambda: ("overlay",),

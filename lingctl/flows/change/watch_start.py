@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from lingctl.engine.interface import Engine
@@ -11,7 +11,7 @@ from lingctl.engine.logs import Diagnosis, LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
-from lingctl.flows.change.stop_rest import Stopped, stop_rest
+from lingctl.flows.change.stop_rest import stop_rest
 from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.daemon import DaemonSight, DaemonSights, cause_in_words, look_at_daemon, look_closer
 from lingctl.inventory.cluster import Cluster
@@ -71,7 +71,9 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
     sights = group.all(lambda connection: look_at_daemon(connection, site))
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
-        sights = group.all(lambda one: look_closer(one, site, engine, look_at_daemon(one, site)))
+        sights = group.all(
+            lambda connection: look_closer(connection, site, engine, look_at_daemon(connection, site))
+        )
         error = death(cluster, sights, clocks_apart(group, site))
     else:
         stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})
@@ -85,21 +87,18 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
 
 
 def death(
-    cluster: Cluster,
-    sights: Mapping[str, DaemonSight],
-    clocks: Mapping[str, float] = MappingProxyType({}),
-) -> LingctlError:
+    cluster: Cluster, sights: Mapping[str, DaemonSight], clocks: Mapping[str, float] = MappingProxyType({})
+) -> EngineError:
     """The error for a group of which a daemon is gone.
 
     Args:
-        sights: as ``look_closer`` gives them.
+        sights: a closer look at every node's daemon.
         clocks: seconds by which what stamps each node's lines is ahead of the first node's, as far as known.
     """
-    ended = [name for name, sight in sights.items() if not sight.alive]
+    statuses = {name: sight.exit_status for name, sight in sights.items() if not sight.alive}
     texts = {name: sights[name].told for name in sorted(sights, key=cluster.node_names.index)}
-    statuses = {name: sights[name].exit_status for name in ended}
     engine = engine_of(cluster)
-    found = engine.logs.diagnose(texts, ended, statuses=statuses, clocks=clocks)
+    found = engine.logs.diagnose(texts, list(statuses), statuses=statuses, clocks=clocks)
     if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
             "a daemon ended and was started again by somebody else",
@@ -107,53 +106,39 @@ def death(
             remedy="lingctl lock status; lingctl status",
             code=_RESTARTED,
         )
-    return _failed(engine, found, sights, _ended_how(found.node in ended, sights[found.node].exit_status))
+    how = "is in trouble"
+    if found.node in statuses:
+        status = statuses[found.node]
+        how = f"ended (exit status {status})" if status else "ended without a word on how"
+    return _failed(engine, found, sights, how)
 
 
 def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
-    ended = [name for name, sight in sights.items() if not sight.alive]
-    cause = cause_in_words(found, sights[found.node].exit_status, engine.logs)
-    detail = found.explanation.detail if found.explanation else ""
-    return EngineError(
-        f"the {engine.about.title} daemon {how}: {cause}",
-        where=found.where,
-        evidence="\n".join(part for part in (found.evidence, detail, *_also(found, ended)) if part),
-        remedy=_remedy(found),
-        code=f"{engine.about.name}-{found.explanation.id}" if found.explanation else "daemon-died",
-    )
-
-
-def _with_stopped(error: LingctlError, stopped: Stopped) -> LingctlError:
-    """The same, with what became of the others."""
-    if not stopped:
-        return error
-    return EngineError(
-        error.what,
-        where=error.where,
-        evidence="\n".join(part for part in (error.evidence, stopped.words) if part),
-        remedy="\n".join(part for part in (error.remedy, stopped.remedy) if part),
-        code=error.code,
-    )
-
-
-def _ended_how(ended: bool, status: str) -> str:
-    if not ended:
-        return "is in trouble"
-    return f"ended (exit status {status})" if status else "ended without a word on how"
-
-
-def _also(found: Diagnosis, ended: Iterable[str]) -> list[str]:
-    silent = [
-        name for name in ended if name != found.node and not any(a.startswith(name) for a in found.also)
-    ]
-    return [*found.also, *(f"{name}: ended too" for name in silent)]
-
-
-def _remedy(found: Diagnosis) -> str:
-    own = f"{found.explanation.remedy}\n" if found.explanation else ""
-    return (
-        f"{own}lingctl logs --node {found.node}  shows all of its console; nothing was removed\n"
+    node, known, about = found.node, found.explanation, engine.about
+    cause = cause_in_words(found, sights[node].exit_status, engine.logs)
+    told = (found.evidence, known.detail if known else "", *found.also)
+    look = (
+        f"lingctl logs --node {node}  shows all of its console; nothing was removed\n"
         "lingctl collect  packs the evidence of all nodes"
+    )
+    return EngineError(
+        f"the {about.title} daemon {how}: {cause}",
+        where=found.where,
+        evidence="\n".join(part for part in told if part),
+        remedy=f"{known.remedy}\n{look}" if known else look,
+        code=f"{about.name}-{known.id}" if known else "daemon-died",
+    )
+
+
+def _with_stopped(error: EngineError, others: Mapping[str, LingctlError | None]) -> EngineError:
+    """The same, with what became of the others."""
+    done = ", ".join(name for name, trouble in others.items() if trouble is None)
+    told = [f"{done}: stopped too: without the others it would have waited for ever"] if done else []
+    left = [f"{name}: could not be stopped: {trouble.what}" for name, trouble in others.items() if trouble]
+    remedy = ["lingctl stop  ends the daemons that still run"] if left else []
+    return error.but(
+        evidence="\n".join(filter(None, [error.evidence, *told, *left])),
+        remedy="\n".join([error.remedy, *remedy]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of, every_engine
@@ -80,9 +81,11 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
     return group.all(lambda connection: preparation.at(connection).command)
 
 
-def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
-    """The state of every node."""
-    return group.all(lambda connection: node_state(connection, look, programs[connection.node]))
+def node_states(
+    group: Group, look: Look, programs: Mapping[str, Program] = MappingProxyType({})
+) -> dict[str, NodeState]:
+    """The state of every node; of one without our program without its weights."""
+    return group.all(lambda connection: node_state(connection, look, programs.get(connection.node)))
 
 
 def node_state(

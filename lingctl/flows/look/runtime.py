@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.site import Site
+from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer
@@ -22,6 +23,13 @@ def runtime_down(runtime: Runtime, node: str, evidence: str) -> NodeError:
         remedy=runtime.down,
         code=f"{runtime.program}-down",
     )
+
+
+def need_runtime(runtime: Runtime, states: Iterable[NodeState]) -> None:
+    """Be sure that the runtime answers. Raises NodeError: on one of the nodes it does not."""
+    for state in states:
+        if state.runtime_problem:
+            raise runtime_down(runtime, state.node, state.runtime_problem)
 
 
 def image_missing(runtime: Runtime, what: str, image: str, where: str, *, chosen: bool = False) -> NodeError:
