@@ -44,8 +44,7 @@ class _State:
 
     received: int | None = None
     deferring: int = 0
-    waits: bool = False
-    part_waits: bool = False
+    waits: type[KeyboardInterrupt] | None = None  # what is raised when nothing defers any more
     endless: bool = False
     expected: bool = False
     dropped: bool = False  # what the first signal raised was dropped by Python
@@ -115,12 +114,9 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _state.deferring -= 1
-        if _state.waits and not _state.deferring:
-            _state.waits = False
-            raise Interruption
-        if _state.part_waits and not _state.deferring:
-            _state.part_waits = False
-            raise KeyboardInterrupt
+        if not _state.deferring and (waits := _state.waits):
+            _state.waits = None
+            raise waits
 
 
 @contextmanager
@@ -141,9 +137,7 @@ def of_a_part() -> Iterator[None]:
 
 
 def _end_part(_number: int, _frame: FrameType | None) -> None:
-    if not _state.deferring:
-        raise KeyboardInterrupt
-    _state.part_waits = True
+    _raise(_state.waits or KeyboardInterrupt)
 
 
 @contextmanager
@@ -175,10 +169,13 @@ def _hear(number: int, _frame: FrameType | None) -> None:
     else:
         _state.received, _state.expected = 0 if number == _QUIET else number, _state.endless
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
-    if _state.deferring:
-        _state.waits = True
-    else:
-        raise Interruption
+    _raise(Interruption)
+
+
+def _raise(kind: type[KeyboardInterrupt]) -> None:
+    if not _state.deferring:
+        raise kind
+    _state.waits = kind
 
 
 def _dropped(what: sys.UnraisableHookArgs) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str], most: int = 3, like: float = 0.6) -> list[str]:
-    """The words that are spelt nearly like it, the nearest first; capitals do not count."""
+def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
+    """A question that names the words that are spelt nearly like it, the nearest first; empty where none is.
+
+    Capitals do not count.
+    """
     import difflib
 
     spelt = {one.lower(): one for one in known}
-    return [spelt[one] for one in difflib.get_close_matches(word.lower(), spelt, n=most, cutoff=like)]
-
-
-def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
-    """A question that names the nearest words; empty where none is near."""
-    near = nearest(word, known, most)
+    near = [spelt[one] for one in difflib.get_close_matches(word.lower(), spelt, n=most)]
     return f"did you mean {' or '.join(', '.join(near).rsplit(', ', 1))}?" if near else ""

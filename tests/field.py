@@ -5,6 +5,7 @@ A case's ``wants`` and ``never`` are regular expressions on all that was printed
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -74,7 +75,8 @@ def lingctl(*words: str | Path, send: int | None = None, after: float = 0) -> Ra
             env=environment,
         ) as process,
     ):
-        resource.prlimit(process.pid, resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
         if send is not None:
             # What is sent to one that ended before is sent to nobody.
             time.sleep(after)

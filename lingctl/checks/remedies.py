@@ -33,7 +33,7 @@ def set_netdetect(card: int, address: str) -> str:
 
 def set_mtu(card: int, mtu: int | str) -> str:
     """Set the MTU."""
-    return tool(card, "-mtu", "-s", "value", mtu)
+    return tool(card, "-mtu", "-s", "size", mtu)
 
 
 def set_tls(card: int, switch: int | str) -> str:

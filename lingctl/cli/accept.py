@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,12 +12,7 @@ from lingctl.cli.common import JsonOption, NodesOption, YesOption, required_clus
 if TYPE_CHECKING:
     from lingctl.flows.accept.protocol import AcceptOptions
 
-app = typer.Typer(
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_STATUS = {"pass": 0, "warning": 3, "unknown": 3, "failure": 3}
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
@@ -50,8 +45,6 @@ def accept(
     """
     if context.invoked_subcommand is not None:
         return
-    from contextlib import ExitStack
-
     from lingctl.flows.accept.protocol import AcceptOptions
     from lingctl.flows.accept.run import accept as accept_cluster
     from lingctl.output.acceptance.page import acceptance_page
@@ -71,8 +64,7 @@ def accept(
     )
     options = _with_consent(options, yes=yes)
     folder = output or Path(f"acceptance-{cluster.name}")
-    with ExitStack() as stack:
-        listener = stack.enter_context(progress())
+    with progress() as listener:
         accepted = accept_cluster(
             cluster,
             options,
@@ -82,8 +74,7 @@ def accept(
             lambda report: acceptance_page(report, language),
         )
     print_acceptance(accepted, as_json=as_json)
-    if _STATUS[accepted.verdict]:
-        raise typer.Exit(_STATUS[accepted.verdict])
+    raise typer.Exit(0 if accepted.verdict == "pass" else 3)
 
 
 def _seconds(text: str) -> float:
@@ -107,15 +98,11 @@ def _with_consent(options: AcceptOptions, *, yes: bool) -> AcceptOptions:
     from lingctl.output.screen.terminal import interactive
 
     asked = "restart" not in options.skip and (not options.only or "restart" in options.only)
-    if not asked or yes:
+    question = "The part restart stops the service and starts it again. Include it?"
+    if not asked or yes or (interactive() and confirm(question, yes=False)):
         return options
-    if interactive() and confirm(
-        "The part restart stops the service and starts it again. Include it?", yes=False
-    ):
-        return options
-    return replace(
-        options, skip={**options.skip, "restart": "nobody agreed to a stop of the service (--yes)"}
-    )
+    left_out = {"restart": "nobody agreed to a stop of the service (--yes)"}
+    return replace(options, skip={**options.skip, **left_out})
 
 
 @app.command("compare")
@@ -131,7 +118,7 @@ def compare(
 
     rows = compared(read_report(first), read_report(second))
     if as_json:
-        print_json("acceptance-compare", {"rows": [_row(row) for row in rows]})
+        print_json("acceptance-compare", {"rows": [row._asdict() for row in rows]})
         return
     print_table(("", "first", "second", ""), rows, texts=("first", "second", ""))
 
@@ -160,8 +147,3 @@ def lessons(
         print_json("lessons", {**found, "samples": [str(path) for path in samples]})
         return
     print_lessons(found, samples)
-
-
-def _row(row: tuple[str, str, str, str]) -> dict[str, Any]:
-    name, first, second, remark = row
-    return {"name": name, "first": first, "second": second, "remark": remark}

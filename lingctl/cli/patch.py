@@ -18,8 +18,6 @@ app = typer.Typer(
     help="The ATB overlay that teaches MindIE the Ling models: its state, and putting it in or out by hand. "
     "With containers `lingctl deploy` does it all.",
     no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 RootOption = Annotated[

@@ -13,17 +13,16 @@ from lingctl.cli.common import JsonOption
 app = typer.Typer(
     help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
     no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 DirOption = Annotated[Path, typer.Option("--dir", envvar="LINGCTL_SANDBOX", help="The sandbox's folder.")]
+SandboxEngine = Literal["mindie", "vllm"]
 DEFAULT_DIR = Path(".lingctl-sandbox")
 
 
 @app.command("up")
 def up_(
     engine: Annotated[
-        Literal["mindie", "vllm"],
+        SandboxEngine,
         typer.Option(help="mindie is emulated; vllm is the real one, on this machine's processor."),
     ] = "mindie",
     nodes: Annotated[
@@ -49,7 +48,8 @@ def up_(
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
     from lingctl.output.screen.terminal import answer, say
-    from lingctl.sandbox.lifecycle import request_for, up
+    from lingctl.sandbox.lifecycle import up
+    from lingctl.sandbox.request import request_for
 
     request = request_for(engine, nodes, devices, model, mindie, time_scale)
     with progress() as listener:
@@ -103,7 +103,7 @@ def status(directory: DirOption = DEFAULT_DIR, as_json: JsonOption = False) -> N
             node.name,
             node.address,
             len(node.cards),
-            ", ".join(_told(*fault) for fault in node.faults.items()) or "-",
+            ", ".join(f"{name}={detail}" if detail else name for name, detail in node.faults.items()) or "-",
         )
         for node in state.nodes
     ]
@@ -158,7 +158,3 @@ def faults(as_json: JsonOption = False) -> None:
         [(fault.name, fault.does, fault.detail or "-") for fault in FAULTS],
         texts=("what is wrong then", "detail (default)"),
     )
-
-
-def _told(name: str, detail: str) -> str:
-    return f"{name}={detail}" if detail else name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding
+from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
 
 _MAX_BYTES = 10 * 1024 * 1024
@@ -110,6 +111,36 @@ class Setting:
 
     value: int | float
     source: str
+
+
+def certificate_set(
+    cluster: Cluster, name: str, given: Certificates, mode: int, reader: str
+) -> Iterator[CertificateFile]:
+    """Certificate, key and authorities, in a folder of their own below ``certificates_folder``.
+
+    Args:
+        mode: of certificates; a key has 0600.
+        reader: what reads them there, for people.
+    """
+    folder = f"{certificates_folder(cluster)}/{name}"
+    yield CertificateFile(f"{folder}/server.pem", Path(given.cert), mode, reader)
+    yield CertificateFile(f"{folder}/server.key", Path(given.key), 0o600, reader)
+    for file, source in zip(authority_names(given), given.ca, strict=True):
+        yield CertificateFile(f"{folder}/{file}", Path(source), mode, reader)
+
+
+def authority_names(given: Certificates) -> list[str]:
+    """Names of the files of authorities in such a folder."""
+    return [f"ca{number}.pem" for number, _ in enumerate(given.ca, start=1)]
+
+
+def encryption_of(cluster: Cluster, files: Iterable[CertificateFile], between: str) -> Encryption:
+    """What is encrypted; ``between`` says it of several nodes, in words."""
+    off = "off: requests and answers travel in plain text (https in hosts.yaml turns it on)"
+    words = [("HTTPS", "on, with client certificates" if cluster.https else off)]
+    if cluster.multi_node:
+        words.append(("TLS between nodes", between))
+    return Encryption(tuple(files), tuple(words))
 
 
 def certificates_digest(files: Sequence[CertificateFile]) -> str:

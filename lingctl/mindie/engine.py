@@ -132,7 +132,7 @@ class MindIE:
         return tuple(version_remarks(cluster, self.profile))
 
     def shown(self, cluster: Cluster, overrides: Mapping[str, str]) -> list[Shown]:
-        return shown_values(cluster, self.profile, overrides)
+        return list(shown_values(cluster, self.profile, overrides))
 
 
 def mindie(choice: EngineChoice) -> MindIE:

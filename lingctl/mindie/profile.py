@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lingctl.engine.versions import (
+    EngineVersion,
+    VersionProfile,
+    known_versions,
+    own_or_earlier,
+    read_version,
+)
 from lingctl.errors import ConfigurationError
-from lingctl.mindie.versions import MindIEVersion, read_version
 
 _IMAGE = "swr.cn-south-1.myhuaweicloud.com/ascendhub/mindie:{}-800I-A2-py311-openeuler24.03-lts"
 _SERVICE = "/usr/local/Ascend/mindie/latest/mindie-service"
@@ -17,12 +23,10 @@ _SITE = "/usr/local/lib/python3.11/site-packages"
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(VersionProfile):
     """What one MindIE version wants."""
 
-    version: str  # as in hosts.yaml
     templates: str  # folder below ``templates/`` with its config.json.j2
-    checked_against: str  # what this profile's facts rest on
     image: str  # container image
     atb_llm: str  # folder of the Python package that the overlay is added to
     set_env: tuple[str, ...]  # vendor scripts to source, in order
@@ -40,19 +44,6 @@ class Profile:
     driver: str = "24.1"  # the oldest line of drivers (HDK) that it works with
     # folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there
     libraries: tuple[str, ...] = ()
-    taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
-
-    @property
-    def place(self) -> MindIEVersion:
-        """Its place in the order of versions."""
-        place = read_version(self.version)
-        assert place is not None
-        return place
-
-    @property
-    def rules_of(self) -> str:
-        """The version whose rules these are."""
-        return self.taken_from or self.version
 
     @property
     def generation(self) -> int:
@@ -145,6 +136,7 @@ PROFILES: tuple[Profile, ...] = (
     _V3,
     _V3_1,
 )
+_KNOWN = known_versions(PROFILES)
 
 
 def profile_for(version: str) -> Profile:
@@ -157,37 +149,25 @@ def profile_for(version: str) -> Profile:
     if asked is None:
         raise ConfigurationError(
             f"{version[:40]!r} is no version of MindIE",
-            remedy=f"write it as 1.0.0, 2.0.RC2, 2.0.T3.1 or 3.0.0b2 are written; {_known()}",
+            remedy=f"write it as 1.0.0, 2.0.RC2, 2.0.T3.1 or 3.0.0b2 are written; {_KNOWN}",
             code="unknown-mindie",
         )
-    for profile in PROFILES:
-        if profile.place == asked:
-            return profile
-    earlier = [profile for profile in PROFILES if profile.place < asked]
-    if not earlier:
+    found = own_or_earlier(PROFILES, asked)
+    if found is None:
         oldest = PROFILES[0].version
         raise ConfigurationError(
             f"MindIE {version} is older than {oldest}, the oldest that lingctl deploys, and has other files",
-            remedy=f'take an image of {oldest} or later: mindie: "{oldest}", and container.image; {_known()}',
+            remedy=f'take an image of {oldest} or later: mindie: "{oldest}", and container.image; {_KNOWN}',
             code="mindie-too-old",
         )
-    if earlier[-1].place.line != asked.line:
-        raise _first_of_its_line(version, asked, earlier[-1])
-    return _taken_over(earlier[-1], version)
+    if found.place == asked:
+        return found
+    if found.place.line != asked.line:
+        raise _first_of_its_line(version, asked, found)
+    return replace(found.taken_over(version), image=_IMAGE.format(version))
 
 
-def _taken_over(profile: Profile, version: str) -> Profile:
-    """A profile for a version that nobody looked at."""
-    return replace(
-        profile,
-        version=version,
-        image=_IMAGE.format(version),
-        taken_from=profile.version,
-        checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
-    )
-
-
-def _first_of_its_line(version: str, asked: MindIEVersion, earlier: Profile) -> ConfigurationError:
+def _first_of_its_line(version: str, asked: EngineVersion, earlier: Profile) -> ConfigurationError:
     later = next((one for one in PROFILES if one.place.line == asked.line), None)
     why = f"the first of its line that it knows is {later.version}" if later else "it knows none of its line"
     what = f"lingctl has no rules for MindIE {version}: {why}, and {earlier.version} before it follows others"
@@ -196,10 +176,6 @@ def _first_of_its_line(version: str, asked: MindIEVersion, earlier: Profile) -> 
     return ConfigurationError(
         what,
         remedy=f'take the rules of the nearest earlier one, mindie: "{earlier.version}"{either}; {image}; '
-        f"{_known()}",
+        f"{_KNOWN}",
         code="unknown-mindie",
     )
-
-
-def _known() -> str:
-    return f"known: {', '.join(profile.version for profile in PROFILES)}"

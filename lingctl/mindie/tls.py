@@ -8,10 +8,14 @@ Sources of paths, joining and modes: src/config_manager/server_config.cpp, backe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from lingctl.engine.files import CertificateFile, Encryption, certificates_folder
+from lingctl.engine.files import (
+    CertificateFile,
+    Encryption,
+    authority_names,
+    certificate_set,
+    certificates_folder,
+    encryption_of,
+)
 from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import Profile
@@ -29,25 +33,27 @@ def certificates_mount(cluster: Cluster, profile: Profile) -> tuple[str, ...]:
 
 def certificate_files(cluster: Cluster, profile: Profile) -> tuple[CertificateFile, ...]:
     """Every file that each node gets."""
-    files: list[CertificateFile] = []
-    if cluster.https is not None:
-        files += _set(cluster, "https", cluster.https, profile)
-    between = _between_nodes(cluster)
-    if between is not None:
-        files += _set(cluster, "inter_node", between, profile)
-    return tuple(files)
+    sets = {"https": cluster.https, "inter_node": _between_nodes(cluster)}
+    return tuple(
+        file
+        for name, given in sets.items()
+        if given is not None
+        for file in certificate_set(cluster, name, given, profile.certificate_mode, "MindIE")
+    )
 
 
 def encryption(cluster: Cluster, profile: Profile) -> Encryption:
     """What is encrypted, and the files that takes."""
-    return Encryption(certificate_files(cluster, profile), tuple(encryption_words(cluster)))
+    off = "off: nodes trust their network (inter_node_tls in hosts.yaml turns it on)"
+    files = certificate_files(cluster, profile)
+    return encryption_of(cluster, files, "on" if cluster.inter_node_tls else off)
 
 
 def https_fields(cluster: Cluster, profile: Profile) -> dict[str, object]:
     """What ServerConfig says of HTTPS, on or off."""
     if cluster.https is None:
         return {"httpsEnabled": False}
-    folder, names = f"{_IN_INSTALL}/https/", _authority_names(cluster.https)
+    folder, names = f"{_IN_INSTALL}/https/", authority_names(cluster.https)
     fields: dict[str, object] = {"httpsEnabled": True, "tlsCaPath": folder}
     # The metrics listener has its own since 2.1.
     metrics = () if profile.rules_of.startswith(("1.", "2.0")) else ("metricsTls",)
@@ -74,7 +80,7 @@ def inter_node_fields(cluster: Cluster, profile: Profile) -> dict[str, object]:
     fields: dict[str, object] = {
         "interNodeTLSEnabled": True,
         "interNodeTlsCaPath": folder,
-        "interNodeTlsCaFiles": _authority_names(between),
+        "interNodeTlsCaFiles": authority_names(between),
         "interNodeTlsCert": f"{folder}server.pem",
         "interNodeTlsPk": f"{folder}server.key",
         # Not a folder: MindIE 3.0.0 checks this path as a file.
@@ -86,26 +92,5 @@ def inter_node_fields(cluster: Cluster, profile: Profile) -> dict[str, object]:
     return fields
 
 
-def encryption_words(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """What is encrypted and what is not, as (subject, words): "off" is a choice to be said aloud."""
-    off = "off: requests and answers travel in plain text (https in hosts.yaml turns it on)"
-    yield "HTTPS", "on, with client certificates" if cluster.https else off
-    if cluster.multi_node:
-        off = "off: nodes trust their network (inter_node_tls in hosts.yaml turns it on)"
-        yield "TLS between nodes", "on" if cluster.inter_node_tls else off
-
-
 def _between_nodes(cluster: Cluster) -> Certificates | None:
     return cluster.inter_node_tls if cluster.multi_node else None
-
-
-def _authority_names(certificates: Certificates) -> list[str]:
-    return [f"ca{number}.pem" for number, _ in enumerate(certificates.ca, start=1)]
-
-
-def _set(cluster: Cluster, name: str, given: Certificates, profile: Profile) -> Iterator[CertificateFile]:
-    folder = f"{certificates_folder(cluster)}/{name}"
-    yield CertificateFile(f"{folder}/server.pem", Path(given.cert), profile.certificate_mode, "MindIE")
-    yield CertificateFile(f"{folder}/server.key", Path(given.key), 0o600, "MindIE")
-    for file, source in zip(_authority_names(given), given.ca, strict=True):
-        yield CertificateFile(f"{folder}/{file}", Path(source), profile.certificate_mode, "MindIE")

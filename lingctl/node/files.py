@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 from typing import BinaryIO, Iterator, Union
@@ -17,6 +18,7 @@ FILE_MODE = 0o640
 # Bytes that are written at once. Linux gives a larger write memory in larger pieces, which nobody has touched
 # for long; it cost up to ten times as much here, on a virtual machine (docs/performance.md).
 PORTION = 1 << 17
+_BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
@@ -184,6 +186,22 @@ def open_regular(path: str) -> int:
             code="no-regular-file",
         )
     return descriptor
+
+
+def blocks_of(descriptor: int) -> Iterator[memoryview]:
+    """What a file holds from where it is read, in blocks, each good until the next one is asked for."""
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := os.readv(descriptor, [buffer]):
+        yield buffer[:count]
+
+
+def sha256_of(path: str) -> str:
+    """SHA-256 of a regular file of any size; see ``open_regular``."""
+    digest = hashlib.sha256()
+    with opened(path) as descriptor:
+        for block in blocks_of(descriptor):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_small(path: str, most: int) -> bytes:

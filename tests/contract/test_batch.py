@@ -173,8 +173,9 @@ def test_answers_come_in_the_order_of_the_input_and_errors_in_a_file_of_their_ow
     assert first["response"]["body"]["choices"][0]["message"]["content"] == "on good 0: 中"
     assert first["error"] is None is refused["error"] and refused["response"]["status_code"] == 400
     assert (report.requests, report.answered, report.failed, report.exit_status) == (40, 32, 8, 3)
-    assert (report.prompt_tokens, report.output_tokens, report.retries) == (96, 160, 0)
-    assert report.troubles == {"HTTP 400": (8, "id-2", "no such field")}
+    counts = report.counts
+    assert (counts.prompt_tokens, counts.output_tokens, counts.retries) == (96, 160, 0)
+    assert counts.troubles == {"HTTP 400": (8, "id-2", "no such field")}
     assert not place_of(tmp_path / "out.jsonl").exists()
     assert all(body["model"] == "ling" for body in service.bodies), (
         "the served model, where a line names none"
@@ -193,7 +194,7 @@ def test_what_may_be_answered_later_is_asked_again(tmp_path, service):
     report = run(service.url, options(tmp_path))
     assert report.exit_status == 0
     assert service.asked == {"flaky a": 3, "limited b": 2, "good c": 1}
-    assert report.retries == 3
+    assert report.counts.retries == 3
 
 
 def test_a_service_that_takes_so_many_a_second_gets_so_many(tmp_path, service):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.checks.remedies import set_mtu
 from tests.sandbox.live import Live, Result
 
 pytestmark = pytest.mark.sandbox
@@ -123,6 +124,62 @@ def test_tls_can_be_switched_and_the_switch_is_kept(lite_cluster: Live) -> None:
         on = hccn(lite_cluster, "-i 2 -tls -s enable 1").stdout
         assert on == sample("hccn_tool-tls-set-1-preset-warning.txt")
         hccn(lite_cluster, "-i 2 -tls -s enable 0")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-mtu -s value 4200", 3, "Get unknown option!"),
+        ("-mtu -s size", 4, "The total count of input parameters is wrong!"),
+        ("-mtu -s size much", 1, "Get invalid parameters!"),
+        ("-mtu -s size 9703", 13, "The value of mtu you input is out of the valid range!"),
+        ("-mtu -s size 1000", 22, "User aborts command."),
+        ("-link -s down", 22, "User aborts command."),
+        ("-netdetect -s address 255.255.255.255", 37, "Can not config broadcast address!"),
+        ("-ip -s address 0.0.0.0 netmask 255.0.0.0", 6, "The ip address you configured is invalid!"),
+        ("-ip -s address 10.0.0.2 netmask 255.0.255.0", 6, "The ip address you configured is invalid!"),
+        ("-ip -s address 10.0.0.2 gateway 10.0.0.1", 3, "Get unknown option!"),
+        ("-tls -s enable 2", 16, "Get invalid enable value!"),
+        ("-tls -s enable 0 host", 3, "not emulated"),
+        ("-link -g now", 3, "Get unknown option!"),
+    ],
+)
+def test_hccn_tool_refuses_what_the_published_tool_refuses(
+    lite_cluster: Live, words: str, status: int, said: str
+) -> None:
+    before = lite_cluster.state["nodes"][0]["cards"][0]
+    done = lite_cluster.on("node1", f"/usr/local/Ascend/driver/tools/hccn_tool -i 0 {words} </dev/null")
+    assert (done.status, said in done.said) == (status, True), done.said
+    assert lite_cluster.state["nodes"][0]["cards"][0] == before
+
+
+def test_an_mtu_is_set_as_a_remedy_says_and_recovered_from_hccn_conf(lite_cluster: Live) -> None:
+    assert hccn(lite_cluster, *set_mtu(5, 4200).split()[1:]).stdout == "Cmd executed successfully!\n"
+    assert hccn(lite_cluster, "-i 5 -mtu -g").stdout == "mtu:4200\n"
+    lite_cluster.on("node1", "sed -i s/mtu_5=.*/mtu_5=1500/ /etc/hccn.conf")
+    assert hccn(lite_cluster, "-i 5 -cfg recovery").status == 0
+    assert hccn(lite_cluster, "-i 5 -mtu -g").stdout == "mtu:1500\n"
+
+
+def test_recovery_brings_no_link_up_and_needs_hccn_conf(lite_cluster: Live) -> None:
+    with lite_cluster.broken("node1", "link-down=3"):
+        assert hccn(lite_cluster, "-i 3 -cfg recovery").status == 0
+        assert hccn(lite_cluster, "-i 3 -link -s up").status == 0
+        assert hccn(lite_cluster, "-i 3 -link -g").stdout == "link status: DOWN\n"
+    with lite_cluster.broken("node1", "conf-missing"):
+        done = hccn(lite_cluster, "-a -cfg recovery")
+        assert (done.status, done.stderr) == (29, sample("hccn_tool-err-conf-access.txt"))
+        assert done.stdout == ("Recovery failed. Check '/var/log/hccn_tool/hccn_config.log' for details.\n")
+
+
+def test_a_new_network_loses_the_gateway_of_the_old_one(lite_cluster: Live) -> None:
+    card = lite_cluster.state["nodes"][0]["cards"][7]
+    hccn(lite_cluster, "-i 7 -ip -s address 10.9.9.9 netmask 255.255.255.0")
+    assert hccn(lite_cluster, "-i 7 -gateway -g").status == 2
+    assert "gateway_7" not in lite_cluster.on("node1", "cat /etc/hccn.conf").stdout
+    hccn(lite_cluster, f"-i 7 -ip -s address {card['address']} netmask {card['netmask']}")
+    assert hccn(lite_cluster, f"-i 7 -gateway -s gateway {card['gateway']}").status == 0
+    assert lite_cluster.state["nodes"][0]["cards"][7] == card
 
 
 def test_pings_cross_the_cluster_unless_something_is_wrong(plus_cluster: Live) -> None:

@@ -19,7 +19,7 @@ from lingctl.inventory.mistakes.in_words import CODES
 from lingctl.inventory.runtime import RUNTIMES
 from lingctl.mindie.logs.log_reader import MindieLogs
 from lingctl.mindie.rules.fields import PATHS, REMOVED_IN_3
-from lingctl.nearest import nearest
+from lingctl.nearest import did_you_mean
 from lingctl.node.fetch.hubs.words import WORDS
 from lingctl.serving.proof.verdicts import CONTROLS
 from lingctl.vllm.logs.log_reader import VllmLogs
@@ -51,7 +51,7 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("flows.change.prove", "f'smoke-{first.check}'"): lambda: {
         f"smoke-{entry.code}" for entry in code_entries().values() if entry.meaning.startswith("rung")
     },
-    ("flows.change.watch_start", "f'{engine.about.name}-{found.explanation.id}'"): lambda: ("mindie-C1",),
+    ("flows.change.watch_start", "f'{about.name}-{known.id}'"): lambda: ("mindie-C1",),
     ("flows.look.running", "f'{verb}-node-lost'"): _node_lost,
     ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
     ("flows.overlay.verdicts", "name"): lambda: ("overlay",),
@@ -176,7 +176,8 @@ def test_only_checks_before_a_start_are_waived_by_name() -> None:
     ],
 )
 def test_a_mistyped_code_names_its_neighbours(typed: str, meant: str) -> None:
-    assert meant in nearest(typed, known_codes(), 5)
+    near = did_you_mean(typed, known_codes(), 5).removeprefix("did you mean ").removesuffix("?")
+    assert meant in near.replace(" or ", ", ").split(", ")
 
 
 def test_a_row_of_the_failures_is_a_code_behind_a_step_or_an_engine_alone() -> None:
@@ -184,4 +185,4 @@ def test_a_row_of_the_failures_is_a_code_behind_a_step_or_an_engine_alone() -> N
 
 
 def test_what_is_like_no_code_has_no_neighbours() -> None:
-    assert nearest("qqqqqqqq", known_codes()) == []
+    assert did_you_mean("qqqqqqqq", known_codes()) == ""

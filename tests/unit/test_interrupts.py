@@ -22,7 +22,7 @@ class Ends:
 def work():
     last = Ends()
     del last
-    print("goes on", flush=True)
+    os.write(1, b"goes on\\n")  # in one piece, whenever the signal comes again
     while True:
         time.sleep(0.01)
 

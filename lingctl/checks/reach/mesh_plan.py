@@ -93,11 +93,6 @@ def _between(source: _Side, target: _Side, distance: int, mode: Mode) -> Iterato
             yield Shot(source.ready[card].place, aim.place, aim.address.address)
 
 
-def same_pod(one: NodeFacts, other: NodeFacts) -> bool:
-    """Whether two A3 servers are known to be different servers of one super-pod."""
-    return _in_one_pod(_pod(one), _pod(other))
-
-
 def _pod(facts: NodeFacts) -> PodAndServer | None:
     places = {
         (seen.place.pod, seen.place.server) for seen in facts.pod.values() if isinstance(seen.place, PodPlace)

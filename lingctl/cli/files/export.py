@@ -40,7 +40,7 @@ def kubernetes(
 
     from lingctl.engines import engine_of
     from lingctl.errors import UsageError
-    from lingctl.flows.files.inputs import from_saved_facts, known_offline
+    from lingctl.flows.files.inputs import known_offline
     from lingctl.flows.files.json_files import read_document
     from lingctl.flows.files.kubernetes import manifests
     from lingctl.output.screen.terminal import answer_file, say
@@ -53,11 +53,7 @@ def kubernetes(
             remedy="lingctl check-network --save DIR, then lingctl export kubernetes --from DIR",
         )
     config = read_document(model_config) if model_config else None
-    known = (
-        from_saved_facts(facts, cluster, config, weights)
-        if facts
-        else known_offline(cluster, config, weights)
-    )
+    known = known_offline(cluster, config, weights, facts)
     loadable, reasons = engine.model_config(config) if config else (None, [])
     for note in (*engine.remarks(cluster), *known.notes, *reasons):
         say(note)

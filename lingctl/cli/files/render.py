@@ -10,7 +10,6 @@ import typer
 from lingctl.cli.common import EngineOption, JsonOption, NodesOption, optional_cluster, required_cluster
 
 if TYPE_CHECKING:
-    from lingctl.engine.interface import About
     from lingctl.flows.files.inputs import Known
     from lingctl.flows.files.render import Rendered, RenderPart
     from lingctl.inventory.cluster import Cluster
@@ -57,12 +56,11 @@ def render(
     Nodes are asked only where needed: for the cards' addresses of a rank table, or with --live.
     Exit status 3 when --check finds that the engine would refuse the file.
     """
-    from dataclasses import replace
-
     from lingctl.cli.files.values import print_values
     from lingctl.engines import engine_of
     from lingctl.flows.files.render import rendered, write_files
     from lingctl.inventory.typed_engine import one_engine, with_typed_engine
+    from lingctl.output.documents import print_json
     from lingctl.output.screen.terminal import say
 
     typed = one_engine(mindie, engine)
@@ -80,18 +78,26 @@ def render(
     files = rendered(cluster, part, known)
     served = engine_of(cluster)
     remarks = served.remarks(cluster)
-    for note in (*remarks, *(known.notes if part != "ranktable" else ())):
+    notes = (*remarks, *known.notes)
+    for note in remarks if part == "ranktable" else notes:
         say(note)
     if output is not None:
         write_files(files, output)
         say(f"Wrote {len(files)} files to {output}.")
-    _print(
-        cluster,
-        served.about,
-        files,
-        replace(known, notes=(*remarks, *known.notes)),
-        to_folder=output is not None,
-        as_json=as_json,
+    if not as_json:
+        _print(files, with_content=output is None)
+        return
+    about = served.about
+    print_json(
+        "render",
+        {
+            "cluster": cluster.name,
+            "engine": {"name": about.name, "version": about.version},
+            "checked_against": about.checked_against,
+            "weights": known.weights,
+            "notes": notes,
+            "files": [file.as_json() for file in files],
+        },
     )
 
 
@@ -105,55 +111,29 @@ def _known(
     weights: str,
 ) -> Known:
     from lingctl.errors import UsageError
-    from lingctl.flows.files.inputs import ask_nodes, from_saved_facts, known_offline
+    from lingctl.flows.files.inputs import ask_nodes, known_offline
     from lingctl.flows.files.json_files import read_document
     from lingctl.flows.files.render import needs_addresses
+    from lingctl.output.progress import progress
+    from lingctl.remote.group import connect
 
     if live and facts:
         raise UsageError("--live asks the nodes, --from asks none", remedy="give one of them")
     config = read_document(model_config) if model_config else None
-    if facts is not None:
-        known = from_saved_facts(facts, cluster, config, weights)
-    elif live or needs_addresses(cluster, part) or (part == "model-config" and config is None):
-        from lingctl.output.progress import progress
-        from lingctl.remote.group import connect
-
-        with progress() as listener, connect(cluster, listener) as group:
-            known = ask_nodes(group, cluster, listener, config, weights)
-    else:
-        known = known_offline(cluster, config, weights)
-    return known
+    asks = live or needs_addresses(cluster, part) or (part == "model-config" and config is None)
+    if facts or not asks:
+        return known_offline(cluster, config, weights, facts)
+    with progress() as listener, connect(cluster, listener) as group:
+        return ask_nodes(group, cluster, listener, config, weights)
 
 
-def _print(
-    cluster: Cluster,
-    engine: About,
-    files: list[Rendered],
-    known: Known,
-    *,
-    to_folder: bool,
-    as_json: bool,
-) -> None:
-    from lingctl.output.documents import print_json
+def _print(files: list[Rendered], *, with_content: bool) -> None:
     from lingctl.output.screen.terminal import answer, answer_file, say
 
-    if as_json:
-        print_json(
-            "render",
-            {
-                "cluster": cluster.name,
-                "engine": {"name": engine.name, "version": engine.version},
-                "checked_against": engine.checked_against,
-                "weights": known.weights,
-                "notes": list(known.notes),
-                "files": [file.as_json() for file in files],
-            },
-        )
-        return
     for file in files:
         for remark in file.remarks:
             say(f"{file.node}: {file.name}: {remark}")
-        if not to_folder:
+        if with_content:
             if len(files) > 1:
                 answer(f"==> {file.node}: {file.path or file.name} <==")
             answer_file(file.content.decode())

@@ -80,7 +80,7 @@ def _show(report: BatchReport, as_json: bool) -> None:
         return
     answer(f"{report.model} at {report.url}\n")
     print_table(AMOUNT_COLUMNS, report.amounts(), numbers=AMOUNT_COLUMNS[1:])
-    if report.troubles:
+    if report.counts.troubles:
         answer("")
         print_table(TROUBLE_COLUMNS, report.trouble_rows(), numbers=TROUBLE_COLUMNS[1:2])
     for note in report.notes():

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from lingctl.serving.bench.sweep import SweepLimits
 
 
-app = typer.Typer(
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,7 +46,9 @@ def convert(
     An interrupted run goes on where it stopped; a finished one is noticed.
     """
     from lingctl.flows.weights.convert import ConvertOptions, convert_weights, fold_weights
+    from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
+    from lingctl.output.screen.terminal import answer_sentence, say
 
     _say_if_unneeded()
     options = ConvertOptions(
@@ -59,7 +62,12 @@ def convert(
             summary = fold_weights(source, target, force=force, listener=listener)
         else:
             summary = convert_weights(source, target, options, listener)
-    (_show_folded if fold_norm_head else _show)(summary, as_json)
+    if as_json:
+        print_json("convert", summary)
+        return
+    answer_sentence(f"{summary['folder']}: {(_folded if fold_norm_head else _converted)(summary)}")
+    for note in summary["notes"]:
+        say(f"note: {note}", "yellow")
 
 
 def _say_if_unneeded() -> None:
@@ -78,46 +86,27 @@ def _say_if_unneeded() -> None:
         say(f"note: hosts.yaml names {about.title}, which reads .bin files as they are", "yellow")
 
 
-def _show(summary: dict[str, object], as_json: bool) -> None:
+def _converted(summary: Mapping[str, Any]) -> str:
     from lingctl.output.amounts import size
-    from lingctl.output.documents import print_json
-    from lingctl.output.screen.terminal import answer_sentence, say
 
-    if as_json:
-        print_json("convert", summary)
-        return
-    total, folder = size(int(str(summary["bytes"]))), summary["folder"]
     files = "1 file" if summary["shards"] == 1 else f"{summary['shards']} files"
-    amount = f"{summary['tensors']} tensors, {total}, {files}"
+    amount = f"{summary['tensors']} tensors, {size(summary['bytes'])}, {files}"
     if summary["state"] == "not-needed":
-        answer_sentence(f"{folder}: {summary['reason']} ({amount}); nothing to convert.")
-    elif summary["state"] == "unchanged":
-        answer_sentence(f"{folder}: converted before and unchanged ({amount}).")
-    else:
-        proof = "every tensor compared with the source" if summary["verified"] else "not read back"
-        answer_sentence(f"{folder}: {amount} in {summary['seconds']} s; {proof}.")
-    for note in summary["notes"] if isinstance(summary["notes"], list) else []:
-        say(f"note: {note}", "yellow")
+        return f"{summary['reason']} ({amount}); nothing to convert."
+    if summary["state"] == "unchanged":
+        return f"converted before and unchanged ({amount})."
+    proof = "every tensor compared with the source" if summary["verified"] else "not read back"
+    return f"{amount} in {summary['seconds']} s; {proof}."
 
 
-def _show_folded(summary: dict[str, object], as_json: bool) -> None:
-    from lingctl.output.documents import print_json
-    from lingctl.output.screen.terminal import answer_sentence, say
-
-    if as_json:
-        print_json("convert", summary)
-        return
-    folder = summary["folder"]
+def _folded(summary: Mapping[str, Any]) -> str:
     if summary["state"] == "not-needed":
-        answer_sentence(f"{folder}: {summary['reason']}; nothing to fold.")
-    elif summary["state"] == "unchanged":
-        answer_sentence(f"{folder}: folded before and unchanged.")
-    else:
-        columns = f"{summary['columns']} columns of {summary['rows']} values ({summary['dtype']})"
-        lengths = f"{float(str(summary['shortest'])):.4g} to {float(str(summary['longest'])):.4g}"
-        answer_sentence(
-            f"{folder}: {columns} in {summary['file']}, {lengths} long before and 1 now; read back and "
-            f"compared, in {summary['seconds']} s; config.json says norm_head: false."
-        )
-    for note in summary["notes"] if isinstance(summary["notes"], list) else []:
-        say(f"note: {note}", "yellow")
+        return f"{summary['reason']}; nothing to fold."
+    if summary["state"] == "unchanged":
+        return "folded before and unchanged."
+    columns = f"{summary['columns']} columns of {summary['rows']} values ({summary['dtype']})"
+    lengths = f"{summary['shortest']:.4g} to {summary['longest']:.4g}"
+    return (
+        f"{columns} in {summary['file']}, {lengths} long before and 1 now; read back and compared, "
+        f"in {summary['seconds']} s; config.json says norm_head: false."
+    )

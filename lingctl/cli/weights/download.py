@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from lingctl.flows.weights.options import DownloadOptions
     from lingctl.inventory.cluster import Cluster
 
+# What a program is told, and a person.
+_Told = tuple[dict[str, object], list[str]]
+
 
 def download(
     model: Annotated[
@@ -64,6 +67,8 @@ def download(
     from lingctl.flows.weights.options import DownloadOptions
     from lingctl.flows.weights.settings import hub_settings
     from lingctl.flows.weights.wanted import HubName, folder_on_nodes, wanted_model, weights_source
+    from lingctl.output.documents import print_json
+    from lingctl.output.screen.terminal import answer_sentence
 
     found = optional_cluster(nodes)
     cluster = None if here else found
@@ -84,65 +89,50 @@ def download(
         port=port,
     )
     if cluster is None:
-        _here(options, as_json=as_json)
+        told, sentences = _here(options)
     elif stop:
-        _stop(cluster, options, lock_wait=lock_wait, as_json=as_json)
+        told, sentences = _stop(cluster, options, lock_wait)
     else:
-        _on_nodes(cluster, options, lock_wait=lock_wait, as_json=as_json)
+        told, sentences = _on_nodes(cluster, options, lock_wait)
+    if as_json:
+        print_json("download", {"model": wanted.name, **told})
+        return
+    for sentence in sentences:
+        answer_sentence(sentence)
 
 
-def _here(options: DownloadOptions, *, as_json: bool) -> None:
+def _here(options: DownloadOptions) -> _Told:
     from lingctl.flows.weights.download import download_here
-    from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
-    from lingctl.output.screen.terminal import answer_sentence
 
     with progress() as listener:
         done = download_here(options, listener)
-    if as_json:
-        model = options.model
-        print_json("download", {"model": model.name, "repository": model.repository, **asdict(done)})
-        return
-    answer_sentence(f"{done.folder}: {_in_words(done)}")
-    answer_sentence(f"digest of the weights: {done.digest}")
+    sentences = [f"{done.folder}: {_in_words(done)}", f"digest of the weights: {done.digest}"]
+    return {"repository": options.model.repository, **asdict(done)}, sentences
 
 
-def _stop(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+def _stop(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> _Told:
     from lingctl.flows.weights.download import stop_downloads
-    from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.screen.terminal import answer_sentence
 
     stopped = stop_downloads(cluster, options.folder, Terminal(), lock_wait=lock_wait)
-    if as_json:
-        head = {"model": options.model.name, "folder": options.folder}
-        print_json("download", {**head, "stopped": stopped})
-        return
-    for name, was_running in stopped.items():
-        answer_sentence(
-            f"{name}: {'stopped; what has arrived is kept' if was_running else 'nothing was running'}"
-        )
+    words = {True: "stopped; what has arrived is kept", False: "nothing was running"}
+    sentences = [f"{name}: {words[was_running]}" for name, was_running in stopped.items()]
+    return {"folder": options.folder, "stopped": stopped}, sentences
 
 
-def _on_nodes(cluster: Cluster, options: DownloadOptions, *, lock_wait: float, as_json: bool) -> None:
+def _on_nodes(cluster: Cluster, options: DownloadOptions, lock_wait: float) -> _Told:
     from lingctl.flows.weights.download import download_everywhere
-    from lingctl.output.documents import print_json
     from lingctl.output.person import Terminal
-    from lingctl.output.screen.terminal import answer_sentence, say
+    from lingctl.output.screen.terminal import say
 
-    names = ", ".join(cluster.node_names)
-    say(f"onto {names}: {options.folder} (--here for this machine)")
+    say(f"onto {', '.join(cluster.node_names)}: {options.folder} (--here for this machine)")
     done = download_everywhere(cluster, options, Terminal(), lock_wait=lock_wait)
     digest = next(iter(done.values())).digest
-    if as_json:
-        model = options.model
-        head = {"model": model.name, "repository": model.repository, "folder": options.folder}
-        nodes = {name: asdict(result) for name, result in done.items()}
-        print_json("download", {**head, "digest": digest, "nodes": nodes})
-        return
-    for name, result in done.items():
-        answer_sentence(f"{name}: {_in_words(result)}")
-    answer_sentence(f"digest of the weights, the same on every node: {digest}")
+    sentences = [f"{name}: {_in_words(result)}" for name, result in done.items()]
+    sentences.append(f"digest of the weights, the same on every node: {digest}")
+    head = {"repository": options.model.repository, "folder": options.folder, "digest": digest}
+    return {**head, "nodes": {name: asdict(result) for name, result in done.items()}}, sentences
 
 
 def _in_words(done: Fetched) -> str:

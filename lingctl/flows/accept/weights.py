@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from lingctl.errors import LingctlError
 from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.accept.protocol import Acceptance, Judged
-from lingctl.flows.look.node_states import look_of, node_states
-from lingctl.program.node_program import NodeProgram
-from lingctl.program.prepare import InImage, prepare
+from lingctl.flows.look.node_states import look_of, node_states, preparation_of
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.connection import Connection
 
@@ -40,7 +38,7 @@ def weights_part(given: Acceptance) -> Judged:
     """Every byte of the weights on every node, and the same weights everywhere."""
     cluster, look = given.cluster, look_of(given.cluster)
     with given.connect() as group:
-        programs = group.all(lambda connection: _program(given, connection))
+        programs = group.all(preparation_of(cluster, look).at)
         states = node_states(group, look, {name: program.command for name, program in programs.items()})
         folders = {
             name: weights_plan(cluster, state, programs[name].command).folder
@@ -77,13 +75,6 @@ def _same_everywhere(model: str, good: Mapping[str, _Verified]) -> list[Finding]
         what = "whether the nodes have the same weights is not known"
         return [of.unknown(what, evidence=known, remedy=remedy)]
     return [of.failure("weights differ", evidence=known, remedy=remedy)]
-
-
-def _program(given: Acceptance, connection: Connection) -> NodeProgram:
-    look, cluster = look_of(given.cluster), given.cluster
-    models, state = cluster.paths.models, cluster.state_dir
-    where = InImage(look.site.runtime, look.image, (f"{models}:{models}", f"{state}:{state}"))
-    return prepare(connection, look.site.layout.program, where)
 
 
 def _of_weights(name: str, answer: _Verified | LingctlError) -> list[Finding]:

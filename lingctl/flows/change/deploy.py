@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lingctl.ascend.facts import device_addresses
 from lingctl.checks.glance import UNSEEN
 from lingctl.engines import engine_of
 from lingctl.errors import ChecksFailed, NodeError
@@ -13,12 +14,12 @@ from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.change.preflight import Preflight, addresses_of, failed_checks, stop_on
+from lingctl.flows.change.preflight import Preflight, failed_checks, stop_on
 from lingctl.flows.change.releases import new_recording
 from lingctl.flows.look.daemon import DaemonSights
 from lingctl.flows.look.first_look import first_look
 from lingctl.flows.look.node_states import Look, look_of, node_states
-from lingctl.flows.look.runtime import image_missing, runtime_down
+from lingctl.flows.look.runtime import image_missing, need_runtime
 from lingctl.flows.network.check import NetworkReport, glance
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
@@ -143,7 +144,7 @@ def plan_deploy(
     if seen is None or not _complete(cluster, addresses):
         report = preflight.nodes()
         facts = report.facts
-        addresses = addresses_of(facts)
+        addresses = {name: device_addresses(node) for name, node in facts.items()}
         engine_of(cluster).need_cards({name: facts[name].generation for name in facts})
     wanted = Wanted(cluster, look, addresses, first.programs(group), accepted)
     deployment = _plan(group, wanted, listener, seen.states if seen else None)
@@ -236,9 +237,7 @@ def _plan(
 
 
 def _need_images(runtime: Runtime, states: Mapping[str, NodeState], image: str) -> None:
-    for state in states.values():
-        if state.runtime_problem:
-            raise runtime_down(runtime, state.node, state.runtime_problem)
+    need_runtime(runtime, states.values())
     without = [state.node for state in states.values() if not state.image_present]
     if without:
         what = f"the image {image} is not there"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lingctl.ascend.facts import NodeFacts, device_addresses
+from lingctl.ascend.facts import NodeFacts
 from lingctl.checks.capacity import check_capacity
 from lingctl.checks.causes import root_first
 from lingctl.engines import engine_of
@@ -14,7 +14,7 @@ from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Verdict, folded
 from lingctl.flows.network.check import CheckOptions, NetworkReport, check_network
 from lingctl.flows.overlay.patch import PatchOptions, patch_nodes
-from lingctl.inventory.cluster import Addresses, Cluster
+from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.catalogue import Shape
 from lingctl.remote.group import Group
 
@@ -89,8 +89,3 @@ def failed_checks(
         remedy=f"{first.remedy}{waive}".lstrip(),
         code=f"check-{first.check}",
     )
-
-
-def addresses_of(facts: Mapping[str, NodeFacts]) -> Addresses:
-    """The live address of every card that has one, by node."""
-    return {name: device_addresses(seen) for name, seen in facts.items()}

@@ -10,7 +10,7 @@ from lingctl.assets import shell
 from lingctl.engines import engine_chosen
 from lingctl.errors import ConfigurationError, NodeError
 from lingctl.flows.change.seen_releases import keep_releases
-from lingctl.flows.look.node_states import Look, look_of, node_state
+from lingctl.flows.look.node_states import look_of, node_states
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.record import (
     Recorded,
@@ -70,7 +70,7 @@ def list_releases(group: Group, cluster: Cluster) -> list[ReleaseRow]:
         LingctlError: a node cannot be asked, or a record is damaged.
     """
     look = look_of(cluster)
-    states = quick_states(group, look)
+    states = node_states(group, look)
     folder = look.site.layout.releases
     described: dict[str, dict[str, object]] = {}
     for heads in group.all(lambda connection: read_heads(connection, folder)).values():
@@ -110,11 +110,6 @@ def engine_in_words(head: Mapping[str, object]) -> str:
     return f"{about.title} {about.version}"
 
 
-def quick_states(group: Group, look: Look) -> dict[str, NodeState]:
-    """The state of every node without its weights."""
-    return group.all(lambda connection: node_state(connection, look))
-
-
 def lacks_proof(states: Mapping[str, NodeState]) -> bool:
     """Whether the release that runs is recorded and was not yet proved: its deploy ended before that."""
     now = running(states)
@@ -128,7 +123,7 @@ def note_proved(group: Group, cluster: Cluster) -> str:
         The release's id, or empty when it is not recorded on every node.
     """
     look = look_of(cluster)
-    now = running(quick_states(group, look))
+    now = running(node_states(group, look))
     if now is None:
         return ""
     note = proved_command(look.site.layout, now.id)

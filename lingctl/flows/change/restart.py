@@ -5,9 +5,8 @@ from __future__ import annotations
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.change.releases import quick_states
-from lingctl.flows.look.node_states import look_of
-from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
+from lingctl.flows.look.node_states import look_of, node_states
+from lingctl.flows.look.runtime import need_container_nowhere_else, need_runtime
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.run.person import Person
 from lingctl.flows.run.proposal import Outcome, Proposal
@@ -54,10 +53,8 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
     look = look_of(cluster)
     site = look.site
     need_container_nowhere_else(group, site)
-    states = quick_states(group, look)
-    for name, state in states.items():
-        if state.runtime_problem:
-            raise runtime_down(site.runtime, name, state.runtime_problem)
+    states = node_states(group, look)
+    need_runtime(site.runtime, states.values())
     digests = group.all(lambda connection: _last_started(connection, site.layout))
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:

@@ -11,9 +11,8 @@ from lingctl.errors import NodeError, UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.drift import need_no_drift
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.change.releases import quick_states
-from lingctl.flows.look.node_states import Look, look_of, node_state
-from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, runtime_down
+from lingctl.flows.look.node_states import Look, look_of, node_state, node_states
+from lingctl.flows.look.runtime import image_missing, need_container_nowhere_else, need_runtime
 from lingctl.flows.run.change import Change
 from lingctl.flows.run.execute import execute
 from lingctl.flows.run.person import Person
@@ -108,7 +107,7 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
     """
     now = look_of(cluster)
     need_container_nowhere_else(group, now.site)
-    quick = quick_states(group, now)
+    quick = node_states(group, now)
     target = _choose(recorded(quick), running(quick), cluster, release or _interrupted(quick))
     folder = now.site.layout.releases
 
@@ -184,8 +183,7 @@ def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wante
 
 def _need(runtime: Runtime, state: NodeState, release: Release) -> None:
     """What a record does not hold must still be on the node: the image and the weights."""
-    if state.runtime_problem:
-        raise runtime_down(runtime, state.node, state.runtime_problem)
+    need_runtime(runtime, [state])
     if not state.image_present:
         image = release.container.image
         what = f"the image {image} of that release is not there any more"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from lingctl.engine.interface import Engine
@@ -12,14 +11,11 @@ from lingctl.engine.logs import Diagnosis, LogReader
 from lingctl.engines import engine_of
 from lingctl.errors import EngineError, LingctlError
 from lingctl.events import Event, Listener
-from lingctl.flows.change.stop_rest import Stopped, stop_rest
+from lingctl.flows.change.stop_rest import stop_rest
 from lingctl.flows.look.clocks import clocks_apart
-from lingctl.flows.look.daemon import DaemonSight, DaemonSights, look_at_daemon
+from lingctl.flows.look.daemon import DaemonSight, DaemonSights, cause_in_words, look_at_daemon, look_closer
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.console import earlier_errors_command
-from lingctl.release.daemon import errors_command
 from lingctl.release.site import site_of
-from lingctl.remote.command import Command
 from lingctl.remote.group import Group
 
 _POLL_SECONDS = 1.0
@@ -75,10 +71,10 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
     sights = group.all(lambda connection: look_at_daemon(connection, site))
     if any(not sight.alive for sight in sights.values()):
         time.sleep(_SETTLE_SECONDS)
-        sights = group.all(lambda connection: look_at_daemon(connection, site))
-        earlier = _said(group, earlier_errors_command(site.layout, engine.logs.console))
-        others = _said(group, errors_command(site))
-        error = death(cluster, sights, others, earlier, clocks_apart(group, site))
+        sights = group.all(
+            lambda connection: look_closer(connection, site, engine, look_at_daemon(connection, site))
+        )
+        error = death(cluster, sights, clocks_apart(group, site))
     else:
         stuck = engine.logs.waits_for_ever({name: sights[name].console for name in cluster.node_names})
         if stuck is None:
@@ -91,27 +87,18 @@ def need_living_daemons(group: Group, cluster: Cluster, listener: Listener) -> d
 
 
 def death(
-    cluster: Cluster,
-    sights: Mapping[str, DaemonSight],
-    logs: Mapping[str, str],
-    earlier: Mapping[str, str] = MappingProxyType({}),
-    clocks: Mapping[str, float] = MappingProxyType({}),
-) -> LingctlError:
+    cluster: Cluster, sights: Mapping[str, DaemonSight], clocks: Mapping[str, float] = MappingProxyType({})
+) -> EngineError:
     """The error for a group of which a daemon is gone.
 
     Args:
-        logs: error lines of every node's other logs.
-        earlier: what may tell of every node's console before its end.
+        sights: a closer look at every node's daemon.
         clocks: seconds by which what stamps each node's lines is ahead of the first node's, as far as known.
     """
-    ended = [name for name, sight in sights.items() if not sight.alive]
-    texts = {
-        name: replace(sights[name], earlier=earlier.get(name, ""), others=logs.get(name, "")).told
-        for name in sorted(sights, key=cluster.node_names.index)
-    }
-    statuses = {name: sights[name].exit_status for name in ended}
+    statuses = {name: sight.exit_status for name, sight in sights.items() if not sight.alive}
+    texts = {name: sights[name].told for name in sorted(sights, key=cluster.node_names.index)}
     engine = engine_of(cluster)
-    found = engine.logs.diagnose(texts, ended, statuses=statuses, clocks=clocks)
+    found = engine.logs.diagnose(texts, list(statuses), statuses=statuses, clocks=clocks)
     if found is None:  # it was gone, and is there again: somebody else restarted it
         return EngineError(
             "a daemon ended and was started again by somebody else",
@@ -119,75 +106,40 @@ def death(
             remedy="lingctl lock status; lingctl status",
             code=_RESTARTED,
         )
-    return _failed(
-        engine_of(cluster), found, sights, _ended_how(found.node in ended, sights[found.node].exit_status)
-    )
+    how = "is in trouble"
+    if found.node in statuses:
+        status = statuses[found.node]
+        how = f"ended (exit status {status})" if status else "ended without a word on how"
+    return _failed(engine, found, sights, how)
 
 
 def _failed(engine: Engine, found: Diagnosis, sights: Mapping[str, DaemonSight], how: str) -> EngineError:
-    ended = [name for name, sight in sights.items() if not sight.alive]
-    cause = _cause(engine.logs, found, sights[found.node].exit_status)
-    return EngineError(
-        f"the {engine.about.title} daemon {how}: {cause}",
-        where=_where(found),
-        evidence="\n".join(part for part in (found.evidence, _detail(found), *_also(found, ended)) if part),
-        remedy=_remedy(found),
-        code=f"{engine.about.name}-{found.explanation.id}" if found.explanation else "daemon-died",
-    )
-
-
-def _with_stopped(error: LingctlError, stopped: Stopped) -> LingctlError:
-    """The same, with what became of the others."""
-    if not stopped:
-        return error
-    return EngineError(
-        error.what,
-        where=error.where,
-        evidence="\n".join(part for part in (error.evidence, stopped.words) if part),
-        remedy="\n".join(part for part in (error.remedy, stopped.remedy) if part),
-        code=error.code,
-    )
-
-
-def _ended_how(ended: bool, status: str) -> str:
-    if not ended:
-        return "is in trouble"
-    return f"ended (exit status {status})" if status else "ended without a word on how"
-
-
-def _cause(logs: LogReader, found: Diagnosis, status: str) -> str:
-    meaning = "" if found.explanation is not None else logs.exit_meaning(status)
-    return f"{meaning}; {found.words}" if meaning else found.words
-
-
-def _where(found: Diagnosis) -> str:
-    place = found.explanation.place if found.explanation else ""
-    return f"{found.node}, {place}" if place else found.node
-
-
-def _detail(found: Diagnosis) -> str:
-    return found.explanation.detail if found.explanation else ""
-
-
-def _also(found: Diagnosis, ended: Iterable[str]) -> list[str]:
-    silent = [
-        name for name in ended if name != found.node and not any(a.startswith(name) for a in found.also)
-    ]
-    return [*found.also, *(f"{name}: ended too" for name in silent)]
-
-
-def _remedy(found: Diagnosis) -> str:
-    own = f"{found.explanation.remedy}\n" if found.explanation else ""
-    return (
-        f"{own}lingctl logs --node {found.node}  shows all of its console; nothing was removed\n"
+    node, known, about = found.node, found.explanation, engine.about
+    cause = cause_in_words(found, sights[node].exit_status, engine.logs)
+    told = (found.evidence, known.detail if known else "", *found.also)
+    look = (
+        f"lingctl logs --node {node}  shows all of its console; nothing was removed\n"
         "lingctl collect  packs the evidence of all nodes"
     )
+    return EngineError(
+        f"the {about.title} daemon {how}: {cause}",
+        where=found.where,
+        evidence="\n".join(part for part in told if part),
+        remedy=f"{known.remedy}\n{look}" if known else look,
+        code=f"{about.name}-{known.id}" if known else "daemon-died",
+    )
 
 
-def _said(group: Group, ask: Command) -> dict[str, str]:
-    """What can still be read; a node or container that is lost must not hide the cause."""
-    said = group.map(lambda connection: connection.run(ask, timeout=60).stdout)
-    return {name: answer for name, answer in said.items() if isinstance(answer, str)}
+def _with_stopped(error: EngineError, others: Mapping[str, LingctlError | None]) -> EngineError:
+    """The same, with what became of the others."""
+    done = ", ".join(name for name, trouble in others.items() if trouble is None)
+    told = [f"{done}: stopped too: without the others it would have waited for ever"] if done else []
+    left = [f"{name}: could not be stopped: {trouble.what}" for name, trouble in others.items() if trouble]
+    remedy = ["lingctl stop  ends the daemons that still run"] if left else []
+    return error.but(
+        evidence="\n".join(filter(None, [error.evidence, *told, *left])),
+        remedy="\n".join([error.remedy, *remedy]),
+    )
 
 
 def _too_late(cluster: Cluster, sights: Mapping[str, DaemonSight]) -> EngineError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,19 @@ class Known:
 
 
 def known_offline(
-    cluster: Cluster, model_config: Mapping[str, Any] | None = None, weights: str = ""
+    cluster: Cluster,
+    model_config: Mapping[str, Any] | None = None,
+    weights: str = "",
+    facts: Path | None = None,
 ) -> Known:
-    """What follows from hosts.yaml alone."""
+    """What follows from hosts.yaml, and from the facts that ``check-network --save`` wrote, where there are.
+
+    Raises:
+        ConfigurationError: the facts cannot be read.
+    """
+    addresses = saved_addresses(facts, cluster) if facts else {}
     if weights:
-        return Known(weights, model_config=model_config)
+        return Known(weights, addresses, model_config)
     other = (
         f"a converted copy in {cluster.converted_weights} would be read before them"
         if "bin" in engine_of(cluster).about.reads
@@ -48,18 +56,7 @@ def known_offline(
     folds = engine_of(cluster).folds_head(model_config or {})
     folder = cluster.folded_weights if folds else cluster.downloaded_weights
     note = f"The weights are taken to be in {folder}; {other}. --weights FOLDER names another."
-    return Known(folder, model_config=model_config, notes=(note,))
-
-
-def from_saved_facts(
-    path: Path, cluster: Cluster, model_config: Mapping[str, Any] | None, weights: str = ""
-) -> Known:
-    """What follows from hosts.yaml and the facts that ``check-network --save`` wrote.
-
-    Raises:
-        ConfigurationError: the facts cannot be read.
-    """
-    return replace(known_offline(cluster, model_config, weights), addresses=saved_addresses(path, cluster))
+    return Known(folder, addresses, model_config, notes=(note,))
 
 
 def saved_addresses(path: Path, cluster: Cluster) -> dict[str, dict[int, str]]:

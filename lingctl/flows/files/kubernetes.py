@@ -52,7 +52,9 @@ def manifests(
             remedy="export without them, and end TLS in front of the service (an Ingress)",
             code="export-certificates",
         )
-    objects: list[dict[str, Any]] = [_overlay(cluster, namespace)] if overlay_files(cluster) else []
+    objects: list[dict[str, Any]] = []
+    if overlay := {file.name: file.content.decode() for file in overlay_files(cluster)}:
+        objects.append(_config_map(cluster, f"{cluster.name}-overlay", namespace, overlay))
     for node in cluster.nodes:
         if node.devices != tuple(range(len(node.devices))):
             raise ConfigurationError(
@@ -61,47 +63,39 @@ def manifests(
                 code="cards-not-countable",
             )
         files = release_files(cluster, node, addresses, weights, model_config)
-        objects.append(_files(cluster, node, files, namespace))
+        data = {PurePosixPath(file.path).name: file.content.decode() for file in files}
+        objects.append(_config_map(cluster, f"{_name(cluster, node)}-files", namespace, data))
         objects.append(_stateful_set(cluster, node, files, namespace))
     objects.append(_service(cluster, namespace))
     return objects
 
 
-def _meta(cluster: Cluster, name: str, namespace: str, **labels: str) -> dict[str, Any]:
+def _object(
+    kind: str, cluster: Cluster, name: str, namespace: str, *, api: str = "v1", **labels: str
+) -> dict[str, Any]:
     common = {
         f"{_LABEL}/name": engine_of(cluster).about.name,
         f"{_LABEL}/instance": cluster.name,
         f"{_LABEL}/managed-by": "lingctl",
     }
-    return {"name": name, "namespace": namespace, "labels": {**common, **labels}}
+    meta = {"name": name, "namespace": namespace, "labels": {**common, **labels}}
+    return {"apiVersion": api, "kind": kind, "metadata": meta}
+
+
+def _config_map(cluster: Cluster, name: str, namespace: str, data: dict[str, str]) -> dict[str, Any]:
+    return {**_object("ConfigMap", cluster, name, namespace), "data": data}
 
 
 def _name(cluster: Cluster, node: Node) -> str:
     return f"{cluster.name}-{cluster.nodes.index(node)}"
 
 
-def _overlay(cluster: Cluster, namespace: str) -> dict[str, Any]:
-    data = {file.name: file.content.decode() for file in overlay_files(cluster)}
-    meta = _meta(cluster, f"{cluster.name}-overlay", namespace)
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-
-
-def _files(cluster: Cluster, node: Node, files: tuple[WantedFile, ...], namespace: str) -> dict[str, Any]:
-    data = {PurePosixPath(file.path).name: file.content.decode() for file in files}
-    meta = _meta(cluster, f"{_name(cluster, node)}-files", namespace)
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-
-
 def _service(cluster: Cluster, namespace: str) -> dict[str, Any]:
     selector = {f"{_LABEL}/instance": cluster.name, "lingctl/node": _name(cluster, cluster.primary)}
+    port = cluster.serving.port
     return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": _meta(cluster, cluster.name, namespace),
-        "spec": {
-            "selector": selector,
-            "ports": [{"name": "http", "port": cluster.serving.port, "targetPort": cluster.serving.port}],
-        },
+        **_object("Service", cluster, cluster.name, namespace),
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": port, "targetPort": port}]},
     }
 
 
@@ -110,10 +104,9 @@ def _stateful_set(
 ) -> dict[str, Any]:
     name = _name(cluster, node)
     labels = {f"{_LABEL}/instance": cluster.name, "lingctl/node": name}
+    volumes, mounts = _volumes(cluster, node, name, files)
     return {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": _meta(cluster, name, namespace, **{"lingctl/node": name}),
+        **_object("StatefulSet", cluster, name, namespace, api="apps/v1", **{"lingctl/node": name}),
         "spec": {
             "replicas": 1,
             "serviceName": cluster.name,
@@ -125,15 +118,15 @@ def _stateful_set(
                     "dnsPolicy": "ClusterFirstWithHostNet",
                     "nodeSelector": {"kubernetes.io/hostname": node.name},
                     "terminationGracePeriodSeconds": cluster.timeouts.stop,
-                    "containers": [_container(cluster, node, files)],
-                    "volumes": _volumes(cluster, node, name),
+                    "containers": [_container(cluster, node, mounts)],
+                    "volumes": volumes,
                 },
             },
         },
     }
 
 
-def _container(cluster: Cluster, node: Node, files: tuple[WantedFile, ...]) -> dict[str, Any]:
+def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> dict[str, Any]:
     engine = engine_of(cluster)
     cards = {RESOURCE: str(len(node.devices))}
     container: dict[str, Any] = {
@@ -141,7 +134,7 @@ def _container(cluster: Cluster, node: Node, files: tuple[WantedFile, ...]) -> d
         "image": engine.container(cluster, node).image,
         "command": ["/bin/bash", layout_of(cluster).start],
         "resources": {"limits": cards, "requests": cards},
-        "volumeMounts": _mounts(cluster, files),
+        "volumeMounts": mounts,
     }
     # Only the first node answers HTTP; the others are judged by their process alone.
     if node == cluster.primary:
@@ -153,45 +146,42 @@ def _container(cluster: Cluster, node: Node, files: tuple[WantedFile, ...]) -> d
     return container
 
 
-def _mounts(cluster: Cluster, files: tuple[WantedFile, ...]) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        {"name": "files", "mountPath": file.path, "subPath": PurePosixPath(file.path).name, "readOnly": True}
-        for file in files
-    ]
-    folder = engine_of(cluster).overlay.folder
-    mounts += [
-        {"name": "overlay", "mountPath": f"{folder}/{file.name}", "subPath": file.name, "readOnly": True}
-        for file in overlay_files(cluster)
-    ]
-    mounts += [
-        {"name": "run", "mountPath": layout_of(cluster).run},
-        {"name": "models", "mountPath": cluster.paths.models_in_container, "readOnly": True},
-        {"name": "driver", "mountPath": "/usr/local/Ascend/driver", "readOnly": True},
-        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108  (the container's shared memory)
-    ]
-    if outside := weights_mount(cluster):
-        mounts.append({"name": "weights", "mountPath": outside.split(":")[1], "readOnly": True})
-    if cluster.multi_node:
-        mounts.append({"name": "hccn", "mountPath": "/etc/hccn.conf", "readOnly": True})
-    return mounts
+def _volumes(
+    cluster: Cluster, node: Node, name: str, files: tuple[WantedFile, ...]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What a pod is given, and where its container has it."""
+    engine, volumes, mounts = engine_of(cluster), list[dict[str, Any]](), list[dict[str, Any]]()
 
+    def give(
+        name: str, what: dict[str, Any], *places: str, single: bool = False, writable: bool = False
+    ) -> None:
+        """A volume at one place; or, where it is single files of a ConfigMap, each of them at its own."""
+        volumes.append({"name": name, **what})
+        for place in places:
+            part = {"subPath": PurePosixPath(place).name} if single else {}
+            mounts.append(
+                {"name": name, "mountPath": place, **part, **({} if writable else {"readOnly": True})}
+            )
 
-def _volumes(cluster: Cluster, node: Node, name: str) -> list[dict[str, Any]]:
-    size = engine_of(cluster).container(cluster, node).shm_size.lower()
+    def of_host(path: str, kind: str = "Directory") -> dict[str, Any]:
+        return {"hostPath": {"path": path, "type": kind}}
+
+    # MindIE refuses a config.json or rank table that others may read.
+    kept = {"configMap": {"name": f"{name}-files", "defaultMode": 0o640}}
+    give("files", kept, *(file.path for file in files), single=True)
+    if overlay := [f"{engine.overlay.folder}/{file.name}" for file in overlay_files(cluster)]:
+        code = {"configMap": {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}}
+        give("overlay", code, *overlay, single=True)
+    give("run", {"emptyDir": {}}, layout_of(cluster).run, writable=True)
+    give("models", of_host(cluster.paths.models), cluster.paths.models_in_container)
+    give("driver", of_host("/usr/local/Ascend/driver"), "/usr/local/Ascend/driver")
+    size = engine.container(cluster, node).shm_size.lower()
     quantity = f"{size[:-1]}{size[-1].upper()}i" if size[-1].isalpha() else size
-    volumes: list[dict[str, Any]] = [
-        # MindIE refuses a config.json or rank table that others may read.
-        {"name": "files", "configMap": {"name": f"{name}-files", "defaultMode": 0o640}},
-        {"name": "run", "emptyDir": {}},
-        {"name": "models", "hostPath": {"path": cluster.paths.models, "type": "Directory"}},
-        {"name": "driver", "hostPath": {"path": "/usr/local/Ascend/driver", "type": "Directory"}},
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": quantity}},
-    ]
-    if overlay_files(cluster):
-        overlay = {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}
-        volumes.insert(1, {"name": "overlay", "configMap": overlay})
+    shared = {"emptyDir": {"medium": "Memory", "sizeLimit": quantity}}
+    give("shm", shared, "/dev/shm", writable=True)  # noqa: S108  (the container's shared memory)
     if outside := weights_mount(cluster):
-        volumes.append({"name": "weights", "hostPath": {"path": outside.split(":")[0], "type": "Directory"}})
+        there, inside = outside.split(":")
+        give("weights", of_host(there), inside)
     if cluster.multi_node:
-        volumes.append({"name": "hccn", "hostPath": {"path": "/etc/hccn.conf", "type": "File"}})
-    return volumes
+        give("hccn", of_host("/etc/hccn.conf", "File"), "/etc/hccn.conf")
+    return volumes, mounts

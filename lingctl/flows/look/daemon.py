@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lingctl.engine.interface import Engine
-from lingctl.engine.logs import LogReader
+from lingctl.engine.logs import Diagnosis, LogReader
 from lingctl.errors import LingctlError
 from lingctl.release.console import earlier_errors_command
 from lingctl.release.daemon import errors_command, need_known, read_watch, watch_command
@@ -93,3 +93,9 @@ def how_it_ended(sight: DaemonSight, logs: LogReader) -> str:
     cause = told[0].words if told else logs.exit_meaning(sight.exit_status)
     how = f"the daemon ended (exit status {sight.exit_status or 'unknown'})"
     return f"{how}: {cause}" if cause else how
+
+
+def cause_in_words(found: Diagnosis, status: str, logs: LogReader) -> str:
+    """The cause that was found, with what the exit status means where nothing known explains the end."""
+    meaning = "" if found.explanation is not None else logs.exit_meaning(status)
+    return f"{meaning}; {found.words}" if meaning else found.words

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of, every_engine
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
-from lingctl.program.prepare import InImage, Preparation, prepare
+from lingctl.program.prepare import InImage, Preparation
 from lingctl.release.certificates import certificate_paths
 from lingctl.release.site import Site, site_of
 from lingctl.release.state import NodeState, read_state, state_questions
@@ -21,7 +22,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probed
 
 WEIGHTS_SECONDS = 120.0
-_WEIGHTS = "weights"
+WEIGHTS = "weights"  # the question about them; its time limit may pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,15 @@ def node_programs(group: Group, cluster: Cluster, look: Look) -> dict[str, Progr
     Raises:
         NodeError: a node has neither Python.
     """
-    wanted = preparation_of(cluster, look)
-    return group.all(lambda connection: prepare(connection, wanted.path, wanted.where).command)
+    preparation = preparation_of(cluster, look)
+    return group.all(lambda connection: preparation.at(connection).command)
 
 
-def node_states(group: Group, look: Look, programs: Mapping[str, Program]) -> dict[str, NodeState]:
-    """The state of every node."""
-    return group.all(lambda connection: node_state(connection, look, programs[connection.node]))
+def node_states(
+    group: Group, look: Look, programs: Mapping[str, Program] = MappingProxyType({})
+) -> dict[str, NodeState]:
+    """The state of every node; of one without our program without its weights."""
+    return group.all(lambda connection: node_state(connection, look, programs.get(connection.node)))
 
 
 def node_state(
@@ -91,9 +94,9 @@ def node_state(
     """The state of one node; without our ``program`` there the weights are not looked at."""
     questions = node_questions(look, paths)
     if program is not None:
-        questions.append(Question(_WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
+        questions.append(Question(WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
     answers = probed(connection, questions, "look at the node")
-    return state_in(connection.node, answers, look, answers.get(_WEIGHTS), paths=paths)
+    return state_in(connection.node, answers, look, answers.get(WEIGHTS), paths=paths)
 
 
 def node_questions(look: Look, paths: Iterable[str] = ()) -> list[Question]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lingctl.errors import NodeError
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.site import Site
+from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.probe import Answer
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 
 
@@ -21,6 +23,13 @@ def runtime_down(runtime: Runtime, node: str, evidence: str) -> NodeError:
         remedy=runtime.down,
         code=f"{runtime.program}-down",
     )
+
+
+def need_runtime(runtime: Runtime, states: Iterable[NodeState]) -> None:
+    """Be sure that the runtime answers. Raises NodeError: on one of the nodes it does not."""
+    for state in states:
+        if state.runtime_problem:
+            raise runtime_down(runtime, state.node, state.runtime_problem)
 
 
 def image_missing(runtime: Runtime, what: str, image: str, where: str, *, chosen: bool = False) -> NodeError:
@@ -52,6 +61,11 @@ def need_container_nowhere_else(group: Group, site: Site) -> None:
         return read_elsewhere(asked.checked(connection.node).stdout)
 
     refuse_elsewhere(site, group.all(ask))
+
+
+def elsewhere_in(answer: Answer | None) -> dict[Runtime, bool]:
+    """What a probe's answer to ``elsewhere_command`` says; one that failed says nothing."""
+    return read_elsewhere(answer.stdout if answer is not None and answer.exit_status == 0 else None)
 
 
 def refuse_elsewhere(site: Site, found: Mapping[str, Mapping[Runtime, bool]]) -> None:

@@ -9,14 +9,14 @@ from typing import Literal
 from lingctl.engines import engine_of, usual_engine
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.findings import Finding, Subject, Verdict, exit_status_of
+from lingctl.findings import Finding, Subject, Verdict, exit_status_of, finding_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.program.answers import as_document
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.settings import with_settings
-from lingctl.release.layout import layout_of
+from lingctl.release.site import site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE, LocalConnection
@@ -117,14 +117,15 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
     A node that cannot take part is told before any other is made to wait for it.
     """
     listener(Event("cards", "started"))
+    site = site_of(cluster)
     inside = InContainer(
-        cluster.runtime,
-        cluster.container_name,
+        site.runtime,
+        site.container,
         lacking="no torch_npu to ask",
         code="npu-no-container",
         remedy="lingctl deploy starts it; on the nodes themselves: --host",
     )
-    path, where = layout_of(cluster).program, None if options.host else inside
+    path, where = site.layout.program, None if options.host else inside
     through = with_settings(engine_of(cluster).about.set_env)  # torch_npu finds CANN by these
     runs = group.map(lambda connection: prepare(connection, path, where, through=through))
     programs = {name: run for name, run in runs.items() if isinstance(run, NodeProgram)}
@@ -133,26 +134,17 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
     master = cluster.primary.service_address
     find = ("npu-check", "--find-port", "--master", master)
     port = programs[cluster.primary.name].ask(_Port, *find, timeout=_SLACK).port
-    first_ranks = _first_ranks(cluster.nodes)
 
     def work(connection: Connection) -> NpuAnswer:
         node = cluster.node(connection.node)
         words = [*_words(options), "--cards", len(node.devices), "--world", cluster.world_size]
-        words += ["--first-rank", first_ranks[node.name], "--master", master, "--port", port]
+        words += ["--first-rank", site.first_rank(node.name), "--master", master, "--port", port]
         words += ["--address", node.service_address, *_visible(cluster, node, options)]
         return programs[node.name].ask(NpuAnswer, *words, timeout=options.timeout + _SLACK)
 
     outcomes = group.map(work, together=True)
     listener(Event("cards", "done"))
     return _report({node.name: outcomes[node.name] for node in cluster.nodes}, options)
-
-
-def _first_ranks(nodes: Iterable[Node]) -> dict[str, int]:
-    ranks, first = {}, 0
-    for node in nodes:
-        ranks[node.name] = first
-        first += len(node.devices)
-    return ranks
 
 
 def _visible(cluster: Cluster, node: Node, options: NpuOptions) -> list[str]:
@@ -190,9 +182,7 @@ def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions
     for node, answer in answers.items():
         if isinstance(answer, LingctlError):
             verdict = Verdict.UNKNOWN if answer.code == "npu-left-out" else Verdict.FAILURE
-            findings.append(
-                Finding(answer.code, verdict, answer.what, node, None, answer.evidence, answer.remedy)
-            )
+            findings.append(finding_of(answer, verdict, node=node))
         else:
             findings += _judged(node, answer, held=held)
     if options.device == "cpu":

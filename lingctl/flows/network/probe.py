@@ -126,8 +126,7 @@ def ask_more(
             record = _merged(record, ask(connection, extra))
         return _mesh(connection, scope, record, shots.get(name, []), deadline, listener)
 
-    answered = Group({name: group[name] for name in records})
-    outcomes = answered.map(more, together=True)
+    outcomes = group.only(records).map(more, together=True)
     return {
         name: outcome if isinstance(outcome, NodeAnswers) else _lost(records[name], len(shots.get(name, [])))
         for name, outcome in outcomes.items()
@@ -139,8 +138,7 @@ def _with_pods(
 ) -> dict[str, NodeAnswers]:
     """The records with what A3 nodes say of their super-pod, which decides how their cards are pinged."""
     asked = {name: questions for name, seen in facts.items() if (questions := pod_questions(seen))}
-    involved = Group({name: group[name] for name in asked})
-    outcomes = involved.map(lambda connection: ask(connection, asked[connection.node]))
+    outcomes = group.only(asked).map(lambda connection: ask(connection, asked[connection.node]))
     more = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, NodeAnswers)}
     return {name: _merged(record, more[name]) if name in more else record for name, record in records.items()}
 

@@ -42,9 +42,8 @@ class Change:
         titles: Mapping[str, list[str]] = defaultdict(list)
         for step in plan.changes:
             titles[step.node].append(step.title)
-        involved = Group({name: self._group[name] for name in titles})
         lines = {name: begin_line(self._run, _now(), own) for name, own in titles.items()}
-        involved.map(lambda connection: self._append(connection, lines[connection.node]))
+        self._group.only(titles).map(lambda connection: self._append(connection, lines[connection.node]))
         self._begun |= set(titles)
 
     def check(self) -> None:
@@ -65,7 +64,7 @@ class Change:
     def end(self, result: Result, what: str = "") -> None:
         """Write that the run is over: on all nodes, so that none tells of a change half-done that is not."""
         line = end_line(self._run, _now(), result, what)
-        involved = Group({name: self._group[name] for name in self._begun})
+        involved = self._group.only(self._begun)
         with interrupts.deferred():
             involved.map(lambda connection: self._append(connection, line))
 
@@ -135,7 +134,7 @@ def settle(group: Group, cluster: Cluster, states: Mapping[str, NodeState], list
         line = end_line(unfinished[connection.node].run, _now(), "done", "found complete by a later run")
         _append(connection, path, line, listener)
 
-    Group({name: group[name] for name in unfinished}).map(close)
+    group.only(unfinished).map(close)
 
 
 def _append(connection: Connection, path: str, lines: str, listener: Listener) -> None:

@@ -15,7 +15,7 @@ from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.program.node_program import run_program
 from lingctl.program.translate import telling
 from lingctl.remote.connection import Completed, Connection
-from lingctl.remote.group import Group, raise_failures
+from lingctl.remote.group import Group
 from lingctl.remote.upload import WriteFile
 
 
@@ -64,8 +64,7 @@ def _run_stage(
                 for step in steps:
                     run_step(connection, step, listener, change)
 
-    involved = Group({name: group[name] for name in by_node})
-    raise_failures(involved.map(run_node, together=True))
+    group.only(by_node).all(run_node, together=True)
 
 
 def run_step(connection: Connection, step: Step, listener: Listener, change: Change | None = None) -> None:

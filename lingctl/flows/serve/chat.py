@@ -13,11 +13,12 @@ from lingctl import interrupts
 from lingctl.errors import UsageError
 from lingctl.flows.serve.asked_service import AskedService, met, no_answer
 from lingctl.inventory.given_file import with_home
-from lingctl.serving.chat import ChatOptions, Conversation, Reply, ReplyPart
+from lingctl.serving.chat import ChatOptions, Conversation
 from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import AskedKind, dialect_for
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.http.models import kind_by_name
+from lingctl.serving.http.streamed import ReplyPart, Streamed
 from lingctl.serving.remedies import advice_for
 
 HELP = (
@@ -69,7 +70,7 @@ def conversation_with(
         yield Conversation(client, options, dialect_for(sure, mindie=mindie), otherwise)
 
 
-def ask(conversation: Conversation, question: str, talker: Talker) -> Reply:
+def ask(conversation: Conversation, question: str, talker: Talker) -> Streamed:
     """One question.
 
     Raises:
@@ -168,13 +169,13 @@ def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
         talker.note(remark)
 
 
-def _remark(answer: Reply) -> str:
+def _remark(answer: Streamed) -> str:
     """What a reader must know of an answer that came."""
-    if answer.thoughts and not (answer.text or answer.call):
+    if answer.reasoning and not (answer.text or answer.tool_call):
         return "it ended while the model still thought: raise --max-tokens"
     if answer.finish_reason == "length":
         return "it ended at the limit of tokens"
-    return "" if answer.text or answer.call else "the answer is empty"
+    return "" if answer.text or answer.tool_call else "the answer is empty"
 
 
 def _save(path: Path, conversation: Conversation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lingctl.events import Listener
 from lingctl.node.convert.engine import convert, default_target
@@ -24,7 +25,7 @@ class ConvertOptions:
 
 def convert_weights(
     source: Path, target: Path | None, options: ConvertOptions, listener: Listener
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Convert ``source`` and give the summary: ``state`` (converted, unchanged, not-needed), ``folder``,
     ``shards``, ``tensors``, ``bytes``, ``seconds``, ``notes`` and more.
 
@@ -46,7 +47,7 @@ def convert_weights(
         return convert(str(source), folder, chosen, telling(listener))
 
 
-def fold_weights(source: Path, target: Path | None, *, force: bool, listener: Listener) -> dict[str, object]:
+def fold_weights(source: Path, target: Path | None, *, force: bool, listener: Listener) -> dict[str, Any]:
     """Fold the normalisation of the head (norm_head) into lm_head, and give the summary: ``state`` (folded,
     unchanged, not-needed), ``folder``, ``file``, ``rows``, ``columns``, ``dtype``, the lengths of the
     ``shortest`` and ``longest`` column before, ``seconds``, ``notes`` and more.

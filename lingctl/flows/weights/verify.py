@@ -50,14 +50,13 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
             make_manifest(str(folder), report)
         verified = verify(str(folder), full, report)
         wrong = wrong_modes(str(folder))
-    kinds = (
-        (verified.problems, Verdict.FAILURE),
-        (verified.unknown, Verdict.UNKNOWN),
-        (verified.contents.in_the_way, Verdict.WARNING),
-    )
     findings = [
         Finding(trouble.code, verdict, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy)
-        for troubles, verdict in kinds
+        for verdict, troubles in (
+            (Verdict.FAILURE, verified.problems),
+            (Verdict.UNKNOWN, verified.unknown),
+            (Verdict.WARNING, verified.contents.in_the_way),
+        )
         for trouble in troubles
     ]
     findings += [Finding("weights", Verdict.NOTE, note) for note in verified.notes]

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Literal
 
 from lingctl.engine.words.log_lines import LogLine
+from lingctl.engine.words.milestones import LONGEST_WORDS, milestones_in
 
 
 class LifeStage(IntEnum):
@@ -105,8 +106,6 @@ _TERM = "15"
 _STOP_SECONDS = 1.0
 _THREADS_SECONDS = 0.1
 _LINES_BEHIND = 10
-# What tells of a daemon's life stands at the beginning of a line.
-_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +163,12 @@ class _Reading:
 
 def read_life(lines: Sequence[LogLine]) -> Life:
     """Read the whole console of one start."""
-    stage, reached, served, master, status = LifeStage.UNKNOWN, -1, None, None, ""
+    stage, reached, served = milestones_in(lines, _MILESTONES, LifeStage.UNKNOWN)
+    master, status = None, ""
     reading = _Reading()
     requests: list[tuple[int, str]] = []
     for at, line in enumerate(lines):
-        text = line.text[:_LONGEST]
-        for words, milestone in _MILESTONES:
-            if words in text:
-                if milestone >= stage:
-                    stage, reached = milestone, at
-                if milestone is LifeStage.SERVING and served is None:
-                    served = at
-                break
+        text = line.text[:LONGEST_WORDS]
         if "GRPCCommunicator: Start to init as " in text:
             master = "as Master" in text
         if shell := _SHELL.search(text):
@@ -210,7 +203,7 @@ def _note_tokenizers(reading: _Reading, text: str) -> None:
 
 
 def _note_thrown(reading: _Reading, lines: Sequence[LogLine], at: int) -> None:
-    text = lines[at].text[:_LONGEST]
+    text = lines[at].text[:LONGEST_WORDS]
     if found := _TERMINATE.search(text):
         # Threads print at once: the message may stand a few lines later.
         what = next((w[1] for line in lines[at + 1 : at + 6] if (w := _WHAT.match(line.text))), "")

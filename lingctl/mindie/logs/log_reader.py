@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 from lingctl.engine.logs import CodeMeaning, Diagnosis, Explanation
-from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
 from lingctl.engine.words.log_lines import LogLine, read_lines
 from lingctl.engine.words.log_reading import Ending, LogReading
 from lingctl.mindie.logs.console import CONSOLE
@@ -28,21 +26,13 @@ _REQUEST_SOURCE = re.compile(r"^(single_(req|llm)_|http_handler|http_rest|json_u
 _TOKENIZER_SOURCE = re.compile(r"^(infer_tokenizer|tokenizer(_log)?\.py|io_utils\.py)")
 
 
-@cache
-def _catalogue() -> Catalogue:
-    return read_catalogue("lingctl.mindie.logs", IN_A_LINE)
-
-
 class MindieLogs(LogReading[Life]):
     """Of any version; the words are 3.0.0's, and as far as they are known those of earlier ones."""
 
     status_meanings = STATUS_MEANINGS
     console = CONSOLE
+    package, codes = "lingctl.mindie.logs", IN_A_LINE
     mark = re.compile(r"(?i)mindie|\batb_llm\b|\bg_mainPid\b|\[endpoint\]|ConfigManager|\bMIE0\d[A-Z]")
-
-    @property
-    def catalogue(self) -> Catalogue:
-        return _catalogue()
 
     def life(self, lines: Sequence[LogLine]) -> Life:
         return read_life(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.contents import contents_of
@@ -26,8 +27,6 @@ def whole_folder(folder: str, report: Report) -> Dict[str, object]:
     if manifest is None:
         raise Trouble("the manifest just written cannot be read", where=folder, code="weights")
     return {
-        "files": [
-            {"path": name, "size": entry.size, "sha256": entry.sha256} for name, entry in manifest.items()
-        ],
+        "files": [ListedFile(name, it.size, it.sha256)._asdict() for name, it in manifest.items()],
         "digest": made["digest"],
     }

@@ -34,33 +34,37 @@ class _Page:
         of = self._words["of"].format(**served, cards=self._report["world_size"])
         verdict = badge(self._report["verdict"], self._words)
         yield f'<p class="dim">{safe(of)}</p><p class="whole">{safe(verdict)}</p>'
-        yield self._head()
-        yield f"<h2>{self._say('parts')}</h2>{self._summary()}"
-        yield f"<h2>{self._say('findings')}</h2>{self._findings()}"
-        yield self._mesh()
-        yield self._nodes()
-        yield self._load()
-        yield self._soak()
-        yield self._answer()
-        yield self._questions()
-        rows = [(row["what"], row["why"]) for row in self._report["not_tested"]]
-        named = [(self._words.get(f"part.{what}", what), why) for what, why in rows]
-        yield f"<h2>{self._say('not_tested')}</h2>{table((self._words['part'], self._words['why']), named)}"
-        yield f"<h2>{self._say('again')}</h2><p>{self._say('again_text')}</p><p>{self._say('sums_text')}</p>"
+        names = ("cluster", "model", "engine", "begun", "ended", "by", "lingctl", "configuration")
+        yield listed((self._words[name], self._report[name]) for name in names)
+        sections = {
+            "parts": self._summary(),
+            "findings": self._findings(),
+            "mesh": mesh_tables(self._data("network"), self._words),
+            "nodes": self._nodes(),
+            "load": self._load(),
+            "soak": self._soak(),
+            "answer": self._answer(),
+            "questions": self._questions(),
+            "not_tested": self._not_tested(),
+            "again": f"<p>{self._say('again_text')}</p><p>{self._say('sums_text')}</p>",
+        }
+        yield from (f"<h2>{self._say(name)}</h2>{body}" for name, body in sections.items() if body)
         empty = "<div>&nbsp;</div>"
         yield f'<div class="sign"><div>{self._say("sign")}</div>{empty}{empty}</div></html>\n'
 
     def _say(self, name: str) -> str:
         return safe(self._words[name])
 
-    def _head(self) -> str:
-        names = ("cluster", "model", "engine", "begun", "ended", "by", "lingctl", "configuration")
-        return listed((self._words[name], self._report[name]) for name in names)
+    def _part_name(self, name: str) -> str:
+        return self._words.get(f"part.{name}", name)
+
+    def _table(self, titles: Iterable[str], rows: Iterable[Sequence[object]], *classes: str) -> str:
+        return table([self._words[title] for title in titles], rows, classes)
 
     def _summary(self) -> str:
         rows = [
             (
-                self._words.get(f"part.{part['name']}", part["name"]),
+                self._part_name(part["name"]),
                 badge(part["verdict"], self._words),
                 part["what"],
                 clock(round(part["seconds"])) if part["begun"] else "-",
@@ -68,103 +72,76 @@ class _Page:
             )
             for part in self._report["parts"]
         ]
-        titles = [self._words[name] for name in ("part", "verdict", "found", "time", "command")]
-        return table(titles, rows, ("", "n", "w", "n", "wide"))
+        return self._table(("part", "verdict", "found", "time", "command"), rows, "", "n", "w", "n", "wide")
 
     def _findings(self) -> str:
-        told = "".join(self._of_part(part) for part in self._report["parts"] if part["findings"])
+        told = "".join(
+            f"<h3>{safe(self._part_name(part['name']))}</h3>{findings_table(part['findings'], self._words)}"
+            for part in self._report["parts"]
+            if part["findings"]
+        )
         return told or f"<p>{self._say('none')}</p>"
-
-    def _of_part(self, part: _Report) -> str:
-        name = self._words.get(f"part.{part['name']}", part["name"])
-        return f"<h3>{safe(name)}</h3>{findings_table(part['findings'], self._words)}"
-
-    def _mesh(self) -> str:
-        drawn = mesh_tables(self._data("network"), self._words)
-        return f"<h2>{self._say('mesh')}</h2>{drawn}" if drawn else ""
 
     def _nodes(self) -> str:
         nodes: Mapping[str, Any] = self._data("versions").get("nodes") or {}
-        if not nodes:
-            return ""
         weights = self._data("weights").get("nodes") or {}
-        columns = ("hostname", "cards", "driver", "firmware", "runtime", "image")
+        columns = ("hostname", "cards", "driver", "firmware", "runtime")
         rows = [
             (
                 name,
-                *(str(row.get(column) or self._words["unknown"]) for column in columns[:-1]),
+                *(str(row.get(column) or self._words["unknown"]) for column in columns),
                 _shortened(row.get("image")) or self._words["unknown"],
                 _shortened((weights.get(name) or {}).get("digest")) or self._words["unknown"],
             )
             for name, row in nodes.items()
         ]
-        head = [self._words[name] for name in ("node", *columns, "weights")]
-        return f"<h2>{self._say('nodes')}</h2>{table(head, rows)}"
+        return self._table(("node", *columns, "image", "weights"), rows) if rows else ""
 
     def _load(self) -> str:
         trials: Sequence[_Report] = self._data("load").get("trials") or []
         if not trials:
             return ""
+        figures = ("output_tokens_per_second", "ttft_p90_ms", "tpot_p90_ms")
         rows = [
-            (
-                trial["concurrency"],
-                trial["output_tokens_per_second"],
-                trial["ttft_p90_ms"],
-                trial["tpot_p90_ms"],
-                trial["broken"] or self._words["kept"],
-            )
+            (*(trial[name] for name in ("concurrency", *figures)), trial["broken"] or self._words["kept"])
             for trial in trials
         ]
-        head = (
-            self._words["concurrency"],
-            self._words["rate"],
-            "TTFT p90 ms",
-            "TPOT p90 ms",
-            self._words["limit"],
-        )
-        across = self._words["concurrency"]
-        charts = [
-            _chart(self._words["rate"], across, trials, "concurrency", "output_tokens_per_second"),
-            _chart("TTFT p90 ms", across, trials, "concurrency", "ttft_p90_ms"),
-            _chart("TPOT p90 ms", across, trials, "concurrency", "tpot_p90_ms"),
-        ]
-        return (
-            f"<h2>{self._say('load')}</h2>{table(head, rows)}{chart_grid(charts if len(trials) > 1 else [])}"
-        )
+        drawn = self._charts(trials, "concurrency", *figures) if len(trials) > 1 else ""
+        return self._table(("concurrency", *figures, "limit"), rows) + drawn
 
     def _soak(self) -> str:
         windows: Sequence[_Report] = self._data("soak").get("windows") or []
         if len(windows) < 2:
             return ""
-        charts = [
-            _chart("TPOT p50 ms", "s", windows, "at", "tpot_p50_ms"),
-            _chart(self._words["rate"], "s", windows, "at", "output_tokens_per_second"),
-        ]
-        return f"<h2>{self._say('soak')}</h2>{chart_grid(charts)}"
+        return self._charts(windows, "at", "tpot_p50_ms", "output_tokens_per_second")
+
+    def _charts(self, rows: Sequence[_Report], across: str, *figures: str) -> str:
+        def chart(figure: str) -> Chart:
+            points = [(float(row[across]), float(row[figure])) for row in rows]
+            return Chart(self._words[figure], self._words[across], "", [Line("", points)])
+
+        return chart_grid([chart(figure) for figure in figures])
 
     def _questions(self) -> str:
         rows = [
             (str(one["number"]), str(one["question"]), self._words[f"verdict.{one['verdict']}"])
             for one in self._report.get("questions", ())
         ]
-        if not rows:
-            return ""
-        head = (self._words["number"], self._words["question"], self._words["verdict"])
-        return f"<h2>{self._say('questions')}</h2><p>{self._say('questions_text')}</p>{table(head, rows)}"
+        told = self._table(("number", "question", "verdict"), rows)
+        return f"<p>{self._say('questions_text')}</p>{told}" if rows else ""
+
+    def _not_tested(self) -> str:
+        rows = [(self._part_name(row["what"]), row["why"]) for row in self._report["not_tested"]]
+        return self._table(("part", "why"), rows)
 
     def _answer(self) -> str:
         data = self._data("smoke")
         if not data.get("answer"):
             return ""
-        quoted = f"<pre>{safe(data.get('prompt', ''))}</pre><pre>{safe(data['answer'])}</pre>"
-        return f"<h2>{self._say('answer')}</h2>{quoted}"
+        return f"<pre>{safe(data.get('prompt', ''))}</pre><pre>{safe(data['answer'])}</pre>"
 
     def _data(self, name: str) -> _Report:
         return self._parts.get(name, {}).get("data") or {}
-
-
-def _chart(title: str, across: str, rows: Sequence[_Report], x: str, y: str) -> Chart:
-    return Chart(title, across, "", [Line("", [(float(row[x]), float(row[y])) for row in rows])])
 
 
 def _shortened(digest: object) -> str:

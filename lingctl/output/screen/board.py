@@ -7,12 +7,12 @@ and which failed, and below it the slowest of those that run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from lingctl.events import Event
+from lingctl.events import Event, State
 from lingctl.output.amounts import clock, size
 from lingctl.output.screen.harmless import harmless
 from lingctl.output.screen.terminal import blanks, cut, joined, one_line, words
@@ -26,30 +26,21 @@ _LEAST_OF_A_TASK = 8
 _MOST_NAMES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What stands before a line, by the event's state."""
-
-    goes_on: str
-    done: str
-    unchanged: str
-    failed: str
-    note: str
-
-    def of(self, state: str) -> tuple[str, str]:
-        """The mark of a state, and its style."""
-        return {
-            "done": (self.done, "green"),
-            "unchanged": (self.unchanged, "dim"),
-            "failed": (self.failed, "bold red"),
-            "interrupted": (self.note, "dim"),
-            "note": (self.note, "dim"),
-        }.get(state, (self.goes_on, "cyan"))
-
-
-MARKS = Marks("…", "✓", "=", "✗", "·")
+# What stands before a line, and its style, by the event's state.
+Marks = Mapping[State, tuple[str, str]]
+MARKS: Marks = {
+    "started": ("…", "cyan"),
+    "progress": ("…", "cyan"),
+    "done": ("✓", "green"),
+    "unchanged": ("=", "dim"),
+    "failed": ("✗", "bold red"),
+    "interrupted": ("·", "dim"),
+    "note": ("·", "dim"),
+}
+_IN_ASCII = str.maketrans("…✓✗·", ">+x-")
 # For a terminal that shows ASCII alone.
-PLAIN_MARKS = Marks(">", "+", "=", "x", "-")
+PLAIN_MARKS: Marks = {state: (mark.translate(_IN_ASCII), style) for state, (mark, style) in MARKS.items()}
+_ENDS: Mapping[State, str] = {"done": "done", "unchanged": "in place", "failed": "FAILED"}
 
 
 @dataclass
@@ -107,7 +98,7 @@ class Board:
             now: seconds of any clock that only goes forward.
         """
         if event.state == "note":
-            mark, style = self._marks.of("note")
+            mark, style = self._marks["note"]
             return words(f"{mark} {line(event, self._marks)}", style)
         key = (event.task, event.node)
         before = self._steps.get(key)
@@ -149,7 +140,6 @@ class Board:
         running = [step for step in steps if step.runs]
         failed = [step.event.node for step in steps if step.event.state == "failed"]
         done = len(steps) - len(running) - len(failed)
-        mark, style = self._marks.of("started")
         parts = (
             (f" {steps[0].event.task} ", "bold"),
             (clock(now - min(step.began for step in running)), "cyan"),
@@ -158,17 +148,21 @@ class Board:
             (f"  {_amount_of_all(steps)}".rstrip(), "dim"),
             (f"  (failed: {_names(failed)})" if failed else "", "bold red"),
         )
-        return joined(words(mark, style), *(words(part, look) for part, look in parts))
+        return joined(words(*self._marks["started"]), *(words(part, look) for part, look in parts))
 
     def _rows(self, steps: Sequence[_Step], width: int, now: float) -> list[Text]:
         """A line for each step: where, what, since when, how far."""
         parts = [
             (
-                words(self._marks.of(step.event.state)[0], "cyan"),
+                words(*self._marks[step.event.state]),
                 cut(words(one_line(step.event.node), "bold", _MOST_OF_A_LINE), width // 2 - 3),
                 words(one_line(step.event.task), "", _MOST_OF_A_LINE),
                 words(clock(now - step.began), "cyan"),
-                words(one_line(step.event.text or _amount_of(step)), "dim", _MOST_OF_A_LINE),
+                words(
+                    one_line(step.event.text or _amount(step.done, step.total, step.rate)),
+                    "dim",
+                    _MOST_OF_A_LINE,
+                ),
             )
             for step in steps
         ]
@@ -188,8 +182,7 @@ class Board:
 
     def _ended(self, step: _Step, now: float) -> Text:
         event = step.event
-        mark, style = self._marks.of(event.state)
-        told = words(mark, style)
+        told = words(*self._marks[event.state])
         detail = "" if event.state == "failed" else "dim"
         took = now - step.began
         for part, look in (
@@ -206,29 +199,23 @@ class Board:
 def line(event: Event, marks: Marks = MARKS) -> str:
     """One event as one line of plain text."""
     node = f"{event.node}: " if event.node else ""
-    goes_on = marks.goes_on if marks is MARKS else "..."
-    ends = {"done": "done", "unchanged": "in place", "failed": "FAILED", "interrupted": "", "note": ""}
-    said = ends.get(event.state, goes_on)
+    goes_on = "…" if marks is MARKS else "..."
+    said = goes_on if event.state in ("started", "progress") else _ENDS.get(event.state, "")
     parts = [f"{node}{event.task}", said, event.text or _share(event.done, event.total or 0)]
     return harmless(" ".join(part for part in parts if part), _MOST_OF_A_LINE)
 
 
-def _amount_of(step: _Step) -> str:
-    """How far a step is, how fast, and how long it still takes; empty where it has no numbers."""
-    return _amount(step.done, step.total, step.rate)
-
-
 def _amount_of_all(steps: Iterable[_Step]) -> str:
     counted = [step for step in steps if step.total]
-    if any(
-        step.event.text for step in counted if step.runs
-    ):  # it says what is counted, and that need not be bytes
-        return f"{100 * sum(step.done for step in counted) // sum(step.total for step in counted)}%"
-    rate = sum(step.rate for step in counted if step.runs)
-    return _amount(sum(step.done for step in counted), sum(step.total for step in counted), rate)
+    running = [step for step in counted if step.runs]
+    done, total = sum(step.done for step in counted), sum(step.total for step in counted)
+    if any(step.event.text for step in running):  # it says what is counted, and that need not be bytes
+        return f"{100 * done // total}%"
+    return _amount(done, total, sum(step.rate for step in running))
 
 
 def _amount(done: int, total: int, rate: float) -> str:
+    """How far something is, how fast, and how long it still takes; empty where it has no numbers."""
     parts = [_share(done, total) or (size(done) if done else "")]
     if rate:
         parts.append(f"{size(rate)}/s")

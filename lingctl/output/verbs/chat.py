@@ -9,7 +9,7 @@ from contextlib import suppress
 from lingctl import interrupts
 from lingctl.errors import UsageError
 from lingctl.output.screen.terminal import answer_part, conversation, interactive, say, say_part
-from lingctl.serving.chat import ReplyPart, ReplyPartKind
+from lingctl.serving.http.streamed import ReplyPart, ReplyPartKind
 
 # No model takes a question as long as this, in characters.
 _LONGEST = 16_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -50,7 +50,7 @@ def print_mesh(picture: MeshPicture) -> None:
     if len(picture.nodes) > 2:
         show(out=out)
     _legend({mark for one in blocks for row in one.rows for mark in row}, "card", out)
-    for line in _side_by_side([_of_cards(one) for one in blocks], width):
+    for line in _side_by_side(map(_of_cards, blocks), width):
         show(line, out=out)
     if left := len(pairs) - len(blocks):
         more = f"(and {left} more pair{'s'[: left > 1]} of nodes: lingctl check-network --html FILE has them)"
@@ -60,13 +60,9 @@ def print_mesh(picture: MeshPicture) -> None:
 def _unfolded(picture: MeshPicture, pairs: Sequence[NodePair], width: int) -> list[CardMatrix]:
     """As many of the pairs, card by card, as have room; between two nodes both ways."""
     blocks = [picture.of_cards(*pair) for pair in pairs]
-    while len(blocks) > 2 and _lines(blocks, width) > _MOST_LINES:
+    while len(blocks) > 2 and len([*_side_by_side(map(_of_cards, blocks), width)]) > _MOST_LINES:
         blocks.pop()
     return blocks
-
-
-def _lines(blocks: Sequence[CardMatrix], width: int) -> int:
-    return sum(1 for _ in _side_by_side([_of_cards(one) for one in blocks], width))
 
 
 def _legend(marks: set[Mark], what: str, out: Console) -> None:
@@ -83,19 +79,14 @@ def _said(mark: Mark, what: str = "node") -> str:
 
 def _of_nodes(picture: MeshPicture) -> list[Text]:
     """A row and a column for each node; columns are named by the number of the row."""
-    numbers = {name: str(number) for number, name in enumerate(picture.nodes, 1)}
-    pitch = max(map(len, numbers.values())) + 1
-    label = max(len(f"{number:>{pitch - 1}} {name}") for name, number in numbers.items())
-    head = words(" " * label + " " + "".join(f"{number:>{pitch}}" for number in numbers.values()))
-    lines = [head]
-    for source, number in numbers.items():
-        line = words(f"{number:>{pitch - 1}} {source}".ljust(label) + " ")
-        for target in picture.nodes:
-            own = source == target
-            line.append_text(words(" " * pitch) if own else _marked(picture.mark(source, target), pitch))
-        line.rstrip()
-        lines.append(line)
-    return lines
+    ids = [str(number) for number, _ in enumerate(picture.nodes, 1)]
+    names = [f"{one:>{len(ids[-1])}} {name}" for one, name in zip(ids, picture.nodes, strict=True)]
+    label = max(map(len, names)) + 1
+    rows = [
+        [None if source == target else picture.mark(source, target) for target in picture.nodes]
+        for source in picture.nodes
+    ]
+    return _matrix(" " * label, [name.ljust(label) for name in names], ids, rows)
 
 
 def _in_words(picture: MeshPicture, out: Console) -> None:
@@ -138,23 +129,31 @@ def _counted(picture: MeshPicture, sources: Sequence[str], targets: Sequence[str
 
 def _of_cards(matrix: CardMatrix) -> list[Text]:
     """A row for each card of the source, a column for each of the target."""
-    ids = [str(card) for card in matrix.targets]
-    pitch = max(map(len, ids), default=1) + 1
-    names = [f"{matrix.source}/{card}" for card in matrix.sources]
-    head = f"to {matrix.target}/"
+    names, head = [f"{matrix.source}/{card}" for card in matrix.sources], f"to {matrix.target}/"
     label = max(len(head), *map(len, names))
-    lines = [words(head.rjust(label) + "".join(f"{card:>{pitch}}" for card in ids), "bold")]
-    for name, row in zip(names, matrix.rows, strict=True):
-        marks = (_marked(mark, pitch) for mark in row)
-        lines.append(joined(words(name.rjust(label)), *marks))
+    labels, ids = [name.rjust(label) for name in names], [str(card) for card in matrix.targets]
+    return _matrix(head.rjust(label), labels, ids, matrix.rows, "bold")
+
+
+def _matrix(
+    corner: str,
+    labels: Sequence[str],
+    ids: Sequence[str],
+    rows: Sequence[Sequence[Mark | None]],
+    style: str = "",
+) -> list[Text]:
+    """A head of column names, and a row of marks behind each label."""
+    pitch = max(map(len, ids), default=1) + 1
+    lines = [words(corner + "".join(f"{one:>{pitch}}" for one in ids), style)]
+    for label, row in zip(labels, rows, strict=True):
+        marks = (words(f"{mark or '':>{pitch}}", _STYLES[mark] if mark else "") for mark in row)
+        line = joined(words(label), *marks)
+        line.rstrip()
+        lines.append(line)
     return lines
 
 
-def _marked(mark: Mark, pitch: int) -> Text:
-    return words(f"{mark:>{pitch}}", _STYLES[mark])
-
-
-def _side_by_side(blocks: Sequence[list[Text]], width: int) -> Iterator[Text]:
+def _side_by_side(blocks: Iterable[list[Text]], width: int) -> Iterator[Text]:
     """Blocks beside one another as long as they fit, the others below."""
     waiting, first = list(blocks), True
     while waiting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport
@@ -53,7 +53,8 @@ def network_rows(report: NetworkReport) -> tuple[list[str], list[list[str]]]:
     """The kinds of checks that were made; and each node with its worst verdict of each kind."""
     cells = _cells(report.findings)
     shown = [column for column in COLUMNS if any(column in found for found in cells.values())]
-    return shown, [[name, *(_cell(cells, name, kind) for kind in shown)] for name in report.asked]
+    words = {name: {kind: verdict.word for kind, verdict in cells[name].items()} for name in report.asked}
+    return shown, [[name, *(told.get(kind, "-") for kind in shown)] for name, told in words.items()]
 
 
 def print_network_json(report: NetworkReport) -> None:
@@ -70,8 +71,3 @@ def _cells(findings: Sequence[Finding]) -> dict[str, dict[str, Verdict]]:
             known = cells[finding.node]
             known[column] = max(finding.verdict, known.get(column, Verdict.PASS))
     return cells
-
-
-def _cell(cells: Mapping[str, Mapping[str, Verdict]], node: str, column: str) -> str:
-    verdict = cells.get(node, {}).get(column)
-    return "-" if verdict is None else verdict.word

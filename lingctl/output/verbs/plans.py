@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lingctl.findings import in_short
 from lingctl.output.screen.terminal import conversation, joined, show, words
-from lingctl.output.tables import Screen, print_table, table_lines
+from lingctl.output.tables import print_table, screen_of, table_lines
 from lingctl.plan import Difference, DifferenceLine, Plan, Run, Stage, Step
 from lingctl.remote.upload import WriteFile
 
@@ -57,11 +57,10 @@ def plan_rows(plan: Plan) -> list[tuple[str, str, str]]:
 
 def rows_left_out(plan: Plan) -> int:
     """How many of its rows, the last ones, have no room on a screen beside a question."""
-    out, rows = conversation(), plan_rows(plan)
-    if not out.is_terminal:
+    screen, rows = screen_of(conversation()), plan_rows(plan)
+    if screen is None:
         return 0
-    screen = Screen(out.width, out.height)
-    room = max(out.height - _AROUND, _LEAST_LINES)
+    room = max(screen.height - _AROUND, _LEAST_LINES)
     shown = len(rows)
     while shown > 1 and len(table_lines(_COLUMNS, rows[:shown], screen)) > room:
         shown -= 1

@@ -13,7 +13,7 @@ from lingctl.flows.look.status.remedy import what_to_type
 from lingctl.output.documents import print_json, print_json_line
 from lingctl.output.screen.live import LiveLines
 from lingctl.output.screen.terminal import answers, cut, redraws, say, show, words
-from lingctl.output.tables import Screen, print_table, table_lines
+from lingctl.output.tables import Screen, print_table, screen_of, table_lines
 
 _COLUMNS = (
     *("node", "container", "daemon", "processes", "ports", "release", "overlay", "npu-memory", "service"),
@@ -47,7 +47,7 @@ def watch_status(
     else:
         for rows in looks:
             head = words(f"{cluster}  {_now()}", "bold")
-            for line in (head, *_lines(rows, unjudged, _screen(out)), words("")):
+            for line in (head, *_lines(rows, unjudged, screen_of(out)), words("")):
                 show(line, out=out)
             out.file.flush()
 
@@ -102,10 +102,6 @@ def _lines(rows: Sequence[NodeStatus], unjudged: str, screen: Screen | None) -> 
 def _remarks(rows: Sequence[NodeStatus], unjudged: str) -> list[str]:
     todo = what_to_type(rows)
     return [line for line in (unjudged, f"fix: {todo}" if todo else "") if line]
-
-
-def _screen(out: Console) -> Screen | None:
-    return Screen(*out.size) if out.is_terminal else None
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""The queries of the emulated hccn_tool."""
+"""The queries of the emulated hccn_tool: what each says of a card."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from collections.abc import Callable, Mapping
 
 from lingctl.sandbox.state import NODE_NAME, STATE, Card, ClusterState, NodeState, load_cluster
 from lingctl.sandbox.tools.hccn_texts import CERTIFICATE, COUNTERS, LLDP, OPTICS
-from lingctl.sandbox.tools.hccn_words import FAILED, UNSUPPORTED, Refusal
+from lingctl.sandbox.tools.hccn_words import FAILED, UNSUPPORTED, Refusal, no_certificate, unknown_option
 
-Query = Callable[[NodeState, Card, list[str]], int]
 _DATE = "%a %b %e %H:%M:%S %Y"
 
 
-def _ip(node: NodeState, card: Card, rest: list[str]) -> int:
+def ask(node: NodeState, card: Card, name: str, rest: list[str]) -> int:
+    """``-NAME -g ...``; prints the answer."""
+    if name in _UNSUPPORTED:
+        raise Refusal(UNSUPPORTED, 13, on_stdout=True)
+    if name == "ping":
+        return _ping(card, rest)
+    if rest:
+        raise unknown_option()
+    print(QUERIES[name](node, card), end="")
+    return 0
+
+
+def _ip(node: NodeState, card: Card) -> str:
     if card.address is None:
         raise Refusal("Get ipconf failed, because no ip was preset there!", 13)
-    print(f"ipaddr:{card.address}\nnetmask:{card.netmask}")
-    return 0
+    return f"ipaddr:{card.address}\nnetmask:{card.netmask}\n"
 
 
-def _link(node: NodeState, card: Card, rest: list[str]) -> int:
-    print(f"link status: {card.link}")
-    return 0
-
-
-def _net_health(node: NodeState, card: Card, rest: list[str]) -> int:
+def _net_health(node: NodeState, card: Card) -> str:
     if card.netdetect == "0.0.0.0":
         state = "Init"
     elif card.link == "DOWN":
@@ -38,53 +43,32 @@ def _net_health(node: NodeState, card: Card, rest: list[str]) -> int:
         state = "Receive timeout"
     else:
         state = "Success"
-    print(f"net health status: {state}")
-    return 0
+    return f"net health status: {state}\n"
 
 
-def _netdetect(node: NodeState, card: Card, rest: list[str]) -> int:
-    print(f"netdetect address: {card.netdetect}")
-    return 0
-
-
-def _gateway(node: NodeState, card: Card, rest: list[str]) -> int:
+def _gateway(node: NodeState, card: Card) -> str:
     if not card.gateway:
         raise Refusal("Get gateway failed, because no gateway was preset there!", 2)
-    print(f"default gateway:{card.gateway}, Iface:eth{card.id}")
-    return 0
+    return f"default gateway:{card.gateway}, Iface:eth{card.id}\n"
 
 
-def _tls(node: NodeState, card: Card, rest: list[str]) -> int:
+def _tls(node: NodeState, card: Card) -> str:
     if not card.certificate:
-        raise Refusal("No certificate found, please set certs firstly!", 14)
-    print(
+        raise no_certificate()
+    return (
         f"dev_id:{card.id}, tls switch[{card.tls}](0:disable, 1:enable), tls preconfigured[1]"
-        "(0:non-preset, 1:preset), tls alarm time threshold[60]days"
+        f"(0:non-preset, 1:preset), tls alarm time threshold[60]days\n{CERTIFICATE.format(card=card.id)}\n"
     )
-    print(CERTIFICATE.format(card=card.id))
-    return 0
 
 
-def _lldp(node: NodeState, card: Card, rest: list[str]) -> int:
-    if card.link == "UP" and card.lldp:
-        number = int(re.sub(r"\D", "", node.name) or 1)
-        port = f"400GE1/{number}/{card.id // 2 + 1}:{card.id % 2 + 1}"
-        print(LLDP.format(number=number, port=port))
-    return 0
+def _lldp(node: NodeState, card: Card) -> str:
+    if card.link == "DOWN" or not card.lldp:
+        return ""
+    port = f"400GE1/{_number(node)}/{card.id // 2 + 1}:{card.id % 2 + 1}"
+    return LLDP.format(number=_number(node), port=port) + "\n"
 
 
-def _mtu(node: NodeState, card: Card, rest: list[str]) -> int:
-    print(f"mtu:{card.mtu}")
-    return 0
-
-
-def _mac(node: NodeState, card: Card, rest: list[str]) -> int:
-    number = int(re.sub(r"\D", "", node.name) or 1)
-    print(f"mac addr: bc:1e:85:00:{number:02x}:{card.id:02x}")
-    return 0
-
-
-def _link_stat(node: NodeState, card: Card, rest: list[str]) -> int:
+def _link_stat(node: NodeState, card: Card) -> str:
     """Newest record first; the burst at boot is what every healthy card shows."""
     now, prefix = time.time(), f"[devid {card.id}]"
     booted = NODE_NAME.stat().st_mtime - 86_400
@@ -95,95 +79,71 @@ def _link_stat(node: NodeState, card: Card, rest: list[str]) -> int:
     if card.link == "DOWN":
         records.append(((STATE / f"{node.name}.json").stat().st_mtime, "DOWN"))
     count = {way: sum(record[1] == way for record in records) for way in ("UP", "DOWN")}
-    print(f"{prefix}current time        : {time.strftime(_DATE, time.localtime(now))}")
-    print(f"{prefix}link up count       : {count['UP']}\n{prefix}link down count     : {count['DOWN']}")
-    print(f"{prefix}link change records :")
-    for at, way in sorted(records, reverse=True):
-        print(f"{prefix}    {time.strftime(_DATE, time.localtime(at))}    LINK {way}")
-    return 0
+    lines = [
+        f"current time        : {time.strftime(_DATE, time.localtime(now))}",
+        f"link up count       : {count['UP']}",
+        f"link down count     : {count['DOWN']}",
+        "link change records :",
+        *(
+            f"    {time.strftime(_DATE, time.localtime(at))}    LINK {way}"
+            for at, way in sorted(records, reverse=True)
+        ),
+    ]
+    return "".join(f"{prefix}{line}\n" for line in lines)
 
 
-def _speed(node: NodeState, card: Card, rest: list[str]) -> int:
-    print("Speed: Unknown!" if card.link == "DOWN" else "Speed: 200000 Mb/s")
-    return 0
-
-
-def _duplex(node: NodeState, card: Card, rest: list[str]) -> int:
-    print("Duplex: Full")
-    return 0
-
-
-def _stat(node: NodeState, card: Card, rest: list[str]) -> int:
+def _stat(node: NodeState, card: Card) -> str:
     """Counters grow with time; those of trouble only where there is some."""
-    print("packet statistics:")
+    lines = "packet statistics:\n"
     steady = int(time.time()) % 1_000_000
     for name in COUNTERS:
         trouble = re.search("pause|pfc|bad|err|cnp|unexpected|out_of_order|rty|ecn", name)
         value = 0 if trouble else steady
         if card.errors and name == "roce_new_pkt_rty_num":
             value = card.errors + 100 * steady
-        print(f"{name}:{value}")
-    return 0
+        lines += f"{name}:{value}\n"
+    return lines
 
 
-def _optical(node: NodeState, card: Card, rest: list[str]) -> int:
+def _optical(node: NodeState, card: Card) -> str:
     received = "0.0001" if card.link == "DOWN" else "1.0189"
-    powers = "".join(
-        f"Tx Power{lane}            : 1.4140 mW\nRx Power{lane}            : {received} mW\n"
-        for lane in range(4)
+    lanes = range(4)
+    return OPTICS.format(
+        serial=_number(node) * 100 + card.id,
+        powers="".join(
+            f"Tx Power{lane}            : 1.4140 mW\nRx Power{lane}            : {received} mW\n"
+            for lane in lanes
+        ),
+        biases="".join(f"Tx Bias{lane}             : 7.9360 mA\n" for lane in lanes),
+        ratios="".join(f"Host SNR Lane{lane}       : not supported\n" for lane in lanes)
+        + "".join(f"Media SNR Lane{lane}      : 22.1875 dB\n" for lane in lanes),
+        lost="0xff" if card.link == "DOWN" else "0x0",
     )
-    biases = "".join(f"Tx Bias{lane}             : 7.9360 mA\n" for lane in range(4))
-    ratios = "".join(f"Host SNR Lane{lane}       : not supported\n" for lane in range(4)) + "".join(
-        f"Media SNR Lane{lane}      : 22.1875 dB\n" for lane in range(4)
-    )
-    number = int(re.sub(r"\D", "", node.name) or 1)
-    lost = "0xff" if card.link == "DOWN" else "0x0"
-    text = OPTICS.format(
-        serial=number * 100 + card.id, powers=powers, biases=biases, ratios=ratios, lost=lost
-    )
-    print(text, end="")
-    return 0
 
 
-def _vnic(node: NodeState, card: Card, rest: list[str]) -> int:
-    print(f"vnic link status: UP\nvnic ipaddr: 192.168.2.{199 - card.id}\nvnic netmask: 255.255.255.0")
-    return 0
-
-
-def _process(node: NodeState, card: Card, rest: list[str]) -> int:
-    print("device hccp process: exist")
-    return 0
-
-
-def _pfc(node: NodeState, card: Card, rest: list[str]) -> int:
-    print("PFC configuration:\npriority   0 1 2 3 4 5 6 7\nenabled    0 0 0 0 1 0 0 0")
-    return 0
-
-
-def _route(node: NodeState, card: Card, rest: list[str]) -> int:
-    row = "{:<16}{:<16}{:<16}{:<6}0      0        0 {}".format
-    print("Routing table:\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface")
+def _route(node: NodeState, card: Card) -> str:
+    rows = []
     if card.gateway:
-        print(row("default", card.gateway, "0.0.0.0", "UG", f"eth{card.id}"))
+        rows.append(("default", card.gateway, "0.0.0.0", "UG", f"eth{card.id}"))
     if card.address:
-        network = ".".join(
-            str(int(a) & int(m))
-            for a, m in zip(card.address.split("."), card.netmask.split("."), strict=True)
-        )
-        print(row(network, "*", card.netmask, "U", f"eth{card.id}"))
-    print(row("127.0.0.1", "*", "255.255.255.255", "UH", "lo"))
+        octets = zip(card.address.split("."), card.netmask.split("."), strict=True)
+        network = ".".join(str(int(a) & int(m)) for a, m in octets)
+        rows.append((network, "*", card.netmask, "U", f"eth{card.id}"))
+    rows.append(("127.0.0.1", "*", "255.255.255.255", "UH", "lo"))
     for reserved in ("192.168.1.0", "192.168.2.0"):
-        print(row(reserved, "*", "255.255.255.0", "U", f"end{card.id}v0"))
-    return 0
+        rows.append((reserved, "*", "255.255.255.0", "U", f"end{card.id}v0"))
+    title = "Routing table:\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n"
+    return title + "".join("{:<16}{:<16}{:<16}{:<6}0      0        0 {}\n".format(*row) for row in rows)
 
 
-def _unsupported(node: NodeState, card: Card, rest: list[str]) -> int:
-    raise Refusal(UNSUPPORTED, 13, on_stdout=True)
+def _number(node: NodeState) -> int:
+    """The number in a node's name."""
+    return int(re.sub(r"\D", "", node.name) or 1)
 
 
-def _ping(node: NodeState, card: Card, rest: list[str]) -> int:
+def _ping(card: Card, rest: list[str]) -> int:
     if rest[:1] != ["address"] or len(rest) not in (2, 4) or (len(rest) == 4 and rest[2] != "pkt"):
-        raise Refusal("Get unknown option!", 3)
+        raise unknown_option()
     target = rest[1]
     if card.address is None:
         raise Refusal(FAILED, 1)
@@ -233,26 +193,28 @@ def _within(card: Card, target: str) -> bool:
         return False
 
 
-QUERIES: Mapping[str, Query] = {
+_UNSUPPORTED = ("fec", "hccs_ping")
+QUERIES: Mapping[str, Callable[[NodeState, Card], str]] = {
     "ip": _ip,
-    "link": _link,
+    "link": lambda node, card: f"link status: {card.link}\n",
     "net_health": _net_health,
-    "netdetect": _netdetect,
+    "netdetect": lambda node, card: f"netdetect address: {card.netdetect}\n",
     "gateway": _gateway,
     "tls": _tls,
     "lldp": _lldp,
-    "mtu": _mtu,
-    "mac": _mac,
+    "mtu": lambda node, card: f"mtu:{card.mtu}\n",
+    "mac": lambda node, card: f"mac addr: bc:1e:85:00:{_number(node):02x}:{card.id:02x}\n",
     "link_stat": _link_stat,
-    "speed": _speed,
-    "duplex": _duplex,
+    "speed": lambda node, card: "Speed: Unknown!\n" if card.link == "DOWN" else "Speed: 200000 Mb/s\n",
+    "duplex": lambda node, card: "Duplex: Full\n",
     "stat": _stat,
     "optical": _optical,
-    "vnic": _vnic,
-    "process": _process,
-    "pfc": _pfc,
+    "vnic": lambda node, card: (
+        f"vnic link status: UP\nvnic ipaddr: 192.168.2.{199 - card.id}\nvnic netmask: 255.255.255.0\n"
+    ),
+    "process": lambda node, card: "device hccp process: exist\n",
+    "pfc": lambda node, card: "PFC configuration:\npriority   0 1 2 3 4 5 6 7\nenabled    0 0 0 0 1 0 0 0\n",
     "route": _route,
-    "fec": _unsupported,
-    "hccs_ping": _unsupported,
-    "ping": _ping,
 }
+# Commands that an answer is emulated of, be it a refusal.
+EMULATED = {*QUERIES, *_UNSUPPORTED, "ping"}

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lingctl.sandbox.state import Card, NodeState, this_node, update_node
-from lingctl.sandbox.tools.hccn_queries import QUERIES
-from lingctl.sandbox.tools.hccn_words import BUSY, Refusal
+from lingctl.sandbox.tools.hccn_queries import EMULATED, ask
+from lingctl.sandbox.tools.hccn_words import BUSY, Refusal, unknown_option, wrong_count
 
 _LOCK = "/run/hccn_tool.lock"
 _HEALTH_TRIES = 300
@@ -73,7 +73,7 @@ def _locked(words: list[str], *, every: bool) -> int:
             raise Refusal(f"Get invalid major cmd.\n{_HELP}", 3)
         from lingctl.sandbox.tools.hccn_settings import recover
 
-        return recover(node, [card for card in node.cards if card.present])
+        return recover(node, [card for card in node.cards if card.present], every=True)
     return _call(node, _card(node, words[1]), words[2], words[3:])
 
 
@@ -94,32 +94,31 @@ def _call(node: NodeState, card: Card, command: str, rest: list[str]) -> int:
     name = command.removeprefix("-")
     if name == "cfg":
         return _configuration(node, card, rest)
-    query = QUERIES.get(name)
-    if query is None:
-        if name in _KNOWN:
-            print(f"hccn_tool: -{name} is not emulated by the sandbox", file=sys.stderr)
-            return 3
+    if name in _KNOWN:
+        print(f"hccn_tool: -{name} is not emulated by the sandbox", file=sys.stderr)
+        return 3
+    if name not in EMULATED:
         raise Refusal(f"Get invalid major cmd.\n{_HELP}", 3)
     if not rest:
-        raise Refusal("The total count of input parameters is wrong!", 4)
+        raise wrong_count()
     if rest[0] == "-s":
         from lingctl.sandbox.tools.hccn_settings import set_value
 
         return set_value(node, card, name, rest[1:])
     if rest[0] != "-g":
-        raise Refusal("Get unknown option!", 3)
-    return query(node, card, rest[1:])
+        raise unknown_option()
+    return ask(node, card, name, rest[1:])
 
 
 def _configuration(node: NodeState, card: Card, rest: list[str]) -> int:
     if rest == ["recovery"]:
         from lingctl.sandbox.tools.hccn_settings import recover
 
-        return recover(node, [card])
+        return recover(node, [card], every=False)
     if rest == ["status"]:
         print("config status:NONE")
         return 0
-    raise Refusal("Get unknown option!", 3)
+    raise unknown_option()
 
 
 def _be_busy(node: NodeState) -> None:

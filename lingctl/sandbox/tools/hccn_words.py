@@ -17,10 +17,25 @@ class Refusal(Exception):
     Args:
         text: what is printed.
         status: exit status that the shell sees.
-        on_stdout: "busy" and "not supported" go to standard output, all others to standard error.
+        on_stdout: "busy", "not supported" and "aborts" go to standard output, all others to standard error.
     """
 
     def __init__(self, text: str, status: int, *, on_stdout: bool = False) -> None:
         super().__init__(text)
         self.status = status
         self.on_stdout = on_stdout
+
+
+def wrong_count() -> Refusal:
+    """Too many words for a command, or too few."""
+    return Refusal("The total count of input parameters is wrong!", 4)
+
+
+def unknown_option() -> Refusal:
+    """A word that the command does not know."""
+    return Refusal("Get unknown option!", 3)
+
+
+def no_certificate() -> Refusal:
+    """A card without a TLS certificate."""
+    return Refusal("No certificate found, please set certs firstly!", 14)

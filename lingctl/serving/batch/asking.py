@@ -28,10 +28,11 @@ class BatchCounts:
     refused: int = 0
     failed: int = 0
     retries: int = 0  # requests that were sent once more
-    prompt_tokens: int = 0
+    prompt_tokens: int = 0  # as the service counts them
     output_tokens: int = 0
     uncounted: int = 0  # answers whose tokens the service did not count
     in_a_row: int = 0  # failures since the last answer
+    # by status or kind of trouble: how many requests, the first's custom_id, the service's words
     troubles: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from lingctl.serving.batch.asking import BatchCounts
 
 AMOUNT_COLUMNS = ("", " ")
 TROUBLE_COLUMNS = ("not answered", "requests", "first", "what the service said")
@@ -19,14 +20,9 @@ class BatchReport:
     before: int  # of these, those that were answered before
     answered: int  # in all
     output: str
-    errors: str  # file of those that were not answered; empty where there are none
+    errors: str = ""  # file of those that were not answered; empty where there are none
     seconds: float = 0.0  # of this run
-    retries: int = 0
-    prompt_tokens: int = 0  # of this run, as the service counts them
-    output_tokens: int = 0
-    uncounted: int = 0  # answers of this run without counts
-    # by status or kind of trouble: how many requests, the first's custom_id, the service's words
-    troubles: Mapping[str, tuple[int, str, str]] = field(default_factory=dict)
+    counts: BatchCounts = field(default_factory=BatchCounts)  # of this run
 
     @property
     def failed(self) -> int:
@@ -43,7 +39,9 @@ class BatchReport:
     @property
     def tokens_per_second(self) -> float | None:
         """Generated tokens per second of this run; None where none were counted."""
-        return self.output_tokens / self.seconds if self.output_tokens and self.seconds else None
+        return (
+            self.counts.output_tokens / self.seconds if self.counts.output_tokens and self.seconds else None
+        )
 
     def amounts(self) -> list[tuple[str, str]]:
         """Rows of figures."""
@@ -51,26 +49,26 @@ class BatchReport:
         rows = [("requests", f"{self.requests:,}"), ("answered", f"{self.answered:,}")]
         if self.before:
             rows.append(("of these before", f"{self.before:,}"))
-        rows += [("not answered", f"{self.failed:,}"), ("asked again", f"{self.retries:,}")]
+        rows += [("not answered", f"{self.failed:,}"), ("asked again", f"{self.counts.retries:,}")]
         if run:
             rows.append(("time", f"{self.seconds:.1f} s"))
             rows.append(("requests/s", f"{run / self.seconds:.2f}" if self.seconds else "-"))
         if rate is not None:
-            rows.append(("input tokens", f"{self.prompt_tokens:,}"))
-            rows.append(("output tokens", f"{self.output_tokens:,}"))
+            rows.append(("input tokens", f"{self.counts.prompt_tokens:,}"))
+            rows.append(("output tokens", f"{self.counts.output_tokens:,}"))
             rows.append(("output tokens/s", f"{rate:.1f}"))
         return rows
 
     def trouble_rows(self) -> list[tuple[str, int, str, str]]:
         """Rows of what was not answered, the most frequent first."""
-        told = sorted(self.troubles.items(), key=lambda item: -item[1][0])
+        told = sorted(self.counts.troubles.items(), key=lambda item: -item[1][0])
         return [(kind, count, name, text) for kind, (count, name, text) in told]
 
     def notes(self) -> list[str]:
         """What a reader must know."""
         notes = [f"answers: {self.output}"] if self.answered else []
-        if self.uncounted:
-            notes.append(f"the service counted no tokens in {self.uncounted:,} answers")
+        if self.counts.uncounted:
+            notes.append(f"the service counted no tokens in {self.counts.uncounted:,} answers")
         if self.failed:
             notes.append(f"not answered: {self.errors}; the same command again asks these again")
         return notes
@@ -88,12 +86,12 @@ class BatchReport:
             "answered": self.answered,
             "answered_before": self.before,
             "not_answered": self.failed,
-            "retries": self.retries,
+            "retries": self.counts.retries,
             "seconds": round(self.seconds, 3),
-            "prompt_tokens": self.prompt_tokens,
-            "output_tokens": self.output_tokens,
+            "prompt_tokens": self.counts.prompt_tokens,
+            "output_tokens": self.counts.output_tokens,
             "tokens_per_second": self.tokens_per_second,
-            "answers_without_counts": self.uncounted,
+            "answers_without_counts": self.counts.uncounted,
             "output": self.output,
             "errors": self.errors or None,
             "troubles": troubles,

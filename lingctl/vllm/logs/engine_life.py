@@ -15,6 +15,7 @@ from typing import Literal
 
 from lingctl.engine.words.first_errors import without_head
 from lingctl.engine.words.log_lines import LogLine
+from lingctl.engine.words.milestones import LONGEST_WORDS, milestones_in
 from lingctl.vllm.logs.console import LOADED
 
 
@@ -61,7 +62,6 @@ _ENGINE_LOST = re.compile(r"Engine core proc(?:ess)? \w+ died unexpectedly")
 _ENGINE_DEAD = re.compile(r"\bEngineDeadError\b|AsyncLLM output_handler failed")
 _PROCESS = re.compile(r"^\((\w+?)(?:[_ ][A-Z]\w+|-\d+)? (?:rank=\d+ )?pid=\d+\)|^\[rank\d+\]")
 _EXCEPTION = re.compile(r"^((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$")
-_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +109,13 @@ class EngineLife:
 
 def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
     """Read the whole console of one start."""
-    stage, reached, served = EngineStage.UNKNOWN, -1, None
+    stage, reached, served = milestones_in(lines, _MILESTONES, EngineStage.UNKNOWN)
     thrown: list[ThrownThere] = []
     told: int | None = None
     ends: list[EngineEnd] = []
     process = ""
     for at, line in enumerate(lines):
-        text = line.text[:_LONGEST]
-        for words, milestone in _MILESTONES:
-            if words in text:
-                if milestone >= stage:
-                    stage, reached = milestone, at
-                if milestone is EngineStage.SERVING and served is None:
-                    served = at
-                break
+        text = line.text[:LONGEST_WORDS]
         if named := _PROCESS.match(text):
             process = named[1] or "Worker"
         if told is None and _TOLD_TO_END.search(text):
@@ -133,7 +126,7 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
         if exception is not None:
             words = ": ".join(part for part in exception.groups() if part)
             thrown.append(ThrownThere(at, process.startswith(("Worker", "VllmWorker")), words, ""))
-    first = _first(ends)
+    first = min(ends, key=lambda end: end.at, default=None)
     before = [one for one in thrown if first is None or one.at < first.at or _same_moment(lines, one, first)]
     framed = tuple(_with_frame(lines, one) for one in before)
     return EngineLife(stage, reached, served, first, framed, told)
@@ -149,10 +142,6 @@ def _end_of(text: str, at: int) -> EngineEnd | None:
     if _ENGINE_DEAD.search(text):
         return EngineEnd("engine-dead", at)
     return EngineEnd("stopped", at) if _ANY_SHUTDOWN.match(text) else None
-
-
-def _first(ends: Sequence[EngineEnd]) -> EngineEnd | None:
-    return min(ends, key=lambda end: end.at, default=None)
 
 
 def _same_moment(lines: Sequence[LogLine], thrown: ThrownThere, end: EngineEnd) -> bool:

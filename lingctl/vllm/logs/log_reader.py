@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 
-from lingctl.engine.words.failure_catalogue import Catalogue, read_catalogue
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.log_reading import Ending, LogReading
 from lingctl.vllm.logs.console import VLLM_CONSOLE
@@ -41,24 +39,16 @@ _STATUSES = {
 }
 
 
-@cache
-def _catalogue() -> Catalogue:
-    return read_catalogue("lingctl.vllm.logs")
-
-
 class VllmLogs(LogReading[EngineLife]):
     """Of any version with the V1 engine."""
 
     status_meanings = _STATUSES
     console = VLLM_CONSOLE
+    package = "lingctl.vllm.logs"
     mark = re.compile(
         r"\bvllm serve\b|\bvllm/v1/|\bvllm\.v1\.|\bvllm: error|\bVLLM::|\bAsyncLLM\b|\[vllm\.py:\d+\]"
         r"|\((?:EngineCore|APIServer|Worker|VllmWorker)\w*(?: rank=\d+)? pid=\d+\)"
     )
-
-    @property
-    def catalogue(self) -> Catalogue:
-        return _catalogue()
 
     def life(self, lines: Sequence[LogLine]) -> EngineLife:
         return read_engine_life(lines)

@@ -182,7 +182,7 @@ def test_a_tool_is_never_named_with_options_outside_of_a_command() -> None:
         ("netdetect", "10.1.0.9", "hccn_tool -i 1 -netdetect -s address 10.1.255.254"),
         ("address", "10.1.2.99", "hccn_tool -i 1 -ip -s address 10.1.2.2 netmask 255.255.0.0"),
         ("netmask", "255.0.0.0", "hccn_tool -i 1 -ip -s address 10.1.2.2 netmask 255.255.0.0"),
-        ("mtu", "9000", "hccn_tool -i 1 -mtu -s value 4200"),
+        ("mtu", "9000", "hccn_tool -i 1 -mtu -s size 4200"),
         ("tls_enable", "1", "hccn_tool -i 1 -tls -s enable 0"),
     ],
 )

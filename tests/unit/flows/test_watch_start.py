@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def gone(console: str = "", status: str = "137") -> DaemonSight:
 
 
 def test_the_node_that_failed_first_is_named_with_its_card():
-    error = death(CLUSTER, {"node1": gone(LOST), "node2": gone(MEMORY)}, {})
+    error = death(CLUSTER, {"node1": gone(LOST), "node2": gone(MEMORY)})
     assert error.where == "node2, card 3"
     assert error.code == "mindie-C1"
     assert "a card's memory is full" in error.what and "137" in error.what
@@ -41,31 +42,32 @@ def test_the_node_that_failed_first_is_named_with_its_card():
 
 
 def test_the_cause_may_stand_in_another_log_than_the_console():
-    error = death(CLUSTER, {"node1": gone("loading"), "node2": gone("loading")}, {"node2": MEMORY})
+    other = replace(gone("loading"), others=MEMORY)
+    error = death(CLUSTER, {"node1": gone("loading"), "node2": other})
     assert (error.where, error.code) == ("node2, card 3", "mindie-C1")
     assert "node1: ended without a known error" in error.evidence
 
 
 def test_an_unknown_death_shows_its_first_errors_and_what_the_status_means():
-    error = death(CLUSTER, {"node1": gone("a\n[ERROR] odd\nb"), "node2": DaemonSight(True, "", "")}, {})
+    error = death(CLUSTER, {"node1": gone("a\n[ERROR] odd\nb"), "node2": DaemonSight(True, "", "")})
     assert (error.where, error.evidence, error.code) == ("node1", "[ERROR] odd", "daemon-died")
     assert "killed" in error.what and "nothing known explains it" in error.what
 
 
 def test_a_cause_on_a_node_that_still_runs_is_found():
-    error = death(CLUSTER, {"node1": gone(LOST), "node2": DaemonSight(True, "", MEMORY)}, {})
+    error = death(CLUSTER, {"node1": gone(LOST), "node2": DaemonSight(True, "", MEMORY)})
     assert error.where == "node2, card 3"
     assert "is in trouble" in error.what
 
 
 def test_only_the_three_first_lines_of_an_unknown_death_are_shown():
     log = "\n".join(f"[ERROR] odd {number}" for number in range(9))
-    error = death(cluster_of("node1"), {"node1": gone(log, "1")}, {})
+    error = death(cluster_of("node1"), {"node1": gone(log, "1")})
     assert error.evidence.splitlines() == ["[ERROR] odd 0", "[ERROR] odd 1", "[ERROR] odd 2"]
 
 
 def test_a_cause_before_the_watched_end_of_a_console_is_found():
-    error = death(cluster_of("node1"), {"node1": gone(LOST)}, {}, {"node1": MEMORY})
+    error = death(cluster_of("node1"), {"node1": replace(gone(LOST), earlier=MEMORY)})
     assert error.code == "mindie-C1"
 
 

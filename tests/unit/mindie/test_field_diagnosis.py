@@ -57,9 +57,7 @@ def test_a_console_from_the_field_gets_its_verdict(case: dict[str, Any], long_lo
     }
     error = death(
         cluster_of(*files),
-        {node: DaemonSight(False, "", console) for node, (console, _) in read.items()},
-        {},
-        {node: earlier for node, (_, earlier) in read.items()},
+        {node: DaemonSight(False, "", console, earlier=said) for node, (console, said) in read.items()},
     )
     told, whole = (
         f"{error.what}\n{error.remedy}",

@@ -247,7 +247,7 @@ def test_what_is_told_from_missing_lines_is_called_likely():
     assert explain(console("port-in-time-wait-no-word"), status="137")[0].confidence == "likely"
     assert explain(console("port-in-time-wait"), status="137")[0].confidence == "certain"
     error = death(
-        cluster_of("node1"), {"node1": DaemonSight(False, "137", console("port-in-time-wait-no-word"))}, {}
+        cluster_of("node1"), {"node1": DaemonSight(False, "137", console("port-in-time-wait-no-word"))}
     )
     assert "(likely)" in error.what
 
@@ -261,9 +261,7 @@ def test_a_python_exception_is_shown_with_its_type_its_message_and_its_place():
     one = explain(console("exception-in-warm-up"), status="134")[0]
     assert one.detail.startswith("AttributeError: 'ModelTorch' object has no attribute")
     assert "model_runner.py" in one.detail
-    error = death(
-        cluster_of("node1"), {"node1": DaemonSight(False, "134", console("exception-in-warm-up"))}, {}
-    )
+    error = death(cluster_of("node1"), {"node1": DaemonSight(False, "134", console("exception-in-warm-up"))})
     assert "AttributeError" in error.evidence
 
 

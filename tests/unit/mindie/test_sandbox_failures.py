@@ -38,8 +38,9 @@ def test_each_is_told_as_what_it_is(name: str, behind: int, tmp_path: Path):
     layout = layout_of(cluster_of("node1"))
     ask = earlier_errors_command(layout, CONSOLE).text.replace(layout.console, str(console))
     earlier = LocalConnection("node1").run(Command(ask)).stdout
-    sight = DaemonSight(False, "137", console.read_bytes()[-WATCHED_BYTES:].decode())
-    error = death(cluster_of("node1"), {"node1": sight}, {}, {"node1": earlier})
+    end = console.read_bytes()[-WATCHED_BYTES:].decode()
+    sight = DaemonSight(False, "137", end, earlier=earlier)
+    error = death(cluster_of("node1"), {"node1": sight})
     assert error.code == f"mindie-{CAUSES[name]}"
     if name == "unknown":
         assert "nothing known explains it" in error.what and "KeyError: 'rope_type'" in error.evidence
@@ -50,6 +51,6 @@ def test_two_nodes_are_told_apart():
         "node1": DaemonSight(False, "137", words_of("hccl-timeout", NOW)),
         "node2": DaemonSight(False, "137", words_of("card-busy", NOW.replace(minute=3))),
     }
-    error = death(cluster_of("node1", "node2"), sights, {})
+    error = death(cluster_of("node1", "node2"), sights)
     assert (error.where, error.code) == ("node2", "mindie-F24")
     assert "node1: two cards did not reach each other in time" in error.evidence

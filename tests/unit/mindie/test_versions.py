@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from lingctl.engine.versions import read_version
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.flows.network.check import judged, scope_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, profile_for
-from lingctl.mindie.versions import read_version, version_of_image
+from lingctl.mindie.versions import version_of_image
 from tests.unit.mindie.samples import make_cluster
 
-# As they were published; each line's source is in lingctl/mindie/versions.py.
+# As they were published; each line's source is in lingctl/engine/versions.py.
 PUBLISHED = (
     "1.0.RC1",
     "1.0.RC2",
@@ -209,6 +210,12 @@ def test_what_is_taken_over_is_a_note_of_the_checks() -> None:
     findings = judged(scope_of(_cluster("2.0.RC2")), {}).findings
     assert [(f.check, f.verdict.word) for f in findings] == [("engine-version", "note")]
     assert not judged(scope_of(_cluster("1.0.0")), {}).findings
+
+
+def test_a_large_value_is_shown_to_its_last_digit() -> None:
+    cluster = make_cluster(serving={"max_input_tokens": 1234567})
+    shown = {one.name: one.value for one in engine_of(cluster).shown(cluster, {})}
+    assert shown["serving.max_input_tokens"] == "1234567"
 
 
 def test_what_is_taken_over_is_among_the_shown_values() -> None:

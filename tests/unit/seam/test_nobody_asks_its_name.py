@@ -27,8 +27,8 @@ def _asks(module: ast.Module) -> list[int]:
             compared = [node.left, *node.comparators]
         elif isinstance(node, ast.MatchValue):
             compared = [node.value]
-        elif isinstance(node, ast.Subscript):
-            compared = [node.slice]
+        elif isinstance(node, ast.Subscript) and getattr(node.value, "id", "") != "Literal":
+            compared = [node.slice]  # a Literal only names what may be typed
         constants = [
             inner for part in compared for inner in ast.walk(part) if isinstance(inner, ast.Constant)
         ]

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
-from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, LogReader
+from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, Explanation, LogReader
 from lingctl.engine.words.long_log import first_of_any
 from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
+from lingctl.flows.look.daemon import cause_in_words
 from lingctl.flows.look.explain.own_codes import known_codes, own_meaning
 from lingctl.flows.look.reading.log_files import read_path
 from lingctl.flows.look.reading.log_text import ReadLog, read_stream
@@ -41,14 +42,26 @@ class LogVerdict:
 
     confidence: Assurance
     words: str  # the cause and how sure that is, as deploy tells it
-    where: str  # log or node, with rank and card where the line names them; empty where nothing is wrong
-    id: str  # of the catalogue, or a vendor's code; empty where nothing known explains it
-    cause: str  # without how sure it is; empty where nothing known explains it
-    remedy: str
-    evidence: tuple[str, ...]  # the lines that show it
-    detail: str  # what other lines add
-    time: str  # when the first of the lines was printed, as far as it tells; ISO 8601
-    also: tuple[str, ...]  # what the other logs say
+    where: str = ""  # log or node, with rank and card where the line names them; empty where nothing is wrong
+    id: str = ""  # of the catalogue, or a vendor's code; empty where nothing known explains it
+    cause: str = ""  # without how sure it is; empty where nothing known explains it
+    remedy: str = ""
+    evidence: tuple[str, ...] = ()  # the lines that show it
+    detail: str = ""  # what other lines add
+    time: str = ""  # when the first of the lines was printed, as far as it tells; ISO 8601
+    also: tuple[str, ...] = ()  # what the other logs say
+
+    def because(self, one: Explanation) -> LogVerdict:
+        """The same, with what is known of the cause."""
+        return replace(
+            self,
+            confidence=one.confidence,
+            id=one.id,
+            cause=one.cause,
+            remedy=one.remedy,
+            detail=one.detail,
+            time=one.time.isoformat() if one.time is not None else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,29 +172,19 @@ def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
     if found is None or (found.node in running and _is_stop(found)):
         # A daemon that runs was not stopped: the line is of a start before.
         return _without_trouble(texts, running, reader)
-    one = found.explanation
-    place = f"{found.node}, {one.place}" if one is not None and one.place else found.node
-    return LogVerdict(
-        confidence=one.confidence if one is not None else "unknown",
-        words=_words(found, statuses.get(found.node, ""), reader),
-        where=place,
-        id=one.id if one is not None else "",
-        cause=one.cause if one is not None else "",
-        remedy=one.remedy if one is not None else "look at the lines around the first of these",
+    told = LogVerdict(
+        "unknown",
+        cause_in_words(found, statuses.get(found.node, ""), reader),
+        found.where,
+        remedy="look at the lines around the first of these",
         evidence=tuple(found.evidence.splitlines()[:_MOST_EVIDENCE]),
-        detail=one.detail if one is not None else "",
-        time=one.time.isoformat() if one is not None and one.time is not None else "",
         also=(*found.also, *(f"{name}: {_RUNS}" for name in running)),
     )
+    return told.because(found.explanation) if found.explanation is not None else told
 
 
 def _is_stop(found: Diagnosis) -> bool:
     return found.explanation is not None and found.explanation.kind == "stopped"
-
-
-def _words(found: Diagnosis, status: str, reader: LogReader) -> str:
-    meaning = "" if found.explanation is not None else reader.exit_meaning(status)
-    return f"{meaning}; {found.words}" if meaning else found.words
 
 
 def _shows_trouble(log: ReadLog, reader: LogReader) -> bool:
@@ -194,18 +197,9 @@ def _shows_trouble(log: ReadLog, reader: LogReader) -> bool:
 def _without_trouble(texts: dict[str, str], running: list[str], reader: LogReader) -> LogVerdict:
     for name, text in texts.items():
         for waiting in reader.explain_waiting(text)[:1]:
-            return LogVerdict(
-                waiting.confidence,
-                waiting.words,
-                name,
-                waiting.id,
-                waiting.cause,
-                waiting.remedy,
-                (waiting.line,),
-                waiting.detail,
-                waiting.time.isoformat() if waiting.time else "",
-                tuple(f"{name}: {_RUNS}" for name in running),
-            )
+            also = tuple(f"{name}: {_RUNS}" for name in running)
+            seen = LogVerdict("unknown", waiting.words, name, evidence=(waiting.line,), also=also)
+            return seen.because(waiting)
     some = "" if len(running) == len(texts) else f" on {', '.join(running)}"
     words = f"{_RUNS}{some}; {_NO_TROUBLE}" if running else _NO_TROUBLE
-    return LogVerdict("none", words, "", "", "", "", (), "", "", ())
+    return LogVerdict("none", words)

@@ -17,7 +17,7 @@ from lingctl.events import Event, Listener
 from lingctl.flows.look.node_states import look_of, node_programs, node_states
 from lingctl.flows.look.running import all_daemons_run
 from lingctl.flows.serve.batch.given import BatchOptions, need_models
-from lingctl.flows.serve.batch.run import Asked, Keep, run_batch
+from lingctl.flows.serve.batch.run import Answerer, Asked, Keep, run_batch
 from lingctl.inventory.cluster import Cluster
 from lingctl.program.job import job_folder
 from lingctl.program.node_program import run_program
@@ -60,7 +60,8 @@ def batch_offline(
         )
     name = cluster.serving.served_name
     need_models(given, (name,), name, options)
-    answerer = _prepared(group, cluster, given, listener)
+    offline = _prepared(group, cluster, given, listener)
+    answerer = Answerer(f"{offline.connection.node}, without a service", name, offline.answer)
     return run_batch(answerer, given, options, name if options.any_model else "", listener)
 
 
@@ -98,20 +99,9 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
     folder = f"{layout.batches}/{named}"
     # The container may write in the daemon's folder alone.
     answers = f"{layout.run}/batch-{named}.jsonl"
-    asked = program.command(
-        *(
-            "offline",
-            "--folder",
-            folder,
-            "--answers",
-            answers,
-            "--model-name",
-            cluster.serving.served_name,
-            "--",
-            *words,
-        )
-    ).titled("answer the batch")
-    return _Offline(cluster, connection, layout.jobs, folder, answers, asked, given.requests)
+    files, name = ("--folder", folder, "--answers", answers), cluster.serving.served_name
+    asked = program.command("offline", *files, "--model-name", name, "--", *words).titled("answer the batch")
+    return _Offline(connection, layout.jobs, folder, answers, asked, given.requests)
 
 
 def need_weights(plan: WeightsPlan, node: str) -> None:
@@ -141,9 +131,8 @@ def _wake(connection: Connection, cluster: Cluster) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Offline:
-    """The engine in its container; see ``Answerer``."""
+    """The engine in its container."""
 
-    cluster: Cluster
     connection: Connection
     jobs: str
     folder: str  # of the requests, on the node
@@ -151,17 +140,10 @@ class _Offline:
     command: Command
     requests: int  # how many there are
 
-    @property
-    def place(self) -> str:
-        return f"{self.connection.node}, without a service"
-
-    @property
-    def model(self) -> str:
-        return self.cluster.serving.served_name
-
     def answer(
         self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
     ) -> Asked:
+        """See ``Answerer``."""
         counts = BatchCounts()
         if not self._is_there():
             self._send(requests)

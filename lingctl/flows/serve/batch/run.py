@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from lingctl.errors import ConfigurationError, ConnectError, EngineError, LingctlError, UsageError
 from lingctl.events import Event, Listener
@@ -33,21 +32,14 @@ class Asked:
     remedy: str = ""  # what to do about that
 
 
-class Answerer(Protocol):
+@dataclass(frozen=True, slots=True)
+class Answerer:
     """What answers the requests of a batch."""
 
-    @property
-    def place(self) -> str:
-        """Where it is, for people."""
-
-    @property
-    def model(self) -> str:
-        """The name that is asked for where a body names none."""
-
-    def answer(
-        self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
-    ) -> Asked:
-        """Ask requests until all came to an end. Raises LingctlError: it cannot go on."""
+    place: str  # where it is, for people
+    model: str  # the name that is asked for where a body names none
+    # asks requests until all came to an end; raises LingctlError where it cannot go on
+    answer: Callable[[Iterator[BatchRequest], Keep, Callable[[BatchCounts], None]], Asked]
 
 
 def run_batch(
@@ -61,118 +53,122 @@ def run_batch(
     Raises:
         LingctlError: the input has changed, the files cannot be written, or the service gave out.
     """
+    output = options.output
     try:
-        return _Run(answerer, given, options, override, listener).run()
+        if not place_of(output).exists() and output.exists():
+            found = sum(1 for _ in answers_in(output, options.source, override))
+            if found == given.requests:
+                listener(Event(_TASK, "unchanged", text=f"{found:,} requests are answered already"))
+                return BatchReport(answerer.place, answerer.model, found, found, found, str(output))
+        with batch_state(output, given, override) as state:
+            if output.exists():
+                for number, line in answers_in(output, options.source, override):
+                    state.take(number, line)
+            return _Run(answerer, given, options, override, listener, state).run()
     except OSError as error:
-        if full := no_room(error, options.output):
+        if full := no_room(error, output):
             raise full from error
         raise UsageError(
             f"cannot be written: {error.strerror or error}",
-            where=str(error.filename or options.output),
+            where=str(error.filename or output),
             code="batch-file",
         ) from error
 
 
 class _Run:
-    """One run over a file whose lines were judged."""
+    """One run over a file whose lines were judged, and whose state is open."""
 
     def __init__(
-        self, answerer: Answerer, given: BatchInput, options: BatchOptions, override: str, listener: Listener
+        self,
+        answerer: Answerer,
+        given: BatchInput,
+        options: BatchOptions,
+        override: str,
+        listener: Listener,
+        state: BatchState,
     ) -> None:
         self._answerer = answerer
         self._given = given
         self._options = options
         self._override = override
         self._listener = listener
-        self._before = 0
+        self._state = state
+        self._before = state.count("answered")
         self._began = time.monotonic()
 
     def run(self) -> BatchReport:
         """To the end. Raises as ``run_batch``, and OSError."""
-        output = self._options.output
-        if not place_of(output).exists() and output.exists() and (done := self._answered_all()):
-            return done
-        with batch_state(output, self._given, self._override) as state:
-            if output.exists():
-                self._take_over(state)
-            return self._ask(state)
-
-    def _ask(self, state: BatchState) -> BatchReport:
-        self._before = state.count("answered")
-        self._tell_begin(state)
+        self._tell_begin()
         digest = hashlib.sha256()
-        with self._options.source.open("rb") as file:
-            left = self._left(requests_of(file, digest.update, self._override), state)
-            with self._keeping(state):
-                asked = self._answerer.answer(
-                    left, lambda answer: _keep(state, answer), lambda counts: self._tick(counts, state)
-                )
+        with self._options.source.open("rb") as file, self._keeping():
+            left = self._left(requests_of(file, digest.update, self._override))
+            asked = self._answerer.answer(left, self._state.keep, self._tick)
         if asked.given_up:
-            raise self._given_out(asked.given_up, asked.remedy, state)
+            raise self._given_out(asked.given_up, asked.remedy)
         if digest.hexdigest() != self._given.digest:
-            raise ConfigurationError(
-                "has changed while it was asked",
-                where=str(self._given.path),
-                remedy=f"its answers so far are in {place_of(self._options.output)}; put it back as it was",
-                code="batch-changed",
-            )
-        state.sync()
-        if open_still := self._given.requests - sum(map(state.count, ("answered", "refused", "failed"))):
+            place = place_of(self._options.output)
+            raise self._changed(remedy=f"its answers so far are in {place}; put it back as it was")
+        self._state.sync()
+        ended = sum(map(self._state.count, ("answered", "refused", "failed")))
+        if open_still := self._given.requests - ended:
             raise EngineError(
                 f"{open_still:,} requests came to no end",
                 where=self._answerer.place,
                 remedy="the same command again asks what is left",
                 code="batch-open",
             )
-        return self._finish(state, asked.counts)
+        return self._finish(asked.counts)
 
-    def _left(self, requests: Iterator[BatchRequest], state: BatchState) -> Iterator[BatchRequest]:
+    def _left(self, requests: Iterator[BatchRequest]) -> Iterator[BatchRequest]:
         """Those that have not come to an end. Raises ConfigurationError: the file has changed."""
-        count = 0
         try:
             for count, request in enumerate(requests, 1):
                 if count > self._given.requests:
                     break
-                if not state.is_done(request.number):
+                if not self._state.is_done(request.number):
                     yield replace(request, body={"model": self._answerer.model, **request.body})
         except ValueError as error:
-            raise ConfigurationError(
-                "has changed while it was asked",
-                where=str(self._given.path),
-                evidence=str(error),
-                code="batch-changed",
-            ) from error
+            raise self._changed(evidence=str(error)) from error
+
+    def _changed(self, *, evidence: str = "", remedy: str = "") -> ConfigurationError:
+        return ConfigurationError(
+            "has changed while it was asked",
+            where=str(self._given.path),
+            evidence=evidence,
+            remedy=remedy,
+            code="batch-changed",
+        )
 
     @contextmanager
-    def _keeping(self, state: BatchState) -> Iterator[None]:
+    def _keeping(self) -> Iterator[None]:
         """Whatever ends it, what has come is on the disk, and it is said where."""
         try:
             yield
         except BaseException:
-            state.sync()
-            self._listener(Event(_TASK, "note", text=self._kept(state)))
+            self._state.sync()
+            self._listener(Event(_TASK, "note", text=self._kept))
             raise
 
-    def _kept(self, state: BatchState) -> str:
-        done = self._given.requests - self._missing(state)
-        place = place_of(self._options.output)
+    @property
+    def _kept(self) -> str:
+        done, place = self._given.requests - self._missing, place_of(self._options.output)
         return f"{done:,} of {self._given.requests:,} requests are done and kept in {place}"
 
-    def _missing(self, state: BatchState) -> int:
-        return self._given.requests - state.count("answered") - state.count("refused")
+    @property
+    def _missing(self) -> int:
+        return self._given.requests - self._state.count("answered") - self._state.count("refused")
 
-    def _tell_begin(self, state: BatchState) -> None:
-        requests = self._given.requests
-        if state.damaged:
-            text = f"{state.damaged:,} lines of an earlier run cannot be read: these are asked again"
+    def _tell_begin(self) -> None:
+        requests, missing = self._given.requests, self._missing
+        if damaged := self._state.damaged:
+            text = f"{damaged:,} lines of an earlier run cannot be read: these are asked again"
             self._listener(Event(_TASK, "note", text=text))
-        missing = self._missing(state)
         text = f"{requests:,} requests" if missing == requests else f"{missing:,} of {requests:,} are left"
         self._listener(Event(_TASK, "started", text=text, done=requests - missing, total=requests))
 
-    def _tick(self, counts: BatchCounts, state: BatchState) -> None:
-        state.sync()
-        requests, missing = self._given.requests, self._missing(state)
+    def _tick(self, counts: BatchCounts) -> None:
+        self._state.sync()
+        requests, missing = self._given.requests, self._missing
         done, seconds = requests - missing, time.monotonic() - self._began
         text = f"{done:,} of {requests:,}"
         if counts.refused + counts.failed:
@@ -183,72 +179,38 @@ class _Run:
             text += f", {_span(missing * seconds / counts.done)} left"
         self._listener(Event(_TASK, "progress", text=text, done=done, total=requests))
 
-    def _finish(self, state: BatchState, counts: BatchCounts) -> BatchReport:
-        answered = state.count("answered")
-        failed = state.finish(self._options.output, self._options.error_file)
-        report = self._report(answered, failed, counts)
-        text = f"{report.requests:,} requests, {report.failed:,} not answered"
-        self._listener(Event(_TASK, "done" if report.answered else "failed", text=text))
-        return report
-
-    def _report(self, answered: int, failed: bool, counts: BatchCounts) -> BatchReport:
-        return BatchReport(
+    def _finish(self, counts: BatchCounts) -> BatchReport:
+        answered, errors = self._state.count("answered"), self._options.error_file
+        failed = self._state.finish(self._options.output, errors)
+        report = BatchReport(
             self._answerer.place,
             self._answerer.model,
             self._given.requests,
             self._before,
             answered,
             str(self._options.output),
-            str(self._options.error_file) if failed else "",
+            str(errors) if failed else "",
             time.monotonic() - self._began,
-            counts.retries,
-            counts.prompt_tokens,
-            counts.output_tokens,
-            counts.uncounted,
-            counts.troubles,
+            counts,
         )
+        text = f"{report.requests:,} requests, {report.failed:,} not answered"
+        self._listener(Event(_TASK, "done" if report.answered else "failed", text=text))
+        return report
 
-    def _given_out(self, why: GivenUp, advice: str, state: BatchState) -> LingctlError:
+    def _given_out(self, why: GivenUp, advice: str) -> LingctlError:
         """The error of a service that gives no more answers."""
         kind = ConnectError if why.trouble.no_service else EngineError
         what = "the service does not answer any more"
         if why.in_a_row:
             what = f"{why.in_a_row} requests failed one after the other"
-        text = self._kept(state)
-        self._listener(Event(_TASK, "failed", text=text))
+        self._listener(Event(_TASK, "failed", text=self._kept))
         return kind(
             what,
             where=self._answerer.place,
             evidence=f"{why.custom_id}: {why.trouble}",
-            remedy=f"{advice}\nthen the same command again: it asks what is left ({text})",
+            remedy=f"{advice}\nthen the same command again: it asks what is left ({self._kept})",
             code="batch-given-up",
         )
-
-    def _answered_all(self) -> BatchReport | None:
-        """The report of an output that has every answer already; None where some are missing.
-
-        Raises:
-            ConfigurationError: it holds answers to other requests.
-        """
-        found = sum(1 for _ in answers_in(self._options.output, self._options.source, self._override))
-        if found < self._given.requests:
-            return None
-        self._before = found
-        self._listener(Event(_TASK, "unchanged", text=f"{found:,} requests are answered already"))
-        self._began = time.monotonic()
-        return self._report(found, failed=False, counts=BatchCounts())
-
-    def _take_over(self, state: BatchState) -> None:
-        for number, line in answers_in(self._options.output, self._options.source, self._override):
-            if not state.is_done(number):
-                state.take(number, line)
-
-
-def _keep(state: BatchState, answer: BatchAnswer) -> bool:
-    if state.is_done(answer.number):
-        return False
-    state.keep(answer)
-    return True
 
 
 def _span(seconds: float) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.serve.asked_service import AskedService, ClusterService, UrlService, met
 from lingctl.flows.serve.batch.given import BatchOptions, need_models
 from lingctl.flows.serve.batch.offline import batch_offline
-from lingctl.flows.serve.batch.run import Asked, Keep, run_batch
+from lingctl.flows.serve.batch.run import Answerer, Asked, Keep, run_batch
 from lingctl.serving.batch.asking import Asking, BatchCounts
 from lingctl.serving.batch.report import BatchReport
 from lingctl.serving.batch.requests import BatchInput, BatchRequest
-from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.remedies import advice_for
 
@@ -49,34 +47,17 @@ def batch(service: AskedService, given: BatchInput, options: BatchOptions, liste
         if listed is not None:
             need_models(given, listed.names, model, options)
         override = model if options.any_model else ""
-        return run_batch(_Service(client, options), given, options, override, listener)
 
+        def answer(
+            requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
+        ) -> Asked:
+            asking = Asking(
+                client, requests, concurrency=options.concurrency, retries=options.retries, keep=keep
+            )
+            asking.run(tick)
+            why = asking.given_up
+            remedy = advice_for(client.endpoint).remedy(why.trouble) if why else ""
+            return Asked(asking.counts, why, remedy)
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """A running service; see ``Answerer``."""
-
-    client: Client
-    options: BatchOptions
-
-    @property
-    def place(self) -> str:
-        return self.client.endpoint.service_url
-
-    @property
-    def model(self) -> str:
-        return self.client.endpoint.served_name
-
-    def answer(
-        self, requests: Iterator[BatchRequest], keep: Keep, tick: Callable[[BatchCounts], None]
-    ) -> Asked:
-        asking = Asking(
-            self.client,
-            requests,
-            concurrency=self.options.concurrency,
-            retries=self.options.retries,
-            keep=keep,
-        )
-        asking.run(tick)
-        why = asking.given_up
-        return Asked(asking.counts, why, advice_for(self.client.endpoint).remedy(why.trouble) if why else "")
+        answerer = Answerer(client.endpoint.service_url, model, answer)
+        return run_batch(answerer, given, options, override, listener)

@@ -54,13 +54,21 @@ class BatchState:
         """How many requests count as that."""
         return self._letters.count(_LETTERS[outcome].encode())
 
-    def keep(self, answer: BatchAnswer) -> None:
-        """Write what came of a request. Raises OSError: it cannot be written, and is not there then."""
+    def keep(self, answer: BatchAnswer) -> bool:
+        """Write what came of a request; False where it had come to an end before.
+
+        Raises:
+            OSError: it cannot be written, and is not there then.
+        """
+        if self.is_done(answer.number):
+            return False
         self._write(answer.number, _LETTERS[answer.outcome], answer.line())
+        return True
 
     def take(self, number: int, line: bytes) -> None:
-        """Take over the answer of an earlier output."""
-        self._write(number, "a", line)
+        """Take over the answer of an earlier output, if there is none yet."""
+        if not self.is_done(number):
+            self._write(number, "a", line)
 
     def sync(self) -> None:
         """Have on the disk what was written."""
