@@ -154,12 +154,9 @@ def _weights(folders: List[str]) -> str:
     why: List[Trouble] = []
     for folder in folders:
         contents = contents_of(folder)
-        troubles = [*contents.problems, *contents.unknown]
-        if contents.form == "safetensors" and not troubles:
+        if contents.form == "safetensors" and not contents.troubles:
             return folder
-        if contents.form == "bin":
-            troubles = [_is_bin(folder)]
-        why += troubles
+        why += [_is_bin(folder)] if contents.form == "bin" else contents.troubles
     raise Trouble(
         "no weights that the reference can read",
         where=", ".join(folders),
