@@ -1,10 +1,16 @@
-"""Finds what is shipped beside the code, in a checkout and in an installed wheel."""
+"""Finds what is shipped beside the code, in a checkout and in an installed wheel, and fills in templates."""
 
 from __future__ import annotations
 
 import functools
+import json
 import re
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _PACKAGE = Path(__file__).resolve().parent
 _INCLUDE = re.compile(r"^\. \./(\w+)\.sh$", re.MULTILINE)
@@ -41,3 +47,28 @@ def node_text(name: str) -> str:
         FileNotFoundError: the installation is incomplete.
     """
     return (_PACKAGE / "node" / f"{name}.py").read_text(encoding="utf-8")
+
+
+def render(template: str, **values: object) -> str:
+    """The text of ``templates/<template>`` with values filled in; a missing value is a defect of ours."""
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(asset("templates")),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (JSON and shell, not HTML; values go through tojson and quote)
+    )
+    environment.filters["quote"] = lambda value: shlex.quote(str(value))
+    # Jinja's tojson escapes for HTML, which would change paths with an ampersand.
+    environment.policies["json.dumps_function"] = _json
+    return environment
+
+
+def _json(value: object, **options: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -48,7 +48,8 @@ def up_(
     """Start a sandbox and leave it running; DIR/hosts.yaml is ready to use."""
     from lingctl.output.progress import progress
     from lingctl.output.screen.terminal import answer, say
-    from lingctl.sandbox.lifecycle import request_for, up
+    from lingctl.sandbox.lifecycle import up
+    from lingctl.sandbox.request import request_for
 
     request = request_for(engine, nodes, devices, model, mindie, time_scale)
     with progress() as listener:
@@ -102,7 +103,7 @@ def status(directory: DirOption = DEFAULT_DIR, as_json: JsonOption = False) -> N
             node.name,
             node.address,
             len(node.cards),
-            ", ".join(_told(*fault) for fault in node.faults.items()) or "-",
+            ", ".join(f"{name}={detail}" if detail else name for name, detail in node.faults.items()) or "-",
         )
         for node in state.nodes
     ]
@@ -157,7 +158,3 @@ def faults(as_json: JsonOption = False) -> None:
         [(fault.name, fault.does, fault.detail or "-") for fault in FAULTS],
         texts=("what is wrong then", "detail (default)"),
     )
-
-
-def _told(name: str, detail: str) -> str:
-    return f"{name}={detail}" if detail else name

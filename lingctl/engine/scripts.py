@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lingctl.assets import render
 from lingctl.engine.files import WantedFile, release_folder, run_folder
-from lingctl.engine.templates import render
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pydantic import Field, field_validator, model_validator
 
@@ -137,19 +137,6 @@ class Cluster(Section):
             )
         return self
 
-    def anchored(self, folder: Path) -> Cluster:
-        """The same, with the paths of certificates relative to ``folder``, which is that of hosts.yaml."""
-        update: dict[str, Section] = {
-            name: given.anchored(folder)
-            for name, given in (
-                ("https", self.https),
-                ("inter_node_tls", self.inter_node_tls),
-                ("hub", self.hub),
-            )
-            if given is not None
-        }
-        return self.model_copy(update=update)
-
     @property
     def chosen_engine(self) -> EngineChoice:
         """What serves the model, with the version that ``mindie`` says."""
@@ -212,15 +199,6 @@ class Cluster(Section):
         """Where weights go whose head is folded, for an engine that does not normalise it."""
         return f"{self.downloaded_weights}_folded"
 
-    def in_container(self, node_path: str) -> str:
-        """The path by which the container sees a path below ``paths.models``.
-
-        Raises:
-            ValueError: the path is not below it.
-        """
-        relative = PurePosixPath(node_path).relative_to(self.paths.models)
-        return str(PurePosixPath(self.paths.models_in_container) / relative)
-
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError: there is none."""
         for node in self.nodes:
@@ -235,4 +213,4 @@ class Cluster(Section):
 
     def ssh_of(self, node: Node) -> Ssh:
         """Login details of a node: its own where given, else the cluster's."""
-        return self.ssh.model_copy(update={k: v for k, v in node.ssh.model_dump().items() if v is not None})
+        return self.ssh.model_copy(update=node.ssh.model_dump(exclude_none=True))

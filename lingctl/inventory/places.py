@@ -10,9 +10,10 @@ from lingctl.inventory.cluster import Cluster
 
 def weights_in_container(cluster: Cluster, folder: str) -> str:
     """The path by which the engine reads a weights folder of the node."""
-    if PurePosixPath(folder).is_relative_to(cluster.paths.models):
-        return cluster.in_container(folder)
-    return folder
+    path = PurePosixPath(folder)
+    if not path.is_relative_to(cluster.paths.models):
+        return folder
+    return str(PurePosixPath(cluster.paths.models_in_container) / path.relative_to(cluster.paths.models))
 
 
 def weights_mount(cluster: Cluster) -> str | None:

@@ -7,7 +7,7 @@ Schema and the documentation of each field.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -39,6 +39,7 @@ class Section(BaseModel):
     """Base of every part of hosts.yaml: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    files_here: ClassVar[tuple[str, ...]] = ()  # fields that name files beside hosts.yaml, one or several
 
     @field_validator("*")
     @classmethod
@@ -47,6 +48,19 @@ class Section(BaseModel):
             if isinstance(text, str):
                 forms.need_plain(text)
         return value
+
+    def anchored(self, folder: Path) -> Self:
+        """The same, with the paths of files here relative to ``folder``, which is that of hosts.yaml."""
+        update: dict[str, object] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                update[name] = value.anchored(folder)
+            elif name in self.files_here and isinstance(value, tuple):
+                update[name] = tuple(str(folder / with_home(one)) for one in value)
+            elif name in self.files_here and value:
+                update[name] = str(folder / with_home(value))
+        return self.model_copy(update=update)
 
 
 class Ssh(Section):
@@ -187,6 +201,7 @@ class Serving(Section):
 class Hub(Section):
     """The way to the hubs, ModelScope and Hugging Face. Proxies and tokens come from the environment."""
 
+    files_here = ("ca",)
     ca: tuple[str, ...] = Field(
         (),
         max_length=8,
@@ -198,10 +213,6 @@ class Hub(Section):
     @classmethod
     def _one_or_more(cls, value: object) -> object:
         return one_or_more(value)
-
-    def anchored(self, folder: Path) -> Self:
-        """The same, with paths that are relative to ``folder``."""
-        return self.model_copy(update={"ca": tuple(str(folder / with_home(name)) for name in self.ca)})
 
 
 class Timeouts(Section):

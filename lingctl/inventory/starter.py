@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from lingctl.assets import asset
+from lingctl.assets import render
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.engine_choice import EngineChoice
@@ -42,17 +42,9 @@ def starter_hosts(
     """
     if engine is not None and engine.name == "mindie":
         mindie, engine = engine.version or mindie, None
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     _need_readable(name, find_model(model).name, mindie, nodes)
-    environment = Environment(
-        loader=FileSystemLoader(asset("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  (YAML, not HTML)
-    )
-    template = environment.get_template("hosts.yaml.j2")
-    return template.render(
+    return render(
+        "hosts.yaml.j2",
         name=name,
         model=find_model(model).name,
         mindie=mindie,

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 from lingctl.node.files import FOLDER_MODE
 from lingctl.node.trouble import Trouble
@@ -108,6 +108,15 @@ def planted(path: str) -> Trouble:
         remedy="look who put it there; remove it, or name another folder",
         code="link-in-the-way",
     )
+
+
+def walked(folder: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+    """``os.walk``, but what is in a folder that cannot be read is not nothing. Raises OSError."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    return os.walk(folder, onerror=refuse)
 
 
 def need_no_links(folder: str, but: str = "") -> None:

@@ -1,4 +1,5 @@
-"""A folder held by one run at a time, by a lock file in it."""
+"""What is held by one run at a time, by the lock of a file or folder: it ends with the process, however that
+ends."""
 
 from __future__ import annotations
 
@@ -6,9 +7,41 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from typing import Iterator
 
 from lingctl.node.trouble import Trouble
+
+
+@contextlib.contextmanager
+def held(
+    path: str, busy: Trouble, *, flags: int = os.O_RDWR | os.O_CREAT, patience: float = 0.0
+) -> Iterator[int]:
+    """Hold the lock of a file while the block runs; gives its descriptor. No link is followed.
+
+    Args:
+        path: of the file, which is made where it is missing; with other ``flags``, as they say.
+        busy: raised where another one holds it.
+        patience: seconds until that counts: who only looks has it for a moment.
+
+    Raises:
+        Trouble: see ``busy``.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise busy from None
+            time.sleep(0.1)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

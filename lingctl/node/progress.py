@@ -23,17 +23,18 @@ class Meter:
         self._task = task
         self._total = total
         self._report = report
-        self._done = 0
+        self._done = self._before = 0
         self._begin = 0.0
         self._told = 0.0
         self._lock = threading.Lock()
 
-    def add(self, count: int) -> None:
-        """``count`` more bytes are done."""
+    def add(self, count: int, *, now_done: bool = True) -> None:
+        """``count`` more bytes are done; not ``now_done`` where they were before, which tells of no rate."""
         with self._lock:
             now = time.monotonic()
             self._begin = self._begin or now
             self._done += count
+            self._before += 0 if now_done else count
             if self._done < self._total and now - self._told < _PAUSE:
                 return
             self._told = now
@@ -50,8 +51,8 @@ class Meter:
         if self.part:
             event["part"] = self.part
         # The first moments run from the cache and promise too much.
-        if elapsed > 1.0 and self._done:
-            rate = self._done / elapsed
+        if elapsed > 1.0 and self._done > self._before:
+            rate = (self._done - self._before) / elapsed
             event["rate"] = int(rate)
             event["left"] = round((self._total - self._done) / rate, 1)
         return event

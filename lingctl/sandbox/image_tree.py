@@ -5,6 +5,8 @@ Libraries are empty files under the names that the dynamic linker would look for
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +52,17 @@ class Tree:
         """Set the folders' modes, inner ones first."""
         for target in sorted(self._folder_modes, key=lambda path: -len(path.parts)):
             target.chmod(self._folder_modes[target])
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, a link or a tree whose folders are not all writable; nothing is there afterwards."""
+    if path.is_dir() and not path.is_symlink():
+        for folder, _, _ in os.walk(path):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                Path(folder).chmod(0o700)
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def exports(values: Mapping[str, str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lingctl.sandbox.keys import make_key
 from lingctl.sandbox.layout import (
     CARD_NETMASK,
@@ -14,6 +12,7 @@ from lingctl.sandbox.layout import (
     node_address,
 )
 from lingctl.sandbox.node.host_files import write_host_files
+from lingctl.sandbox.request import MODELS, Request
 from lingctl.sandbox.state import Card, ClusterState, NodeState, save_cluster
 
 # Half a minute of two processors for a node with the real vLLM, many times that on a busy machine.
@@ -37,7 +36,7 @@ nodes:
 {nodes}"""
 
 
-def write_inventory(layout: Layout, request: dict[str, Any], block: int) -> ClusterState:
+def write_inventory(layout: Layout, request: Request, block: int) -> ClusterState:
     """Decide on the nodes and write their state, files and keys, known_hosts and hosts.yaml.
 
     Args:
@@ -45,10 +44,8 @@ def write_inventory(layout: Layout, request: dict[str, Any], block: int) -> Clus
         request: what ``up`` was asked for.
         block: block of addresses.
     """
-    nodes = [_node(block, number, request["devices"]) for number in range(1, request["nodes"] + 1)]
-    state = ClusterState(
-        request["engine"], request["version"], request["model"], request["time_scale"], nodes
-    )
+    nodes = [_node(block, number, request.devices) for number in range(1, request.nodes + 1)]
+    state = ClusterState(request.engine, request.version, request.model, request.time_scale, nodes)
     save_cluster(state, layout.state)
     public = make_key(layout.key, "lingctl-sandbox")
     known = []
@@ -74,16 +71,16 @@ def _node(block: int, number: int, devices: int) -> NodeState:
     return NodeState(name, node_address(block, number), name, cards)
 
 
-def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState], block: int) -> str:
+def _hosts(layout: Layout, request: Request, nodes: list[NodeState], block: int) -> str:
     lines = ""
     for node in nodes:
         lines += f"  - address: {node.address}\n    name: {node.name}\n"
         if len(node.cards) != 8:
             lines += f"    devices: [{', '.join(str(card.id) for card in node.cards)}]\n"
     return _HOSTS.format(
-        model=request["catalogue_name"],
+        model=MODELS[request.model][1],
         engine=_engine(request, len(nodes), block),
-        start=_START_SECONDS[request["engine"]],
+        start=_START_SECONDS[request.engine],
         port=SSH_PORT,
         key=_quoted(str(layout.key)),
         known_hosts=_quoted(str(layout.known_hosts)),
@@ -91,8 +88,8 @@ def _hosts(layout: Layout, request: dict[str, Any], nodes: list[NodeState], bloc
     )
 
 
-def _engine(request: dict[str, Any], nodes: int, block: int) -> str:
-    name, version = request["engine"], request["version"]
+def _engine(request: Request, nodes: int, block: int) -> str:
+    name, version = request.engine, request.version
     if name == "mindie":
         return f'mindie: "{version}"'
     if nodes == 1:

@@ -33,6 +33,7 @@ from lingctl.sandbox.mounts import (
     unshare,
 )
 from lingctl.sandbox.node import first_process as node_process
+from lingctl.sandbox.request import Request
 
 _READY_SECONDS = 60.0
 _REMEDY = (
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def _run(layout: Layout) -> None:
-    request = json.loads((layout.state / "request.json").read_text())
+    request = Request(**json.loads(layout.request.read_text()))
     claim, block = _claim_block()
     state = write_inventory(layout, request, block)
     _enter_namespaces()

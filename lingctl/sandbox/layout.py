@@ -43,6 +43,11 @@ class Layout:
         return self.directory / "state"
 
     @property
+    def request(self) -> Path:
+        """What was asked for; where it is, there is a sandbox."""
+        return self.state / "request.json"
+
+    @property
     def images(self) -> Path:
         """Container images, shared with all nodes."""
         return self.directory / "images"

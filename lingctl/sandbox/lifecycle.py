@@ -6,71 +6,36 @@ import compileall
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lingctl.errors import SandboxError, UsageError
 from lingctl.events import Event, Listener, ignore
 from lingctl.sandbox.engine.words import failures
 from lingctl.sandbox.faults import broken, find_fault, healed
+from lingctl.sandbox.image_tree import remove_tree
 from lingctl.sandbox.interpreter import PACKAGE
-from lingctl.sandbox.layout import KEEPER, MAX_NODES, Layout
-from lingctl.sandbox.state import ClusterState, load_cluster, load_node, load_pristine, update_node
+from lingctl.sandbox.layout import KEEPER, Layout
+from lingctl.sandbox.request import MODELS, Request, check
+from lingctl.sandbox.state import (
+    ClusterState,
+    NodeState,
+    load_cluster,
+    load_node,
+    load_pristine,
+    update_node,
+)
 from lingctl.sandbox.vllm import installation
 
-Engine = Literal["mindie", "vllm"]
-Model = Literal["lite", "plus"]
-# Folder and catalogue name of the emulated models.
-MODELS: dict[str, tuple[str, str]] = {
-    "lite": ("Ling_lite", "Ling-lite"),
-    "plus": ("Ling_plus", "Ling-plus"),
-}
-_TITLES: dict[Engine, str] = {"mindie": "MindIE", "vllm": "vLLM"}
 # Far more than either takes, on a machine that is busy too.
 _ACT_SECONDS = 60.0
 _END_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a sandbox is to be."""
-
-    engine: Engine = "mindie"  # emulated, or the real vLLM
-    version: str = "1.0.0"  # of the engine
-    nodes: int = 2  # number of nodes
-    devices: int = 8  # cards on each
-    model: Model = "plus"  # which tiny checkpoint lies on the nodes
-    time_scale: float = 0.02  # factor on every documented delay
-
-
-def request_for(
-    engine: Engine,
-    nodes: int | None = None,
-    devices: int | None = None,
-    model: Model | None = None,
-    mindie: str | None = None,
-    time_scale: float = Request.time_scale,
-) -> Request:
-    """A request with what is usual for the engine where nothing is said.
-
-    A real engine starts a process with a gigabyte for each card: one node with one card is usual.
-
-    Raises:
-        UsageError: a version of MindIE is named for another engine.
-    """
-    if engine == "mindie":
-        return Request(engine, mindie or "1.0.0", nodes or 2, devices or 8, model or "plus", time_scale)
-    if mindie is not None:
-        raise UsageError("--mindie goes with --engine mindie", remedy=f"vLLM is {installation.VERSION} here")
-    return Request(engine, installation.VERSION, nodes or 1, devices or 1, model or "lite", time_scale)
 
 
 def up(directory: Path, request: Request, listener: Listener = ignore) -> ClusterState:
@@ -87,7 +52,7 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
             remedy="run it on a Linux machine, or in a privileged Linux container",
             code="sandbox-linux-only",
         )
-    _check(request)
+    check(request)
     layout = Layout(directory.resolve())
     if _processes(layout):
         raise SandboxError(
@@ -99,7 +64,7 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
     _prepare(layout, request, listener)
     if vllm:
         layout.vllm.symlink_to(vllm)
-    _start_keeper(layout, listener)
+    _start_keeper(layout, request.nodes, listener)
     return load_cluster(layout.state)
 
 
@@ -119,11 +84,10 @@ def down(directory: Path) -> bool:
         if time.monotonic() > deadline:
             raise SandboxError("a process does not end", where=f"process {living[0]}")
         time.sleep(0.01)
-    there = [path for path in layout.contents if path.exists() or path.is_symlink()]
-    if not _is_sandbox(layout):
+    if not layout.request.exists():
         return bool(found)
-    for path in there:
-        _remove(path)
+    for path in layout.contents:
+        remove_tree(path)
     with contextlib.suppress(OSError):
         layout.directory.rmdir()
     return True
@@ -153,7 +117,7 @@ def break_node(directory: Path, name: str, fault: str) -> None:
         SandboxError: no sandbox runs there, or the node does not act.
     """
     state, layout = running(directory), Layout(directory.resolve())
-    _known_node(state, name)
+    _known(state, name)
     if state.engine != "mindie" and find_fault(fault.partition("=")[0]).of_mindie:
         raise UsageError(
             "that is a fault of the emulated MindIE, and the engine here is a real one",
@@ -190,13 +154,10 @@ def heal(directory: Path, name: str | None = None, fault: str | None = None) -> 
         SandboxError: no sandbox runs there, or a node does not act.
     """
     state, layout = running(directory), Layout(directory.resolve())
-    if name is not None:
-        _known_node(state, name)
     healed_faults: list[tuple[str, str]] = []
-    for node in state.nodes if name is None else [state.node(name)]:
-        names = [fault.partition("=")[0]] if fault else list(node.faults)
-        for each in names:
-            pristine = load_pristine(node.name, layout.state)
+    for node in state.nodes if name is None else [_known(state, name)]:
+        pristine = load_pristine(node.name, layout.state)
+        for each in [fault.partition("=")[0]] if fault else node.faults:
             if each in node.faults:
                 healed_faults.append((node.name, each))
             update_node(node.name, partial(healed, name=each, pristine=pristine), layout.state)
@@ -204,56 +165,42 @@ def heal(directory: Path, name: str | None = None, fault: str | None = None) -> 
     return healed_faults
 
 
-def _check(request: Request) -> None:
-    if not 1 <= request.nodes <= MAX_NODES:
-        raise UsageError(f"{request.nodes} nodes cannot be", remedy=f"--nodes 1 to {MAX_NODES}")
-    if not 1 <= request.devices <= 16:
-        raise UsageError(f"{request.devices} cards a node cannot be", remedy="--devices 1 to 16")
-    if request.model not in MODELS:
-        raise UsageError(f"there is no tiny {request.model!r}", remedy="--model lite or --model plus")
-    if not 0 < request.time_scale <= 1:
-        raise UsageError(
-            f"time scale {request.time_scale:g} cannot be", remedy="--time-scale above 0 and at most 1"
-        )
-
-
 def _prepare(layout: Layout, request: Request, listener: Listener) -> None:
     directory = layout.directory
-    if directory.exists() and not _is_sandbox(layout) and any(directory.iterdir()):
+    if directory.exists() and not layout.request.exists() and any(directory.iterdir()):
         raise SandboxError(
             "the folder holds other files",
             where=str(directory),
             remedy="name a folder that is empty or not there yet: --dir DIR",
         )
     for path in layout.contents:
-        _remove(path)
+        remove_tree(path)
     layout.state.mkdir(parents=True)
     # The nodes see this package read-only: what is not compiled now is compiled at every start of a tool.
     for part in ("", "tools", "docker"):
         compileall.compile_dir(PACKAGE / "sandbox" / part, maxlevels=0, quiet=2)
-    folder, catalogue_name = MODELS[request.model]
-    document = {**request.__dict__, "catalogue_name": catalogue_name}
-    (layout.state / "request.json").write_text(json.dumps(document))
+    layout.request.write_text(json.dumps(asdict(request)))
     listener(Event("image", "started"))
     from lingctl.sandbox.docker.images import make_image
 
     make_image(layout.images, request.engine, request.version)
-    listener(Event("image", "done", text=f"{_TITLES[request.engine]} {request.version}"))
+    listener(Event("image", "done", text=request.title))
     listener(Event("checkpoint", "started"))
     # Matrices this small only make numpy's threads wait for each other; it reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from lingctl.sandbox.engine.tiny_models.kept import kept_checkpoint
 
     ranks = request.nodes * request.devices
-    kept_checkpoint(layout.checkpoint / MODELS["lite"][0], "lite", "bin", ranks=ranks)
+    folders = {model: layout.checkpoint / folder for model, (folder, _) in MODELS.items()}
+    kept_checkpoint(folders["lite"], "lite", "bin", ranks=ranks)
     if request.model == "plus":
-        kept_checkpoint(layout.checkpoint / folder, "plus", "safetensors", ranks=ranks)
-    (layout.checkpoint / "on-nodes").write_text(folder)
-    listener(Event("checkpoint", "done", text=catalogue_name))
+        kept_checkpoint(folders["plus"], "plus", "safetensors", ranks=ranks)
+    (layout.checkpoint / "on-nodes").write_text(folders[request.model].name)
+    listener(Event("checkpoint", "done", text=MODELS[request.model][1]))
 
 
-def _start_keeper(layout: Layout, listener: Listener) -> None:
-    for number in range(1, json.loads((layout.state / "request.json").read_text())["nodes"] + 1):
+def _start_keeper(layout: Layout, nodes: int, listener: Listener) -> None:
+    for number in range(1, nodes + 1):
         listener(Event("boot", "started", f"node{number}"))
     with (layout.state / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(
@@ -282,20 +229,14 @@ def _start_keeper(layout: Layout, listener: Listener) -> None:
     raise SandboxError("the sandbox ended while it was starting", evidence=evidence)
 
 
-def _is_sandbox(layout: Layout) -> bool:
-    return (layout.state / "request.json").exists()
-
-
 def _processes(layout: Layout) -> list[int]:
     """All processes of the sandbox that we can see: the keeper and what it forked share a command line."""
-    return list(_found(f"\0{KEEPER}\0{layout.directory}\0".encode()))
-
-
-def _found(mark: bytes) -> Iterator[int]:
+    mark, found = f"\0{KEEPER}\0{layout.directory}\0".encode(), []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if path.read_bytes().endswith(mark):
-                yield int(path.parent.name)
+                found.append(int(path.parent.name))
+    return found
 
 
 def _lives(pid: int) -> bool:
@@ -306,21 +247,12 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _remove(path: Path) -> None:
-    """Remove a file or a tree, whose folders are not all writable."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        for folder, _, _ in os.walk(path):
-            if not os.access(folder, os.W_OK | os.X_OK):
-                Path(folder).chmod(0o700)
-        shutil.rmtree(path)
-
-
-def _known_node(state: ClusterState, name: str) -> None:
-    names = [node.name for node in state.nodes]
-    if name not in names:
-        raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {', '.join(names)}")
+def _known(state: ClusterState, name: str) -> NodeState:
+    for node in state.nodes:
+        if node.name == name:
+            return node
+    names = ", ".join(node.name for node in state.nodes)
+    raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {names}")
 
 
 def _await_agent(layout: Layout, name: str) -> None:

@@ -89,10 +89,7 @@ def load_cluster(root: Path | str = STATE) -> ClusterState:
     """The state as it is now."""
     root = Path(root)
     cluster = json.loads((root / "cluster.json").read_text())
-    nodes = [load_node(name, root) for name in cluster["nodes"]]
-    return ClusterState(
-        cluster["engine"], cluster["engine_version"], cluster["model"], cluster["time_scale"], nodes
-    )
+    return ClusterState(**{**cluster, "nodes": [load_node(name, root) for name in cluster["nodes"]]})
 
 
 def load_node(name: str, root: Path | str = STATE) -> NodeState:
@@ -116,16 +113,7 @@ def save_cluster(state: ClusterState, root: Path) -> None:
     for node in state.nodes:
         _write(root / f"{node.name}.json", asdict(node))
         _write(root / f"{node.name}.pristine.json", asdict(node))
-    _write(
-        root / "cluster.json",
-        {
-            "engine": state.engine,
-            "engine_version": state.engine_version,
-            "model": state.model,
-            "time_scale": state.time_scale,
-            "nodes": [node.name for node in state.nodes],
-        },
-    )
+    _write(root / "cluster.json", {**asdict(state), "nodes": [node.name for node in state.nodes]})
 
 
 def update_node(name: str, change: Callable[[NodeState], NodeState], root: Path | str = STATE) -> NodeState:

@@ -1,5 +1,7 @@
 """Apply and revert: what they do, what they refuse, and that a tree is given back as it was."""
 
+import builtins
+import errno
 import fcntl
 import os
 import shutil
@@ -188,6 +190,32 @@ def test_a_tree_in_use_is_left_alone(tmp_path, root):
     finally:
         daemon.kill()
         daemon.wait()
+
+
+@pytest.mark.parametrize("said", ["", "[]", "{}", '{"operation": "apply"}', '"text"'])
+@pytest.mark.parametrize("name", ["receipt.json", "journal.json"])
+def test_a_record_that_is_none_is_named_with_what_to_do(root, records, name, said):
+    do("apply", root)
+    (folder,) = records.iterdir()
+    (folder / name).write_text(said)
+    for action in ("status", "apply", "revert"):
+        with pytest.raises(Trouble, match="record of this tree cannot be read") as refused:
+            do(action, root)
+        assert (refused.value.code, refused.value.where) == ("overlay-record", str(folder / name))
+
+
+def test_whether_the_folder_is_mounted_is_never_guessed(root, monkeypatch):
+    look = builtins.open
+
+    def refuse(path, *arguments, **options):
+        if path == "/proc/self/mountinfo":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    with pytest.raises(PermissionError):
+        do("apply", root)
+    assert not (root / "models" / "bailing_moe").exists()
 
 
 def test_symbolic_links_are_not_followed(tmp_path, root):

@@ -90,6 +90,7 @@ def test_exec_passes_streams_status_and_input(node: Live) -> None:
     assert run(node, "docker exec -e WHO=me -w /usr/local box sh -c 'echo $WHO $PWD'")[1] == "me /usr/local\n"
     status, _, err = run(node, "docker exec box no-such-program")
     assert status == 127 and '"no-such-program": executable file not found in $PATH' in err
+    assert run(node, "docker exec -t box no-such-program") == (status, "", err)
     assert run(node, "docker exec box /etc/passwd")[0] == 126
 
 

@@ -147,6 +147,19 @@ def test_what_is_offered(tmp_path: Path, line: str, among: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("lingctl sandbox up --model ", ["lite", "plus"]),
+        ("lingctl sandbox up --engine ", ["mindie", "vllm"]),
+        ("lingctl init --node ", []),  # an address: those of another hosts.yaml are no answer
+    ],
+)
+def test_nothing_is_offered_that_would_be_refused(tmp_path: Path, line: str, words: list[str]) -> None:
+    (tmp_path / "hosts.yaml").write_text(HOSTS)
+    assert offered(tmp_path, line) == (words, "")
+
+
+@pytest.mark.parametrize(
     "hosts",
     ["nodes: [", "", "a: &a [*a]", "nodes: 5", "name: 7\nnodes: [x, {address: 'a b'}]", "\x00"],
     ids=range(6),

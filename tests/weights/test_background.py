@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from lingctl.assets import shell
-from lingctl.node.fetch import background, program
+from lingctl.node.fetch import background, program, worker
 from lingctl.node.fetch.hubs.source import HubSource
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.trouble import Trouble
@@ -147,6 +148,21 @@ def test_who_follows_a_download_that_stands_still_ends_with_who_listens(place: P
             assert process.wait(60) == 1
         finally:
             process.kill()
+
+
+def test_a_setting_that_ends_a_download_apart_is_told_as_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exit status is that of a configuration, as it is where the list of files is asked for."""
+    monkeypatch.setenv("MODELSCOPE_OFFLINE", "1")
+    files = (ListedFile("a", 1, "a" * 64),)
+    with pytest.raises(Trouble) as caught:
+        worker.download(Request("modelscope", "a/b", files=files), place.folder, lambda _: None)
+    assert (caught.value.code, caught.value.exit_status) == ("hub-offline", 2)
+    background.StatusFile(place).write(caught.value.as_event())
+    with pytest.raises(Trouble) as followed:
+        background.follow(place, lambda _: None)
+    assert followed.value.as_event() == caught.value.as_event()
 
 
 def _tell_and(place: Place, work: Callable[[], object]) -> Callable[[], object]:

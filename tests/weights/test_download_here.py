@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.node.fetch import worker
+from lingctl.node.fetch.folder import FolderSource
 from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request
@@ -259,3 +261,25 @@ def test_a_full_disk_is_told_before_the_first_byte(tmp_path: Path, monkeypatch: 
         download(request, str(tmp_path / "t"), lambda _: None)
     assert caught.value.code == "disk-space"
     assert not list((tmp_path / "t").glob("*.safetensors"))
+
+
+def test_a_folder_of_the_source_that_cannot_be_read_is_told_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk" / "code").mkdir(parents=True)
+    (tmp_path / "disk" / "lost+found").mkdir()
+    (tmp_path / "disk" / "a.safetensors").write_bytes(b"x")
+    look = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path).name in closed:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    closed = {"code"}
+    with pytest.raises(Trouble) as caught:
+        FolderSource(str(tmp_path / "disk")).listing()
+    assert (caught.value.code, caught.value.where) == ("not-allowed", str(tmp_path / "disk" / "code"))
+    closed = {"lost+found"}
+    assert [file.path for file in FolderSource(str(tmp_path / "disk")).listing()] == ["a.safetensors"]

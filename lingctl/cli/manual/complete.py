@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ASKED = "_LINGCTL_COMPLETE"
 _SECONDS = 3.0  # a folder that hangs must not hold a person's shell
 _WORD = re.compile(r"[\w.:/@+-]+")
-_Completer = Callable[["Context", Sequence[str]], Iterable[str]]
+_Completer = Callable[["Context"], Iterable[str]]
 
 
 def asks_for_words() -> bool:
@@ -87,23 +87,21 @@ def with_completion(parameters: list[Parameter], context: Context) -> list[Param
 
 def _completer_of(path: str, name: str) -> Callable[[Context, Parameter, str], list[str]] | None:
     """What completes an argument or option of a verb; None where the shell's own way will do."""
-    found = _OF_VERB.get((path, name)) or _EVERYWHERE.get(name)
+    found = _OF_VERB.get((path, name), _EVERYWHERE.get(name))
     if found is None:
         return None
 
     def complete(context: Context, parameter: Parameter, incomplete: str) -> list[str]:
-        given = context.params.get(name)
-        earlier = [str(one) for one in given] if isinstance(given, list | tuple) else []
         # Whatever goes wrong here, a person who pressed Tab is in the middle of a line.
         with suppress(Exception):
-            offered = (one for one in found(context, earlier) if one.startswith(incomplete))
+            offered = (one for one in found(context) if one.startswith(incomplete))
             return [one.removeprefix(mend_colons()) for one in offered if _WORD.fullmatch(one)]
         return []
 
     return complete
 
 
-def _models(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _models(context: Context) -> Iterable[str]:
     from lingctl.inventory.models.catalogue import MODELS
 
     return [model.name for model in MODELS]
@@ -131,78 +129,78 @@ def _names_in(hosts: Mapping[str, object]) -> list[str]:
     return [str(node.get("name") or node.get("address")) for node in found]
 
 
-def _nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _nodes(context: Context) -> Iterable[str]:
     return _names_in(_hosts(context))
 
 
-def _sandbox_nodes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _sandbox_nodes(context: Context) -> Iterable[str]:
     from lingctl.cli.sandbox import DEFAULT_DIR
 
     folder = context.params.get("directory") or os.environ.get("LINGCTL_SANDBOX") or DEFAULT_DIR
     return _names_in(_mapping_in(Path(str(folder)) / "hosts.yaml"))
 
 
-def _faults(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _faults(context: Context) -> Iterable[str]:
     from lingctl.sandbox.faults import FAULTS
 
     return [fault.name for fault in FAULTS]
 
 
-def _releases(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _releases(context: Context) -> Iterable[str]:
     from lingctl.flows.change.seen_releases import releases_seen
 
     return releases_seen(str(_hosts(context).get("name")))
 
 
-def _mindie(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _mindie(context: Context) -> Iterable[str]:
     from lingctl.engines import engine_rows, usual_engine
 
     usual = usual_engine().about.name
     return [row.version for row in engine_rows() if row.name == usual]
 
 
-def _emulated(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _emulated(context: Context) -> Iterable[str]:
     return ("1.0.0", "3.0.0")
 
 
-def _engines(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _engines(context: Context) -> Iterable[str]:
     from lingctl.engines import engine_rows
 
     rows = [(row.name, row.version) for row in engine_rows()]
     return [*dict.fromkeys(name for name, _ in rows), *(f"{name}:{version}" for name, version in rows)]
 
 
-def _engine_names(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _engine_names(context: Context) -> Iterable[str]:
     from lingctl.engines import engine_names
 
     return engine_names()
 
 
-def _verbs(context: Context, earlier: Sequence[str]) -> Iterable[str]:
-    path = " ".join(earlier)
-    inner = [verb.removeprefix(f"{path} ") for verb in EXAMPLES if not path or verb.startswith(f"{path} ")]
+def _verbs(context: Context) -> Iterable[str]:
+    path = "".join(f"{word} " for word in context.params.get("words") or ())
+    inner = (verb.removeprefix(path) for verb in EXAMPLES if verb.startswith(path))
     return dict.fromkeys(verb.partition(" ")[0] for verb in inner)
 
 
-def _codes(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _codes(context: Context) -> Iterable[str]:
     from lingctl.flows.look.explain.own_codes import known_codes
 
     return known_codes()
 
 
-def _checks(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _checks(context: Context) -> Iterable[str]:
     from lingctl.codes.catalogue import check_names
 
     return check_names()
 
 
-def _parts(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _parts(context: Context) -> Iterable[str]:
     from lingctl.flows.accept.parts import PARTS
 
     return [part.name for part in PARTS]
 
 
-def _sources(context: Context, earlier: Sequence[str]) -> Iterable[str]:
+def _sources(context: Context) -> Iterable[str]:
     from lingctl.flows.weights.wanted import HUBS
 
     return (*HUBS, "node")
@@ -218,7 +216,11 @@ _EVERYWHERE: dict[str, _Completer] = {
     "only": _parts,
     "skip": _parts,
 }
-_OF_VERB: dict[tuple[str, str], _Completer] = {
+# None: words of its own, or nothing that is known here.
+_OF_VERB: dict[tuple[str, str], _Completer | None] = {
+    ("init", "node"): None,
+    ("sandbox up", "engine"): None,
+    ("sandbox up", "model"): None,
     ("sandbox up", "mindie"): _emulated,
     ("sandbox break", "node"): _sandbox_nodes,
     ("sandbox heal", "node"): _sandbox_nodes,

@@ -27,18 +27,10 @@ def download_here(options: DownloadOptions, listener: Listener) -> Fetched:
         UsageError: the folder or the source makes no sense.
         WeightsError: something did not come, or not as listed. What is complete is kept.
     """
-    from_folder, settings = options.source.kind == "folder", options.settings
-    request = Request(
-        source="folder" if from_folder else settings.hub,
-        repository=options.source.folder if from_folder else options.model.repository,
-        revision=options.revision,
-        endpoint=settings.endpoint,
-        proxy=settings.proxy,
-        token=settings.token,
-        ca=settings.ca,
-        python=sys.executable,
-        recheck=options.recheck,
-    )
+    if options.source.kind == "folder":
+        request = Request(source="folder", repository=options.source.folder, recheck=options.recheck)
+    else:
+        request = options.hub_request(python=sys.executable)
     with troubles_as_errors():
         result = download(request, options.folder, telling(listener))
     return read_result(Fetched, result)

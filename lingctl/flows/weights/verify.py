@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
-from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import make_manifest
 from lingctl.node.weights.modes import Wrong, wrong_modes
 from lingctl.node.weights.verify import Verified, verify
@@ -51,29 +50,19 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
             make_manifest(str(folder), report)
         verified = verify(str(folder), full, report)
         wrong = wrong_modes(str(folder))
-    findings = [_problem(problem) for problem in verified.problems]
-    findings += [_unknown(trouble) for trouble in verified.unknown]
-    findings += [_in_the_way(trouble) for trouble in verified.in_the_way]
+    findings = [
+        Finding(trouble.code, verdict, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy)
+        for verdict, troubles in (
+            (Verdict.FAILURE, verified.problems),
+            (Verdict.UNKNOWN, verified.unknown),
+            (Verdict.WARNING, verified.contents.in_the_way),
+        )
+        for trouble in troubles
+    ]
     findings += [Finding("weights", Verdict.NOTE, note) for note in verified.notes]
-    if wrong and verified.form == "safetensors":
+    if wrong and verified.contents.form == "safetensors":
         findings.append(_modes(folder, wrong))
     return WeightsReport(verified, tuple(findings))
-
-
-def _problem(problem: Trouble) -> Finding:
-    return Finding(
-        problem.code, Verdict.FAILURE, str(problem), evidence=problem.evidence, remedy=problem.remedy
-    )
-
-
-def _unknown(trouble: Trouble) -> Finding:
-    return Finding(
-        trouble.code, Verdict.UNKNOWN, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy
-    )
-
-
-def _in_the_way(trouble: Trouble) -> Finding:
-    return Finding(trouble.code, Verdict.WARNING, str(trouble), remedy=trouble.remedy)
 
 
 def _modes(folder: Path, wrong: Sequence[Wrong]) -> Finding:

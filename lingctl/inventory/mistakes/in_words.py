@@ -106,9 +106,8 @@ def _words(detail: ErrorDetails, path: FieldPath, source: YamlSource) -> tuple[s
         return _path_words(name, str(value))
     if pattern in IN_WORDS:
         return f"{name}: {value!r} is not valid", IN_WORDS[pattern]
-    words = KINDS.get(kind)
-    if words is not None:
-        what, remedy = words(path, value, context)
+    if kind in KINDS:
+        what, remedy = KINDS[kind][0](path, value, context)
         return f"{name} {what}", remedy
     described = field_at(path)
     remedy = described.description if described and described.description else "correct the value"
@@ -136,14 +135,5 @@ _OTHER = "hosts-form"
 CODES: Mapping[str, str] = {
     "extra_forbidden": "hosts-unknown-key",
     "missing": "hosts-key-missing",
-    **dict.fromkeys(
-        ("int_type", "int_parsing", "int_from_float", "float_type", "float_parsing"), "hosts-number"
-    ),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "hosts-true-or-false"),
-    "string_type": "hosts-word",
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "hosts-part"),
-    **dict.fromkeys(("tuple_type", "list_type", "too_short"), "hosts-list"),
-    "too_long": "hosts-too-many",
-    **dict.fromkeys(("greater_than_equal", "greater_than", "less_than_equal", "less_than"), "hosts-range"),
-    **dict.fromkeys(("literal_error", "enum"), "hosts-choice"),
+    **{kind: code for kind, (_, code) in KINDS.items()},
 }

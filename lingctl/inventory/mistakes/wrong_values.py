@@ -170,27 +170,19 @@ def _example_of(path: FieldPath, what: str) -> str:
     return f"write {what}, such as {default}" if usual else f"write {what}"
 
 
-KINDS: dict[str, _Words] = {
-    "int_type": _whole_number,
-    "int_parsing": _whole_number,
-    "int_from_float": _whole_number,
-    "float_type": _number,
-    "float_parsing": _number,
-    "bool_type": _boolean,
-    "bool_parsing": _boolean,
-    "string_type": _text,
-    "model_type": _part,
-    "model_attributes_type": _part,
-    "dict_type": _part,
-    "tuple_type": _list,
-    "list_type": _list,
-    "too_short": _too_short,
-    "string_too_short": _too_short,
-    "too_long": _too_long,
-    "greater_than_equal": _bound,
-    "greater_than": _bound,
-    "less_than_equal": _bound,
-    "less_than": _bound,
-    "literal_error": _one_of,
-    "enum": _one_of,
+# By pydantic's word for a mistake: what is said of it, and its code.
+KINDS: Mapping[str, tuple[_Words, str]] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), (_whole_number, "hosts-number")),
+    **dict.fromkeys(("float_type", "float_parsing"), (_number, "hosts-number")),
+    **dict.fromkeys(("bool_type", "bool_parsing"), (_boolean, "hosts-true-or-false")),
+    "string_type": (_text, "hosts-word"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), (_part, "hosts-part")),
+    **dict.fromkeys(("tuple_type", "list_type"), (_list, "hosts-list")),
+    "too_short": (_too_short, "hosts-list"),
+    "string_too_short": (_too_short, "hosts-form"),
+    "too_long": (_too_long, "hosts-too-many"),
+    **dict.fromkeys(
+        ("greater_than_equal", "greater_than", "less_than_equal", "less_than"), (_bound, "hosts-range")
+    ),
+    **dict.fromkeys(("literal_error", "enum"), (_one_of, "hosts-choice")),
 }

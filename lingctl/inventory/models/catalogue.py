@@ -73,31 +73,27 @@ _LITE_BYTES = 33_603_948_544
 _PLUS_BYTES = 585_081_358_848
 
 
-def _lite(name: str, kind: Literal["chat", "base"], context: int = 16384, factor: int = 4) -> Model:
+def _model(name: str, kind: Literal["chat", "base"], context: int = 16384, factor: int = 4) -> Model:
     repository, folder = f"inclusionAI/{name}", name.replace("-", "_")
-    return Model(name, repository, folder, kind, LITE, _LITE_BYTES, context, factor * context, 1)
-
-
-def _plus(name: str, kind: Literal["chat", "base"]) -> Model:
-    repository, folder = f"inclusionAI/{name}", name.replace("-", "_")
-    return Model(name, repository, folder, kind, PLUS, _PLUS_BYTES, 16384, 4 * 16384, 16)
+    shape, size, cards = (PLUS, _PLUS_BYTES, 16) if "plus" in name else (LITE, _LITE_BYTES, 1)
+    return Model(name, repository, folder, kind, shape, size, context, factor * context, cards)
 
 
 MODELS: tuple[Model, ...] = (
-    _lite("Ling-lite", "chat"),
-    _lite("Ling-lite-base", "base"),
-    _lite("Ling-lite-1.5", "chat", 32768),
-    _lite("Ling-lite-base-1.5", "base", 32768),
-    _lite("Ling-lite-1.5-2506", "chat", 32768),
-    _lite("Ling-lite-1.5-2507", "chat", 32768),
-    _lite("Ling-Coder-lite", "chat", factor=1),
-    _lite("Ling-Coder-lite-base", "base", factor=1),
-    _lite("Ring-lite", "chat", 32768),
-    _lite("Ring-lite-2506", "chat", 32768),
-    _lite("Ring-lite-2507", "chat", 32768),
-    _lite("Ring-lite-distill-preview", "chat"),
-    _plus("Ling-plus", "chat"),
-    _plus("Ling-plus-base", "base"),
+    _model("Ling-lite", "chat"),
+    _model("Ling-lite-base", "base"),
+    _model("Ling-lite-1.5", "chat", 32768),
+    _model("Ling-lite-base-1.5", "base", 32768),
+    _model("Ling-lite-1.5-2506", "chat", 32768),
+    _model("Ling-lite-1.5-2507", "chat", 32768),
+    _model("Ling-Coder-lite", "chat", factor=1),
+    _model("Ling-Coder-lite-base", "base", factor=1),
+    _model("Ring-lite", "chat", 32768),
+    _model("Ring-lite-2506", "chat", 32768),
+    _model("Ring-lite-2507", "chat", 32768),
+    _model("Ring-lite-distill-preview", "chat"),
+    _model("Ling-plus", "chat"),
+    _model("Ling-plus-base", "base"),
 )
 
 

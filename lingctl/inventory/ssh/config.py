@@ -54,19 +54,60 @@ class SaidSetting:
 class HostSettings:
     """What holds for one host."""
 
-    host: str  # the name to connect to
+    asked: str  # its name as one would give it to ssh
+    around: Machine  # where it is asked from
+    second: str | None = None  # the name that a first reading found, where the files are read a second time
     # by keyword in lower case, what is said once
     single: dict[str, SaidSetting] = field(default_factory=dict)
     adding: dict[str, list[SaidSetting]] = field(default_factory=dict)  # by keyword, what every line adds
+
+    @property
+    def host(self) -> str:
+        """The name to connect to, as far as is known: ``HostName``, with what was asked for in it."""
+        if self.second is not None:
+            return self.second
+        said = self.single.get("hostname")
+        name = self.asked if said is None else expand(said.text, {"h": self.asked}, said.place)
+        return name.lower()
 
     def text(self, keyword: str) -> str:
         """A value, or nothing where none is set; a value of one word with blanks between several."""
         found = self.single.get(keyword)
         return found.text if found else ""
 
+    def place(self, keyword: str) -> str:
+        """File and line of a value, or nothing."""
+        found = self.single.get(keyword)
+        return found.place if found else ""
+
     def is_on(self, keyword: str) -> bool:
         """Whether a switch is set to yes."""
         return self.text(keyword).lower() in ("yes", "true")
+
+    def is_off(self, keyword: str) -> bool:
+        """Whether it is set to no."""
+        return self.text(keyword).lower() in ("no", "false")
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """What each token of ssh_config stands for, as far as is known."""
+        around, jump = self.around, self.text("proxyjump")
+        user, port = self.text("user") or around.user, self.text("port") or "22"
+        whole = hashlib.sha1(os.fsencode(f"{around.host}{self.host}{port}{user}")).hexdigest()  # noqa: S324  (a file's name)
+        return {
+            "C": whole,
+            "L": around.host.partition(".")[0],
+            "d": str(around.home),
+            "h": self.host,
+            "i": str(os.getuid()),
+            "j": "" if jump == "none" else jump,
+            "k": self.text("hostkeyalias") or self.asked,
+            "l": around.host,
+            "n": self.asked,
+            "p": port,
+            "r": user,
+            "u": around.user,
+        }
 
 
 def settings_for(
@@ -83,41 +124,21 @@ def settings_for(
     Raises:
         ConfigurationError: a file says something that cannot be.
     """
-    reading = _Reading(asked, preset, around)
+    said = {keyword: SaidSetting((value,)) for keyword, value in preset.items()}
+    found = HostSettings(asked, around, single=said)
+    reading = _Reading(found)
     reading.read(files)
-    host = reading.host
-    canonical = _canonical(host, reading.found, around)
+    canonical = _canonical(found)
     if canonical or reading.asks_again:
-        reading.again(canonical or host)
+        found.second = canonical or found.host
         reading.read(files)
-    reading.found.host = reading.host
-    return reading.found
+    return found
 
 
 class _Reading:
-    def __init__(self, asked: str, preset: Mapping[str, str], around: Machine) -> None:
-        self.found = HostSettings(
-            asked, {keyword: SaidSetting((value,)) for keyword, value in preset.items()}
-        )
+    def __init__(self, found: HostSettings) -> None:
         self.asks_again = False
-        self._asked = asked
-        self._known_as = asked
-        self._around = around
-        self._last = False
-
-    @property
-    def host(self) -> str:
-        """The name to connect to, as far as is known: ``HostName``, with what was asked for in it."""
-        if self._last:
-            return self._known_as
-        said = self.found.single.get("hostname")
-        if said is None:
-            return self._asked.lower()
-        return expand(said.text, {"h": self._asked}, said.place).lower()
-
-    def again(self, host: str) -> None:
-        """From now on it is the second time, with the name that the first found."""
-        self._known_as, self._last = host, True
+        self._found, self._around = found, found.around
 
     def read(self, files: Sequence[Path]) -> None:
         for file in files:
@@ -139,7 +160,7 @@ class _Reading:
         active = counts
         for line in read_lines(file):
             if line.keyword == "host":
-                active = counts and listed(self._known_as, line.words)
+                active = counts and listed(self._found.second or self._found.asked, line.words)
             elif line.keyword == "match":
                 active = counts and self._matches(line)
             elif line.keyword == "include":
@@ -160,19 +181,19 @@ class _Reading:
             raise line.error("nothing behind the keyword")
         setting = SaidSetting(words, line.place)
         if keyword in _ADDING:
-            if keyword in self.found.single:
+            if keyword in self._found.single:
                 return  # decided beforehand
-            known = self.found.adding.setdefault(keyword, [])
+            known = self._found.adding.setdefault(keyword, [])
             if setting.words not in [one.words for one in known]:
                 known.append(setting)
             return
         # Of these two, the first excludes the other; but ProxyJump none does not exclude a ProxyCommand.
-        jump = self.found.text("proxyjump").lower()
-        if keyword == "proxyjump" and "proxycommand" in self.found.single:
+        jump = self._found.text("proxyjump").lower()
+        if keyword == "proxyjump" and "proxycommand" in self._found.single:
             return
         if keyword == "proxycommand" and jump not in ("", "none"):
             return
-        self.found.single.setdefault(keyword, setting)
+        self._found.single.setdefault(keyword, setting)
 
     def _matches(self, line: ConfigLine) -> bool:
         words, holds, count = line.words, True, 0
@@ -187,7 +208,7 @@ class _Reading:
             if criterion in ("canonical", "final"):
                 # Only a line that asks for it brings the second reading about.
                 self.asks_again = self.asks_again or criterion == "final"
-                holds = holds and self._last != negated
+                holds = holds and (self._found.second is not None) != negated
                 continue
             if not words:
                 raise line.error(f"nothing behind {criterion}")
@@ -201,50 +222,23 @@ class _Reading:
     def _meets(self, criterion: str, argument: str, line: ConfigLine) -> bool:
         around, patterns = self._around, argument.split(",")
         if criterion == "host":
-            return listed(self.host, [pattern.lower() for pattern in patterns])
+            return listed(self._found.host, [pattern.lower() for pattern in patterns])
         if criterion == "originalhost":
-            return listed(self._asked.lower(), [pattern.lower() for pattern in patterns])
+            return listed(self._found.asked.lower(), [pattern.lower() for pattern in patterns])
         if criterion == "user":
-            return listed(self.found.text("user") or around.user, patterns)
+            return listed(self._found.text("user") or around.user, patterns)
         if criterion == "localuser":
             return listed(around.user, patterns)
         if criterion == "tagged":
-            return listed(self.found.text("tag"), patterns)
+            return listed(self._found.text("tag"), patterns)
         if criterion == "exec":
-            return around.succeeds(expand(argument, self.tokens, line.place))
+            return around.succeeds(expand(argument, self._found.tokens, line.place))
         raise line.error(f"lingctl does not know the criterion {criterion}")
 
-    @property
-    def tokens(self) -> dict[str, str]:
-        """What tokens stand for, as far as is known."""
-        return tokens_of(self._asked, self.host, self.found, self._around)
 
-
-def tokens_of(asked: str, host: str, found: HostSettings, around: Machine) -> dict[str, str]:
-    """What each token of ssh_config stands for: ``asked`` as it was given, ``host`` to connect to."""
-    user, port = found.text("user") or around.user, found.text("port") or "22"
-    jump = found.text("proxyjump")
-    jump = "" if jump == "none" else jump
-    whole = hashlib.sha1(os.fsencode(f"{around.host}{host}{port}{user}")).hexdigest()  # noqa: S324  (a file's name)
-    return {
-        "C": whole,
-        "L": around.host.partition(".")[0],
-        "d": str(around.home),
-        "h": host,
-        "i": str(os.getuid()),
-        "j": jump,
-        "k": found.text("hostkeyalias") or asked,
-        "l": around.host,
-        "n": asked,
-        "p": port,
-        "r": user,
-        "u": around.user,
-    }
-
-
-def _canonical(host: str, found: HostSettings, around: Machine) -> str:
+def _canonical(found: HostSettings) -> str:
     """The full name that ``CanonicalizeHostname`` makes of a short one, or nothing."""
-    how = found.text("canonicalizehostname").lower()
+    host, how = found.host, found.text("canonicalizehostname").lower()
     proxied = any(found.text(one) not in ("", "none") for one in _PROXIES)
     if how not in ("yes", "true", "always") or (proxied and how != "always"):
         return ""
@@ -253,7 +247,7 @@ def _canonical(host: str, found: HostSettings, around: Machine) -> str:
         return host.rstrip(".")
     if host.count(".") <= (int(dots) if dots.isdecimal() else 1):
         for domain in found.text("canonicaldomains").split():
-            if domain != "none" and around.resolves(f"{host}.{domain}"):
+            if domain != "none" and found.around.resolves(f"{host}.{domain}"):
                 return f"{host}.{domain}".lower()
     return host
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.sections import Ssh
-from lingctl.inventory.ssh.config import HostSettings, settings_for, tokens_of
+from lingctl.inventory.ssh.config import HostSettings, settings_for
 from lingctl.inventory.ssh.machine import Machine
 from lingctl.inventory.ssh.target import (
     GLOBAL_KNOWN_HOSTS,
@@ -72,7 +72,7 @@ def resolve(asked: str, ssh: Ssh, around: Machine) -> SshTarget:
     Raises:
         ConfigurationError: ssh's configuration says something that cannot be.
     """
-    return _Resolver(ssh, around).node(asked)
+    return _Hop(asked, ssh, around, _preset(ssh), hops=0).target(_USUAL_USER)
 
 
 def host_name(asked: str, ssh: Ssh, around: Machine) -> str:
@@ -110,42 +110,36 @@ def _preset(ssh: Ssh) -> dict[str, str]:
     return {_FIELDS[name]: str(value) for name, value in said.items() if value is not None}
 
 
-class _Resolver:
-    def __init__(self, ssh: Ssh, around: Machine) -> None:
-        self._ssh = ssh
-        self._around = around
-        self._files = config_files(ssh, around)
+class _Hop:
+    """A server on the way to a node, the node's own at last."""
 
-    def node(self, asked: str) -> SshTarget:
-        return self._target(asked, _preset(self._ssh), _USUAL_USER, hops=0)
-
-    def _target(self, asked: str, preset: Mapping[str, str], usual_user: str, *, hops: int) -> SshTarget:
-        found = settings_for(asked, self._files, preset, self._around)
+    def __init__(self, asked: str, ssh: Ssh, around: Machine, preset: Mapping[str, str], hops: int) -> None:
+        self._asked, self._ssh, self._around, self._preset, self._hops = asked, ssh, around, preset, hops
+        self._found = settings_for(asked, config_files(ssh, around), preset, around)
         if hops > _MOST_HOPS:
             raise ConfigurationError(
                 f"{asked} is reached through itself",
-                where=_place(found, "proxyjump"),
+                where=self._found.place("proxyjump"),
                 remedy="leave the jump host out of the pattern (Host * !BASTION), or give it ProxyJump none",
                 code="ssh-config",
             )
-        files = self._file_names
-        tokens = tokens_of(asked, found.host, found, self._around)
-        node, preset_key = hops == 0, self._ssh.key if "identityfile" in preset else None
-        timeout = found.text("connecttimeout")
+
+    def target(self, usual_user: str) -> SshTarget:
+        found, node = self._found, self._hops == 0
         return SshTarget(
             host=found.host,
-            port=_number(found, "port", 22),
+            port=self._port(),
             user=found.text("user") or usual_user,
             host_key_alias=found.text("hostkeyalias").lower(),
-            known_hosts=files(found, tokens, "userknownhostsfile", USER_KNOWN_HOSTS),
-            global_known_hosts=files(found, tokens, "globalknownhostsfile", GLOBAL_KNOWN_HOSTS),
-            revoked_keys=next(iter(files(found, tokens, "revokedhostkeys", ())), ""),
-            keys=self._keys(found, tokens, preset_key, jumping=not node),
-            keys_named=preset_key is not None and node,
-            certificates=self._added(found, tokens, "certificatefile"),
-            identities_only=preset_key is not None or found.is_on("identitiesonly"),
-            agent=self._agent(found, tokens),
-            connect_timeout=_seconds(timeout) or self._ssh.connect_timeout,
+            known_hosts=self._files("userknownhostsfile", USER_KNOWN_HOSTS),
+            global_known_hosts=self._files("globalknownhostsfile", GLOBAL_KNOWN_HOSTS),
+            revoked_keys=next(iter(self._files("revokedhostkeys", ())), ""),
+            keys=self._keys(),
+            keys_named=self._named_key is not None and node,
+            certificates=self._added("certificatefile"),
+            identities_only=self._named_key is not None or found.is_on("identitiesonly"),
+            agent=self._agent(),
+            connect_timeout=_seconds(found.text("connecttimeout")) or self._ssh.connect_timeout,
             family=_choice(found.text("addressfamily"), ("inet", "inet6")),
             bind_address=found.text("bindaddress"),
             algorithms=Algorithms(
@@ -155,88 +149,97 @@ class _Resolver:
                 found.text("hostkeyalgorithms"),
                 found.text("pubkeyacceptedalgorithms"),
             ),
-            jump=self._jump(found, tokens, hops),
-            proxy_command=self._proxy_command(found, tokens),
+            jump=self._jump(),
+            proxy_command=self._expanded("proxycommand", "hknpr"),
             sudo=self._ssh.sudo and node,
-            typed=self._typed(asked, preset, found) if node else "",
+            typed=self._typed() if node else "",
             taken=tuple(_taken(found)),
             notes=tuple(_notes(found)),
         )
 
-    def _file_names(
-        self, found: HostSettings, tokens: Mapping[str, str], keyword: str, usual: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        setting = found.single.get(keyword)
-        if setting and not setting.place:  # of hosts.yaml, where a percent sign is one
-            return tuple(at_home(name, self._around) for name in setting.words)
-        names = setting.words if setting else usual
-        place = setting.place if setting else ""
-        return tuple(expand_path(name, tokens, self._around, place) for name in names if name != "none")
+    @property
+    def _named_key(self) -> str | None:
+        """The key that hosts.yaml names for this server."""
+        return self._ssh.key if "identityfile" in self._preset else None
 
-    def _added(self, found: HostSettings, tokens: Mapping[str, str], keyword: str) -> tuple[str, ...]:
-        lines = found.adding.get(keyword, [])
-        return tuple(
-            expand_path(line.text, tokens, self._around, line.place) for line in lines if line.text != "none"
-        )
+    def _path(self, text: str, place: str) -> str:
+        return expand_path(text, self._found.tokens, self._around, place)
 
-    def _keys(
-        self, found: HostSettings, tokens: Mapping[str, str], named: str | None, *, jumping: bool
-    ) -> tuple[str, ...]:
-        if found.text("pubkeyauthentication").lower() in ("no", "false"):
+    def _files(self, keyword: str, usual: tuple[str, ...]) -> tuple[str, ...]:
+        setting = self._found.single.get(keyword)
+        if setting is None or not setting.place:  # of hosts.yaml a percent sign is one
+            return tuple(at_home(name, self._around) for name in (setting.words if setting else usual))
+        return tuple(self._path(name, setting.place) for name in setting.words if name != "none")
+
+    def _added(self, keyword: str) -> tuple[str, ...]:
+        lines = self._found.adding.get(keyword, [])
+        return tuple(self._path(line.text, line.place) for line in lines if line.text != "none")
+
+    def _keys(self) -> tuple[str, ...]:
+        if self._found.is_off("pubkeyauthentication"):
             return NO_KEY_FILES
-        if named is not None:
-            return (at_home(named, self._around),)
-        lines = self._added(found, tokens, "identityfile")
-        if not lines and "identityfile" in found.adding:
+        if self._named_key is not None:
+            return (at_home(self._named_key, self._around),)
+        lines = self._added("identityfile")
+        if not lines and "identityfile" in self._found.adding:
             return NO_KEY_FILES
-        if not lines and jumping and self._ssh.key:
+        if not lines and self._hops and self._ssh.key:
             return (*USUAL_KEYS, at_home(self._ssh.key, self._around))
         return lines
 
-    def _agent(self, found: HostSettings, tokens: Mapping[str, str]) -> str:
-        setting = found.single.get("identityagent")
-        usual = self._around.environment.get("SSH_AUTH_SOCK", "")
-        if found.text("pubkeyauthentication").lower() in ("no", "false"):
+    def _agent(self) -> str:
+        setting = self._found.single.get("identityagent")
+        if self._found.is_off("pubkeyauthentication"):
             return ""
         if setting is None or setting.text == "SSH_AUTH_SOCK":
-            return usual
+            return self._around.environment.get("SSH_AUTH_SOCK", "")
         if setting.text == "none":
             return ""
         if re.fullmatch(r"\$\w+", setting.text):
             return self._around.environment.get(setting.text[1:], "")
-        return expand_path(setting.text, tokens, self._around, setting.place)
+        return self._path(setting.text, setting.place)
 
-    def _proxy_command(self, found: HostSettings, tokens: Mapping[str, str]) -> str:
-        setting = found.single.get("proxycommand")
+    def _expanded(self, keyword: str, letters: str) -> str:
+        """A value in which only these tokens may stand; empty where there is none."""
+        setting = self._found.single.get(keyword)
         if setting is None or setting.text.lower() == "none":
             return ""
-        allowed = {letter: tokens[letter] for letter in "hknpr"}
-        return expand(setting.text, allowed, setting.place)
+        tokens = self._found.tokens
+        return expand(setting.text, {letter: tokens[letter] for letter in letters}, setting.place)
 
-    def _jump(self, found: HostSettings, tokens: Mapping[str, str], hops: int) -> SshTarget | None:
-        setting = found.single.get("proxyjump")
-        if setting is None or setting.text.lower() in ("none", ""):
+    def _jump(self) -> SshTarget | None:
+        text = self._expanded("proxyjump", "hnpr")
+        if not text:
             return None
-        text = expand(setting.text, {letter: tokens[letter] for letter in "hnpr"}, setting.place)
         before, _, last = text.rpartition(",")
-        preset = _of_jump(last.strip(), setting.place)
+        preset = _of_jump(last.strip(), self._found.place("proxyjump"))
         # The bastion is a machine of its own: of hosts.yaml, only what is about this side holds there.
-        for keyword in ("userknownhostsfile", "connecttimeout"):
-            if keyword in _preset(self._ssh):
-                preset[keyword] = _preset(self._ssh)[keyword]
+        ours = _preset(self._ssh)
+        preset |= {name: ours[name] for name in ("userknownhostsfile", "connecttimeout") if name in ours}
         if before:
             preset["proxyjump"] = before
         asked = preset.pop("host")
-        return self._target(asked, preset, self._around.user, hops=hops + 1)
+        return _Hop(asked, self._ssh, self._around, preset, self._hops + 1).target(self._around.user)
 
-    def _typed(self, asked: str, preset: Mapping[str, str], found: HostSettings) -> str:
-        if not any(place for _, _, place in _taken(found)):
+    def _typed(self) -> str:
+        if not any(place for _, _, place in _taken(self._found)):
             return ""
         words = ["ssh", *(["-F", self._ssh.config] if self._ssh.config else [])]
-        words += ["-p", preset["port"]] if "port" in preset else []
+        words += ["-p", self._preset["port"]] if "port" in self._preset else []
         # ssh would log in as who one is here, where nothing is set.
-        user = preset.get("user") or ("" if found.text("user") else _USUAL_USER)
-        return shlex.join([*words, f"{user}@{asked}" if user else asked])
+        user = self._preset.get("user") or ("" if self._found.text("user") else _USUAL_USER)
+        return shlex.join([*words, f"{user}@{self._asked}" if user else self._asked])
+
+    def _port(self) -> int:
+        text = self._found.text("port") or "22"
+        if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+            raise ConfigurationError(
+                f"{text!r} is no port",
+                where=self._found.place("port"),
+                remedy="correct that line",
+                code="ssh-config",
+            )
+        return int(text)
 
 
 def _of_jump(text: str, place: str) -> dict[str, str]:
@@ -270,27 +273,8 @@ def _notes(found: HostSettings) -> list[str]:
     return notes
 
 
-def _place(found: HostSettings, keyword: str) -> str:
-    setting = found.single.get(keyword)
-    return setting.place if setting else ""
-
-
 def _choice(text: str, choices: tuple[str, ...]) -> str:
     return text.lower() if text.lower() in choices else ""
-
-
-def _number(found: HostSettings, keyword: str, usual: int) -> int:
-    text = found.text(keyword)
-    if not text:
-        return usual
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise ConfigurationError(
-            f"{text!r} is no port",
-            where=_place(found, keyword),
-            remedy="correct that line",
-            code="ssh-config",
-        )
-    return int(text)
 
 
 def _seconds(text: str) -> int:

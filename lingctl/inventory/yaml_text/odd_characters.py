@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 # Each with what YAML knows. Letters and digits of double width are found by their range.
 _MEANT = {
@@ -66,20 +67,11 @@ class OddCharacter:
 
 def odd_characters(text: str, *, in_quotes: bool = False) -> Iterator[OddCharacter]:
     """Those of ``_each``, with such as stand in a row told once."""
-    last: OddCharacter | None = None
-    for odd in _each(text, in_quotes=in_quotes):
-        if last and (odd.line, odd.column, odd.character) == (
-            last.line,
-            last.column + last.times,
-            last.character,
-        ):
-            last = replace(last, times=last.times + 1)
-            continue
-        if last:
-            yield last
-        last = odd
-    if last:
-        yield last
+    # In a row the column less the number of the find stays the same.
+    numbered = enumerate(_each(text, in_quotes=in_quotes))
+    for _, row in groupby(numbered, lambda pair: (pair[1].line, pair[1].column - pair[0], pair[1].character)):
+        first, *more = (odd for _, odd in row)
+        yield replace(first, times=1 + len(more))
 
 
 def _each(text: str, *, in_quotes: bool) -> Iterator[OddCharacter]:

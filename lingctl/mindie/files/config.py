@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lingctl.engine.templates import render
+from lingctl.assets import render
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Verdict
 from lingctl.inventory.cluster import Cluster

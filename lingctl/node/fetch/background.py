@@ -35,7 +35,7 @@ class StatusFile:
     def write(self, event: Mapping[str, object]) -> None:
         """Keep an event; progress at most once a second."""
         now = time.monotonic()
-        if event.get("event") == "files" or (event.get("event") == "progress" and now - self._written < 1):
+        if event.get("event") == "progress" and now - self._written < 1:
             return
         self._written = now
         write_whole(self._path, json.dumps(event).encode())
@@ -218,10 +218,4 @@ def _end(event: Mapping[str, object]) -> Dict[str, object]:
     if event["event"] == "result":
         return {name: value for name, value in event.items() if name != "event"}
     said = {name: str(event.get(name, "")) for name in ("what", "where", "evidence", "remedy", "code")}
-    raise Trouble(
-        said["what"],
-        where=said["where"],
-        evidence=said["evidence"],
-        remedy=said["remedy"],
-        code=said["code"],
-    )
+    raise Trouble(**said, exit_status=2 if event.get("exit_status") == 2 else 1)

@@ -8,10 +8,8 @@ from typing import Optional, Tuple
 
 from lingctl.node.checkpoint.identify import HEAD, POINTER, other_than_text
 from lingctl.node.fetch.listing import HASH_OF_NOTHING, ListedFile
-from lingctl.node.files import opened
+from lingctl.node.files import blocks_of, opened
 from lingctl.node.trouble import Trouble
-
-_BLOCK = 4 << 20
 
 
 def check(path: str, file: ListedFile, digest: Optional[str]) -> Tuple[Optional[Trouble], str]:
@@ -46,14 +44,11 @@ def digests_of(path: str, size: int, *, git: bool) -> Tuple[str, str]:
     sha256, blob = hashlib.sha256(), hashlib.sha1()
     blob.update(f"blob {size}\0".encode())
     with opened(path) as descriptor:
-        buffer = memoryview(bytearray(_BLOCK))
-        while True:
-            count = os.readv(descriptor, [buffer])
-            if not count:
-                return sha256.hexdigest(), blob.hexdigest() if git else ""
-            sha256.update(buffer[:count])
+        for block in blocks_of(descriptor):
+            sha256.update(block)
             if git:
-                blob.update(buffer[:count])
+                blob.update(block)
+    return sha256.hexdigest(), blob.hexdigest() if git else ""
 
 
 def _instead(path: str, size: int) -> Optional[Trouble]:

@@ -7,15 +7,15 @@ import os
 from typing import List, Optional, Tuple
 
 from lingctl.node.checkpoint.identify import ZIP
-from lingctl.node.fetch.check import digests_of
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
-from lingctl.node.files import FILE_MODE, opened, system_trouble, write_all
-from lingctl.node.folders import need_open
+from lingctl.node.files import FILE_MODE, blocks_of, opened, sha256_of, system_trouble, write_all
+from lingctl.node.folders import need_open, walked
 from lingctl.node.trouble import Trouble
 
-_BLOCK = 4 << 20
+# In the root of a disk; root alone may read it, and no weights are in it.
+_OF_DISK = "lost+found"
 
 
 class FolderSource:
@@ -55,8 +55,7 @@ class FolderSource:
         try:
             if not _holds_weights(full):
                 need_open(self._folder, path)
-            size = os.path.getsize(full)
-            return ListedFile(path, size, digests_of(full, size, git=False)[0])
+            return ListedFile(path, os.path.getsize(full), sha256_of(full))
         except OSError as error:
             raise system_trouble(error, full) from error
 
@@ -71,13 +70,20 @@ def _holds_weights(path: str) -> bool:
 
 
 def visible_files(folder: str) -> List[str]:
-    """Relative paths of all files but hidden ones. Raises Trouble: no such folder."""
+    """Relative paths of all files but hidden ones.
+
+    Raises:
+        Trouble: no such folder, or one in it cannot be read.
+    """
     if not os.path.isdir(folder):
         raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
     found = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [os.path.relpath(os.path.join(here, name), folder) for name in files if name[0] != "."]
+    try:
+        for here, folders, files in walked(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != _OF_DISK)
+            found += [os.path.relpath(os.path.join(here, name), folder) for name in files if name[0] != "."]
+    except OSError as error:
+        raise system_trouble(error) from error
     return sorted(found)
 
 
@@ -87,7 +93,7 @@ def copy(source: str, target: str, file: ListedFile, progress: OnProgress) -> Op
     done = 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
     with opened(source) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
-        while block := os.read(reader, _BLOCK):
+        for block in blocks_of(reader):
             sha256.update(block)
             write_all(writer, block)
             done += len(block)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Dict
 
+from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import contents_of, misfits
+from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.manifest import make_manifest, read_manifest
+from lingctl.node.weights.reading import misfits
 
 
 def whole_folder(folder: str, report: Report) -> Dict[str, object]:
@@ -18,15 +20,13 @@ def whole_folder(folder: str, report: Report) -> Dict[str, object]:
     """
     contents = contents_of(folder)
     lacking = misfits(folder, contents) if contents.fit.missing else ()
-    for trouble in (*contents.problems, *contents.unknown, *contents.companions, *lacking):
+    for trouble in (*contents.troubles, *contents.companions, *lacking):
         raise trouble
     made = make_manifest(folder, report)
     manifest = read_manifest(folder)
     if manifest is None:
         raise Trouble("the manifest just written cannot be read", where=folder, code="weights")
     return {
-        "files": [
-            {"path": name, "size": entry.size, "sha256": entry.sha256} for name, entry in manifest.items()
-        ],
+        "files": [ListedFile(name, it.size, it.sha256)._asdict() for name, it in manifest.items()],
         "digest": made["digest"],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Tuple
+from typing import Iterable, List, Mapping, NamedTuple, Tuple
 
 from lingctl.node.trouble import Trouble
 
@@ -24,10 +24,6 @@ class ListedFile(NamedTuple):
     size: int  # bytes
     sha256: str  # of its content; empty where the source gives a git id instead
     git: str = ""  # git's id of the content (SHA-1), as Hugging Face lists small files
-
-    def as_json(self) -> Dict[str, object]:
-        """Plain data."""
-        return {"path": self.path, "size": self.size, "sha256": self.sha256, "git": self.git}
 
 
 def read_listing(entries: object, where: str) -> Tuple[ListedFile, ...]:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.check import check
@@ -16,18 +15,18 @@ from lingctl.node.fetch.listing import HIDDEN, ListedFile
 from lingctl.node.files import FILE_MODE, file_state, sync_folder, write_whole
 from lingctl.node.folders import inside, make_folder, need_no_links
 from lingctl.node.foreign_json import foreign_json
+from lingctl.node.locked import held
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
-_LOCK_TRIES = 10
+_LOCK_SECONDS = 1.0
 _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
 class Comparison(NamedTuple):
-    """A folder against a listing."""
+    """What of a listing is not in a folder as it is listed."""
 
-    right: Tuple[ListedFile, ...]  # files that are there with the right digest
     wrong: Tuple[ListedFile, ...]  # files that are there with other bytes
     missing: Tuple[ListedFile, ...]  # files that are not there
     kept: Tuple[ListedFile, ...]  # files that a deploy rewrote, whose original is beside them as ``NAME.bak``
@@ -85,29 +84,17 @@ class Place:
             Trouble: another one is at it.
         """
         self.make()
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self.inside(name), flags, 0o600)
-        try:
-            self._lock(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _lock(self, descriptor: int) -> None:
-        for _ in range(_LOCK_TRIES):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(0.1)  # somebody who only looks (``holder``) has it for a moment
-        raise Trouble(
+        busy = Trouble(
             "another download is filling this folder",
             where=self.folder,
             remedy="wait for it; on nodes, the same command follows it, and --stop ends it",
             code="download-running",
             exit_status=5,
         )
+        with held(self.inside(name), busy, patience=_LOCK_SECONDS) as descriptor:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+            yield
 
     def holder(self, name: str = "lock") -> Optional[int]:
         """Process id of who has the lock, so fills this folder, now; None when nobody does."""
@@ -170,7 +157,6 @@ class Place:
     def compare(self, files: Tuple[ListedFile, ...], *, recheck: bool) -> Comparison:
         """Look at every listed file; reads those not verified since they changed, or all."""
         known = {} if recheck else self._known()
-        right: List[ListedFile] = []
         wrong: List[ListedFile] = []
         missing: List[ListedFile] = []
         kept: List[ListedFile] = []
@@ -178,13 +164,10 @@ class Place:
             path = self.final(file)
             if not os.path.lexists(path):
                 missing.append(file)
-            elif self._is_right(path, file, known):
-                right.append(file)
-            elif os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None:
-                kept.append(file)
-            else:
-                wrong.append(file)
-        return Comparison(tuple(right), tuple(wrong), tuple(missing), tuple(kept))
+            elif not self._is_right(path, file, known):
+                rewritten = os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None
+                (kept if rewritten else wrong).append(file)
+        return Comparison(tuple(wrong), tuple(missing), tuple(kept))
 
     def set_aside(self, file: ListedFile) -> None:
         """Take a wrong file from its final name; it is removed when the right one is there."""

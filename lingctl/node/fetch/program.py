@@ -14,7 +14,7 @@ from lingctl.node.fetch.peers.serve import FileServer
 from lingctl.node.fetch.peers.source import PORT_FILE
 from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
-from lingctl.node.fetch.request import NAME, Request, listing_json, load
+from lingctl.node.fetch.request import NAME, Request, load
 from lingctl.node.fetch.worker import fill, look, source_of
 from lingctl.node.files import write_whole
 from lingctl.node.foreign_json import foreign_json
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
 def _list(place: Place, report: Report) -> Dict[str, object]:
     """What the source holds. Whoever wants it fetched asks anew: the token does not stay here for that."""
     place.make()
-    return {"files": listing_json(source_of(_request(place), place).listing())}
+    return {"files": [file._asdict() for file in source_of(_request(place), place).listing()]}
 
 
 def _have(place: Place, report: Report) -> Dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile, read_listing
 from lingctl.node.files import write_whole
@@ -44,12 +44,8 @@ class Request(NamedTuple):
 
     def as_json(self) -> Dict[str, object]:
         """Plain data, the inverse of ``parse``."""
-        plain: Dict[str, object] = {
-            name: getattr(self, name) for name in self._fields if name not in ("files", "upstreams")
-        }
-        plain["files"] = None if self.files is None else [file.as_json() for file in self.files]
-        plain["upstreams"] = [list(upstream) for upstream in self.upstreams]
-        return plain
+        files = None if self.files is None else [file._asdict() for file in self.files]
+        return {**self._asdict(), "files": files}
 
 
 def parse(data: object, where: str) -> Request:
@@ -90,8 +86,3 @@ def load(path: str, *, keep: bool = False) -> Request:
         write_whole(path, json.dumps({**data, "token": "", "proxy": ""}).encode())
         os.chmod(path, 0o600)
     return request
-
-
-def listing_json(files: Tuple[ListedFile, ...]) -> List[Dict[str, object]]:
-    """A listing as plain data."""
-    return [file.as_json() for file in files]

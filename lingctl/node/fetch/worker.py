@@ -13,11 +13,11 @@ from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.listing import ListedFile, total_size
 from lingctl.node.fetch.peers.source import PeerSource
 from lingctl.node.fetch.place import Comparison, Place
-from lingctl.node.fetch.request import Request, listing_json
+from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.sources import NotFetched, Source
 from lingctl.node.files import free_space
 from lingctl.node.folders import make_folder
-from lingctl.node.progress import Report
+from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.modes import set_modes
 
@@ -56,14 +56,10 @@ def look(folder: str, files: Tuple[ListedFile, ...]) -> Dict[str, object]:
     need = place.space_needed(todo)
     return {
         "folder": place.folder,
-        "files": len(files),
-        "bytes": total_size(files),
-        "missing_files": len(todo),
         "missing_bytes": total_size(todo),
         "need": need,
         "free": free_space(place.folder),
         "enough": need == 0 or free_space(place.folder) >= need + _RESERVE,
-        "running": place.holder() is not None,
     }
 
 
@@ -103,12 +99,10 @@ class _Download:
         self._report = report
         self._source: Source = source_of(request, place)
         self._fetched: List[ListedFile] = []
-        self._refused: List[NotFetched] = []
         self._began = time.monotonic()
 
     def run(self, tries: int, pause: float) -> Dict[str, object]:
         files = self._request.files or self._source.listing()
-        self._report({"event": "files", "files": listing_json(files)})
         found = self._place.compare(files, recheck=self._request.recheck)
         self._need_space(found)
         for file in found.wrong:
@@ -132,7 +126,9 @@ class _Download:
 
     def _fetch_all(self, found: Comparison, total: int, tries: int, pause: float) -> None:
         missing = found.missing + found.wrong
-        meter = _Meter(total, total - total_size(missing), self._report)
+        if not missing:
+            return
+        meter = _Arriving(total, total - total_size(missing), self._report)
         fruitless = 0
         while missing:
             before, begun = meter.most, missing
@@ -149,7 +145,7 @@ class _Download:
             self._report({"event": "note", "text": f"trying again: {failures[0].trouble.what}"})
             time.sleep(max(wait, min(60.0, pause * 2**fruitless)))
 
-    def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Meter) -> List[NotFetched]:
+    def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Arriving) -> List[NotFetched]:
         for file in missing:
             make_folder(os.path.dirname(self._place.staged(file)))
         verdicts: List[Future[Optional[NotFetched]]] = []
@@ -212,47 +208,30 @@ def _summary(failures: List[NotFetched], missing: Tuple[ListedFile, ...], place:
         evidence="\n".join([first.evidence, *others]).strip(),
         remedy=first.remedy,
         code=first.code,
+        exit_status=first.exit_status,
     )
 
 
-class _Meter:
-    """Adds up the bytes of all files and reports them now and then. Safe to call from many threads."""
+class _Arriving:
+    """How much of each file is here. Safe to call from many threads.
+
+    Attributes:
+        most: bytes of all of them that were here at once.
+    """
 
     def __init__(self, total: int, already: int, report: Report) -> None:
-        self._total = total
-        self._already = already
-        self._report = report
-        self._done: Dict[str, int] = {}
-        self._told = 0.0
-        self._began = time.monotonic()
+        self._meter = Meter("download", total, report)
+        self._meter.add(already, now_done=False)
+        self._here: Dict[str, int] = {}
+        self._all = self.most = 0
         self._lock = threading.Lock()
-        self._first: Optional[int] = None
-        self.most = 0
 
     def set(self, path: str, done: int) -> None:
         """``done`` bytes of a file are here."""
         with self._lock:
-            self._done[path] = done
-            here = sum(self._done.values())
-            self._first = here if self._first is None else self._first
-            self.most = max(self.most, here)
-            now = time.monotonic()
-            if now - self._told < 0.25 and self._already + here < self._total:
-                return
-            self._told = now
-            event = self._event(here, now - self._began)
-        self._report(event)
-
-    def _event(self, here: int, elapsed: float) -> Dict[str, object]:
-        event: Dict[str, object] = {
-            "event": "progress",
-            "task": "download",
-            "done": self._already + here,
-            "total": self._total,
-        }
-        # What was staged before this run came at once and says nothing of the line.
-        came = here - (self._first or 0)
-        if elapsed > 1 and came > 0:
-            event["rate"] = int(came / elapsed)
-            event["left"] = round((self._total - self._already - here) * elapsed / came, 1)
-        return event
+            more = done - self._here.get(path, 0)
+            # What was staged before this run came at once and says nothing of the line.
+            self._meter.add(more, now_done=path in self._here)
+            self._here[path] = done
+            self._all += more
+            self.most = max(self.most, self._all)

@@ -6,12 +6,12 @@ import os
 import shutil
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Dict, Mapping, Optional, cast
+from typing import Dict, Mapping, Optional
 
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
 from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
-from lingctl.node.overlay.store import Document, Store, copy_folder, locked
+from lingctl.node.overlay.store import OverlayReceipt, Store, alone_in, copy_folder
 from lingctl.node.overlay.swap import new_id, recover, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
 from lingctl.node.trouble import Trouble
@@ -28,15 +28,15 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
     Raises:
         Trouble: the tree is locked, not fit for the overlay, or in use.
     """
-    with locked(tree):
+    with alone_in(tree):
         recovered = recover(tree, store)
         state = look(tree, package, store)
         _refuse_unfit(state)
         if state.digest == package.digest and (state.delivery == "mount" or not state.problems):
             receipt = store.receipt()
-            if state.delivery == "copy" and not (receipt and receipt["files"] == package.digests):
+            if state.delivery == "copy" and not (receipt and receipt.files == package.digests):
                 # Somebody put the same files there; from now on they are ours to revert.
-                store.keep_receipt(_receipt(tree, package, receipt, backup="", before=None))
+                store.keep_receipt(asdict(_receipt(tree, package, receipt, backup="", before=None)))
             return _done(tree, package, store, changed=False, recovered=recovered)
         if state.delivery == "mount":
             raise Trouble(
@@ -73,21 +73,21 @@ def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> No
 def _receipt(
     tree: Tree,
     package: Package,
-    earlier: Optional[Mapping[str, object]],
+    earlier: Optional[OverlayReceipt],
     *,
     backup: str,
     before: Optional[Mapping[str, str]],
-) -> Document:
-    return {
-        "schema": 1,
-        "version": package.version,
-        "root": tree.root,
-        "files": package.digests,
-        "watched": {path: tree.digest(path) for path in package.watched},
-        "before": earlier["before"] if earlier else before,
-        "backup": earlier["backup"] if earlier else backup,
-        "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
+) -> OverlayReceipt:
+    return OverlayReceipt(
+        schema=1,
+        version=package.version,
+        root=tree.root,
+        files=package.digests,
+        watched={path: tree.digest(path) for path in package.watched},
+        before=earlier.before if earlier else before,
+        backup=earlier.backup if earlier else backup,
+        time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
 
 
 def revert(
@@ -98,7 +98,7 @@ def revert(
     Raises:
         Trouble: the folder is not as it was put there (``force`` keeps a copy and goes on), or in use.
     """
-    with locked(tree):
+    with alone_in(tree):
         recovered = recover(tree, store)
         receipt = store.receipt()
         files = folder_files(tree.target)
@@ -113,7 +113,7 @@ def revert(
         if receipt is None and (files is None or state == "foreign"):
             # Also after a revert that brought somebody's folder back, or that was killed at its very end.
             return _done(tree, package, store, changed=recovered == "finished", recovered=recovered)
-        ours = files is None or files == (receipt["files"] if receipt else package.digests)
+        ours = files is None or files == (receipt.files if receipt else package.digests)
         if not ours and not force:
             raise Trouble(
                 "the folder is not as lingctl put it there",
@@ -122,7 +122,7 @@ def revert(
                 code="overlay-changed",
             )
         _refuse_running(tree, allow_running)
-        before = cast(Optional[Dict[str, str]], receipt["before"]) if receipt else None
+        before = receipt.before if receipt else None
         _take_out(tree, store, receipt, keep="" if ours else new_id(), there=files is not None)
         result = _done(tree, package, store, changed=True, recovered=recovered)
         store.tidy()
@@ -133,10 +133,8 @@ def revert(
     return result
 
 
-def _take_out(
-    tree: Tree, store: Store, receipt: Optional[Mapping[str, object]], *, keep: str, there: bool
-) -> None:
-    backup = os.path.join(store.backups, str(receipt["backup"])) if receipt and receipt["backup"] else ""
+def _take_out(tree: Tree, store: Store, receipt: Optional[OverlayReceipt], *, keep: str, there: bool) -> None:
+    backup = os.path.join(store.backups, receipt.backup) if receipt and receipt.backup else ""
     if backup:
         wanted = folder_files(backup)
         if wanted is None:

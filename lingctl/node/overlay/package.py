@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from lingctl.node.trouble import Trouble
 
@@ -73,7 +73,7 @@ def read_package(path: str) -> Package:
     return make_package(document)
 
 
-def make_package(document: Mapping[str, object]) -> Package:
+def make_package(document: Mapping[str, Any]) -> Package:
     """The package of a document, as ``lingctl.mindie.overlay`` writes it.
 
     Raises:
@@ -86,30 +86,9 @@ def make_package(document: Mapping[str, object]) -> Package:
             code="overlay-package",
         )
     try:
-        return Package(
-            version=str(document["version"]),
-            files={name: text.encode() for name, text in _mapping(document["files"]).items()},
-            requires={path: tuple(names) for path, names in _mapping(document["requires"]).items()},
-            watched=tuple(_sequence(document["watched"])),
-            stock={release: dict(files) for release, files in _mapping(document["stock"]).items()},
-            upstream=dict(_mapping(document["upstream"])),
-            earlier=dict(_mapping(document["earlier"])),
-            targets=tuple(
-                TriedVersions(tuple(entry["versions"]), str(entry["status"]), str(entry["note"]))
-                for entry in _sequence(document["targets"])
-            ),
-        )
+        plain = {field.name: document[field.name] for field in fields(Package)}
+        plain["files"] = {name: text.encode() for name, text in plain["files"].items()}
+        plain["targets"] = [TriedVersions(**entry) for entry in plain["targets"]]
+        return Package(**plain)
     except (KeyError, TypeError, AttributeError) as error:
         raise Trouble(f"the overlay's package is incomplete: {error!r}", code="overlay-package") from error
-
-
-def _mapping(value: object) -> Dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not an object")
-    return value
-
-
-def _sequence(value: object) -> List[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
-    return value

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
 
 def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object]:
     """One action on one tree. Raises Trouble: it cannot be done."""
-    found = [options.root] if options.root else find_root()[1]
+    found = [options.root] if options.root else find_root()
     tree = Tree(found[0])
     store = Store(tree)
     shipped = {"version": package.version, "digest": package.digest}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence, Tuple, cast
+from typing import List, Mapping, Optional, Sequence, Tuple
 
+from lingctl.node.folders import walked
 from lingctl.node.overlay.package import WEAK_FINGERPRINT, Package, TriedVersions, folder_digest
-from lingctl.node.overlay.store import Store
+from lingctl.node.overlay.store import OverlayReceipt, Store
 from lingctl.node.overlay.symbols import missing_names
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.overlay.versions import Evidence, release_of, versions_of
@@ -58,18 +59,21 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
     versions = versions_of(tree, package.stock)
     release = release_of(versions)
     tried = package.tried_on(release)
-    patch, edited = _ling_patch(tree, package)
     missing = missing_names(tree, package.requires)
     files = folder_files(tree.target)
     folder, version = _folder_word(files, package, receipt)
-    drift = _drift(tree, receipt)
+    watched = receipt.watched if receipt else {}
+    drift = [path for path, digest in watched.items() if tree.digest(path) != digest]
+    lacking = f"the tree lacks what the overlay uses: {', '.join(missing[:4])}"
+    drifted = f"stock files changed since the overlay was applied: {', '.join(drift)}"
+    patch, edited = _ling_patch(tree, package)
     unknown = _unknown_stock(tree, package)
     # The first that has something to say decides.
     judged = (
-        ("unsupported", _lacking(missing)),
-        ("unsupported", _blocked(release, tried)),
+        ("unsupported", [lacking] if missing else []),
+        ("unsupported", [f"{release}: {tried.note}"] if tried and tried.status == "blocked" else []),
         ("upstream-patched", _patch_problems(patch, edited=edited)),
-        ("stock-drift", _drift_problems(drift) if folder == "applied" else []),
+        ("stock-drift", [drifted] if drift and folder == "applied" else []),
     )
     word, problems = next(((word, why) for word, why in judged if why), (folder, []))
     problems = [
@@ -77,7 +81,7 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
         *problems,
         *(["the overlay's folder is mounted, but not read-only"] if mount == "writable" else ()),
     ]
-    interrupted = str(journal["operation"]) if journal else ""
+    interrupted = journal.operation if journal else ""
     return TreeState(
         state=word,
         good=word == "applied" and not problems and not interrupted,
@@ -99,15 +103,15 @@ def look(tree: Tree, package: Package, store: Store) -> TreeState:
 
 
 def _folder_word(
-    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[Mapping[str, object]]
+    files: Optional[Mapping[str, str]], package: Package, receipt: Optional[OverlayReceipt]
 ) -> Tuple[str, str]:
     """The state of the folder alone, and the overlay's version in it."""
     if files is None:
         return "absent", ""
     if files == package.digests:
         return "applied", package.version
-    if receipt and files == receipt.get("files"):
-        return "outdated", str(receipt["version"])
+    if receipt and files == receipt.files:
+        return "outdated", receipt.version
     digest = folder_digest(files)
     for version, known in package.earlier.items():
         if digest == known:
@@ -130,14 +134,6 @@ def _ling_patch(tree: Tree, package: Package) -> Tuple[LingPatch, bool]:
     return LingPatch(files, len(package.upstream), present), edited
 
 
-def _lacking(missing: Sequence[str]) -> List[str]:
-    return [f"the tree lacks what the overlay uses: {', '.join(missing[:4])}"] if missing else []
-
-
-def _blocked(release: Optional[str], tried: Optional[TriedVersions]) -> List[str]:
-    return [f"{release}: {tried.note}"] if tried is not None and tried.status == "blocked" else []
-
-
 def _patch_problems(patch: LingPatch, *, edited: bool) -> List[str]:
     if not patch.present:
         return []
@@ -153,17 +149,6 @@ def _patch_problems(patch: LingPatch, *, edited: bool) -> List[str]:
             "write are accepted for every model of this installation"
         )
     return problems
-
-
-def _drift_problems(drift: Sequence[str]) -> List[str]:
-    return [f"stock files changed since the overlay was applied: {', '.join(drift)}"] if drift else []
-
-
-def _drift(tree: Tree, receipt: Optional[Mapping[str, object]]) -> List[str]:
-    if not receipt:
-        return []
-    watched = cast(Mapping[str, Optional[str]], receipt["watched"])
-    return [path for path, digest in watched.items() if tree.digest(path) != digest]
 
 
 def _unknown_stock(tree: Tree, package: Package) -> List[str]:
@@ -206,7 +191,7 @@ def _mode_problems(tree: Tree) -> List[str]:
     """MindIE refuses checkpoints that others may write; code is held to no less."""
     problems = []
     # Python has to be able to read them as the user that owns the tree.
-    for place, _, files in os.walk(tree.target):
+    for place, _, files in walked(tree.target):
         for path in [place, *(os.path.join(place, name) for name in files)]:
             mode = stat.S_IMODE(os.lstat(path).st_mode)
             if mode & (stat.S_IWGRP | stat.S_IWOTH):

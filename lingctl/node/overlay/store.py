@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from typing import Dict, Iterator, Mapping, Optional, cast
+from dataclasses import asdict, dataclass
+from typing import Callable, ContextManager, Mapping, Optional, TypeVar
 
 from lingctl.node.files import sync_folder, write_whole
 from lingctl.node.folders import make_folder
+from lingctl.node.foreign_json import foreign_json
+from lingctl.node.locked import held
 from lingctl.node.overlay.tree import Tree
 from lingctl.node.trouble import Trouble
 
@@ -19,7 +21,32 @@ _SYSTEM = "/var/lib/lingctl/atb"
 # For users who may not write there, and for tests.
 STATE_VARIABLE = "LINGCTL_ATB_STATE"
 
-Document = Dict[str, object]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OverlayReceipt:
+    """What was applied and on what."""
+
+    schema: int
+    version: str  # of the overlay
+    root: str
+    files: Mapping[str, str]  # sha256 of each of the overlay's
+    watched: Mapping[str, Optional[str]]  # sha256 of each stock file, None for one that was not there
+    before: Optional[Mapping[str, str]]  # the tree before the first apply, where that was ours
+    backup: str  # name of the copy of what the first apply replaced; empty for none
+    time: str  # UTC
+
+
+@dataclass(frozen=True)
+class OverlayJournal:
+    """A change under way."""
+
+    operation: str
+    change: str  # its name
+    after: Optional[Mapping[str, str]]  # sha256 of the new folder's files; None without one
+    receipt: Optional[Mapping[str, object]]  # the record to keep afterwards
+    backup: str  # name of the backup that is made of what is there; empty for none
 
 
 class Store:
@@ -35,21 +62,21 @@ class Store:
         """Folder of what was replaced."""
         return os.path.join(self.folder, "backups")
 
-    def receipt(self) -> Optional[Document]:
+    def receipt(self) -> Optional[OverlayReceipt]:
         """What was applied and on what, or None."""
-        return self._read("receipt.json")
+        return self._read("receipt.json", OverlayReceipt)
 
-    def journal(self) -> Optional[Document]:
+    def journal(self) -> Optional[OverlayJournal]:
         """The change under way, or None."""
-        return self._read("journal.json")
+        return self._read("journal.json", OverlayJournal)
 
     def keep_receipt(self, receipt: Optional[Mapping[str, object]]) -> None:
         """Write the receipt, or remove it."""
         self._keep("receipt.json", receipt)
 
-    def keep_journal(self, journal: Optional[Mapping[str, object]]) -> None:
+    def keep_journal(self, journal: Optional[OverlayJournal]) -> None:
         """Write the journal, or remove it: the change is over."""
-        self._keep("journal.json", journal)
+        self._keep("journal.json", asdict(journal) if journal else None)
 
     def tidy(self) -> None:
         """Remove the records' folder when nothing is kept in it any more."""
@@ -57,14 +84,14 @@ class Store:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
 
-    def _read(self, name: str) -> Optional[Document]:
+    def _read(self, name: str, kind: Callable[..., T]) -> Optional[T]:
         path = os.path.join(self.folder, name)
         try:
             with open(path, encoding="utf-8") as file:
-                return cast(Document, json.load(file))
+                return kind(**foreign_json(file.read()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise Trouble(
                 f"lingctl's record of this tree cannot be read: {error}",
                 where=path,
@@ -92,28 +119,20 @@ def _home() -> str:
     return os.path.join(state, "lingctl", "atb")
 
 
-@contextlib.contextmanager
-def locked(tree: Tree) -> Iterator[None]:
+def alone_in(tree: Tree) -> ContextManager[object]:
     """Hold the tree while the block runs. The lock is on its models folder, so nothing is left behind.
 
     Raises:
         Trouble: another process holds it (code ``locked``).
     """
-    descriptor = os.open(os.path.dirname(tree.target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(
-                "another process is changing this tree",
-                where=tree.root,
-                remedy="wait for it to end, and try again",
-                code="locked",
-                exit_status=5,
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
+    busy = Trouble(
+        "another process is changing this tree",
+        where=tree.root,
+        remedy="wait for it to end, and try again",
+        code="locked",
+        exit_status=5,
+    )
+    return held(os.path.dirname(tree.target), busy, flags=os.O_RDONLY | os.O_DIRECTORY)
 
 
 def copy_folder(source: str, target: str) -> None:
@@ -124,11 +143,11 @@ def copy_folder(source: str, target: str) -> None:
     for place, folders, files in os.walk(target):
         for name in folders + files:
             copied = os.path.join(place, name)
-            _same_owner(os.path.join(source, os.path.relpath(copied, target)), copied)
+            own(copied, os.lstat(os.path.join(source, os.path.relpath(copied, target))))
         for name in files:
             sync_file(os.path.join(place, name))
         sync_folder(place)
-    _same_owner(source, target)
+    own(target, os.lstat(source))
     sync_folder(os.path.dirname(target))
 
 
@@ -143,7 +162,7 @@ def sync_file(path: str) -> None:
         os.close(descriptor)
 
 
-def _same_owner(source: str, target: str) -> None:
+def own(path: str, like: os.stat_result) -> None:
+    """Give a path another's owner and group, where we may."""
     if os.geteuid() == 0:
-        status = os.lstat(source)
-        os.lchown(target, status.st_uid, status.st_gid)
+        os.lchown(path, like.st_uid, like.st_gid)

@@ -11,10 +11,11 @@ import errno
 import os
 import secrets
 import shutil
-from typing import Callable, Mapping, Optional, cast
+from dataclasses import asdict
+from typing import Callable, Mapping, Optional
 
-from lingctl.node.files import FILE_MODE, FOLDER_MODE, create, sync_folder
-from lingctl.node.overlay.store import Document, Store, copy_folder
+from lingctl.node.files import FOLDER_MODE, create, sync_folder
+from lingctl.node.overlay.store import OverlayJournal, OverlayReceipt, Store, copy_folder, own
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.trouble import Trouble
 
@@ -42,7 +43,7 @@ def replace_folder(
     change: str,
     fill: Optional[Fill] = None,
     after: Optional[Mapping[str, str]] = None,
-    receipt: Optional[Document] = None,
+    receipt: Optional[OverlayReceipt] = None,
     backup: str = "",
 ) -> None:
     """Replace the overlay's folder, or remove it, and record that.
@@ -60,7 +61,7 @@ def replace_folder(
     """
     work = work_folder(tree, change)
     store.keep_journal(
-        {"operation": operation, "change": change, "after": after, "receipt": receipt, "backup": backup}
+        OverlayJournal(operation, change, after, asdict(receipt) if receipt is not None else None, backup)
     )
     if backup:
         copy_folder(tree.target, os.path.join(store.backups, backup))
@@ -91,10 +92,10 @@ def recover(tree: Tree, store: Store) -> str:
     journal = store.journal()
     if journal is None:
         return ""
-    work = work_folder(tree, str(journal["change"]))
+    work = work_folder(tree, journal.change)
     old = os.path.join(work, "old")
-    if folder_files(tree.target) == journal["after"]:
-        store.keep_receipt(cast(Optional[Document], journal["receipt"]))
+    if folder_files(tree.target) == journal.after:
+        store.keep_receipt(journal.receipt)
         word = "finished"
     else:
         if os.path.isdir(old):
@@ -102,8 +103,8 @@ def recover(tree: Tree, store: Store) -> str:
             shutil.rmtree(tree.target, ignore_errors=True)
             os.rename(old, tree.target)
             sync_folder(os.path.dirname(tree.target))
-        if journal["backup"]:
-            shutil.rmtree(os.path.join(store.backups, str(journal["backup"])), ignore_errors=True)
+        if journal.backup:
+            shutil.rmtree(os.path.join(store.backups, journal.backup), ignore_errors=True)
         word = "undone"
     _end(tree, store, work)
     return word
@@ -114,23 +115,14 @@ def write_folder(folder: str, files: Mapping[str, bytes], like: os.stat_result) 
     os.mkdir(folder, FOLDER_MODE)
     os.chmod(folder, FOLDER_MODE)
     for name, content in files.items():
-        _write(os.path.join(folder, name), content, like)
-    _own(folder, like)
+        path = os.path.join(folder, name)
+        with os.fdopen(create(path), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        own(path, like)
+    own(folder, like)
     sync_folder(folder)
-
-
-def _write(path: str, content: bytes, like: os.stat_result) -> None:
-    with os.fdopen(create(path), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(file.fileno(), FILE_MODE)
-        os.fsync(file.fileno())
-    _own(path, like)
-
-
-def _own(path: str, like: os.stat_result) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, like.st_uid, like.st_gid)
 
 
 def _end(tree: Tree, store: Store, work: str) -> None:
@@ -166,17 +158,8 @@ def _set_aside(target: str, old: str) -> None:
 
 def _exchange(one: str, other: str) -> bool:
     """Swap two folders in one step, where the kernel and the file system can."""
-    try:
-        function = ctypes.CFUNCTYPE(
-            ctypes.c_int,
-            ctypes.c_int,
-            ctypes.c_char_p,
-            ctypes.c_int,
-            ctypes.c_char_p,
-            ctypes.c_uint,
-            use_errno=True,
-        )(("renameat2", ctypes.CDLL(None)))
-    except AttributeError:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is None:
         return False
     if function(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
         return True

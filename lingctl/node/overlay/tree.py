@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import stat
 from glob import glob
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from lingctl.node.files import sha256_of
+from lingctl.node.folders import walked
 from lingctl.node.overlay.package import FOLDER, MODELS
 from lingctl.node.trouble import Trouble
 
@@ -73,16 +74,17 @@ class Tree:
 
     def digest(self, relative: str) -> Optional[str]:
         """sha256 of a file of the tree, or None where there is none."""
-        content = self.read(relative)
-        return None if content is None else hashlib.sha256(content).hexdigest()
+        place = self.path(relative)
+        return sha256_of(place) if os.path.isfile(place) else None
 
     def mount(self) -> Optional[str]:
-        """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None."""
-        try:
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-                lines = [line.split() for line in file]
-        except OSError:
-            return None
+        """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None.
+
+        Raises:
+            OSError: the mounts cannot be read.
+        """
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            lines = [line.split() for line in file]
         found = None
         for words in lines:
             if _unescaped(words[4]) == self.target:
@@ -97,8 +99,8 @@ def _unescaped(field: str) -> str:
     return field
 
 
-def find_root() -> Tuple[str, List[str]]:
-    """The atb_llm that a service here would import, and every place where one was found.
+def find_root() -> List[str]:
+    """Every place where an atb_llm was found; first the one that a service here would import.
 
     Raises:
         Trouble: none was found.
@@ -111,7 +113,7 @@ def find_root() -> Tuple[str, List[str]]:
             remedy="source the service's set_env.sh first, or name it: --root PATH",
             code="overlay-no-tree",
         )
-    return found[0], found
+    return found
 
 
 def _candidates() -> Iterator[str]:
@@ -148,8 +150,7 @@ def folder_files(folder: str) -> Optional[Dict[str, str]]:
     for path, status in walk(folder):
         if not stat.S_ISREG(status.st_mode):
             raise Trouble("neither a file nor a folder", where=path, code="overlay-link")
-        with open(path, "rb") as file:
-            found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+        found[os.path.relpath(path, folder)] = sha256_of(path)
     return dict(sorted(found.items()))
 
 
@@ -160,8 +161,7 @@ def snapshot(root: str) -> Dict[str, str]:
         if stat.S_ISLNK(status.st_mode):
             what = f"link {os.readlink(path)}"
         elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:
-                what = f"{stat.S_IMODE(status.st_mode):04o} {hashlib.sha256(file.read()).hexdigest()}"
+            what = f"{stat.S_IMODE(status.st_mode):04o} {sha256_of(path)}"
         else:
             what = "other"
         found[os.path.relpath(path, root)] = what
@@ -169,8 +169,8 @@ def snapshot(root: str) -> Dict[str, str]:
 
 
 def walk(folder: str) -> Iterator[Tuple[str, os.stat_result]]:
-    """Everything below a folder but folders and Python's caches, links not followed."""
-    for place, folders, files in os.walk(folder):
+    """Everything below a folder but folders and Python's caches, links not followed. Raises OSError."""
+    for place, folders, files in walked(folder):
         for name in list(folders):
             path = os.path.join(place, name)
             if os.path.islink(path):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.files import FILE_MODE, kind_of, read_small, write_whole
+from lingctl.node.files import kind_of, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
+from lingctl.node.locked import held
 from lingctl.node.prove.head import AskedPlace
 from lingctl.node.prove.reference import Sequenced
 from lingctl.node.trouble import Trouble
@@ -54,28 +52,21 @@ def read_request(path: str) -> ProofRequest:
         raise Trouble(f"is no request for a proof: {error}", where=path, code="prove-request") from None
 
 
-@contextlib.contextmanager
-def alone(path: str) -> Iterator[None]:
+def alone(path: str) -> ContextManager[object]:
     """Nobody else answers this request while the block runs. Raises Trouble: somebody does."""
-    # Others may write in the folder too: no link of theirs is followed.
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(_lock(path), flags, FILE_MODE), "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(
-                "a proof runs there already",
-                where=path,
-                remedy="the same command picks it up, or wait for its end",
-                code="locked",
-                exit_status=5,
-            ) from None
-        yield
+    busy = Trouble(
+        "a proof runs there already",
+        where=path,
+        remedy="the same command picks it up, or wait for its end",
+        code="locked",
+        exit_status=5,
+    )
+    return held(f"{path}.lock", busy)
 
 
 def is_running(path: str) -> bool:
     """Whether somebody is answering this request."""
-    if kind_of(_lock(path)) == "absent":
+    if kind_of(f"{path}.lock") == "absent":
         return False
     try:
         with alone(path):
@@ -108,10 +99,6 @@ def _whole(numbers: Sequence[Any]) -> Tuple[int, ...]:
     if len(found) != len(numbers):
         raise ValueError("a token is no whole number")
     return tuple(found)
-
-
-def _lock(path: str) -> str:
-    return f"{path}.lock"
 
 
 def _answer(path: str) -> str:

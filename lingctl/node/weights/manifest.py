@@ -13,7 +13,7 @@ import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
-from lingctl.node.files import file_state, opened, read_small, write_whole
+from lingctl.node.files import blocks_of, file_state, opened, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -24,7 +24,6 @@ _WEIGHTS = (".safetensors", ".bin", ".index.json")
 _VERSION = 1
 # 5,000 files; JSON takes thirty times its size when it is read.
 _LARGEST = 1_200_000
-_BLOCK = 1 << 20
 
 
 class FileSum(NamedTuple):
@@ -155,17 +154,12 @@ def sum_files(
         path = os.path.join(folder, name)
         state = file_state(os.stat(path))
         digest = hashlib.sha256()
-        buffer = bytearray(_BLOCK)
-        view = memoryview(buffer)
         size = 0
         with opened(path) as descriptor:
-            while True:
-                count = os.readv(descriptor, [buffer])
-                if not count:
-                    break
-                digest.update(view[:count])
-                size += count
-                tick(count)
+            for block in blocks_of(descriptor):
+                digest.update(block)
+                size += len(block)
+                tick(len(block))
         if file_state(os.stat(path)) != state:
             remedy = "wait until nobody writes to it"
             raise Trouble("changed while it was read", where=path, remedy=remedy, code="source-changed")

@@ -12,7 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import is_shared, planted
+from lingctl.node.folders import is_shared, planted, walked
 from lingctl.node.trouble import Trouble
 
 
@@ -85,17 +85,13 @@ def _set(path: str, owner: int, reason: str, *, foreign: bool) -> None:
 
 def _all(folder: str) -> Iterator[Tuple[str, str]]:
     """Name and path of the folder and of all that is in it, but for hidden names: nobody loads these."""
-    for here, folders, files in os.walk(folder, onerror=_raise):
+    for here, folders, files in walked(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield os.path.relpath(here, folder), here
         for name in sorted(files):
             path = os.path.join(here, name)
             if not name.startswith(".") and os.path.isfile(path):
                 yield os.path.relpath(path, folder), path
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _reason(found: os.stat_result, owner: int) -> str:

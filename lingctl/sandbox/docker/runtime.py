@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lingctl.sandbox.docker import supervisor
 from lingctl.sandbox.docker.images import Image
 from lingctl.sandbox.docker.store import Container, container_named
 from lingctl.sandbox.docker.streams import exit_status, flush
-from lingctl.sandbox.docker.supervisor import Reports
+from lingctl.sandbox.docker.supervisor import Execution, Reports
 from lingctl.sandbox.docker.trouble import DockerError
-
-_EXEC = "OCI runtime exec failed: exec failed: unable to start container process"
 
 
 def make_root(container: Container, image: Image) -> None:
@@ -68,11 +68,11 @@ def start(container: Container, *, attach: bool) -> int:
     first = reports.next()
     if "error" in first:
         os.waitpid(reports.pid, 0)
-        raise DockerError(f"Error response from daemon: {first['error']}", int(str(first["status"])))
+        raise DockerError(f"Error response from daemon: {first['error']}", first["status"])
     if not attach:
         return 0
-    _pass_signals_to(int(str(first["pid"])))
-    return int(str(reports.next().get("exit", 137)))
+    _pass_signals_to(first["pid"])
+    return int(reports.next().get("exit", 137))
 
 
 def stop(container: Container, seconds: float) -> None:
@@ -99,16 +99,7 @@ def kill(container: Container, number: int) -> None:
             time.sleep(0.01)
 
 
-def execute(
-    container: Container,
-    words: Sequence[str],
-    *,
-    environment: Sequence[str],
-    directory: str,
-    detach: bool,
-    interactive: bool,
-    terminal: bool,
-) -> int:
+def execute(execution: Execution, *, terminal: bool) -> int:
     """Run another process in a running container.
 
     Returns:
@@ -118,41 +109,35 @@ def execute(
         DockerError: it could not be run.
     """
     flush()
-    modes = (detach, interactive)
-    if terminal and not detach:
-        return _execute_in_terminal(container, words, environment, directory, modes)
-    reports = Reports(
-        lambda said, life: supervisor.supervise_exec(
-            container, words, environment, directory, modes, said, life
-        )
-    )
+    if terminal and not execution.detach:
+        return _execute_in_terminal(execution)
+    reports = Reports(lambda said, life: supervisor.supervise_exec(execution, said, life))
     first = reports.next()
     if "error" in first:
-        raise DockerError(f"{_EXEC}: {first['error']}: unknown", int(str(first["status"])))
-    return 0 if detach else int(str(reports.next().get("exit", 137)))
+        raise _not_run(first)
+    return 0 if execution.detach else int(reports.next().get("exit", 137))
 
 
-def _execute_in_terminal(
-    container: Container,
-    words: Sequence[str],
-    environment: Sequence[str],
-    directory: str,
-    modes: tuple[bool, bool],
-) -> int:
+def _execute_in_terminal(execution: Execution) -> int:
     """The terminal is the command's own: the process uses it directly."""
     heard, said = os.pipe()
-    supervisor.join(container.run.pid)
+    supervisor.join(execution.container.run.pid)
     pid = os.fork()
     if pid == 0:
         os.close(heard)
-        supervisor.enter_exec(container, words, environment, directory, said, None, modes)
+        supervisor.enter_exec(execution, said)
     os.close(said)
     with os.fdopen(heard) as reports:
         problem = reports.readline()
     status = exit_status(os.waitpid(pid, 0)[1])
     if problem:
-        raise DockerError(f"{_EXEC}: {problem.strip()}", status)
+        raise _not_run(json.loads(problem))
     return status
+
+
+def _not_run(report: Mapping[str, Any]) -> DockerError:
+    text = "OCI runtime exec failed: exec failed: unable to start container process"
+    return DockerError(f"{text}: {report['error']}: unknown", report["status"])
 
 
 def _ended(container: Container) -> bool:

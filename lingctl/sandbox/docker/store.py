@@ -7,13 +7,13 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lingctl.sandbox.docker.trouble import DockerError
+from lingctl.sandbox.image_tree import remove_tree
 
 HOME = Path("/var/lib/docker")
 _CONTAINERS = HOME / "containers"
@@ -72,18 +72,18 @@ class Container:
     entrypoint: list[str] | None
     environment: list[str]
     hostname: str
-    labels: dict[str, str] = field(default_factory=dict)
-    network: str = "bridge"  # ``host``, ``none`` or ``bridge``
-    ipc: str = "private"
-    binds: list[Bind] = field(default_factory=list)
-    devices: list[Device] = field(default_factory=list)
-    privileged: bool = False
-    shm_size: int = 67108864  # bytes
-    init: bool = False
-    directory: str = "/"
-    terminal: bool = False
-    open_stdin: bool = False
-    auto_remove: bool = False
+    labels: dict[str, str]
+    network: str  # ``host``, ``none`` or ``bridge``
+    ipc: str
+    binds: list[Bind]
+    devices: list[Device]
+    privileged: bool
+    shm_size: int  # bytes
+    init: bool
+    directory: str
+    terminal: bool
+    open_stdin: bool
+    auto_remove: bool
     run: Run = field(default_factory=Run)
 
     @property
@@ -164,12 +164,10 @@ def set_run(container: Container, **values: object) -> Container:
 
 
 def remove(container: Container) -> None:
-    """Remove its files, whose folders are not all writable."""
+    """Remove its files; what cannot go, as a mount, is no container's any more."""
     (container.folder / "config.json").unlink(missing_ok=True)
-    for folder, _, _ in os.walk(container.folder):
-        if not os.access(folder, os.W_OK | os.X_OK):
-            Path(folder).chmod(0o700)
-    shutil.rmtree(container.folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove_tree(container.folder)
 
 
 def started_ticks(pid: int) -> str:
@@ -181,8 +179,8 @@ def started_ticks(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def new_name_taken(name: str) -> None:
-    """Check that a name is free and well-formed.
+def check_name(name: str) -> None:
+    """Check that a new container may have a name: it is well-formed and free.
 
     Raises:
         DockerError: it is not.

@@ -11,9 +11,10 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from lingctl.sandbox.docker.inside import be_container, become
 from lingctl.sandbox.docker.store import Container, locked, remove, set_run, started_ticks
@@ -57,11 +58,23 @@ class Reports:
         os.close(life)
         self._lines: IO[str] = os.fdopen(heard)
 
-    def next(self) -> dict[str, object]:
+    def next(self) -> dict[str, Any]:
         """The next report; an error if the supervisor has ended without one."""
         text = self._lines.readline() or '{"error": "the supervisor ended", "status": 125}'
-        found: dict[str, object] = json.loads(text)
+        found: dict[str, Any] = json.loads(text)
         return found
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Another process that is to run in a running container."""
+
+    container: Container
+    words: Sequence[str]
+    environment: Sequence[str]  # ``NAME=value`` each
+    directory: str
+    detach: bool
+    interactive: bool  # whether it has the command's standard input
 
 
 def supervise_container(container: Container, said: int, life: int, attach: bool) -> NoReturn:
@@ -105,61 +118,40 @@ def supervise_container(container: Container, said: int, life: int, attach: bool
     os._exit(0)
 
 
-def supervise_exec(
-    container: Container,
-    words: Sequence[str],
-    environment: Sequence[str],
-    directory: str,
-    modes: tuple[bool, bool],
-    said: int,
-    life: int,
-) -> NoReturn:
-    """Run another process in a container; ``modes``: detached, with standard input."""
-    detach, interactive = modes
-    join(container.run.pid)
+def supervise_exec(execution: Execution, said: int, life: int) -> NoReturn:
+    """Run another process in a container."""
+    join(execution.container.run.pid)
     out, err, problems = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         _be_child((said, life, problems[0], out[0], err[0]))
         os.setsid()
-        enter_exec(container, words, environment, directory, problems[1], (out[1], err[1]), modes)
+        enter_exec(execution, problems[1], (out[1], err[1]))
     problem = _parent((out[1], err[1]), problems)
-    if not interactive:
+    if not execution.interactive:
         point(0, os.devnull)
+    tell(said, problem or {"pid": pid})
     if problem:
         os.waitpid(pid, 0)
-        tell(said, problem)
-    elif detach:
-        tell(said, {"pid": pid})
-    else:
-        tell(said, {"pid": pid})
+    elif not execution.detach:
         pump({out[0]: 1, err[0]: 2}, life, process=os.pidfd_open(pid))
         tell(said, {"exit": exit_status(os.waitpid(pid, 0)[1])})
     os._exit(0)
 
 
-def enter_exec(
-    container: Container,
-    words: Sequence[str],
-    environment: Sequence[str],
-    directory: str,
-    problem: int,
-    outputs: tuple[int, int] | None,
-    modes: tuple[bool, bool],
-) -> NoReturn:
+def enter_exec(execution: Execution, problem: int, outputs: tuple[int, int] | None = None) -> NoReturn:
     """The last steps of a process that was forked into the container's process ids."""
-    detach, interactive = modes
     try:
-        join_namespace(f"/proc/{container.run.pid}/ns/mnt", NEW_MOUNTS)
-        if detach or not interactive:
+        join_namespace(f"/proc/{execution.container.run.pid}/ns/mnt", NEW_MOUNTS)
+        if execution.detach or not execution.interactive:
             point(0, os.devnull)
         if outputs is not None:
             os.dup2(outputs[0], 1)
             os.dup2(outputs[1], 2)
-        if detach:
+        if execution.detach:
             point(1, os.devnull)
             point(2, os.devnull)
-        become(words, [*container.environment, *environment], directory or container.directory, problem)
+        become(execution.words, execution.environment, execution.directory, problem)
     except OSError as error:
         tell(problem, {"error": str(error), "status": 126})
     finally:
@@ -182,12 +174,12 @@ def _be_child(descriptors: Sequence[int]) -> None:
         os.close(descriptor)
 
 
-def _parent(outputs: tuple[int, int], problems: tuple[int, int]) -> dict[str, object]:
+def _parent(outputs: tuple[int, int], problems: tuple[int, int]) -> dict[str, Any]:
     """Let go of the child's ends, and hear whether it became what it should."""
     for descriptor in (*outputs, problems[1]):
         os.close(descriptor)
     with os.fdopen(problems[0]) as reports:
-        found: dict[str, object] = json.loads(reports.readline() or "{}")
+        found: dict[str, Any] = json.loads(reports.readline() or "{}")
     return found
 
 

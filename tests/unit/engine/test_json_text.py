@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from lingctl.sandbox.engine.api.json_text import NotJson, dump, kind, parse
+from lingctl.sandbox.engine.api.json_text import NotJson, parse
+from lingctl.sandbox.engine.json_library import dump, kind
 
 
 @pytest.mark.parametrize(

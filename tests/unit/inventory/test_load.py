@@ -8,6 +8,7 @@ import pytest
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.load import cluster_from, load_cluster
+from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Serving
 from lingctl.inventory.starter import starter_hosts
 from lingctl.inventory.yaml_text.source import YamlSource
@@ -39,7 +40,7 @@ def test_defaults_are_filled_in():
     assert cluster.primary.service_address == "10.0.0.1"
     assert cluster.container_name == "lingctl-demo"
     assert cluster.downloaded_weights == "/root/models/Ling_plus"
-    assert cluster.in_container(cluster.downloaded_weights) == "/home/HwHiAiUser/Ascend/Ling_plus"
+    assert weights_in_container(cluster, cluster.downloaded_weights) == "/home/HwHiAiUser/Ascend/Ling_plus"
 
 
 def test_a_node_may_log_in_differently():

@@ -11,7 +11,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.files.generation_config import need_numbers, numbers_as_text
 from lingctl.mindie.files.model_config import loadable_model_config
-from lingctl.sandbox.engine.settings.json_library import JsonError
+from lingctl.sandbox.engine.json_library import JsonError
 from lingctl.sandbox.engine.start.startup import _number
 from tests.field import judge, lingctl
 

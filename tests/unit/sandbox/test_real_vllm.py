@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.errors import SandboxError, UsageError
 from lingctl.sandbox.faults import FAULTS
-from lingctl.sandbox.lifecycle import request_for
+from lingctl.sandbox.request import request_for
 from lingctl.sandbox.tools.card_processes import card_processes
 from lingctl.sandbox.vllm import installation
 from lingctl.sandbox.vllm.command import cards_needed, extras, refusal

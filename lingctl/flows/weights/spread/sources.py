@@ -57,22 +57,12 @@ def find(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions,
 
 
 def _on_hub(nodes: Mapping[str, NodeFetch], group: Group, options: DownloadOptions) -> Found:
-    settings = options.settings
+    hub = options.settings.hub
 
     def ask(name: str) -> tuple[Request, tuple[ListedFile, ...]]:
         node = nodes[name]
-        request = Request(
-            source=settings.hub,
-            repository=options.model.repository,
-            revision=options.revision,
-            endpoint=settings.endpoint,
-            proxy=settings.proxy,
-            token=settings.token,
-            ca=settings.ca,
-            python=node.client_python(settings.hub),
-            library=node.library if settings.hub == "modelscope" else "",
-            recheck=options.recheck,
-        )
+        library = node.library if hub == "modelscope" else ""
+        request = options.hub_request(python=node.client_python(hub), library=library)
         node.put_request(request)
         return request, node.ask(Listing, "list", timeout=_LIST_SECONDS).wanted(name)
 

@@ -1,81 +1,60 @@
-"""Talks to Hugging Face through its own client, where that is installed; see ``modelscope_client``."""
+"""Talks to Hugging Face through its own client, where that is installed; see ``client_side``."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping
+from typing import TYPE_CHECKING, Any, Dict, List
 
 from lingctl.node.fetch.hubs.answers_seen import SeenAnswers
-from lingctl.node.fetch.hubs.causes import event_of
-from lingctl.node.fetch.hubs.client_side import Counter, end_with_parent, prepare, read_request, say
+from lingctl.node.fetch.hubs.client_side import Counter, Plain, read_request, serve
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_FILES_AT_ONCE = 4
-
 
 def main() -> int:
-    """List or fetch; the exit status is 0 when all went well."""
-    verb, request = sys.argv[1], read_request()
-    end_with_parent()
+    """See ``serve``."""
+    request = read_request()
     os.environ["HF_HUB_CACHE"] = str(request["cache"])
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if request["endpoint"]:
         os.environ["HF_ENDPOINT"] = str(request["endpoint"])
         # Mirrors speak HTTP only.
         os.environ["HF_HUB_DISABLE_XET"] = "1"
-    seen = SeenAnswers()
-    try:
-        prepare(verb, request)
+    return serve(request, _HuggingFace)
+
+
+class _HuggingFace:
+    def __init__(self, request: Plain, seen: SeenAnswers) -> None:
         from huggingface_hub import HfApi
 
         seen.watch()
-        api = HfApi(endpoint=request["endpoint"] or None, token=request["token"] or None)
-        if verb == "list":
-            say({"event": "files", "files": _listing(api, request)})
-            return 0
-        return _fetch(api, request, seen)
-    except Exception as error:  # Whatever the library raises is told to the parent.
-        say(event_of(error, seen, request))
-        return 1
+        self._request = request
+        self._api: HfApi = HfApi(endpoint=request["endpoint"] or None, token=request["token"] or None)
 
+    def listing(self) -> List[Dict[str, object]]:
+        revision = self._request["revision"] or None
+        info = self._api.model_info(self._request["repository"], revision=revision, files_metadata=True)
+        return [
+            {
+                "path": file.rfilename,
+                "size": file.size,
+                "sha256": file.lfs.sha256 if file.lfs else "",
+                "git": "" if file.lfs else file.blob_id,
+            }
+            for file in info.siblings or []
+        ]
 
-def _listing(api: HfApi, request: Mapping[str, Any]) -> List[Dict[str, object]]:
-    info = api.model_info(request["repository"], revision=request["revision"] or None, files_metadata=True)
-    return [
-        {
-            "path": file.rfilename,
-            "size": file.size,
-            "sha256": file.lfs.sha256 if file.lfs else "",
-            "git": "" if file.lfs else file.blob_id,
-        }
-        for file in info.siblings or []
-    ]
-
-
-def _fetch(api: HfApi, request: Mapping[str, Any], seen: SeenAnswers) -> int:
-    def one(file: Mapping[str, Any]) -> bool:
-        counter = Counter(file["path"], file["size"])
-        try:
-            api.hf_hub_download(
-                request["repository"],
-                file["path"],
-                revision=request["revision"] or None,
-                local_dir=request["folder"],
-                tqdm_class=_counting(counter),
-            )
-        except Exception as error:  # As above; the other files go on.
-            say(event_of(error, seen, request, file["path"]))
-            return False
-        say({"event": "arrived", "path": file["path"]})
-        return True
-
-    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        return 0 if all(list(pool.map(one, request["files"]))) else 1
+    def fetch(self, file: Plain) -> None:
+        self._api.hf_hub_download(
+            self._request["repository"],
+            file["path"],
+            revision=self._request["revision"] or None,
+            local_dir=self._request["folder"],
+            tqdm_class=_counting(Counter(file["path"], file["size"])),
+        )
 
 
 def _counting(counter: Counter) -> Any:  # noqa: ANN401  (a class of tqdm's, which has no types)

@@ -114,7 +114,7 @@ class HubSource:
             "folder": self._place.staging,
             "cache": self._place.inside("cache"),
             "trust": self._place.inside("authorities.pem"),
-            "files": [file.as_json() for file in files],
+            "files": [file._asdict() for file in files],
         }
         process = subprocess.Popen(
             [request.python or sys.executable, "-m", _CLIENTS[request.source], verb],

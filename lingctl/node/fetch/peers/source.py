@@ -17,7 +17,7 @@ from lingctl.node.fetch.peers.wire import BLOCK, FAILED, WAIT, Channel, TlsTaker
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
-from lingctl.node.files import FILE_MODE, system_trouble, write_all, write_whole
+from lingctl.node.files import FILE_MODE, blocks_of, system_trouble, write_all, write_whole
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import threads
 
@@ -167,9 +167,13 @@ class _Taker:
             FILE_MODE,
         )
         with os.fdopen(descriptor, "r+b", buffering=0) as part:
-            sha256 = hashlib.sha256()
-            done = self._hash_what_is_here(part.fileno(), file, sha256.update)
-            part.seek(done)
+            sha256, done = hashlib.sha256(), 0
+            if os.fstat(part.fileno()).st_size > file.size:
+                os.ftruncate(part.fileno(), 0)
+            for block in blocks_of(part.fileno()):
+                sha256.update(block)
+                done += len(block)
+            self._progress(file.path, done)
             if done < file.size:
                 channel.send_line({"path": file.path, "offset": done})
             buffer = memoryview(bytearray(BLOCK))
@@ -187,23 +191,6 @@ class _Taker:
                         kernel.start_writing(part.fileno(), pushed, done - pushed)
                         pushed = done
         return sha256.hexdigest()
-
-    def _hash_what_is_here(
-        self, descriptor: int, file: ListedFile, update: Callable[[memoryview], None]
-    ) -> int:
-        size = os.fstat(descriptor).st_size
-        if size > file.size:
-            os.ftruncate(descriptor, 0)
-            return 0
-        buffer, done = memoryview(bytearray(BLOCK)), 0
-        while done < size:
-            count = os.preadv(descriptor, [buffer], done)
-            if not count:
-                break  # somebody cut it meanwhile: the rest is asked for
-            update(buffer[:count])
-            done += count
-        self._progress(file.path, done)
-        return done
 
 
 def _broken(error: OSError, path: str) -> NotFetched:

@@ -12,11 +12,12 @@ import os
 import socket
 import ssl
 import struct
-from typing import Dict, Optional, Union
+from typing import Callable, Dict, Optional, TypeVar, Union
 
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
+T = TypeVar("T")
 BLOCK = 1 << 20
 WAIT, FAILED = 0xFFFFFFFE, 0xFFFFFFFF
 # Who waits says so every two seconds; longer silence means that the other side is gone.
@@ -84,7 +85,8 @@ class TlsTaker:
         self._tls = tls.wrap_bio(self._came, self._goes, server_side=server_side, server_hostname=name)
         self._piece = memoryview(bytearray(_PIECE))
         try:
-            self._shake_hands()
+            self._hearing(self._tls.do_handshake)
+            self._flush()
         except OSError:
             with contextlib.suppress(OSError):
                 self._flush()  # why we refuse: the other side would else not learn it
@@ -100,45 +102,32 @@ class TlsTaker:
         self._tls.write(data)
         self._flush()
 
-    def recv(self, count: int) -> bytes:
-        """At most ``count`` bytes; none when the other side ended."""
-        view = memoryview(bytearray(count))
-        return bytes(view[: self.recv_into(view)])
-
-    def recv_into(self, view: memoryview) -> int:
+    def recv_into(self, view: Union[bytearray, memoryview]) -> int:
         """Fill the view as far as something is here; 0 when the other side ended."""
-        while True:
-            try:
-                return int(self._tls.read(len(view), view))
-            except ssl.SSLWantReadError:
-                self._hear()
-            except ssl.SSLZeroReturnError:
-                return 0
+        try:
+            return int(self._hearing(lambda: self._tls.read(len(view), view)))
+        except ssl.SSLZeroReturnError:
+            return 0
 
     def close(self) -> None:
         """End the connection."""
         self._sock.close()
 
-    def _shake_hands(self) -> None:
+    def _hearing(self, step: Callable[[], T]) -> T:
+        """A step of TLS, as often as it wants to hear more before it is done."""
         while True:
             try:
-                self._tls.do_handshake()
+                return step()
             except ssl.SSLWantReadError:
                 self._flush()
-                self._hear()
-            else:
-                self._flush()
-                return
+            count = self._sock.recv_into(self._piece)
+            if not count:
+                raise ConnectionError("the connection ended")
+            self._came.write(self._piece[:count])
 
     def _flush(self) -> None:
         if self._goes.pending:
             self._sock.sendall(self._goes.read())
-
-    def _hear(self) -> None:
-        count = self._sock.recv_into(self._piece)
-        if not count:
-            raise ConnectionError("the connection ended")
-        self._came.write(self._piece[:count])
 
 
 class Channel:
@@ -159,12 +148,12 @@ class Channel:
         Raises:
             ConnectionError: it is not a request.
         """
-        line = bytearray()
+        line, byte = bytearray(), bytearray(1)
         self._sock.settimeout(REQUEST_SECONDS)
         while not line.endswith(b"\n"):
-            byte = self._sock.recv(1)
+            came = self._sock.recv_into(byte)
             self._sock.settimeout(SILENCE_SECONDS)
-            if not byte or len(line) > _LONGEST_LINE:
+            if not came or len(line) > _LONGEST_LINE:
                 if line:
                     raise ConnectionError("a request ended early")
                 return None

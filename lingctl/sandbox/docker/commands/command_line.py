@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from lingctl.sandbox.docker.commands import container_commands, image_commands, run_command
+from lingctl.sandbox.docker.commands.container_lists import FORMAT
 from lingctl.sandbox.docker.commands.describe import API, VERSION
 from lingctl.sandbox.docker.commands.options import read_words
 from lingctl.sandbox.docker.commands.templates import render
@@ -90,7 +91,7 @@ def _need_daemon(command: str) -> None:
 
 
 def _version(words: Sequence[str]) -> int:
-    options = read_words("version", words, valued={"--format": "format", "-f": "format"})
+    options = read_words("version", words, valued=FORMAT)
     down = "docker-down" in this_node().faults
     part = {"Version": VERSION, "ApiVersion": API, "Os": "linux", "Arch": "arm64"}
     if down and options.value("format"):
@@ -109,7 +110,7 @@ def _version(words: Sequence[str]) -> int:
 
 
 def _info(words: Sequence[str]) -> int:
-    options = read_words("info", words, valued={"--format": "format", "-f": "format"})
+    options = read_words("info", words, valued=FORMAT)
     every = containers()
     facts = {
         "Containers": len(every),

@@ -35,7 +35,7 @@ def each(names: Sequence[str], command: str, act: Callable[[str], None]) -> int:
 
 def start(words: Sequence[str]) -> int:
     """``docker start``."""
-    options = read_words("start", words, switches={"-a": "attach", "-i": "interactive"}, status=125)
+    options = read_words("start", words, switches="-a --attach, -i --interactive")
     if options.on("attach") or options.on("interactive"):
         raise not_emulated("docker start with -a or -i", 1)
 
@@ -53,14 +53,14 @@ def start(words: Sequence[str]) -> int:
 
 def stop(words: Sequence[str]) -> int:
     """``docker stop``."""
-    options = read_words("stop", words, valued={"-t": "time", "--time": "time"}, status=125)
+    options = read_words("stop", words, valued="-t --time")
     seconds = _seconds(options)
     return each(options.rest, "stop", lambda name: runtime.stop(required(name), seconds))
 
 
 def restart(words: Sequence[str]) -> int:
     """``docker restart``."""
-    options = read_words("restart", words, valued={"-t": "time", "--time": "time"}, status=125)
+    options = read_words("restart", words, valued="-t --time")
     seconds = _seconds(options)
 
     def act(name: str) -> None:
@@ -73,7 +73,7 @@ def restart(words: Sequence[str]) -> int:
 
 def kill(words: Sequence[str]) -> int:
     """``docker kill``."""
-    options = read_words("kill", words, valued={"-s": "signal", "--signal": "signal"}, status=125)
+    options = read_words("kill", words, valued="-s --signal")
     text = options.value("signal", "KILL").upper().removeprefix("SIG")
     names = {s.name.removeprefix("SIG"): int(s) for s in signal.Signals}
     number = int(text) if text.isdecimal() else names.get(text, 0)
@@ -96,12 +96,7 @@ def kill(words: Sequence[str]) -> int:
 
 def rm(words: Sequence[str]) -> int:
     """``docker rm``."""
-    options = read_words(
-        "rm",
-        words,
-        switches={"-f": "force", "--force": "force", "-v": "volumes", "--volumes": "volumes"},
-        status=125,
-    )
+    options = read_words("rm", words, switches="-f --force, -v --volumes")
     force = options.on("force")
 
     def act(name: str) -> None:

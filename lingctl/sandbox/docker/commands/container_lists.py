@@ -16,9 +16,7 @@ from lingctl.sandbox.docker.commands.templates import render
 from lingctl.sandbox.docker.store import Container, container_named, containers, required
 from lingctl.sandbox.docker.trouble import DockerError
 
-_FORMAT = {"--format": "format", "-f": "format"}
-
-
+FORMAT = "-f --format"
 _HEADERS = {
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
@@ -35,9 +33,8 @@ def ps(words: Sequence[str]) -> int:
     options = read_words(
         "ps",
         words,
-        switches={"-a": "all", "--all": "all", "-q": "quiet", "--quiet": "quiet", "--no-trunc": "no-trunc"},
-        valued={"--format": "format", "-f": "filter", "--filter": "filter"},
-        status=125,
+        switches="-a --all, -q --quiet, --no-trunc",
+        valued="--format, -f --filter",
     )
     every = containers()
     asks_state = any(text.startswith("status=") for text in options.values("filter"))
@@ -70,7 +67,7 @@ def print_rows(rows: list[dict[str, str]], template: str, headers: Mapping[str, 
 
 def inspect(words: Sequence[str]) -> int:
     """``docker inspect``: containers, and images where no container has the name."""
-    options = read_words("inspect", words, valued={**_FORMAT, "--type": "type"}, status=1)
+    options = read_words("inspect", words, valued=f"{FORMAT}, --type", status=1)
     kind = options.value("type")
 
     def find(name: str) -> dict[str, Any] | None:
@@ -108,9 +105,8 @@ def logs(words: Sequence[str]) -> int:
     options = read_words(
         "logs",
         words,
-        switches={"-f": "follow", "--follow": "follow", "-t": "timestamps", "--timestamps": "timestamps"},
-        valued={"-n": "tail", "--tail": "tail"},
-        status=125,
+        switches="-f --follow, -t --timestamps",
+        valued="-n --tail",
     )
     container = required((options.rest or [""])[0], "Error: No such container: {}")
     seen = 0

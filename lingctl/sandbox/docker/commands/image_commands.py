@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from lingctl.sandbox.docker.commands.container_lists import print_inspected, print_rows
+from lingctl.sandbox.docker.commands.container_lists import FORMAT, print_inspected, print_rows
 from lingctl.sandbox.docker.commands.describe import inspected_image, listed_image
 from lingctl.sandbox.docker.commands.options import read_words
 from lingctl.sandbox.docker.images import LOADED, image_named, images
 from lingctl.sandbox.docker.store import containers
-from lingctl.sandbox.docker.trouble import DockerError, not_emulated
+from lingctl.sandbox.docker.trouble import DockerError, no_registry, not_emulated
 
 _HEADERS = {
     "Repository": "REPOSITORY",
@@ -34,8 +34,8 @@ def list_images(words: Sequence[str]) -> int:
     options = read_words(
         "images",
         words,
-        switches={"-q": "quiet", "--quiet": "quiet", "-a": "all", "--all": "all", "--no-trunc": "no-trunc"},
-        valued={"--format": "format", "-f": "filter", "--filter": "filter"},
+        switches="-q --quiet, -a --all, --no-trunc",
+        valued="--format, -f --filter",
     )
     if options.values("filter"):
         raise not_emulated("docker images --filter", 1)
@@ -55,7 +55,7 @@ def list_images(words: Sequence[str]) -> int:
 
 def inspect(words: Sequence[str]) -> int:
     """``docker image inspect``."""
-    options = read_words("image inspect", words, valued={"--format": "format", "-f": "format"}, status=1)
+    options = read_words("image inspect", words, valued=FORMAT, status=1)
 
     def find(name: str) -> dict[str, object] | None:
         image = image_named(name)
@@ -66,24 +66,13 @@ def inspect(words: Sequence[str]) -> int:
 
 def pull(words: Sequence[str]) -> int:
     """``docker pull``: there is no network."""
-    options = read_words("pull", words, switches={"-q": "quiet"}, valued={"--platform": "platform"})
-    reference = (options.rest or [""])[0]
-    registry = reference.split("/")[0] if "." in reference.split("/")[0] else "registry-1.docker.io"
-    raise DockerError(
-        f'Error response from daemon: Get "https://{registry}/v2/": dial tcp: lookup {registry}: '
-        "no such host",
-        1,
-    )
+    options = read_words("pull", words, switches="-q --quiet", valued="--platform")
+    raise no_registry((options.rest or [""])[0], 1)
 
 
 def load(words: Sequence[str]) -> int:
     """``docker load``."""
-    options = read_words(
-        "load",
-        words,
-        switches={"-q": "quiet", "--quiet": "quiet"},
-        valued={"-i": "input", "--input": "input"},
-    )
+    options = read_words("load", words, switches="-q --quiet", valued="-i --input")
     path = options.value("input")
     try:
         with Path(path).open("rb") if path else os.fdopen(0, "rb") as file:
@@ -138,7 +127,7 @@ def _load(file: IO[bytes]) -> list[str]:
 
 def save(words: Sequence[str]) -> int:
     """``docker save``."""
-    options = read_words("save", words, valued={"-o": "output", "--output": "output"})
+    options = read_words("save", words, valued="-o --output")
     name = (options.rest or [""])[0]
     image = image_named(name)
     if image is None:
@@ -172,7 +161,7 @@ def save(words: Sequence[str]) -> int:
 
 def rmi(words: Sequence[str]) -> int:
     """``docker rmi``: only what was loaded or tagged here can go."""
-    options = read_words("rmi", words, switches={"-f": "force", "--force": "force"})
+    options = read_words("rmi", words, switches="-f --force")
     status = 0
     for name in options.rest:
         image = image_named(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from lingctl.sandbox.docker.trouble import DockerError
 
@@ -33,8 +34,8 @@ def read_words(
     command: str,
     words: Sequence[str],
     *,
-    switches: Mapping[str, str] = {},
-    valued: Mapping[str, str] = {},
+    switches: str = "",
+    valued: str = "",
     interspersed: bool = True,
     status: int = 125,
 ) -> Words:
@@ -43,7 +44,7 @@ def read_words(
     Args:
         command: for messages, e.g. ``run``.
         words: what stands after the command.
-        switches: flags without a value: spelling to long name.
+        switches: flags without a value, each with its spellings: ``-d --detach, --rm``. The last names it.
         valued: flags with a value.
         interspersed: whether flags may follow the first other word.
         status: exit status of a wrong flag.
@@ -63,47 +64,44 @@ def read_words(
                 found.rest += queue
                 break
             continue
-        _read_flag(command, word, queue, found, switches, valued, status)
+        problem = _read_flag(word, queue, found.flags, _names(switches), _names(valued))
+        if problem:
+            raise DockerError(f"{problem}\nSee 'docker {command} --help'.", status)
     return found
 
 
+@cache
+def _names(flags: str) -> Mapping[str, str]:
+    """The long name of each spelling."""
+    spelled = [flag.split() for flag in flags.split(",") if flag]
+    return {one: spellings[-1].removeprefix("--") for spellings in spelled for one in spellings}
+
+
 def _read_flag(
-    command: str,
     word: str,
     queue: list[str],
-    found: Words,
+    found: dict[str, list[str]],
     switches: Mapping[str, str],
     valued: Mapping[str, str],
-    status: int,
-) -> None:
+) -> str:
+    """Take a flag, and from the queue a value that it needs; what is wrong with it, empty if nothing."""
     name, equals, value = word.partition("=")
     if name in switches:
-        found.flags.setdefault(switches[name], []).append(value if equals else "true")
-        return
+        found.setdefault(switches[name], []).append(value if equals else "true")
+        return ""
     if name in valued:
-        if not equals:
-            if not queue:
-                raise _wrong(command, f"flag needs an argument: {word}", status)
-            value = queue.pop(0)
-        found.flags.setdefault(valued[name], []).append(value)
-        return
-    if word.startswith("--") or len(word) == 2:
-        text = (
-            f"unknown flag: {name}"
-            if word.startswith("--")
-            else f"unknown shorthand flag: {word[1]!r} in {word}"
-        )
-        raise _wrong(command, text, status)
+        if not equals and not queue:
+            return f"flag needs an argument: {word}"
+        found.setdefault(valued[name], []).append(value if equals else queue.pop(0))
+        return ""
     # Short flags in one word: -itd, -t10.
     first, others = word[:2], word[2:]
-    if first in switches:
-        found.flags.setdefault(switches[first], []).append("true")
-        _read_flag(command, f"-{others}", queue, found, switches, valued, status)
-    elif first in valued:
-        found.flags.setdefault(valued[first], []).append(others.removeprefix("="))
-    else:
-        raise _wrong(command, f"unknown shorthand flag: {word[1]!r} in {word}", status)
-
-
-def _wrong(command: str, text: str, status: int) -> DockerError:
-    return DockerError(f"{text}\nSee 'docker {command} --help'.", status)
+    if not word.startswith("--") and others and first in switches:
+        found.setdefault(switches[first], []).append("true")
+        return _read_flag(f"-{others}", queue, found, switches, valued)
+    if not word.startswith("--") and others and first in valued:
+        found.setdefault(valued[first], []).append(others.removeprefix("="))
+        return ""
+    return (
+        f"unknown flag: {name}" if word.startswith("--") else f"unknown shorthand flag: {word[1]!r} in {word}"
+    )

@@ -11,46 +11,19 @@ from pathlib import Path
 from lingctl.sandbox.docker import runtime
 from lingctl.sandbox.docker.commands.options import Words, read_words
 from lingctl.sandbox.docker.images import Image, image_named
-from lingctl.sandbox.docker.store import Bind, Container, Device, locked, new_name_taken, required, save
+from lingctl.sandbox.docker.store import Bind, Container, Device, check_name, locked, required, save
 from lingctl.sandbox.docker.streams import flush
-from lingctl.sandbox.docker.supervisor import now
-from lingctl.sandbox.docker.trouble import DockerError, not_emulated
+from lingctl.sandbox.docker.supervisor import Execution, now
+from lingctl.sandbox.docker.trouble import DockerError, no_registry, not_emulated
 from lingctl.sandbox.state import this_node
 
-_SWITCHES = {
-    "-d": "detach",
-    "--detach": "detach",
-    "-i": "interactive",
-    "--interactive": "interactive",
-    "-t": "tty",
-    "--tty": "tty",
-    "--rm": "rm",
-    "--init": "init",
-    "--privileged": "privileged",
-}
-_VALUED = {
-    "--name": "name",
-    "--network": "network",
-    "--net": "network",
-    "--ipc": "ipc",
-    "--shm-size": "shm-size",
-    "-l": "label",
-    "--label": "label",
-    "--device": "device",
-    "-v": "volume",
-    "--volume": "volume",
-    "-e": "env",
-    "--env": "env",
-    "-w": "workdir",
-    "--workdir": "workdir",
-    "-u": "user",
-    "--user": "user",
-    "-h": "hostname",
-    "--hostname": "hostname",
-    "--entrypoint": "entrypoint",
-    "--restart": "restart",
-    "--pull": "pull",
-}
+_EXEC_SWITCHES = "-d --detach, -i --interactive, -t --tty, --privileged"
+_EXEC_VALUED = "-e --env, -w --workdir, -u --user"
+_SWITCHES = f"{_EXEC_SWITCHES}, --rm, --init"
+_VALUED = (
+    f"{_EXEC_VALUED}, --name, --net --network, --ipc, --shm-size, -l --label, --device, -v --volume,"
+    " -h --hostname, --entrypoint, --restart, --pull"
+)
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SEE = "\nSee 'docker run --help'."
 
@@ -86,13 +59,7 @@ def create(words: Sequence[str]) -> int:
 
 def execute(words: Sequence[str]) -> int:
     """``docker exec``."""
-    options = read_words(
-        "exec",
-        words,
-        switches={k: v for k, v in _SWITCHES.items() if v in ("detach", "interactive", "tty", "privileged")},
-        valued={k: v for k, v in _VALUED.items() if v in ("env", "workdir", "user")},
-        interspersed=False,
-    )
+    options = read_words("exec", words, switches=_EXEC_SWITCHES, valued=_EXEC_VALUED, interspersed=False)
     if len(options.rest) < 2:
         raise DockerError(
             "\"docker exec\" requires at least 2 arguments.\nSee 'docker exec --help'.\n\n"
@@ -106,16 +73,15 @@ def execute(words: Sequence[str]) -> int:
         raise DockerError(f"Error response from daemon: Container {container.id} is not running", 1)
     if options.on("tty") and options.on("interactive") and not sys.stdin.isatty():
         raise DockerError("the input device is not a TTY", 1)
-    flush()
-    return runtime.execute(
+    execution = Execution(
         container,
-        command,
-        environment=options.values("env"),
-        directory=options.value("workdir"),
+        words=command,
+        environment=[*container.environment, *options.values("env")],
+        directory=options.value("workdir") or container.directory,
         detach=options.on("detach"),
         interactive=options.on("interactive"),
-        terminal=options.on("tty"),
     )
+    return runtime.execute(execution, terminal=options.on("tty"))
 
 
 def _refuse(options: Words) -> None:
@@ -140,7 +106,9 @@ def _create(command: str, options: Words) -> Container:
     reference, *arguments = options.rest
     image = image_named(reference)
     if image is None:
-        raise _absent(reference)
+        wanted = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+        print(f"Unable to find image '{wanted}' locally", file=sys.stderr)
+        raise no_registry(reference, 125)
     identity = secrets.token_hex(32)
     name = options.value("name") or f"sandbox_{identity[:8]}"
     network = options.value("network", "bridge").replace("default", "bridge")
@@ -172,21 +140,10 @@ def _create(command: str, options: Words) -> Container:
         auto_remove=options.on("rm"),
     )
     with locked():
-        new_name_taken(name)
+        check_name(name)
         save(container)
     runtime.make_root(container, image)
     return container
-
-
-def _absent(reference: str) -> DockerError:
-    registry = reference.split("/")[0] if "." in reference.split("/")[0] else "registry-1.docker.io"
-    wanted = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
-    print(f"Unable to find image '{wanted}' locally", file=sys.stderr)
-    return DockerError(
-        f'Error response from daemon: Get "https://{registry}/v2/": dial tcp: lookup {registry}: '
-        "no such host",
-        125,
-    )
 
 
 def _environment(options: Words, image: Image, hostname: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api.fields import Rules, typed
-from lingctl.sandbox.engine.api.json_text import dump
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 

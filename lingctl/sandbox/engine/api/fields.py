@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api.json_text import kind
+from lingctl.sandbox.engine.json_library import kind
 from lingctl.sandbox.engine.requests.errors import invalid
 
 Rules = Mapping[str, Any]

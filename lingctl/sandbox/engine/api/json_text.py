@@ -1,25 +1,21 @@
-"""JSON as the server's own library reads and writes it.
+"""The JSON of a request's body: what is nested too deep is dropped without a word (seen on the real 3.0.0).
 
-Source: nlohmann json 3.11, MindIE-LLM v3.0.0 src/server/endpoint/utils/json_util.cpp. Integers beyond 64 bit
-become floats, a number beyond a double is refused, as are NaN, lone surrogates and bytes that are not UTF-8.
-What is nested too deep is dropped without a word (seen on the real 3.0.0).
+Source: MindIE-LLM v3.0.0 src/server/endpoint/utils/json_util.cpp.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
-_UNSIGNED_MAX, _SIGNED_MIN = 2**64 - 1, -(2**63)
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+from lingctl.sandbox.engine.json_library import JsonError, TooDeep, check_characters, number_of, read
+
 _TOKEN = re.compile(
     r'[ \t\n\r]*(?:("(?:[^"\\\x00-\x1f]|\\.)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)'
     r"|(true|false|null)|([\[\]{},:]))",
     re.ASCII,
 )
-_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", float: "float", type(None): "null"}
 
 
 class NotJson(ValueError):
@@ -39,55 +35,13 @@ def parse(data: bytes, deepest: int) -> Any:
     try:
         text = data.decode().removeprefix("\ufeff")
         try:
-            value = json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_constant)
-        except RecursionError:
+            value = read(text, whole=True)
+        except TooDeep:
             value = _parse_deep(text, deepest)
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+            check_characters(text)
+    except (ValueError, JsonError) as error:
         raise NotJson(str(error)) from None
     return _pruned(value, deepest)
-
-
-def kind(value: object) -> str:
-    """The library's type of a value: integers that are not negative are ``unsigned``."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return "unsigned" if value >= 0 else "integer"
-    return _TYPES[type(value)]
-
-
-def type_name(value: object) -> str:
-    """The name of a value's type in the library's exceptions."""
-    name = kind(value)
-    return "number" if name in ("unsigned", "integer", "float") else name
-
-
-def dump(value: object) -> str:
-    """The text of a value, without blanks."""
-    if isinstance(value, float) and 1e15 <= abs(value) < 1e16:
-        # The library changes to an exponent one digit earlier than Python.
-        digits = repr(abs(value)).partition(".")[0].rstrip("0")
-        fraction = f".{digits[1:]}" if digits[1:] else ""
-        return f"{'-' if value < 0 else ''}{digits[0]}{fraction}e+15"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _constant(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(text)
-    return value
-
-
-def _integer(text: str) -> int | float:
-    if len(text) > 20:
-        return _number(text)
-    value = int(text)
-    return value if _SIGNED_MIN <= value <= _UNSIGNED_MAX else float(value)
 
 
 def _pruned(value: Any, deepest: int, depth: int = 0) -> Any:
@@ -162,5 +116,5 @@ def _scalar(string: str | None, number: str | None, word: str | None) -> Any:
     if string is not None:
         return json.loads(string)
     if number is not None:
-        return _number(number) if set(number) & set(".eE") else _integer(number)
+        return number_of(number)
     return json.loads(word or "")

@@ -11,7 +11,7 @@ from lingctl.sandbox.engine.api.fields import (
     as_int64,
     typed,
 )
-from lingctl.sandbox.engine.api.json_text import dump, kind, type_name
+from lingctl.sandbox.engine.json_library import dump, kind, type_name
 from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import FatalRequest, invalid
 from lingctl.sandbox.engine.requests.wish import Wish

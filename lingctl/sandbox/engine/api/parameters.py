@@ -19,7 +19,7 @@ from lingctl.sandbox.engine.api.fields import (
     section,
     typed,
 )
-from lingctl.sandbox.engine.api.json_text import dump
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingctl.sandbox.engine.api import media
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.model.text import NoTemplate, utf16_length
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
@@ -31,7 +31,7 @@ def text_or_parts(value: Any, name: str, *, empty: str, tail: str = "") -> str:
     if not value:
         raise invalid(f"{empty} arr is empty")
     media.check_parts(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return dump(value)
 
 
 def checked_length(text: str, service: Service, words: str, tail: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import metadata
 from lingctl.sandbox.engine.api.dialects import triton
-from lingctl.sandbox.engine.api.forms.form import compact
 from lingctl.sandbox.engine.api.generation import MODEL_NAME, body_object, check_model
 from lingctl.sandbox.engine.api.prompts import encoded
 from lingctl.sandbox.engine.api.wire import Reply
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.model.text import utf16_length
 from lingctl.sandbox.engine.requests.errors import ApiError, invalid
 from lingctl.sandbox.engine.requests.rounds import EngineTimeout
@@ -76,12 +76,12 @@ def post(path: str, data: bytes, roles: frozenset[str], service: Service) -> Rep
 def error_reply(error: ApiError) -> Reply:
     """An error's answer."""
     document = {"error": error.text, "error_type": error.kind}
-    body = compact(document).encode("utf-8", "replace")
+    body = dump(document).encode("utf-8", "replace")
     return Reply(error.status, body, "application/json", 1)
 
 
 def _json(document: Any, status: int = 200) -> Reply:
-    return Reply(status, compact(document).encode(), "application/json", 1)
+    return Reply(status, dump(document).encode(), "application/json", 1)
 
 
 def _empty(status: int = 200) -> Reply:

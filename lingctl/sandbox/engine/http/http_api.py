@@ -10,8 +10,9 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from lingctl.sandbox.engine.api import generation, routes, wire
-from lingctl.sandbox.engine.api.forms.form import Form, compact
+from lingctl.sandbox.engine.api.forms.form import Form
 from lingctl.sandbox.engine.api.wire import Head, Reply
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import ApiError, FatalRequest
 from lingctl.sandbox.engine.requests.rounds import BrokenStream, EngineTimeout, Round
 from lingctl.sandbox.engine.requests.service import Service
@@ -137,7 +138,7 @@ class _Connection(socketserver.StreamRequestHandler):
                     form.note(taken)
             except EngineTimeout as error:
                 raise ApiError(500, f"Engine callback timeout: {error}") from None
-        body = compact(form.whole()).encode("utf-8", "replace")
+        body = dump(form.whole()).encode("utf-8", "replace")
         self._send(Reply(200, body, "application/json", 1), head, last)
 
     def _stream(self, head: Head, form: Form, rounds: Generator[Round], last: bool) -> None:
@@ -173,4 +174,4 @@ def _malformed(error: wire.Malformed, service: Service) -> Reply:
         return Reply(error.status)
     largest = service.request_limit // 1024 // 1024
     words = f"Request body too large. Maximum allowed size is {largest}MB."
-    return Reply(413, compact({"message": words}).encode(), "application/json")
+    return Reply(413, dump({"message": words}).encode(), "application/json")

@@ -151,13 +151,3 @@ UNGUARDED = {
     "ServerConfig": ("distDPServerEnabled",),
     "BackendConfig": ("multiNodesInferEnabled", "interNodeTLSEnabled"),
 }
-
-
-def json_type(value: object) -> str:
-    """What the server's JSON library calls the type of a value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    names = ((int, "number"), (float, "number"), (str, "string"), (list, "array"))
-    return next((word for kind, word in names if isinstance(value, kind)), "object")

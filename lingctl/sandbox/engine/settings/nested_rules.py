@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lingctl.sandbox.engine.settings import json_library as library
-from lingctl.sandbox.engine.settings.fields import json_type
+from lingctl.sandbox.engine import json_library as library
 from lingctl.sandbox.engine.settings.file_rules import model_path_fault
 
 Section = Mapping[str, Any]
@@ -64,7 +63,7 @@ def split_of_schedule(schedule: Section) -> Iterator[str]:
     """The split's one key in ScheduleConfig, and numbers whose types are not looked at."""
     prior = schedule.get(_SPLIT, {}).get("nextPHeadPrior", False)
     if not isinstance(prior, bool):
-        yield f"The type of param nextPHeadPrior should be bool, but got {json_type(prior)}"
+        yield f"The type of param nextPHeadPrior should be bool, but got {library.type_name(prior)}"
         return
     for name in _CHUNKS:
         if name in schedule:

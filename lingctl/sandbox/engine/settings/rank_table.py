@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.json_library import JsonError, elements, read
 from lingctl.sandbox.engine.settings.address_rules import address_fault
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
-from lingctl.sandbox.engine.settings.json_library import JsonError, elements, read
 from lingctl.sandbox.engine.settings.sections import Refused
 
 _NO_NUMBER = -1

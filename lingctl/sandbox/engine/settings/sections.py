@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.json_library import JsonError, flag, read, type_name
 from lingctl.sandbox.engine.settings.fields import (
     JSON_TYPES,
     LIMITS,
     UNGUARDED,
     Field,
-    json_type,
 )
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
-from lingctl.sandbox.engine.settings.json_library import JsonError, flag, read
 
 Section = Mapping[str, Any]
 
@@ -49,7 +48,7 @@ def read_document(path: Path, version: str, console: Console) -> Section:
         raise failed("ServerConfig", version, console) from None
     if not isinstance(document, dict):
         console.out(
-            f"ServerConfig: [json.exception.type_error.304] cannot use at() with {json_type(document)}"
+            f"ServerConfig: [json.exception.type_error.304] cannot use at() with {type_name(document)}"
         )
         raise failed("ServerConfig", version, console)
     if version != "1.0.0" and "EnableDynamicAdjustTimeoutConfig" not in document:
@@ -92,7 +91,7 @@ def _type_fits(field: Field, value: object, console: Console) -> bool:
     number = field.kind in LIMITS
     fits = isinstance(value, JSON_TYPES[field.kind]) and not (number and isinstance(value, bool))
     if not fits:
-        got = json_type(value)
+        got = type_name(value)
         words = "but is" if field.kind == "array" else "but got"
         console.out(f"The type of param {field.name} should be {field.kind}, {words} {got}")
         return False

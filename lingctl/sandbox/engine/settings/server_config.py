@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.json_library import JsonError, flag, number, text
 from lingctl.sandbox.engine.settings import nested_rules
 from lingctl.sandbox.engine.settings.fields import (
     BACKEND,
@@ -19,7 +20,6 @@ from lingctl.sandbox.engine.settings.fields import (
     SCHEDULE,
     SERVER,
 )
-from lingctl.sandbox.engine.settings.json_library import JsonError, flag, number, text
 from lingctl.sandbox.engine.settings.sections import (
     Refused,
     Section,

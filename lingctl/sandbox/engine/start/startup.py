@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from lingctl.sandbox.engine.console import Console
+from lingctl.sandbox.engine.json_library import JsonError, number
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault
-from lingctl.sandbox.engine.settings.json_library import JsonError, number
 from lingctl.sandbox.engine.settings.rank_table import RankTable, check_values, read_rank_table
 from lingctl.sandbox.engine.settings.sections import Refused, failed
 from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config

@@ -6,13 +6,13 @@ the first seen on the real 3.0.0, the second (``openAiSupport`` other than ``vll
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from lingctl.sandbox.engine.api import counts, limits, parameters
 from lingctl.sandbox.engine.api.dialects import chat_template, messages, response_format, tools
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded_chat
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
@@ -37,7 +37,7 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     else:
         said = messages.check_with_tools(body)
         tail = "], but the length of inputs is "
-    wish.text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    wish.text = dump(said)
     checked_length(wish.text, service, "Messages len not in (0, ", tail)
     wish.step = "chat tokens"
     wish.tokens = encoded_chat(said, service, wish, template)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lingctl.sandbox.engine.api.json_text import type_name
+from lingctl.sandbox.engine.json_library import type_name
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import fields, limits, parameters
 from lingctl.sandbox.engine.api.dialects.triton import read_id
-from lingctl.sandbox.engine.api.json_text import kind
 from lingctl.sandbox.engine.api.prompts import MOST_TOKENS
+from lingctl.sandbox.engine.json_library import kind
 from lingctl.sandbox.engine.requests.errors import ApiError, invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 

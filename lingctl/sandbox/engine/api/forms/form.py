@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 from lingctl.sandbox.engine.api.transcript import Frame, Transcript
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.rounds import Round
 from lingctl.sandbox.engine.requests.service import Service
 from lingctl.sandbox.engine.requests.wish import Wish
@@ -54,11 +54,6 @@ class Form(ABC):
         """
 
 
-def compact(document: Any) -> str:
-    """JSON as the server writes it."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-
-
 def event(document: Any, mark: str = "data: ") -> str:
     """A server-sent event."""
-    return f"{mark}{compact(document)}\n\n"
+    return f"{mark}{dump(document)}\n\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from lingctl.sandbox.engine.api.forms.form import Document, Form, compact
+from lingctl.sandbox.engine.api.forms.form import Document, Form
 from lingctl.sandbox.engine.api.transcript import Frame
+from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.rounds import Round
 
 
@@ -26,7 +27,7 @@ class Vllm(Form):
             moment = frame.moments.get(index)
             rest = line.full if self._service.full_text else ""
             texts.append(rest if moment is None else moment.piece)
-        yield f"{compact({'text': texts})}\0"
+        yield f"{dump({'text': texts})}\0"
 
 
 def _prompt_text(text: str) -> str:
