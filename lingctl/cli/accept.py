@@ -118,8 +118,7 @@ def compare(
 
     rows = compared(read_report(first), read_report(second))
     if as_json:
-        names = ("name", "first", "second", "remark")
-        print_json("acceptance-compare", {"rows": [dict(zip(names, row, strict=True)) for row in rows]})
+        print_json("acceptance-compare", {"rows": [row._asdict() for row in rows]})
         return
     print_table(("", "first", "second", ""), rows, texts=("first", "second", ""))
 

@@ -13,6 +13,7 @@ from lingctl.engines import engine_of
 from lingctl.errors import NodeError
 from lingctl.flows.look.daemon import DaemonSight, look_closer, sight_in, watching
 from lingctl.flows.look.node_states import Look, node_questions
+from lingctl.flows.look.runtime import elsewhere_in
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.runtime import Runtime
 from lingctl.release.daemon import processes_command
@@ -20,7 +21,7 @@ from lingctl.release.site import Site
 from lingctl.release.state import NodeState, read_state
 from lingctl.remote.connection import Connection
 from lingctl.remote.probe import Question, probed
-from lingctl.remote.runtime import elsewhere_command, read_elsewhere
+from lingctl.remote.runtime import elsewhere_command
 from lingctl.remote.wire.numbers import whole_number
 
 
@@ -54,7 +55,7 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
     listeners = host.read_listeners(answers.get("listeners"))
     table = npu_smi.read_table(answers.get("cards"))
     chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
-    counted, other = answers.get("processes"), answers.get("elsewhere")
+    counted = answers.get("processes")
     sight = _sight(connection, cluster, site, answers["daemon"].stdout)
     # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
     gone = sight is not None and not sight.alive and not state.container_runs
@@ -64,7 +65,7 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
         0 if gone else whole_number(counted.stdout.strip() if counted else ""),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(table, Unread) else card_rows(table, chips, dev),
-        read_elsewhere(other.stdout if other and other.exit_status == 0 else None),
+        elsewhere_in(answers.get("elsewhere")),
     )
 
 
