@@ -23,7 +23,7 @@ def download(
         str, typer.Argument(help="A model of the catalogue (lingctl models), or owner/name.", metavar="MODEL")
     ],
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DIR", help="Folder of the weights, here or on the nodes.")
+        str | None, typer.Option(metavar="DIR", help="Folder of the weights, here or on the nodes.")
     ] = None,
     source: Annotated[
         str | None,
