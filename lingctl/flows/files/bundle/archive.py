@@ -165,7 +165,7 @@ def _write_tar(folder: Path, target: Path) -> None:
         with whole_file(target) as file, tarfile.open(fileobj=file, mode="w") as archive:
             archive.add(folder, folder.name, filter=_neutral)
     except OSError as error:
-        raise not_written(error, target, _ELSEWHERE, code=UsageError.default_code) from error
+        raise not_written(error, target, _ELSEWHERE, code="usage") from error
 
 
 def _write_sum(target: Path, digest: str) -> Path | None:
@@ -176,7 +176,7 @@ def _write_sum(target: Path, digest: str) -> Path | None:
     try:
         write_file(beside, f"{digest}  {target.name}\n".encode())
     except OSError as error:
-        raise not_written(error, beside, _ELSEWHERE, code=UsageError.default_code) from error
+        raise not_written(error, beside, _ELSEWHERE, code="usage") from error
     return beside
 
 
