@@ -89,6 +89,42 @@ def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
         left = left[file.write(left[:PORTION]) :]
 
 
+def write_at(descriptor: int, data: Union[bytes, memoryview], place: int) -> None:
+    """Write all of it from ``place`` on. Raises OSError: it cannot be written."""
+    view, done = memoryview(data), 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done : done + PORTION], place + done)
+
+
+def read_at(descriptor: int, target: memoryview, place: int) -> int:
+    """Fill ``target`` from ``place`` on; gives how many bytes there were, fewer where the file ends."""
+    done = 0
+    while done < len(target):
+        step = os.preadv(descriptor, [target[done:]], place + done)
+        if not step:
+            break
+        done += step
+    return done
+
+
+def copy_file(source: str, target: str) -> None:
+    """A copy at ``target``, whole and on disk or not at all.
+
+    Raises:
+        Trouble: the source is no regular file.
+        OSError: the disk, or the rights.
+    """
+    with (
+        part_of(target, sync=False) as part,
+        os.fdopen(open_regular(source), "rb") as reader,
+        os.fdopen(create(part), "wb") as writer,
+    ):
+        while block := reader.read(1 << 20):
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
 def sync_folder(path: str) -> None:
     """Make renames in the folder survive a power failure."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
@@ -108,6 +144,19 @@ def free_space(path: str) -> int:
         path = os.path.dirname(os.path.abspath(path))
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize
+
+
+def need_space(folder: str, needed: int, freed: int = 0) -> None:
+    """Raises Trouble: ``folder`` has no room for so many bytes, also when ``freed`` others are removed."""
+    free = free_space(folder) + freed
+    if needed > free:
+        raise Trouble(
+            "not enough space on the disk",
+            where=folder,
+            evidence=f"{needed} bytes needed, {free} free",
+            remedy=f"free {needed - free} bytes, or name a folder on another disk",
+            code="disk-full",
+        )
 
 
 @contextlib.contextmanager

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from lingctl.events import Event, Listener
 from lingctl.flows.serve.asked_service import met, no_answer
-from lingctl.flows.serve.proof_node import Encodings, ProofNode
+from lingctl.flows.serve.proof_node import ProofNode
+from lingctl.node.prove.answers import Encoding, Encodings
 from lingctl.serving.http.api import AskedKind, ModelKind
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.models import cannot_chat, kind_by_name
 from lingctl.serving.proof.asking import Answered, Asker
 from lingctl.serving.proof.known_tokens import (
-    Encoding,
     KnownText,
     UnknownText,
     known_text,

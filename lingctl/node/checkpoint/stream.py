@@ -11,7 +11,7 @@ from lingctl.node import kernel
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.views import View, pieces
 from lingctl.node.checkpoint.window import inflate
-from lingctl.node.files import open_regular, opened
+from lingctl.node.files import open_regular, opened, read_at
 from lingctl.node.trouble import Trouble
 
 # Large enough for few system calls, small enough that two stay in a core's cache, to be written and compared.
@@ -67,16 +67,10 @@ class TensorReader:
         offset = record.offset + start
         self._look_ahead(record.path, descriptor, offset + count)
         target = self._view[:count]
-        got = 0
-        while got < count:
-            step = os.preadv(descriptor, [target[got:]], offset + got)
-            if not step:
-                raise Trouble(
-                    "the file ends within this record: it was changed while it was read",
-                    where=_place(record, offset + got),
-                    code="source-changed",
-                )
-            got += step
+        got = read_at(descriptor, target, offset)
+        if got < count:
+            what = "the file ends within this record: it was changed while it was read"
+            raise Trouble(what, where=_place(record, offset + got), code="source-changed")
         return target
 
     def _look_ahead(self, path: str, descriptor: int, position: int) -> None:

@@ -16,7 +16,7 @@ from lingctl.node.convert.plan import Shard
 from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
 from lingctl.node.convert.workplace import leftovers, remove
 from lingctl.node.convert.write import compare_shard, write_shard
-from lingctl.node.files import file_state, free_space, sync_folder, write_whole
+from lingctl.node.files import file_state, need_space, sync_folder, write_whole
 from lingctl.node.folders import make_folder
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -59,15 +59,7 @@ def _check_space(job: Job, pending: Sequence[Shard]) -> None:
     needed = sum(shard.size for shard in pending) + inflated + job.companions.size + _SPARE
     replaced = [os.path.join(job.target, name) for name in job.found.foreign]
     freed = [*leftovers(job.target, job.plan.shards), *replaced]
-    free = free_space(job.target) + sum(os.lstat(path).st_blocks * 512 for path in freed)
-    if needed > free:
-        raise Trouble(
-            "not enough space on the disk",
-            where=job.target,
-            evidence=f"{needed} bytes needed, {free} free",
-            remedy=f"free {needed - free} bytes, or name a folder on another disk",
-            code="disk-full",
-        )
+    need_space(job.target, needed, sum(os.lstat(path).st_blocks * 512 for path in freed))
 
 
 def _clear(job: Job) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.companions import Companions, find_companions, links_out
@@ -57,7 +56,7 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
         Trouble: the source cannot be converted.
     """
     plan = plan_shards(source, options.max_shard_size, options.layers_per_shard)
-    weights = [os.path.basename(file.path) for file in source.files]
+    weights = [file.name for file in source.files]
     companions = find_companions(source.folder, weights)
     linked = tuple(links_out(source.folder, companions.names))
     found = _found(source, plan, companions, target, options)

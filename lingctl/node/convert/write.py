@@ -9,7 +9,7 @@ from typing import Callable, Optional
 from lingctl.node import kernel
 from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
-from lingctl.node.files import PORTION, create, open_regular, part_of
+from lingctl.node.files import create, open_regular, part_of, write_at
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.
@@ -95,7 +95,7 @@ def _fill(
     descriptor: int, shard: Shard, stream: TensorReader, written: Tick, back: Optional[_ReadBack]
 ) -> None:
     kernel.reserve(descriptor, shard.size)
-    _write(descriptor, memoryview(shard.header), 0)
+    write_at(descriptor, shard.header, 0)
     for record in shard.loose:
         crc = record.crc if record.crc is None else stream.crc(record)
         if crc != record.crc:
@@ -126,7 +126,7 @@ def _copy(
     for at, piece in stream.tensor(item.view, item.swapped):
         if with_crc:
             crc = zlib.crc32(piece, crc)
-        _write(descriptor, piece, place + at)
+        write_at(descriptor, piece, place + at)
         written(len(piece))
         if back:
             # At once: the very bytes of which the CRC was taken, while they are at hand.
@@ -135,12 +135,6 @@ def _copy(
         crc = stream.crc(item.record)
     if checked and crc != item.record.crc:
         raise damaged(item.record, repr(item.entry.name), crc)
-
-
-def _write(descriptor: int, piece: memoryview, place: int) -> None:
-    done = 0
-    while done < len(piece):
-        done += os.pwrite(descriptor, piece[done : done + PORTION], place + done)
 
 
 def _differs(path: str, item: Item, place: int, found: bytes, wanted: bytes) -> Trouble:
