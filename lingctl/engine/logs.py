@@ -107,15 +107,12 @@ class LogReader(Protocol):
     def console(self) -> Console:
         """What is looked for in its daemon's console."""
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         """What is recognised: true causes first, then network trouble, then what only follows from them.
 
         Args:
             text: the console of one start, whole or its end, and after it what other logs of that start say.
             status: the daemon's exit status, empty while it runs or where that is not known.
-            stop_requested: whether it is known that it was asked to stop.
         """
 
     def explain_waiting(self, text: str) -> list[Explanation]:

@@ -66,14 +66,11 @@ class LogReading(SingleReading, ABC, Generic[L]):
         """What the console of one start tells of its daemon."""
 
     @abstractmethod
-    def ending(
-        self, life: L, lines: Sequence[LogLine], status: str, *, stop_requested: bool
-    ) -> Ending | None:
+    def ending(self, life: L, lines: Sequence[LogLine], status: str) -> Ending | None:
         """What the end of a daemon means; None where the console shows no end and its status says nothing.
 
         Args:
             status: its exit status, empty where it is not known.
-            stop_requested: whether it is known that it was asked to stop.
         """
 
     @abstractmethod
@@ -97,9 +94,7 @@ class LogReading(SingleReading, ABC, Generic[L]):
 
     # What follows is the seam's: see ``LogReader``.
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         """See ``LogReader.explain``.
 
         Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that
@@ -119,7 +114,7 @@ class LogReading(SingleReading, ABC, Generic[L]):
             self._explanation(failure, lines, at)
             for (_, at), failure in sorted(found.values(), key=lambda pair: pair[0])
         ]
-        ending = self.ending(life, lines, status, stop_requested=stop_requested)
+        ending = self.ending(life, lines, status)
         return self._with_ending(known, ending, lines, life)
 
     def explain_waiting(self, text: str) -> list[Explanation]:

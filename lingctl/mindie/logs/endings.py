@@ -42,21 +42,18 @@ STATUS_MEANINGS = {
 }
 
 
-def ending_of(
-    life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool = False
-) -> Ending | None:
+def ending_of(life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
     """What the end of a daemon means; None where the console shows no end and no status is known.
 
     Args:
         life: what its console tells.
         lines: the console.
         status: its exit status, empty where it is not known.
-        stop_requested: whether it is known that it was asked to stop.
     """
     end = life.end
     if end is None:
-        return Ending("S1", life.reached) if stop_requested else _without_words(life, status)
-    if end.kind == "stopped" or stop_requested:
+        return _without_words(life, status)
+    if end.kind == "stopped":
         return Ending("S1", end.at)
     if end.kind == "worker-signal":
         detail = _words(_last(life, python=False)) or f"it ended by signal {end.number}"

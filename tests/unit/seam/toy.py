@@ -28,9 +28,7 @@ FULL = "Free memory on device is less than desired"
 class ToyLogs:
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         lines = [line for line in text.splitlines() if FULL in line]
         return [Explanation("T1", line, "the cards are in use", "npu-smi info") for line in lines[:1]]
 
