@@ -121,7 +121,7 @@ def copy_file(source: str, target: str) -> None:
     """
     place = 0
     with opened(source) as reader, new_file(target, sync=False) as writer:
-        while block := os.read(reader, 1 << 20):
+        for block in blocks_of(reader):
             write_at(writer, block, place)
             place += len(block)
         os.fsync(writer)
