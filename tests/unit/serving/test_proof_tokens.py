@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from lingctl.node.prove.answers import Encoding
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER
 from lingctl.serving.proof.asking import Answered, Likely, TokenNumbers, read_answered
-from lingctl.serving.proof.known_tokens import Encoding, KnownText, UnknownText, known_text, shown_texts
+from lingctl.serving.proof.known_tokens import KnownText, UnknownText, known_text, shown_texts
 from lingctl.serving.proof.questions import ProofQuestion
 from lingctl.serving.trouble import ExchangeTrouble
 
