@@ -118,8 +118,7 @@ def compare(
 
     rows = compared(read_report(first), read_report(second))
     if as_json:
-        names = ("name", "first", "second", "remark")
-        print_json("acceptance-compare", {"rows": [dict(zip(names, row, strict=True)) for row in rows]})
+        print_json("acceptance-compare", {"rows": [row._asdict() for row in rows]})
         return
     print_table(("", "first", "second", ""), rows, texts=("first", "second", ""))
 
@@ -129,7 +128,7 @@ def lessons(
     given: Annotated[Path, typer.Argument(help="Folder of an acceptance, or its lessons.json.")],
     to: Annotated[
         Path | None,
-        typer.Option("--to", file_okay=False, help="Make a test sample of each text, in this folder."),
+        typer.Option(file_okay=False, help="Make a test sample of each text, in this folder."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -75,8 +76,10 @@ _ENDED_BY: dict[int, LingctlError] = {
 }
 
 
-_STILL_ENDING = f"still ending: what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s in all\n"
-_GAVE_UP = "error: a node does not answer; a lock that is held frees itself within a minute\n"
+_STILL_ENDING = (
+    f"\nstill ending: what is held is given back, within {interrupts.PATIENCE_SECONDS:g} s in all\n"
+)
+_GAVE_UP = "\nerror: a node does not answer; a lock that is held frees itself within a minute\n"
 
 
 class _InOrder(VerbGroup):
@@ -157,7 +160,7 @@ def register_verbs(words: Sequence[str] = ()) -> None:
 def main() -> None:
     """Run the command line and exit."""
     mend_streams()
-    interrupts.listen(_say_again, _last_words)
+    interrupts.listen(partial(blurt, _STILL_ENDING), partial(blurt, _GAVE_UP))
     threading.excepthook = of_a_thread
     status = _run()
     number = interrupts.received()
@@ -183,14 +186,6 @@ def _interrupted(number: int) -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # the terminal shows ^C where the last line ended
     return error.exit_status
-
-
-def _say_again() -> None:
-    blurt("\n" + _STILL_ENDING)
-
-
-def _last_words() -> None:
-    blurt("\n" + _GAVE_UP)
 
 
 def of_a_thread(failed: threading.ExceptHookArgs) -> None:

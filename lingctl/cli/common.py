@@ -137,13 +137,12 @@ def nothing_changed() -> typer.Exit:
     return typer.Exit(1)
 
 
-def load_ahead(*modules: str) -> None:
+def load_ahead(module: str) -> None:
     """Load what is needed later while this thread waits for the nodes; who needs it sooner waits for it."""
 
     def load() -> None:
         # What cannot be loaded is told where it is needed.
         with contextlib.suppress(Exception):
-            for module in modules:
-                importlib.import_module(module)
+            importlib.import_module(module)
 
     threading.Thread(target=load, name="lingctl-load", daemon=True).start()

@@ -103,7 +103,7 @@ def status(directory: DirOption = DEFAULT_DIR, as_json: JsonOption = False) -> N
             node.name,
             node.address,
             len(node.cards),
-            ", ".join(_told(*fault) for fault in node.faults.items()) or "-",
+            ", ".join(f"{name}={detail}" if detail else name for name, detail in node.faults.items()) or "-",
         )
         for node in state.nodes
     ]
@@ -158,7 +158,3 @@ def faults(as_json: JsonOption = False) -> None:
         [(fault.name, fault.does, fault.detail or "-") for fault in FAULTS],
         texts=("what is wrong then", "detail (default)"),
     )
-
-
-def _told(name: str, detail: str) -> str:
-    return f"{name}={detail}" if detail else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -100,24 +100,6 @@ class Console:
     requests: str  # extended regular expression of lines about refused requests, which never say why
 
 
-class LineSieve(Protocol):
-    """Is given a console's lines in order, and tells which are wanted."""
-
-    @property
-    def time(self) -> datetime | None:
-        """When the last line was printed, as far as it or one before it told."""
-        ...
-
-    @property
-    def of_rank(self) -> int | None:
-        """The rank whose line it was; None where that is not known."""
-        ...
-
-    def __call__(self, line: str) -> bool:
-        """Whether the line is wanted."""
-        ...
-
-
 class LogReader(Protocol):
     """Reads an engine's consoles and logs. Pure."""
 
@@ -125,15 +107,12 @@ class LogReader(Protocol):
     def console(self) -> Console:
         """What is looked for in its daemon's console."""
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         """What is recognised: true causes first, then network trouble, then what only follows from them.
 
         Args:
             text: the console of one start, whole or its end, and after it what other logs of that start say.
             status: the daemon's exit status, empty while it runs or where that is not known.
-            stop_requested: whether it is known that it was asked to stop.
         """
 
     def explain_waiting(self, text: str) -> list[Explanation]:
@@ -179,14 +158,5 @@ class LogReader(Protocol):
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         """What makes living daemons wait for ever; cheap enough to be asked at every look."""
 
-    def lines_of(
-        self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
-    ) -> LineSieve:
-        """A filter of the lines of a time and a rank, which are given to it in order.
-
-        Args:
-            since: earliest time, or None for all.
-            offset: of the printing machine's clock from UTC, for lines that do not say it.
-            rank: only lines of this rank; None for all.
-            near: some time of these days, for lines without a year; by default ``since``.
-        """
+    def rank_of(self, line: str) -> int | None:
+        """The rank that a line is about, as far as it says."""

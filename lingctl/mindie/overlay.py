@@ -21,14 +21,10 @@ def shipped_folder() -> Path:
 
 
 @cache
-def _files() -> Mapping[str, bytes]:
+def shipped_files() -> Mapping[str, bytes]:
+    """Content of every file of the folder that is added to atb_llm, by name, in order of names."""
     folder = shipped_folder() / FOLDER_NAME
     return MappingProxyType({path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))})
-
-
-def shipped_files() -> dict[str, bytes]:
-    """Content of every file of the folder that is added to atb_llm, by name, in order of names."""
-    return dict(_files())
 
 
 @cache
@@ -42,7 +38,7 @@ def package_document() -> bytes:
     upstream = json.loads((folder / "known" / "upstream_ling.json").read_text(encoding="utf-8"))
     document = {
         **manifest,
-        "files": {name: content.decode() for name, content in _files().items()},
+        "files": {name: content.decode() for name, content in shipped_files().items()},
         "stock": {entry["release"]: entry["files"] for entry in stock},
         "upstream": upstream["files"],
     }

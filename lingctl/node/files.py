@@ -22,15 +22,21 @@ _BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
-def part_of(path: str, *, sync: bool = True) -> Iterator[str]:
-    """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed.
+def new_file(path: str, *, sync: bool = True) -> Iterator[int]:
+    """A file being written under another name beside ``path``, open for reading and writing.
+
+    It becomes ``path`` when the block ends well, else it is removed.
 
     Args:
         sync: make the new name survive a power failure at once; else `sync_folder` must follow.
     """
     part = part_name(path)
     try:
-        yield part
+        descriptor = create(part)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
         os.replace(part, path)
         if sync:
             sync_folder(os.path.dirname(path))
@@ -62,11 +68,10 @@ def create(path: str) -> int:
 
 def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
     """Write a small file: complete, or not at all; and on disk, unless ``sync`` is false."""
-    with part_of(path, sync=sync) as part, os.fdopen(create(part), "wb") as file:
-        file.write(data)
-        file.flush()
+    with new_file(path, sync=sync) as descriptor:
+        write_at(descriptor, data, 0)
         if sync:
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
 
 
 def open_log(path: str) -> BinaryIO:
@@ -89,6 +94,39 @@ def write_all(file: BinaryIO, data: Union[bytes, memoryview]) -> None:
         left = left[file.write(left[:PORTION]) :]
 
 
+def write_at(descriptor: int, data: Union[bytes, memoryview], place: int) -> None:
+    """Write all of it from ``place`` on. Raises OSError: it cannot be written."""
+    view, done = memoryview(data), 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done : done + PORTION], place + done)
+
+
+def read_at(descriptor: int, target: memoryview, place: int) -> int:
+    """Fill ``target`` from ``place`` on; gives how many bytes there were, fewer where the file ends."""
+    done = 0
+    while done < len(target):
+        step = os.preadv(descriptor, [target[done:]], place + done)
+        if not step:
+            break
+        done += step
+    return done
+
+
+def copy_file(source: str, target: str) -> None:
+    """A copy at ``target``, whole and on disk or not at all.
+
+    Raises:
+        Trouble: the source is no regular file.
+        OSError: the disk, or the rights.
+    """
+    place = 0
+    with opened(source) as reader, new_file(target, sync=False) as writer:
+        for block in blocks_of(reader):
+            write_at(writer, block, place)
+            place += len(block)
+        os.fsync(writer)
+
+
 def sync_folder(path: str) -> None:
     """Make renames in the folder survive a power failure."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
@@ -108,6 +146,19 @@ def free_space(path: str) -> int:
         path = os.path.dirname(os.path.abspath(path))
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize
+
+
+def need_space(folder: str, needed: int, freed: int = 0) -> None:
+    """Raises Trouble: ``folder`` has no room for so many bytes, also when ``freed`` others are removed."""
+    free = free_space(folder) + freed
+    if needed > free:
+        raise Trouble(
+            "not enough space on the disk",
+            where=folder,
+            evidence=f"{needed} bytes needed, {free} free",
+            remedy=f"free {needed - free} bytes, or name a folder on another disk",
+            code="disk-full",
+        )
 
 
 @contextlib.contextmanager

@@ -113,7 +113,7 @@ def test_what_is_beside_whole_weights_is_left_aside_and_named(
     weights(folder)
     add(folder)
     found = look(folder)
-    assert (found.state, found.tensors) == ("sound", len(shapes())), found
+    assert (found.state, len(found.contents.tensors)) == ("sound", len(shapes())), found
     assert any(words in note for note in found.notes), found.notes
     document = inspect(str(folder))
     assert (document["form"], document["complete"]) == ("safetensors", True)
@@ -163,7 +163,7 @@ def test_a_file_that_mindie_would_end_at_is_told_though_the_weights_are_sound(
     add(folder)
     found = look(folder)
     assert found.state == "sound"
-    (trouble,) = found.in_the_way
+    (trouble,) = found.contents.in_the_way
     assert words in str(trouble)
     assert "move it to another folder" in trouble.remedy
     (line,) = inspect(str(folder))["in_the_way"]  # type: ignore[misc]

@@ -87,7 +87,7 @@ def test_whole_folders_are_whole(name: str, published: dict[str, Path]) -> None:
     assert not state.has_backup
     found = full(published[name])
     assert found.problems == ()
-    assert found.tensors == 403
+    assert len(found.contents.tensors) == 403
 
 
 def test_converted_weights_are_whole_and_readable(published: dict[str, Path], tmp_path: Path) -> None:

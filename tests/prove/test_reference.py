@@ -62,7 +62,7 @@ def logits_of(folder, config, arrays, files=("model.safetensors",), wanted=range
         done = run_reference(arrays, shape, stored, [Sequenced(TOKENS, 1, asked)])
     finally:
         stored.close()
-    told = [place.choices["exact"] for place in done.told[0]]
+    told = [place.choices["exact"] for place in done.texts[0]]
     return torch.tensor([one.wanted[1:] for one in told]), [one.token for one in told], done
 
 
@@ -107,7 +107,7 @@ def test_numpy_and_torch_agree_in_everything_that_they_tell(tmp_path):
     folder = write_checkpoint(tmp_path / "model", case("plus").served, make_tensors(case("plus").config))
     one, other = (logits_of(folder, case("plus").served, kind())[2] for kind in (NumpyArrays, TorchArrays))
     assert one.controls == other.controls == CONTROLS
-    for mine, theirs in zip(one.told[0], other.told[0], strict=True):
+    for mine, theirs in zip(one.texts[0], other.texts[0], strict=True):
         assert mine.candidates == theirs.candidates
         for name, choice in mine.choices.items():
             if name != "rounded":  # the last bit before a rounding decides a great deal behind it
@@ -118,11 +118,13 @@ def test_numpy_and_torch_agree_in_everything_that_they_tell(tmp_path):
 def test_each_control_is_another_model(tmp_path, arrays):
     folder = write_checkpoint(tmp_path / "model", case("plus").served, make_tensors(case("plus").config))
     done = logits_of(folder, case("plus").served, arrays)[2]
-    noise = max(abs(r - e) for place in done.told[0] for r, e in zip(place.rounded, place.exact, strict=True))
+    noise = max(
+        abs(r - e) for place in done.texts[0] for r, e in zip(place.rounded, place.exact, strict=True)
+    )
     for name in done.controls:
         off = [
             abs(a - b)
-            for place in done.told[0]
+            for place in done.texts[0]
             for a, b in zip(place.choices[name].wanted, place.choices["exact"].wanted, strict=True)
         ]
         assert max(off) > 2 * noise, name

@@ -39,13 +39,12 @@ def verify_weights(
         print_json("verify-weights", report.as_json())
         raise typer.Exit(report.exit_status)
     print_findings(report.findings, above=Verdict.PASS)
-    found = report.verified
+    found, contents = report.verified, report.verified.contents
     word = "not known" if found.state == "unknown" else found.state
     read = "every byte read" if full else "headers only; --full reads every byte"
-    files = "1 file" if found.files == 1 else f"{found.files} files"
-    answer_sentence(
-        f"{found.folder}: {word}. {found.form}, {files}, {found.tensors} tensors, {size(found.size)} ({read})"
-    )
+    files = "1 file" if len(contents.files) == 1 else f"{len(contents.files)} files"
+    amount = f"{files}, {len(contents.tensors)} tensors, {size(contents.size)}"
+    answer_sentence(f"{found.folder}: {word}. {contents.form}, {amount} ({read})")
     if found.digest:
         answer_sentence(f"digest of the weights: {found.digest}")
     raise typer.Exit(report.exit_status)

@@ -39,21 +39,24 @@ _WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.
 
 
 class SingleReading(LogReader, Protocol):
-    """What else is asked of an engine's reader, a console at a time or of all; see ``LogReading``."""
+    """What else is asked of an engine's reader, a console at a time or of all."""
 
     @property
     def catalogue(self) -> Catalogue:
         """What is known of the engine's failures."""
+        ...
 
     def served(self, text: str) -> bool:
-        """See ``LogReading``."""
+        """Whether a console's daemon served."""
         ...
 
     def wrong_part(self, logs: Mapping[str, str]) -> tuple[str, Explanation] | None:
-        """See ``LogReading``."""
+        """A node that takes another part than its place in hosts.yaml, as ``waits_for_ever``."""
+        return None
 
     def better_word(self, logs: Mapping[str, str], best: Diagnosis) -> Diagnosis | None:
-        """See ``LogReading``."""
+        """What the consoles of all nodes together say better than that of the node that failed first."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

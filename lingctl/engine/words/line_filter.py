@@ -1,7 +1,6 @@
 """Which lines of a console belong to a time or a rank. Pure.
 
-Forms of time: MindIE's (with or without an offset), Python logging's and CANN's, and vLLM's, which lacks the
-year. Lines without one belong to the line before them.
+Lines without a time belong to the line before them.
 """
 
 from __future__ import annotations
@@ -10,15 +9,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-_TIME = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[ T-](\d{2}):(\d{2}):(\d{2})(?:[.,]\d+(?:\.\d+)?)?\s?([+-]\d{2}:?\d{2})?"
-)
-# vLLM's (``INFO 11-28 14:21:34``), and PyTorch's (``W1128 14:18:38.247``).
-_WITHOUT_YEAR = re.compile(
-    r"(?:\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (\d{2})-(\d{2})|(?:^|\[)[DIWEF](\d{2})(\d{2}))"
-    r" (\d{2}):(\d{2}):(\d{2})\b"
-)
+from lingctl.engine.words.log_lines import stamp_of
+
 _PROCESS = re.compile(r"\[pid: ?(\d+)\]|\(\w+ pid=(\d+)\)")
+_HEAD = 200
 
 
 def line_time(line: str, offset: timedelta, near: datetime | None = None) -> datetime | None:
@@ -27,32 +21,17 @@ def line_time(line: str, offset: timedelta, near: datetime | None = None) -> dat
     Args:
         near: some time of these days: a line without a year is of the year that brings it closest.
     """
-    found = _TIME.search(line[:200])
-    if found is None:
-        return _without_year(line[:200], offset, near) if near is not None else None
-    if found[7]:
-        sign = -1 if found[7][0] == "-" else 1
-        digits = found[7][1:].replace(":", "")
-        offset = sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    stamp = stamp_of(line[:_HEAD])
+    if stamp is None or (near is None and not stamp.with_year):
+        return None
+    years = [near.year + more for more in (-1, 0, 1)] if near is not None and not stamp.with_year else [0]
     try:
-        printed = datetime.fromisoformat(f"{found[1]}-{found[2]}-{found[3]}T{found[4]}:{found[5]}:{found[6]}")
-        return printed.replace(tzinfo=timezone(offset))
-    except ValueError:  # digits that are no time, or no zone
+        zone = timezone(offset if stamp.offset is None else stamp.offset)
+    except ValueError:  # digits that are no zone
         return None
-
-
-def _without_year(line: str, offset: timedelta, near: datetime) -> datetime | None:
-    found = _WITHOUT_YEAR.search(line)
-    if found is None:
-        return None
-    month, day, hour, minute, second = (int(part) for part in found.groups() if part is not None)
-    times = []
-    for year in (near.year - 1, near.year, near.year + 1):
-        try:
-            times.append(datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset)))
-        except ValueError:  # digits that are no time, or no day of that year
-            continue
-    return min(times, key=lambda time: abs(time - near), default=None)
+    told = [one.time for year in years if (one := stamp_of(line[:_HEAD], year)) is not None]
+    times = [time.replace(microsecond=0, tzinfo=zone) for time in told]
+    return min(times, key=lambda time: abs(time - near) if near else timedelta(), default=None)
 
 
 class LineFilter:
@@ -96,7 +75,7 @@ class LineFilter:
         if printed is not None:
             self.time = printed
             self._recent = self._since is None or printed >= self._since
-        begins = printed is not None or _WITHOUT_YEAR.search(line[:200]) is not None
+        begins = printed is not None or stamp_of(line[:_HEAD]) is not None
         self._note_rank(line, begins=begins)
         return self._recent and self._mine
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Level = Literal["error", "warning", "information", ""]
 
@@ -24,7 +24,7 @@ _FULL = re.compile(
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WITHOUT_YEAR = (
     re.compile(r"\b(?:ERROR|WARNING|INFO|DEBUG|FATAL|CRITICAL) (\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})\b"),
-    re.compile(r"(?:^|[\[\s])[EWIF](\d{1,2})(\d{2}) (\d{2}):(\d{2}):(\d{2})[.,]\d"),
+    re.compile(r"(?:^|[\[\s])[DEWIF](\d{1,2})(\d{2}) (\d{2}):(\d{2}):(\d{2})[.,]\d"),
     re.compile(rf"\b({'|'.join(_MONTHS)}) +(\d{{1,2}}) (\d{{2}}):(\d{{2}}):(\d{{2}})\b(?: (\d{{4}})\b)?"),
 )
 _SOME_YEAR = 2000
@@ -63,6 +63,14 @@ ANOTHER_LOG = "\f"
 _EARLIER_RUN = timedelta(hours=15)
 # A level stands in the first part of a line, before its message.
 _HEAD = 160
+
+
+class Stamp(NamedTuple):
+    """The time that a line names."""
+
+    time: datetime  # by its clock
+    offset: timedelta | None = None  # of that clock from UTC, where it is told
+    with_year: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +131,8 @@ def _lines(text: str) -> Iterator[LogLine | None]:
         if not part.strip():
             continue
         head = part[:_HEAD]
-        own = _time(head, year)
-        before = own or before
+        own = stamp_of(head, year)
+        before = own.time if own is not None else before
         began = began or (before if first else None)
         if not first and began is not None and before is not None and before < began - _EARLIER_RUN:
             continue
@@ -141,13 +149,8 @@ def _lines(text: str) -> Iterator[LogLine | None]:
 
 def offset_of(text: str) -> timedelta | None:
     """How far the clock that printed a log is ahead of UTC; None where no line tells."""
-    for found in _FULL.finditer(text):
-        if found[11]:
-            return timedelta()
-        if found[9]:
-            sign = -1 if found[9].startswith("-") else 1
-            return sign * timedelta(hours=abs(int(found[9])), minutes=int(found[10]))
-    return None
+    told = (_offset(found) for found in _FULL.finditer(text))
+    return next((offset for offset in told if offset is not None), None)
 
 
 def seconds_between(earlier: datetime | None, later: datetime | None) -> float | None:
@@ -163,26 +166,33 @@ def _before_hint(part: str, at: int) -> str:
     return "" if _level(said[:_HEAD]) and said.endswith("]") else said
 
 
-def _time(head: str, year: int) -> datetime | None:
-    if found := _FULL.search(head):
-        micro = int(((found[7] or "").ljust(3, "0") + (found[8] or "")).ljust(6, "0"))
-        year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-        return _moment(year, month, day, hour, minute, second, micro)
-    for form in _WITHOUT_YEAR:
-        if found := form.search(head):
-            month = _MONTHS.index(found[1]) + 1 if found[1] in _MONTHS else int(found[1])
-            own = int(found[6]) if form.groups == 6 and found[6] else year
-            return _moment(own, month, *(int(part) for part in found.groups()[1:5]))
+def stamp_of(head: str, year: int = _SOME_YEAR) -> Stamp | None:
+    """The time that the beginning of a line names, of that year where it names none; None for no time."""
+    try:
+        if found := _FULL.search(head):
+            micro = int(((found[7] or "").ljust(3, "0") + (found[8] or "")).ljust(6, "0"))
+            year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+            return Stamp(datetime(year, month, day, hour, minute, second, micro), _offset(found))
+        for form in _WITHOUT_YEAR:
+            if found := form.search(head):
+                month = _MONTHS.index(found[1]) + 1 if found[1] in _MONTHS else int(found[1])
+                day, hour, minute, second = (int(part) for part in found.groups()[1:5])
+                own = found[6] if form.groups == 6 else None
+                return Stamp(
+                    datetime(int(own or year), month, day, hour, minute, second), with_year=own is not None
+                )
+    except ValueError:  # digits that are no time
+        pass
     return None
 
 
-def _moment(
-    year: int, month: int, day: int, hour: int, minute: int, second: int, microsecond: int = 0
-) -> datetime | None:
-    try:
-        return datetime(year, month, day, hour, minute, second, microsecond)
-    except ValueError:  # digits that are no time
+def _offset(found: re.Match[str]) -> timedelta | None:
+    if found[11]:
+        return timedelta()
+    if not found[9]:
         return None
+    sign = -1 if found[9].startswith("-") else 1
+    return sign * timedelta(hours=abs(int(found[9])), minutes=int(found[10]))
 
 
 def _level(head: str) -> Level:

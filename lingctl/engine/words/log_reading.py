@@ -10,17 +10,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from lingctl.engine.logs import CodeMeaning, Confidence, Console, Diagnosis, Explanation, FailureKind
 from lingctl.engine.words.code_meanings import look_up
-from lingctl.engine.words.diagnosis import diagnosis_of, waiting_of
+from lingctl.engine.words.diagnosis import SingleReading, diagnosis_of, waiting_of
 from lingctl.engine.words.failure_catalogue import Catalogue, Failure, read_catalogue
 from lingctl.engine.words.first_errors import LONGEST_LINE, first_errors_of, shortened
-from lingctl.engine.words.line_filter import LineFilter
 from lingctl.engine.words.link_details import link_detail
 from lingctl.engine.words.log_lines import LogLine, read_lines, seconds_between
 from lingctl.engine.words.long_log import first_of_each
@@ -48,7 +47,7 @@ class Ending:
     detail: str = ""  # the exception's words, the last request
 
 
-class LogReading(ABC, Generic[L]):
+class LogReading(SingleReading, ABC, Generic[L]):
     """Reads the consoles and logs of one engine (``lingctl.engine.logs.LogReader``); pure."""
 
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
@@ -67,14 +66,11 @@ class LogReading(ABC, Generic[L]):
         """What the console of one start tells of its daemon."""
 
     @abstractmethod
-    def ending(
-        self, life: L, lines: Sequence[LogLine], status: str, *, stop_requested: bool
-    ) -> Ending | None:
+    def ending(self, life: L, lines: Sequence[LogLine], status: str) -> Ending | None:
         """What the end of a daemon means; None where the console shows no end and its status says nothing.
 
         Args:
             status: its exit status, empty where it is not known.
-            stop_requested: whether it is known that it was asked to stop.
         """
 
     @abstractmethod
@@ -82,21 +78,12 @@ class LogReading(ABC, Generic[L]):
         """Whether a line is about a request, its client's affair."""
 
     def rank_of(self, line: str) -> int | None:
-        """The rank that a line is about, as far as it says."""
         found = _RANK.search(line)
         return int(found[1]) if found else None
 
     def contradicts(self, end: Explanation, told: Sequence[Explanation]) -> bool:
         """Whether what a console says itself rules out how its daemon is thought to have ended."""
         return False
-
-    def wrong_part(self, logs: Mapping[str, str]) -> tuple[str, Explanation] | None:
-        """A node that takes another part than its place in hosts.yaml, as ``waits_for_ever``."""
-        return None
-
-    def better_word(self, logs: Mapping[str, str], best: Diagnosis) -> Diagnosis | None:
-        """What the consoles of all nodes together say better than that of the node that failed first."""
-        return None
 
     def missing_nodes(self, logs: Mapping[str, str]) -> tuple[str, ...]:
         return ()
@@ -107,9 +94,7 @@ class LogReading(ABC, Generic[L]):
 
     # What follows is the seam's: see ``LogReader``.
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         """See ``LogReader.explain``.
 
         Within a kind they stand in the order in which they were printed, each failure once. Of a daemon that
@@ -129,7 +114,7 @@ class LogReading(ABC, Generic[L]):
             self._explanation(failure, lines, at)
             for (_, at), failure in sorted(found.values(), key=lambda pair: pair[0])
         ]
-        ending = self.ending(life, lines, status, stop_requested=stop_requested)
+        ending = self.ending(life, lines, status)
         return self._with_ending(known, ending, lines, life)
 
     def explain_waiting(self, text: str) -> list[Explanation]:
@@ -180,11 +165,6 @@ class LogReading(ABC, Generic[L]):
     def served(self, text: str) -> bool:
         """Whether a console's daemon served."""
         return self.life(read_lines(text)).served is not None
-
-    def lines_of(
-        self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
-    ) -> LineFilter:
-        return LineFilter(since, offset, rank, self.rank_of, near)
 
     def _told(self, lines: Sequence[LogLine], life: L, *, ended: bool) -> Iterator[tuple[int, Failure]]:
         """Every line that may tell why, with what it shows."""

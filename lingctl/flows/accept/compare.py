@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lingctl.errors import ConfigurationError
 from lingctl.flows.accept.record import REPORT
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
 
-Row = tuple[str, str, str, str]  # name, first, second, remark
 _MOST_BYTES = 64 << 20
 _FIGURES = ("output_tokens_per_second", "ttft_p90_ms", "tpot_p90_ms")
+
+
+class ComparedRow(NamedTuple):
+    """One thing in two acceptances."""
+
+    name: str
+    first: str
+    second: str
+    remark: str
 
 
 def read_report(path: Path) -> Mapping[str, Any]:
@@ -37,7 +45,7 @@ def read_report(path: Path) -> Mapping[str, Any]:
     return dict(report)
 
 
-def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Row]:
+def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[ComparedRow]:
     """What is the same and what is not: versions, verdicts, speed.
 
     Raises:
@@ -53,7 +61,7 @@ def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Row]:
         ) from error
 
 
-def _rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Row]:
+def _rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[ComparedRow]:
     for name in ("cluster", "model", "engine", "world_size", "configuration", "begun", "verdict"):
         yield _row(name, first.get(name), second.get(name), plain=name != "begun")
     parts = [{part["name"]: part for part in report["parts"]} for report in (first, second)]
@@ -79,15 +87,15 @@ def _rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Row]:
             yield _ratio(f"{figure} at {concurrency}", *pair)
 
 
-def _row(name: str, first: object, second: object, *, plain: bool = True) -> Row:
+def _row(name: str, first: object, second: object, *, plain: bool = True) -> ComparedRow:
     remark = "differs" if plain and first != second else ""
-    return (name, _text(first), _text(second), remark)
+    return ComparedRow(name, _text(first), _text(second), remark)
 
 
-def _ratio(name: str, first: object, second: object) -> Row:
+def _ratio(name: str, first: object, second: object) -> ComparedRow:
     if not (isinstance(first, int | float) and isinstance(second, int | float) and first):
-        return (name, _text(first), _text(second), "")
-    return (name, _text(first), _text(second), f"x {second / first:.2f}")
+        return ComparedRow(name, _text(first), _text(second), "")
+    return ComparedRow(name, _text(first), _text(second), f"x {second / first:.2f}")
 
 
 def _text(value: object) -> str:

@@ -22,6 +22,7 @@ from lingctl.flows.network.npu_check import NpuAnswer, NpuReport
 # Reasons that say nothing of a form that is not known: nobody was asked, or the way there was lost.
 _OTHER_REASONS = ("not-asked", "timed-out", "busy", "denied", "no-tool")
 _MOST_LINES, _CONSOLE_LINES = 40, 2_000
+_ERROR = re.compile(r"(?i)\berror\b|\bfatal\b|\bfail(?:ed|ure)?\b|traceback|exception|错误|失败")
 
 
 def unread_answers(report: NetworkReport) -> tuple[HeardText, ...]:
@@ -90,13 +91,6 @@ def strange_lines(lines: list[str], logs: LogReader) -> tuple[HeardText, ...]:
     """Of some lines those that look like errors and that nothing explains, each form once. Pure."""
     found: dict[str, HeardText] = {}
     for line in lines:
-        if _looks_like_error(line) and not logs.explain(line):
+        if _ERROR.search(line) and not logs.explain(line):
             found.setdefault(skeleton(line), HeardText("line", "console", beginning(line)))
     return tuple(found.values())[:_MOST_LINES]
-
-
-_ERROR = re.compile(r"(?i)\berror\b|\bfatal\b|\bfail(?:ed|ure)?\b|traceback|exception|错误|失败")
-
-
-def _looks_like_error(line: str) -> bool:
-    return _ERROR.search(line) is not None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median_high
 
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject
 from lingctl.flows.accept.protocol import Acceptance, Judged
 from lingctl.flows.look.status.cluster_status import cluster_status
 from lingctl.flows.serve.asked_service import ClusterService
@@ -33,31 +34,28 @@ def measure(given: Acceptance) -> Judged:
     )
     with given.connect() as group:
         report = bench_service(ClusterService(group, given.cluster), asked, given.listener)
-    return Judged(report.conclusion, tuple(_of_sweep(report, given)), {"trials": _trials(report)})
+    trials = [
+        {"concurrency": trial.concurrency, "broken": trial.broken, **_figures(trial.metrics)}
+        for trial in report.trials
+    ]
+    return Judged(report.conclusion, tuple(_of_sweep(report, given)), {"trials": trials})
 
 
 def _of_sweep(report: BenchReport, given: Acceptance) -> list[Finding]:
-    findings = [Finding("load", Verdict.NOTE, note) for note in report.notes()]
+    of, limits = Subject("load"), given.options.limits
+    findings = [of.note(note) for note in report.notes()]
     failed = [trial for trial in report.trials if trial.metrics.failed]
     for trial in failed:
         counts = f"{trial.metrics.failed} of {trial.metrics.requests}"
         what = f"{counts} requests failed at {trial.concurrency} at a time"
         kinds = ", ".join(f"{count} {kind}" for kind, count in trial.metrics.errors.items())
-        findings.append(Finding("load", Verdict.FAILURE, what, evidence=kinds, remedy="lingctl logs"))
+        findings.append(of.failure(what, evidence=kinds, remedy="lingctl logs"))
     if report.exit_status and not failed:
         remedy = "ask for less: --ttft, --tpot; or serve with more cards: lingctl capacity"
-        findings.append(Finding("load", Verdict.FAILURE, report.conclusion, remedy=remedy))
-    limits = given.options.limits
+        findings.append(of.failure(report.conclusion, remedy=remedy))
     if limits.ttft is None and limits.tpot is None:
-        findings.append(Finding("load", Verdict.NOTE, "no limit was asked for: --ttft MS, --tpot MS"))
+        findings.append(of.note("no limit was asked for: --ttft MS, --tpot MS"))
     return findings
-
-
-def _trials(report: BenchReport) -> list[dict[str, object]]:
-    return [
-        {"concurrency": trial.concurrency, "broken": trial.broken, **_figures(trial.metrics)}
-        for trial in report.trials
-    ]
 
 
 def _figures(metrics: Metrics) -> dict[str, object]:
@@ -88,8 +86,7 @@ def soak(given: Acceptance) -> Judged:
     """The same load for a long time: no error, no card that fills, no answer that slows down."""
     options = given.options
     if options.soak_seconds <= 0:
-        note = Finding("soak", Verdict.NOTE, "no soak was asked for: --soak SECONDS")
-        return Judged("not asked for", (note,))
+        return Judged("not asked for", (Subject("soak").note("no soak was asked for: --soak SECONDS"),))
     load = BenchOptions(
         requests=4 * options.soak_concurrency,
         pace=Pace(concurrency=options.soak_concurrency),
@@ -124,52 +121,42 @@ def soak(given: Acceptance) -> Judged:
 
 def judge_soak(windows: Sequence[SoakWindow]) -> list[Finding]:
     """What a soak shows. Pure."""
-    findings = []
+    return [_of_errors(windows), _of_speed(windows), *_of_memory(windows)]
+
+
+def _of_errors(windows: Sequence[SoakWindow]) -> Finding:
+    of = Subject("soak-errors")
     failed, requests = sum(window.failed for window in windows), sum(window.requests for window in windows)
     if failed:
-        what = f"{failed} of {requests} requests failed"
-        findings.append(Finding("soak-errors", Verdict.FAILURE, what, remedy="lingctl logs"))
-    else:
-        findings.append(Finding("soak-errors", Verdict.PASS, f"all {requests} requests were answered"))
-    third = max(1, len(windows) // 3)
-    first = _middle([window.tpot_p50_ms for window in windows[:third]])
-    last = _middle([window.tpot_p50_ms for window in windows[-third:]])
+        return of.failure(f"{failed} of {requests} requests failed", remedy="lingctl logs")
+    return of.passes(f"all {requests} requests were answered")
+
+
+def _of_speed(windows: Sequence[SoakWindow]) -> Finding:
+    of, speeds = Subject("soak-speed"), [window.tpot_p50_ms for window in windows]
+    third = max(1, len(speeds) // 3)
+    first, last = median_high(speeds[:third]), median_high(speeds[-third:])
     what = f"time per token {first:.2f} ms at the beginning, {last:.2f} ms at the end"
-    ratio = last / first if first else 0.0
-    verdict = (
-        Verdict.UNKNOWN
-        if not first or not last
-        else Verdict.FAILURE
-        if ratio > _MUCH_SLOWER
-        else Verdict.WARNING
-        if ratio > _SLOWER
-        else Verdict.PASS
-    )
-    remedy = "" if verdict is Verdict.PASS else "lingctl status; npu-smi info: heat, other users of the cards"
-    findings.append(Finding("soak-speed", verdict, what, remedy=remedy))
-    return [*findings, *_of_memory(windows)]
+    remedy = "lingctl status; npu-smi info: heat, other users of the cards"
+    if not first or not last:
+        return of.unknown(what, remedy=remedy)
+    if last <= _SLOWER * first:
+        return of.passes(what)
+    return (of.failure if last > _MUCH_SLOWER * first else of.warning)(what, remedy=remedy)
 
 
 def _of_memory(windows: Sequence[SoakWindow]) -> list[Finding]:
+    of = Subject("soak-memory")
     # The first window still fills caches.
     seen = [window.memory for window in windows[1:] or windows]
-    cards = seen[0].keys() if seen else ()
-    if not cards or any(memory.keys() != cards for memory in seen):
-        return [Finding("soak-memory", Verdict.UNKNOWN, "the cards' memory could not be read all the time")]
-    fuller = [card for card in cards if seen[-1][card] > _FULLER * seen[0][card]]
-    if not fuller:
-        return [Finding("soak-memory", Verdict.PASS, "no card's memory grew")]
+    first, last = seen[0], seen[-1]
+    if not first or any(memory.keys() != first.keys() for memory in seen):
+        return [of.unknown("the cards' memory could not be read all the time")]
     return [
-        Finding(
-            "soak-memory",
-            Verdict.WARNING,
-            f"{card}: {seen[0][card]} MB at the beginning, {seen[-1][card]} MB at the end",
+        of.warning(
+            f"{card}: {used} MB at the beginning, {last[card]} MB at the end",
             remedy="a longer soak shows whether it goes on: --soak",
         )
-        for card in fuller
-    ]
-
-
-def _middle(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2] if ordered else 0.0
+        for card, used in first.items()
+        if last[card] > _FULLER * used
+    ] or [of.passes("no card's memory grew")]

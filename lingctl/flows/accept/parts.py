@@ -9,7 +9,7 @@ from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, UsageError
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Subject, Verdict
 from lingctl.flows.accept.answers import proof_part, restart_part, smoke_part
 from lingctl.flows.accept.heard import unknown_errors, unread_answers
 from lingctl.flows.accept.load import measure, soak
@@ -25,8 +25,10 @@ from lingctl.flows.overlay.patch import PatchOptions
 from lingctl.inventory.cluster import Cluster
 
 # What is said of one version of something, and not of the ways between the cards.
-_OF_VERSIONS = ("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same")
-_OF_VERSIONS_TOO = ("engine-version", "same-files")
+_OF_VERSIONS = (
+    *("driver", "firmware", "driver-same", "firmware-same", "runtime", "image", "image-same"),
+    *("engine-version", "same-files"),
+)
 _CANNOT_COMPUTE = ("no-torch", "npu-no-container", "overlay-no-container", "no-python")
 
 
@@ -34,7 +36,7 @@ def network_part(given: Acceptance) -> Judged:
     """Every card of every node, and every card to every other."""
     report = _network(given, CheckOptions(mesh="full", mesh_seconds=3600.0))
     names = [node.name for node in report.scope.nodes]
-    findings = tuple(one for one in report.findings if one.check not in (*_OF_VERSIONS, *_OF_VERSIONS_TOO))
+    findings = tuple(one for one in report.findings if one.check not in _OF_VERSIONS)
     pings = f", {sum(hit.ok for hit in report.hits)} of {len(report.hits)} pings answered"
     what = f"{len(names)} nodes, {given.cluster.world_size} cards" + (pings if report.hits else "")
     broken = [
@@ -47,7 +49,7 @@ def network_part(given: Acceptance) -> Judged:
 def versions_part(given: Acceptance) -> Judged:
     """Drivers, firmware, runtime and image of every node, as they are now."""
     report = _network(given, CheckOptions(mesh="off"))
-    findings = tuple(one for one in report.findings if one.check in (*_OF_VERSIONS, *_OF_VERSIONS_TOO))
+    findings = tuple(one for one in report.findings if one.check in _OF_VERSIONS)
     lost = tuple(report.lost.values())
     engine = engine_of(given.cluster).about
     image = image_of(given.cluster)
@@ -82,12 +84,13 @@ def _versions_of(facts: NodeFacts | None, cards: int) -> dict[str, str | None]:
 
 def _of_image(node: str, facts: NodeFacts, image: str) -> Finding | None:
     """A container runs on although its image is gone; the next one could not be made."""
+    of = Subject("image-there", node)
     remedy = "docker pull IMAGE, or lingctl bundle where the node reaches no registry"
     if facts.image is None:
-        return Finding("image-there", Verdict.FAILURE, f"{image} is not there", node, remedy=remedy)
+        return of.failure(f"{image} is not there", remedy=remedy)
     if isinstance(facts.image, Unread):
         text = f"whether {image} is there is not known"
-        return Finding("image-there", Verdict.UNKNOWN, text, node, evidence=facts.image.text, remedy=remedy)
+        return of.unknown(text, evidence=facts.image.text, remedy=remedy)
     return None
 
 
@@ -124,26 +127,19 @@ def state_part(given: Acceptance) -> Judged:
     with given.connect() as group:
         deployment = plan_deploy(group, given.cluster, given.listener)
         rows = cluster_status(group, given.cluster)
+    changes = deployment.plan.changes
     findings = [
-        Finding(
-            "deploy-state",
-            Verdict.FAILURE,
-            f"not as hosts.yaml asks: {step.title}",
-            step.node,
-            None,
-            step.reason,
-            "lingctl deploy",
+        Subject("deploy-state", step.node).failure(
+            f"not as hosts.yaml asks: {step.title}", evidence=step.reason, remedy="lingctl deploy"
         )
-        for step in deployment.plan.changes
+        for step in changes
     ]
     findings += [finding for row in rows if (finding := of_status(row)) is not None]
     # What deploy sees of links, disks and clocks on its way, the part network has judged.
     release = sorted({row.release for row in rows if row.release})
     return Judged(
-        "nothing to change"
-        if deployment.plan.empty
-        else f"{len(deployment.plan.changes)} changes are wanted",
-        tuple(findings) or (Finding("deploy-state", Verdict.PASS, "as hosts.yaml asks"),),
+        f"{len(changes)} changes are wanted" if changes else "nothing to change",
+        tuple(findings) or (Subject("deploy-state").passes("as hosts.yaml asks"),),
         {"release": release, "nodes": [row.as_json() for row in rows]},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,10 +113,19 @@ def run_part(part: AcceptancePart, given: Acceptance, earlier: Mapping[str, Part
     seconds = round(time.monotonic() - start, 1)
     bad = judged.verdict >= Verdict.UNKNOWN
     given.listener(Event(part.name, "failed" if bad else "done", text=judged.what))
-    return replace(
-        _result(part, judged),
-        begun=begun,
-        seconds=seconds,
+    told = [finding for finding in judged.findings if finding.verdict > Verdict.PASS]
+    return PartResult(
+        part.name,
+        judged.verdict.word,
+        judged.what,
+        part.command,
+        begun,
+        seconds,
+        findings=tuple(finding.as_json() for finding in told),
+        passed=len(judged.findings) - len(told),
+        data=judged.data,
+        heard=tuple(asdict(text) for text in (*judged.heard, *unjudged(judged.findings))),
+        sentences=sentences(judged.findings),
     )
 
 
@@ -138,21 +147,6 @@ def _of_error(name: str, error: LingctlError) -> Judged:
     unseen = isinstance(error, ConnectError | NodeError) or error.code in _UNSEEN
     verdict = Verdict.UNKNOWN if unseen and error.code not in _SEEN else Verdict.FAILURE
     return Judged(str(error), (finding_of(error, verdict, error.code or name, error.where),))
-
-
-def _result(part: AcceptancePart, judged: Judged) -> PartResult:
-    told = [finding for finding in judged.findings if finding.verdict > Verdict.PASS]
-    return PartResult(
-        part.name,
-        judged.verdict.word,
-        judged.what,
-        part.command,
-        findings=tuple(finding.as_json() for finding in told),
-        passed=len(judged.findings) - len(told),
-        data=judged.data,
-        heard=tuple(asdict(text) for text in (*judged.heard, *unjudged(judged.findings))),
-        sentences=sentences(judged.findings),
-    )
 
 
 def verdict_of(results: Sequence[PartResult]) -> str:

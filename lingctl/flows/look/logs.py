@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lingctl.assets import shell
-from lingctl.engine.logs import LineSieve
+from lingctl.engine.words.line_filter import LineFilter
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError, UsageError
 from lingctl.inventory.cluster import Cluster
@@ -22,8 +22,8 @@ from lingctl.remote.connection import Completed, Connection
 from lingctl.remote.group import Group
 from lingctl.remote.wire.lines import LineCutter
 
-# See ``LogReader.lines_of``.
-LineSieves = Callable[[datetime | None, timedelta, int | None, datetime | None], LineSieve]
+RankOf = Callable[[str], int | None]
+"""The rank that a line is about, as its engine tells; see ``LogReader``."""
 
 _SHOW = shell("logs/show")
 _FOLLOW = shell("logs/follow")
@@ -129,19 +129,19 @@ def show_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineL
         LingctlError: a node cannot be reached or has no log.
         UsageError: a node does not take the pattern.
     """
-    site, lines_of = site_of(cluster), engine_of(cluster).logs.lines_of
-    for lines in group.all(lambda connection: _shown(connection, site, wanted, lines_of)).values():
+    site, rank_of = site_of(cluster), engine_of(cluster).logs.rank_of
+    for lines in group.all(lambda connection: _shown(connection, site, wanted, rank_of)).values():
         for line in lines:
             on_line(line)
 
 
 def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: LineListener) -> None:
     """The wanted lines and all that come, until interrupted. Raises UsageError: as ``show_logs``."""
-    site, lock, lines_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.lines_of
+    site, lock, rank_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.rank_of
 
     def follow(connection: Connection) -> None:
         reading = _Reading(
-            connection.node, site.layout.console, wanted, _sieve(connection, site, wanted, lines_of)
+            connection.node, site.layout.console, wanted, _sieve(connection, site, wanted, rank_of)
         )
 
         def told(content: bytes, left_out: int) -> None:
@@ -163,7 +163,7 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
 class _Reading:
     """Turns what a node's script prints into lines that are wanted, one after the other."""
 
-    def __init__(self, node: str, file: str, wanted: WantedLogs, sieve: LineSieve) -> None:
+    def __init__(self, node: str, file: str, wanted: WantedLogs, sieve: LineFilter) -> None:
         self._node, self._file, self._wanted, self._sieve = node, file, wanted, sieve
 
     def read(self, line: str, left_out: int = 0) -> ShownLine | None:
@@ -177,12 +177,12 @@ class _Reading:
         return ShownLine(self._node, text, self._file, self._sieve.time, self._sieve.of_rank)
 
 
-def _shown(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineSieves) -> list[ShownLine]:
+def _shown(connection: Connection, site: Site, wanted: WantedLogs, rank_of: RankOf) -> list[ShownLine]:
     words = (wanted.tail, site.layout.console, _MOST_BYTES, wanted.pattern, wanted.context)
     done = connection.run(script(_SHOW, *words, title="read the console"), timeout=300)
     _need_expression(done, wanted)
     said = done.checked(connection.node, "lingctl deploy")
-    sieve = _sieve(connection, site, wanted, lines_of)
+    sieve = _sieve(connection, site, wanted, rank_of)
     reading = _Reading(connection.node, site.layout.console, wanted, sieve)
     notes = [note for note in said.stderr.splitlines() if note.startswith("only the last")]
     told = said.stdout.split("\n")[:-1] if wanted.pattern else said.stdout.splitlines()
@@ -197,9 +197,9 @@ def _need_expression(done: Completed, wanted: WantedLogs) -> None:
         raise _no_expression(wanted.pattern, done.last_words())
 
 
-def _sieve(connection: Connection, site: Site, wanted: WantedLogs, lines_of: LineSieves) -> LineSieve:
+def _sieve(connection: Connection, site: Site, wanted: WantedLogs, rank_of: RankOf) -> LineFilter:
     if wanted.since is None and not wanted.stamped:
-        return lines_of(None, timedelta(), wanted.rank, None)
+        return LineFilter(None, timedelta(), wanted.rank, rank_of)
     said = connection.run(console_clock_command(site), timeout=30).checked(connection.node).stdout
     clock = read_console_clock(said)
     if clock is None:
@@ -211,7 +211,7 @@ def _sieve(connection: Connection, site: Site, wanted: WantedLogs, lines_of: Lin
         )
     now = datetime.fromtimestamp(clock.now, UTC)
     since = None if wanted.since is None else datetime.fromtimestamp(max(0.0, clock.now - wanted.since), UTC)
-    return lines_of(since, clock.offset, wanted.rank, now)
+    return LineFilter(since, clock.offset, wanted.rank, rank_of, now)
 
 
 def _follow_command(layout: Layout, wanted: WantedLogs) -> Command:

@@ -22,7 +22,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probed
 
 WEIGHTS_SECONDS = 120.0
-_WEIGHTS = "weights"
+WEIGHTS = "weights"  # the question about them; its time limit may pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ def node_state(
     """The state of one node; without our ``program`` there the weights are not looked at."""
     questions = node_questions(look, paths)
     if program is not None:
-        questions.append(Question(_WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
+        questions.append(Question(WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
     answers = probed(connection, questions, "look at the node")
-    return state_in(connection.node, answers, look, answers.get(_WEIGHTS), paths=paths)
+    return state_in(connection.node, answers, look, answers.get(WEIGHTS), paths=paths)
 
 
 def node_questions(look: Look, paths: Iterable[str] = ()) -> list[Question]:

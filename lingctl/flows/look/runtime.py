@@ -10,6 +10,7 @@ from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
+from lingctl.remote.probe import Answer
 from lingctl.remote.runtime import elsewhere_command, read_elsewhere
 
 
@@ -60,6 +61,11 @@ def need_container_nowhere_else(group: Group, site: Site) -> None:
         return read_elsewhere(asked.checked(connection.node).stdout)
 
     refuse_elsewhere(site, group.all(ask))
+
+
+def elsewhere_in(answer: Answer | None) -> dict[Runtime, bool]:
+    """What a probe's answer to ``elsewhere_command`` says; one that failed says nothing."""
+    return read_elsewhere(answer.stdout if answer is not None and answer.exit_status == 0 else None)
 
 
 def refuse_elsewhere(site: Site, found: Mapping[str, Mapping[Runtime, bool]]) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_in_container
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
+from lingctl.node.prove.answers import Encodings, Looked, Reckoned
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.settings import with_settings
@@ -24,57 +24,11 @@ from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
-from lingctl.serving.proof.known_tokens import Encoding
-from lingctl.serving.proof.measured import PlaceTold
 from lingctl.serving.proof.questions import ProofQuestion
 
 _LOOK_SECONDS = 300.0  # torch takes its time where the disk is slow
 _DAY = 86400.0
 _MODULE = "numpy"
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a node has to do the proof with."""
-
-    folder: str
-    config: str
-    bytes: int
-    arrays: str
-    end_tokens: tuple[int, ...]
-    running: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Encodings:
-    """Tokens of texts and conversations; ``why_not`` where there is no tokenizer."""
-
-    library: str
-    why_not: str
-    texts: tuple[Encoding, ...]
-    chats: tuple[Encoding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reckoned:
-    """What came of one pass over the weights."""
-
-    texts: tuple[tuple[PlaceTold, ...], ...]
-    controls: tuple[str, ...]
-    not_made: Mapping[str, str]
-    pieces: Mapping[str, str]
-    arrays: str
-    config: str
-    seconds: float
-    processor_seconds: float
-    read_bytes: int
-    peak_bytes: int
-
-    @property
-    def cost(self) -> dict[str, object]:
-        """What it took."""
-        names = ("arrays", "config", "seconds", "processor_seconds", "read_bytes", "peak_bytes")
-        return {name: getattr(self, name) for name in names}
 
 
 class ProofNode:

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from lingctl.errors import ConnectError, LingctlError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Subject
-from lingctl.flows.serve.proof_node import ProofNode, Reckoned
+from lingctl.flows.serve.proof_node import ProofNode
 from lingctl.flows.serve.proof_texts import AskedTexts
+from lingctl.node.prove.answers import Reckoned
 from lingctl.program.answers import read_result
 from lingctl.program.translate import telling
 from lingctl.remote.group import raise_failures
@@ -21,6 +22,7 @@ from lingctl.serving.proof.measured import Measured, asked_tokens
 _MOST_WORKERS = 64
 # A proof in one piece: its state goes with each node's request, so that another lingctl can pick it up.
 _STATE = ("run", "share", "asked")
+_COST = ("arrays", "config", "seconds", "processor_seconds", "read_bytes", "peak_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,6 @@ def _together(
         first.controls,
         first.not_made,
         {token: piece for one in done.values() for token, piece in one.pieces.items()},
-        {name: one.cost for name, one in done.items()},
+        {name: {what: getattr(one, what) for what in _COST} for name, one in done.items()},
         tuple(lacking),
     )

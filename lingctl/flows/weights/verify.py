@@ -55,12 +55,12 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
         for verdict, troubles in (
             (Verdict.FAILURE, verified.problems),
             (Verdict.UNKNOWN, verified.unknown),
-            (Verdict.WARNING, verified.in_the_way),
+            (Verdict.WARNING, verified.contents.in_the_way),
         )
         for trouble in troubles
     ]
     findings += [Finding("weights", Verdict.NOTE, note) for note in verified.notes]
-    if wrong and verified.form == "safetensors":
+    if wrong and verified.contents.form == "safetensors":
         findings.append(_modes(folder, wrong))
     return WeightsReport(verified, tuple(findings))
 

@@ -67,9 +67,8 @@ class HostSettings:
         if self.second is not None:
             return self.second
         said = self.single.get("hostname")
-        return (
-            self.asked.lower() if said is None else expand(said.text, {"h": self.asked}, said.place).lower()
-        )
+        name = self.asked if said is None else expand(said.text, {"h": self.asked}, said.place)
+        return name.lower()
 
     def text(self, keyword: str) -> str:
         """A value, or nothing where none is set; a value of one word with blanks between several."""

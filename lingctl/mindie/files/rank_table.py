@@ -7,7 +7,7 @@ master is the server with rank "0"; the Ling README says the first in the list, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -91,48 +91,32 @@ def prove(text: str, cluster: Cluster, addresses: Addresses) -> list[Finding]:
     if broken:
         return [replace(one, verdict=Verdict.FAILURE) for one in broken]
     servers: list[dict[str, Any]] = document["server_list"]
-    found = _servers(cluster, servers)
-    found += _devices(cluster, servers, addresses)
-    return found or [
+    return list(_otherwise(cluster, servers, addresses)) or [
         Finding("rank-table", Verdict.PASS, f"{cluster.world_size} ranks on {len(servers)} nodes")
     ]
 
 
-def _servers(cluster: Cluster, servers: list[dict[str, Any]]) -> list[Finding]:
+def _otherwise(cluster: Cluster, servers: list[dict[str, Any]], addresses: Addresses) -> Iterator[Finding]:
+    """Where a table that breaks no rule says otherwise than hosts.yaml and the live cards."""
     wanted = [node.service_address for node in cluster.nodes]
     listed = [str(server.get("container_ip")) for server in servers]
-    if wanted == listed:
-        return []
-    return [_failure("rank-table", f"it lists {', '.join(listed)}; hosts.yaml has {', '.join(wanted)}", "")]
-
-
-def _devices(cluster: Cluster, servers: list[dict[str, Any]], addresses: Addresses) -> list[Finding]:
-    found: list[Finding] = []
-    seen: dict[str, str] = {}
-    rank = 0
-    for node, server in zip(cluster.nodes, servers, strict=False):
-        for entry in server.get("device", []):
-            device, address = int(entry["device_id"]), str(entry["device_ip"])
-            live = addresses.get(node.name, {}).get(device)
-            if address != live:
-                found.append(
-                    _failure("rank-table", f"it says {address}, the card has {live}", node.name, device)
-                )
-            if address in seen:
-                found.append(
-                    _failure("rank-table", f"{address} is also {seen[address]}'s", node.name, device)
-                )
-            if str(entry["rank_id"]) != str(rank):
-                found.append(
-                    _failure("rank-table", f"rank {entry['rank_id']} where {rank} belongs", node.name, device)
-                )
-            seen[address] = f"{node.name} card {device}"
-            rank += 1
-    if rank != cluster.world_size:
-        found.append(
-            _failure("rank-table", f"it has {rank} ranks; hosts.yaml asks for {cluster.world_size}", "")
-        )
-    return found
+    if wanted != listed:
+        yield _failure("rank-table", f"it lists {', '.join(listed)}; hosts.yaml has {', '.join(wanted)}", "")
+    entries = [
+        (node.name, entry)
+        for node, server in zip(cluster.nodes, servers, strict=False)
+        for entry in server["device"]
+    ]
+    for rank, (node, entry) in enumerate(entries):
+        device, address = int(entry["device_id"]), entry["device_ip"]
+        live = addresses.get(node, {}).get(device)
+        if address != live:
+            yield _failure("rank-table", f"it says {address}, the card has {live}", node, device)
+        if entry["rank_id"] != str(rank):
+            yield _failure("rank-table", f"rank {entry['rank_id']} where {rank} belongs", node, device)
+    if len(entries) != cluster.world_size:
+        text = f"it has {len(entries)} ranks; hosts.yaml asks for {cluster.world_size}"
+        yield _failure("rank-table", text, "")
 
 
 def _failure(check: str, message: str, node: str, device: int | None = None) -> Finding:

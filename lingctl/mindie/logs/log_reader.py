@@ -37,10 +37,8 @@ class MindieLogs(LogReading[Life]):
     def life(self, lines: Sequence[LogLine]) -> Life:
         return read_life(lines)
 
-    def ending(
-        self, life: Life, lines: Sequence[LogLine], status: str, *, stop_requested: bool
-    ) -> Ending | None:
-        found = ending_of(life, lines, status, stop_requested=stop_requested)
+    def ending(self, life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
+        found = ending_of(life, lines, status)
         if life.stage is LifeStage.CONFIGURATION and (found is None or found.id == _REFUSED):
             return refusal_of(lines) or found
         return found

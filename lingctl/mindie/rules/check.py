@@ -18,7 +18,7 @@ from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.catalogue import RULES
 from lingctl.mindie.rules.config.parallel import ranks
 from lingctl.mindie.rules.fields import FIELDS, LIMITS, PATHS, REMOVED_IN_3, ConfigSection, Field
-from lingctl.mindie.rules.rule import Breach, Parts
+from lingctl.mindie.rules.rule import Breach, Parts, broken_rule
 
 _MAX_BYTES = 10 * 1024 * 1024
 _OPTIONAL_SECTIONS: frozenset[ConfigSection] = frozenset({"", "LogConfig"})
@@ -90,17 +90,11 @@ def _check_rules(parts: Parts, generation: int) -> Iterator[Finding]:
         if generation in rule.generations:
             for broken in rule.broken(parts):
                 text, remedy = broken if isinstance(broken, Breach) else (broken, rule.remedy)
-                yield Finding(
-                    rule.check,
-                    rule.verdict,
-                    f"{rule.says}: {text}",
-                    evidence=f"rule from {rule.source}",
-                    remedy=remedy,
-                )
+                yield broken_rule(rule.check, f"{rule.says}: {text}", rule.source, remedy, rule.verdict)
 
 
 def _missing_section(section: ConfigSection) -> Finding:
-    return _finding(
+    return broken_rule(
         f"config-{section}",
         f"{PATHS[section]} is missing or not an object",
         "",
@@ -124,24 +118,13 @@ def _check_field(field: Field, path: str, part: dict[str, Any], generation: int)
         if field.required:
             # For 1.x and 2.x nobody outside has read the code that would insist on it.
             verdict = Verdict.FAILURE if generation == 3 else Verdict.WARNING
-            yield Finding(
-                field.check,
-                verdict,
-                f"{path} is missing",
-                evidence=f"rule from {field.source}",
-                remedy=f"add {remedy}",
-            )
+            yield broken_rule(field.check, f"{path} is missing", field.source, f"add {remedy}", verdict)
         return
     value = part[field.name]
     problem = _problem(field, value)
     if problem:
-        yield Finding(
-            field.check,
-            Verdict.FAILURE,
-            f"{path} is {json.dumps(value)}: {problem}",
-            evidence=f"rule from {field.source}",
-            remedy=f"set {remedy}",
-        )
+        message = f"{path} is {json.dumps(value)}: {problem}"
+        yield broken_rule(field.check, message, field.source, f"set {remedy}")
 
 
 def _problem(field: Field, value: object) -> str:
@@ -166,18 +149,14 @@ def _has_kind(kind: str, value: object) -> bool:
 def _removed(parts: Parts) -> Iterator[Finding]:
     for section, name in REMOVED_IN_3:
         if name in parts[section]:
-            yield Finding(
-                f"config-{name}",
-                Verdict.NOTE,
-                f"{PATHS[section]}.{name} is no longer read by 3.0.0",
-                remedy="it may go",
-            )
+            text = f"{PATHS[section]}.{name} is no longer read by 3.0.0"
+            yield broken_rule(f"config-{name}", text, "", "it may go", Verdict.NOTE)
 
 
 def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
     window, longest = cluster.catalogue_model.context, parts["ModelDeployConfig"].get("maxSeqLen")
     if type(longest) is int and longest > window:
-        yield _finding(
+        yield broken_rule(
             "config-context",
             f"max_seq_len {longest} is beyond the native window of {cluster.model}, {window} tokens; "
             "MindIE does not extend it (YaRN is not available there)",
@@ -186,7 +165,7 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
         )
     total = ranks(parts)
     if cluster.multi_node and total is not None and total != cluster.world_size:
-        yield _finding(
+        yield broken_rule(
             "config-parallel",
             f"dp x tp x cp is {total}, the cluster has {cluster.world_size} cards",
             "MindIE-LLM v3.0.0 atb_llm utils/mapping.py",
@@ -194,7 +173,7 @@ def _check_against_cluster(parts: Parts, cluster: Cluster) -> Iterator[Finding]:
         )
     cannot = uneven(cluster.catalogue_model.shape, cluster.world_size)
     if cannot:
-        yield _finding(
+        yield broken_rule(
             "config-ranks",
             f"{cluster.model} cannot be cut into {cluster.world_size} ranks: {cannot}",
             "the overlay, which cuts nothing unevenly",
@@ -214,7 +193,7 @@ def _renumbered_cards(cluster: Cluster) -> Iterator[Finding]:
     for node in cluster.nodes:
         if node.devices != tuple(range(len(node.devices))):
             cards = ", ".join(map(str, node.devices))
-            yield _finding(
+            yield broken_rule(
                 "config-device-subset",
                 f"{node.name} is to use cards {cards}: the rank table names them so, and a container that is "
                 f"given these alone knows them as 0 to {len(node.devices) - 1}",
@@ -222,8 +201,3 @@ def _renumbered_cards(cluster: Cluster) -> Iterator[Finding]:
                 "HCCL's documents of the rank table (device_id is physical)",
                 f"use cards 0 to {len(node.devices) - 1} on every node, or set container.privileged to true",
             )
-
-
-def _finding(check: str, message: str, source: str, remedy: str) -> Finding:
-    evidence = f"rule from {source}" if source else ""
-    return Finding(check, Verdict.FAILURE, message, evidence=evidence, remedy=remedy)

@@ -15,6 +15,7 @@ from typing import Any
 from lingctl.findings import Finding, Verdict
 from lingctl.mindie.profile import Profile
 from lingctl.mindie.rules.address import is_usable_address
+from lingctl.mindie.rules.rule import broken_rule
 
 MAX_SERVERS, MAX_CARDS, MAX_CARD_ID, MAX_RANK = 60, 32, 63, 511
 
@@ -99,7 +100,7 @@ def _broken(check: str, message: str, verdict: Verdict | None = None) -> Finding
     rule = _BY_CHECK[check]
     verdict = rule.verdict if verdict is None else verdict
     remedy = "lingctl render ranktable writes it from the live cards" if verdict > Verdict.NOTE else ""
-    return Finding(check, verdict, message, evidence=f"rule from {rule.source}", remedy=remedy)
+    return broken_rule(check, message, rule.source, remedy, verdict)
 
 
 def _head(document: dict[str, Any], *, alone: bool) -> Iterator[Finding]:

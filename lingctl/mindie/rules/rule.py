@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lingctl.findings import Verdict
+from lingctl.findings import Finding, Verdict
 
 Parts = dict[str, dict[str, Any]]
 
@@ -51,6 +51,13 @@ def rule(
 ) -> Callable[[Broken], Rule]:
     """Makes a ``Rule`` of the function that yields what breaks it; ``catalogue`` finds it in its module."""
     return lambda broken: Rule(check, says, source, broken, remedy, verdict, generations)
+
+
+def broken_rule(
+    check: str, message: str, source: str, remedy: str, verdict: Verdict = Verdict.FAILURE
+) -> Finding:
+    """What is found of a file that breaks a rule."""
+    return Finding(check, verdict, message, evidence=f"rule from {source}" if source else "", remedy=remedy)
 
 
 def several(parts: Parts) -> bool:

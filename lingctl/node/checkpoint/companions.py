@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from lingctl.node.files import create, open_regular, part_of
+from lingctl.node.files import copy_file
 from lingctl.node.folders import inside, need_open
 
 _WEIGHTS = (
@@ -71,7 +71,7 @@ def copy_companions(folder: str, target: str, names: Sequence[str], force: bool)
                 kept.append(name)
                 continue
             need_open(folder, name)
-            _copy(source, copy)
+            copy_file(source, copy)
     return kept
 
 
@@ -96,18 +96,3 @@ def same(first: str, second: str) -> bool:
                 return False
             if not block:
                 return True
-
-
-def _copy(source: str, copy: str) -> None:
-    with (
-        part_of(copy, sync=False) as part,
-        os.fdopen(open_regular(source), "rb") as reader,
-        os.fdopen(create(part), "wb") as writer,
-    ):
-        while True:
-            block = reader.read(_BLOCK)
-            if not block:
-                break
-            writer.write(block)
-        writer.flush()
-        os.fsync(writer.fileno())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Sequence, Tup
 
 from lingctl.node.checkpoint.identify import HEAD, other_than_weights
 from lingctl.node.checkpoint.index import TORCH_INDEX
+from lingctl.node.checkpoint.record import Held
 from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble, some
 
@@ -20,15 +21,6 @@ _MOST_TENSORS = 25_000
 _LONGEST_NAMES = 3_000_000
 
 
-class Unlisted(NamedTuple):
-    """A tensor that the index does not know: it is no part of the checkpoint."""
-
-    file: str
-    name: str
-    dtype: str
-    shape: Tuple[int, ...]
-
-
 class Checkpoint(NamedTuple):
     """Checkpoint files to convert.
 
@@ -38,7 +30,7 @@ class Checkpoint(NamedTuple):
         fingerprint: digest over all of them.
         left_out: entries beside the state dicts, as ``file: name``.
         beside: those of them that hold tensors, and how many.
-        unlisted: tensors that the index does not list.
+        unlisted: tensors that the index does not list for their file, by name.
     """
 
     folder: str
@@ -46,15 +38,7 @@ class Checkpoint(NamedTuple):
     fingerprint: str
     left_out: Tuple[str, ...]
     beside: Tuple[str, ...] = ()
-    unlisted: Tuple[Unlisted, ...] = ()
-
-
-class CheckpointFiles(NamedTuple):
-    """Which files make up the checkpoint, before any is read; the map is empty without an index."""
-
-    folder: str
-    names: Tuple[str, ...]
-    weight_map: Dict[str, str]
+    unlisted: Mapping[str, Held] = {}
 
 
 def refuse_other(path: str) -> None:
@@ -71,8 +55,13 @@ def refuse_other(path: str) -> None:
         raise other
 
 
-def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
-    """Read directories and pickles of all files.
+def read_checkpoint(folder: str, names: Sequence[str], weight_map: Mapping[str, str]) -> Checkpoint:
+    """Read directories and pickles of files.
+
+    Args:
+        folder: that they are in.
+        names: of them.
+        weight_map: what their index says; empty without one.
 
     Raises:
         Trouble: damaged, or not what the index says.
@@ -82,79 +71,50 @@ def read_checkpoint(layout: CheckpointFiles) -> Checkpoint:
     from lingctl.node.checkpoint.torch_file import read_torch_file
 
     files: List[TorchFile] = []
-    unlisted: List[Unlisted] = []
-    room = _Room()
-    for name in layout.names:
-        path = os.path.join(layout.folder, name)
+    unlisted: Dict[str, Held] = {}
+    tensors = letters = 0
+    for name in names:
+        path = os.path.join(folder, name)
         refuse_other(path)
         file = read_torch_file(path)
-        room.take(file)
-        if layout.weight_map:
-            unlisted += _unlisted(file, layout.weight_map)
-            file = file._replace(
-                tensors={key: it for key, it in file.tensors.items() if layout.weight_map.get(key) == name}
-            )
-        files.append(file)
-    _compare_with_index(files, layout.weight_map, unlisted)
-    digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
-    left_out = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.left_out]
-    beside = [f"{os.path.basename(file.path)}: {name}" for file in files for name in file.beside]
-    return Checkpoint(
-        folder=layout.folder,
-        files=tuple(files),
-        fingerprint=digest.hexdigest(),
-        left_out=tuple(left_out),
-        beside=tuple(beside),
-        unlisted=tuple(unlisted),
-    )
-
-
-class _Room:
-    """Bounds what is kept of all files, so that many of them take no more memory than one."""
-
-    def __init__(self) -> None:
-        self._tensors = 0
-        self._names = 0
-
-    def take(self, file: TorchFile) -> None:
-        """Count the tensors of one file.
-
-        Raises:
-            Trouble: there are too many, or their names are too long.
-        """
-        self._tensors += len(file.tensors)
-        self._names += sum(len(json.dumps(name, ensure_ascii=False).encode()) for name in file.tensors)
-        if self._tensors > _MOST_TENSORS or self._names > _LONGEST_NAMES:
+        # Many files must take no more memory than one.
+        tensors += len(file.tensors)
+        letters += sum(len(json.dumps(tensor, ensure_ascii=False).encode()) for tensor in file.tensors)
+        if tensors > _MOST_TENSORS or letters > _LONGEST_NAMES:
             raise Trouble(
                 "more tensors than can be converted at once",
-                where=os.path.basename(file.path),
+                where=name,
                 evidence=f"more than {_MOST_TENSORS} tensors, or {_LONGEST_NAMES} bytes of names",
                 remedy="convert the files one by one, each into a folder of its own",
                 code="too-many-tensors",
             )
-
-
-def _unlisted(file: TorchFile, weight_map: Mapping[str, str]) -> List[Unlisted]:
-    """Tensors of a file that the index does not list for it."""
-    own = os.path.basename(file.path)
-    return [
-        Unlisted(own, name, str(tensor.dtype.safetensors), tensor.header_shape)
-        for name, tensor in file.tensors.items()
-        if weight_map.get(name) != own
-    ]
+        if weight_map:
+            others = {key: it for key, it in file.held().items() if weight_map.get(key) != name}
+            unlisted.update(others)
+            file = file._replace(tensors={key: it for key, it in file.tensors.items() if key not in others})
+        files.append(file)
+    _compare_with_index(files, weight_map, unlisted)
+    digest = hashlib.sha256("\n".join(file.fingerprint for file in files).encode())
+    return Checkpoint(
+        folder=folder,
+        files=tuple(files),
+        fingerprint=digest.hexdigest(),
+        left_out=tuple(f"{file.name}: {name}" for file in files for name in file.left_out),
+        beside=tuple(f"{file.name}: {name}" for file in files for name in file.beside),
+        unlisted=unlisted,
+    )
 
 
 def _compare_with_index(
-    files: Sequence[TorchFile], weight_map: Mapping[str, str], unlisted: Sequence[Unlisted]
+    files: Sequence[TorchFile], weight_map: Mapping[str, str], unlisted: Mapping[str, Held]
 ) -> None:
-    held = {name for file in files for name in file.tensors}
-    missing = [f"{name} ({file})" for name, file in weight_map.items() if name not in held]
+    there = {name for file in files for name in file.tensors}
+    missing = [f"{name} ({file})" for name, file in weight_map.items() if name not in there]
     if not missing:
         return
-    elsewhere = [f"{one.name} (in {one.file})" for one in unlisted if one.name in weight_map]
-    what = f"{len(missing)} tensors of the index are not in the file that it names"
+    elsewhere = [f"{name} (in {held.file})" for name, held in unlisted.items() if name in weight_map]
     raise Trouble(
-        what,
+        f"{len(missing)} tensors of the index are not in the file that it names",
         where=TORCH_INDEX,
         evidence=some(missing) + (f"; there is {some(elsewhere)}" if elsewhere else ""),
         remedy="index and files are not of one model: get both again",

@@ -1,8 +1,8 @@
-"""Where the bytes of a storage lie, and what a file of any format is found to say."""
+"""Where the bytes of a storage lie, what a tensor is, and what a file of any format is found to say."""
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Tuple
 
 
 class Record(NamedTuple):
@@ -14,6 +14,14 @@ class Record(NamedTuple):
     size: int  # how many they are, uncompressed
     packed: int  # how many they are in the file, if deflated, else 0
     crc: Optional[int]  # CRC-32 of them; None where the file was written without checksums
+
+
+class Held(NamedTuple):
+    """One tensor: its file, and its element type and shape as safetensors writes them."""
+
+    file: str
+    dtype: str
+    shape: Tuple[int, ...]
 
 
 class Parsed(NamedTuple):

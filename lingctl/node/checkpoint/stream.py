@@ -5,13 +5,13 @@ from __future__ import annotations
 import array
 import os
 import zlib
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.views import View, pieces
 from lingctl.node.checkpoint.window import inflate
-from lingctl.node.files import open_regular, opened
+from lingctl.node.files import open_regular, opened, read_at
 from lingctl.node.trouble import Trouble
 
 # Large enough for few system calls, small enough that two stay in a core's cache, to be written and compared.
@@ -20,9 +20,14 @@ _AHEAD = 64 << 20
 
 
 class TensorReader:
-    """Reads tensors. One per thread; not to be shared."""
+    """Reads tensors. One per thread; not to be shared.
 
-    def __init__(self) -> None:
+    Args:
+        placed: where the bytes of a record are now, of those that were inflated.
+    """
+
+    def __init__(self, placed: Optional[Mapping[Record, Record]] = None) -> None:
+        self._placed = placed or {}
         self._files: Dict[str, int] = {}
         self._buffer = bytearray(BLOCK)
         self._view = memoryview(self._buffer)
@@ -61,22 +66,17 @@ class TensorReader:
 
     def _read(self, record: Record, start: int, count: int) -> memoryview:
         """``count`` bytes, at most a block, from ``start`` within the record."""
+        record = self._placed.get(record, record)
         descriptor = self._files.get(record.path)
         if descriptor is None:
             descriptor = self._files[record.path] = open_regular(record.path)
         offset = record.offset + start
         self._look_ahead(record.path, descriptor, offset + count)
         target = self._view[:count]
-        got = 0
-        while got < count:
-            step = os.preadv(descriptor, [target[got:]], offset + got)
-            if not step:
-                raise Trouble(
-                    "the file ends within this record: it was changed while it was read",
-                    where=_place(record, offset + got),
-                    code="source-changed",
-                )
-            got += step
+        got = read_at(descriptor, target, offset)
+        if got < count:
+            what = "the file ends within this record: it was changed while it was read"
+            raise Trouble(what, where=_place(record, offset + got), code="source-changed")
         return target
 
     def _look_ahead(self, path: str, descriptor: int, position: int) -> None:

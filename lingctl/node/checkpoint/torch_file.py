@@ -11,7 +11,7 @@ from lingctl.node.checkpoint.formats.pickle_row import begins_pickle_row, read_p
 from lingctl.node.checkpoint.formats.tar import is_tar, read_tar
 from lingctl.node.checkpoint.pickles.stand_ins import Tensor
 from lingctl.node.checkpoint.pickles.state_dict import find_state_dict
-from lingctl.node.checkpoint.record import Record
+from lingctl.node.checkpoint.record import Held, Record
 from lingctl.node.checkpoint.refusals import damaged_file
 from lingctl.node.checkpoint.views import View
 from lingctl.node.files import file_state, opened
@@ -51,6 +51,18 @@ class TorchFile(NamedTuple):
     checked: bool
     fingerprint: str
     state: str
+
+    @property
+    def name(self) -> str:
+        """The file's name in its folder."""
+        return os.path.basename(self.path)
+
+    def held(self) -> Dict[str, Held]:
+        """The tensors as they are called and formed, by name."""
+        return {
+            name: Held(self.name, str(view.dtype.safetensors), view.header_shape)
+            for name, view in self.tensors.items()
+        }
 
 
 def read_torch_file(path: str) -> TorchFile:

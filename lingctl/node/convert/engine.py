@@ -6,21 +6,17 @@ import os
 import time
 from typing import Dict, List, Sequence
 
-from lingctl.node.checkpoint.folder import (
-    Checkpoint,
-    CheckpointFiles,
-    read_checkpoint,
-    refuse_other,
-)
+from lingctl.node.checkpoint.folder import Checkpoint, read_checkpoint, refuse_other
+from lingctl.node.checkpoint.record import Held
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.convert.carry_out import carry_out
-from lingctl.node.convert.job import Job, Options, look_again, plan_job
+from lingctl.node.convert.job import Job, Options, look_at_target, plan_job
 from lingctl.node.convert.workplace import forget_lock, workplace
 from lingctl.node.files import kind_of, system_trouble
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble, some
-from lingctl.node.weights.contents import Contents, contents_of, misfits
-from lingctl.node.weights.expected import Held
+from lingctl.node.weights.contents import contents_of
+from lingctl.node.weights.reading import Contents, misfits
 
 # What DistributedDataParallel, torch.compile and FSDP put before the names of a model's tensors.
 _WRAPPED = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
@@ -46,7 +42,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
         _check_target(found.checkpoint, target)
         # Before anything is touched: most second runs end here.
         job = plan_job(found.checkpoint, target, options)
-        if job.found.state == "done":
+        if job.done:
             forget_lock(target)
             return _summary(job, found, "unchanged", [], time.monotonic() - begin)
         job.need_allowed()
@@ -54,7 +50,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
         found = found._replace(tensors={}, checkpoint=None)
         with workplace(target):
             # Once more: another run may have ended meanwhile. That the source stays is checked at the end.
-            job = look_again(job)
+            job = look_at_target(job)
             job.need_allowed()
             differing = carry_out(job, report)
     except OSError as error:
@@ -73,7 +69,7 @@ def _found(source: str) -> Contents:
     if kind in ("file", "other"):
         return _one_file(source)
     found = contents_of(source)
-    for trouble in (*found.problems, *found.unknown):
+    for trouble in found.troubles:
         raise trouble
     return found
 
@@ -86,9 +82,9 @@ def _one_file(path: str) -> Contents:
         entries, begin = read_header(path)
         size = os.path.getsize(path) - begin
         tensors = {entry.name: Held(name, entry.dtype, entry.shape) for entry in entries}
-        return Contents("safetensors", (name,), tensors, size, ())
-    checkpoint = read_checkpoint(CheckpointFiles(folder, (name,), {}))
-    return Contents("bin", (name,), {}, os.path.getsize(path), (), checkpoint=checkpoint)
+        return Contents("safetensors", (name,), tensors, size)
+    checkpoint = read_checkpoint(folder, (name,), {})
+    return Contents("bin", (name,), size=os.path.getsize(path), checkpoint=checkpoint)
 
 
 def _nothing_to_do(source: str, found: Contents) -> Dict[str, object]:
@@ -134,7 +130,7 @@ def _check_target(checkpoint: Checkpoint, target: str) -> None:
 def _summary(
     job: Job, found: Contents, state: str, differing: Sequence[str], seconds: float
 ) -> Dict[str, object]:
-    unchecked = [os.path.basename(file.path) for file in job.source.files if not file.checked]
+    unchecked = [file.name for file in job.source.files if not file.checked]
     notes = _notes_on(job.source)
     if unchecked:
         names = ", ".join(unchecked[:5])
@@ -149,7 +145,7 @@ def _summary(
         "shards": len(job.plan.shards),
         "tensors": job.plan.tensors,
         "bytes": job.plan.total,
-        "kept": sorted((*job.found.kept, *job.to_compare)) if state == "converted" else [],
+        "kept": sorted((*job.kept, *job.to_compare)) if state == "converted" else [],
         "companions": len(job.companions.names),
         "left_out": list(job.source.left_out),
         "verified": job.options.verify,
@@ -162,7 +158,7 @@ def _summary(
 def _notes_on(source: Checkpoint) -> List[str]:
     """What was taken of the files, and what was not."""
     notes: List[str] = []
-    places = sorted({f"{os.path.basename(file.path)}: {file.entry}" for file in source.files if file.entry})
+    places = sorted({f"{file.name}: {file.entry}" for file in source.files if file.entry})
     if places:
         notes.append(f"the state dict was taken from inside the file: {some(places)}")
     count = len(source.beside)

@@ -7,8 +7,9 @@ from typing import Dict
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import contents_of, misfits
+from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.manifest import make_manifest, read_manifest
+from lingctl.node.weights.reading import misfits
 
 
 def whole_folder(folder: str, report: Report) -> Dict[str, object]:
@@ -19,7 +20,7 @@ def whole_folder(folder: str, report: Report) -> Dict[str, object]:
     """
     contents = contents_of(folder)
     lacking = misfits(folder, contents) if contents.fit.missing else ()
-    for trouble in (*contents.problems, *contents.unknown, *contents.companions, *lacking):
+    for trouble in (*contents.troubles, *contents.companions, *lacking):
         raise trouble
     made = make_manifest(folder, report)
     manifest = read_manifest(folder)

@@ -11,18 +11,16 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.companions import copy_companions, find_companions, same
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.files import (
-    create,
+    copy_file,
     file_state,
-    free_space,
+    need_space,
     part_name,
-    part_of,
     read_small,
     sync_folder,
     system_trouble,
@@ -34,8 +32,9 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import locked
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import Contents, contents_of
+from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.model_config import read_config
+from lingctl.node.weights.reading import Contents
 
 CONFIG = "config.json"
 _RECEIPT, _LOCK = ".lingctl-fold.json", ".lingctl-fold.lock"
@@ -84,7 +83,7 @@ def fold(source: str, target: str, report: Report, *, force: bool = False) -> Di
             if _is_done(job):
                 return _summary(job, "unchanged", [], begin)
             _need_allowed(job, force)
-            _need_room(job)
+            need_space(target, os.path.getsize(job.place.path) + _SPARE)
             lengths = _carry_out(job, report)
     except OSError as error:
         raise system_trouble(error) from error
@@ -94,7 +93,7 @@ def fold(source: str, target: str, report: Report, *, force: bool = False) -> Di
 def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
     """What there is to do, or why nothing is."""
     found = contents_of(source)
-    for trouble in (*found.problems, *found.unknown):
+    for trouble in found.troubles:
         raise trouble
     if found.form != "safetensors":
         raise Trouble(
@@ -179,18 +178,6 @@ def _need_allowed(job: _Job, force: bool) -> None:
         )
 
 
-def _need_room(job: _Job) -> None:
-    needed, free = os.path.getsize(job.place.path) + _SPARE, free_space(job.target)
-    if needed > free:
-        raise Trouble(
-            "not enough space on the disk",
-            where=job.target,
-            evidence=f"{needed} bytes needed, {free} free",
-            remedy=f"free {needed - free} bytes, or name a folder on another disk",
-            code="disk-full",
-        )
-
-
 def _carry_out(job: _Job, report: Report) -> List[float]:
     """The file with the head comes last: without it nobody takes the folder for a whole model."""
     head = os.path.join(job.target, job.head_file)
@@ -234,14 +221,7 @@ def _link(source: str, target: str) -> None:
     try:
         os.link(os.path.realpath(source), target)
     except OSError:
-        with (
-            part_of(target, sync=False) as part,
-            open(source, "rb") as reader,
-            os.fdopen(create(part), "wb") as writer,
-        ):
-            shutil.copyfileobj(reader, writer, 8 << 20)
-            writer.flush()
-            os.fsync(writer.fileno())
+        copy_file(source, target)
 
 
 def _summary(job: _Job, state: str, lengths: List[float], begin: float) -> Dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List, NamedTuple, Tuple
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.safetensors import Entry, read_header
-from lingctl.node.files import create, opened, part_of
+from lingctl.node.files import new_file, opened, part_name, read_at, write_at
 from lingctl.node.fold.columns import (
     BYTES,
     Lengths,
@@ -98,26 +98,25 @@ def fold_file(place: HeadPlace, target: str, lengths: List[float], written: Tick
         Trouble: what was read back is not what was written.
         OSError: the disk.
     """
-    with part_of(target, sync=False) as part, opened(place.path) as source:
-        descriptor = create(part)
-        try:
-            size = os.fstat(source).st_size
-            kernel.reserve(descriptor, size)
-            end = place.first + place.size
-            for at, data in _pieces(source, 0, place.first):
-                _write(descriptor, data, at, written)
-            by, sum_of_head = divisors(lengths), 0
-            for at, data in _blocks(source, place):
-                block = divided(read_floats(data, place.entry.dtype), by)
-                folded = write_floats(block, place.entry.dtype)
-                sum_of_head = zlib.crc32(folded, sum_of_head)
-                _write(descriptor, folded, at, written)
-            for at, data in _pieces(source, end, size):
-                _write(descriptor, data, at, written)
-            os.fsync(descriptor)
-            _prove(source, descriptor, place._replace(path=part), sum_of_head, lengths, proved)
-        finally:
-            os.close(descriptor)
+    with opened(place.path) as source, new_file(target, sync=False) as descriptor:
+        kernel.reserve(descriptor, os.fstat(source).st_size)
+        sum_of_head = 0
+        for at, data in _folded(source, place, divisors(lengths)):
+            if place.first <= at < place.first + place.size:
+                sum_of_head = zlib.crc32(data, sum_of_head)
+            write_at(descriptor, data, at)
+            written(len(data))
+        os.fsync(descriptor)
+        _prove(source, descriptor, place._replace(path=part_name(target)), sum_of_head, lengths, proved)
+
+
+def _folded(source: int, place: HeadPlace, by: List[float]) -> Iterator[Tuple[int, bytes]]:
+    """All of the file as it will be, piece by piece, with their places."""
+    yield from _pieces(source, 0, place.first)
+    for at, data in _blocks(source, place):
+        block = divided(read_floats(data, place.entry.dtype), by)
+        yield at, write_floats(block, place.entry.dtype)
+    yield from _pieces(source, place.first + place.size, os.fstat(source).st_size)
 
 
 def _prove(
@@ -161,19 +160,8 @@ def _blocks(descriptor: int, place: HeadPlace) -> Iterator[Tuple[int, bytes]]:
 
 
 def _pieces(descriptor: int, start: int, stop: int, step: int = _BLOCK) -> Iterator[Tuple[int, bytes]]:
-    while start < stop:
-        data = os.pread(descriptor, min(step, stop - start), start)
-        while len(data) < min(step, stop - start):
-            more = os.pread(descriptor, min(step, stop - start) - len(data), start + len(data))
-            if not more:
-                raise Trouble("the file ends too early", code="source-changed")
-            data += more
-        yield start, data
-        start += len(data)
-
-
-def _write(descriptor: int, data: bytes, place: int, tick: Tick) -> None:
-    done, view = 0, memoryview(data)
-    while done < len(data):
-        done += os.pwrite(descriptor, view[done:], place + done)
-    tick(len(data))
+    for at in range(start, stop, step):
+        data = bytearray(min(step, stop - at))
+        if read_at(descriptor, memoryview(data), at) < len(data):
+            raise Trouble("the file ends too early", code="source-changed")
+        yield at, bytes(data)

@@ -65,7 +65,6 @@ class BailingShape(NamedTuple):
     qkv_bias: bool
     dense_bias: bool
     tied: bool
-    end_tokens: Tuple[int, ...]
 
     @property
     def packed_rows(self) -> int:
@@ -177,7 +176,6 @@ def _shape(config: Mapping[str, object], packed_rows: Optional[int]) -> BailingS
         qkv_bias=_flag(config, "use_qkv_bias", False),
         dense_bias=_flag(config, "use_bias", True),
         tied=tied,
-        end_tokens=end_tokens(config),
     )
 
 

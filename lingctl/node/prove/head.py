@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+from lingctl.node.prove.answers import ChoiceTold, PlaceTold
 from lingctl.node.prove.arrays import Array
 from lingctl.node.prove.streams import EXACT, HEAD, ROUNDED
 
@@ -21,24 +22,6 @@ class AskedPlace(NamedTuple):
     """What is asked of one place of an answer."""
 
     tokens: Tuple[int, ...]  # whose logits are told; the first is the answer's own
-
-
-class Choice(NamedTuple):
-    """What one stream says at one place."""
-
-    token: int  # its first choice
-    logit: float  # of that
-    log_sum: float  # logarithm of the sum of all exponentials: a logit less this is a log likelihood
-    wanted: Tuple[float, ...]  # logits of the tokens that are asked about
-
-
-class Told(NamedTuple):
-    """What all streams say at one place."""
-
-    choices: Dict[str, Choice]
-    candidates: Tuple[int, ...]  # the reference's first choices
-    exact: Tuple[float, ...]  # their logits
-    rounded: Tuple[float, ...]  # the same in the rounded stream
 
 
 class HeldHead:
@@ -72,7 +55,7 @@ class HeldHead:
         """Whether normalising changes anything: columns that have length 1 already are left as they are."""
         return any(abs(length - 1.0) > 1e-2 for length in self._lengths.tolist())
 
-    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[AskedPlace]) -> List[Told]:
+    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[AskedPlace]) -> List[PlaceTold]:
         """What each stream says at each place.
 
         Args:
@@ -103,7 +86,7 @@ class HeldHead:
         told = []
         for place, one in enumerate(wanted):
             choices = {
-                name: Choice(
+                name: ChoiceTold(
                     gathered[name].token(place),
                     gathered[name].logit(place),
                     sums[name][place],
@@ -111,7 +94,7 @@ class HeldHead:
                 )
                 for name in hidden
             }
-            told.append(Told(choices, *best.at(place)))
+            told.append(PlaceTold(choices, *best.at(place)))
         return told
 
     def _without(self, hidden: Dict[str, Array]) -> Dict[str, Array]:

@@ -10,17 +10,17 @@ import argparse
 import contextlib
 import os
 import shlex
+from dataclasses import asdict
 from typing import Any, Dict, List, Mapping, Tuple
 
 from lingctl.node.files import kind_of, read_small, system_trouble
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
+from lingctl.node.prove.answers import Looked, Reckoned
 from lingctl.node.prove.architecture import BailingShape, end_tokens, expected_tensors, shape_of
 from lingctl.node.prove.arrays import find_arrays
-from lingctl.node.prove.head import Choice, Told
-from lingctl.node.prove.reference import Pass, run_reference
+from lingctl.node.prove.reference import run_reference
 from lingctl.node.prove.request import (
-    ProofRequest,
     alone,
     is_running,
     read_request,
@@ -85,14 +85,7 @@ def _look(folders: List[str], place: str, wanted: str) -> Dict[str, object]:
     with _opened(folder) as (stored, shape, named):
         stored.check(expected_tensors(shape))
         size = sum(place.size for place in stored.places.values())
-    return {
-        "folder": folder,
-        "config": named,
-        "bytes": size,
-        "arrays": find_arrays(wanted).name,
-        "end_tokens": _end_tokens(folder),
-        "running": running,
-    }
+    return asdict(Looked(folder, named, size, find_arrays(wanted).name, _end_tokens(folder), running))
 
 
 def _encode(path: str) -> Dict[str, object]:
@@ -102,7 +95,7 @@ def _encode(path: str) -> Dict[str, object]:
         turns = [[{key: str(turn[key]) for key in ("role", "content")} for turn in chat] for chat in chats]
     except (ValueError, KeyError, TypeError) as error:
         raise Trouble(f"is no request for tokens: {error}", where=path, code="prove-request") from None
-    return encoded(folder, texts, turns)
+    return asdict(encoded(folder, texts, turns))
 
 
 def _run(path: str, place: str, wanted: str, report: Report) -> Dict[str, object]:
@@ -115,38 +108,11 @@ def _run(path: str, place: str, wanted: str, report: Report) -> Dict[str, object
         arrays = find_arrays(wanted)
         stored.tell(report)
         done = run_reference(arrays, shape, stored, request.texts)
-        answer = {**_answer(request, done), "config": named}
+        shown = [token for text in request.texts for token in text.tokens]
+        shown += [it.token for text in done.texts for told in text for it in told.choices.values()]
+        answer = asdict(Reckoned(**vars(done), pieces=pieces(request.folder, shown), config=named))
         store_answer(place, request.digest, answer)
     return answer
-
-
-def _answer(request: ProofRequest, done: Pass) -> Dict[str, object]:
-    shown = [token for text in request.texts for token in text.tokens]
-    shown += [choice.token for text in done.told for told in text for choice in told.choices.values()]
-    return {
-        "texts": [[_place(told) for told in text] for text in done.told],
-        "controls": list(done.controls),
-        "not_made": done.not_made,
-        "pieces": pieces(request.folder, shown),
-        "arrays": done.arrays,
-        "seconds": done.seconds,
-        "processor_seconds": done.processor_seconds,
-        "read_bytes": done.read_bytes,
-        "peak_bytes": done.peak_bytes,
-    }
-
-
-def _place(told: Told) -> Dict[str, object]:
-    return {
-        "choices": {name: _choice(choice) for name, choice in told.choices.items()},
-        "candidates": list(told.candidates),
-        "exact": list(told.exact),
-        "rounded": list(told.rounded),
-    }
-
-
-def _choice(choice: Choice) -> Dict[str, object]:
-    return {**choice._asdict(), "wanted": list(choice.wanted)}
 
 
 def _weights(folders: List[str]) -> str:
@@ -154,12 +120,9 @@ def _weights(folders: List[str]) -> str:
     why: List[Trouble] = []
     for folder in folders:
         contents = contents_of(folder)
-        troubles = [*contents.problems, *contents.unknown]
-        if contents.form == "safetensors" and not troubles:
+        if contents.form == "safetensors" and not contents.troubles:
             return folder
-        if contents.form == "bin":
-            troubles = [_is_bin(folder)]
-        why += troubles
+        why += [_is_bin(folder)] if contents.form == "bin" else contents.troubles
     raise Trouble(
         "no weights that the reference can read",
         where=", ".join(folders),
@@ -203,9 +166,6 @@ def _config(folder: str) -> Tuple[Mapping[str, object], str]:
     )
 
 
-def _end_tokens(folder: str) -> List[int]:
-    found: List[int] = []
-    for name in ("generation_config.json", "config.json"):
-        config, _ = read_config(folder, name)
-        found += [token for token in end_tokens(config or {}) if token not in found]
-    return found
+def _end_tokens(folder: str) -> Tuple[int, ...]:
+    configs = [read_config(folder, name)[0] for name in ("generation_config.json", "config.json")]
+    return tuple(dict.fromkeys(token for config in configs for token in end_tokens(config or {})))

@@ -6,11 +6,13 @@ import math
 import os
 import resource
 import time
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from itertools import islice
+from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
+from lingctl.node.prove.answers import Pass, PlaceTold
 from lingctl.node.prove.architecture import BailingShape, expected_tensors
 from lingctl.node.prove.decoder import Decoder, Operations
-from lingctl.node.prove.head import AskedPlace, HeldHead, Told
+from lingctl.node.prove.head import AskedPlace, HeldHead
 from lingctl.node.prove.stored import StoredTensors
 from lingctl.node.prove.streams import EXACT, EXPERTS, HEAD, HEADS, ROUTER, lanes
 from lingctl.node.trouble import Trouble
@@ -26,19 +28,6 @@ class Sequenced(NamedTuple):
     tokens: Tuple[int, ...]
     prompt: int  # how many of the tokens are the prompt's
     asked: Tuple[AskedPlace, ...]  # for each token of the answer
-
-
-class Pass(NamedTuple):
-    """What came of a pass."""
-
-    told: List[List[Told]]  # by text and place
-    controls: Tuple[str, ...]  # which errors were made on purpose
-    not_made: Dict[str, str]  # which could not be made, and why
-    arrays: str
-    seconds: float
-    processor_seconds: float
-    read_bytes: int
-    peak_bytes: int
 
 
 def run_reference(
@@ -83,8 +72,9 @@ def run_reference(
         not_made[HEAD] = "the head's columns have length 1 already: normalising them changes nothing"
     told = head.sweep(hidden, [one for text in texts for one in text.asked])
     _check_numbers(told)
+    in_order = iter(told)
     return Pass(
-        _by_text(told, texts),
+        tuple(tuple(islice(in_order, len(text.asked))) for text in texts),
         tuple(made),
         not_made,
         arrays.name,
@@ -113,14 +103,6 @@ def _not_made(shape: BailingShape) -> Dict[str, str]:
     return found
 
 
-def _by_text(told: List[Told], texts: Sequence[Sequenced]) -> List[List[Told]]:
-    found, first = [], 0
-    for text in texts:
-        found.append(told[first : first + len(text.asked)])
-        first += len(text.asked)
-    return found
-
-
 def _check_texts(shape: BailingShape, texts: Sequence[Sequenced]) -> None:
     total = sum(len(text.tokens) for text in texts)
     if total > MOST_TOKENS:
@@ -142,7 +124,7 @@ def _check_texts(shape: BailingShape, texts: Sequence[Sequenced]) -> None:
             )
 
 
-def _check_numbers(told: Sequence[Told]) -> None:
+def _check_numbers(told: Sequence[PlaceTold]) -> None:
     for one in told:
         choice = one.choices[EXACT]
         if not all(map(math.isfinite, (choice.logit, choice.log_sum, *choice.wanted, *one.rounded))):

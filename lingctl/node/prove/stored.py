@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.safetensors import read_header
-from lingctl.node.files import open_regular
+from lingctl.node.files import open_regular, read_at
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble, shown, some
 
@@ -148,13 +148,9 @@ class StoredTensors:
     def _fill(self, place: StoredPlace, data: memoryview, start: int) -> None:
         if place.file not in self._open:
             self._open[place.file] = open_regular(os.path.join(self._folder, place.file))
-        done = 0
-        while done < len(data):
-            count = os.preadv(self._open[place.file], [data[done:]], start + done)
-            if not count:
-                raise Trouble("the file ends too early", where=place.file, code="prove-weights")
-            done += count
-        self.read_bytes += done
+        if read_at(self._open[place.file], data, start) < len(data):
+            raise Trouble("the file ends too early", where=place.file, code="prove-weights")
+        self.read_bytes += len(data)
 
 
 def names_of(prefix: str, *parts: str) -> List[str]:

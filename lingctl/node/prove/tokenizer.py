@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lingctl.node.files import kind_of
+from lingctl.node.prove.answers import Encoding, Encodings
 from lingctl.node.trouble import shown
 from lingctl.node.weights.model_config import read_config
 
@@ -83,20 +84,15 @@ class FolderTokenizer:
         return found if isinstance(found, str) and found else None
 
 
-def encoded(
-    folder: str, texts: Sequence[str], chats: Sequence[Sequence[Mapping[str, str]]]
-) -> Dict[str, object]:
+def encoded(folder: str, texts: Sequence[str], chats: Sequence[Sequence[Mapping[str, str]]]) -> Encodings:
     """Tokens of texts and of conversations; without a tokenizer, why there are none."""
     try:
         tokenizer = FolderTokenizer(folder)
-        return {
-            "library": tokenizer.library,
-            "why_not": "",
-            "texts": [_tokens(tokenizer, text) for text in texts],
-            "chats": [_tokens(tokenizer, tokenizer.chat(turns)) for turns in chats],
-        }
+        said = [tokenizer.chat(turns) for turns in chats]
     except NoTokenizer as error:
-        return {"library": "", "why_not": str(error), "texts": [], "chats": []}
+        return Encodings("", str(error), (), ())
+    known, talks = (tuple(_tokens(tokenizer, text) for text in some) for some in (texts, said))
+    return Encodings(tokenizer.library, "", known, talks)
 
 
 def pieces(folder: str, tokens: Sequence[int]) -> Dict[str, str]:
@@ -108,9 +104,9 @@ def pieces(folder: str, tokens: Sequence[int]) -> Dict[str, str]:
     return {str(token): tokenizer.piece(token) for token in sorted(set(tokens))}
 
 
-def _tokens(tokenizer: FolderTokenizer, text: str) -> Dict[str, object]:
-    ids = tokenizer.encode(text)
-    return {"ids": ids, "pieces": [tokenizer.piece(token) for token in ids]}
+def _tokens(tokenizer: FolderTokenizer, text: str) -> Encoding:
+    ids = tuple(tokenizer.encode(text))
+    return Encoding(ids, tuple(tokenizer.piece(token) for token in ids))
 
 
 def _refuse(text: str) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Tuple
 
-from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.files import kind_of
 from lingctl.node.trouble import Trouble, shown, some
-from lingctl.node.weights.expected import NOT_COMPARED, ConfigFit, Held, is_buffer
+from lingctl.node.weights.expected import is_buffer
 from lingctl.node.weights.judgement import (
     NO_FILE,
-    Aside,
     FolderEvidence,
     WeightSet,
     aside_notes,
@@ -25,27 +23,7 @@ from lingctl.node.weights.judgement import (
 )
 from lingctl.node.weights.model_config import read_config
 from lingctl.node.weights.present import Present, look_at
-from lingctl.node.weights.reading import Reading, misfits_of, read_set
-
-
-class Contents(NamedTuple):
-    """What is in a folder."""
-
-    form: str  # ``safetensors``, ``bin`` (PyTorch checkpoint) or ``none``
-    files: Tuple[str, ...]  # names of the files of weights
-    tensors: Dict[str, Held]  # by name
-    size: int  # bytes of all tensors
-    problems: Tuple[Trouble, ...]  # why the weights are not whole; empty when they are
-    # files beside the weights that MindIE ends at; the weights themselves may be sound
-    in_the_way: Tuple[Trouble, ...] = ()
-    # tokenizer, configuration or code that is something else than its name says
-    companions: Tuple[Trouble, ...] = ()
-    unknown: Tuple[Trouble, ...] = ()  # what could not be looked into; neither whole nor damaged
-    # what comparing with config.json gave; not compared where there are problems
-    fit: ConfigFit = NOT_COMPARED
-    aside: Tuple[Aside, ...] = ()  # names of weights that are not taken, with the reason
-    notes: Tuple[str, ...] = ()  # what is odd but harmless
-    checkpoint: Optional[Checkpoint] = None  # what was read of a PyTorch checkpoint that has no problems
+from lingctl.node.weights.reading import Contents, misfits, read_set
 
 
 def contents_of(folder: str) -> Contents:
@@ -63,21 +41,16 @@ def contents_of(folder: str) -> Contents:
             code="no-weights",
             exit_status=2,
         )
-        return Contents("none", (), {}, 0, (missing,))
+        return Contents("none", troubles=(missing,))
     evidence = _evidence(folder)
     config, _ = read_config(folder)
     sets = sets_of(evidence)
-    readings: List[Reading] = []
+    readings: List[Contents] = []
     for one in sets:
         readings.append(read_set(folder, one, config))
         if readings[-1].sound:
             break
     return _judged(folder, evidence, sets, readings)
-
-
-def misfits(folder: str, contents: Contents) -> Tuple[Trouble, ...]:
-    """Why the weights are not the model that config.json describes, or are none that could be served."""
-    return misfits_of(folder, contents.fit)
 
 
 def _evidence(folder: str) -> FolderEvidence:
@@ -106,55 +79,42 @@ def _names_of(folder: str, name: str) -> List[str]:
 
 
 def _judged(
-    folder: str, evidence: FolderEvidence, sets: Tuple[WeightSet, ...], readings: List[Reading]
+    folder: str, evidence: FolderEvidence, sets: Tuple[WeightSet, ...], readings: List[Contents]
 ) -> Contents:
     """The reading that is sound, else one that is whole, else the likeliest."""
     companions = companions_that_are_none(evidence.seen)
     if not readings:
-        aside = left_aside(evidence, None, ())
-        nothing = Contents("none", (), {}, 0, (no_weights(evidence, folder),), companions=companions)
-        return nothing._replace(aside=aside, notes=tuple(aside_notes(aside)))
-    whole = [reading for reading in readings if reading.whole]
+        troubles, notes = (no_weights(evidence, folder),), aside_notes(left_aside(evidence, None, ()))
+        return Contents("none", troubles=troubles, companions=companions, notes=tuple(notes))
+    whole = [reading for reading in readings if not reading.troubles]
     sound = [reading for reading in whole if reading.sound]
     taken = (sound or whole or readings)[0]
-    aside = left_aside(evidence, taken.chosen, [one for one in sets if one is not taken.chosen])
-    notes = [*taken.notes, *aside_notes(aside)]
+    chosen = next(one for one, reading in zip(sets, readings) if reading is taken)
+    notes = aside_notes(left_aside(evidence, chosen, [one for one in sets if one is not chosen]))
     for reading in readings:
         if reading is not taken:
-            why = (*reading.problems, *reading.unknown, *misfits_of(folder, reading.fit))
-            names = some(reading.chosen.files) or (why[0].where if why else "")
+            why = (*reading.troubles, *misfits(folder, reading))
+            names = some(reading.files) or (why[0].where if why else "")
             notes += [f"not taken: {names}: {why[0].what}"] if why else []
-    return Contents(
-        form=taken.chosen.form,
-        files=taken.chosen.files,
-        tensors=taken.tensors,
-        size=taken.size,
-        problems=taken.problems,
+    return taken._replace(
+        troubles=(*taken.problems, *taken.unknown),
+        notes=(*taken.notes, *notes),
         in_the_way=_in_the_way(folder, evidence, taken),
         companions=companions,
-        unknown=taken.unknown,
-        fit=taken.fit,
-        aside=aside,
-        notes=tuple(notes),
-        checkpoint=taken.checkpoint,
     )
 
 
-def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> Tuple[Trouble, ...]:
+def _in_the_way(folder: str, evidence: FolderEvidence, taken: Contents) -> Tuple[Trouble, ...]:
     """Files beside the weights that MindIE ends at: it opens every ``*.safetensors`` but hidden ones, and our
     overlay refuses tensors that it would leave out.
 
     Source: atb_llm/utils/hub.py and weights.py of MindIE-LLM 3.0.0.
     """
-    if taken.chosen.form != "safetensors" or not taken.whole:
+    if taken.form != "safetensors" or taken.troubles:
         return ()
     found: List[Trouble] = []
     for one in evidence.seen:
-        if (
-            not one.name.endswith(".safetensors")
-            or one.name.startswith(".")
-            or one.name in taken.chosen.files
-        ):
+        if not one.name.endswith(".safetensors") or one.name.startswith(".") or one.name in taken.files:
             continue
         what = _why_in_the_way(folder, one, taken)
         if what:
@@ -163,7 +123,7 @@ def _in_the_way(folder: str, evidence: FolderEvidence, taken: Reading) -> Tuple[
     return tuple(found)
 
 
-def _why_in_the_way(folder: str, one: Present, taken: Reading) -> str:
+def _why_in_the_way(folder: str, one: Present, taken: Contents) -> str:
     """What is wrong with a file beside the weights; empty where it does no harm."""
     if one.kind != "file":
         return NO_FILE[one.kind]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from lingctl.node.checkpoint.record import Held
 from lingctl.node.trouble import shown
 from lingctl.node.weights.computed import as_json, not_computed
 
@@ -20,14 +21,6 @@ _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 _REALS = ("BF16", "F16", "F32", "F64")
 # Other spellings in published configs.
 _ALIASES = {"num_experts": "n_routed_experts", "num_shared_experts": "n_shared_experts"}
-
-
-class Held(NamedTuple):
-    """One tensor: its file, and its element type and shape as safetensors writes them."""
-
-    file: str
-    dtype: str
-    shape: Tuple[int, ...]
 
 
 class Shapes(NamedTuple):

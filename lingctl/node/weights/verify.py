@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from contextlib import closing
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple, Union
 
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.record import Record
@@ -12,7 +13,7 @@ from lingctl.node.checkpoint.stream import TensorReader, damaged, inflated
 from lingctl.node.files import kind_of
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
-from lingctl.node.weights.contents import Contents, contents_of, misfits
+from lingctl.node.weights.contents import contents_of
 from lingctl.node.weights.manifest import (
     MANIFEST,
     Manifest,
@@ -22,39 +23,22 @@ from lingctl.node.weights.manifest import (
     sum_files,
 )
 from lingctl.node.weights.model_config import read_config
+from lingctl.node.weights.reading import Contents, misfits
 from lingctl.node.workers import Workers
 
 _NO_MANIFEST = "no manifest to compare with: every byte could be read, but not whether it is the right one"
 
 
 class Verified(NamedTuple):
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        folder: that was checked.
-        form: ``safetensors`` or ``bin``.
-        files: number of files of weights.
-        tensors: number of tensors.
-        size: bytes of weights.
-        full: whether every byte was read.
-        digest: of the weights (see ``manifest.digest_of``); empty where it is not known.
-        problems: why the folder is not sound; empty when it is.
-        unknown: what could not be looked into: then it is neither sound nor damaged.
-        in_the_way: files beside the weights that MindIE ends at.
-        notes: what is odd but harmless, and what could not be checked.
-    """
-
-    folder: str
-    form: str
-    files: int
-    tensors: int
-    size: int
-    full: bool
-    digest: str
-    problems: Tuple[Trouble, ...]
-    unknown: Tuple[Trouble, ...]
-    in_the_way: Tuple[Trouble, ...]
-    notes: Tuple[str, ...]
+    folder: str  # that was checked
+    contents: Contents  # of it
+    full: bool  # whether every byte was read
+    digest: str  # of the weights (see ``manifest.digest_of``); empty where it is not known
+    problems: Tuple[Trouble, ...]  # why the folder is not sound; empty when it is
+    unknown: Tuple[Trouble, ...]  # what could not be looked into: then it is neither sound nor damaged
+    notes: Tuple[str, ...]  # what is odd but harmless, and what could not be checked
 
     @property
     def state(self) -> str:
@@ -66,24 +50,17 @@ class Verified(NamedTuple):
         return {
             "folder": self.folder,
             "state": self.state,
-            "form": self.form,
-            "files": self.files,
-            "tensors": self.tensors,
-            "bytes": self.size,
+            "form": self.contents.form,
+            "files": len(self.contents.files),
+            "tensors": len(self.contents.tensors),
+            "bytes": self.contents.size,
             "full": self.full,
             "digest": self.digest,
-            "problems": [_as_document(problem) for problem in self.problems],
-            "in_the_way": [_as_document(trouble) for trouble in self.in_the_way],
+            "problems": [_as_document(trouble) for trouble in self.problems],
+            "in_the_way": [_as_document(trouble) for trouble in self.contents.in_the_way],
             "unknown": [_as_document(trouble) for trouble in self.unknown],
             "notes": list(self.notes),
         }
-
-
-class _Found(NamedTuple):
-    """What one check found; see ``Verified``."""
-
-    problems: Tuple[Trouble, ...] = ()
-    notes: Tuple[str, ...] = ()
 
 
 def verify(folder: str, full: bool, report: Report) -> Verified:
@@ -103,29 +80,25 @@ def verify(folder: str, full: bool, report: Report) -> Verified:
         raise contents.problems[0]
     manifest = read_manifest(folder)
     unread = _unread_manifest(folder) if manifest is None else ()
-    found = [_Found(contents.problems, contents.notes), _compare_config(folder, contents)]
-    if full:
-        if contents.checkpoint:
-            found.append(_Found(_damaged_records(contents.checkpoint, report)))
-        sums: Optional[Manifest] = _sums(folder, contents, manifest, report)
-        found.append(_changed(folder, manifest or {}, sums or {}))
-        if manifest is None and not unread:
-            found.append(_Found(notes=(_NO_MANIFEST,)))
-    else:
-        found.append(_Found(_wrong_sizes(folder, manifest or {})))
-        sums = current_manifest(folder)
+    problems = [*contents.problems, *_no_config(folder, contents), *misfits(folder, contents)]
+    notes = [*contents.notes, *contents.fit.notes]
+    if full and contents.checkpoint:
+        problems += _damaged_records(contents.checkpoint, report)
+    sums = _sums(folder, contents, manifest, report) if full else None
+    for said in _changed(folder, manifest or {}, sums):
+        problems += [said] if isinstance(said, Trouble) else []
+        notes += [said] if isinstance(said, str) else []
+    if full and manifest is None and not unread:
+        notes.append(_NO_MANIFEST)
+    known = current_manifest(folder) if sums is None else sums
     return Verified(
         folder=folder,
-        form=contents.form,
-        files=len(contents.files),
-        tensors=len(contents.tensors),
-        size=contents.size,
+        contents=contents,
         full=full,
-        digest=digest_of(sums) if sums else "",
-        problems=tuple(problem for part in found for problem in part.problems),
+        digest=digest_of(known) if known else "",
+        problems=tuple(problems),
         unknown=(*contents.unknown, *unread),
-        in_the_way=contents.in_the_way,
-        notes=tuple(note for part in found for note in part.notes),
+        notes=tuple(notes),
     )
 
 
@@ -138,18 +111,14 @@ def _unread_manifest(folder: str) -> Tuple[Trouble, ...]:
     return (Trouble(what, where=MANIFEST, remedy=remedy, code="manifest-unread"),)
 
 
-def _compare_config(folder: str, contents: Contents) -> _Found:
-    config, _ = read_config(folder)
-    if config is None:
-        missing = Trouble(
-            "missing, or no JSON object",
-            where="config.json",
-            remedy="download it again",
-            code="model-config-missing",
-        )
-        named = any(trouble.where == "config.json" for trouble in contents.companions)
-        return _Found(contents.companions if named else (missing, *contents.companions))
-    return _Found((*contents.companions, *misfits(folder, contents)), contents.fit.notes)
+def _no_config(folder: str, contents: Contents) -> Tuple[Trouble, ...]:
+    """Companions that are none, config.json among them."""
+    known = any(trouble.where == "config.json" for trouble in contents.companions)
+    if known or read_config(folder)[0] is not None:
+        return contents.companions
+    what, remedy = "missing, or no JSON object", "download it again"
+    missing = Trouble(what, where="config.json", remedy=remedy, code="model-config-missing")
+    return (missing, *contents.companions)
 
 
 def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, ...]:
@@ -182,11 +151,8 @@ def _damage(record: Record, tensor: str) -> Optional[Trouble]:
         except Trouble as trouble:
             return trouble
         return None
-    stream = TensorReader()
-    try:
+    with closing(TensorReader()) as stream:
         crc = stream.crc(record)
-    finally:
-        stream.close()
     return None if crc == record.crc else damaged(record, tensor, crc)
 
 
@@ -196,49 +162,27 @@ def _sums(folder: str, contents: Contents, manifest: Optional[Manifest], report:
     return sum_files(folder, present, report)
 
 
-def _changed(folder: str, manifest: Manifest, sums: Manifest) -> _Found:
-    problems: List[Trouble] = []
-    notes: List[str] = []
-    for name, entry in manifest.items():
-        if name not in sums:
-            problems.append(_gone(name))
-        elif sums[name].sha256 != entry.sha256 and _edited_by_deploy(folder, name):
-            notes.append("config.json was changed since the download; the original is config.json.bak")
-        elif sums[name].sha256 != entry.sha256:
-            problems.append(
-                Trouble(
-                    "is not what it was when the manifest was made",
-                    where=name,
-                    evidence=f"SHA-256 {sums[name].sha256}, manifest {entry.sha256}",
-                    remedy="download or copy this file again",
-                    code="file-differs",
-                )
-            )
-    return _Found(tuple(problems), tuple(notes))
-
-
-def _wrong_sizes(folder: str, manifest: Manifest) -> Tuple[Trouble, ...]:
-    problems: List[Trouble] = []
+def _changed(folder: str, manifest: Manifest, sums: Optional[Manifest]) -> Iterator[Union[Trouble, str]]:
+    """What is not as the manifest has it, by ``sums`` of all that is there, else by sizes; or a note."""
     for name, entry in manifest.items():
         path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            problems.append(_gone(name))
-        elif os.path.getsize(path) != entry.size and not _edited_by_deploy(folder, name):
-            evidence = f"{os.path.getsize(path)} bytes, manifest {entry.size}"
-            remedy = "download or copy this file again"
+        what = evidence = ""
+        if not (os.path.isfile(path) if sums is None else name in sums):
+            yield Trouble("is missing", where=name, remedy="download or copy it again", code="file-missing")
+        elif sums is None and os.path.getsize(path) != entry.size:
             what = "does not have the size in the manifest"
-            problems.append(Trouble(what, where=name, evidence=evidence, remedy=remedy, code="file-differs"))
-    return tuple(problems)
+            evidence = f"{os.path.getsize(path)} bytes, manifest {entry.size}"
+        elif sums is not None and sums[name].sha256 != entry.sha256:
+            what = "is not what it was when the manifest was made"
+            evidence = f"SHA-256 {sums[name].sha256}, manifest {entry.sha256}"
+        edited_by_deploy = name == "config.json" and os.path.exists(f"{path}.bak")
+        if what and not edited_by_deploy:
+            remedy = "download or copy this file again"
+            yield Trouble(what, where=name, evidence=evidence, remedy=remedy, code="file-differs")
+        elif what and sums is not None:
+            yield "config.json was changed since the download; the original is config.json.bak"
 
 
-def _gone(name: str) -> Trouble:
-    return Trouble("is missing", where=name, remedy="download or copy it again", code="file-missing")
-
-
-def _edited_by_deploy(folder: str, name: str) -> bool:
-    return name == "config.json" and os.path.exists(os.path.join(folder, "config.json.bak"))
-
-
-def _as_document(problem: Trouble) -> Dict[str, str]:
+def _as_document(trouble: Trouble) -> Dict[str, str]:
     keys = ("what", "where", "evidence", "remedy", "code")
-    return {key: str(getattr(problem, key)) for key in keys}
+    return {key: str(getattr(trouble, key)) for key in keys}

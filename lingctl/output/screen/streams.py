@@ -26,37 +26,24 @@ if TYPE_CHECKING:
 _POLL_MILLISECONDS = 500
 
 
-class _Tolerant(io.RawIOBase):
+class _Tolerant(io.FileIO):
     """A file descriptor that takes all it is given; after the first trouble it drops it."""
 
+    trouble: OSError | None = None
+
     def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self.trouble: OSError | None = None
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def fileno(self) -> int:
-        """What it writes to."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Whether that is a terminal."""
-        return os.isatty(self._descriptor)
+        super().__init__(descriptor, "w", closefd=False)
 
     def write(self, data: ReadableBuffer) -> int:
         """See ``io.RawIOBase.write``."""
-        content = bytes(data)
         while self.trouble is None:
             try:
-                return os.write(self._descriptor, content)
-            except BlockingIOError:  # whoever shares the terminal or pipe with us made it so
-                select.select([], [self._descriptor], [], 1)
+                if (written := super().write(data)) is not None:
+                    return written
+                select.select([], [self], [], 1)  # who shares the terminal or pipe made it answer at once
             except OSError as error:
                 self.trouble = error
-        return len(content)
+        return len(bytes(data))
 
 
 _out: _Tolerant | None = None

@@ -56,17 +56,18 @@ def explained_document(explained: Explained) -> dict[str, object]:
 
 def _print_code(code: CodeMeaning) -> None:
     answer(f"{code.code}  {code.family}")
-    answer_sentence(f"  says    {code.meaning or f'{_UNKNOWN}; only the family of the code is'}", hang=10)
-    if code.kind is not None:
-        row = f", {' and '.join(code.rows)} of the catalogue" if code.rows else ""
-        answer_sentence(f"  weight  {WEIGHTS[code.kind]}{row}", hang=10)
-    if code.remedy:
-        answer_sentence(f"  fix     {code.remedy}", hang=10)
-    if code.source:
-        seen = f" (checked: {code.seen})" if code.seen and code.seen != "documents" else ""
-        answer_sentence(f"  source  {code.source}{seen}", hang=10)
-    if code.page:
-        answer_sentence(f"  page    docs/{code.page}", hang=10)
+    row = f", {' and '.join(code.rows)} of the catalogue" if code.rows else ""
+    seen = f" (checked: {code.seen})" if code.seen and code.seen != "documents" else ""
+    told = {
+        "says": code.meaning or f"{_UNKNOWN}; only the family of the code is",
+        "weight": f"{WEIGHTS[code.kind]}{row}" if code.kind else "",
+        "fix": code.remedy,
+        "source": f"{code.source}{seen}" if code.source else "",
+        "page": f"docs/{code.page}" if code.page else "",
+    }
+    for name, text in told.items():
+        if text:
+            answer_sentence(f"  {name:8}{text}", hang=10)
 
 
 def _print_verdict(verdict: LogVerdict, *, several: bool) -> None:

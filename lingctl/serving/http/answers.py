@@ -58,6 +58,7 @@ class Piece:
     brought: bool = False
     afresh: bool = False
     inline: bool = False
+    seconds: float = 0.0  # that a whole answer took
 
     @property
     def has_tokens(self) -> bool:
@@ -121,14 +122,14 @@ class Joiner:
 
 def read_chat(data: Data) -> Piece | ExchangeTrouble:
     """What a whole answer of ``/v1/chat/completions`` holds."""
-    choice = _first(data.get("choices"))
+    choice = first_choice(data.get("choices"))
     said = _said(choice.get("message")) if choice else None
     return _answer(data, choice, said)
 
 
 def read_completion(data: Data) -> Piece | ExchangeTrouble:
     """What a whole answer of ``/v1/completions`` holds."""
-    choice = _first(data.get("choices"))
+    choice = first_choice(data.get("choices"))
     text = choice.get("text") if choice else None
     return _answer(data, choice, _Said(text) if isinstance(text, str) else None)
 
@@ -154,7 +155,7 @@ def read_completion_event(data: Data) -> Piece | ExchangeTrouble:
 def _read_choice_event(data: Data, said_in: Callable[[Data], _Said | None]) -> Piece | ExchangeTrouble:
     usage = read_usage(data.get("usage"))
     choices = data.get("choices")
-    choice = _first(choices)
+    choice = first_choice(choices)
     if choice is None:
         # vLLM's last chunk has an empty list of choices and only the usage, Azure's first one not even that.
         return Piece(usage=usage) if usage or choices == [] else _malformed("neither choices nor usage", data)
@@ -269,7 +270,8 @@ def _count(value: object) -> int | None:
     return value
 
 
-def _first(choices: object) -> Data | None:
+def first_choice(choices: object) -> Data | None:
+    """The first of ``choices``; None where there is none that could be read."""
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         return choices[0]
     return None

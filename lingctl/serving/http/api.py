@@ -75,13 +75,16 @@ def parse_event(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
     return Piece() if data.get("type") == "ping" else refusal_in(data) or piece
 
 
-def parse_answer(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
+def read_whole(dialect: Dialect, data: Data) -> Piece | ExchangeTrouble:
     """The Piece in a whole answer with a status of success, which may tell an error all the same."""
-    data = parse_object(payload)
-    if isinstance(data, ExchangeTrouble):
-        return data
     piece = dialect.read(data)
     return (refusal_in(data, 200) or piece) if isinstance(piece, ExchangeTrouble) else piece
+
+
+def parse_answer(dialect: Dialect, payload: bytes) -> Piece | ExchangeTrouble:
+    """The same, of the answer's bytes."""
+    data = parse_object(payload)
+    return data if isinstance(data, ExchangeTrouble) else read_whole(dialect, data)
 
 
 def no_stream(content_type: str, body: bytes) -> ExchangeTrouble:

@@ -14,18 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.answers import parse_object, read_usage
-from lingctl.serving.http.api import ModelKind
+from lingctl.serving.http.answers import first_choice, parse_object
+from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect, ModelKind, read_whole
 from lingctl.serving.http.client import Client
 from lingctl.serving.proof.questions import ProofQuestion
-from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
+from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 _ALTERNATIVES = 5  # MindIE gives no more on its completions
 _TOKEN_ID = re.compile(r"token_id:([0-9]{1,9})")
 _IDS: Mapping[str, object] = {"return_token_ids": True, "return_tokens_as_token_ids": True}
 _PLAIN: Mapping[str, object] = {"repetition_penalty": 1.0}
 _MOST_TOKENS = 1 << 20
-_INFER, _INFER_TOKEN = "/infer", "/infer_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,11 @@ class Asker:
     def ask(self, question: ProofQuestion) -> tuple[Asker, Answered | ExchangeTrouble]:
         """The answer, and who asks the next one."""
         asker, trouble = self, ExchangeTrouble("malformed", "nothing was asked")
-        for stage, (path, body) in enumerate(self._requests(question)):
+        for stage, (dialect, body) in enumerate(self._requests(question)):
             if stage < self.stage:
                 continue
             asker = replace(self, stage=stage)
-            answer = self._one(question, path, body)
+            answer = self._one(question, dialect, body)
             if not isinstance(answer, ExchangeTrouble):
                 return asker, answer
             trouble = answer
@@ -85,8 +84,9 @@ class Asker:
 
     def prompt_tokens(self, question: ProofQuestion) -> tuple[int, ...] | None:
         """The prompt's tokens by ``/tokenize``, which vLLM has; None where there is none."""
-        asked = {"messages": _turns(question)} if self.kind == "chat" else {"prompt": question.text}
-        answer = self.client.post("/tokenize", {"model": self._model, **asked})
+        turns = [{"role": "user", "content": question.text}]
+        asked = {"messages": turns} if self.kind == "chat" else {"prompt": question.text}
+        answer = self.client.post("/tokenize", {"model": self.client.endpoint.served_name, **asked})
         if isinstance(answer, ExchangeTrouble) or answer.status != 200:
             return None
         data = parse_object(answer.body)
@@ -99,99 +99,62 @@ class Asker:
         """
         if not self.mindie:
             return None
-        parameters = {"do_sample": False, "max_new_tokens": answered.question.max_tokens, "details": True}
-        body = {"input_id": list(prompt), "stream": False, "parameters": parameters}
-        again = self._one(answered.question, _INFER_TOKEN, body)
+        question = answered.question
+        body = {**self._body(INFER, question), "input_id": list(prompt)}
+        del body["inputs"]
+        again = self._one(question, replace(INFER, path="/infer_token"), body)
         if isinstance(again, ExchangeTrouble) or again.text != answered.text:
             return None
         if answered.answer_count not in (None, again.answer_count):
             return None
         return again.answer_tokens
 
-    @property
-    def _model(self) -> str:
-        return self.client.endpoint.served_name
-
-    def _requests(self, question: ProofQuestion) -> list[tuple[str, dict[str, object]]]:
-        common: dict[str, object] = {
-            "model": self._model,
-            "max_tokens": question.max_tokens,
-            "temperature": 0,
-            "stream": False,
-        }
+    def _requests(self, question: ProofQuestion) -> list[tuple[Dialect, dict[str, object]]]:
+        dialect, numbers = COMPLETIONS, dict[str, object](logprobs=_ALTERNATIVES)
         if self.kind == "chat":
-            path = "/v1/chat/completions"
-            common["messages"] = _turns(question)
-            numbers: dict[str, object] = {"logprobs": True, "top_logprobs": _ALTERNATIVES}
-        else:
-            path, numbers = "/v1/completions", {"logprobs": _ALTERNATIVES}
-            common["prompt"] = question.text
-        found = [
-            (path, {**common, **numbers, **_PLAIN, **_IDS}),
-            (path, {**common, **numbers, **_PLAIN}),
-            (path, {**common, **numbers}),
-            (path, common),
-        ]
+            dialect, numbers = CHAT, {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+        common = self._body(dialect, question)
+        more: list[Mapping[str, object]] = [{**numbers, **_PLAIN, **_IDS}, {**numbers, **_PLAIN}, numbers, {}]
+        found = [(dialect, {**common, **one}) for one in more]
         if self.kind == "base" and self.mindie:
-            parameters = {"do_sample": False, "max_new_tokens": question.max_tokens, "details": True}
-            found.append((_INFER, {"inputs": question.text, "stream": False, "parameters": parameters}))
+            found.append((INFER, self._body(INFER, question)))
         return found
 
+    def _body(self, dialect: Dialect, question: ProofQuestion) -> dict[str, object]:
+        ask = Ask(question.text, max_tokens=question.max_tokens, details=True)
+        return self.client.body(dialect, ask, stream=False)
+
     def _one(
-        self, question: ProofQuestion, path: str, body: Mapping[str, object]
+        self, question: ProofQuestion, dialect: Dialect, body: Mapping[str, object]
     ) -> Answered | ExchangeTrouble:
-        answer = self.client.post(path, body)
+        answer = self.client.post(dialect.path, body)
         if isinstance(answer, ExchangeTrouble):
             return answer
         if answer.status != 200:
             return http_trouble(answer.status, answer.body, answer.headers)
         data = parse_object(answer.body)
-        if isinstance(data, ExchangeTrouble):
-            return data
-        told = (_of_infer if path in (_INFER, _INFER_TOKEN) else _of_openai)(question, data)
-        return (refusal_in(data, 200) or told) if isinstance(told, ExchangeTrouble) else told
+        return data if isinstance(data, ExchangeTrouble) else read_answered(question, dialect, data)
 
 
-def _turns(question: ProofQuestion) -> list[dict[str, str]]:
-    return [{"role": "user", "content": question.text}]
-
-
-def _of_openai(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
-    choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        return ExchangeTrouble("malformed", f"no choices: {str(data)[:200]}")
-    message = choice.get("message")
-    text = message.get("content") if isinstance(message, dict) else choice.get("text")
-    thoughts = (
-        message.get("reasoning_content") or message.get("reasoning") if isinstance(message, dict) else ""
-    )
-    usage = read_usage(data.get("usage"))
+def read_answered(
+    question: ProofQuestion, dialect: Dialect, data: Mapping[str, Any]
+) -> Answered | ExchangeTrouble:
+    """What an answer with a status of success holds, and tells of its tokens."""
+    piece = read_whole(dialect, data)
+    if isinstance(piece, ExchangeTrouble):
+        return piece
+    choice, details = first_choice(data.get("choices")) or {}, data.get("details")
+    told = details if isinstance(details, dict) else {}
     prompt = _whole(choice.get("prompt_token_ids"))
     return Answered(
         question,
-        f"{thoughts or ''}{text or ''}",
-        str(choice.get("finish_reason") or ""),
-        usage.prompt if usage else None,
-        usage.completion if usage else None,
+        piece.reasoning + piece.text,
+        piece.finish_reason,
+        piece.usage.prompt if piece.usage else None,
+        piece.usage.completion if piece.usage else None,
         _whole(data.get("prompt_token_ids")) if prompt is None else prompt,
-        _whole(choice.get("token_ids")),
+        _whole(choice.get("token_ids") or told.get("generated_token_ids")),
         _numbers(choice.get("logprobs")),
-    )
-
-
-def _of_infer(question: ProofQuestion, data: Mapping[str, Any]) -> Answered | ExchangeTrouble:
-    text, details = data.get("generated_text"), data.get("details")
-    if not isinstance(text, str):
-        return ExchangeTrouble("malformed", f"no generated_text: {str(data)[:200]}")
-    told = details if isinstance(details, dict) else {}
-    count = told.get("generated_tokens")
-    return Answered(
-        question,
-        text,
-        str(told.get("finish_reason") or ""),
-        answer_count=count if type(count) is int else None,
-        answer_tokens=_whole(told.get("generated_token_ids")),
     )
 
 

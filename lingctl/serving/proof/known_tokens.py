@@ -10,19 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lingctl.node.prove.answers import Encoding
 from lingctl.serving.proof.asking import Answered, Likely
 
 _HALF = "\ufffd"
 # OpenAI's word for an answer that ended by itself, and that of /infer.
 _BY_ITSELF = ("stop", "eos_token")
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """A text's tokens, with the text of each."""
-
-    ids: tuple[int, ...]
-    pieces: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ answer, is the noise; the largest of it, twice, is what an answer's token may li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
+from lingctl.node.prove.answers import ChoiceTold, PlaceTold
+from lingctl.node.prove.streams import EXACT, ROUNDED
 from lingctl.serving.proof.known_tokens import KnownText
 
-EXACT, ROUNDED = "exact", "rounded"
 # An engine rounds in another order than the rounded stream, and adds up partial sums of its cards.
 _MARGIN = 2.0
 # Likelihoods of a service are compared by their median; four times the noise's is no noise. Services tell
@@ -27,32 +28,6 @@ _HALF, _NEARER, _FEWEST_PLACES = 0.5, 0.9, 8
 # Distances between likelihoods may all be longer or shorter by this much.
 _LEAST_STRETCH = 0.02
 _FEWEST_REPEATED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceTold:
-    """What one stream says at one place; see ``node.prove.head.Choice``."""
-
-    token: int
-    logit: float
-    log_sum: float
-    wanted: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceTold:
-    """What all streams say at one place of an answer; see ``node.prove.head.Told``."""
-
-    choices: Mapping[str, ChoiceTold]
-    candidates: tuple[int, ...]
-    exact: tuple[float, ...]
-    rounded: tuple[float, ...]
-
-    @property
-    def shift(self) -> float:
-        """How far rounding moves one of the first choices against the first, at most."""
-        first = self.rounded[0] - self.exact[0]
-        return max(abs(r - e - first) for r, e in zip(self.rounded, self.exact, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +94,7 @@ def asked_tokens(text: KnownText) -> list[list[int]]:
 def noise_of(measured: Sequence[Measured]) -> Noise:
     """The noise, over all answers."""
     places = [place for one in measured for place in one.places]
-    shifts = [place.shift for place in places]
+    shifts = [_shift(place) for place in places]
     flips = sum(place.choices[ROUNDED].token != place.choices[EXACT].token for place in places)
     found = [abs(one) for one in _differences(measured, EXACT, by=ROUNDED)]
     return Noise(
@@ -130,6 +105,12 @@ def noise_of(measured: Sequence[Measured]) -> Noise:
         shift=median(shifts),
         flips=flips,
     )
+
+
+def _shift(place: PlaceTold) -> float:
+    """How far rounding moves one of the first choices against the first, at most."""
+    first = place.rounded[0] - place.exact[0]
+    return max(abs(r - e - first) for r, e in zip(place.rounded, place.exact, strict=True))
 
 
 def judged(measured: Sequence[Measured], noise: Noise, stream: str = EXACT) -> ProofJudgement:

@@ -92,7 +92,8 @@ def need_cut(cluster: Cluster, shape: Shape, profile: VllmProfile) -> Cut:
         return cut
     most = len(cluster.primary.devices)
     possible = [n for n in range(1, most + 1) if not why_uneven(shape, Cut(n), profile)]
-    grouped = cut_of(cluster.served_by(_in_groups(cluster.engine)), profile, shape)
+    in_groups = cluster.engine.model_copy(update={"parallel": "pipeline"})
+    grouped = cut_of(cluster.served_by(in_groups), profile, shape)
     other = "" if why_uneven(shape, grouped, profile) else f"; or parallel: pipeline ({grouped.words})"
     raise ConfigurationError(
         f"{cluster.model} cannot be cut into {cut.words}: {why}",
@@ -100,10 +101,6 @@ def need_cut(cluster: Cluster, shape: Shape, profile: VllmProfile) -> Cut:
         remedy=f"use {', '.join(map(str, possible))} cards of each node{other}",
         code="vllm-uneven",
     )
-
-
-def _in_groups(choice: EngineChoice) -> EngineChoice:
-    return choice.model_copy(update={"parallel": "pipeline"})
 
 
 def _need_way(cut: Cut, choice: EngineChoice, nodes: int, profile: VllmProfile) -> None:

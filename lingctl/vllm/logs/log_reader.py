@@ -75,12 +75,10 @@ class VllmLogs(LogReading[EngineLife]):
             return True
         return life.served is not None and _REQUEST_SOURCE.match(line.source.rpartition("/")[2]) is not None
 
-    def ending(
-        self, life: EngineLife, lines: Sequence[LogLine], status: str, *, stop_requested: bool
-    ) -> Ending | None:
+    def ending(self, life: EngineLife, lines: Sequence[LogLine], status: str) -> Ending | None:
         end = life.end
-        if stop_requested or (end is not None and end.kind == "stopped"):
-            return Ending("S1", end.at if end is not None else life.reached)
+        if end is not None and end.kind == "stopped":
+            return Ending("S1", end.at)
         root = root_of(life, self._only_follows)
         if root is not None and (end is not None or status not in ("", "137", "143")):
             return Ending("W105", root.at, "; ".join(part for part in (root.words, root.frame) if part))

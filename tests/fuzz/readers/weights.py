@@ -85,7 +85,7 @@ def _folder(data: bytes, folder: Path) -> object:
     seen = inspect(str(folder))
     told = verify(str(folder), len(data) % 2 == 0, lambda _event: None)
     problems = [[str(one), one.evidence, one.remedy] for one in (*told.problems, *told.unknown)]
-    return [seen, told.form, told.tensors, problems, told.notes]
+    return [seen, told.contents.form, len(told.contents.tensors), problems, told.notes]
 
 
 def _folder_seeds() -> list[bytes]:

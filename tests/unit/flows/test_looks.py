@@ -22,7 +22,7 @@ from tests.unit.release.conftest import cluster_of
 CLUSTER = cluster_of("node1")
 ALIVE, PYTHON = "alive 42\nabcd\n", "python 3 11 1 /usr/bin/python3 3.11.7\n"
 Said = dict[str, tuple[int, str]]
-WHOLE: Said = {"elsewhere": (0, ""), "daemon": (0, ALIVE), "program": (0, PYTHON)}
+WHOLE: Said = {"elsewhere": (0, ""), "daemon": (0, ALIVE), "weights": (0, PYTHON)}
 
 
 @dataclass
@@ -56,7 +56,7 @@ def test_the_daemon_is_looked_at_last_and_the_clock_first():
     node = Node(WHOLE)
     first_look(Group({"node1": node}), CLUSTER, look_of(CLUSTER))
     asked = shlex.split(node.asked)[5::5]
-    assert (asked[0], asked[-2:]) == ("clock", ["program", "daemon"])
+    assert (asked[0], asked[-2:]) == ("clock", ["weights", "daemon"])
 
 
 def test_what_our_program_says_counts_only_where_it_was_run():
@@ -71,7 +71,7 @@ def test_what_our_program_says_counts_only_where_it_was_run():
         for number, event, answer in inspect
     ]
     program = "\n".join([f"{PYTHON}what it says:", *told]) + "\n"
-    whole = {**WHOLE, **state, **files, "container": (0, "[]"), "program": (124, program)}
+    whole = {**WHOLE, **state, **files, "container": (0, "[]"), "weights": (124, program)}
     with pytest.raises(NodeError) as raised:
         look(whole)
     assert raised.value.code == "container-unreadable"

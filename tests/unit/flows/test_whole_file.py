@@ -96,7 +96,7 @@ def test_a_copy_is_not_believed_whose_last_block_was_written_in_part(
     full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel takes what fits and says so; without a buffer, Python passes that on."""
-    monkeypatch.setattr("lingctl.node.fetch.folder._BLOCK", 4_000_000)
+    monkeypatch.setattr("lingctl.node.files._BLOCK", 4_000_000)
     source = tmp_path / "source"
     source.write_bytes(os.urandom(2_000_000))
     (full / "ballast").unlink(missing_ok=True)

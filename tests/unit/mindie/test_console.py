@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lingctl.engine.words.line_filter import line_time
+from lingctl.engine.words.line_filter import LineFilter, line_time
 from lingctl.flows.look.logs import duration_seconds
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 
@@ -36,10 +36,19 @@ def test_durations(text: str, seconds: int | None):
         "[2025-04-06 15:49:29.887304+08:00] [419] [421] [server] [ERROR] [x.cpp:234] : init fail!",
         "2025-04-06 15:49:29,126 [INFO] config.py:30 - model_config {}",
         "[ERROR] HCCL(2040034,alltoall_test):2025-04-06-15:49:29.607.432 [heartbeat.cc:1229]",
+        "2025-04-06T07:49:29.887304Z stdout F a container runtime's own log",
+        "2025/04/06 15:49:29 [error] 31#31: a gateway's",
     ],
 )
 def test_every_form_of_time_is_read(line: str):
     assert line_time(line, EAST) == datetime(2025, 4, 6, 7, 49, 29, tzinfo=UTC)
+
+
+def test_the_kernel_s_lines_are_of_the_year_that_is_near():
+    near = datetime(2026, 1, 1, tzinfo=UTC)
+    line = "Dec 31 23:59:29 node1 kernel: Out of memory: Killed process 7 (mindie_llm)"
+    assert line_time(line, EAST, near) == datetime(2025, 12, 31, 15, 59, 29, tzinfo=UTC)
+    assert line_time(line, EAST) is None
 
 
 def test_what_is_no_time():
@@ -48,7 +57,7 @@ def test_what_is_no_time():
 
 
 def test_lines_without_a_time_go_with_the_line_before():
-    passes = MINDIE_LOGS.lines_of(datetime(2025, 4, 6, 7, 0, tzinfo=UTC), EAST, None)
+    passes = LineFilter(datetime(2025, 4, 6, 7, 0, tzinfo=UTC), EAST, None, MINDIE_LOGS.rank_of)
     log = [
         "banner",
         "2025-04-06 14:59:59,000 old",
@@ -60,7 +69,7 @@ def test_lines_without_a_time_go_with_the_line_before():
 
 
 def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
-    passes = MINDIE_LOGS.lines_of(None, timedelta(), 1)
+    passes = LineFilter(None, timedelta(), 1, MINDIE_LOGS.rank_of)
     log = [
         "2025-01-10 08:44:33,158 [INFO] [pid: 4600] cpu_binding.py-205: rank_id: 0, device_id: 0",
         "2025-01-10 08:44:33,158 [INFO] [pid: 4601] cpu_binding.py-205: rank_id: 1, device_id: 1",
@@ -75,7 +84,7 @@ def test_a_rank_s_lines_are_those_that_name_it_or_come_from_its_process():
 
 
 def test_without_limits_everything_passes():
-    passes = MINDIE_LOGS.lines_of(None, timedelta(), None)
+    passes = LineFilter(None, timedelta(), None, MINDIE_LOGS.rank_of)
     assert passes("x") and passes("2025-01-10 08:44:33,158 y")
 
 
@@ -83,15 +92,15 @@ def test_without_limits_everything_passes():
     "time", ["2026-01-01 00:00:00+99:99", "0001-01-01 00:00:00+14:00", "2026-13-41 00:00:00"]
 )
 def test_times_and_zones_that_cannot_be_are_no_reason_to_end(time: str):
-    passes = MINDIE_LOGS.lines_of(datetime(2026, 1, 1, tzinfo=UTC), timedelta(), None)
+    passes = LineFilter(datetime(2026, 1, 1, tzinfo=UTC), timedelta(), None, MINDIE_LOGS.rank_of)
     assert not passes(f"{time} x")
-    assert not MINDIE_LOGS.lines_of(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None)(
+    assert not LineFilter(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=99), None, MINDIE_LOGS.rank_of)(
         "2026-01-01 00:00:00 y"
     )
 
 
 def test_a_line_has_the_rank_that_it_or_its_process_alone_names() -> None:
-    sieve = MINDIE_LOGS.lines_of(None, timedelta(), None)
+    sieve = LineFilter(None, timedelta(), None, MINDIE_LOGS.rank_of)
     told = []
     for line in (
         "2026-11-28 10:00:00,000 [INFO] [pid: 7] global rank:3: begins",

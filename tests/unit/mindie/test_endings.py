@@ -31,8 +31,8 @@ ABORTS = (
 )
 
 
-def first(text: str, status: str = "", *, stop_requested: bool = False) -> str:
-    return explain(text, status=status, stop_requested=stop_requested)[0].id
+def first(text: str, status: str = "") -> str:
+    return explain(text, status=status)[0].id
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,6 @@ def test_a_worker_of_an_exit_status_0_ends_nobody():
 def test_nothing_is_told_of_a_daemon_that_runs():
     for console in (BEGIN, BEGIN + TAKEN + WORKERS, BEGIN + TAKEN + WORKERS + SERVES):
         assert explain(console) == []
-
-
-def test_a_stop_that_was_asked_for_is_believed_without_its_line():
-    assert first(BEGIN + TAKEN + WORKERS + SERVES, "134", stop_requested=True) == "S1"
 
 
 def test_what_a_start_was_stuck_at_stays_the_cause_after_the_stop():

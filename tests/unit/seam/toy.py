@@ -3,8 +3,8 @@ port, no word of success on a node that answers no HTTP, and weights read in eit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,6 @@ from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, 
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation, LogReader
 from lingctl.engine.scripts import Environment, Start
-from lingctl.engine.words.line_filter import LineFilter
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.inventory.cluster import Addresses, Cluster
@@ -29,9 +28,7 @@ FULL = "Free memory on device is less than desired"
 class ToyLogs:
     console = Console(loaded=LOADED, loaded_elsewhere="", telling="ERROR", requests="HTTP 400")
 
-    def explain(
-        self, text: str, *, status: str | int | None = "", stop_requested: bool = False
-    ) -> list[Explanation]:
+    def explain(self, text: str, *, status: str | int | None = "") -> list[Explanation]:
         lines = [line for line in text.splitlines() if FULL in line]
         return [Explanation("T1", line, "the cards are in use", "npu-smi info") for line in lines[:1]]
 
@@ -72,10 +69,9 @@ class ToyLogs:
     def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
         return None
 
-    def lines_of(
-        self, since: datetime | None, offset: timedelta, rank: int | None, near: datetime | None = None
-    ) -> LineFilter:
-        return LineFilter(since, offset, rank, lambda line: rank if f"rank {rank}" in line else None, near)
+    def rank_of(self, line: str) -> int | None:
+        found = re.search(r"rank (\d+)", line)
+        return int(found[1]) if found else None
 
 
 class ToyCapacity:

@@ -7,12 +7,11 @@ from random import Random
 import pytest
 
 from lingctl.findings import Verdict, proof_status
+from lingctl.node.prove.answers import ChoiceTold, PlaceTold
 from lingctl.serving.proof.asking import Answered
 from lingctl.serving.proof.known_tokens import KnownText, UnknownText
 from lingctl.serving.proof.measured import (
-    ChoiceTold,
     Measured,
-    PlaceTold,
     asked_tokens,
     judged,
     leaning,

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from lingctl.serving.proof.asking import Answered, Likely, TokenNumbers, _of_infer, _of_openai
-from lingctl.serving.proof.known_tokens import Encoding, KnownText, UnknownText, known_text, shown_texts
+from lingctl.node.prove.answers import Encoding
+from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER
+from lingctl.serving.proof.asking import Answered, Likely, TokenNumbers, read_answered
+from lingctl.serving.proof.known_tokens import KnownText, UnknownText, known_text, shown_texts
 from lingctl.serving.proof.questions import ProofQuestion
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -96,8 +98,9 @@ def test_only_texts_without_ids_are_looked_up():
 
 
 def test_an_answer_of_vllm():
-    told = _of_openai(
+    told = read_answered(
         QUESTION,
+        CHAT,
         {
             "prompt_token_ids": [1, 2],
             "choices": [
@@ -125,8 +128,9 @@ def test_an_answer_of_vllm():
 
 
 def test_an_answer_of_mindie_to_a_completion():
-    told = _of_openai(
+    told = read_answered(
         QUESTION,
+        COMPLETIONS,
         {
             "choices": [
                 {
@@ -161,18 +165,18 @@ ODD = [
 
 @pytest.mark.parametrize("logprobs", ODD, ids=range(len(ODD)))
 def test_numbers_of_another_form_are_none(logprobs):
-    told = _of_openai(QUESTION, {"choices": [{"text": "x", "logprobs": logprobs}]})
+    told = read_answered(QUESTION, COMPLETIONS, {"choices": [{"text": "x", "logprobs": logprobs}]})
     assert isinstance(told, Answered)
     assert told.numbers == ()
 
 
 def test_infer_tells_ids_and_no_likelihoods():
     details = {"finish_reason": "length", "generated_tokens": 2, "generated_token_ids": [5, 6]}
-    told = _of_infer(QUESTION, {"generated_text": "x", "details": details})
+    told = read_answered(QUESTION, INFER, {"generated_text": "x", "details": details})
     assert isinstance(told, Answered)
     assert (told.answer_tokens, told.answer_count, told.numbers) == ((5, 6), 2, ())
 
 
 @pytest.mark.parametrize("data", [{}, {"choices": []}, {"choices": ["x"]}])
 def test_what_is_no_answer_is_trouble(data):
-    assert isinstance(_of_openai(QUESTION, data), ExchangeTrouble)
+    assert isinstance(read_answered(QUESTION, COMPLETIONS, data), ExchangeTrouble)

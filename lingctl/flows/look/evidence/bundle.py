@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,7 @@ from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import whole_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.evidence.gathered import GZIP, lengths_before, unpacked, without_secrets
-from lingctl.release.site import site_of
+from lingctl.release.site import Site, site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +57,15 @@ def pack(
     explained: dict[str, tuple[str, ...]] = {}
     texts: dict[str, str] = {}
     statuses: dict[str, str] = {}
-    missing = dict(missing)
-    left_out: dict[str, str] = {}
-    running: list[str] = []
+    missing, left_out, running = dict(missing), dict[str, str](), list[str]()
     reader, site = engine_of(cluster).logs, site_of(cluster)
     with whole_file(target, 0o600) as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
         for name, part in gathered.items():
-            logs, before = NodeLogs(), lengths_before(part.noted_lengths(name), site)
+            logs = NodeLogs()
             try:
-                for member in part.members(name):
-                    place = f"{name}/{member.path}"
-                    if member.left_out:
-                        left_out[place] = member.left_out
-                    if member.left_out and not member.content:
-                        continue
-                    try:
-                        texts_of = _in_time(member, before.get(member.path, 0))
-                    except ValueError as error:
-                        left_out[place] = str(error)
-                        continue
-                    for path, text in texts_of.items():
-                        again = gzip.compress(text) if member.content.startswith(GZIP) else text
-                        _add(bundle, top / name / path, again)
-                        logs.take(path, text)
+                for path, text, packed in _files(name, part, site, left_out):
+                    _add(bundle, top / name / path, gzip.compress(text) if packed else text)
+                    logs.take(path, text)
             except NodeError as error:  # what came of it, and the other nodes, may hold the cause
                 missing[name] = f"only a part could be gathered: {error.what} ({error.evidence})"
             if part.trouble:
@@ -89,21 +75,44 @@ def pack(
                 running.append(name)
             texts[name], statuses[name] = shortened(logs.text, reader.first_of_each), logs.traces.status
         cause = _cause(reader, texts, statuses, clocks)
+        own: dict[str, bytes] = {}
         if report is not None:
-            for saved, content in answer_files(report).items():
-                _add(bundle, top / "check-network" / saved, without_secrets(content))
+            own |= {f"check-network/{name}": content for name, content in answer_files(report).items()}
             findings = json.dumps([finding.as_json() for finding in report.findings], indent=1)
-            _add(bundle, top / "check-network" / "findings.json", without_secrets(findings.encode()))
+            own["check-network/findings.json"] = findings.encode()
         if hosts.exists():
-            _add(bundle, top / "hosts.yaml", without_secrets(hosts.read_bytes()))
-        _add(
-            bundle,
-            top / "README.txt",
-            _readme(
-                cluster, {**_not_asked(not_asked), **missing}, left_out, running, explained, cause
-            ).encode(),
-        )
+            own["hosts.yaml"] = hosts.read_bytes()
+        for place, content in own.items():
+            _add(bundle, top / place, without_secrets(content))
+        why = "not asked, as --node named others; the first cause of all may be there"
+        lacking = {**dict.fromkeys(not_asked, why), **missing}
+        page = _readme(cluster, lacking, left_out, running, explained, cause)
+        _add(bundle, top / "README.txt", page.encode())
     return PackedEvidence(target, missing, explained, cause)
+
+
+def _files(
+    node: str, part: GatheredPart, site: Site, left_out: dict[str, str]
+) -> Iterator[tuple[PurePosixPath, bytes, bool]]:
+    """A node's files without their secrets, and whether they came packed.
+
+    Args:
+        left_out: learns what is not all here, and why.
+    """
+    before = lengths_before(part.noted_lengths(node), site)
+    for member in part.members(node):
+        place = f"{node}/{member.path}"
+        if member.left_out:
+            left_out[place] = member.left_out
+        if member.left_out and not member.content:
+            continue
+        try:
+            texts = _in_time(member, before.get(member.path, 0))
+        except ValueError as error:
+            left_out[place] = str(error)
+            continue
+        for path, text in texts.items():
+            yield path, text, member.content.startswith(GZIP)
 
 
 def _in_time(member: ArchiveMember, before: int) -> dict[PurePosixPath, bytes]:
@@ -155,10 +164,6 @@ def _cause(
     if found is None or found.explanation is None:
         return ""
     return f"{found.where}: {found.words}  ({found.explanation.id})"
-
-
-def _not_asked(names: Sequence[str]) -> dict[str, str]:
-    return dict.fromkeys(names, "not asked, as --node named others; the first cause of all may be there")
 
 
 def _readme(

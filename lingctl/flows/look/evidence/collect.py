@@ -12,7 +12,7 @@ from lingctl.errors import LingctlError, NodeError, NotAskedError
 from lingctl.events import Event, Listener
 from lingctl.flows.look.clocks import clocks_apart
 from lingctl.flows.look.evidence.bundle import PackedEvidence, pack
-from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words, unnamed_part
+from lingctl.flows.look.evidence.node_part import GatheredPart, contents_in_words
 from lingctl.flows.network.check import CheckOptions, check_network
 from lingctl.flows.run.whole_file import no_room
 from lingctl.inventory.cluster import Cluster
@@ -54,7 +54,7 @@ def collect(
 
         def gather(connection: Connection) -> GatheredPart:
             command = gather_command(site, connection.node)
-            part = parts_end.enter_context(unnamed_part())
+            part = parts_end.enter_context(tempfile.TemporaryFile(prefix="lingctl-collect-"))
             return GatheredPart(part, _gather(connection, command, part, listener))
 
         outcomes = group.map(gather)

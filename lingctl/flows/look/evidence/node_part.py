@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -20,18 +19,11 @@ from lingctl.release.evidence.gathered import NOTED_LENGTHS
 _MOST_SEARCHED = 64 << 20
 
 
-@contextmanager
-def unnamed_part() -> Iterator[BinaryIO]:
-    """A file on the disk that has no name: nothing of it stays, however this process ends."""
-    with tempfile.TemporaryFile(prefix="lingctl-collect-") as file:
-        yield file
-
-
 @dataclass(frozen=True, slots=True)
 class GatheredPart:
     """What a node sent."""
 
-    file: BinaryIO  # the archive; see ``unnamed_part``
+    file: BinaryIO  # the archive
     trouble: str = ""  # why it is not all of it; empty if it is
 
     def members(self, node: str) -> Iterator[ArchiveMember]:

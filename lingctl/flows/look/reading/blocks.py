@@ -7,6 +7,7 @@ as gzip does it.
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ _READ = 64 << 10
 # What an xz stream may want to be unpacked; ``xz -9`` makes streams that want 65 MB.
 _MOST_MEMORY = 256 << 20
 _LONGEST_MARK = 6
+_BEGINNING = 512
 
 
 class Readable(Protocol):
@@ -33,59 +35,41 @@ class DamagedError(Exception):
     """It cannot be unpacked to its end, or is longer than anything may be."""
 
 
-class BlockReader:
+class BlockReader(io.BufferedReader):
     """A source's bytes, out of their packing.
 
     Every method raises DamagedError, and OSError as the source does.
     """
 
     def __init__(self, source: Readable) -> None:
+        super().__init__(_Stream(source), _READ)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """The next bytes, which stay the next ones: at the beginning so many, up to 512; fewer at the end."""
+        return super().peek(size)[:size]
+
+
+class _Stream(io.RawIOBase):
+    """One block after the other."""
+
+    def __init__(self, source: Readable) -> None:
         self._blocks = _unpacked(source)
-        self._ready, self._at, self._before = b"", 0, 0
+        self._ready, self._given = b"", 0
 
-    def peek(self, size: int) -> bytes:
-        """The next bytes, which stay the next ones; fewer at the end."""
-        began = self.tell()
-        found = self.read(size)
-        self._ready, self._at, self._before = found + self._ready[self._at :], 0, began
-        return found
+    def readable(self) -> bool:
+        return True
 
-    def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer at the end."""
-        parts = []
-        while size > 0 and (piece := self._piece(size)):
-            parts.append(piece)
-            size -= len(piece)
-        return b"".join(parts)
-
-    def readline(self, size: int) -> bytes:
-        """The next line with its end, or as much of it."""
-        parts = []
-        while size > 0 and self._fill():
-            end = self._ready.find(b"\n", self._at, self._at + size) + 1
-            piece = self._piece(end - self._at if end else size)
-            parts.append(piece)
-            size -= len(piece)
-            if end:
-                break
-        return b"".join(parts)
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # a BufferedReader gives one
+        self._ready = self._ready or next(self._blocks, b"")
+        while not self._given and len(self._ready) < _BEGINNING and (more := next(self._blocks, b"")):
+            self._ready += more
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        self._given += len(part)
+        return len(part)
 
     def tell(self) -> int:
-        """How many bytes were read."""
-        return self._before + self._at
-
-    def _fill(self) -> bool:
-        if self._at >= len(self._ready):
-            self._before += self._at
-            self._ready, self._at = next(self._blocks, b""), 0
-        return bool(self._ready)
-
-    def _piece(self, size: int) -> bytes:
-        if not self._fill():
-            return b""
-        piece = self._ready[self._at : self._at + size]
-        self._at += len(piece)
-        return piece
+        return self._given
 
 
 class _Unpacker(Protocol):

@@ -69,7 +69,7 @@ def read_path(path: Path, first_of_each: FirstOfEach) -> list[ReadLog]:
         with path.open("rb") as file:
             blocks = BlockReader(file)
             if path.name.endswith(_TAR_NAMES) or begins_a_tar(blocks.peek(512)):
-                return _nodes(_members_of_tar(path, blocks), path.name, first_of_each)
+                return _nodes(_members_of_tar(blocks), path.name, first_of_each)
             return [read_blocks(blocks, path.name, first_of_each)]
     except DamagedError as error:
         raise UsageError(f"{path} cannot be read to its end: {error}", code="log-damaged") from error
@@ -92,7 +92,7 @@ def _files_of(folder: Path) -> Iterator[tuple[PurePosixPath, Readable]]:
                     yield PurePosixPath(path.relative_to(folder).as_posix()), file
 
 
-def _members_of_tar(path: Path, blocks: BlockReader) -> Iterator[tuple[PurePosixPath, Readable]]:
+def _members_of_tar(blocks: BlockReader) -> Iterator[tuple[PurePosixPath, Readable]]:
     for member in tar_members(blocks, _MOST_FILES):
         if not member.refused:
             yield member.path, member.content
