@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lingctl.errors import NodeError
+from lingctl.errors import NodeError, UsageError
 from lingctl.node.disk import disk_of
 from lingctl.node.files import sync_folder
 from lingctl.remote.local import LOCAL_NODE
@@ -59,6 +59,24 @@ def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         return
     with _beside(target, mode) as file:
         yield file
+
+
+@contextmanager
+def told_if_unwritten(target: Path, remedy: str) -> Iterator[None]:
+    """For a block that writes what somebody named.
+
+    Raises:
+        NodeError: the disk is full.
+        UsageError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise no_room(error, target) or UsageError(
+            f"cannot write {error.filename or target}: {error.strerror or error}",
+            remedy=remedy,
+            code="output",
+        ) from error
 
 
 def no_room(error: OSError, target: Path) -> NodeError | None:

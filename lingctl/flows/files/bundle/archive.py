@@ -21,7 +21,7 @@ from lingctl.flows.files.bundle.bill import bill_of_materials
 from lingctl.flows.files.bundle.locked import Locked, environment, locked_for
 from lingctl.flows.files.bundle.own_wheel import build_own_wheel
 from lingctl.flows.files.bundle.wheels import file_of, read_wheel, sha256_of
-from lingctl.flows.run.whole_file import no_room, whole_file, write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, whole_file, write_file
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")
@@ -160,13 +160,12 @@ def _add_assets(folder: Path, python: str) -> None:
 
 def _write_tar(folder: Path, target: Path) -> None:
     """The archive appears under its name when it is whole. Not compressed: wheels are."""
-    try:
-        with whole_file(target) as file, tarfile.open(fileobj=file, mode="w") as archive:
-            archive.add(folder, folder.name, filter=_neutral)
-    except OSError as error:
-        raise no_room(error, target) or UsageError(
-            f"cannot write {target}: {error.strerror}", remedy="name another place with --to"
-        ) from error
+    with (
+        told_if_unwritten(target, "name another place with --to"),
+        whole_file(target) as file,
+        tarfile.open(fileobj=file, mode="w") as archive,
+    ):
+        archive.add(folder, folder.name, filter=_neutral)
 
 
 def _write_sum(target: Path, digest: str) -> Path | None:
@@ -174,12 +173,8 @@ def _write_sum(target: Path, digest: str) -> Path | None:
     if not digest:
         return None
     beside = target.with_name(f"{target.name}.sha256")
-    try:
+    with told_if_unwritten(beside, "name another place with --to"):
         write_file(beside, f"{digest}  {target.name}\n".encode())
-    except OSError as error:
-        raise no_room(error, beside) or UsageError(
-            f"cannot write {beside}: {error.strerror}", remedy="name another place with --to"
-        ) from error
     return beside
 
 
