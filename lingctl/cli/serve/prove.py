@@ -61,7 +61,8 @@ def prove(
     """
     from lingctl.errors import UsageError
     from lingctl.flows.serve.asked_service import ClusterService
-    from lingctl.flows.serve.prove import ProofOptions, prove_cluster, prove_endpoint
+    from lingctl.flows.serve.proof_texts import ProofOptions
+    from lingctl.flows.serve.prove import prove_cluster, prove_endpoint
     from lingctl.output.progress import progress
     from lingctl.serving.endpoint import TlsFiles
 

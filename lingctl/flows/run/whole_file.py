@@ -63,19 +63,19 @@ def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def told_if_unwritten(target: Path, remedy: str) -> Iterator[None]:
-    """For a block that writes what somebody named.
+    """For a block that writes what somebody named, a file or a folder of files.
 
     Raises:
         NodeError: the disk is full.
-        UsageError: it cannot be written.
+        UsageError: it cannot be written there.
     """
     try:
         yield
     except OSError as error:
+        what = f"cannot write {target}: {error.strerror or error}"
+        inside = str(error.filename or "") if target.is_dir() else ""
         raise no_room(error, target) or UsageError(
-            f"cannot write {error.filename or target}: {error.strerror or error}",
-            remedy=remedy,
-            code="output",
+            what, evidence=inside, remedy=remedy, code="output"
         ) from error
 
 

@@ -78,9 +78,7 @@ def ask(conversation: Conversation, question: str, talker: Talker) -> Streamed:
         EngineError: the service refuses, fails, or ends in the middle.
     """
     try:
-        with closing(conversation.ask(question)) as parts:
-            for part in parts:
-                talker.part(part)
+        _stream(conversation, question, talker)
     finally:
         talker.end()
     answer = conversation.last
@@ -89,6 +87,12 @@ def ask(conversation: Conversation, question: str, talker: Talker) -> Streamed:
     if remark := _remark(answer):
         talker.note(remark)
     return answer
+
+
+def _stream(conversation: Conversation, question: str, talker: Talker) -> None:
+    with closing(conversation.ask(question)) as parts:
+        for part in parts:
+            talker.part(part)
 
 
 def chat(conversation: Conversation, talker: Talker) -> None:
@@ -147,9 +151,7 @@ def _obey(words: list[str], conversation: Conversation, talker: Talker) -> None:
 def _answer(conversation: Conversation, question: str, talker: Talker) -> None:
     stopped = False
     try:
-        with closing(conversation.ask(question)) as parts:
-            for part in parts:
-                talker.part(part)
+        _stream(conversation, question, talker)
     except KeyboardInterrupt as interruption:
         if isinstance(interruption, interrupts.Interruption):
             raise

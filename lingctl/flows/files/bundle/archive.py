@@ -29,6 +29,7 @@ _OLDEST_MINOR = 11
 # Newest first; pip takes the first that fits. Ascend hosts have glibc 2.28 (openEuler 20.03) or newer.
 _MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _INSTALL = shell("bundle/install")
+_ELSEWHERE = "name another place with --to"
 # Of files in the archive: the same bundle, made twice, is the same to the byte.
 _TIME = 1_577_836_800
 
@@ -161,7 +162,7 @@ def _add_assets(folder: Path, python: str) -> None:
 def _write_tar(folder: Path, target: Path) -> None:
     """The archive appears under its name when it is whole. Not compressed: wheels are."""
     with (
-        told_if_unwritten(target, "name another place with --to"),
+        told_if_unwritten(target, _ELSEWHERE),
         whole_file(target) as file,
         tarfile.open(fileobj=file, mode="w") as archive,
     ):
@@ -173,7 +174,7 @@ def _write_sum(target: Path, digest: str) -> Path | None:
     if not digest:
         return None
     beside = target.with_name(f"{target.name}.sha256")
-    with told_if_unwritten(beside, "name another place with --to"):
+    with told_if_unwritten(beside, _ELSEWHERE):
         write_file(beside, f"{digest}  {target.name}\n".encode())
     return beside
 
