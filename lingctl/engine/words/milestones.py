@@ -1,4 +1,4 @@
-"""How far a daemon came, by the words that its console shows on the way, and where in its code it was. Pure."""
+"""How far a daemon came, by the words that its console shows on the way, and where its code was. Pure."""
 
 from __future__ import annotations
 
