@@ -163,6 +163,33 @@ def test_a_part_that_is_cut_while_it_is_read_is_asked_for_again(
     assert _is_whole(tmp_path / "taker")
 
 
+def test_what_did_not_come_is_named_by_its_own_name(tmp_path: Path, authority: Authority) -> None:
+    """Though another file is under way over another connection when it fails."""
+    both, failed = threading.Barrier(2, timeout=60), threading.Event()
+
+    class Broken:
+        def send_line(self, asked: dict[str, object]) -> None:
+            both.wait()
+            if asked["path"] == "config.json":
+                failed.wait(60)
+
+        def receive_frame(self, buffer: memoryview) -> int:
+            failed.set()
+            raise ConnectionError("gone")
+
+        def close(self) -> None:
+            pass
+
+    place = Place(str(tmp_path / "taker"))
+    _keys(tmp_path / "taker", authority, "fetch", "taker")
+    (tmp_path / "taker" / ".download" / "files").mkdir()
+    source = PeerSource(Request(source="peer", repository="", files=_listing()), place)
+    source._connect = Broken
+    files = tuple(file for file in _listing() if file.path in ("a.safetensors", "config.json"))
+    failures = source.fetch(files, place, lambda *_: None, lambda *_: None)
+    assert sorted(failure.path for failure in failures) == ["a.safetensors", "config.json"]
+
+
 def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, authority: Authority) -> None:
     _fill(tmp_path / "first")
     staged = tmp_path / "taker" / ".download" / "files"
