@@ -16,7 +16,7 @@ from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, load
 from lingctl.node.fetch.worker import fill, look, source_of
-from lingctl.node.files import write_whole
+from lingctl.node.files import system_trouble, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -94,16 +94,19 @@ def _fill(place: Place) -> None:
         status.write({"event": "started"})
         try:
             result = fill(request, place, status.write)
-        except Trouble as trouble:
-            status.write(trouble.as_event())
-            raise
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            what = "stopped" if stopped else f"{type(error).__name__}: {error}"
-            ended = Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
-            status.write(ended.as_event())
+            status.write(_trouble_of(error, place).as_event())
             raise
         status.write({"event": "result", **result})
+
+
+def _trouble_of(error: BaseException, place: Place) -> Trouble:
+    if isinstance(error, Trouble):
+        return error
+    if isinstance(error, OSError):
+        return system_trouble(error, "" if error.filename else place.folder)
+    what = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    return Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
 
 
 def _serve(place: Place) -> None:
