@@ -20,6 +20,7 @@ import pytest
 from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.flows.weights.spread.chains import chains, givers, upstreams
 from lingctl.node.fetch import worker
+from lingctl.node.fetch.answers import Fetched
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers import serve, wire
 from lingctl.node.fetch.peers import source as peer
@@ -81,7 +82,7 @@ def _giving(folder: Path, authority: Authority, name: str) -> Iterator[Upstream]
             thread.join(0.1)
 
 
-def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> dict[str, object]:
+def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> Fetched:
     folder.mkdir(parents=True, exist_ok=True)
     _keys(folder, authority, "fetch", "taker")
     request = Request(source="peer", repository="", files=_listing(), upstreams=upstreams)
@@ -97,7 +98,7 @@ def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authorit
     with ExitStack() as stack:
         first = stack.enter_context(_giving(tmp_path / "first", authority, "node-0"))
         second = stack.enter_context(_giving(tmp_path / "second", authority, "node-1"))
-        results: list[dict[str, object]] = []
+        results: list[Fetched] = []
         last = threading.Thread(
             target=lambda: results.append(_take(tmp_path / "third", authority, second)), daemon=True
         )
@@ -107,7 +108,7 @@ def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authorit
         last.join(60)
     assert _is_whole(tmp_path / "second")
     assert _is_whole(tmp_path / "third")
-    assert results[0]["fetched_files"] == len(FILES)
+    assert results[0].fetched_files == len(FILES)
 
 
 def test_a_lost_machine_is_passed_over(tmp_path: Path, authority: Authority) -> None:

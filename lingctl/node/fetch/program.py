@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import time
+from dataclasses import asdict
 from typing import Callable, Dict, Optional
 
 from lingctl.node.fetch import background, have
@@ -56,14 +57,14 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
     """
     request = _request(place, keep=True)
     answer = look(place.folder, request.files or ())
-    if not request.host or not answer["enough"]:
-        return answer
+    if not request.host or not answer.enough:
+        return asdict(answer)
     background.stop(place, _SERVE)
     place.make()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.inside(_SERVING))
     child = background.begin(place, lambda: _serve(place))
-    return {**answer, **_port(place, _SERVING, child.ended)}
+    return {**asdict(answer), **_port(place, _SERVING, child.ended)}
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
@@ -97,7 +98,7 @@ def _fill(place: Place) -> None:
         except BaseException as error:
             status.write(_trouble_of(error, place).as_event())
             raise
-        status.write({"event": "result", **result})
+        status.write({"event": "result", **asdict(result)})
 
 
 def _trouble_of(error: BaseException, place: Place) -> Trouble:
