@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from docs.written.tables import table
-from lingctl.engine.vendor_codes import VendorCode, vendor_codes
+from lingctl.engine.logs import CodeMeaning
+from lingctl.engine.vendor_codes import vendor_codes
 from lingctl.engine.words.failure_catalogue import Catalogue, Failure
 
 _INTRODUCTION = """\
@@ -68,7 +69,7 @@ def catalogue_page(engines: Sequence[EnginePart]) -> str:
         "and three of the error. MindIE's are built of parts: `lingctl explain` takes them apart.",
         "",
     ]
-    families: dict[str, list[VendorCode]] = {}
+    families: dict[str, list[CodeMeaning]] = {}
     for code in vendor_codes().values():
         families.setdefault(code.family, []).append(code)
     for family, codes in families.items():
@@ -97,8 +98,8 @@ def _groups(failures: Sequence[Failure]) -> list[str]:
 
 def _failure_row(failure: Failure) -> tuple[str, ...]:
     shown = [_as_code(text) for text in failure.signature]
-    if failure.pattern is not None:
-        shown.append(_as_code(failure.pattern.pattern))
+    if failure.pattern:
+        shown.append(_as_code(failure.pattern))
     shown += failure.codes
     return (
         failure.id,
@@ -117,9 +118,9 @@ def _as_code(text: str) -> str:
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
-def _code_row(code: VendorCode, catalogue: Catalogue) -> tuple[str, ...]:
+def _code_row(code: CodeMeaning, catalogue: Catalogue) -> tuple[str, ...]:
     failure = catalogue.failure_of(code.code)
     row = failure.id if failure is not None and failure.id != code.code else ""
-    kind = failure.kind if failure is not None else code.kind
+    kind = str(failure.kind if failure is not None else code.kind)
     remedy = failure.remedy if failure is not None and row else code.remedy
     return code.code, code.meaning, kind, row, remedy

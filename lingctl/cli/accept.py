@@ -128,7 +128,7 @@ def lessons(
     given: Annotated[Path, typer.Argument(help="Folder of an acceptance, or its lessons.json.")],
     to: Annotated[
         Path | None,
-        typer.Option("--to", file_okay=False, help="Make a test sample of each text, in this folder."),
+        typer.Option(file_okay=False, help="Make a test sample of each text, in this folder."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

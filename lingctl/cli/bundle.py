@@ -12,7 +12,7 @@ from lingctl.cli.common import JsonOption
 
 def bundle(
     to: Annotated[
-        Path, typer.Option("--to", metavar="PATH", help="The file to write, or the folder to write it into.")
+        Path, typer.Option(metavar="PATH", help="The file to write, or the folder to write it into.")
     ] = Path(),
     arch: Annotated[
         str | None, typer.Option(help="Of the machines it is for: aarch64 or x86_64 (this machine's).")

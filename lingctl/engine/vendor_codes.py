@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, cast
+from typing import Any
 
-from lingctl.engine.logs import FailureKind
+from lingctl.engine.logs import CodeMeaning
 
 # Letters and digits of one family; numbers of ACL; torch_npu's (ERR, module, error).
 _LETTERED = re.compile(r"(?<![A-Za-z0-9_])(E[A-Z1-9][0-9]{4}|ERR[0-9]{5})(?![A-Za-z0-9_])")
@@ -57,26 +56,14 @@ _TORCH_ERRORS = {
 _FIRST = "look for the first error on every node: lingctl logs"
 
 
-@dataclass(frozen=True, slots=True)
-class VendorCode:
-    """What a code says by itself."""
-
-    code: str  # as it is printed
-    family: str  # whose it is
-    meaning: str  # in one clause
-    remedy: str  # what to do
-    kind: FailureKind  # how much it says about a failed start; a general code is a ``consequence``
-    source: str  # where its vendor says so
-
-
 @cache
-def vendor_codes() -> Mapping[str, VendorCode]:
+def vendor_codes() -> Mapping[str, CodeMeaning]:
     """Every code of the table, in its order."""
     return {one.code: one for name, family in _families().items() for one in _codes(name, family)}
 
 
 @cache
-def vendor_code(code: str) -> VendorCode | None:
+def vendor_code(code: str) -> CodeMeaning | None:
     """What a code means; None for one that is not known."""
     code = code.upper()
     known = vendor_codes().get(code)
@@ -87,7 +74,7 @@ def vendor_code(code: str) -> VendorCode | None:
     family = _family(code)
     if family is not None and re.fullmatch(rf"E[A-Z0-9]{_GENERAL}", code):
         meaning = "a general code for any fault inside; what failed stands in the lines behind it"
-        return VendorCode(code, family["title"], meaning, _FIRST, "consequence", family["source"])
+        return CodeMeaning(code, family["title"], meaning, _FIRST, "consequence", source=family["source"])
     return None
 
 
@@ -113,12 +100,12 @@ def codes_in(line: str) -> list[str]:
     return [code for _, code in sorted(found)]
 
 
-def _torch(code: str) -> VendorCode | None:
+def _torch(code: str) -> CodeMeaning | None:
     module, error = _TORCH_MODULES.get(code[3:5]), _TORCH_ERRORS.get(code[5:])
     if module is None or error is None:
         return None
     meaning = f"{module}: {error}" if module != "another program" else error
-    return VendorCode(code, "torch_npu", meaning, _FIRST, "consequence", _TORCH_SOURCE)
+    return CodeMeaning(code, "torch_npu", meaning, _FIRST, "consequence", source=_TORCH_SOURCE)
 
 
 @cache
@@ -144,11 +131,11 @@ def _family(code: str) -> dict[str, Any] | None:
     return None
 
 
-def _codes(name: str, family: Mapping[str, Any]) -> Iterator[VendorCode]:
+def _codes(name: str, family: Mapping[str, Any]) -> Iterator[CodeMeaning]:
     for code, row in family.get("codes", {}).items():
         kind, meaning, remedy = family["kind"], row, family["remedy"]
         if not isinstance(row, str):
             kind, meaning, remedy = (*row, family["remedy"])[:3]
         if remedy.startswith("@"):
             remedy = family["remedies"][remedy[1:]]
-        yield VendorCode(code, family["title"], meaning, remedy, cast(FailureKind, kind), family["source"])
+        yield CodeMeaning(code, family["title"], meaning, remedy, kind, source=family["source"])

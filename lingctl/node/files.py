@@ -22,15 +22,21 @@ _BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
-def part_of(path: str, *, sync: bool = True) -> Iterator[str]:
-    """A temporary name beside ``path``. Becomes ``path`` when the block ends well, else is removed.
+def new_file(path: str, *, sync: bool = True) -> Iterator[int]:
+    """A file being written under another name beside ``path``, open for reading and writing.
+
+    It becomes ``path`` when the block ends well, else it is removed.
 
     Args:
         sync: make the new name survive a power failure at once; else `sync_folder` must follow.
     """
     part = part_name(path)
     try:
-        yield part
+        descriptor = create(part)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
         os.replace(part, path)
         if sync:
             sync_folder(os.path.dirname(path))
@@ -62,11 +68,10 @@ def create(path: str) -> int:
 
 def write_whole(path: str, data: bytes, *, sync: bool = True) -> None:
     """Write a small file: complete, or not at all; and on disk, unless ``sync`` is false."""
-    with part_of(path, sync=sync) as part, os.fdopen(create(part), "wb") as file:
-        file.write(data)
-        file.flush()
+    with new_file(path, sync=sync) as descriptor:
+        write_at(descriptor, data, 0)
         if sync:
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
 
 
 def open_log(path: str) -> BinaryIO:
@@ -114,15 +119,12 @@ def copy_file(source: str, target: str) -> None:
         Trouble: the source is no regular file.
         OSError: the disk, or the rights.
     """
-    with (
-        part_of(target, sync=False) as part,
-        os.fdopen(open_regular(source), "rb") as reader,
-        os.fdopen(create(part), "wb") as writer,
-    ):
-        while block := reader.read(1 << 20):
-            writer.write(block)
-        writer.flush()
-        os.fsync(writer.fileno())
+    place = 0
+    with opened(source) as reader, new_file(target, sync=False) as writer:
+        for block in blocks_of(reader):
+            write_at(writer, block, place)
+            place += len(block)
+        os.fsync(writer)
 
 
 def sync_folder(path: str) -> None:

@@ -175,13 +175,18 @@ def _need_answers(node: str, answers: Answers) -> None:
         )
     container = answers["container"]
     if container.exit_status != 0 and not is_absent(container.stderr):
-        raise NodeError(
-            "the container runtime does not tell whether the container is there",
-            where=node,
-            evidence=first_line(container),
-            remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
-            code="container-unreadable",
-        )
+        raise container_unreadable(node, first_line(container))
+
+
+def container_unreadable(node: str, said: str) -> NodeError:
+    """The error of a container that is not known to be there or not; ``said`` by its runtime."""
+    return NodeError(
+        "the container runtime does not tell whether the container is there",
+        where=node,
+        evidence=said,
+        remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
+        code="container-unreadable",
+    )
 
 
 def _image_present(node: str, answer: Answer) -> bool:

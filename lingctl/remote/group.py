@@ -53,14 +53,8 @@ class Group:
     @property
     def connections(self) -> dict[str, Connection]:
         """By node, of those that are connected; waits until that is known of all."""
-        self.await_all()
-        return self._connections
-
-    @property
-    def errors(self) -> dict[str, LingctlError]:
-        """By node, of those that are not connected; waits until that is known of all."""
-        self.await_all()
-        return self._errors
+        reached = self.map(lambda connection: connection)
+        return {name: one for name, one in reached.items() if not isinstance(one, LingctlError)}
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -115,12 +109,7 @@ class Group:
     def await_all(self) -> None:
         """Return when every node is connected, or has failed."""
         if self._arrivals:
-            reached = self.map(lambda connection: connection)
-            self._arrivals = None
-            self._errors = {name: one for name, one in reached.items() if isinstance(one, LingctlError)}
-            self._connections = {
-                name: one for name, one in reached.items() if not isinstance(one, LingctlError)
-            }
+            self.map(lambda connection: connection)
 
 
 def succeeded(outcomes: Mapping[str, T | LingctlError]) -> dict[str, T]:

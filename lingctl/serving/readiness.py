@@ -16,9 +16,10 @@ from typing import Literal, Protocol
 
 from lingctl.errors import EngineError
 from lingctl.events import Event, Listener, ignore
-from lingctl.serving.faults import fault_of, of_the_request
+from lingctl.serving.faults import Fault, fault_of, of_the_request
+from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.api import Ask, ModelKind, dialect_for
-from lingctl.serving.http.client import Client, Generation, ModelList
+from lingctl.serving.http.client import Client, ModelList
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
@@ -27,9 +28,12 @@ _HOPELESS_KINDS = ("tls", "name")
 _INTERVAL = 5.0
 # How long health may call itself abnormal before it is believed: three intervals of its checker.
 _SETTLING = 15.0
-
-# Of a service that answered another request: what it lists does not count.
-_ANSWERED = ModelList((), "")
+_BY_FAULT: dict[Fault, ServiceState] = {
+    "loading": "loading",
+    "stopping": "stopping",
+    "tokenizers": "busy",
+    "busy": "busy",
+}
 
 HealthAnswer = HttpResponse | ExchangeTrouble | None
 Probe = Callable[[], "Readiness"]
@@ -77,45 +81,40 @@ def judge_health(health: HealthAnswer) -> Readiness | None:
     return Readiness("busy" if fault == "busy" else "abnormal", str(trouble))
 
 
-def judge_generation(generation: Generation | ExchangeTrouble) -> Readiness:
+def judge_generation(generation: Piece | ExchangeTrouble) -> Readiness:
     """What an attempt to generate says."""
-    match generation:
-        case Generation(text=text, reasoning=thoughts) if text.strip() or thoughts.strip():
-            return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
-        case Generation():
-            return Readiness("no tokens", "the answer is empty")
-        case ExchangeTrouble() if of_the_request(generation):
-            return Readiness("misconfigured", str(generation))
-        case ExchangeTrouble() if fault_of(generation) == "loading":
-            return Readiness("loading", str(generation))
-        case ExchangeTrouble() if fault_of(generation) == "stopping":
-            return Readiness("stopping", str(generation))
-        case ExchangeTrouble() if fault_of(generation) in ("tokenizers", "busy"):
-            return Readiness("busy", str(generation))
-        case _:
-            return Readiness("no tokens", str(generation))
+    if isinstance(generation, ExchangeTrouble):
+        state = (
+            "misconfigured"
+            if of_the_request(generation)
+            else _BY_FAULT.get(fault_of(generation), "no tokens")
+        )
+        return Readiness(state, str(generation))
+    if generation.text.strip() or generation.reasoning.strip():
+        return Readiness("ready", f"first answer after {generation.seconds:.1f} s")
+    return Readiness("no tokens", "the answer is empty")
 
 
 def decide(
-    listed: ModelList | ExchangeTrouble,
-    generation: Callable[[], Generation | ExchangeTrouble],
+    models: Callable[[], ModelList | ExchangeTrouble],
+    generate: Callable[[], Piece | ExchangeTrouble],
     health: Callable[[], HealthAnswer],
+    *,
+    loaded: bool = False,
 ) -> Readiness:
-    """The state from all three; each is only asked where the one before allows it."""
-    if isinstance(listed, ExchangeTrouble) and not listed.status:
-        return Readiness("misconfigured" if listed.kind in _HOPELESS_KINDS else "loading", str(listed))
-    found = judge_generation(generation())
+    """The state from all three; each is only asked where the one before allows it.
+
+    Args:
+        loaded: text is asked for first, as who gives some lists its models too; the list tells one that loads
+            from one that does not answer, and is asked for only where nothing came.
+    """
+    generation = generate() if loaded else None
+    if generation is None or (isinstance(generation, ExchangeTrouble) and not generation.status):
+        listed = models()
+        if isinstance(listed, ExchangeTrouble) and not listed.status:
+            return Readiness("misconfigured" if listed.kind in _HOPELESS_KINDS else "loading", str(listed))
+    found = judge_generation(generate() if generation is None else generation)
     return (judge_health(health()) or found) if found.state == "ready" else found
-
-
-def decide_loaded(
-    generation: Generation | ExchangeTrouble,
-    listed: Callable[[], ModelList | ExchangeTrouble],
-    health: Callable[[], HealthAnswer],
-) -> Readiness:
-    """As ``decide``, of a service that was asked for text first: who answers that lists its models too."""
-    silent = isinstance(generation, ExchangeTrouble) and not generation.status
-    return decide(listed() if silent else _ANSWERED, lambda: generation, health)
 
 
 def probe_of(
@@ -124,8 +123,7 @@ def probe_of(
     """A probe that asks a service for its models, for two tokens and, if it is MindIE, for its health.
 
     Args:
-        loaded: its daemons have said that they serve, so text is asked for at once; the list of models, which
-            tells one that loads from one that does not answer, is asked for only where nothing came.
+        loaded: its daemons have said that they serve, so text is asked for at once; see ``decide``.
         answered: called when text came, before health is asked for.
     """
     dialect = dialect_for(kind, mindie=bool(client.endpoint.management_url))
@@ -135,12 +133,7 @@ def probe_of(
         answered()
         return settled_health(client.health) if client.endpoint.management_url else None
 
-    def generate() -> Generation | ExchangeTrouble:
-        return client.generate(dialect, ask)
-
-    if loaded:
-        return lambda: decide_loaded(generate(), client.models, health)
-    return lambda: decide(client.models(), generate, health)
+    return lambda: decide(client.models, lambda: client.generate(dialect, ask), health, loaded=loaded)
 
 
 def wait_until_ready(

@@ -19,12 +19,13 @@ from lingctl.findings import Verdict
 from lingctl.flows.serve.asked_service import UrlService
 from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import Target
-from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
+from lingctl.serving.bench.load import Pace, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
+from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, Dialect
-from lingctl.serving.http.client import Client, Generation
+from lingctl.serving.http.client import Client
 from lingctl.serving.http.exchange import HttpResponse, Limits
 from lingctl.serving.http.sse import SseParser
 from lingctl.serving.http.streamed import Streamed, gather
@@ -70,8 +71,8 @@ def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tupl
         place = address_of(url)
         target = Target(place, resolve(place.place), dialect)
         bodies = [dialect.body("bailing_moe", ask, True) for _ in range(count)]
-        patience = Patience(connect=5, idle=20, total=60)
-        return run_load(target, bodies, Pace(concurrency=2), patience=patience).outcomes
+        limits = Limits(connect=5, idle=20, total=60)
+        return run_load(target, bodies, Pace(concurrency=2), limits=limits).outcomes
 
 
 class Told:
@@ -328,7 +329,7 @@ def test_a_service_that_has_just_started_is_ready_and_not_unhealthy(scene, after
     ):
         client = Client(Endpoint(url, management, "bailing_moe"), {}, LIMITS)
         ready = decide(
-            client.models(),
+            client.models,
             lambda: client.generate(CHAT, Ask("Hi", max_tokens=2)),
             lambda: settled_health(client.health, health),
         )
@@ -349,8 +350,10 @@ def test_a_service_that_goes_down_is_not_taken_for_well(scene):
     with real_server(RealServer("management", change=health.answer)) as url:
         client = Client(Endpoint(url, url), {}, LIMITS)
         told = settled_health(client.health, health)
-        found = Generation("Hi", "stop", None, 0.1)
-        assert decide(ExchangeTrouble("http", "", 404), lambda: found, lambda: told).state == "stopping"
+        found = Piece("Hi", "stop", seconds=0.1)
+        assert (
+            decide(lambda: ExchangeTrouble("http", "", 404), lambda: found, lambda: told).state == "stopping"
+        )
     assert health.now == 0.5
 
 

@@ -15,7 +15,8 @@ from unittest.mock import patch
 
 from lingctl.events import ignore
 from lingctl.flows.serve import proof_node
-from lingctl.flows.serve.prove import ProofOptions, ProofReport, prove_endpoint
+from lingctl.flows.serve.proof_texts import ProofOptions
+from lingctl.flows.serve.prove import ProofReport, prove_endpoint
 from lingctl.node.prove import program
 from lingctl.node.trouble import Trouble
 from lingctl.remote.command import Command

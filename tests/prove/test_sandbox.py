@@ -7,7 +7,8 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.serve.prove import ProofOptions, prove_endpoint
+from lingctl.flows.serve.proof_texts import ProofOptions
+from lingctl.flows.serve.prove import prove_endpoint
 from lingctl.sandbox.engine.model.model import Cache, Model
 from lingctl.sandbox.engine.model.placement import share_of, stock_heads
 from lingctl.sandbox.engine.tiny_models.mistakes import MISTAKES

@@ -19,7 +19,7 @@ import lingctl
 _ROOT = Path(lingctl.__file__).parent
 _PARAMETERS = ("code", "check")
 # These have a code that is not one of lingctl's errors.
-_FOREIGN = frozenset({"VendorCode", "CodeMeaning"})
+_FOREIGN = frozenset({"CodeMeaning"})
 # What an emulated node prints is not lingctl's: the sandbox's rooms, but what installs the real vLLM.
 _SANDBOX, _INSTALLS = "sandbox", "vllm"
 _CATALOGUE = "codes"

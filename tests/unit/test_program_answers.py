@@ -14,6 +14,7 @@ from lingctl.program.answers import Answers, read_answers
 from lingctl.program.translate import program_error, troubles_as_errors
 from lingctl.remote.command import command
 from lingctl.remote.local import LocalConnection
+from tests.unit.unwritten import UNWRITTEN
 
 TROUBLES = [
     (Trouble("another conversion is writing there", code="locked", exit_status=5), LockedError, 5),
@@ -31,7 +32,7 @@ def test_it_is_the_same_on_a_node_in_a_step_and_here(trouble: Trouble, kind: typ
     on_a_node = program_error(read_answers(f"noise\n{said}\n").last, "node1")
     step = Step(Stage.WEIGHTS, "node1", "convert", "change", "", actions=(Run(command("echo", said)),))
     with pytest.raises(LingctlError) as in_a_step:
-        run_step(LocalConnection("node1"), step, lambda event: None)
+        run_step(LocalConnection("node1"), step, lambda event: None, UNWRITTEN)
     with pytest.raises(LingctlError) as here, troubles_as_errors():
         raise trouble
     for error in (on_a_node, in_a_step.value, here.value):

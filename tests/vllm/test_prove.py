@@ -16,7 +16,8 @@ import pytest
 
 from lingctl.events import ignore
 from lingctl.findings import Verdict
-from lingctl.flows.serve.prove import ProofOptions, prove_endpoint
+from lingctl.flows.serve.proof_texts import ProofOptions
+from lingctl.flows.serve.prove import prove_endpoint
 from lingctl.sandbox.engine.tiny_models.checkpoint import make_checkpoint
 from lingctl.serving.endpoint import Endpoint
 from tests.engine_node import wait_until

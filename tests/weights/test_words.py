@@ -209,6 +209,16 @@ def test_hosts_yaml_of_the_folder_counts_as_for_every_other_verb(
     assert "--here" in caught.value.remedy
 
 
+def test_who_stops_downloads_on_this_machine_is_told_what_to_leave_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for here, remedy in ((False, "add --nodes hosts.yaml"), (True, "leave --here out")):
+        with pytest.raises(UsageError) as caught:
+            verb("Ling-lite", stop=True, here=here)
+        assert caught.value.remedy == remedy
+
+
 def test_files_of_authorities_may_be_pem_or_der_and_what_is_none_is_named(tmp_path: Path) -> None:
     authority, _ = make_authority(tmp_path)
     pem = authority.read_text()

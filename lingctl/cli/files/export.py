@@ -25,11 +25,9 @@ def kubernetes(
         typer.Option("--from", help="Facts saved by `check-network --save`: the cards' addresses."),
     ] = None,
     weights: Annotated[
-        str, typer.Option("--weights", help="Folder of the weights on the nodes, if converted ones differ.")
+        str, typer.Option(help="Folder of the weights on the nodes, if converted ones differ.")
     ] = "",
-    model_config: Annotated[
-        Path | None, typer.Option("--model-config", help="The model's downloaded config.json.")
-    ] = None,
+    model_config: Annotated[Path | None, typer.Option(help="The model's downloaded config.json.")] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the objects.")] = "default",
 ) -> None:
     """Print ConfigMaps, StatefulSets and a Service for `kubectl apply -f -`; no node is asked.

@@ -22,9 +22,7 @@ def init(
     mindie: Annotated[str, typer.Option(help="MindIE version.", show_default="1.0.0")] = "",
     engine: Annotated[
         str,
-        typer.Option(
-            "--engine", metavar="NAME[:VERSION]", help="Another engine than MindIE: vllm, vllm:0.23.0."
-        ),
+        typer.Option(metavar="NAME[:VERSION]", help="Another engine than MindIE: vllm, vllm:0.23.0."),
     ] = "",
     name: Annotated[str, typer.Option(help="Name of the deployment.")] = "ling",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; defaults count.")] = False,

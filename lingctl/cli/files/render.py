@@ -35,19 +35,15 @@ def render(
     live: Annotated[
         bool, typer.Option("--live", help="Ask the nodes for weights and cards, as deploy does.")
     ] = False,
-    model_config: Annotated[
-        Path | None, typer.Option("--model-config", help="The model's downloaded config.json.")
-    ] = None,
+    model_config: Annotated[Path | None, typer.Option(help="The model's downloaded config.json.")] = None,
     weights: Annotated[
-        str, typer.Option("--weights", help="Folder of the weights on the nodes, if converted ones differ.")
+        str, typer.Option(help="Folder of the weights on the nodes, if converted ones differ.")
     ] = "",
     check: Annotated[
         Path | None,
-        typer.Option("--check", help="Judge an existing config.json, rank table or model config instead."),
+        typer.Option(help="Judge an existing config.json, rank table or model config instead."),
     ] = None,
-    mindie: Annotated[
-        str, typer.Option("--mindie", help="MindIE version; default: the one in hosts.yaml.")
-    ] = "",
+    mindie: Annotated[str, typer.Option(help="MindIE version; default: the one in hosts.yaml.")] = "",
     engine: EngineOption = "",
     as_json: JsonOption = False,
 ) -> None:

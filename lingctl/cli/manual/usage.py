@@ -116,7 +116,7 @@ def _options(command: Command, context: Context) -> list[str]:
 
 def _named(parameter: Parameter) -> str:
     if parameter.param_type_name == "option":
-        return parameter.opts[-1]
+        return max(parameter.opts, key=len)
     return parameter.metavar or (parameter.name or "").upper()
 
 

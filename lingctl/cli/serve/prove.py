@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 def prove(
     nodes: NodesOption = None,
     url: UrlOption = "",
-    weights: Annotated[
-        Path | None, typer.Option("--weights", help="Folder of the weights here (--url only).")
-    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of the weights here (--url only).")] = None,
     model: ModelOption = "",
     kind: KindOption = "auto",
     prompts: Annotated[
         Path | None,
-        typer.Option("--prompts", metavar="FILE", help="Prompts to ask instead of the built-in ones."),
+        typer.Option(metavar="FILE", help="Prompts to ask instead of the built-in ones."),
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Most tokens of an answer.")] = 48,
     host: Annotated[
@@ -63,7 +61,8 @@ def prove(
     """
     from lingctl.errors import UsageError
     from lingctl.flows.serve.asked_service import ClusterService
-    from lingctl.flows.serve.prove import ProofOptions, prove_cluster, prove_endpoint
+    from lingctl.flows.serve.proof_texts import ProofOptions
+    from lingctl.flows.serve.prove import prove_cluster, prove_endpoint
     from lingctl.output.progress import progress
     from lingctl.serving.endpoint import TlsFiles
 

@@ -18,25 +18,17 @@ def capacity(
         str,
         typer.Argument(help="A model of the catalogue; default: hosts.yaml's.", show_default=False),
     ] = "",
-    devices: Annotated[int | None, typer.Option("--devices", min=1, help="Cards in all.")] = None,
-    hbm: Annotated[float, typer.Option("--hbm", help="Memory of each card in GiB.")] = 64,
+    devices: Annotated[int | None, typer.Option(min=1, help="Cards in all.")] = None,
+    hbm: Annotated[float, typer.Option(help="Memory of each card in GiB.")] = 64,
     fraction: Annotated[
-        float | None, typer.Option("--fraction", help="Share of the memory that the engine may use.")
+        float | None, typer.Option(help="Share of the memory that the engine may use.")
     ] = None,
-    max_seq_len: Annotated[
-        int | None, typer.Option("--max-seq-len", min=1, help="Longest sequence, in tokens.")
-    ] = None,
-    max_input: Annotated[
-        int | None, typer.Option("--max-input", min=1, help="Longest input, in tokens.")
-    ] = None,
-    max_output: Annotated[
-        int | None, typer.Option("--max-output", min=1, help="Most tokens of one answer.")
-    ] = None,
-    reserve: Annotated[
-        float, typer.Option("--reserve", help="GiB of each card kept for workspace and runtime.")
-    ] = 3.0,
+    max_seq_len: Annotated[int | None, typer.Option(min=1, help="Longest sequence, in tokens.")] = None,
+    max_input: Annotated[int | None, typer.Option(min=1, help="Longest input, in tokens.")] = None,
+    max_output: Annotated[int | None, typer.Option(min=1, help="Most tokens of one answer.")] = None,
+    reserve: Annotated[float, typer.Option(help="GiB of each card kept for workspace and runtime.")] = 3.0,
     model_config: Annotated[
-        Path | None, typer.Option("--model-config", help="The downloaded config.json, to be believed first.")
+        Path | None, typer.Option(help="The downloaded config.json, to be believed first.")
     ] = None,
     engine: EngineOption = "",
     nodes: NodesOption = None,

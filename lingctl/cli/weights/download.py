@@ -23,7 +23,7 @@ def download(
         str, typer.Argument(help="A model of the catalogue (lingctl models), or owner/name.", metavar="MODEL")
     ],
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DIR", help="Folder of the weights, here or on the nodes.")
+        str | None, typer.Option(metavar="DIR", help="Folder of the weights, here or on the nodes.")
     ] = None,
     source: Annotated[
         str | None,
@@ -64,6 +64,7 @@ def download(
     """
     import os
 
+    from lingctl.errors import UsageError
     from lingctl.flows.weights.options import DownloadOptions
     from lingctl.flows.weights.settings import hub_settings
     from lingctl.flows.weights.wanted import HubName, folder_on_nodes, wanted_model, weights_source
@@ -73,7 +74,8 @@ def download(
     found = optional_cluster(nodes)
     cluster = None if here else found
     if stop and cluster is None:
-        raise typer.BadParameter("--stop is for nodes: add --nodes hosts.yaml")
+        remedy = "leave --here out" if here else "add --nodes hosts.yaml"
+        raise UsageError("--stop is for the downloads of nodes", remedy=remedy)
     wanted = wanted_model(model)
     chosen = weights_source(source, cluster.node_names if cluster else ())
     hub: HubName = "huggingface" if chosen.kind == "huggingface" else "modelscope"

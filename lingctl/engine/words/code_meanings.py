@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from lingctl.engine.logs import CodeMeaning
 from lingctl.engine.vendor_codes import family_of, vendor_code
@@ -46,14 +47,11 @@ def look_up(
         return _status(128 + signal.Signals[word], statuses)
     if (told_by_engine := own_code(word)) is not None:
         return told_by_engine
-    vendor = vendor_code(word)
+    vendor, row = vendor_code(word), catalogue.failure_of(word)
+    if vendor is not None and row is not None and row.id != word:
+        return replace(vendor, remedy=row.remedy, kind=row.kind, rows=(row.id,))
     if vendor is not None:
-        failure = catalogue.failure_of(word)
-        told = meaning_of(word, vendor.family, failure) if failure is not None else None
-        rows = told.rows if told is not None else ()
-        kind = failure.kind if failure is not None else vendor.kind
-        remedy = failure.remedy if failure is not None and rows else vendor.remedy
-        return CodeMeaning(word, vendor.family, vendor.meaning, remedy, kind, rows, vendor.source)
+        return vendor
     family = family_of(word)
     return CodeMeaning(word.replace("0X", "0x"), family) if family else None
 

@@ -45,40 +45,37 @@ class Failure:
     # node itself, H harmless, R requests, S a stop, W the daemon's end, Z what only follows; or a vendor's
     # code
     id: str
-    signature: tuple[str, ...]  # texts of which one appears in the line
-    expression: str  # a regular expression beside those, or nothing
-    codes: tuple[str, ...]  # codes beside those
-    kind: FailureKind  # how much the line says about the true cause, as ``failures.toml`` explains
     cause: str  # what is wrong
     remedy: str  # what to do
-    confidence: Confidence = "certain"  # how sure a line that shows it makes the cause
+    source: str  # where it stands
+    confidence: Confidence  # how sure a line that shows it makes the cause
+    kind: FailureKind = "cause"  # how much the line says about the true cause, as ``failures.toml`` explains
+    signature: tuple[str, ...] = ()  # texts of which one appears in the line
+    pattern: str = ""  # a regular expression beside those, or nothing
+    codes: tuple[str, ...] = ()  # codes beside those
     until: tuple[str, ...] = ()  # a later line with one of these texts says that the waiting is over
     also_waiting: bool = False  # whether the daemon does not end of it, and waits for ever
     ends: bool = True  # whether it may end a daemon; what it survives is never the cause of its end
     seen: Seen = "documents"  # how far the statement was checked
-    source: str = ""  # where it stands
 
     @property
     def inferred(self) -> bool:
         """Whether no line shows it: it is told from how far a daemon came and how it ended."""
-        return not self.signature and not self.expression and not self.codes
-
-    @property
-    def pattern(self) -> re.Pattern[str] | None:
-        """The expression, compiled when it is first needed: most verbs look for a few rows alone."""
-        return _compiled(self.expression) if self.expression else None
+        return not self.signature and not self.pattern and not self.codes
 
     def says(self, line: str) -> bool:
         """Whether the line's words show this failure; its codes are another matter."""
-        if any(text in line for text in self.signature):
-            return True
-        return (pattern := self.pattern) is not None and pattern.search(line) is not None
+        return any(text in line for text in self.signature) or self._found(line) is not None
 
     def place(self, line: str) -> int:
         """Where in the line it shows; 0 where that is not known."""
-        if (pattern := self.pattern) is not None and (found := pattern.search(line)):
+        if found := self._found(line):
             return found.start()
         return max((line.find(one) for one in (*self.signature, *self.codes)), default=0)
+
+    def _found(self, line: str) -> re.Match[str] | None:
+        # Compiled when it is first needed: most verbs look for a few rows alone.
+        return _compiled(self.pattern).search(line) if self.pattern else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,37 +158,19 @@ def _failure_of(catalogue: Catalogue, code: str) -> Failure | None:
     known = vendor_code(code)
     if known is None:
         return None
-    return Failure(
-        id=code,
-        signature=(),
-        expression="",
-        codes=(code,),
-        kind=known.kind,
-        cause=known.meaning,
-        remedy=known.remedy,
-        confidence="unknown" if known.kind == "consequence" else "likely",
-        source=known.source,
-    )
+    sure: Confidence = "unknown" if known.kind == "consequence" else "likely"
+    kind = known.kind or "cause"
+    return Failure(code, known.meaning, known.remedy, known.source, sure, kind, codes=(code,))
 
 
 def _failure(name: str, row: Mapping[str, Any], remedies: Mapping[str, str]) -> Failure:
-    remedy = str(row["remedy"])
-    kind: FailureKind = row.get("kind", "cause")
-    return Failure(
-        id=name,
-        signature=tuple(row.get("signature", ())),
-        expression=row.get("pattern", ""),
-        codes=tuple(row.get("codes", ())),
-        kind=kind,
-        cause=row["cause"],
-        remedy=remedies[remedy[1:]] if remedy.startswith("@") else remedy,
-        confidence=row.get("confidence", _usual_confidence(name, kind)),
-        until=tuple(row.get("until", ())),
-        also_waiting=row.get("also_waiting", False),
-        ends=row.get("ends", True),
-        seen=row.get("seen", "documents"),
-        source=row["source"],
-    )
+    told: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in row.items()
+    }
+    told.setdefault("confidence", _usual_confidence(name, row.get("kind", "cause")))
+    if told["remedy"].startswith("@"):
+        told["remedy"] = remedies[told["remedy"][1:]]
+    return Failure(name, **told)
 
 
 def _usual_confidence(name: str, kind: FailureKind) -> Confidence:

@@ -8,7 +8,8 @@ from lingctl.flows.accept.protocol import Acceptance, Judged
 from lingctl.flows.change.restart import restart
 from lingctl.flows.run.person import Unattended
 from lingctl.flows.serve.asked_service import ClusterService
-from lingctl.flows.serve.prove import ProofOptions, prove_cluster
+from lingctl.flows.serve.proof_texts import ProofOptions
+from lingctl.flows.serve.prove import prove_cluster
 from lingctl.flows.serve.smoke_test import smoke_test_service
 from lingctl.serving.smoke.report import SmokeOptions
 

@@ -189,7 +189,7 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
         tried = waiting
         deployment = _plan(group, wanted, listener)
     gates = {Stage.DAEMON: Preflight(group, wanted.cluster, listener, wanted.accepted).overlay}
-    execute(deployment.plan, group, listener, change=change, gates=gates)
+    execute(deployment.plan, group, listener, change, gates=gates)
 
 
 def _joined(cluster: Cluster) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.look.node_states import look_of, node_states
+from lingctl.flows.look.node_states import look_of, node_state
 from lingctl.flows.look.runtime import need_container_nowhere_else, need_runtime
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.run.person import Person
@@ -14,15 +16,10 @@ from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
-from lingctl.release.layout import Layout
 from lingctl.release.site import Site
-from lingctl.release.state import NodeState
-from lingctl.remote.command import script
-from lingctl.remote.connection import Connection
+from lingctl.release.state import FileState, NodeState
 from lingctl.remote.group import Group
 from lingctl.remote.runtime import call
-
-_LAST = 'cat "$1" "$2" 2>/dev/null | head -n 1'
 
 
 def restart(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
@@ -53,9 +50,10 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
     look = look_of(cluster)
     site = look.site
     need_container_nowhere_else(group, site)
-    states = node_states(group, look)
+    stopped = site.layout.last_started
+    states = group.all(lambda connection: node_state(connection, look, paths=[stopped]))
     need_runtime(site.runtime, states.values())
-    digests = group.all(lambda connection: _last_started(connection, site.layout))
+    digests = {name: state.started or _first_line(state.files.get(stopped)) for name, state in states.items()}
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:
         raise UsageError(
@@ -64,31 +62,23 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
             remedy="lingctl deploy",
             code="not-deployed",
         )
-    steps: list[Step] = []
-    for name, state in states.items():
-        steps += _steps(site, state, digests[name])
+    steps = (step for name, state in states.items() for step in _steps(site, state, digests[name]))
     return plan_of(steps), cluster_that_runs(group, cluster)
 
 
-def _last_started(connection: Connection, layout: Layout) -> str:
-    ask = script(_LAST, layout.started, layout.last_started, title="ask what was started last")
-    return connection.run(ask, timeout=30).stdout.strip()
+def _first_line(file: FileState | None) -> str:
+    return file.content.decode("utf-8", "replace").partition("\n")[0].strip() if file else ""
 
 
-def _steps(site: Site, state: NodeState, digest: str) -> list[Step]:
+def _steps(site: Site, state: NodeState, digest: str) -> Iterator[Step]:
     name, node = site.container, state.node
-    steps: list[Step] = []
-    if state.container is not None and state.container.status == "running":
+    if state.container_runs:
         stop = Run(stop_command(site, node), stop_seconds(site))
         title = "stop the daemon" if state.daemon_pid is not None else "clear what the daemon left"
-        steps.append(Step(Stage.STOP, node, title, "change", "asked for", (stop,), interrupts=True))
+        yield Step(Stage.STOP, node, title, "change", "asked for", (stop,), interrupts=True)
     else:
         start = Run(call(site.runtime, "start", name), 120)
-        steps.append(
-            Step(Stage.CONTAINER, node, f"start container {name}", "change", "it does not run", (start,))
-        )
-    start_daemon = Run(start_command(site, digest), START_SECONDS)
-    steps.append(
-        Step(Stage.DAEMON, node, "start the daemon", "change", "asked for", (start_daemon,), interrupts=True)
-    )
-    return steps
+        title = f"start container {name}"
+        yield Step(Stage.CONTAINER, node, title, "change", "it does not run", (start,))
+    daemon = Run(start_command(site, digest), START_SECONDS)
+    yield Step(Stage.DAEMON, node, "start the daemon", "change", "asked for", (daemon,), interrupts=True)

@@ -74,7 +74,7 @@ def rollback(
 
         def run(group: Group, listener: Listener, change: Change) -> None:
             need_no_drift(group, back.look, back.states)
-            execute(back.plan, group, listener, change=change)
+            execute(back.plan, group, listener, change)
 
         return Proposal(
             command=back.command,

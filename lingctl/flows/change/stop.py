@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lingctl.ascend.host import is_absent
 from lingctl.events import Listener
 from lingctl.flows.look.runtime import need_container_nowhere_else, runtime_down
 from lingctl.flows.run.person import Person
@@ -11,15 +12,10 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import stop_command, stop_seconds
 from lingctl.release.site import Site, site_of
+from lingctl.release.state import container_unreadable
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.runtime import call, runtime_script
-
-_LOOK = """
-"$runtime" inspect --format "{{.State.Status}}" "$1" 2>/dev/null || echo absent
-shift
-"$runtime" "$@" 2>&1 >/dev/null
-"""
+from lingctl.remote.runtime import call, version_command
 
 
 def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
@@ -49,17 +45,20 @@ def plan_stop(group: Group, site: Site) -> Plan:
 
 
 def _stop_step(connection: Connection, site: Site) -> Step:
-    name, runtime = site.container, site.runtime
-    look = runtime_script(runtime, _LOOK, name, *runtime.version, title="look at the container")
+    name, runtime, node = site.container, site.runtime, connection.node
+    look = call(runtime, "inspect", "--format", "{{.State.Status}}", name, title="look at the container")
     looked = connection.run(look, timeout=30)
-    status = looked.stdout.strip()
-    if not looked.ok:
-        raise runtime_down(runtime, connection.node, looked.last_words())
+    if not looked.ok and not is_absent(looked.stderr):
+        answers = connection.run(version_command(runtime), timeout=30)
+        if not answers.ok:
+            raise runtime_down(runtime, node, answers.last_words())
+        raise container_unreadable(node, looked.last_words())
+    status = looked.stdout.strip() if looked.ok else "absent"
     title = f"stop the daemon and container {name}"
     if status != "running":
-        return Step(Stage.STOP, connection.node, title, "in place", f"the container is {status}")
+        return Step(Stage.STOP, node, title, "in place", f"the container is {status}")
     actions = (
-        Run(stop_command(site, connection.node), stop_seconds(site)),
+        Run(stop_command(site, node), stop_seconds(site)),
         Run(call(runtime, "stop", "-t", 10, name), 60),
     )
-    return Step(Stage.STOP, connection.node, title, "change", "it runs", actions, interrupts=True)
+    return Step(Stage.STOP, node, title, "change", "it runs", actions, interrupts=True)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from lingctl.engines import engine_at, engine_chosen, usual_engine
 from lingctl.errors import UsageError
 from lingctl.flows.files.config import judge_config
-from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import not_written, write_file
 from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.load import cluster_from
 from lingctl.inventory.models.catalogue import find_model
@@ -176,7 +176,5 @@ def write_start(output: Path, text: str, *, force: bool) -> bool:
             write_file(schema, hosts_schema().encode())
         write_file(output, text.encode())
     except OSError as error:
-        raise no_room(error, output) or UsageError(
-            f"cannot write {output}: {error.strerror}", remedy="name another file with -o", code="output"
-        ) from error
+        raise not_written(error, output, "name another file with -o") from error
     return ours

@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from lingctl.ascend.questions import card_questions
 from lingctl.errors import NodeError
-from lingctl.flows.look.daemon import DaemonSights, sight_in, watching
+from lingctl.flows.look.daemon import DaemonSight, DaemonSights, sight_in, watching
 from lingctl.flows.look.node_states import (
     WEIGHTS,
     WEIGHTS_SECONDS,
@@ -20,12 +21,13 @@ from lingctl.flows.look.node_states import (
     state_in,
     weights_words,
 )
-from lingctl.flows.look.running import address_questions, daemon_runs, read_addresses
+from lingctl.flows.look.running import read_addresses
 from lingctl.flows.look.runtime import elsewhere_in, refuse_elsewhere
 from lingctl.flows.network.check import questions_of_glance
 from lingctl.flows.network.probe import NodeAnswers, ask
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.program.prepare import Preparation, apart
+from lingctl.release.site import Site
 from lingctl.release.state import NodeState
 from lingctl.release.weights_steps import Program
 from lingctl.remote.connection import Connection
@@ -81,7 +83,7 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
         state = watching(node_questions(look), site, name)
         asked = [
             *questions_of_glance(cluster, name),  # its first one tells the time: when it is heard counts
-            *(address_questions(site.cards[name]) if joined else []),
+            *(card_questions(site.cards[name], ("address",)) if joined else []),
             Question("elsewhere", elsewhere_command(site.runtime, site.container), 60),
             *(question for question in state if question.id != "daemon"),
             Question(WEIGHTS, program, 60 + WEIGHTS_SECONDS),
@@ -96,10 +98,10 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
     refuse_elsewhere(
         site, {name: elsewhere_in(record.answers.get("elsewhere")) for name, record in records.items()}
     )
-    serves = [daemon_runs(record.answers.get("daemon"), name) for name, record in records.items()]
+    daemons = {name: _daemon(record.answers.get("daemon"), site, name) for name, record in records.items()}
     programs = {name: _program(record.answers.get(WEIGHTS), name) for name, record in records.items()}
     said = {name: there for name, (there, _) in programs.items()}
-    if not all(serves):
+    if not all(daemon.alive for daemon in daemons.values()):
         return FirstLook(preparation, said, None)
     weights = {name: answer for name, (_, answer) in programs.items() if answer is not None}
     states = None
@@ -109,11 +111,13 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
             for name, record in records.items()
         }
     addresses = {name: read_addresses(site.cards[name], record.answers) for name, record in records.items()}
-    daemons = {
-        name: sight_in(record.answers["daemon"].stdout, site, name) for name, record in records.items()
-    }
     sights = DaemonSights(daemons, min(ended))
     return FirstLook(preparation, said, RunningCluster(states, sights, addresses if joined else {}, records))
+
+
+def _daemon(answer: Answer | None, site: Site, node: str) -> DaemonSight:
+    """Raises NodeError: it is not known whether it is there."""
+    return sight_in("" if answer is None or answer.timed_out else answer.stdout, site, node)
 
 
 def _program(answer: Answer | None, node: str) -> tuple[str, Answer | None]:

@@ -17,7 +17,7 @@ from lingctl.release.daemon import DaemonState, look_command, need_known, read_l
 from lingctl.release.site import Site
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Answer, Question, probed
+from lingctl.remote.probe import Answer, probed
 
 
 def all_daemons_run(group: Group, site: Site) -> bool:
@@ -61,16 +61,6 @@ def need_no_lost_node(group: Group, site: Site, verb: str) -> None:
         )
 
 
-def daemon_runs(answer: Answer | None, node: str) -> bool:
-    """Whether a node's daemon is alive, by the answer to ``look_command``.
-
-    Raises:
-        NodeError: it is not known.
-    """
-    said = "" if answer is None or answer.timed_out else answer.stdout
-    return need_known(read_look(said), node).pid is not None
-
-
 def _look(connection: Connection, site: Site) -> DaemonState:
     said = connection.run(look_command(site), timeout=site.timeouts.command)
     return need_known(read_look(said.stdout), connection.node)
@@ -96,11 +86,6 @@ def _why_not(seen: DaemonState | LingctlError) -> str:
     return "the daemon is dead" if seen.started else "the daemon was stopped, or never started"
 
 
-def address_questions(cards: Sequence[int]) -> list[Question]:
-    """What the cards of a node are asked for their addresses."""
-    return card_questions(cards, ("address",))
-
-
 def read_addresses(cards: Sequence[int], answers: Mapping[str, Answer]) -> dict[int, str]:
     """The addresses in their answers; a card that has none or does not say is left out."""
     seen = {card: hccn.read_address(answers.get(f"card:{card}:address")) for card in cards}
@@ -112,7 +97,7 @@ def live_addresses(group: Group, site: Site) -> Addresses:
 
     def ask(connection: Connection) -> dict[int, str]:
         cards = site.cards[connection.node]
-        answers = probed(connection, address_questions(cards), "ask the cards' addresses")
+        answers = probed(connection, card_questions(cards, ("address",)), "ask the cards' addresses")
         return read_addresses(cards, answers)
 
     return group.all(ask)

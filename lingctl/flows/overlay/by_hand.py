@@ -106,7 +106,8 @@ def change_nodes(
     group: Group, cluster: Cluster, plan: Plan, action: PatchAction, options: PatchOptions, change: Change
 ) -> PatchReport:
     """Do the action on every node as ``patch_nodes`` does, and write it down there."""
-    reached = Plan(tuple(step for step in plan.steps if step.node in group.connections))
+    there = group.connections
+    reached = Plan(tuple(step for step in plan.steps if step.node in there))
     change.begin(reached)
     report = patch_nodes(group, cluster, action, options)
     for step in reached.steps:

@@ -23,28 +23,26 @@ def execute(
     plan: Plan,
     group: Group,
     listener: Listener,
+    change: Change,
     *,
     until: Stage | None = None,
-    change: Change | None = None,
     gates: Mapping[Stage, Callable[[], None]] = MappingProxyType({}),
 ) -> None:
     """Run the plan's changes.
 
     Args:
-        until: stop after this stage.
         change: the lock that is held and the journal that is kept meanwhile.
+        until: stop after this stage.
         gates: what has to hold before a stage begins; raises where it does not.
 
     Raises:
         LingctlError: a step failed; no later stage was begun, and what is named is all that is half-done.
     """
-    if change is not None:
-        change.begin(plan)
+    change.begin(plan)
     for stage, steps in plan.stages():
         if until is not None and stage > until:
             return
-        if change is not None:
-            change.check()
+        change.check()
         if stage in gates:
             gates[stage]()
         by_node = defaultdict(list)
@@ -53,9 +51,7 @@ def execute(
         _run_stage(group, by_node, listener, change)
 
 
-def _run_stage(
-    group: Group, by_node: dict[str, list[Step]], listener: Listener, change: Change | None
-) -> None:
+def _run_stage(group: Group, by_node: dict[str, list[Step]], listener: Listener, change: Change) -> None:
     def run_node(connection: Connection) -> None:
         for writes, steps in groupby(by_node[connection.node], _writes_only):
             if writes:
@@ -67,7 +63,7 @@ def _run_stage(
     group.only(by_node).all(run_node, together=True)
 
 
-def run_step(connection: Connection, step: Step, listener: Listener, change: Change | None = None) -> None:
+def run_step(connection: Connection, step: Step, listener: Listener, change: Change) -> None:
     """Run one step on its node, and write it down there. Raises LingctlError: it failed; names the step."""
     listener(Event(step.title, "started", step.node))
     try:
@@ -82,8 +78,7 @@ def run_step(connection: Connection, step: Step, listener: Listener, change: Cha
     except LingctlError as error:
         _failed(connection, step, error, listener, change)
         raise
-    if change is not None:
-        change.steps(connection, [step])
+    change.steps(connection, [step])
     listener(Event(step.title, "done", step.node))
 
 
@@ -91,7 +86,7 @@ def _writes_only(step: Step) -> bool:
     return all(isinstance(action, WriteFile) for action in step.actions)
 
 
-def _write(connection: Connection, steps: Sequence[Step], listener: Listener, change: Change | None) -> None:
+def _write(connection: Connection, steps: Sequence[Step], listener: Listener, change: Change) -> None:
     """Run steps that only write files: all of them by one command, for a link may be slow."""
     files = [action for step in steps for action in step.actions if isinstance(action, WriteFile)]
     in_place: list[WriteFile] = []
@@ -108,7 +103,7 @@ def _write(connection: Connection, steps: Sequence[Step], listener: Listener, ch
             listener(Event(step.title, "started", step.node))
         if step in done:
             listener(Event(step.title, "done", step.node))
-    if change is not None and done:
+    if done:
         change.steps(connection, done)
     if trouble is not None:
         _failed(connection, steps[len(done)], trouble, listener, change)
@@ -116,11 +111,10 @@ def _write(connection: Connection, steps: Sequence[Step], listener: Listener, ch
 
 
 def _failed(
-    connection: Connection, step: Step, error: LingctlError, listener: Listener, change: Change | None
+    connection: Connection, step: Step, error: LingctlError, listener: Listener, change: Change
 ) -> None:
     listener(Event(step.title, "failed", step.node, error.what))
-    if change is not None:
-        change.steps(connection, [step], error)
+    change.steps(connection, [step], error)
 
 
 def _run_command(connection: Connection, action: Run, step: Step, listener: Listener) -> None:

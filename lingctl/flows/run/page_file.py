@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from lingctl.errors import UsageError
-from lingctl.flows.run.whole_file import no_room, write_file
+from lingctl.flows.run.whole_file import not_written, write_file
 
 _BEGINNING = 4096
 
@@ -58,11 +58,7 @@ def write_page(path: Path, option: str, text: str) -> None:
     try:
         write_file(path, text.encode("utf-8", "replace"))
     except OSError as error:
-        raise no_room(error, path) or UsageError(
-            f"cannot write {path}: {error.strerror}",
-            remedy=f"name another file: {option} FILE.html",
-            code="output",
-        ) from error
+        raise not_written(error, path, f"name another file: {option} FILE.html") from error
 
 
 def _is_of(path: Path, verb: str) -> bool:

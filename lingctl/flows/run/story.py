@@ -62,7 +62,7 @@ def carry_out(
 def _run(proposal: Proposal[R], group: Group, listener: Listener, change: Change) -> R | None:
     if proposal.run is not None:
         return proposal.run(group, listener, change)
-    execute(proposal.plan, group, listener, change=change)
+    execute(proposal.plan, group, listener, change)
     return None
 
 

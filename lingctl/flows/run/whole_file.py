@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lingctl.errors import NodeError
+from lingctl.errors import LingctlError, NodeError, UsageError
 from lingctl.node.disk import disk_of
 from lingctl.node.files import sync_folder
 from lingctl.remote.local import LOCAL_NODE
@@ -67,6 +67,12 @@ def no_room(error: OSError, target: Path) -> NodeError | None:
         return None
     place = error.filename or target.resolve()
     return write_error(str(place), error.strerror or str(error), disk_of(str(place)), LOCAL_NODE)
+
+
+def not_written(error: OSError, target: Path, remedy: str, *, code: str = "output") -> LingctlError:
+    """The error of a file that cannot be written where somebody named it: a full disk, or a wrong place."""
+    what = f"cannot write {target}: {error.strerror}"
+    return no_room(error, target) or UsageError(what, remedy=remedy, code=code)
 
 
 def _need_own_link(target: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lingctl.events import Event, Listener
@@ -36,19 +36,24 @@ class AskedTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class AskWhat:
-    """What is asked."""
+class ProofOptions:
+    """What to prove."""
 
-    kind: AskedKind
-    prompts: Path | None  # a file of prompts; None for the built-in ones
-    max_tokens: int  # of each answer
+    kind: AskedKind = "auto"
+    prompts: Path | None = None  # a file of prompts instead of the built-in ones
+    max_tokens: int = 48  # of each answer
+    patience: float = 60.0  # seconds of silence after which an answer counts as stuck
+    host: bool = False  # on the nodes themselves rather than in their containers
+    arrays: str = ""  # ``torch`` or ``numpy``, and no other
+    # keys of config.json that the service was told otherwise (vLLM's --hf-overrides)
+    overrides: Mapping[str, object] = field(default_factory=dict)
 
     def questions(self, kind: ModelKind) -> list[ProofQuestion]:
         """The prompts. Raises LingctlError: the file cannot be used."""
         return of_file(self.prompts, self.max_tokens) if self.prompts else built_in(kind, self.max_tokens)
 
 
-def ask_service(client: Client, wanted: AskWhat, node: ProofNode, listener: Listener) -> AskedTexts:
+def ask_service(client: Client, wanted: ProofOptions, node: ProofNode, listener: Listener) -> AskedTexts:
     """Ask every question, one after the other, and find out which tokens the answers are made of.
 
     Args:

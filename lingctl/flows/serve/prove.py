@@ -14,28 +14,13 @@ from lingctl.findings import Finding, Subject, proof_status, worst
 from lingctl.flows.serve.asked_service import ClusterService, UrlService
 from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
 from lingctl.flows.serve.proof_shares import begun_on, reckon
-from lingctl.flows.serve.proof_texts import AskedTexts, AskWhat, ask_service
+from lingctl.flows.serve.proof_texts import AskedTexts, ProofOptions, ask_service
 from lingctl.remote.group import raise_failures
 from lingctl.serving.endpoint import Endpoint
-from lingctl.serving.http.api import AskedKind
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.proof.verdicts import TokenTexts, figures, questions_of, verdicts
 
 _AN_ANSWER = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProofOptions:
-    """What to prove."""
-
-    kind: AskedKind = "auto"
-    prompts: Path | None = None  # a file of prompts instead of the built-in ones
-    max_tokens: int = 48  # of each answer
-    patience: float = 60.0  # seconds of silence after which an answer counts as stuck
-    host: bool = False  # on the nodes themselves rather than in their containers
-    arrays: str = ""  # ``torch`` or ``numpy``, and no other
-    # keys of config.json that the service was told otherwise (vLLM's --hf-overrides)
-    overrides: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +65,7 @@ def prove_endpoint(
     with tempfile.TemporaryDirectory(prefix="lingctl-prove-") as scratch:
         node = here(weights, Path(scratch), arrays=options.arrays)
         with UrlService(endpoint).client(_limits(options)) as client:
-            asked = AskWhat(options.kind, options.prompts, options.max_tokens)
-            texts = ask_service(client, asked, node, listener)
+            texts = ask_service(client, options, node, listener)
         return _proved(texts, {node.name: node}, [], options, listener)
 
 
@@ -96,9 +80,9 @@ def prove_cluster(service: ClusterService, options: ProofOptions, listener: List
     """
     group, cluster = service.group, service.cluster
     kind = service.kind(options.kind)
-    options = replace(options, overrides={**engine_of(cluster).told_otherwise(cluster), **options.overrides})
-    asked = AskWhat(kind, options.prompts, options.max_tokens)
-    name = request_name(asked.questions(kind), kind, cluster.serving.served_name)
+    overrides = {**engine_of(cluster).told_otherwise(cluster), **options.overrides}
+    options = replace(options, kind=kind, overrides=overrides)
+    name = request_name(options.questions(kind), kind, cluster.serving.served_name)
     listener(Event("weights", "started"))
     looked = group.map(
         lambda connection: on_node(connection, cluster, name, host=options.host, arrays=options.arrays)
@@ -116,7 +100,7 @@ def prove_cluster(service: ClusterService, options: ProofOptions, listener: List
     service.need_no_lost_node("prove")
     first = next(iter(nodes.values()))
     with service.client(_limits(options)) as client:
-        texts = ask_service(client, asked, first, listener)
+        texts = ask_service(client, options, first, listener)
     return _proved(texts, nodes, apart, options, listener)
 
 

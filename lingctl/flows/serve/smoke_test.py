@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from lingctl.ascend import devices
-from lingctl.ascend.cards import npu_map, npu_smi
-from lingctl.ascend.cards.card_rows import card_rows
+from lingctl.ascend.cards.npu_smi import Chip
 from lingctl.ascend.unread import Unread
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import LingctlError
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict
+from lingctl.flows.look.cards import ROWS_ASKED, rows_in
 from lingctl.flows.look.daemon import how_it_ended, look_at_daemon, look_closer
 from lingctl.flows.look.running import lost_nodes
 from lingctl.flows.serve.asked_service import AskedService, UrlService
@@ -21,18 +20,13 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.release.site import Site, site_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
-from lingctl.remote.probe import Question, probed
+from lingctl.remote.probe import probed
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.smoke.ladder import smoke_test
 from lingctl.serving.smoke.nodes import NodeSight, node_findings
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport, not_climbed
 
 _ALL_NODES = "lingctl smoke-test asks all nodes"
-_CARDS = (
-    Question("npus", npu_smi.TABLE, 60),
-    Question("chips", npu_map.MAP, 30),
-    Question("dev", devices.DEV, 10),
-)
 
 
 def smoke_test_service(service: AskedService, options: SmokeOptions, listener: Listener) -> SmokeReport:
@@ -77,35 +71,28 @@ def _not_risked(finding: Finding, left_out: Sequence[str]) -> Finding:
 
 def look_at_nodes(group: Group, site: Site, engine: Engine) -> list[NodeSight]:
     """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen: Mapping[str, NodeSight | LingctlError] = group.map(lambda node: _look(node, site, engine))
-    return [_sight(name, seen[name]) for name in site.nodes]
+    seen = group.map(lambda connection: _look(connection, site, engine))
+    return [
+        NodeSight(name, None, one.what) if isinstance(one := seen[name], LingctlError) else one
+        for name in site.nodes
+    ]
 
 
 def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
-    daemon = look_at_daemon(connection, site)
+    node, daemon = connection.node, look_at_daemon(connection, site)
     dead = daemon.started and not daemon.alive
     if dead:
         daemon = look_closer(connection, site, engine, daemon)
-    answers = probed(connection, _CARDS, "read the cards' memory")
-    table = npu_smi.read_table(answers.get("npus"))
-    rows = card_rows(table, npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev")))
-    return NodeSight(
-        connection.node,
-        daemon.alive,
-        how_it_ended(daemon, engine.logs) if dead else "",
-        {}
-        if isinstance(table, Unread)
-        else {card: _hbm_percent(rows.chips.get(card)) for card in site.cards[connection.node]},
-        f"{table.text}: {table.quote}" if isinstance(table, Unread) else "",
-        started=daemon.started,
+    rows = rows_in(probed(connection, ROWS_ASKED, "read the cards' memory"))
+    sight = NodeSight(
+        node, daemon.alive, how_it_ended(daemon, engine.logs) if dead else "", started=daemon.started
     )
+    if isinstance(rows, Unread):
+        return replace(sight, hbm_unread=f"{rows.text}: {rows.quote}")
+    return replace(sight, hbm_percent={card: _hbm_percent(rows.chips.get(card)) for card in site.cards[node]})
 
 
-def _hbm_percent(chip: npu_smi.Chip | None) -> float | None:
+def _hbm_percent(chip: Chip | None) -> float | None:
     if chip is None or chip.hbm_used_mb is None or not chip.hbm_total_mb:
         return None
     return 100 * chip.hbm_used_mb / chip.hbm_total_mb
-
-
-def _sight(node: str, seen: NodeSight | LingctlError) -> NodeSight:
-    return NodeSight(node, None, seen.what) if isinstance(seen, LingctlError) else seen

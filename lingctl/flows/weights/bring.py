@@ -48,7 +48,7 @@ def bring_weights(
         if outcome:
             raise outcome
     rest = Plan(tuple(step for step in plan.steps if step not in downloads))
-    execute(rest, group, listener, until=Stage.WEIGHTS, change=change)
+    execute(rest, group, listener, change, until=Stage.WEIGHTS)
 
 
 def _download(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import os
 import zlib
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.record import Record
@@ -20,9 +20,14 @@ _AHEAD = 64 << 20
 
 
 class TensorReader:
-    """Reads tensors. One per thread; not to be shared."""
+    """Reads tensors. One per thread; not to be shared.
 
-    def __init__(self) -> None:
+    Args:
+        placed: where the bytes of a record are now, of those that were inflated.
+    """
+
+    def __init__(self, placed: Optional[Mapping[Record, Record]] = None) -> None:
+        self._placed = placed or {}
         self._files: Dict[str, int] = {}
         self._buffer = bytearray(BLOCK)
         self._view = memoryview(self._buffer)
@@ -61,6 +66,7 @@ class TensorReader:
 
     def _read(self, record: Record, start: int, count: int) -> memoryview:
         """``count`` bytes, at most a block, from ``start`` within the record."""
+        record = self._placed.get(record, record)
         descriptor = self._files.get(record.path)
         if descriptor is None:
             descriptor = self._files[record.path] = open_regular(record.path)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from lingctl.node.checkpoint.companions import copy_companions
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX
-from lingctl.node.convert import unpack
-from lingctl.node.convert.assess import SCRATCH
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.convert.job import Job
 from lingctl.node.convert.plan import Shard
-from lingctl.node.convert.receipt import Ledger, read_receipt, shard_state
-from lingctl.node.convert.workplace import leftovers, remove
+from lingctl.node.convert.receipt import Ledger, Receipt, shard_state
+from lingctl.node.convert.unpack import deflated, inflate
+from lingctl.node.convert.workplace import SCRATCH, leftovers, remove
 from lingctl.node.convert.write import compare_shard, write_shard
 from lingctl.node.files import file_state, need_space, sync_folder, write_whole
 from lingctl.node.folders import make_folder
@@ -34,16 +34,13 @@ def carry_out(job: Job, report: Report) -> List[str]:
         OSError: the disk, or the rights.
     """
     there = job.to_compare
-    pending = [shard for shard in job.plan.shards if shard.name not in (*job.found.kept, *there)]
+    pending = [shard for shard in job.plan.shards if shard.name not in (*job.kept, *there)]
     _check_space(job, pending)
     make_folder(job.target)
     _clear(job)
-    ledger = Ledger(job.target, job.source.fingerprint, job.plan.digest)
-    noted = read_receipt(job.target)
-    ledger.begin({name: noted.shards[name] for name in job.found.kept} if noted else {})
-    unproved = [shard for shard in job.plan.shards if shard.name in there]
-    if unproved:
-        _compare(job, unproved, ledger, report)
+    ledger = Ledger(job.target, Receipt(job.source.fingerprint, job.plan.digest, {}))
+    ledger.note(job.kept)
+    _compare(job, [shard for shard in job.plan.shards if shard.name in there], ledger, report)
     _write_shards(job, pending, ledger, report)
     differing = copy_companions(job.source.folder, job.target, job.companions.names, job.options.force)
     _check_unchanged(job.source)
@@ -55,9 +52,9 @@ def carry_out(job: Job, report: Report) -> List[str]:
 
 def _check_space(job: Job, pending: Sequence[Shard]) -> None:
     """Before anything is removed: what a run with --force replaces counts as free."""
-    inflated = sum(record.size for record in unpack.deflated(pending))
+    inflated = sum(record.size for record in deflated(pending))
     needed = sum(shard.size for shard in pending) + inflated + job.companions.size + _SPARE
-    replaced = [os.path.join(job.target, name) for name in job.found.foreign]
+    replaced = [os.path.join(job.target, name) for name in job.foreign]
     freed = [*leftovers(job.target, job.plan.shards), *replaced]
     need_space(job.target, needed, sum(os.lstat(path).st_blocks * 512 for path in freed))
 
@@ -67,7 +64,7 @@ def _clear(job: Job) -> None:
     for path in leftovers(job.target, job.plan.shards):
         remove(path)
     # The index goes first: without it nobody takes a mixture of old and new for a whole model.
-    for name in sorted(job.found.foreign, key=lambda name: name != INDEX):
+    for name in sorted(job.foreign, key=lambda name: name != INDEX):
         remove(os.path.join(job.target, name))
     sync_folder(job.target)
 
@@ -81,15 +78,15 @@ def _compare(job: Job, shards: Sequence[Shard], ledger: Ledger, report: Report) 
         path = os.path.join(job.target, shard.name)
         state = shard_state(path)
         try:
-            compare_shard(path, shard, workers.ticking(meter.add))
+            compare_shard(path, shard, placed, workers.ticking(meter.add))
         except Trouble as trouble:
             trouble.what += ", and this run did not write it"
             trouble.remedy = "name another folder, or add --force to overwrite what is there"
             raise
-        ledger.add(shard.name, state)
+        ledger.note({shard.name: state})
 
-    with _unpacked(job, shards) as readable:
-        workers.each(compare, readable)
+    with _inflated(job, shards) as placed:
+        workers.each(compare, shards)
 
 
 def _write_shards(job: Job, pending: Sequence[Shard], ledger: Ledger, report: Report) -> None:
@@ -100,22 +97,20 @@ def _write_shards(job: Job, pending: Sequence[Shard], ledger: Ledger, report: Re
 
     def write(shard: Shard) -> None:
         path = os.path.join(job.target, shard.name)
-        write_shard(path, shard, job.options.verify, written, proved)
-        ledger.add(shard.name, shard_state(path, job.options.verify))
+        write_shard(path, shard, placed, job.options.verify, written, proved)
+        ledger.note({shard.name: shard_state(path, job.options.verify)})
 
-    with _unpacked(job, pending) as readable:
-        workers.each(write, readable)
+    with _inflated(job, pending) as placed:
+        workers.each(write, pending)
 
 
 @contextlib.contextmanager
-def _unpacked(job: Job, shards: Sequence[Shard]) -> Iterator[Sequence[Shard]]:
-    records = unpack.deflated(shards)
-    if not records:
-        yield shards
-        return
+def _inflated(job: Job, shards: Sequence[Shard]) -> Iterator[Dict[Record, Record]]:
+    """Where the bytes of deflated records are meanwhile."""
     scratch = os.path.join(job.target, SCRATCH)
     try:
-        yield unpack.moved(shards, unpack.inflate(records, scratch))
+        records = deflated(shards)
+        yield inflate(records, scratch) if records else {}
     finally:
         remove(scratch)
 

@@ -10,7 +10,7 @@ from lingctl.node.checkpoint.folder import Checkpoint, read_checkpoint, refuse_o
 from lingctl.node.checkpoint.record import Held
 from lingctl.node.checkpoint.safetensors import read_header
 from lingctl.node.convert.carry_out import carry_out
-from lingctl.node.convert.job import Job, Options, look_again, plan_job
+from lingctl.node.convert.job import Job, Options, look_at_target, plan_job
 from lingctl.node.convert.workplace import forget_lock, workplace
 from lingctl.node.files import kind_of, system_trouble
 from lingctl.node.progress import Report
@@ -42,7 +42,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
         _check_target(found.checkpoint, target)
         # Before anything is touched: most second runs end here.
         job = plan_job(found.checkpoint, target, options)
-        if job.found.state == "done":
+        if job.done:
             forget_lock(target)
             return _summary(job, found, "unchanged", [], time.monotonic() - begin)
         job.need_allowed()
@@ -50,7 +50,7 @@ def convert(source: str, target: str, options: Options, report: Report) -> Dict[
         found = found._replace(tensors={}, checkpoint=None)
         with workplace(target):
             # Once more: another run may have ended meanwhile. That the source stays is checked at the end.
-            job = look_again(job)
+            job = look_at_target(job)
             job.need_allowed()
             differing = carry_out(job, report)
     except OSError as error:
@@ -145,7 +145,7 @@ def _summary(
         "shards": len(job.plan.shards),
         "tensors": job.plan.tensors,
         "bytes": job.plan.total,
-        "kept": sorted((*job.found.kept, *job.to_compare)) if state == "converted" else [],
+        "kept": sorted((*job.kept, *job.to_compare)) if state == "converted" else [],
         "companions": len(job.companions.names),
         "left_out": list(job.source.left_out),
         "verified": job.options.verify,

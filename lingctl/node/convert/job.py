@@ -1,13 +1,19 @@
-"""One conversion: what was chosen, and everything that is known before the first byte is written."""
+"""One conversion: what was chosen, and everything that is known before the first byte is written.
+
+What the output folder already holds is compared with what it should hold: quick, and changes nothing.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+import os
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.companions import Companions, find_companions, links_out
 from lingctl.node.checkpoint.folder import Checkpoint
-from lingctl.node.convert.assess import Assessment, assess
-from lingctl.node.convert.plan import ConversionPlan, plan_shards
+from lingctl.node.checkpoint.index import INDEX
+from lingctl.node.convert.plan import ConversionPlan, Shard, plan_shards
+from lingctl.node.convert.receipt import is_proved, read_receipt
+from lingctl.node.files import opened
 from lingctl.node.trouble import Trouble
 
 DEFAULT_SHARD = 5_000_000_000
@@ -26,23 +32,28 @@ class Job(NamedTuple):
     """Everything that is known before the first byte is written."""
 
     source: Checkpoint
+    target: str
+    options: Options
     plan: ConversionPlan
     companions: Companions
-    target: str
-    found: Assessment
-    options: Options
-    linked: Tuple[str, ...] = ()  # companions that links lead to from elsewhere, as ``NAME -> FILE``
+    linked: Tuple[str, ...]  # companions that links lead to from elsewhere, as ``NAME -> FILE``
+    # Of the output folder:
+    done: bool = False  # whether it is what this conversion would make
+    blocked: str = ""  # why it must not be written into, one sentence
+    kept: Mapping[str, str] = {}  # shards that the receipt proves complete, with their state
+    unproved: Tuple[str, ...] = ()  # shards that look right but must be compared with the source
+    foreign: Tuple[str, ...] = ()  # files of weights that this conversion would not write
 
     @property
     def to_compare(self) -> Tuple[str, ...]:
         """Shards that are there but must be compared with the source before they count."""
-        return () if self.options.force else self.found.unproved
+        return () if self.options.force else self.unproved
 
     def need_allowed(self) -> None:
         """Refuse to overwrite another output unless told to. Raises Trouble: other weights are there."""
-        if self.found.state == "blocked" and not self.options.force:
+        if self.blocked and not self.options.force:
             raise Trouble(
-                self.found.reason,
+                self.blocked,
                 where=self.target,
                 remedy="name another folder, or add --force to overwrite what is there",
                 code="output-differs",
@@ -56,19 +67,53 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
         Trouble: the source cannot be converted.
     """
     plan = plan_shards(source, options.max_shard_size, options.layers_per_shard)
-    weights = [file.name for file in source.files]
-    companions = find_companions(source.folder, weights)
+    companions = find_companions(source.folder, [file.name for file in source.files])
     linked = tuple(links_out(source.folder, companions.names))
-    found = _found(source, plan, companions, target, options)
-    return Job(source, plan, companions, target, found, options, linked)
+    return look_at_target(Job(source, target, options, plan, companions, linked))
 
 
-def look_again(job: Job) -> Job:
+def look_at_target(job: Job) -> Job:
     """The same job, for what is in the target folder now."""
-    return job._replace(found=_found(job.source, job.plan, job.companions, job.target, job.options))
+    present = os.listdir(job.target) if os.path.isdir(job.target) else []
+    names = {shard.name for shard in job.plan.shards}
+    receipt = read_receipt(job.target)
+    noted = receipt.shards if receipt and receipt.plan == job.plan.digest else {}
+    kept: Dict[str, str] = {}
+    unproved: List[str] = []
+    foreign = [name for name in present if name.endswith(".safetensors") and name not in names]
+    for shard in job.plan.shards:
+        if shard.name not in present:
+            continue
+        path = os.path.join(job.target, shard.name)
+        if not _looks_right(path, shard):
+            foreign.append(shard.name)
+        elif is_proved(noted.get(shard.name, ""), path, job.options.verify):
+            kept[shard.name] = noted[shard.name]
+        else:
+            unproved.append(shard.name)
+    index = job.plan.index_text
+    index_right = INDEX in present and _begin(os.path.join(job.target, INDEX), len(index) + 1) == index
+    if INDEX in present and not index_right:
+        foreign.append(INDEX)
+    missing = [name for name in job.companions.names if not os.path.lexists(os.path.join(job.target, name))]
+    blocked = f"other weights are there: {', '.join(sorted(foreign)[:4])}" if foreign else ""
+    if receipt and receipt.source != job.source.fingerprint and (kept or unproved or foreign):
+        blocked = "the input is not the one this output was made from"
+    return job._replace(
+        done=len(kept) == len(job.plan.shards) and index_right and not missing and not blocked,
+        blocked=blocked,
+        kept=kept,
+        unproved=tuple(unproved),
+        foreign=tuple(sorted(foreign)),
+    )
 
 
-def _found(
-    source: Checkpoint, plan: ConversionPlan, companions: Companions, target: str, options: Options
-) -> Assessment:
-    return assess(plan, source.fingerprint, companions.names, target, options.verify)
+def _looks_right(path: str, shard: Shard) -> bool:
+    if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) != shard.size:
+        return False
+    return _begin(path, len(shard.header)) == shard.header
+
+
+def _begin(path: str, count: int) -> bytes:
+    with opened(path) as descriptor:
+        return os.read(descriptor, count)

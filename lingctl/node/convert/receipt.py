@@ -28,23 +28,18 @@ class Receipt(NamedTuple):
 class Ledger:
     """Keeps the receipt on disk in step with the work. Safe to call from many threads."""
 
-    def __init__(self, folder: str, source: str, plan: str) -> None:
-        self._folder = folder
-        self._receipt = Receipt(source, plan, {})
+    def __init__(self, folder: str, receipt: Receipt) -> None:
+        self._path = os.path.join(folder, RECEIPT)
+        self._receipt = receipt
         self._lock = threading.Lock()
 
-    def begin(self, kept: Mapping[str, str]) -> None:
-        """Start with the shards that are complete already."""
-        self._note(kept)
-
-    def add(self, name: str, state: str) -> None:
-        """One more shard is complete."""
-        self._note({name: state})
-
-    def _note(self, shards: Mapping[str, str]) -> None:
+    def note(self, shards: Mapping[str, str]) -> None:
+        """Some more shards are complete; their states. A power failure may take the receipt: shards are then
+        compared with the source."""
         with self._lock:
             self._receipt.shards.update(shards)
-            write_receipt(self._folder, self._receipt)
+            content = {"version": _VERSION, **self._receipt._asdict()}
+            write_whole(self._path, (json.dumps(content, indent=1) + "\n").encode(), sync=False)
 
 
 def shard_state(path: str, verified: bool = True) -> str:
@@ -70,14 +65,3 @@ def read_receipt(folder: str) -> Optional[Receipt]:
         return Receipt(str(content["source"]), str(content["plan"]), shards)
     except (OSError, Trouble, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def write_receipt(folder: str, receipt: Receipt) -> None:
-    """Write the receipt, whole. A power failure may take it: shards are then compared with the source."""
-    content = {
-        "version": _VERSION,
-        "source": receipt.source,
-        "plan": receipt.plan,
-        "shards": dict(receipt.shards),
-    }
-    write_whole(os.path.join(folder, RECEIPT), (json.dumps(content, indent=1) + "\n").encode(), sync=False)

@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence
 
 from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import inflated
-from lingctl.node.convert.plan import Item, Shard
+from lingctl.node.convert.plan import Shard
 from lingctl.node.files import create
 
 
@@ -31,18 +31,3 @@ def inflate(records: Sequence[Record], scratch: str) -> Dict[Record, Record]:
             placed[record] = record._replace(path=scratch, offset=at, packed=0)
             at += record.size
     return placed
-
-
-def moved(shards: Sequence[Shard], placed: Dict[Record, Record]) -> List[Shard]:
-    """The same shards, reading from where the records are now."""
-
-    def item(old: Item) -> Item:
-        return old._replace(view=old.view._replace(record=placed.get(old.record, old.record)))
-
-    return [
-        shard._replace(
-            items=tuple(map(item, shard.items)),
-            loose=tuple(placed.get(record, record) for record in shard.loose),
-        )
-        for shard in shards
-    ]

@@ -9,13 +9,13 @@ from typing import Iterator, List, Sequence
 
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.checkpoint.safetensors import RECEIPT
-from lingctl.node.convert.assess import SCRATCH
 from lingctl.node.convert.plan import Shard
 from lingctl.node.files import part_name
 from lingctl.node.folders import make_folder
 from lingctl.node.locked import locked
 from lingctl.node.trouble import Trouble
 
+SCRATCH = ".lingctl-convert.scratch"
 _LOCK, _DOING = ".lingctl-convert.lock", "conversion"
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import Callable, Optional
+from contextlib import closing
+from typing import Callable, Mapping, Optional
 
 from lingctl.node import kernel
+from lingctl.node.checkpoint.record import Record
 from lingctl.node.checkpoint.stream import BLOCK, TensorReader, damaged
 from lingctl.node.convert.plan import Item, Shard
-from lingctl.node.files import create, open_regular, part_of, write_at
+from lingctl.node.files import new_file, opened, part_name, write_at
 from lingctl.node.trouble import Trouble
 
 # Called with the bytes done since the last call; raises to stop.
@@ -18,46 +20,38 @@ Tick = Callable[[int], None]
 _WRITE_BACK = 64 << 20
 
 
-def write_shard(path: str, shard: Shard, verify: bool, written: Tick, proved: Tick) -> None:
+def write_shard(
+    path: str, shard: Shard, placed: Mapping[Record, Record], verify: bool, written: Tick, proved: Tick
+) -> None:
     """Write ``shard`` at ``path``: it appears complete, its bytes on disk and proved, or not at all.
+
+    Args:
+        placed: where the bytes of a record are now, of those that were inflated.
 
     Raises:
         Trouble: the source is damaged, or what was read back differs.
         OSError: the disk is full or fails.
     """
-    stream = TensorReader()
-    try:
-        with part_of(path, sync=False) as part:
-            descriptor = create(part)
-            try:
-                back = _ReadBack(descriptor, shard, part, proved) if verify else None
-                _fill(descriptor, shard, stream, written, back)
-                if back:
-                    back.need_header()
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-    finally:
-        stream.close()
+    with closing(TensorReader(placed)) as stream, new_file(path, sync=False) as descriptor:
+        back = _ReadBack(descriptor, shard, part_name(path), proved) if verify else None
+        _fill(descriptor, shard, stream, written, back)
+        if back:
+            back.need_header()
+        os.fsync(descriptor)
 
 
-def compare_shard(path: str, shard: Shard, proved: Tick) -> None:
+def compare_shard(path: str, shard: Shard, placed: Mapping[Record, Record], proved: Tick) -> None:
     """Read a written shard and compare its header with the plan and each tensor with the source, bit for bit.
 
     Raises:
         Trouble: it differs; tensor and offset are named.
     """
-    stream = TensorReader()
-    descriptor = open_regular(path)
-    try:
+    with closing(TensorReader(placed)) as stream, opened(path) as descriptor:
         back = _ReadBack(descriptor, shard, path, proved)
         back.need_header()
         for item in shard.items:
             for at, piece in stream.tensor(item.view, item.swapped):
                 back.need_same(item, at, piece)
-    finally:
-        os.close(descriptor)
-        stream.close()
 
 
 class _ReadBack:

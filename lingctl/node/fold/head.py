@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List, NamedTuple, Tuple
 
 from lingctl.node import kernel
 from lingctl.node.checkpoint.safetensors import Entry, read_header
-from lingctl.node.files import create, opened, part_of, read_at, write_at
+from lingctl.node.files import new_file, opened, part_name, read_at, write_at
 from lingctl.node.fold.columns import (
     BYTES,
     Lengths,
@@ -98,20 +98,16 @@ def fold_file(place: HeadPlace, target: str, lengths: List[float], written: Tick
         Trouble: what was read back is not what was written.
         OSError: the disk.
     """
-    with part_of(target, sync=False) as part, opened(place.path) as source:
-        descriptor = create(part)
-        try:
-            kernel.reserve(descriptor, os.fstat(source).st_size)
-            sum_of_head = 0
-            for at, data in _folded(source, place, divisors(lengths)):
-                if place.first <= at < place.first + place.size:
-                    sum_of_head = zlib.crc32(data, sum_of_head)
-                write_at(descriptor, data, at)
-                written(len(data))
-            os.fsync(descriptor)
-            _prove(source, descriptor, place._replace(path=part), sum_of_head, lengths, proved)
-        finally:
-            os.close(descriptor)
+    with opened(place.path) as source, new_file(target, sync=False) as descriptor:
+        kernel.reserve(descriptor, os.fstat(source).st_size)
+        sum_of_head = 0
+        for at, data in _folded(source, place, divisors(lengths)):
+            if place.first <= at < place.first + place.size:
+                sum_of_head = zlib.crc32(data, sum_of_head)
+            write_at(descriptor, data, at)
+            written(len(data))
+        os.fsync(descriptor)
+        _prove(source, descriptor, place._replace(path=part_name(target)), sum_of_head, lengths, proved)
 
 
 def _folded(source: int, place: HeadPlace, by: List[float]) -> Iterator[Tuple[int, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import closing
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple, Union
 
 from lingctl.node.checkpoint.folder import Checkpoint
@@ -150,11 +151,8 @@ def _damage(record: Record, tensor: str) -> Optional[Trouble]:
         except Trouble as trouble:
             return trouble
         return None
-    stream = TensorReader()
-    try:
+    with closing(TensorReader()) as stream:
         crc = stream.crc(record)
-    finally:
-        stream.close()
     return None if crc == record.crc else damaged(record, tensor, crc)
 
 

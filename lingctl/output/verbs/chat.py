@@ -31,10 +31,12 @@ class ChatTerminal:
     def question(self, figures: str) -> str:
         """Ask for the next line; one that ends with a backslash goes on in the next."""
         told = f"[{figures}] > " if figures and not self._raw else "> "
-        lines = [_line(told)]
+        lines = [_line(told, _LONGEST)]
+        room = _LONGEST - len(lines[0])
         while lines[-1].endswith("\\"):
             lines[-1] = lines[-1][:-1]
-            lines.append(_line("... "))
+            lines.append(_line("... ", room))
+            room -= len(lines[-1])
         return "\n".join(lines)
 
     def part(self, part: ReplyPart) -> None:
@@ -95,15 +97,15 @@ class ScriptTerminal(ChatTerminal):
         super().end()
 
 
-def _line(told: str) -> str:
-    """A line of standard input, with editing and history on a terminal. Raises EOFError."""
+def _line(told: str, most: int) -> str:
+    """A line of standard input, with editing and history on a terminal. Raises EOFError, as ``_bounded``."""
     if not (interactive() and sys.stdout.isatty()):
         if interactive():
             say_part(told)
-        line = sys.stdin.readline()
+        line = sys.stdin.readline(most + 2)
         if not line:
             raise EOFError
-        return line.rstrip("\n")
+        return _bounded(line.rstrip("\n"), most)
     with suppress(ImportError):  # not every build of Python has it
         importlib.import_module("readline")  # gives input() its editing
     try:
@@ -113,6 +115,17 @@ def _line(told: str) -> str:
         raise
 
 
+def _bounded(asked: str, most: int) -> str:
+    """A question, or a part of one. Raises UsageError: it has no end."""
+    if len(asked) > most:
+        raise UsageError(
+            f"the question is longer than {_LONGEST // 10**6} million characters",
+            where="QUESTION",
+            code="question-too-long",
+        )
+    return asked
+
+
 def read_question(given: str) -> str:
     """The question of the command line, or standard input where that is ``-`` or nothing.
 
@@ -120,13 +133,7 @@ def read_question(given: str) -> str:
         UsageError: there is none, or it has no end.
     """
     piped = not given and not sys.stdin.isatty()
-    asked = sys.stdin.read(_LONGEST + 1) if given == "-" or piped else given
-    if len(asked) > _LONGEST:
-        raise UsageError(
-            f"the question is longer than {_LONGEST // 10**6} million characters",
-            where="QUESTION",
-            code="question-too-long",
-        )
+    asked = _bounded(sys.stdin.read(_LONGEST + 1) if given == "-" or piped else given, _LONGEST)
     if not asked.strip():
         raise UsageError(
             "there is no question", remedy="lingctl ask 'Who are you?'", where="QUESTION", code="no-question"

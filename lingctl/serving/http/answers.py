@@ -58,6 +58,7 @@ class Piece:
     brought: bool = False
     afresh: bool = False
     inline: bool = False
+    seconds: float = 0.0  # that a whole answer took
 
     @property
     def has_tokens(self) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lingctl.serving.endpoint import Endpoint, address_of
-from lingctl.serving.http.answers import Piece, Usage, parse_object
+from lingctl.serving.http.answers import Piece, parse_object
 from lingctl.serving.http.api import Ask, Dialect, no_stream, parse_answer, without
 from lingctl.serving.http.events import EventReader
 from lingctl.serving.http.exchange import (
@@ -25,19 +25,6 @@ from lingctl.serving.trouble import ExchangeTrouble, http_trouble, refusal_in
 NO_MODELS = "it lists no models"
 _QUICK_SECONDS = 10.0
 _LONGEST_BEGINNING = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """Text that was generated, with what the service says about it."""
-
-    text: str
-    finish_reason: str
-    usage: Usage | None
-    seconds: float
-    reasoning: str = ""  # what the model thought before it answered
-    tool_call: str = ""  # functions that it calls
-    inline: bool = False  # whether the service left its thoughts in the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +60,7 @@ class Client:
     limits: Limits = field(default_factory=Limits)  # time limits of a generation
     left_out: frozenset[str] = frozenset()  # fields of a request that this service refuses
 
-    def generate(self, dialect: Dialect, ask: Ask) -> Generation | ExchangeTrouble:
+    def generate(self, dialect: Dialect, ask: Ask) -> Piece | ExchangeTrouble:
         """Ask for text and wait for all of it."""
         answer = self._post(dialect, ask, self.limits)
         if isinstance(answer, ExchangeTrouble):
@@ -81,16 +68,7 @@ class Client:
         piece = parse_answer(dialect, answer.body)
         if isinstance(piece, ExchangeTrouble):
             return piece
-        piece = apart(piece) if dialect.thinks else piece
-        return Generation(
-            piece.text,
-            piece.finish_reason,
-            piece.usage,
-            answer.seconds,
-            piece.reasoning,
-            piece.tool_call,
-            piece.inline,
-        )
+        return replace(apart(piece) if dialect.thinks else piece, seconds=answer.seconds)
 
     def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
         """Ask for text event by event; the last event is done or a Trouble."""

@@ -9,8 +9,9 @@ from lingctl.events import Event, Listener, ignore
 from lingctl.findings import Finding, Verdict
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.faults import of_the_request
+from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.api import A_FEW, INFER, Ask, Dialect, dialect_for
-from lingctl.serving.http.client import Client, Generation, ModelList
+from lingctl.serving.http.client import Client, ModelList
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import HttpResponse, speaks_tls
 from lingctl.serving.http.models import cannot_chat, kind_by_name, known
@@ -123,17 +124,17 @@ class _Climb:
         self._add(rungs.finish(counted, self._max_tokens, self._advice))
         self._add(rungs.tokens(counted, self._max_tokens, self._advice))
         second = self._generate()
-        same = self._add(rungs.repeat(first.text, second, self._advice)) and isinstance(second, Generation)
+        self._add(rungs.repeat(first.text, second, self._advice))
         before = self._client.left_out
         streamed = self._stream()
         notes = costs(self._client.left_out - before)
-        repeatable = same and isinstance(second, Generation) and second.text == first.text
+        repeatable = isinstance(second, Piece) and second.text == first.text
         self._add(rungs.stream(streamed, first, self._advice, repeatable=repeatable, notes=notes))
         self._add(rungs.first_token(streamed, self._options.first_token_limit, self._advice))
         refused = self._wrong_request()
         self._add(rungs.bad_request(refused, self._generate(max_tokens=A_FEW), self._advice))
 
-    def _first_answer(self) -> Generation | ExchangeTrouble:
+    def _first_answer(self) -> Piece | ExchangeTrouble:
         """The first answer, asked for again where the service only refuses how it was asked for."""
         first = self._generate()
         if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and cannot_chat(first):
@@ -142,12 +143,12 @@ class _Climb:
         if isinstance(first, ExchangeTrouble):
             self._client = agreed(self._client, self._refusal)
             first = self._generate() if self._client.left_out else first
-        if isinstance(first, Generation) and first.reasoning and not first.text.strip():
+        if isinstance(first, Piece) and first.reasoning and not first.text.strip():
             self._max_tokens = self._tokens_to_think(first)
             first = self._generate()
         return first
 
-    def _tokens_to_think(self, first: Generation) -> int:
+    def _tokens_to_think(self, first: Piece) -> int:
         """Most tokens of an answer that begins with thoughts, which are longer than answers.
 
         As many as the service makes in half the patience: an answer that is not a stream is silent until it
@@ -181,7 +182,7 @@ class _Climb:
         asked = self._question
         return Ask(asked.prompt, asked.system, max_tokens or self._max_tokens, details=details)
 
-    def _generate(self, details: bool = False, max_tokens: int = 0) -> Generation | ExchangeTrouble:
+    def _generate(self, details: bool = False, max_tokens: int = 0) -> Piece | ExchangeTrouble:
         return self._client.generate(self._dialect, self._ask(details, max_tokens))
 
     def _wrong_request(self) -> HttpResponse | ExchangeTrouble:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from lingctl.findings import Finding, Subject, Verdict
 from lingctl.serving.faults import fault_of
-from lingctl.serving.http.answers import Usage
-from lingctl.serving.http.client import Generation
+from lingctl.serving.http.answers import Piece, Usage
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.http.streamed import Streamed, bare
 from lingctl.serving.remedies import Advice
@@ -20,7 +19,7 @@ _SHOWN = 300
 _INLINE = "the service leaves its thoughts in the text of the answer, between tags"
 
 
-def generate(first: Generation | ExchangeTrouble, advice: Advice, notes: Sequence[str] = ()) -> Finding:
+def generate(first: Piece | ExchangeTrouble, advice: Advice, notes: Sequence[str] = ()) -> Finding:
     """Whether a greedy request is answered."""
     if isinstance(first, ExchangeTrouble):
         what = why(first, "the request was not answered")
@@ -28,9 +27,7 @@ def generate(first: Generation | ExchangeTrouble, advice: Advice, notes: Sequenc
     return noted("generate", f"answered in {first.seconds:.1f} s", notes)
 
 
-def answer(
-    asked: SmokeQuestion, told: Generation, flaws: list[Flaw], max_tokens: int, advice: Advice
-) -> Finding:
+def answer(asked: SmokeQuestion, told: Piece, flaws: list[Flaw], max_tokens: int, advice: Advice) -> Finding:
     """Whether the answer is one."""
     text = told.text
     of = Subject("answer")
@@ -52,7 +49,7 @@ def answer(
     return of.finding(verdict, message, evidence=text[:_SHOWN], remedy=advice.bad_answer)
 
 
-def finish(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
+def finish(result: Piece | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
     """Whether generation ended for a documented reason."""
     if isinstance(result, ExchangeTrouble):
         return failed("finish", "the finish reason could not be asked", str(result), advice.remedy(result))
@@ -68,7 +65,7 @@ def finish(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice
     return passed("finish", f"stopped at {meaning} ({reason})")
 
 
-def tokens(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
+def tokens(result: Piece | ExchangeTrouble, max_tokens: int, advice: Advice) -> Finding:
     """Whether the service counts its tokens, and rightly so."""
     if isinstance(result, ExchangeTrouble):
         return failed("tokens", "the counts could not be asked", str(result), advice.remedy(result))
@@ -84,7 +81,7 @@ def tokens(result: Generation | ExchangeTrouble, max_tokens: int, advice: Advice
 
 def stream(
     streamed: Streamed,
-    unstreamed: Generation,
+    unstreamed: Piece,
     advice: Advice,
     *,
     repeatable: bool,
@@ -130,7 +127,7 @@ def first_token(streamed: Streamed, limit: float, advice: Advice) -> Finding:
     return passed("first-token", f"after {seconds:.2f} s, a thought; the answer's first: {after}")
 
 
-def repeat(first: str, second: Generation | ExchangeTrouble, advice: Advice) -> Finding:
+def repeat(first: str, second: Piece | ExchangeTrouble, advice: Advice) -> Finding:
     """Whether the same greedy request brings the same answer."""
     if isinstance(second, ExchangeTrouble):
         what = why(second, "the second request was not answered")
@@ -147,7 +144,7 @@ def repeat(first: str, second: Generation | ExchangeTrouble, advice: Advice) -> 
 
 
 def bad_request(
-    answer: HttpResponse | ExchangeTrouble, after: Generation | ExchangeTrouble, advice: Advice
+    answer: HttpResponse | ExchangeTrouble, after: Piece | ExchangeTrouble, advice: Advice
 ) -> Finding:
     """Whether a wrong request is refused politely, and the service lives on."""
     if isinstance(answer, ExchangeTrouble):

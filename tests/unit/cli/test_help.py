@@ -126,6 +126,7 @@ def test_help_fits_eighty_columns_and_reads_as_people_speak(path: str) -> None:
         (["bench", "--requests=0"], "--requests: '0' is not a whole number of at least 1", "for example"),
         (["bench", "--kind", "talk"], "--kind: 'talk' is none of auto, chat, base", "lingctl help bench"),
         (["bench", "--requests"], "--requests wants a value behind it", "--requests 200"),
+        (["audit", "-n", "0"], "--lines: '0' is not a whole number of at least 1", "lingctl help audit"),
         (["releases", "old"], "it does not take 'old'", "lingctl releases"),
         (["--json", "deploy"], "there is no option --json before the verb", "lingctl deploy --json"),
         (["help", "deploi"], "has no verb 'deploi'", "did you mean deploy"),

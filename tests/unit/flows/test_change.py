@@ -41,7 +41,7 @@ def step(title: str, text: str) -> Step:
 def run(cluster: Cluster, *steps: Step, listener=ignore) -> None:
     group = Group({"node1": LocalConnection("node1")})
     with changing(group, cluster, "lingctl deploy", listener) as change:
-        execute(plan_of(steps), group, listener, change=change)
+        execute(plan_of(steps), group, listener, change)
 
 
 def journal(cluster: Cluster) -> list[dict]:

@@ -15,6 +15,7 @@ from lingctl.remote.command import command, script
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
+from tests.unit.unwritten import UNWRITTEN
 
 
 def step(stage: Stage, node: str, text: str, title: str = "a step") -> Step:
@@ -34,7 +35,7 @@ def run(plan_steps: list[Step], group: Group) -> list[Event]:
         with lock:
             heard.append(event)
 
-    execute(plan_of(plan_steps), group, listen)
+    execute(plan_of(plan_steps), group, listen, UNWRITTEN)
     return heard
 
 

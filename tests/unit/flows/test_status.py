@@ -27,7 +27,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.probe import Answer, Answers
 from lingctl.serving import readiness
-from lingctl.serving.http.client import Generation
+from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.readiness import Probe, judge_generation
 from lingctl.serving.trouble import ExchangeTrouble
@@ -227,9 +227,9 @@ def test_a_rank_that_waits_for_a_dead_first_node_is_not_well():
 
 
 @pytest.fixture
-def answers(health, monkeypatch: pytest.MonkeyPatch) -> list[Generation | ExchangeTrouble]:
+def answers(health, monkeypatch: pytest.MonkeyPatch) -> list[Piece | ExchangeTrouble]:
     """What is answered to a request for text."""
-    given: list[Generation | ExchangeTrouble] = []
+    given: list[Piece | ExchangeTrouble] = []
 
     def probe(*_: object) -> Probe:
         return lambda: judge_generation(given.pop(0))
@@ -247,7 +247,7 @@ def first_of_vllm(lost: dict[str, str]) -> NodeStatus:
 
 
 def test_a_vllm_is_ready_when_it_gives_text(answers):
-    answers.append(Generation("Hello", "length", None, 0.1))
+    answers.append(Piece("Hello", "length", seconds=0.1))
     row = first_of_vllm({})
     assert (row.service, row.problems) == ("ready", ())
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lingctl.errors import UsageError
-from lingctl.output.verbs.chat import read_question
+from lingctl.output.verbs.chat import ChatTerminal, read_question
 
 
 class _Piped:
@@ -23,6 +23,9 @@ class _Piped:
     def read(self, size: int = -1) -> str:
         assert size >= 0, "a stream may have no end"
         return "x" * (size if self._letters is None else min(size, self._letters))
+
+    def readline(self, size: int = -1) -> str:
+        return self.read(size)
 
 
 @pytest.fixture
@@ -41,3 +44,17 @@ def test_no_question_and_one_without_end_are_refused(piped, letters: int | None,
     with pytest.raises(UsageError) as refused:
         read_question("-")
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("line", ["x", "x\\\n"], ids=["one line", "lines that go on"])
+def test_a_question_of_a_chat_has_an_end_too(monkeypatch: pytest.MonkeyPatch, line: str):
+    class Endless(_Piped):
+        def readline(self, size: int = -1) -> str:
+            assert size > 0, "a stream may have no end"
+            return (line * 100_000)[:size] if line == "x" else line[:size]
+
+    monkeypatch.setattr(sys, "stdin", Endless(None))
+    monkeypatch.setattr("lingctl.output.verbs.chat._LONGEST", 10_000)
+    with pytest.raises(UsageError) as refused:
+        ChatTerminal().question("")
+    assert refused.value.code == "question-too-long"

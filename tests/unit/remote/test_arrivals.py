@@ -51,7 +51,7 @@ def test_a_node_that_lets_nobody_in_has_its_error_each_time() -> None:
         assert isinstance(group.map(lambda connection: connection)["node1"], ConnectError)
     with pytest.raises(ConnectError):
         group["node1"]
-    assert [*group.errors] == ["node1"] and not group.connections
+    assert [*group.map(lambda connection: connection)] == ["node1"] and not group.connections
 
 
 def test_a_defect_in_a_login_is_told_as_one() -> None:

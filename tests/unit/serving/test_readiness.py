@@ -1,18 +1,18 @@
 import pytest
 
 from lingctl.errors import EngineError
-from lingctl.serving.http.client import Generation, ModelList
+from lingctl.serving.http.answers import Piece
+from lingctl.serving.http.client import ModelList
 from lingctl.serving.http.exchange import HttpResponse
 from lingctl.serving.readiness import (
     Readiness,
     decide,
-    decide_loaded,
     settled_health,
     wait_until_ready,
 )
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
-TOKENS = Generation("Hi", "stop", None, 0.1)
+TOKENS = Piece("Hi", "stop", seconds=0.1)
 HEALTHY = HttpResponse(200, {}, b"", 0.0)
 REFUSED = ExchangeTrouble("refused", "connection refused")
 
@@ -42,7 +42,7 @@ STOPPING = answer(503)
 STOPPED_ENGINE = http_trouble(
     500,
     b'{"error":"Failed to enqueue inferRequest. Engine has been stopped. Cannot add request.",'
-    b'"error_type":"Incomplete Generation"}',
+    b'"error_type":"Incomplete Piece"}',
 )
 
 
@@ -57,8 +57,8 @@ STOPPED_ENGINE = http_trouble(
         (ExchangeTrouble("tls", "self-signed certificate"), None, None, "misconfigured"),
         (ExchangeTrouble("closed", "closed on the node, behind a tunnel"), None, None, "loading"),
         (LISTED, ExchangeTrouble("closed", "a worker died"), None, "no tokens"),
-        (LISTED, Generation("", "stop", None, 0.1), None, "no tokens"),
-        (LISTED, Generation("", "length", None, 0.1, reasoning="The user"), HEALTHY, "ready"),
+        (LISTED, Piece("", "stop", seconds=0.1), None, "no tokens"),
+        (LISTED, Piece("", "length", seconds=0.1, reasoning="The user"), HEALTHY, "ready"),
         (LISTED, ExchangeTrouble("http", "engine", 500), None, "no tokens"),
         (LISTED, ExchangeTrouble("timeout", "silent"), None, "no tokens"),
         (
@@ -80,7 +80,7 @@ STOPPED_ENGINE = http_trouble(
     ],
 )
 def test_the_state_follows_from_models_generation_and_health(listed, generation, health, state):
-    assert decide(listed, lambda: generation, lambda: health).state == state
+    assert decide(lambda: listed, lambda: generation, lambda: health).state == state
 
 
 def test_health_is_not_asked_before_text_came():
@@ -89,8 +89,8 @@ def test_health_is_not_asked_before_text_came():
     def ask():
         raise AssertionError("asked")
 
-    assert decide(REFUSED, ask, ask).state == "loading"
-    assert decide(LISTED, lambda: REFUSED, ask).state == "no tokens"
+    assert decide(lambda: REFUSED, ask, ask).state == "loading"
+    assert decide(lambda: LISTED, lambda: REFUSED, ask).state == "no tokens"
 
 
 def test_health_that_is_abnormal_for_the_first_seconds_is_asked_again():
@@ -181,4 +181,4 @@ def test_one_that_loaded_is_asked_for_its_models_only_where_no_answer_came(gener
         assert listed is not None, "asked"
         return listed
 
-    assert decide_loaded(generation, models, lambda: HEALTHY).state == state
+    assert decide(models, lambda: generation, lambda: HEALTHY, loaded=True).state == state

@@ -21,7 +21,7 @@ from lingctl.flows.files.bundle.bill import bill_of_materials
 from lingctl.flows.files.bundle.locked import Locked, environment, locked_for
 from lingctl.flows.files.bundle.own_wheel import build_own_wheel
 from lingctl.flows.files.bundle.wheels import file_of, read_wheel, sha256_of
-from lingctl.flows.run.whole_file import no_room, whole_file, write_file
+from lingctl.flows.run.whole_file import not_written, whole_file, write_file
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")
@@ -29,6 +29,7 @@ _OLDEST_MINOR = 11
 # Newest first; pip takes the first that fits. Ascend hosts have glibc 2.28 (openEuler 20.03) or newer.
 _MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _INSTALL = shell("bundle/install")
+_ELSEWHERE = "name another place with --to"
 # Of files in the archive: the same bundle, made twice, is the same to the byte.
 _TIME = 1_577_836_800
 
@@ -164,9 +165,7 @@ def _write_tar(folder: Path, target: Path) -> None:
         with whole_file(target) as file, tarfile.open(fileobj=file, mode="w") as archive:
             archive.add(folder, folder.name, filter=_neutral)
     except OSError as error:
-        raise no_room(error, target) or UsageError(
-            f"cannot write {target}: {error.strerror}", remedy="name another place with --to"
-        ) from error
+        raise not_written(error, target, _ELSEWHERE, code="usage") from error
 
 
 def _write_sum(target: Path, digest: str) -> Path | None:
@@ -177,9 +176,7 @@ def _write_sum(target: Path, digest: str) -> Path | None:
     try:
         write_file(beside, f"{digest}  {target.name}\n".encode())
     except OSError as error:
-        raise no_room(error, beside) or UsageError(
-            f"cannot write {beside}: {error.strerror}", remedy="name another place with --to"
-        ) from error
+        raise not_written(error, beside, _ELSEWHERE, code="usage") from error
     return beside
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from lingctl.ascend import devices, host
-from lingctl.ascend.cards import npu_map, npu_smi
-from lingctl.ascend.cards.card_rows import CardRows, card_rows
+from lingctl.ascend import host
+from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.unread import Unread
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError
+from lingctl.flows.look.cards import ROWS_ASKED, rows_in
 from lingctl.flows.look.daemon import DaemonSight, look_closer, sight_in, watching
 from lingctl.flows.look.node_states import Look, node_questions
 from lingctl.flows.look.runtime import elsewhere_in
@@ -45,17 +45,13 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
     """
     site = look.site
     questions = [
-        Question("dev", devices.DEV, 10),
-        Question("cards", npu_smi.TABLE, 60),
-        Question("chips", npu_map.MAP, 30),
+        *ROWS_ASKED,
         *(replace(question, beside=True) for question in _of_the_host(connection.node, look)),
     ]
     answers = probed(connection, questions, "look at the node")
     state = read_state(connection.node, answers, look.paths)
     listeners = host.read_listeners(answers.get("listeners"))
-    table = npu_smi.read_table(answers.get("cards"))
-    chips, dev = npu_map.read_map(answers.get("chips")), devices.read_dev(answers.get("dev"))
-    counted = answers.get("processes")
+    rows, counted = rows_in(answers), answers.get("processes")
     sight = _sight(connection, cluster, site, answers["daemon"].stdout)
     # Where the container is gone, its processes are; one that runs may hold what a dead daemon left.
     gone = sight is not None and not sight.alive and not state.container_runs
@@ -64,7 +60,7 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
         sight,
         0 if gone else whole_number(counted.stdout.strip() if counted else ""),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
-        None if isinstance(table, Unread) else card_rows(table, chips, dev),
+        None if isinstance(rows, Unread) else rows,
         elsewhere_in(answers.get("elsewhere")),
     )
 

@@ -82,7 +82,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
     need_weights(plan, node)
     engine = engine_of(cluster)
     words = engine.offline(cluster, plan.folder, plan.model_config)
-    connection = group.connections[node]
+    connection = group[node]
     _wake(connection, cluster)
     inside = InContainer(
         cluster.runtime,
