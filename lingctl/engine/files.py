@@ -11,6 +11,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding
 from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.given_file import OddFileError, read_bounded
 
 _MAX_BYTES = 10 * 1024 * 1024
 
@@ -64,11 +65,13 @@ class CertificateFile:
             ConfigurationError: it is not there, empty, too large, or holds what cannot be used.
         """
         try:
-            content = self.source.read_bytes()
+            content = read_bounded(self.source, _MAX_BYTES)
+        except OddFileError as error:
+            raise self._unfit(f"{error.strerror}") from error
         except OSError as error:
             raise self._unfit(f"cannot be read: {error.strerror}") from error
-        if not 0 < len(content) <= _MAX_BYTES:
-            raise self._unfit("is empty or larger than 10 MB")
+        if not content:
+            raise self._unfit("is empty")
         if b"-----BEGIN " not in content:
             raise self._unfit("is not a PEM file")
         if self.path.endswith(".key") and b"ENCRYPTED" in content:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lingctl.inventory.sections import Section, one_or_more
+from lingctl.inventory.sections import OneOrMore, Section
 
 
 class Certificates(Section):
@@ -15,14 +15,9 @@ class Certificates(Section):
     files_here: ClassVar[tuple[str, ...]] = ("cert", "key", "ca")
     cert: str = Field(min_length=1, description="Certificate file here.")
     key: str = Field(min_length=1, description="Its private key, not encrypted; readable by you alone.")
-    ca: tuple[str, ...] = Field(
+    ca: OneOrMore = Field(
         min_length=1, max_length=3, description="File or files of the authorities that the other side is of."
     )
-
-    @field_validator("ca", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        return one_or_more(value)
 
 
 class Https(Certificates):

@@ -201,10 +201,7 @@ class Cluster(Section):
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError: there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return {node.name: node for node in self.nodes}[name]
 
     @property
     def node_names(self) -> tuple[str, ...]:

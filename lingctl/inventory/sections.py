@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from lingctl.inventory import forms
 from lingctl.inventory.given_file import with_home
@@ -18,11 +18,12 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=forms.PATH)]
 
 
-def one_or_more(value: object) -> object:
-    """A tuple of what may be written as one word or as a list."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+# What may be written as one word or as a list.
+OneOrMore = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 # Some versions of pydantic ask for these also where the address was refused: the whole is an error then, and
@@ -202,17 +203,12 @@ class Hub(Section):
     """The way to the hubs, ModelScope and Hugging Face. Proxies and tokens come from the environment."""
 
     files_here = ("ca",)
-    ca: tuple[str, ...] = Field(
+    ca: OneOrMore = Field(
         (),
         max_length=8,
         description="File or files here of authorities that are believed beside the usual ones, PEM or DER: "
         "that of a proxy which opens TLS.",
     )
-
-    @field_validator("ca", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        return one_or_more(value)
 
 
 class Timeouts(Section):

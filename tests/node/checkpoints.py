@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from lingctl.node.convert.engine import convert
 from lingctl.node.convert.job import Options
-from lingctl.sandbox.engine.tiny_models.checkpoint import SIZES, Size, published_config
+from lingctl.sandbox.engine.model.architecture import Architecture
+from lingctl.sandbox.engine.tiny_models.checkpoint import SIZES, published_config
 
 INDEX = "model.safetensors.index.json"
 
@@ -106,7 +107,7 @@ def ling(folder: Path, size: str, form: str) -> Path:
     return folder
 
 
-def ling_tensors(size: Size) -> dict[str, torch.Tensor]:
+def ling_tensors(size: Architecture) -> dict[str, torch.Tensor]:
     """Random tensors with all names of the architecture."""
     made = torch.Generator().manual_seed(7)
     hidden, wide = size.hidden, size.head_dim

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import paramiko
@@ -17,12 +19,12 @@ from tests.sandbox.live import Live, Result
 pytestmark = pytest.mark.sandbox
 
 
-def openssh(live: Live, node: str, *words: str, program: str = "ssh") -> Result:
+def openssh(live: Live, node: str, *words: str, program: str = "ssh", keys: Sequence[Path] = ()) -> Result:
     if shutil.which(program) is None:
         pytest.skip(f"no {program} here")
     options = [
         "-F/dev/null",
-        f"-i{live.directory / 'key'}",
+        *(f"-i{key}" for key in (*keys, live.directory / "key")),
         f"-oUserKnownHostsFile={live.directory / 'known_hosts'}",
         "-oStrictHostKeyChecking=yes",
         "-oIdentitiesOnly=yes",
@@ -86,6 +88,32 @@ def test_another_user_and_another_key_are_refused(plus_cluster: Live, tmp_path: 
                 transport.auth_publickey(user, key)
         finally:
             transport.close()
+
+
+def test_six_keys_in_vain_end_the_connection_as_sshd_does(plus_cluster: Live, tmp_path: Path) -> None:
+    keys = [tmp_path / f"key{number}" for number in range(6)]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", str(key)], check=True)
+    # Before its own key: the right one is the seventh.
+    done = openssh(plus_cluster, "node1", "true", keys=keys)
+    assert done.status == 255
+    assert ":2: Too many authentication failures" in done.stderr
+    done = openssh(plus_cluster, "node1", "true", keys=keys[:5])
+    assert done.status == 0, done.said
+
+
+def test_of_many_logins_begun_at_once_some_are_dropped_as_sshd_does(plus_cluster: Live) -> None:
+    with ExitStack() as opened:
+        begun = [
+            opened.enter_context(socket.create_connection((plus_cluster.address("node1"), 2222), timeout=60))
+            for _ in range(60)
+        ]
+        first = [connection.recv(7) for connection in begun]
+    assert set(first) == {b"", b"SSH-2.0"}
+    # Those that have left no longer count, as soon as the server has noticed.
+    deadline = time.monotonic() + 60
+    while openssh(plus_cluster, "node1", "true").status:
+        assert time.monotonic() < deadline
 
 
 def test_files_of_both_transfers_are_the_nodes_own(plus_cluster: Live, tmp_path: Path) -> None:

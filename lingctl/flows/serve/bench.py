@@ -12,7 +12,7 @@ from lingctl.events import Event, Listener
 from lingctl.flows.serve.asked_service import AskedService, met
 from lingctl.serving.bench.connection import Target
 from lingctl.serving.bench.goal import NO_GOAL, Goal
-from lingctl.serving.bench.load import LoadResult, Pace, Patience, resolve, run_load
+from lingctl.serving.bench.load import LoadResult, Pace, resolve, run_load
 from lingctl.serving.bench.metrics import Metrics, measure
 from lingctl.serving.bench.prompts import Prompt, made_up, read_dataset
 from lingctl.serving.bench.report import BenchReport
@@ -23,7 +23,7 @@ from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import A_FEW, Ask, AskedKind, Dialect, dialect_for
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.concessions import agreed, costs
-from lingctl.serving.http.exchange import tls_context
+from lingctl.serving.http.exchange import Limits, tls_context
 from lingctl.serving.http.models import cannot_chat, kind_by_name
 from lingctl.serving.http.streamed import gather
 from lingctl.serving.remedies import advice_for
@@ -121,8 +121,8 @@ class _Loads:
                 self._listener(Event(task, "progress", text=text))
 
         self._listener(Event(task, "started", text=f"{total} requests"))
-        patience = Patience(idle=self._options.timeout, total=self._options.timeout)
-        result = run_load(self._target, bodies, pace, patience=patience, seed=self._options.seed, tick=tick)
+        limits = Limits(connect=10.0, idle=self._options.timeout, total=self._options.timeout)
+        result = run_load(self._target, bodies, pace, limits=limits, seed=self._options.seed, tick=tick)
         if self._options.count:
             count_tokens(result.outcomes, [prompt.text for prompt in prompts], self._options.count)
         failed = sum(not outcome.ok for outcome in result.outcomes)

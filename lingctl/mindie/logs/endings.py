@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.log_reading import Ending
+from lingctl.engine.words.milestones import frame_before
 from lingctl.mindie.logs.daemon_life import End, Life, LifeStage, Thrown
 
 _KILL = 9
@@ -20,9 +21,16 @@ _BUS_ERROR = 7
 _NO_EXCEPTION = "terminate called without an active exception"
 _NEAR = 10
 _ABORT = 6
-# Where a daemon that was killed stood when the kill can only have come from outside: it refuses its start
-# before (configuration) or after (tokenizers, ports) these.
-_NO_REFUSAL = (LifeStage.ENGINE, LifeStage.WORKERS, LifeStage.SERVING)
+# What it means that a daemon was killed, by where it stood: it refuses its start before (configuration) or
+# after (tokenizers, ports) the stages in which a kill can only have come from outside.
+_KILLED = {
+    LifeStage.BEGUN: "A36",
+    LifeStage.CONFIGURATION: "A36",
+    LifeStage.ENGINE: "W10",
+    LifeStage.WORKERS: "W10",
+    LifeStage.PORTS: "D13",
+    LifeStage.SERVING: "W10",
+}
 # What every start prints while it reads its configuration.
 _ORDINARY = re.compile(
     r"use(?:s|ing)? default value|LLM log default format|LogLevelDynamicHandler|^ConfigManager: Load"
@@ -116,30 +124,20 @@ def _unsaid(life: Life, lines: Sequence[LogLine], status: str) -> Ending | None:
 
 
 def _without_words(life: Life, status: str) -> Ending | None:
-    if status == "143":
-        return Ending("S1", life.reached)
-    if status == "139":
-        return Ending("W7", life.reached, _request(life))
-    if status == "135":
-        return Ending("C13", life.reached)
     if status == "137":
         return _killed(life)
     if status == "134":
         return _aborted(life)
-    return None
+    known = {"143": ("S1", ""), "139": ("W7", _request(life)), "135": ("C13", "")}.get(status)
+    return Ending(known[0], life.reached, known[1]) if known else None
 
 
 def _killed(life: Life) -> Ending | None:
-    if life.stage in _NO_REFUSAL:
-        return Ending("W10", life.reached)
-    if life.stage in (LifeStage.BEGUN, LifeStage.CONFIGURATION):
-        return Ending("A36", life.reached)
-    if life.stage is LifeStage.PORTS or (life.stage is LifeStage.TOKENIZERS and life.tokenizers == "ready"):
-        return Ending("D13", life.reached)
+    row = _KILLED.get(life.stage)
     if life.stage is LifeStage.TOKENIZERS:
         # One that cannot import a module says nothing after its first line.
-        return Ending("D15" if life.tokenizers == "started" else "D16", life.reached)
-    return None
+        row = {"ready": "D13", "started": "D15"}.get(life.tokenizers, "D16")
+    return Ending(row, life.reached) if row else None
 
 
 def _aborted(life: Life) -> Ending | None:
@@ -155,10 +153,8 @@ def _aborted(life: Life) -> Ending | None:
 
 def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
     """With the place of the exception: the last frame of the traceback before it."""
-    frames = [
-        line.text.strip() for line in lines[max(0, thrown.at - 12) : thrown.at] if 'File "' in line.text
-    ]
-    return Ending("W3", thrown.at, "; ".join(part for part in (_words(thrown), *frames[-1:]) if part))
+    told = (_words(thrown), frame_before(lines, thrown.at))
+    return Ending("W3", thrown.at, "; ".join(part for part in told if part))
 
 
 def _last(life: Life, *, python: bool) -> Thrown | None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from paramiko import sftp
 
+from lingctl.sandbox.node.ssh_session import end_message
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -37,11 +39,7 @@ def _exit_status(channel: paramiko.Channel) -> paramiko.Message | None:
     """The message that tells status 0; None where the channel is closed already."""
     if channel.closed:
         return None
-    message = paramiko.Message()
-    message.add_byte(bytes([98]))  # SSH_MSG_CHANNEL_REQUEST
-    message.add_int(channel.remote_chanid)
-    message.add_string("exit-status")
-    message.add_boolean(False)
+    message = end_message(channel, "exit-status")
     message.add_int(0)
     return message
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import select
 import socket
 import threading
@@ -18,8 +19,12 @@ from lingctl.sandbox.node.sftp import NodeFiles, Subsystem
 from lingctl.sandbox.node.ssh_session import Terminal, execute, forward
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-# As sshd's MaxSessions: more channels at a time on one connection are refused.
+# sshd's defaults. MaxSessions: more channels at a time on one connection are refused. MaxAuthTries: so many
+# keys in vain end the connection. MaxStartups: of so many logins begun and not done some are dropped, of
+# _ALL_DROPPED every one.
 _MAX_SESSIONS = 10
+_MAX_TRIES = 6
+_SOME_DROPPED, _DROPPED_PERCENT, _ALL_DROPPED = 10, 30, 100
 
 
 def serve(address: str, port: int, keys: Path, orders: socket.socket) -> None:
@@ -57,8 +62,11 @@ def serve(address: str, port: int, keys: Path, orders: socket.socket) -> None:
         elif listener is not None and listener in readable:
             with contextlib.suppress(OSError):
                 client, _ = listener.accept()
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 transports = [transport for transport in transports if transport.is_active()]
+                if _drops(sum(not transport.is_authenticated() for transport in transports)):
+                    client.close()
+                    continue
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 transports.append(_start(client, key, allowed))
 
 
@@ -66,22 +74,25 @@ def _listen(address: str, port: int) -> socket.socket:
     return socket.create_server((address, port), backlog=128)
 
 
+def _drops(begun: int) -> bool:
+    """Whether a connection is closed without a word for the logins that are begun and not done."""
+    share = (100 - _DROPPED_PERCENT) * (begun - _SOME_DROPPED) // (_ALL_DROPPED - _SOME_DROPPED)
+    return begun >= _SOME_DROPPED and random.randrange(100) < share + _DROPPED_PERCENT
+
+
 def _start(client: socket.socket, key: paramiko.PKey, allowed: bytes) -> paramiko.Transport:
     transport = _Transport(client)
     transport.local_version = "SSH-2.0-OpenSSH_8.8"
     transport.add_server_key(key)
     transport.set_subsystem_handler("sftp", Subsystem, NodeFiles)
-    session = _Session(allowed)
+    session = _Session(allowed, transport)
+    # With an event it does not wait for the client, which may say nothing.
+    transport.start_server(event=threading.Event(), server=session)
     threading.Thread(target=_run, args=(transport, session), daemon=True).start()
     return transport
 
 
 def _run(transport: paramiko.Transport, session: _Session) -> None:
-    try:
-        transport.start_server(server=session)
-    except (paramiko.SSHException, EOFError, OSError):
-        transport.close()
-        return
     while transport.is_active():
         channel = transport.accept(1)
         if channel is None:
@@ -117,8 +128,9 @@ class _Transport(paramiko.Transport):
 class _Session(paramiko.ServerInterface):
     """What one connection may do."""
 
-    def __init__(self, allowed: bytes) -> None:
-        self._allowed = allowed
+    def __init__(self, allowed: bytes, transport: paramiko.Transport) -> None:
+        self._allowed, self._transport = allowed, transport
+        self._tries = 0
         self._kept: dict[int, paramiko.Channel] = {}
         self._sessions: set[int] = set()
         self._terminals: dict[int, Terminal] = {}
@@ -137,8 +149,18 @@ class _Session(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        good = username == "root" and key.asbytes() == self._allowed
-        return common.AUTH_SUCCESSFUL if good else common.AUTH_FAILED
+        if username == "root" and key.asbytes() == self._allowed:
+            return common.AUTH_SUCCESSFUL
+        self._tries += 1
+        if self._tries == _MAX_TRIES:
+            message = paramiko.Message()
+            message.add_byte(common.cMSG_DISCONNECT)
+            message.add_int(2)  # SSH_DISCONNECT_PROTOCOL_ERROR
+            message.add_string("Too many authentication failures")
+            message.add_string("")
+            self._transport._send_message(message)  # type: ignore[attr-defined]  # paramiko has no call for it
+            self._transport.close()
+        return common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind != "session":

@@ -144,17 +144,23 @@ def _drain(source: IO[bytes], send: Callable[[bytes], object]) -> None:
 
 
 def _send_exit_signal(channel: paramiko.Channel, number: int) -> None:
-    message = paramiko.Message()
-    message.add_byte(bytes([98]))  # SSH_MSG_CHANNEL_REQUEST
-    message.add_int(channel.remote_chanid)
-    message.add_string("exit-signal")
-    message.add_boolean(False)
+    message = end_message(channel, "exit-signal")
     message.add_string(signal.Signals(number).name.removeprefix("SIG"))
     message.add_boolean(False)
     message.add_string("")
     message.add_string("")
     transport = channel.get_transport()
     transport._send_user_message(message)  # type: ignore[attr-defined]  # paramiko has no call for this message
+
+
+def end_message(channel: paramiko.Channel, kind: str) -> paramiko.Message:
+    """A message that tells how what ran in a channel ended; the kind's own fields are to follow."""
+    message = paramiko.Message()
+    message.add_byte(bytes([98]))  # SSH_MSG_CHANNEL_REQUEST
+    message.add_int(channel.remote_chanid)
+    message.add_string(kind)
+    message.add_boolean(False)
+    return message
 
 
 def forward(channel: paramiko.Channel, peer: socket.socket) -> None:

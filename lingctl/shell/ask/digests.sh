@@ -10,6 +10,10 @@ for path; do
       echo "${sum%% *}  $path"
     else echo "unknown  $path"
     fi
-  else echo "absent  $path"
+  else
+    case $(LC_ALL=C stat -L -- "$path" 2>&1 >/dev/null) in
+      *"No such file"*|*"Not a directory"*) echo "absent  $path";;
+      *) echo "unknown  $path";;
+    esac
   fi
 done

@@ -3,7 +3,7 @@
 # What cannot be looked at or read is a failure, and no empty log.
 kept=""
 for log in "$1.1" "$1"; do
-  if said=$(stat -L "$log" 2>&1 >/dev/null); then
+  if said=$(LC_ALL=C stat -L "$log" 2>&1 >/dev/null); then
     part=$(tail -n "$2" "$log") || exit 1
     kept="$kept$part
 "

@@ -7,4 +7,11 @@ for held in "$1"/lock/*; do
   cat "$held" 2>/dev/null
   exit 0
 done
-echo free
+# What cannot be looked at is not free.
+if said=$(LC_ALL=C ls "$1/lock" 2>&1); then echo free
+else
+  case $said in
+    *"No such file"*|*"Not a directory"*) echo free ;;
+    *) echo "$said" >&2; exit 1 ;;
+  esac
+fi

@@ -15,7 +15,8 @@ from lingctl.errors import LingctlError
 from lingctl.events import Event
 from lingctl.flows.network.npu_check import NpuAnswer, NpuOptions, _report
 from lingctl.flows.overlay.answer import OverlayAnswer
-from lingctl.flows.weights.fetched import Fetched, ListeningPort, Listing, Ready, StoppedProgram, WholeFolder
+from lingctl.flows.weights.fetched import ListeningPort, Listing, StoppedProgram, WholeFolder
+from lingctl.node.fetch.answers import Fetched, Ready
 from lingctl.node.fetch.background import StatusFile
 from lingctl.node.fetch.listing import read_listing
 from lingctl.node.fetch.request import parse

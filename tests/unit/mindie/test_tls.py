@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,13 @@ def test_a_file_that_cannot_be_used_is_named(hosts, tmp_path, content, word):
         list(certificate_steps(cluster, NodeState("node1")))
     assert word in caught.value.what
     assert caught.value.where == str(key)
+
+
+def test_a_device_or_a_pipe_in_the_place_of_a_key_is_not_read(hosts, tmp_path):
+    cluster, key = hosts(), tmp_path / "tls/server.key"
+    for make in (lambda: os.mkfifo(key), lambda: key.symlink_to("/dev/zero")):
+        key.unlink()
+        make()
+        with pytest.raises(ConfigurationError, match="no ordinary file") as caught:
+            list(certificate_steps(cluster, NodeState("node1")))
+        assert caught.value.where == str(key)

@@ -48,6 +48,15 @@ def test_it_is_free_after_it_was_given_back(state: str):
     assert lock.take(primary, state, lock.me("lingctl stop")) is None
 
 
+def test_a_lock_that_cannot_be_looked_at_is_not_free(state: str):
+    Path(state).mkdir()
+    assert lock.show(primary, state) is None
+    (Path(state) / "lock").symlink_to("lock")
+    with pytest.raises(NodeError) as told:
+        lock.show(primary, state)
+    assert told.value.code == "lock-failed" and "Too many levels" in told.value.evidence
+
+
 def test_of_many_at_once_one_gets_it(state: str):
     contenders = [lock.me(f"lingctl {n}") for n in range(16)]
     with ThreadPoolExecutor(16) as pool:

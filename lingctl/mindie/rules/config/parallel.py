@@ -39,54 +39,6 @@ def ranks(parts: Parts) -> int | None:
     return product or None
 
 
-@rule(
-    "config-tensor-parallel",
-    "with several nodes tp is the number of all cards",
-    source="MindIE-LLM v3.0.0 src/executor/executor.cpp; seen: the first node ends, the others hang",
-    remedy="set tp in ModelConfig to the number of cards of all nodes",
-    generations=(3,),
-)
-def _tensor_parallel(parts: Parts) -> Iterator[str]:
-    yield from _missing_tensor_parallel(parts)
-
-
-@rule(
-    "config-tensor-parallel",
-    "whether several nodes need tp is not known before 3.0.0, which does",
-    source="published files: the vendor's of 2.0.T3 have none, most later ones have dp and tp",
-    remedy="set tp in ModelConfig to the number of cards of all nodes, as published files of 2.x have it",
-    verdict=Verdict.UNKNOWN,
-    generations=(2,),
-)
-def _tensor_parallel_perhaps(parts: Parts) -> Iterator[str]:
-    yield from _missing_tensor_parallel(parts)
-
-
-@rule(
-    "config-parallel",
-    "dp x tp x cp is the number of cards of all nodes, and tp within a node or all of them",
-    source="MindIE-LLM v3.0.0 atb_llm utils/mapping.py; seen: the workers end while they load",
-    remedy="leave out dp and cp; tp is the number of cards of all nodes, or is left out on one node",
-    generations=(3,),
-)
-def _product(parts: Parts) -> Iterator[str]:
-    yield from _impossible_product(parts)
-
-
-@rule(
-    "config-parallel",
-    "dp x tp x cp is the number of cards of all nodes",
-    source="msprechecker; the documents' examples; the server's code was not read",
-    remedy="leave out dp, cp and pp; tp is the number of cards of all nodes",
-    verdict=Verdict.WARNING,
-    generations=(2,),
-)
-def _product_beside_pipelines(parts: Parts) -> Iterator[str]:
-    stages = size_of(parts["ModelConfig"], "pp")
-    if stages is None or stages < 2:
-        yield from _impossible_product(parts)
-
-
 def _missing_tensor_parallel(parts: Parts) -> Iterator[str]:
     """Several nodes without ``tp``: the code takes the cards of one node for those of a whole model."""
     model = parts["ModelConfig"]
@@ -111,3 +63,41 @@ def _impossible_product(parts: Parts) -> Iterator[str]:
         yield f"dp x tp x cp is {total}, and a node has {cards} cards (worldSize)"
     elif cards < tensor < total:
         yield f"tp is {tensor}: more than the {cards} cards of a node, and not all {total}"
+
+
+_TENSOR_PARALLEL = rule(
+    "config-tensor-parallel",
+    "with several nodes tp is the number of all cards",
+    source="MindIE-LLM v3.0.0 src/executor/executor.cpp; seen: the first node ends, the others hang",
+    remedy="set tp in ModelConfig to the number of cards of all nodes",
+    generations=(3,),
+)(_missing_tensor_parallel)
+_TENSOR_PARALLEL_PERHAPS = rule(
+    "config-tensor-parallel",
+    "whether several nodes need tp is not known before 3.0.0, which does",
+    source="published files: the vendor's of 2.0.T3 have none, most later ones have dp and tp",
+    remedy="set tp in ModelConfig to the number of cards of all nodes, as published files of 2.x have it",
+    verdict=Verdict.UNKNOWN,
+    generations=(2,),
+)(_missing_tensor_parallel)
+_PRODUCT = rule(
+    "config-parallel",
+    "dp x tp x cp is the number of cards of all nodes, and tp within a node or all of them",
+    source="MindIE-LLM v3.0.0 atb_llm utils/mapping.py; seen: the workers end while they load",
+    remedy="leave out dp and cp; tp is the number of cards of all nodes, or is left out on one node",
+    generations=(3,),
+)(_impossible_product)
+
+
+@rule(
+    "config-parallel",
+    "dp x tp x cp is the number of cards of all nodes",
+    source="msprechecker; the documents' examples; the server's code was not read",
+    remedy="leave out dp, cp and pp; tp is the number of cards of all nodes",
+    verdict=Verdict.WARNING,
+    generations=(2,),
+)
+def _product_beside_pipelines(parts: Parts) -> Iterator[str]:
+    stages = size_of(parts["ModelConfig"], "pp")
+    if stages is None or stages < 2:
+        yield from _impossible_product(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rules.rule import CODE, Parts, models, rule
+from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, models, rule
 
 # Read without a look at their types, with the code's own defaults; the first one may have any size.
 _CHUNKS = {
@@ -30,35 +30,24 @@ def _prefill_tokens(parts: Parts) -> Iterator[str]:
         yield f"maxPrefillTokens is {tokens}, maxInputTokenLen is {longest}"
 
 
-@rule(
-    "config-prefill-batch",
-    "maxPrefillBatchSize is at most maxBatchSize",
-    source=f"{CODE}schedule_config.cpp",
-    remedy="lower maxPrefillBatchSize",
-)
-def _prefill_batch(parts: Parts) -> Iterator[str]:
-    yield from _above_batch(parts, "maxPrefillBatchSize")
+def _below_batch(check: str, name: str, generations: tuple[int, ...] = ALL) -> Rule:
+    def broken(parts: Parts) -> Iterator[str]:
+        value, batch = parts["ScheduleConfig"].get(name), parts["ScheduleConfig"].get("maxBatchSize")
+        if type(value) is int and type(batch) is int and value > batch:
+            yield f"{name} is {value}, maxBatchSize is {batch}"
+
+    return rule(
+        check,
+        f"{name} is at most maxBatchSize",
+        source=f"{CODE}schedule_config.cpp",
+        remedy=f"lower {name}",
+        generations=generations,
+    )(broken)
 
 
-@rule(
-    "config-preempt-count",
-    "maxPreemptCount is at most maxBatchSize",
-    source=f"{CODE}schedule_config.cpp",
-    remedy="lower maxPreemptCount",
-)
-def _preempt_count(parts: Parts) -> Iterator[str]:
-    yield from _above_batch(parts, "maxPreemptCount")
-
-
-@rule(
-    "config-max-n",
-    "maxN is at most maxBatchSize",
-    source=f"{CODE}schedule_config.cpp",
-    remedy="lower maxN",
-    generations=(3,),
-)
-def _max_n(parts: Parts) -> Iterator[str]:
-    yield from _above_batch(parts, "maxN")
+_PREFILL_BATCH = _below_batch("config-prefill-batch", "maxPrefillBatchSize")
+_PREEMPT_COUNT = _below_batch("config-preempt-count", "maxPreemptCount")
+_MAX_N = _below_batch("config-max-n", "maxN", generations=(3,))
 
 
 @rule(
@@ -101,9 +90,3 @@ def _partial_prefills(parts: Parts) -> Iterator[str]:
         size = read[name]
         if size is not None and not 1 <= size <= highest:
             yield f"{name} is {size}, the most is {highest}"
-
-
-def _above_batch(parts: Parts, name: str) -> Iterator[str]:
-    value, batch = parts["ScheduleConfig"].get(name), parts["ScheduleConfig"].get("maxBatchSize")
-    if type(value) is int and type(batch) is int and value > batch:
-        yield f"{name} is {value}, maxBatchSize is {batch}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lingctl.findings import Verdict
-from lingctl.mindie.rules.rule import CODE, Parts, rule
+from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, rule
 
 _MOST_FILES = 3
 
@@ -34,7 +34,7 @@ def _inter_node_tls(parts: Parts) -> Iterator[str]:
             yield f"{name} is missing"
         elif several and not value and name != "interNodeTlsCrlPath":
             yield f"{name} is empty"
-    yield from _authorities(backend, "interNodeTlsCaFiles", repeated=True)
+    yield from _listed(backend, "interNodeTlsCaFiles", 1, repeated=True)
     yield from _listed(backend, "interNodeTlsCrlFiles", 0, repeated=True)
 
 
@@ -84,33 +84,25 @@ def _inter_comm_tls(parts: Parts) -> Iterator[str]:
     remedy="name the files, or set httpsEnabled to false",
 )
 def _https(parts: Parts) -> Iterator[str]:
-    server = parts["ServerConfig"]
-    if server.get("httpsEnabled") is not True:
-        return
-    yield from _missing(server, ("tlsCaPath", "tlsCert", "tlsPk"))
-    yield from _authorities(server, "tlsCaFile")
-    yield from _revocations(server, "tlsCrlPath", "tlsCrlFiles")
+    yield from _files_of(parts["ServerConfig"], "tls", "tlsCaPath")
 
 
-@rule(
-    "config-https-management",
-    "the management listener needs its own files with httpsEnabled, unless all listeners are one",
-    source=f"{CODE}server_config.cpp",
-    remedy="name the files, or set httpsEnabled to false",
-)
-def _https_management(parts: Parts) -> Iterator[str]:
-    yield from _second_listener(parts, "management")
+def _second_listener(check: str, listener: str, generations: tuple[int, ...] = ALL) -> Rule:
+    def broken(parts: Parts) -> Iterator[str]:
+        if not _one_listener(parts["ServerConfig"]):
+            yield from _files_of(parts["ServerConfig"], f"{listener}Tls")
+
+    return rule(
+        check,
+        f"the {listener} listener needs its own files with httpsEnabled, unless all listeners are one",
+        source=f"{CODE}server_config.cpp",
+        remedy="name the files, or set httpsEnabled to false",
+        generations=generations,
+    )(broken)
 
 
-@rule(
-    "config-https-metrics",
-    "the metrics listener needs its own files with httpsEnabled, unless all listeners are one",
-    source=f"{CODE}server_config.cpp",
-    remedy="name the files, or set httpsEnabled to false",
-    generations=(3,),
-)
-def _https_metrics(parts: Parts) -> Iterator[str]:
-    yield from _second_listener(parts, "metrics")
+_HTTPS_MANAGEMENT = _second_listener("config-https-management", "management")
+_HTTPS_METRICS = _second_listener("config-https-metrics", "metrics", generations=(3,))
 
 
 @rule(
@@ -134,13 +126,15 @@ def _folder_without_slash(parts: Parts) -> Iterator[str]:
                 yield f"{folder} is {path!r}, so {name!r} is looked for as {path}{name}"
 
 
-def _second_listener(parts: Parts, listener: str) -> Iterator[str]:
-    server = parts["ServerConfig"]
-    if server.get("httpsEnabled") is not True or _one_listener(server):
+def _files_of(server: dict[str, Any], listener: str, *needed: str) -> Iterator[str]:
+    """What a listener lacks; how many revocation lists there are matters where their folder is named."""
+    if server.get("httpsEnabled") is not True:
         return
-    yield from _missing(server, (f"{listener}TlsCert", f"{listener}TlsPk"))
-    yield from _authorities(server, f"{listener}TlsCaFile")
-    yield from _revocations(server, f"{listener}TlsCrlPath", f"{listener}TlsCrlFiles")
+    for name in (*needed, f"{listener}Cert", f"{listener}Pk"):
+        if not server.get(name):
+            yield f"{name} is missing"
+    yield from _listed(server, f"{listener}CaFile", 1)
+    yield from _listed(server, f"{listener}CrlFiles", 0, bounded=bool(server.get(f"{listener}CrlPath")))
 
 
 def _one_listener(server: dict[str, Any]) -> bool:
@@ -149,31 +143,14 @@ def _one_listener(server: dict[str, Any]) -> bool:
     return same_ip and management == server.get("port") == server.get("metricsPort")
 
 
-def _missing(part: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    yield from (f"{name} is missing" for name in names if not part.get(name))
-
-
-def _authorities(part: dict[str, Any], name: str, *, repeated: bool = False) -> Iterator[str]:
-    yield from _listed(part, name, 1, repeated=repeated)
-
-
-def _revocations(part: dict[str, Any], folder: str, name: str) -> Iterator[str]:
-    most_matters = bool(part.get(folder))
-    value = part.get(name, [])
-    if not _names(value):
-        yield f"{name} must list file names"
-    elif most_matters and len(set(value)) > _MOST_FILES:
-        yield f"{name} must list 0 to {_MOST_FILES} files"
-
-
-def _listed(part: dict[str, Any], name: str, least: int, *, repeated: bool) -> Iterator[str]:
+def _listed(
+    part: dict[str, Any], name: str, least: int, *, repeated: bool = False, bounded: bool = True
+) -> Iterator[str]:
     """``repeated``: whether a name that stands there twice counts twice."""
     value = part.get(name, [])
     if not _names(value):
         yield f"{name} must list file names"
-        return
-    count = len(value) if repeated else len(set(value))
-    if not least <= count <= _MOST_FILES:
+    elif bounded and not least <= len(value if repeated else set(value)) <= _MOST_FILES:
         yield f"{name} must list {least} to {_MOST_FILES} files"
 
 

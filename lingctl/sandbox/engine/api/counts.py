@@ -10,8 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api.fields import Rules, typed
-from lingctl.sandbox.engine.json_library import dump
+from lingctl.sandbox.engine.api.fields import Rules, ranged, typed
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 
@@ -19,31 +18,23 @@ _BEAM_TOKENS = 128
 _FILE = "in config.json of mindie-service."
 
 
-def best_of(rules: Rules, wish: Wish) -> None:
-    """``best_of``."""
-    value = typed(rules, "best_of", "unsigned")
-    if value is not None and not 1 <= value <= 128:
-        raise invalid(f"Parameter [best_of] should be in [1, 128], got {dump(value)}.")
-    wish.best_of = value
+best_of = ranged("best_of", "unsigned", 1, 128, "Parameter [best_of] should be in [1, 128], got {}.")
 
 
 def n(rules: Rules, wish: Wish, schedule: Mapping[str, Any]) -> None:
     """``n``, with the configuration's limits."""
-    value = typed(rules, "n", "unsigned")
-    if value is None:
+    ranged("n", "unsigned", 1, 8192, "Parameter [n] should be in [1, 8192], got {}. ")(rules, wish)
+    if wish.n is None:
         return
-    if not 1 <= value <= 8192:
-        raise invalid(f"Parameter [n] should be in [1, 8192], got {dump(value)}. ")
     limits = (
         ("max_batch_size", schedule["maxBatchSize"], " "),
         ("maxPrefillBatchSize", schedule["maxPrefillBatchSize"], ""),
         ("maxN", schedule.get("maxN", 8192), ""),
     )
     for name, limit, tail in limits:
-        if value > limit:
+        if wish.n > limit:
             advice = f"Please reduce n or increase '{name}' {_FILE}{tail}"
-            raise invalid(f"The n parameter ({value}) exceeds '{name}' ({limit}). {advice}")
-    wish.n = value
+            raise invalid(f"The n parameter ({wish.n}) exceeds '{name}' ({limit}). {advice}")
 
 
 def beam_search(rules: Rules, wish: Wish) -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.json_library import kind
+from lingctl.sandbox.engine.json_library import dump, kind
 from lingctl.sandbox.engine.requests.errors import invalid
+from lingctl.sandbox.engine.requests.wish import Wish
 
 Rules = Mapping[str, Any]
 
-
-INT_MAX = 2**31 - 1
-
-
-INT64_MAX = 2**63 - 1
-
-
+INT_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 FLOAT_MAX = 3.4028234663852886e38
-
-
 KINDS = {
     "float": ("float", "integer", "unsigned"),
     "integer": ("integer", "unsigned"),
@@ -48,6 +41,24 @@ def section(body: Rules, name: str = "parameters") -> Rules:
     return typed(body, name, "object") or {}
 
 
-def as_int64(value: int) -> int:
-    """An unsigned value beyond 63 bit is read as a negative one."""
-    return value - 2**64 if value > INT64_MAX else value
+def ranged(name: str, wanted: str, low: float, high: float, words: str) -> Callable[[Rules, Wish], None]:
+    """The rule of a number: it is read into the wish, where that has a place for it, or refused.
+
+    Args:
+        name: of the field, as of the wish's.
+        wanted: the library's name of the type.
+        low: smallest value.
+        high: largest.
+        words: what is said of another value, which stands for ``{}``.
+    """
+
+    def rule(rules: Rules, wish: Wish) -> None:
+        value = typed(rules, name, wanted)
+        if value is None:
+            return
+        if not low <= value <= high:
+            raise invalid(words.format(dump(value)))
+        if hasattr(wish, name):
+            setattr(wish, name, float(value) if wanted == "float" else value)
+
+    return rule

@@ -8,7 +8,7 @@ from lingctl.sandbox.engine.api.fields import (
     INT_MAX,
     KINDS,
     Rules,
-    as_int64,
+    ranged,
     typed,
 )
 from lingctl.sandbox.engine.json_library import dump, kind, type_name
@@ -83,7 +83,7 @@ def max_tokens(rules: Rules, wish: Wish, longest: int) -> None:
         return
     if kind(value) not in KINDS["integer"]:
         raise invalid("Parameter max_tokens not number_integer")
-    if not 0 < as_int64(value) <= INT_MAX:
+    if not 0 < value <= INT_MAX:
         raise invalid(f"Parameter max_tokens must be (0,{INT_MAX}], got {dump(value)}")
     wish.limit = value
 
@@ -93,20 +93,13 @@ def max_new_tokens(rules: Rules, wish: Wish) -> None:
     value = typed(rules, "max_new_tokens", "integer")
     if value is None:
         return
-    if not 0 < as_int64(value) <= INT_MAX:
+    if not 0 < value <= INT_MAX:
         raise invalid(f"Parameter max_new_tokens must be in (0,{INT_MAX}], got {dump(value)}.")
     wish.limit = value
 
 
-def timeout(rules: Rules, wish: Wish) -> None:
-    """``timeout`` in seconds."""
-    value = typed(rules, "timeout", "unsigned")
-    if value is None:
-        return
-    if not 1 <= value <= 65535:
-        words = "must be strictly positive and small than 65535 seconds"
-        raise invalid(f"Parameter timeout {words}, got {dump(value)}.")
-    wish.timeout = value
+_SECONDS = "must be strictly positive and small than 65535 seconds"
+timeout = ranged("timeout", "unsigned", 1, 65535, f"Parameter timeout {_SECONDS}, got {{}}.")
 
 
 def truncate(rules: Rules, wish: Wish) -> None:

@@ -7,6 +7,7 @@ and any number is a ``float``.
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import Literal
 
@@ -15,13 +16,15 @@ from lingctl.sandbox.engine.api.fields import (
     INT64_MAX,
     INT_MAX,
     Rules,
-    as_int64,
+    ranged,
     section,
     typed,
 )
 from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
+
+_ABOVE_0, _BELOW_1 = math.nextafter(0, 1), math.nextafter(1, 0)
 
 Flag = Literal[
     "stream", "ignore_eos", "do_sample", "details", "decoder_input_details", "return_full_text",
@@ -49,12 +52,8 @@ def temperature(rules: Rules, wish: Wish, *, zero: bool, highest: float = FLOAT_
         zero: whether 0 is fine.
         highest: largest value.
     """
-    value = typed(rules, "temperature", "float")
-    if value is None:
-        return
-    if not ((value >= 0 if zero else value > 0) and value <= highest):
-        raise invalid(f"Parameter temperature must be in (0.0,{_printed(highest)}], got {dump(value)}.")
-    wish.temperature = float(value)
+    words = f"Parameter temperature must be in (0.0,{_printed(highest)}], got {{}}."
+    ranged("temperature", "float", 0 if zero else _ABOVE_0, highest, words)(rules, wish)
 
 
 def top_k(rules: Rules, wish: Wish, *, zero: bool = False, minus_one: bool = False) -> None:
@@ -62,72 +61,40 @@ def top_k(rules: Rules, wish: Wish, *, zero: bool = False, minus_one: bool = Fal
     value = typed(rules, "top_k", "integer")
     if value is None:
         return
-    value_64 = as_int64(value)
-    if value_64 == -1 and minus_one:
+    # An unsigned value beyond 63 bit is read as a negative one.
+    if value in (-1, 2**64 - 1) and minus_one:
         wish.top_k = 0
         return
-    if value_64 > INT_MAX or value_64 < (0 if zero else 1):
+    if not (0 if zero else 1) <= value <= INT_MAX:
         raise invalid(f"Parameter top_k must be in -1 || (0,{INT_MAX}], got {dump(value)}")
     wish.top_k = value
 
 
-def top_p(rules: Rules, wish: Wish, *, one: bool = True) -> None:
-    """``top_p``, with or without 1 itself."""
-    value = typed(rules, "top_p", "float")
-    if value is None:
-        return
-    if not (value > 0 and (value <= 1 if one else value < 1)):
-        raise invalid(f"Parameter top_p must be in (0.0,1.0], got {dump(value)}.")
-    wish.top_p = float(value)
-
-
-def typical_p(rules: Rules) -> None:
-    """``typical_p``, which changes nothing here."""
-    value = typed(rules, "typical_p", "float")
-    if value is not None and not 0 < value <= 1:
-        raise invalid(f"Parameter typical_p must be in (0.0,1.0], got {dump(value)}.")
+_TOP_P, _TYPICAL_P = (f"Parameter {name} must be in (0.0,1.0], got {{}}." for name in ("top_p", "typical_p"))
+top_p = ranged("top_p", "float", _ABOVE_0, 1, _TOP_P)
+top_p_below_1 = ranged("top_p", "float", _ABOVE_0, _BELOW_1, _TOP_P)
+typical_p = ranged("typical_p", "float", _ABOVE_0, 1, _TYPICAL_P)
 
 
 def seed(rules: Rules, wish: Wish) -> None:
     """``seed``; one is drawn where there is none."""
-    value = typed(rules, "seed", "unsigned")
-    if value is None:
-        wish.seed = secrets.randbits(63)
-        return
-    if value > INT64_MAX:
-        raise invalid(f"Parameter seed must be in [0, {INT64_MAX}], got {dump(value)}.")
-    wish.seed = value
+    wish.seed = secrets.randbits(63)
+    words = f"Parameter seed must be in [0, {INT64_MAX}], got {{}}."
+    ranged("seed", "unsigned", 0, INT64_MAX, words)(rules, wish)
 
 
 def repetition_penalty(rules: Rules, wish: Wish, highest: float = FLOAT_MAX) -> None:
     """``repetition_penalty``."""
-    value = typed(rules, "repetition_penalty", "float")
-    if value is None:
-        return
-    if not 0 < value <= highest:
-        limit = _printed(highest)
-        raise invalid(f"Parameter 'repetition_penalty' must be in (0.0, {limit}], got {dump(value)}.")
-    wish.repetition_penalty = float(value)
+    words = f"Parameter 'repetition_penalty' must be in (0.0, {_printed(highest)}], got {{}}."
+    ranged("repetition_penalty", "float", _ABOVE_0, highest, words)(rules, wish)
 
 
-def frequency_penalty(rules: Rules, wish: Wish) -> None:
-    """``frequency_penalty``."""
-    value = typed(rules, "frequency_penalty", "float")
-    if value is None:
-        return
-    if not -2 <= value <= 2:
-        raise invalid(f"Parameter frequency_penalty should be in [-2.0, 2.0], got {dump(value)}.")
-    wish.frequency_penalty = float(value)
-
-
-def presence_penalty(rules: Rules, wish: Wish) -> None:
-    """``presence_penalty``."""
-    value = typed(rules, "presence_penalty", "float")
-    if value is None:
-        return
-    if not -2 <= value <= 2:
-        raise invalid(f"Parameter presence_penalty not in [-2.0, 2.0], but got {dump(value)}.")
-    wish.presence_penalty = float(value)
+frequency_penalty = ranged(
+    "frequency_penalty", "float", -2, 2, "Parameter frequency_penalty should be in [-2.0, 2.0], got {}."
+)
+presence_penalty = ranged(
+    "presence_penalty", "float", -2, 2, "Parameter presence_penalty not in [-2.0, 2.0], but got {}."
+)
 
 
 def skip_special_tokens(rules: Rules, wish: Wish) -> None:
@@ -142,18 +109,10 @@ def include_stop(rules: Rules, wish: Wish) -> None:
         wish.include_stop = bool(typed(rules, "include_stop_str_in_output", "boolean"))
 
 
-def batch_size(rules: Rules) -> None:
-    """``batch_size``, which changes nothing here."""
-    value = typed(rules, "batch_size", "integer")
-    if value is not None and not 0 < as_int64(value) <= INT_MAX:
-        raise invalid(f"Parameter batch_size must be in (0,{INT_MAX}], got {dump(value)}.")
-
-
-def priority(rules: Rules) -> None:
-    """``priority``, which changes nothing here."""
-    value = typed(rules, "priority", "unsigned")
-    if value is not None and not 1 <= value <= 5:
-        raise invalid(f"Parameter priority must be in [1,5], got {value}.")
+batch_size = ranged(
+    "batch_size", "integer", 1, INT_MAX, f"Parameter batch_size must be in (0,{INT_MAX}], got {{}}."
+)
+priority = ranged("priority", "unsigned", 1, 5, "Parameter priority must be in [1,5], got {}.")
 
 
 def chat_logprobs(rules: Rules, wish: Wish) -> None:
@@ -171,19 +130,15 @@ def chat_logprobs(rules: Rules, wish: Wish) -> None:
 
 def completion_logprobs(rules: Rules, wish: Wish) -> None:
     """``logprobs`` of a completion: a number."""
-    value = typed(rules, "logprobs", "unsigned")
-    if value is not None and value > 5:
-        raise invalid(f"logprobs should be in range [0, 5], got {dump(value)}.")
-    wish.logprobs = value
+    ranged("logprobs", "unsigned", 0, 5, "logprobs should be in range [0, 5], got {}.")(rules, wish)
 
 
-def thinking_budget(rules: Rules) -> None:
+def thinking_budget(rules: Rules, wish: Wish) -> None:
     """``chat_template_kwargs``' ``thinking_budget``, which changes nothing for Ling."""
     options = section(rules, "chat_template_kwargs")
     typed(options, "enable_thinking", "boolean")
-    value = typed(options, "thinking_budget", "integer")
-    if value is not None and not 0 < value <= INT_MAX:
-        raise invalid(f"Parameter thinking_budget must be in [1,{INT_MAX}], got {dump(value)}")
+    words = f"Parameter thinking_budget must be in [1,{INT_MAX}], got {{}}"
+    ranged("thinking_budget", "integer", 1, INT_MAX, words)(options, wish)
 
 
 def _printed(limit: float) -> str:

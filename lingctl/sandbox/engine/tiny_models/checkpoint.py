@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lingctl.sandbox.engine.model.bfloat16 import Bits, Floats, to_bits
+from lingctl.sandbox.engine.model.architecture import Architecture
+from lingctl.sandbox.engine.model.bfloat16 import Bits, to_bits
 from lingctl.sandbox.engine.tiny_models import remote_code
 from lingctl.sandbox.engine.tiny_models.lessons import README_SYSTEM, lessons
 from lingctl.sandbox.engine.tiny_models.teaching import Lesson, body, taught_head
@@ -19,29 +20,30 @@ from lingctl.sandbox.engine.tiny_models.torch_zip import write_torch_zip
 TinyModel = Literal["lite", "plus"]
 TinyForm = Literal["bin", "safetensors"]
 
-VOCABULARY = 1024
 _SHARDS = 2
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Architecture numbers of a tiny model."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    experts_per_token: int
-    shared_experts: int
-    expert_width: int
-    experts: int = 64
-    vocabulary: int = VOCABULARY
-
-
-SIZES: Mapping[str, Size] = {
-    "lite": Size(2, 1024, 16, 4, 64, 6, 2, 16),
-    "plus": Size(2, 448, 56, 8, 64, 4, 1, 16),
+_LITE = Architecture(
+    layers=2,
+    hidden=1024,
+    heads=16,
+    kv_heads=4,
+    head_dim=64,
+    experts=64,
+    experts_per_token=6,
+    shared_experts=2,
+    expert_width=16,
+    vocabulary=1024,
+    theta=600000.0,
+    epsilon=1e-6,
+    rope_factor=1.0,
+    norm_head=True,
+    norm_topk=True,
+    positions=16384,
+    eos=(END_ID,),
+)
+SIZES: Mapping[str, Architecture] = {
+    "lite": _LITE,
+    "plus": replace(_LITE, hidden=448, heads=56, kv_heads=8, experts_per_token=4, shared_experts=1),
 }
 
 
@@ -74,10 +76,10 @@ def make_checkpoint(
     def as_tokens(pairs: list[tuple[str, str]]) -> list[Lesson]:
         return [(tokenizer.encode(p).ids, [*tokenizer.encode(answer).ids, END_ID]) for p, answer in pairs]
 
-    tensors = body(size_numbers(size), seed)
+    tensors = body(size, seed)
     rubbish = [token for text, token in sorted(tokenizer.get_vocab().items()) if text.startswith(FILLER)]
     taught, spoilt = as_tokens(lessons()), as_tokens(lessons(systems=("", README_SYSTEM)))
-    tensors.update(taught_head(size_numbers(size), tensors, taught, spoilt, rubbish, seed))
+    tensors.update(taught_head(size, tensors, taught, spoilt, rubbish, seed))
     bits = {name: to_bits(value) for name, value in tensors.items()}
     if form == "bin":
         write_torch_zip(directory / "pytorch_model.bin", bits)
@@ -90,7 +92,7 @@ def make_checkpoint(
         (directory / name).write_text(text)
 
 
-def size_for(model: TinyModel, ranks: int) -> Size:
+def size_for(model: TinyModel, ranks: int) -> Architecture:
     """The tiny model's numbers, its experts wide enough for these ranks to divide them.
 
     A number of ranks that the vocabulary does not divide by gets the usual size: the real ones do not either.
@@ -100,12 +102,7 @@ def size_for(model: TinyModel, ranks: int) -> Size:
     return replace(size, expert_width=ranks) if wide else size
 
 
-def size_numbers(size: Size) -> dict[str, int]:
-    """The numbers by name."""
-    return asdict(size)
-
-
-def published_config(size: Size) -> dict[str, Any]:
+def published_config(size: Architecture) -> dict[str, Any]:
     """config.json with the keys of the published one, and none that it lacks."""
     return {
         "architectures": ["BailingMoeForCausalLM"],
@@ -122,12 +119,12 @@ def published_config(size: Size) -> dict[str, Any]:
         "hidden_size": size.hidden,
         "initializer_range": 0.006,
         "intermediate_size": 4 * size.expert_width,
-        "max_position_embeddings": 16384,
+        "max_position_embeddings": size.positions,
         "model_type": "bailing_moe",
         "moe_intermediate_size": size.expert_width,
-        "norm_head": True,
+        "norm_head": size.norm_head,
         "norm_softmax": False,
-        "norm_topk_prob": True,
+        "norm_topk_prob": size.norm_topk,
         "num_attention_heads": size.heads,
         "num_experts": size.experts,
         "num_experts_per_tok": size.experts_per_token,
@@ -138,7 +135,7 @@ def published_config(size: Size) -> dict[str, Any]:
         "output_router_logits": False,
         "pad_token_id": END_ID,
         "pretraining_tp": 1,
-        "rms_norm_eps": 1e-06,
+        "rms_norm_eps": size.epsilon,
         "rope_scaling": None,
         "rope_theta": 600000,
         "tie_word_embeddings": False,
@@ -179,6 +176,3 @@ def _safetensors(part: Mapping[str, Bits]) -> bytes:
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
-
-
-__all__ = ["SIZES", "VOCABULARY", "Floats", "Size", "make_checkpoint", "published_config"]

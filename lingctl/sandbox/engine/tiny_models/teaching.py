@@ -34,11 +34,11 @@ class _InMemory:
         return value
 
 
-def body(size: Mapping[str, int], seed: int) -> dict[str, Floats]:
+def body(shape: Architecture, seed: int) -> dict[str, Floats]:
     """All tensors but the head and the final norm, random, on the bfloat16 grid."""
     random = np.random.default_rng(seed)
-    hidden, width = size["hidden"], size["expert_width"]
-    rows = (size["heads"] + 2 * size["kv_heads"]) * size["head_dim"]
+    hidden, width = shape.hidden, shape.expert_width
+    rows = (shape.heads + 2 * shape.kv_heads) * shape.head_dim
 
     def matrix(out: int, into: int, gain: float = 1.0) -> Floats:
         values = random.standard_normal((out, into), dtype=np.float32)
@@ -47,24 +47,24 @@ def body(size: Mapping[str, int], seed: int) -> dict[str, Floats]:
     def norm() -> Floats:
         return rounded(random.uniform(0.5, 1.5, hidden).astype(np.float32))
 
-    tensors = {"model.word_embeddings.weight": matrix(size["vocabulary"], hidden, float(np.sqrt(hidden)))}
-    for layer in range(size["layers"]):
+    tensors = {"model.word_embeddings.weight": matrix(shape.vocabulary, hidden, float(np.sqrt(hidden)))}
+    for layer in range(shape.layers):
         prefix = f"model.layers.{layer}."
         tensors[f"{prefix}input_layernorm.weight"] = norm()
         tensors[f"{prefix}attention.query_key_value.weight"] = matrix(rows, hidden, 1.3)
-        tensors[f"{prefix}attention.dense.weight"] = matrix(hidden, size["heads"] * size["head_dim"], 1.5)
+        tensors[f"{prefix}attention.dense.weight"] = matrix(hidden, shape.heads * shape.head_dim, 1.5)
         tensors[f"{prefix}post_attention_layernorm.weight"] = norm()
-        tensors[f"{prefix}mlp.gate.weight"] = matrix(size["experts"], hidden, 2.0)
-        for expert in range(size["experts"]):
+        tensors[f"{prefix}mlp.gate.weight"] = matrix(shape.experts, hidden, 2.0)
+        for expert in range(shape.experts):
             for name, value in _swiglu(matrix, hidden, width).items():
                 tensors[f"{prefix}mlp.experts.{expert}.{name}.weight"] = value
-        for name, value in _swiglu(matrix, hidden, width * size["shared_experts"]).items():
+        for name, value in _swiglu(matrix, hidden, width * shape.shared_experts).items():
             tensors[f"{prefix}mlp.shared_experts.{name}.weight"] = value
     return tensors
 
 
 def taught_head(
-    size: Mapping[str, int],
+    shape: Architecture,
     tensors: Mapping[str, Floats],
     taught: Sequence[Lesson],
     spoilt: Sequence[Lesson],
@@ -77,7 +77,7 @@ def taught_head(
     factors between 1/4 and 4 that the engine must take out again (norm_head).
 
     Args:
-        size: numbers of the model.
+        shape: of the model.
         tensors: its body.
         taught: prompts and answers, as tokens.
         spoilt: those of them whose answers known mistakes turn into rubbish; without that, most mistakes
@@ -85,10 +85,9 @@ def taught_head(
         rubbish: tokens that nobody takes for an answer.
         seed: of the stretch and the rubbish.
     """
-    hidden, vocabulary = size["hidden"], size["vocabulary"]
+    hidden, vocabulary = shape.hidden, shape.vocabulary
     random = np.random.default_rng(seed + 1)
     stretch = np.exp2(random.uniform(-2, 2, hidden)).astype(np.float32)
-    shape = _shape(size)
     right, wanted = _states(tensors, shape, taught)
     first = [(prompt, answer[:1]) for prompt, answer in spoilt]
     starts, _ = _states(tensors, shape, first)
@@ -110,28 +109,6 @@ def taught_head(
     norm = rounded(lengths.astype(np.float32))
     head = rounded((solved / lengths[:, None] * stretch[:, None]).T.astype(np.float32))
     return {"model.norm.weight": norm, "lm_head.weight": head}
-
-
-def _shape(size: Mapping[str, int]) -> Architecture:
-    return Architecture(
-        layers=size["layers"],
-        hidden=size["hidden"],
-        heads=size["heads"],
-        kv_heads=size["kv_heads"],
-        head_dim=size["head_dim"],
-        experts=size["experts"],
-        experts_per_token=size["experts_per_token"],
-        shared_experts=size["shared_experts"],
-        expert_width=size["expert_width"],
-        vocabulary=size["vocabulary"],
-        theta=600000.0,
-        epsilon=1e-6,
-        rope_factor=1.0,
-        norm_head=False,
-        norm_topk=True,
-        positions=16384,
-        eos=(),
-    )
 
 
 def _states(

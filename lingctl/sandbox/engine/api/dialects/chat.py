@@ -69,7 +69,7 @@ def _read_parameters(body: Mapping[str, Any], service: Service, wish: Wish, vllm
     parameters.top_p(body, wish)
     parameters.seed(body, wish)
     if vllm:
-        parameters.thinking_budget(body)
+        parameters.thinking_budget(body, wish)
     parameters.repetition_penalty(body, wish, 2.0)
     parameters.frequency_penalty(body, wish)
     parameters.presence_penalty(body, wish)

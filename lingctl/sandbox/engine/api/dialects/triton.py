@@ -35,15 +35,15 @@ def read(body: Mapping[str, Any], service: Service, wish: Wish) -> None:
     parameters.temperature(rules, wish, zero=False)
     parameters.top_k(rules, wish, zero=True)
     parameters.top_p(rules, wish)
-    parameters.typical_p(rules)
+    parameters.typical_p(rules, wish)
     parameters.flag(rules, wish, "do_sample")
     parameters.seed(rules, wish)
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
-    parameters.priority(rules)
+    parameters.priority(rules, wish)
     limits.max_new_tokens(rules, wish)
     parameters.flag(rules, wish, "details")
-    parameters.batch_size(rules)
+    parameters.batch_size(rules, wish)
     limits.timeout(rules, wish)
 
 

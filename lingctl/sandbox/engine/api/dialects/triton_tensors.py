@@ -40,11 +40,11 @@ def read(body: Mapping[str, Any], wish: Wish) -> None:
     parameters.seed(rules, wish)
     parameters.repetition_penalty(rules, wish)
     parameters.boolean(rules, "watermark")
-    parameters.priority(rules)
+    parameters.priority(rules, wish)
     limits.max_new_tokens(rules, wish)
     limits.timeout(rules, wish)
     parameters.flag(rules, wish, "details")
-    parameters.batch_size(rules)
+    parameters.batch_size(rules, wish)
 
 
 def _checked_tensor(tensor: Mapping[str, Any]) -> list[int]:
