@@ -88,7 +88,8 @@ def hosts_file(nodes: Path | None) -> Path | None:
     """The hosts.yaml to use: the one named, else the one here, else none."""
     if nodes is not None:
         return nodes
-    return DEFAULT_HOSTS if DEFAULT_HOSTS.exists() else None
+    # A link that leads nowhere is a mistake, and not none.
+    return DEFAULT_HOSTS if DEFAULT_HOSTS.is_symlink() or DEFAULT_HOSTS.exists() else None
 
 
 def optional_cluster(nodes: Path | None) -> Cluster | None:

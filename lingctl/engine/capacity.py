@@ -53,11 +53,15 @@ class Estimate:
     usable_gib: float  # what the engine may use of it
     weights_gib: float  # weights on each card
     overhead_gib: float  # kept for workspace and runtime
-    cache_gib: float  # what is left for the KV cache; negative if nothing is
     token_bytes: int  # KV cache of one token on each card
     needed_tokens: int  # what one request of the longest kind needs
     window: int  # tokens of the model's native window
     uneven: str  # why the model cannot be cut into so many ranks; empty if it can
+
+    @property
+    def cache_gib(self) -> float:
+        """What is left for the KV cache; negative if nothing is."""
+        return self.usable_gib - self.weights_gib - self.overhead_gib
 
     @property
     def blocks(self) -> int:

@@ -20,12 +20,12 @@ from lingctl.events import ignore
 from lingctl.flows.serve.asked_service import UrlService
 from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import StreamConnection, Target
-from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
+from lingctl.serving.bench.load import Pace, resolve, run_load
 from lingctl.serving.bench.metrics import measure
 from lingctl.serving.bench.sweep import SweepLimits
 from lingctl.serving.endpoint import Endpoint, TlsFiles, address_of, endpoint_at
 from lingctl.serving.http.api import CHAT, INFER, Ask
-from lingctl.serving.http.exchange import tls_context
+from lingctl.serving.http.exchange import Limits, tls_context
 from tests import forked
 from tests.engine_node import EngineNode, address, tiny
 from tests.serving_server import GOOD_BASE, GOOD_CHAT, Serving, make_certificate, serve
@@ -57,9 +57,9 @@ def bodies(count, dialect=CHAT, name="bailing_moe", details=False):
     ]
 
 
-def send(url, count=20, pace=None, dialect=CHAT, patience=None, tls=None):
+def send(url, count=20, pace=None, dialect=CHAT, limits=None, tls=None):
     load = run_load(
-        target_of(url, dialect, tls), bodies(count, dialect), pace or Pace(concurrency=4), patience=patience
+        target_of(url, dialect, tls), bodies(count, dialect), pace or Pace(concurrency=4), limits=limits
     )
     assert [outcome.index for outcome in load.outcomes] == list(range(count))
     return load
@@ -186,7 +186,7 @@ ERRORS = {
 @pytest.mark.parametrize(("fault", "kind"), ERRORS.items())
 def test_errors_by_kind(fault, kind):
     with serve(Serving(fault)) as url:
-        load = send(url, 6, patience=Patience(connect=2, idle=0.5, total=3))
+        load = send(url, 6, limits=Limits(connect=2, idle=0.5, total=3))
     found = measure(load)
     assert found.errors == {kind: 6}, [outcome.error_text for outcome in load.outcomes]
     assert all(outcome.error_text for outcome in load.outcomes)

@@ -19,7 +19,7 @@ from lingctl.findings import Verdict
 from lingctl.flows.serve.asked_service import UrlService
 from lingctl.flows.serve.bench import BenchOptions, bench_service
 from lingctl.serving.bench.connection import Target
-from lingctl.serving.bench.load import Pace, Patience, resolve, run_load
+from lingctl.serving.bench.load import Pace, resolve, run_load
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.endpoint import Endpoint, address_of
 from lingctl.serving.faults import fault_of, of_the_request
@@ -71,8 +71,8 @@ def load(dialect: Dialect, ask: Ask, server: RealServer, count: int = 3) -> tupl
         place = address_of(url)
         target = Target(place, resolve(place.place), dialect)
         bodies = [dialect.body("bailing_moe", ask, True) for _ in range(count)]
-        patience = Patience(connect=5, idle=20, total=60)
-        return run_load(target, bodies, Pace(concurrency=2), patience=patience).outcomes
+        limits = Limits(connect=5, idle=20, total=60)
+        return run_load(target, bodies, Pace(concurrency=2), limits=limits).outcomes
 
 
 class Told:

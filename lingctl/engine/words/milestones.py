@@ -1,4 +1,4 @@
-"""How far a daemon came, by the words that its console shows on the way. Pure."""
+"""How far a daemon came, by the words that its console shows on the way, and where its code was. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TypeVar
 
+from lingctl.engine.words.first_errors import without_head
 from lingctl.engine.words.log_lines import LogLine
 
 # What tells of a daemon's life stands at the beginning of a line.
 LONGEST_WORDS = 1000
+_TRACEBACK_LINES = 12
 S = TypeVar("S", bound=IntEnum)
 
 
@@ -32,3 +34,9 @@ def milestones_in(
         if shown is milestones[0][1] and served is None:
             served = at
     return stage, reached, served
+
+
+def frame_before(lines: Sequence[LogLine], at: int) -> str:
+    """Where an exception was thrown: the last frame of the traceback before its line; empty without one."""
+    near = reversed(lines[max(0, at - _TRACEBACK_LINES) : at])
+    return next((without_head(line.text).strip() for line in near if 'File "' in line.text), "")

@@ -6,12 +6,12 @@ the config.json that was downloaded.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from lingctl.errors import ConfigurationError
+from lingctl.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,5 @@ def find_model(name: str) -> Model:
                 remedy="lingctl serves the first generation (BailingMoE): lingctl models lists it",
                 code="model-family-unsupported",
             )
-    near = difflib.get_close_matches(bare, by_name, n=1)
-    hint = f"did you mean {by_name[near[0]].name}?" if near else "see `lingctl models` for the list"
+    hint = did_you_mean(bare, (model.name for model in MODELS), 1) or "see `lingctl models` for the list"
     raise ConfigurationError(f"model {name!r} is not in the catalogue", remedy=hint, code="unknown-model")

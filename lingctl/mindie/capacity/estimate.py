@@ -22,16 +22,13 @@ def estimate(
     shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load, overhead_gib: float = OVERHEAD_GIB
 ) -> Estimate:
     """See ``Capacity.estimate``."""
-    usable = seen_gib(hbm_gib) * load.fraction
-    weights = card_parameters(shape, ranks) * _BF16 / GIB
     _, kv_slots = head_slots(shape, ranks)
     return Estimate(
         ranks=ranks,
         hbm_gib=hbm_gib,
-        usable_gib=usable,
-        weights_gib=weights,
+        usable_gib=seen_gib(hbm_gib) * load.fraction,
+        weights_gib=card_parameters(shape, ranks) * _BF16 / GIB,
         overhead_gib=overhead_gib,
-        cache_gib=usable - weights - overhead_gib,
         token_bytes=2 * shape.layers * kv_slots * shape.head_dim * _BF16,
         needed_tokens=load.tokens,
         window=window,

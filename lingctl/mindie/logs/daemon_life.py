@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal
@@ -152,20 +152,12 @@ class Life:
         return self.end.at if self.end is not None else None
 
 
-@dataclass(slots=True)
-class _Reading:
-    """What was found so far."""
-
-    ends: list[End] = field(default_factory=list)
-    thrown: list[Thrown] = field(default_factory=list)
-    tokenizers: dict[str, Tokenizers] = field(default_factory=dict)
-
-
 def read_life(lines: Sequence[LogLine]) -> Life:
     """Read the whole console of one start."""
     stage, reached, served = milestones_in(lines, _MILESTONES, LifeStage.UNKNOWN)
     master, status = None, ""
-    reading = _Reading()
+    found_ends, thrown = list[End](), list[Thrown]()
+    tokenizers: dict[str, Tokenizers] = {}
     requests: list[tuple[int, str]] = []
     for at, line in enumerate(lines):
         text = line.text[:LONGEST_WORDS]
@@ -175,57 +167,51 @@ def read_life(lines: Sequence[LogLine]) -> Life:
             status = _SHELL_STATUS[shell[1]]
         if request := _REQUEST.search(text):
             requests.append((at, f"{request[1]} {request[2]}"))
-        _note_tokenizers(reading, text)
-        _note_thrown(reading, lines, at)
-        _note_end(reading, at, text)
-    end = _first(reading.ends, lines)
+        if "okenizer" in text and (said := _TOKENIZER.search(text)):
+            tokenizers[said[1]] = _TOKENIZER_WORDS[said[2]]
+        elif "okenizer" in text and (started := _STARTED_TOKENIZER.search(text)):
+            tokenizers.setdefault(started[1], "started")
+        if exception := _thrown_at(lines, at):
+            thrown.append(exception)
+        if ended := _end_of(text, at):
+            found_ends.append(ended)
+    end = _first(found_ends, lines)
     before = [what for at, what in requests if end is None or at < end.at]
     return Life(
         stage=stage,
         reached=reached,
         served=served,
         end=end,
-        thrown=tuple(one for one in reading.thrown if _before(one, end, lines)),
+        thrown=tuple(one for one in thrown if _before(one, end, lines)),
         status=status,
         master=master,
-        tokenizers=min(reading.tokenizers.values(), key=_TOKENIZER_STEPS.index, default="none"),
+        tokenizers=min(tokenizers.values(), key=_TOKENIZER_STEPS.index, default="none"),
         last_request=before[-1] if before else "",
     )
 
 
-def _note_tokenizers(reading: _Reading, text: str) -> None:
-    if "okenizer" not in text:
-        return
-    if said := _TOKENIZER.search(text):
-        reading.tokenizers[said[1]] = _TOKENIZER_WORDS[said[2]]
-    elif started := _STARTED_TOKENIZER.search(text):
-        reading.tokenizers.setdefault(started[1], "started")
-
-
-def _note_thrown(reading: _Reading, lines: Sequence[LogLine], at: int) -> None:
+def _thrown_at(lines: Sequence[LogLine], at: int) -> Thrown | None:
     text = lines[at].text[:LONGEST_WORDS]
     if found := _TERMINATE.search(text):
         # Threads print at once: the message may stand a few lines later.
         what = next((w[1] for line in lines[at + 1 : at + 6] if (w := _WHAT.match(line.text))), "")
-        reading.thrown.append(Thrown(at, False, found[1], what))
-    elif (found := _CORE_THREAD.search(text)) or (found := _PYTHON_ERROR.match(text)):
-        reading.thrown.append(Thrown(at, True, found[1], (found[2] or "").strip()))
+        return Thrown(at, False, found[1], what)
+    if (found := _CORE_THREAD.search(text)) or (found := _PYTHON_ERROR.match(text)):
+        return Thrown(at, True, found[1], (found[2] or "").strip())
+    return None
 
 
-def _note_end(reading: _Reading, at: int, text: str) -> None:
+def _end_of(text: str, at: int) -> End | None:
     if signal := _EXIT_SIGNAL.search(text):
-        if signal[1] in _STOP_SIGNALS:
-            reading.ends.append(End("stopped", at, int(signal[1])))
-        elif signal[1] not in _HARMLESS_SIGNALS:
-            reading.ends.append(End("signal", at, int(signal[1])))
-    elif child := _CHILD.search(text):
-        number = child[2] or child[3] or "0"
-        if child[2] == _TERM:  # the daemon ends its group so: the reason stands before
-            reading.ends.append(End("unsaid", at))
-        elif child[3] != "0":
-            reading.ends.append(End("worker-signal" if child[2] else "worker-status", at, int(number)))
-    elif any(words in text for words in _ENDING):
-        reading.ends.append(End("unsaid", at))
+        kind: EndKind = "stopped" if signal[1] in _STOP_SIGNALS else "signal"
+        return None if signal[1] in _HARMLESS_SIGNALS else End(kind, at, int(signal[1]))
+    child = _CHILD.search(text)
+    # The daemon ends its group by a signal too: the reason then stands before.
+    if child is None or child[2] == _TERM:
+        return End("unsaid", at) if child or any(words in text for words in _ENDING) else None
+    number = child[2] or child[3] or "0"
+    kind = "worker-signal" if child[2] else "worker-status"
+    return None if child[3] == "0" else End(kind, at, int(number))
 
 
 def _first(ends: Sequence[End], lines: Sequence[LogLine]) -> End | None:

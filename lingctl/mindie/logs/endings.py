@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.log_reading import Ending
+from lingctl.engine.words.milestones import frame_before
 from lingctl.mindie.logs.daemon_life import End, Life, LifeStage, Thrown
 
 _KILL = 9
@@ -152,10 +153,8 @@ def _aborted(life: Life) -> Ending | None:
 
 def _python(thrown: Thrown, lines: Sequence[LogLine]) -> Ending:
     """With the place of the exception: the last frame of the traceback before it."""
-    frames = [
-        line.text.strip() for line in lines[max(0, thrown.at - 12) : thrown.at] if 'File "' in line.text
-    ]
-    return Ending("W3", thrown.at, "; ".join(part for part in (_words(thrown), *frames[-1:]) if part))
+    told = (_words(thrown), frame_before(lines, thrown.at))
+    return Ending("W3", thrown.at, "; ".join(part for part in told if part))
 
 
 def _last(life: Life, *, python: bool) -> Thrown | None:

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import random
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +15,14 @@ from lingctl.errors import ConnectError, UsageError
 from lingctl.remote.open_files import allow_open_files
 from lingctl.serving.bench.connection import StreamConnection, Target
 from lingctl.serving.bench.outcome import RequestOutcome
+from lingctl.serving.http.exchange import Limits, connect_trouble
 
 Tick = Callable[[int, int], None]
 """Told how many requests are done, and how many of those failed."""
 
 _now = time.perf_counter
 _SPARE_FILES = 64
+_LIMITS = Limits(connect=10.0, idle=120.0, total=600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,6 @@ class Pace:
 
     concurrency: int | None = None  # closed loop, so many requests open at any time
     rate: float | None = None  # open loop, so many requests per second on average, at Poisson moments
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Time limits in seconds."""
-
-    connect: float = 10.0
-    idle: float = 120.0
-    total: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ def run_load(
     bodies: Sequence[dict[str, object]],
     pace: Pace,
     *,
-    patience: Patience | None = None,
+    limits: Limits | None = None,
     seed: int = 0,
     tick: Tick = lambda done, failed: None,
 ) -> LoadResult:
@@ -65,7 +57,7 @@ def run_load(
         UsageError: more connections than this machine allows one process.
     """
     _allow_files((pace.concurrency or len(bodies)) + _SPARE_FILES, required=pace.concurrency is not None)
-    load = _Load(target, bodies, patience or Patience(), tick)
+    load = _Load(target, bodies, limits or _LIMITS, tick)
     with _quiet_collector():
         cpu, wall = time.process_time(), _now()
         asyncio.run(load.run(pace, seed))
@@ -88,11 +80,11 @@ def resolve(place: tuple[str, int]) -> tuple[str, int]:
 
 class _Load:
     def __init__(
-        self, target: Target, bodies: Sequence[dict[str, object]], patience: Patience, tick: Tick
+        self, target: Target, bodies: Sequence[dict[str, object]], limits: Limits, tick: Tick
     ) -> None:
         self._target = target
         self._bodies = bodies
-        self._patience = patience
+        self._limits = limits
         self._tick = tick
         self._idle: list[StreamConnection] = []
         self._busy: dict[StreamConnection, RequestOutcome] = {}
@@ -145,10 +137,9 @@ class _Load:
         outcome.sent_at = _now()
         try:
             await self._exchange(request, outcome)
-        except TimeoutError:
-            _fail(outcome, "unreachable", f"no answer to the connection within {self._patience.connect:g} s")
         except OSError as error:
-            _fail(outcome, _kind(error), str(error))
+            trouble = connect_trouble(error, self._limits)
+            outcome.error, outcome.error_text, outcome.ended_at = trouble.kind, trouble.text, _now()
         self._done += 1
         self._failed += not outcome.ok
         self._tick(self._done, self._failed)
@@ -182,7 +173,7 @@ class _Load:
     async def _connect(self) -> StreamConnection:
         target, loop = self._target, asyncio.get_running_loop()
         name = target.address.host if target.tls else None
-        async with asyncio.timeout(self._patience.connect):
+        async with asyncio.timeout(self._limits.connect):
             _, connection = await loop.create_connection(
                 lambda: StreamConnection(target.dialect, keeps_text=target.keeps_text),
                 *target.place,
@@ -194,23 +185,13 @@ class _Load:
     async def _watch(self) -> None:
         """Give up requests that are silent or take too long; one look at all costs less than a timer each."""
         while True:
-            await asyncio.sleep(min(1.0, self._patience.idle / 4, self._patience.total / 4))
+            await asyncio.sleep(min(1.0, self._limits.idle / 4, self._limits.total / 4))
             now = _now()
             for connection, outcome in list(self._busy.items()):
-                if now - connection.went_on_at > self._patience.idle:
-                    connection.give_up("timeout", f"did not go on for {self._patience.idle:g} s")
-                elif now - outcome.sent_at > self._patience.total:
-                    connection.give_up("timeout", f"not ended after {self._patience.total:g} s")
-
-
-def _kind(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return "tls"
-    return "refused" if isinstance(error, ConnectionRefusedError) else "unreachable"
-
-
-def _fail(outcome: RequestOutcome, kind: str, text: str) -> None:
-    outcome.error, outcome.error_text, outcome.ended_at = kind, text, _now()
+                if now - connection.went_on_at > self._limits.idle:
+                    connection.give_up("timeout", f"did not go on for {self._limits.idle:g} s")
+                elif now - outcome.sent_at > self._limits.total:
+                    connection.give_up("timeout", f"not ended after {self._limits.total:g} s")
 
 
 def _allow_files(wanted: int, *, required: bool) -> None:

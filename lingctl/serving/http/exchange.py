@@ -96,7 +96,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
     try:
         connection = _connected(request, limits.connect)
     except OSError as error:
-        yield _connect_trouble(error, limits)
+        yield connect_trouble(error, limits)
         return
     reader = ResponseReader()
     try:
@@ -184,7 +184,8 @@ def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
         return False
 
 
-def _connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
+def connect_trouble(error: OSError, limits: Limits) -> ExchangeTrouble:
+    """What an error says that was met before anything was sent."""
     if isinstance(error, TimeoutError):
         return ExchangeTrouble("unreachable", f"no answer to the connection within {limits.connect:g} s")
     return _trouble(error, limits)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from operator import sub
 from statistics import median
 
 from lingctl.node.prove.answers import ChoiceTold, PlaceTold
@@ -83,12 +84,11 @@ class Measured:
 
 def asked_tokens(text: KnownText) -> list[list[int]]:
     """Of each place, the tokens whose logits are wanted: the answer's own first."""
-    numbers = text.numbers or ({},) * len(text.answer)
-    found = []
-    for place, token in enumerate(text.answer):
-        told = numbers[place] if place < len(numbers) else {}
-        found.append([token, *(other for other in told if other != token)])
-    return found
+    numbers = (*text.numbers, *[{}] * (len(text.answer) - len(text.numbers)))
+    return [
+        [token, *(other for other in told if other != token)]
+        for token, told in zip(text.answer, numbers, strict=False)
+    ]
 
 
 def noise_of(measured: Sequence[Measured]) -> Noise:
@@ -207,13 +207,11 @@ def stretch(measured: Sequence[Measured]) -> Leaning | None:
     A temperature, a last norm or a head that is scaled does this, and changes no first choice.
     """
     there, off, rounded = list[float](), list[float](), list[float]()
-    for one in measured:
-        for told, numbers, asked in zip(one.places, one.text.numbers, asked_tokens(one.text), strict=False):
-            mine, other = _numbers(told.choices[EXACT]), _numbers(told.choices[ROUNDED])
-            for place in range(1, len(asked)):
-                there.append(mine[place] - mine[0])
-                off.append(numbers[asked[place]] - numbers[asked[0]] - there[-1])
-                rounded.append(other[place] - other[0] - there[-1])
+    for told, numbers in _numbered(measured):
+        mine = _apart(told.choices[EXACT].wanted)
+        there += mine
+        off += map(sub, _apart(numbers), mine)
+        rounded += map(sub, _apart(told.choices[ROUNDED].wanted), mine)
     lean = _leaning(measured, off, there, rounded)
     if lean is None or abs(lean.share) <= max(lean.uncertain, _LEAST_STRETCH):
         return None
@@ -264,13 +262,22 @@ def _differences(measured: Sequence[Measured], stream: str, *, by: str = "") -> 
     That of the answer's token itself; of another token its distance from that, which a service that tells
     likelihoods of a part of the vocabulary has right too.
     """
+    for told, numbers in _numbered(measured):
+        mine, theirs = _numbers(told.choices[stream]), _numbers(told.choices[by]) if by else numbers
+        yield theirs[0] - mine[0]
+        yield from map(sub, _apart(theirs), _apart(mine))
+
+
+def _numbered(measured: Sequence[Measured]) -> Iterator[tuple[PlaceTold, list[float]]]:
+    """Each place of which the service tells likelihoods, with them: that of the answer's token first."""
     for one in measured:
         for told, numbers, asked in zip(one.places, one.text.numbers, asked_tokens(one.text), strict=False):
-            mine = _numbers(told.choices[stream])
-            theirs = _numbers(told.choices[by]) if by else [numbers[token] for token in asked]
-            yield theirs[0] - mine[0]
-            for place in range(1, len(asked)):
-                yield (theirs[place] - theirs[0]) - (mine[place] - mine[0])
+            yield told, [numbers[token] for token in asked]
+
+
+def _apart(numbers: Sequence[float]) -> list[float]:
+    """How far all others are from the first."""
+    return [number - numbers[0] for number in numbers[1:]]
 
 
 def _numbers(choice: ChoiceTold) -> list[float]:

@@ -21,17 +21,14 @@ def estimate_cut(
 ) -> Estimate:
     """See ``Capacity.estimate``, for one way to cut the model."""
     ranks = cut.tensor * cut.pipeline * cut.data
-    usable = seen_gib(hbm_gib) * load.fraction
-    weights = fullest_card_parameters(shape, cut) * _BF16 / GIB
     layers = -(-shape.layers // cut.pipeline)
     kv_heads = max(1, shape.kv_heads // cut.tensor)
     return Estimate(
         ranks=ranks,
         hbm_gib=hbm_gib,
-        usable_gib=usable,
-        weights_gib=weights,
+        usable_gib=seen_gib(hbm_gib) * load.fraction,
+        weights_gib=fullest_card_parameters(shape, cut) * _BF16 / GIB,
         overhead_gib=overhead_gib,
-        cache_gib=usable - weights - overhead_gib,
         token_bytes=2 * layers * kv_heads * shape.head_dim * _BF16,
         needed_tokens=load.sequence,
         window=window,

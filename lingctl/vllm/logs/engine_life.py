@@ -15,7 +15,7 @@ from typing import Literal
 
 from lingctl.engine.words.first_errors import without_head
 from lingctl.engine.words.log_lines import LogLine
-from lingctl.engine.words.milestones import LONGEST_WORDS, milestones_in
+from lingctl.engine.words.milestones import LONGEST_WORDS, frame_before, milestones_in
 from lingctl.vllm.logs.console import LOADED
 
 
@@ -125,11 +125,11 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
         exception = None if line.doubtful else _EXCEPTION.match(without_head(text).strip())
         if exception is not None:
             words = ": ".join(part for part in exception.groups() if part)
-            thrown.append(ThrownThere(at, process.startswith(("Worker", "VllmWorker")), words, ""))
+            worker = process.startswith(("Worker", "VllmWorker"))
+            thrown.append(ThrownThere(at, worker, words, frame_before(lines, at)))
     first = min(ends, key=lambda end: end.at, default=None)
-    before = [one for one in thrown if first is None or one.at < first.at or _same_moment(lines, one, first)]
-    framed = tuple(_with_frame(lines, one) for one in before)
-    return EngineLife(stage, reached, served, first, framed, told)
+    before = (one for one in thrown if first is None or one.at < first.at or _same_moment(lines, one, first))
+    return EngineLife(stage, reached, served, first, tuple(before), told)
 
 
 def _end_of(text: str, at: int) -> EngineEnd | None:
@@ -150,15 +150,6 @@ def _same_moment(lines: Sequence[LogLine], thrown: ThrownThere, end: EngineEnd) 
         return False
     one, other = lines[thrown.at].time, lines[end.at].time
     return one is not None and one == other
-
-
-def _with_frame(lines: Sequence[LogLine], thrown: ThrownThere) -> ThrownThere:
-    frames = (
-        without_head(line.text).strip()
-        for line in reversed(lines[max(0, thrown.at - 12) : thrown.at])
-        if 'File "' in line.text
-    )
-    return ThrownThere(thrown.at, thrown.worker, thrown.words, next(frames, ""))
 
 
 def root_of(life: EngineLife, only_follows: Callable[[str], bool]) -> ThrownThere | None:

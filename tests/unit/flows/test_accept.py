@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from lingctl.errors import (
     ConnectError,
     EngineError,
     Interrupted,
+    NodeError,
     UsageError,
     WeightsError,
 )
@@ -177,6 +179,21 @@ def test_another_hosts_yaml_is_another_acceptance_and_an_ended_one_is_not_writte
     whole(tmp_path, text=HOSTS + "# only a comment\n")
     with pytest.raises(UsageError, match="has ended"):
         whole(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_a_full_disk_by_its_code(tmp_path, parts, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="cannot write") as told:
+        whole(tmp_path / "file" / "below")
+    assert "--output" in told.value.remedy
+
+    def full(target: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr("lingctl.flows.accept.record.write_file", full)
+    with pytest.raises(NodeError) as told:
+        whole(tmp_path / "new")
+    assert told.value.code == "disk-full"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"head": {}}', '{"head": 1, "parts": 2}', "null"])

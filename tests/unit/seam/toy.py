@@ -99,7 +99,6 @@ class ToyCapacity:
             usable,
             10,
             overhead_gib,
-            usable - 10 - overhead_gib,
             1024,
             load.tokens,
             window,

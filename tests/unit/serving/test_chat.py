@@ -1,5 +1,7 @@
 import pytest
 
+from lingctl.flows.serve.chat import chat
+from lingctl.output.verbs.chat import Silent
 from lingctl.serving.chat import ChatOptions, Conversation
 from lingctl.serving.endpoint import endpoint_at
 from lingctl.serving.http.answers import Joiner, joined
@@ -77,3 +79,28 @@ def test_characters_that_were_cut_in_two_are_whole_again(pieces, text):
     assert shown == joiner.told == text
     assert joined(pieces) == text
     shown.encode()
+
+
+def test_a_conversation_that_cannot_be_saved_leaves_its_name_free(tmp_path):
+    file = tmp_path / "talk.json"
+
+    class Saving(Silent):
+        """Saves twice, and ends."""
+
+        def __init__(self) -> None:
+            self.lines, self.notes = [f"/save {file}"] * 2, []
+
+        def question(self, figures: str) -> str:
+            if not self.lines:
+                raise EOFError
+            return self.lines.pop()
+
+        def note(self, text: str) -> None:
+            self.notes.append(text.partition(":")[0])
+
+    half, whole = Saving(), Saving()
+    chat(conversation("http://127.0.0.1:1", system="half a character: \udc80"), half)
+    assert half.notes == ["not saved"] * 2 and not file.exists()
+    chat(conversation("http://127.0.0.1:1"), whole)
+    assert whole.notes == ["saved", f"{file} is there already"]
+    assert file.stat().st_mode & 0o777 == 0o600
