@@ -16,6 +16,7 @@ import threading
 from types import FrameType
 from typing import Mapping, NoReturn, Optional, Sequence
 
+from lingctl.node.files import system_trouble
 from lingctl.node.trouble import Trouble
 
 # Name -> module with ``add_arguments(parser)`` and ``run(arguments, report) -> result``.
@@ -67,6 +68,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        return _end(system_trouble(error))
     except Exception as error:
         if os.environ.get("LINGCTL_DEBUG"):
             raise

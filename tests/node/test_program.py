@@ -139,6 +139,12 @@ def test_mistakes_are_events_too(words: list[str], status: int, pyz: Path) -> No
     assert not status or (event["code"] and event["exit_status"] == status)
 
 
+def test_what_the_system_refuses_is_no_defect_of_ours(pyz: Path) -> None:
+    status, event = ask(sys.executable, pyz, "fetch", "list", "/dev/null/weights")
+    assert (status, event["code"], event["where"]) == (1, "system", "/dev/null/weights")
+    assert event["what"] == "Not a directory"
+
+
 def test_defects_are_events_too_and_show_a_traceback_on_demand(pyz: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.pyz"
     with zipfile.ZipFile(pyz) as old, zipfile.ZipFile(broken, "w") as new:

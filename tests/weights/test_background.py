@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -148,6 +149,22 @@ def test_who_follows_a_download_that_stands_still_ends_with_who_listens(place: P
             assert process.wait(60) == 1
         finally:
             process.kill()
+
+
+def test_a_disk_that_ends_a_download_apart_is_told_as_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> dict[str, object]:
+        raise OSError(errno.ENOSPC, "No space left on device", place.inside("verified.json"))
+
+    monkeypatch.setattr(program, "fill", fill)
+    Path(place.inside("request.json")).write_text(json.dumps(Request("folder", "/srv").as_json()))
+    with pytest.raises(OSError, match="No space"):
+        program._fill(place)
+    with pytest.raises(Trouble, match="the disk is full") as followed:
+        background.follow(place, lambda _: None)
+    assert (followed.value.code, followed.value.where) == ("disk-full", place.inside("verified.json"))
+    assert "free some space" in followed.value.remedy
 
 
 def test_a_setting_that_ends_a_download_apart_is_told_as_one(

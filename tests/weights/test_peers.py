@@ -20,6 +20,7 @@ import pytest
 from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.flows.weights.spread.chains import chains, givers, upstreams
 from lingctl.node.fetch import worker
+from lingctl.node.fetch.answers import Fetched
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers import serve, wire
 from lingctl.node.fetch.peers import source as peer
@@ -81,7 +82,7 @@ def _giving(folder: Path, authority: Authority, name: str) -> Iterator[Upstream]
             thread.join(0.1)
 
 
-def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> dict[str, object]:
+def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> Fetched:
     folder.mkdir(parents=True, exist_ok=True)
     _keys(folder, authority, "fetch", "taker")
     request = Request(source="peer", repository="", files=_listing(), upstreams=upstreams)
@@ -97,7 +98,7 @@ def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authorit
     with ExitStack() as stack:
         first = stack.enter_context(_giving(tmp_path / "first", authority, "node-0"))
         second = stack.enter_context(_giving(tmp_path / "second", authority, "node-1"))
-        results: list[dict[str, object]] = []
+        results: list[Fetched] = []
         last = threading.Thread(
             target=lambda: results.append(_take(tmp_path / "third", authority, second)), daemon=True
         )
@@ -107,7 +108,7 @@ def test_a_chain_of_three_moves_bytes_while_they_arrive(tmp_path: Path, authorit
         last.join(60)
     assert _is_whole(tmp_path / "second")
     assert _is_whole(tmp_path / "third")
-    assert results[0]["fetched_files"] == len(FILES)
+    assert results[0].fetched_files == len(FILES)
 
 
 def test_a_lost_machine_is_passed_over(tmp_path: Path, authority: Authority) -> None:
@@ -161,6 +162,33 @@ def test_a_part_that_is_cut_while_it_is_read_is_asked_for_again(
     with _giving(tmp_path / "first", authority, "node-0") as first:
         _take(tmp_path / "taker", authority, first)
     assert _is_whole(tmp_path / "taker")
+
+
+def test_what_did_not_come_is_named_by_its_own_name(tmp_path: Path, authority: Authority) -> None:
+    """Though another file is under way over another connection when it fails."""
+    both, failed = threading.Barrier(2, timeout=60), threading.Event()
+
+    class Broken:
+        def send_line(self, asked: dict[str, object]) -> None:
+            both.wait()
+            if asked["path"] == "config.json":
+                failed.wait(60)
+
+        def receive_frame(self, buffer: memoryview) -> int:
+            failed.set()
+            raise ConnectionError("gone")
+
+        def close(self) -> None:
+            pass
+
+    place = Place(str(tmp_path / "taker"))
+    _keys(tmp_path / "taker", authority, "fetch", "taker")
+    (tmp_path / "taker" / ".download" / "files").mkdir()
+    source = PeerSource(Request(source="peer", repository="", files=_listing()), place)
+    source._connect = Broken
+    files = tuple(file for file in _listing() if file.path in ("a.safetensors", "config.json"))
+    failures = source.fetch(files, place, lambda *_: None, lambda *_: None)
+    assert sorted(failure.path for failure in failures) == ["a.safetensors", "config.json"]
 
 
 def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, authority: Authority) -> None:

@@ -16,10 +16,10 @@ from lingctl.cli.weights.download import download as verb
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.weights import download as flow
 from lingctl.flows.weights.authorities import authorities_text
-from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.settings import hub_settings
 from lingctl.flows.weights.wanted import wanted_model, weights_source
+from lingctl.node.fetch.answers import Fetched
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.hubs.causes import without_logins
 from lingctl.node.fetch.hubs.certificate import issuer

@@ -10,9 +10,9 @@ import typer
 from lingctl.cli.common import JsonOption, LockWaitOption, NodesOption, optional_cluster
 
 if TYPE_CHECKING:
-    from lingctl.flows.weights.fetched import Fetched
     from lingctl.flows.weights.options import DownloadOptions
     from lingctl.inventory.cluster import Cluster
+    from lingctl.node.fetch.answers import Fetched
 
 # What a program is told, and a person.
 _Told = tuple[dict[str, object], list[str]]

@@ -21,6 +21,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.flows.accept.heard_text import HeardText, form_of, skeleton
 from lingctl.flows.accept.open_questions import ClusterKind, answers_to
 from lingctl.flows.accept.protocol import PartResult
+from lingctl.flows.accept.record import as_text, write_kept
 from lingctl.flows.run.whole_file import write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
@@ -139,8 +140,7 @@ def emulated() -> Mapping[str, frozenset[str]]:
 def write_lessons(folder: Path, lessons: Mapping[str, Any]) -> Path:
     """Beside the report; the path."""
     path = folder / LESSONS
-    text = json.dumps(lessons, indent=1, ensure_ascii=False, default=str) + "\n"
-    write_file(path, text.encode("utf-8", "backslashreplace"), 0o640)
+    write_kept(path, as_text(lessons, 1))
     return path
 
 
@@ -179,7 +179,6 @@ def write_samples(lessons: Mapping[str, Any], folder: Path) -> list[Path]:
         name = "".join(sign if sign.isalnum() else "-" for sign in f"{text['kind']}-{text['what']}")[:60]
         path = folder / f"{name}-{digest[:10]}.json"
         if not path.exists():
-            content = json.dumps(sample, indent=1, ensure_ascii=False) + "\n"
-            write_file(path, content.encode("utf-8", "backslashreplace"), 0o644)
+            write_file(path, as_text(sample, 1), 0o644)
         paths.append(path)
     return paths

@@ -11,7 +11,7 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.accept.protocol import NOT_REACHED, SKIPPED, PartResult
-from lingctl.flows.run.whole_file import write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
@@ -81,22 +81,34 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
 def keep_run(folder: Path, head: AcceptanceHead, results: Mapping[str, PartResult]) -> None:
     """Write down what is known so far; it is on the disk when this returns."""
     document = {"head": asdict(head), "parts": {name: asdict(result) for name, result in results.items()}}
-    write_file(folder / RUN, _text(document), 0o640)
+    write_kept(folder / RUN, as_text(document))
 
 
 def write_report(folder: Path, report: Mapping[str, Any], page: str) -> tuple[Path, str]:
     """Write the report and its sums; the page's path, and the sum of the sums."""
-    files = {REPORT: _text(report), PAGE: page.encode(), RUN: (folder / RUN).read_bytes()}
+    files = {REPORT: as_text(report), PAGE: page.encode(), RUN: (folder / RUN).read_bytes()}
     for name in (REPORT, PAGE):
-        write_file(folder / name, files[name], 0o640)
+        write_kept(folder / name, files[name])
     sums = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())
     ).encode()
-    write_file(folder / SUMS, sums, 0o640)
+    write_kept(folder / SUMS, sums)
     return folder / PAGE, hashlib.sha256(sums).hexdigest()
 
 
-def _text(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n").encode(
-        "utf-8", "backslashreplace"
-    )
+def as_text(document: Mapping[str, Any], indent: int = 2) -> bytes:
+    """A document as the content of a file."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False, default=str) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def write_kept(path: Path, content: bytes) -> None:
+    """Write a file of the acceptance's folder.
+
+    Raises:
+        NodeError: the disk is full.
+        UsageError: it cannot be written there.
+    """
+    with told_if_unwritten(path, "name another folder: --output FOLDER"):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        write_file(path, content, 0o640)

@@ -79,7 +79,6 @@ def accept(
     need_known((*options.only, *options.skip))
     options = replace(options, skip={**not_for(cluster), **options.skip})
     head, results = read_run(folder, head_of(cluster))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     keep_run(folder, head, results)
     given = Acceptance(cluster, options, listener, connect)
     for part in PARTS:

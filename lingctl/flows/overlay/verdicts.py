@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lingctl.errors import LingctlError
-from lingctl.findings import Finding, Verdict, finding_of
+from lingctl.findings import Finding, Subject, Verdict, finding_of
 from lingctl.flows.overlay.answer import OverlayAnswer
 
 _WORDS = {
@@ -43,38 +43,26 @@ def judge(action: str, answers: Mapping[str, OverlayAnswer | LingctlError]) -> t
 
 
 def _judged(node: str, answer: OverlayAnswer, fine: Sequence[str]) -> Iterable[Finding]:
-    after, name = answer.after, "overlay"
+    after, of = answer.after, Subject("overlay", node)
     word = after.state
     remedy = _REMEDIES.get(word, "")
     if after.good:
-        yield Finding(name, Verdict.PASS, f"in place as shipped, by {after.delivery}", node)
+        yield of.passes(f"in place as shipped, by {after.delivery}")
     for problem in after.problems:
-        yield Finding(name, Verdict.FAILURE, problem, node, remedy=remedy)
+        yield of.failure(problem, remedy=remedy)
     if not after.problems and word not in fine:
-        yield Finding(name, Verdict.WARNING, _WORDS.get(word, word), node, remedy=remedy)
+        yield of.warning(_WORDS.get(word, word), remedy=remedy)
     if after.interrupted:
-        yield Finding(
-            name,
-            Verdict.FAILURE,
-            f"a change ({after.interrupted}) was killed half-way",
-            node,
-            remedy="run the same command again: it goes on, or back",
-        )
+        what = f"a change ({after.interrupted}) was killed half-way"
+        yield of.failure(what, remedy="run the same command again: it goes on, or back")
     for note in after.notes:
-        yield Finding(name, Verdict.NOTE, note, node)
+        yield of.note(note)
     if answer.also:
-        yield Finding(
-            name,
-            Verdict.NOTE,
-            f"another atb_llm is here too: {', '.join(answer.also)}",
-            node,
-            remedy="name the one that the service uses: --root PATH",
-        )
+        what = f"another atb_llm is here too: {', '.join(answer.also)}"
+        yield of.note(what, remedy="name the one that the service uses: --root PATH")
     if answer.identical is False:
         differs = ", ".join((answer.differs or ())[:5])
-        yield Finding(
-            name, Verdict.WARNING, f"other files changed since the overlay was applied: {differs}", node
-        )
+        yield of.warning(f"other files changed since the overlay was applied: {differs}")
 
 
 def _mixed(answers: Mapping[str, OverlayAnswer | LingctlError]) -> Iterable[Finding]:
@@ -83,9 +71,7 @@ def _mixed(answers: Mapping[str, OverlayAnswer | LingctlError]) -> Iterable[Find
     }
     if len(set(digests.values())) > 1:
         evidence = "\n".join(f"{node}: {digest[:12] or 'none'}" for node, digest in digests.items())
-        yield Finding(
-            "overlay-same-everywhere",
-            Verdict.FAILURE,
+        yield Subject("overlay-same-everywhere").failure(
             "the nodes have different overlays, and would compute different things",
             evidence=evidence,
             remedy="lingctl deploy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 
 from lingctl import interrupts
 from lingctl.errors import UsageError
+from lingctl.flows.run.whole_file import write_file
 from lingctl.flows.serve.asked_service import AskedService, met, no_answer
 from lingctl.inventory.given_file import with_home
 from lingctl.serving.chat import ChatOptions, Conversation
@@ -184,8 +184,13 @@ def _save(path: Path, conversation: Conversation) -> str:
     """Write the conversation, for its owner alone; an existing file stays. What became of it, in words."""
     text = json.dumps(conversation.as_json(), ensure_ascii=False, indent=2) + "\n"
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
-            file.write(text)
+        content = text.encode()
+        path.touch(_MODE, exist_ok=False)
+        try:
+            write_file(path, content, _MODE)
+        except OSError:
+            path.unlink()  # of that name there was nothing: another /save may take it
+            raise
     except FileExistsError:
         return f"{path} is there already: /save under another name"
     except (OSError, UnicodeEncodeError) as error:

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from lingctl.events import Listener
 from lingctl.flows.run.change import noted_change
 from lingctl.flows.run.person import Person
-from lingctl.flows.weights.fetched import Fetched
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.spread.spread import download_on_nodes, stop_on_nodes
 from lingctl.inventory.cluster import Cluster
+from lingctl.node.fetch.answers import Fetched
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
-from lingctl.program.answers import read_result
 from lingctl.program.translate import telling, troubles_as_errors
 from lingctl.remote.group import Group, connect
 
@@ -32,8 +31,7 @@ def download_here(options: DownloadOptions, listener: Listener) -> Fetched:
     else:
         request = options.hub_request(python=sys.executable)
     with troubles_as_errors():
-        result = download(request, options.folder, telling(listener))
-    return read_result(Fetched, result)
+        return download(request, options.folder, telling(listener))
 
 
 def download_everywhere(

@@ -1,4 +1,4 @@
-"""What the node program answers of a download: one type for each verb of ``fetch``."""
+"""What the node program answers of a download, where that is not whole in ``node.fetch.answers``."""
 
 from __future__ import annotations
 
@@ -33,18 +33,6 @@ class WholeFolder(Listing):
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """What a folder lacks, and whether there is room for it, in bytes; where it gives files to others."""
-
-    folder: str
-    missing_bytes: int
-    need: int
-    free: int
-    enough: bool
-    port: int = 0  # TCP, once it gives
-
-
-@dataclass(frozen=True, slots=True)
 class ListeningPort:
     """Where files are given or awaited."""
 
@@ -56,19 +44,3 @@ class StoppedProgram:
     """Whether something ran that is ended now."""
 
     stopped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A folder that is filled and proved."""
-
-    folder: str
-    files: int
-    bytes: int
-    fetched_files: int
-    fetched_bytes: int
-    replaced: tuple[str, ...]
-    kept: tuple[str, ...]  # files that a deploy rewrote, left as they are
-    digest: str  # of the weights
-    companions_digest: str  # of what lies beside them
-    seconds: float

@@ -9,8 +9,8 @@ from typing import TypeVar
 from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.flows.weights.client import NEEDS_PYTHON, client_archive
-from lingctl.flows.weights.fetched import Ready
 from lingctl.inventory.cluster import Cluster
+from lingctl.node.fetch.answers import Ready
 from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
 from lingctl.node.progress import Report

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import time
+from dataclasses import asdict
 from typing import Callable, Dict, Optional
 
 from lingctl.node.fetch import background, have
@@ -16,7 +17,7 @@ from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, load
 from lingctl.node.fetch.worker import fill, look, source_of
-from lingctl.node.files import write_whole
+from lingctl.node.files import system_trouble, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -56,14 +57,14 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
     """
     request = _request(place, keep=True)
     answer = look(place.folder, request.files or ())
-    if not request.host or not answer["enough"]:
-        return answer
+    if not request.host or not answer.enough:
+        return asdict(answer)
     background.stop(place, _SERVE)
     place.make()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.inside(_SERVING))
     child = background.begin(place, lambda: _serve(place))
-    return {**answer, **_port(place, _SERVING, child.ended)}
+    return {**asdict(answer), **_port(place, _SERVING, child.ended)}
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
@@ -94,16 +95,19 @@ def _fill(place: Place) -> None:
         status.write({"event": "started"})
         try:
             result = fill(request, place, status.write)
-        except Trouble as trouble:
-            status.write(trouble.as_event())
-            raise
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            what = "stopped" if stopped else f"{type(error).__name__}: {error}"
-            ended = Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
-            status.write(ended.as_event())
+            status.write(_trouble_of(error, place).as_event())
             raise
-        status.write({"event": "result", **result})
+        status.write({"event": "result", **asdict(result)})
+
+
+def _trouble_of(error: BaseException, place: Place) -> Trouble:
+    if isinstance(error, Trouble):
+        return error
+    if isinstance(error, OSError):
+        return system_trouble(error, "" if error.filename else place.folder)
+    what = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    return Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
 
 
 def _serve(place: Place) -> None:

@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
+from lingctl.node.fetch.answers import Fetched, Ready
 from lingctl.node.fetch.folder import FolderSource
 from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.listing import ListedFile, total_size
@@ -43,7 +44,7 @@ def source_of(request: Request, place: Place) -> Source:
     raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)
 
 
-def look(folder: str, files: Tuple[ListedFile, ...]) -> Dict[str, object]:
+def look(folder: str, files: Tuple[ListedFile, ...]) -> Ready:
     """Compare a folder with a listing and tell what a download would have to bring. Changes nothing.
 
     Raises:
@@ -53,19 +54,13 @@ def look(folder: str, files: Tuple[ListedFile, ...]) -> Dict[str, object]:
     if os.path.exists(place.folder) and not os.path.isdir(place.folder):
         raise Trouble("is not a folder", where=place.folder, code="usage", exit_status=2)
     todo = _quick_missing(place, files)
-    need = place.space_needed(todo)
-    return {
-        "folder": place.folder,
-        "missing_bytes": total_size(todo),
-        "need": need,
-        "free": free_space(place.folder),
-        "enough": need == 0 or free_space(place.folder) >= need + _RESERVE,
-    }
+    need, free = place.space_needed(todo), free_space(place.folder)
+    return Ready(place.folder, total_size(todo), need, free, enough=need == 0 or free >= need + _RESERVE)
 
 
 def download(
     request: Request, folder: str, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
-) -> Dict[str, object]:
+) -> Fetched:
     """Fill ``folder`` with what the request names, and prove it.
 
     No file stands under its final name before its bytes are those that the source lists.
@@ -87,7 +82,7 @@ def download(
 
 def fill(
     request: Request, place: Place, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
-) -> Dict[str, object]:
+) -> Fetched:
     """``download`` for whoever holds the lock already."""
     return _Download(request, place, report).run(tries, pause)
 
@@ -99,9 +94,9 @@ class _Download:
         self._report = report
         self._source: Source = source_of(request, place)
         self._fetched: List[ListedFile] = []
-        self._began = time.monotonic()
 
-    def run(self, tries: int, pause: float) -> Dict[str, object]:
+    def run(self, tries: int, pause: float) -> Fetched:
+        began = time.monotonic()
         files = self._request.files or self._source.listing()
         found = self._place.compare(files, recheck=self._request.recheck)
         self._need_space(found)
@@ -111,7 +106,18 @@ class _Download:
         self._place.clean()
         manifest = self._place.write_manifest(self._report)
         set_modes(self._place.folder)
-        return self._result(files, found, manifest)
+        return Fetched(
+            folder=self._place.folder,
+            files=len(files),
+            bytes=total_size(files),
+            fetched_files=len(self._fetched),
+            fetched_bytes=total_size(self._fetched),
+            replaced=tuple(file.path for file in found.wrong),
+            kept=tuple(file.path for file in found.kept),
+            digest=str(manifest["digest"]),
+            companions_digest=str(manifest["companions_digest"]),
+            seconds=round(time.monotonic() - began, 3),
+        )
 
     def _need_space(self, found: Comparison) -> None:
         need = self._place.space_needed(found.missing + found.wrong)
@@ -168,22 +174,6 @@ class _Download:
             return NotFetched(file.path, trouble, trouble.code == "wrong-bytes")
         self._fetched.append(file)
         return None
-
-    def _result(
-        self, files: Tuple[ListedFile, ...], found: Comparison, manifest: Mapping[str, object]
-    ) -> Dict[str, object]:
-        return {
-            "folder": self._place.folder,
-            "files": len(files),
-            "bytes": total_size(files),
-            "fetched_files": len(self._fetched),
-            "fetched_bytes": total_size(self._fetched),
-            "replaced": [file.path for file in found.wrong],
-            "kept": [file.path for file in found.kept],
-            "digest": manifest["digest"],
-            "companions_digest": manifest["companions_digest"],
-            "seconds": round(time.monotonic() - self._began, 3),
-        }
 
 
 def _quick_missing(place: Place, files: Tuple[ListedFile, ...]) -> Tuple[ListedFile, ...]:

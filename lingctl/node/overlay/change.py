@@ -11,8 +11,8 @@ from typing import Dict, Mapping, Optional
 from lingctl.node.overlay.package import Package
 from lingctl.node.overlay.running import daemons_of
 from lingctl.node.overlay.state import PRISTINE_REMEDY, TreeState, look
-from lingctl.node.overlay.store import OverlayReceipt, Store, alone_in, copy_folder
-from lingctl.node.overlay.swap import new_id, recover, replace_folder, write_folder
+from lingctl.node.overlay.store import OverlayJournal, OverlayReceipt, Store, alone_in, copy_folder, new_id
+from lingctl.node.overlay.swap import recover, replace_folder, write_folder
 from lingctl.node.overlay.tree import Tree, folder_files, snapshot
 from lingctl.node.trouble import Trouble
 
@@ -36,7 +36,7 @@ def apply(tree: Tree, package: Package, store: Store, *, allow_running: bool = F
             receipt = store.receipt()
             if state.delivery == "copy" and not (receipt and receipt.files == package.digests):
                 # Somebody put the same files there; from now on they are ours to revert.
-                store.keep_receipt(asdict(_receipt(tree, package, receipt, backup="", before=None)))
+                store.keep_receipt(_receipt(tree, package, receipt))
             return _done(tree, package, store, changed=False, recovered=recovered)
         if state.delivery == "mount":
             raise Trouble(
@@ -58,16 +58,8 @@ def _replace(tree: Tree, package: Package, store: Store, state: TreeState) -> No
     original = "" if earlier else backup
     receipt = _receipt(tree, package, earlier, backup=original, before=snapshot(tree.root))
     like = os.stat(os.path.dirname(tree.target))
-    replace_folder(
-        tree,
-        store,
-        operation="apply",
-        change=change,
-        fill=lambda folder: write_folder(folder, package.files, like),
-        after=package.digests,
-        receipt=receipt,
-        backup=backup,
-    )
+    journal = OverlayJournal("apply", change, package.digests, receipt, backup)
+    replace_folder(tree, store, journal, lambda folder: write_folder(folder, package.files, like))
 
 
 def _receipt(
@@ -75,10 +67,10 @@ def _receipt(
     package: Package,
     earlier: Optional[OverlayReceipt],
     *,
-    backup: str,
-    before: Optional[Mapping[str, str]],
-) -> OverlayReceipt:
-    return OverlayReceipt(
+    backup: str = "",
+    before: Optional[Mapping[str, str]] = None,
+) -> Dict[str, object]:
+    receipt = OverlayReceipt(
         schema=1,
         version=package.version,
         root=tree.root,
@@ -88,6 +80,7 @@ def _receipt(
         backup=earlier.backup if earlier else backup,
         time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+    return asdict(receipt)
 
 
 def revert(
@@ -144,18 +137,11 @@ def _take_out(tree: Tree, store: Store, receipt: Optional[OverlayReceipt], *, ke
                 remedy="put that folder back from your own backup; --force is of no help here",
                 code="overlay-record",
             )
-        replace_folder(
-            tree,
-            store,
-            operation="revert",
-            change=new_id(),
-            fill=lambda folder: copy_folder(backup, folder),
-            after=wanted,
-            backup=keep,
-        )
+        journal = OverlayJournal("revert", new_id(), after=wanted, backup=keep)
+        replace_folder(tree, store, journal, lambda folder: copy_folder(backup, folder))
         shutil.rmtree(backup)
     elif there:
-        replace_folder(tree, store, operation="revert", change=new_id(), backup=keep)
+        replace_folder(tree, store, OverlayJournal("revert", new_id(), backup=keep))
     else:
         store.keep_receipt(None)
 

@@ -6,7 +6,6 @@ import argparse
 from dataclasses import asdict, dataclass, fields
 from typing import Dict, List, Optional
 
-from lingctl.node.files import system_trouble
 from lingctl.node.overlay import change
 from lingctl.node.overlay.difference import overlay_difference
 from lingctl.node.overlay.package import Package, read_package
@@ -49,10 +48,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do the action; its answer is the result."""
     package = read_package(arguments.package)
     options = TreeOptions(**{field.name: getattr(arguments, field.name) for field in fields(TreeOptions)})
-    try:
-        return act(arguments.action, options, package)
-    except OSError as error:
-        raise system_trouble(error) from error
+    return act(arguments.action, options, package)
 
 
 def act(action: str, options: TreeOptions, package: Package) -> Dict[str, object]:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from dataclasses import asdict, dataclass
 from typing import Callable, ContextManager, Mapping, Optional, TypeVar
@@ -43,10 +44,15 @@ class OverlayJournal:
     """A change under way."""
 
     operation: str
-    change: str  # its name
-    after: Optional[Mapping[str, str]]  # sha256 of the new folder's files; None without one
-    receipt: Optional[Mapping[str, object]]  # the record to keep afterwards
-    backup: str  # name of the backup that is made of what is there; empty for none
+    change: str  # its name, from ``new_id``
+    after: Optional[Mapping[str, str]] = None  # sha256 of the new folder's files; None without one
+    receipt: Optional[Mapping[str, object]] = None  # the record to keep afterwards; None for none
+    backup: str = ""  # name of the backup made now of what is there; it goes if the change is undone
+
+
+def new_id() -> str:
+    """A name for one change, or for one backup."""
+    return secrets.token_hex(4)
 
 
 class Store:

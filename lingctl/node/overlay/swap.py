@@ -9,13 +9,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import shutil
-from dataclasses import asdict
 from typing import Callable, Mapping, Optional
 
 from lingctl.node.files import FOLDER_MODE, create, sync_folder
-from lingctl.node.overlay.store import OverlayJournal, OverlayReceipt, Store, copy_folder, own
+from lingctl.node.overlay.store import OverlayJournal, Store, copy_folder, own
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.trouble import Trouble
 
@@ -25,51 +23,31 @@ _AT_FDCWD = -100
 Fill = Callable[[str], None]
 
 
-def new_id() -> str:
-    """A name for one change."""
-    return secrets.token_hex(4)
-
-
 def work_folder(tree: Tree, change: str) -> str:
     """Where a change prepares what it swaps in: on the tree's own file system."""
     return os.path.join(tree.root, f".lingctl-{change}")
 
 
-def replace_folder(
-    tree: Tree,
-    store: Store,
-    *,
-    operation: str,
-    change: str,
-    fill: Optional[Fill] = None,
-    after: Optional[Mapping[str, str]] = None,
-    receipt: Optional[OverlayReceipt] = None,
-    backup: str = "",
-) -> None:
+def replace_folder(tree: Tree, store: Store, change: OverlayJournal, fill: Optional[Fill] = None) -> None:
     """Replace the overlay's folder, or remove it, and record that.
 
     Args:
-        change: from ``new_id``.
+        change: what is meant.
         fill: makes the new folder at the path it is given; None to remove the old one only.
-        after: sha256 of the new folder's files, None without one.
-        receipt: the record to keep afterwards, None for none.
-        backup: name of a backup that is made now of what is there; removed again if the change is undone.
 
     Raises:
         Trouble: what was written is not what was meant; everything is as before.
         OSError: the disk or the rights; what was begun is undone on the next run.
     """
-    work = work_folder(tree, change)
-    store.keep_journal(
-        OverlayJournal(operation, change, after, asdict(receipt) if receipt is not None else None, backup)
-    )
-    if backup:
-        copy_folder(tree.target, os.path.join(store.backups, backup))
+    work = work_folder(tree, change.change)
+    store.keep_journal(change)
+    if change.backup:
+        copy_folder(tree.target, os.path.join(store.backups, change.backup))
     os.mkdir(work, 0o700)
     new, old = os.path.join(work, "new"), os.path.join(work, "old")
     if fill is not None:
         fill(new)
-        if folder_files(new) != after:
+        if folder_files(new) != change.after:
             recover(tree, store)
             raise Trouble(
                 "the files read back differ from those written",

@@ -16,7 +16,6 @@ from lingctl.node.trouble import Trouble
 
 # Of numpy or torch, which are not installed where types are checked for a node.
 Array = Any
-Indices = Sequence[int]
 
 _HIDDEN = float("-inf")
 
@@ -105,14 +104,6 @@ class NumpyArrays:
         """Of each row, those columns of it."""
         return self._np.take_along_axis(x, columns, axis=-1)
 
-    def places(self, rows: Sequence[Indices]) -> Array:
-        """A table of places."""
-        return self._np.asarray(rows, dtype=self._np.int64)
-
-    def total(self, x: Array) -> Array:
-        """The sum along the last axis, which stays."""
-        return x.sum(axis=-1, keepdims=True)
-
     def squares(self, x: Array) -> Array:
         """The sum of squares of each column, in float64."""
         np = self._np
@@ -185,12 +176,6 @@ class TorchArrays:
 
     def picked(self, x: Array, columns: Array) -> Array:  # noqa: D102  (as above)
         return x.gather(-1, columns)
-
-    def places(self, rows: Sequence[Indices]) -> Array:  # noqa: D102  (as above)
-        return self._torch.tensor(rows, dtype=self._torch.int64)
-
-    def total(self, x: Array) -> Array:  # noqa: D102  (as above)
-        return x.sum(-1, keepdim=True)
 
     def squares(self, x: Array) -> Array:  # noqa: D102  (as above)
         return x.to(self._torch.float64).pow(2).sum(0)

@@ -175,7 +175,7 @@ class Decoder:
     def _weighed(self, likely: Array) -> Array:
         """The chosen experts' likelihoods, divided by their sum where the model has it so, or wrongly."""
         shape, wrong = self._shape, self._lanes.rows(ROUTER) if ROUTER in self._lanes.names else slice(0, 0)
-        divided = likely / self._arrays.total(likely)
+        divided = likely / likely.sum(-1)[:, None]
         right, other = (divided, likely) if shape.norm_topk else (likely, divided)
         return self._arrays.joined([right[: wrong.start], other[wrong], right[wrong.stop :]])
 

@@ -13,7 +13,7 @@ import shlex
 from dataclasses import asdict
 from typing import Any, Dict, List, Mapping, Tuple
 
-from lingctl.node.files import kind_of, read_small, system_trouble
+from lingctl.node.files import kind_of, read_small
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.prove.answers import Looked, Reckoned
@@ -41,37 +41,22 @@ _POLITE = 10  # the service and whoever else is there come first
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the program."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    looks = actions.add_parser(
-        "look", help="which folder holds the weights, and what there is to read them with"
-    )
-    looks.add_argument(
-        "folders", metavar="FOLDER", nargs="+", help="the first that holds safetensors is taken"
-    )
-    looks.add_argument("--request", default="", help="also tell whether this one is being answered")
-    encodes = actions.add_parser("encode", help="tokens of texts")
-    runs = actions.add_parser("run", help="go through the model once")
-    for action in (encodes, runs):
-        action.add_argument("request", metavar="REQUEST", help="file that says what is asked")
-    for action in (looks, runs):
-        action.add_argument("--work", default="", help="folder to write in; that of the request if not given")
-        action.add_argument("--arrays", choices=("", "torch", "numpy"), default="", help="this and no other")
-    for action in (looks, encodes, runs):
-        action.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("action", choices=("look", "encode", "run"))
+    parser.add_argument("places", metavar="PLACE", nargs="+", help="folders of weights, or the request")
+    parser.add_argument("--request", default="", help="of look: also tell whether this one is being answered")
+    parser.add_argument("--work", default="", help="folder to write in; that of the request if not given")
+    parser.add_argument("--arrays", choices=("", "torch", "numpy"), default="", help="this and no other")
 
 
 def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     """Do what was asked; the description is the result. Raises Trouble: it cannot be done."""
-    try:
-        if arguments.action == "look":
-            place = _place_of(arguments.request, arguments.work) if arguments.request else ""
-            return _look(arguments.folders, place, arguments.arrays)
-        if arguments.action == "encode":
-            return _encode(arguments.request)
-        place = _place_of(arguments.request, arguments.work)
-        return _run(arguments.request, place, arguments.arrays, report)
-    except OSError as error:
-        raise system_trouble(error) from error
+    if arguments.action == "look":
+        place = _place_of(arguments.request, arguments.work) if arguments.request else ""
+        return _look(arguments.places, place, arguments.arrays)
+    (request,) = arguments.places
+    if arguments.action == "encode":
+        return _encode(request)
+    return _run(request, _place_of(request, arguments.work), arguments.arrays, report)
 
 
 def _place_of(request: str, work: str) -> str:

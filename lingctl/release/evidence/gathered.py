@@ -24,6 +24,8 @@ from lingctl.remote.runtime import runtime_script
 # The largest file that ascend-fd reads, and a bound for what one node sends.
 _MOST_OF_A_FILE = "20480k"
 _MOST_FILES = 600
+# What a container gives that does not run is not chosen: it has to have room in the node's /tmp.
+_MOST_COPIED = 2_000_000_000
 # A log of 20 MB that was compressed is rarely longer, and it is searched in memory.
 _MOST_UNPACKED = 100_000_000
 GZIP = b"\x1f\x8b"
@@ -59,6 +61,7 @@ def gather_command(site: Site, node: str) -> Command:
         site.first_rank(node),
         _MOST_OF_A_FILE,
         _MOST_FILES,
+        _MOST_COPIED,
         " ".join(site.log_places),
         *site.cards[node],
         title="gather the evidence",

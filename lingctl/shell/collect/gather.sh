@@ -1,10 +1,11 @@
 #!/bin/sh
 # What a node can tell about a failure, as an archive on standard output, laid out as ascend-fd reads it.
 # $1 inside.sh, $2 look_inside.sh, $3 the cluster's folder, $4 container, $5 rank, $6 size that files are below,
-# as find says, $7 how many files at most, $8 places of MindIE's logs, then the cards
+# as find says, $7 how many files at most, $8 most bytes that a container gives which does not run, $9 places of
+# MindIE's logs, then the cards
 # shellcheck disable=SC2154
 umask 077
-inside=$1 look=$2 cluster=$3 name=$4 rank=$5 most=$6 files=$7 mindie=$8
+inside=$1 look=$2 cluster=$3 name=$4 rank=$5 most=$6 files=$7 copied=$8 mindie=$9
 d=$(mktemp -d 2>/dev/null || mktemp -d -p /dev/shm) || exit 1
 trap 'rm -rf "$d"' EXIT
 cd "$d" || exit 1
@@ -42,11 +43,11 @@ said lingctl/runtime.txt "$runtime" ps -a
 said lingctl/container.json "$runtime" inspect "$name"
 said lingctl/container-log.txt "$runtime" logs --tail 2000 "$name"
 
-# In the container, running or not: the newest files of moderate size.
+# In the container the newest files of moderate size; of one that does not run what comes first.
 take() {
   "$runtime" exec "$name" sh -c "$inside" sh "$1" "$most" "$files" 2>/dev/null |
     tar -xf - -C "$2" --no-same-owner 2>/dev/null ||
-  "$runtime" cp "$name:$1/." - 2>/dev/null | tar -xf - -C "$2" --no-same-owner 2>/dev/null
+  "$runtime" cp "$name:$1/." - 2>/dev/null | head -c "$copied" | tar -xf - -C "$2" --no-same-owner 2>/dev/null
 }
 take /root/ascend/log process_log
 take /root/atb/log atb_log
@@ -63,7 +64,7 @@ fi
 said environment_check/npu_info_after.txt npu-smi info
 said environment_check/npu_info_after.txt npu-smi info -m
 said environment_check/npu_info_after.txt npu-smi info -t topo
-shift 8
+shift 9
 for card; do
   for what in health ecc usages; do
     said environment_check/npu_info_after.txt npu-smi info -t "$what" -i "$card"

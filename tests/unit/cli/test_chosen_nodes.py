@@ -1,11 +1,13 @@
-"""--node: only nodes that there are, and only these are connected."""
+"""Which nodes: --node names only such as there are, and only these are connected; hosts.yaml or none."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lingctl.cli.common import chosen_nodes
-from lingctl.errors import NotAskedError, UsageError
+from lingctl.cli.common import chosen_nodes, optional_cluster
+from lingctl.errors import ConfigurationError, NotAskedError, UsageError
 from lingctl.flows.look.status import cluster_status as status
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
@@ -44,3 +46,14 @@ def test_only_those_are_connected_and_the_others_have_an_error_that_says_so(monk
     assert [row.node for row in rows] == ["node2"]
     with group.connect(CLUSTER) as all_of_them:
         assert all_of_them.left_out == ()
+
+
+def test_a_hosts_yaml_that_leads_nowhere_is_told_and_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert optional_cluster(None) is None
+    Path("hosts.yaml").symlink_to("site/hosts.yaml")
+    with pytest.raises(ConfigurationError) as told:
+        optional_cluster(None)
+    assert told.value.code == "hosts-missing"

@@ -354,6 +354,22 @@ def test_the_evidence_says_whether_the_daemon_runs_and_what_its_logs_had_before(
     assert {str(path): size for path, size in before.items() if str(path) in kept} == dict.fromkeys(kept, 4)
 
 
+def test_what_a_container_gives_that_does_not_run_fills_no_disk(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "_MOST_COPIED", 300_000)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "one.log").write_text("x" * 100_000)
+    head = "tar -cf - --numeric-owner -b 1 one.log"
+    endless = f'[ "$1" = cp ] || exit 1\ncd {logs}; {{ {head} | head -c 101000; yes; }}\n'
+    (tmp_path / "tools/docker").write_text(f"#!/bin/sh\n{endless}")
+    packed = tmp_path / "part.tar.gz"
+    with packed.open("wb") as file:
+        node.run(gather_command(site_of(cluster), "node1"), timeout=60, on_output=file.write).checked("node1")
+    with packed.open("rb") as file:
+        found = {str(one.path): len(one.content) for one in archive_members("node1", file)}
+    assert found["process_log/one.log"] == 100_000
+
+
 def test_stopping_what_never_ran_does_nothing(cluster):
     assert stop(cluster) == ""
 

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from lingctl.errors import ConnectError, LingctlError, NodeError, WeightsError
 from lingctl.events import Listener
-from lingctl.flows.weights.fetched import Listing, Ready, WholeFolder
+from lingctl.flows.weights.fetched import Listing, WholeFolder
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.wanted import WeightsSource
+from lingctl.node.fetch.answers import Ready
 from lingctl.node.fetch.folder import FolderSource
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.request import Request

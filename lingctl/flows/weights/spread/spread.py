@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lingctl.errors import ConnectError, LingctlError, WeightsError
 from lingctl.events import Event, Listener
-from lingctl.flows.weights.fetched import Fetched, Ready, StoppedProgram
+from lingctl.flows.weights.fetched import StoppedProgram
 from lingctl.flows.weights.node_fetch import NodeFetch
 from lingctl.flows.weights.options import DownloadOptions
 from lingctl.flows.weights.spread.certificates import Authority
@@ -15,6 +15,7 @@ from lingctl.flows.weights.spread.push import pushing
 from lingctl.flows.weights.spread.sources import Found, each, find, has_choice, need_ready, one_head
 from lingctl.flows.weights.wanted import HUBS
 from lingctl.inventory.cluster import Cluster
+from lingctl.node.fetch.answers import Fetched, Ready
 from lingctl.node.fetch.request import Request, Upstream
 from lingctl.program.translate import telling
 from lingctl.remote.connection import Connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -50,16 +51,28 @@ class PeerSource:
         waiting: queue.SimpleQueue[ListedFile] = queue.SimpleQueue()
         for file in files:
             waiting.put(file)
-        taker = _Taker(place, progress, arrived, waiting)
         failures: List[NotFetched] = []
         is_pushed = self._request.source == "push"
         connect = self._pushed() if is_pushed else self._connect
+
+        def work() -> None:
+            at = ""
+            try:
+                with contextlib.closing(connect()) as channel:
+                    while True:
+                        file = waiting.get_nowait()
+                        at = file.path
+                        arrived(file, self._take(channel, file, progress))
+            except queue.Empty:
+                return
+            except Trouble as trouble:
+                failures.append(NotFetched(at, trouble, True))
+            except OSError as error:
+                failures.append(_broken(error, at))
+
         # Who pushes opens so many; else a machine of many cores takes more, each of which fills one core.
         most = CONNECTIONS if is_pushed else max(CONNECTIONS, threads())
-        running = [
-            threading.Thread(target=self._work, args=(taker, connect, failures), daemon=True)
-            for _ in range(min(most, len(files)))
-        ]
+        running = [threading.Thread(target=work, daemon=True) for _ in range(min(most, len(files)))]
         for thread in running:
             thread.start()
         for thread in running:
@@ -67,18 +80,37 @@ class PeerSource:
         self._round += 1
         return failures
 
-    def _work(self, taker: _Taker, connect: Callable[[], Channel], failures: List[NotFetched]) -> None:
-        try:
-            channel = connect()
-        except Trouble as trouble:
-            failures.append(NotFetched("", trouble, True))
-            return
-        try:
-            taker.take_all(channel)
-        except OSError as error:
-            failures.append(_broken(error, taker.at))
-        finally:
-            channel.close()
+    def _take(self, channel: Channel, file: ListedFile, progress: OnProgress) -> str:
+        """Bring a file into the staging folder; its SHA-256."""
+        staged = self._place.staged(file)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(f"{staged}.part", flags, FILE_MODE)
+        with os.fdopen(descriptor, "r+b", buffering=0) as part:
+            sha256, done = hashlib.sha256(), 0
+            if os.fstat(part.fileno()).st_size > file.size:
+                os.ftruncate(part.fileno(), 0)
+            for block in blocks_of(part.fileno()):
+                sha256.update(block)
+                done += len(block)
+            progress(file.path, done)
+            if done < file.size:
+                channel.send_line({"path": file.path, "offset": done})
+            buffer = memoryview(bytearray(BLOCK))
+            pushed = done
+            while done < file.size:
+                count = channel.receive_frame(buffer[: min(BLOCK, file.size - done)])
+                if count == FAILED:
+                    raise ConnectionError(f"the other machine has no {file.path} to give")
+                if count != WAIT:
+                    write_all(part, buffer[:count])
+                    sha256.update(buffer[:count])
+                    done += count
+                    progress(file.path, done)
+                    if done - pushed >= _WRITE_BACK:
+                        kernel.start_writing(part.fileno(), pushed, done - pushed)
+                        pushed = done
+        os.replace(f"{staged}.part", staged)
+        return sha256.hexdigest()
 
     def _connect(self) -> Channel:
         """A connection to the first upstream that answers; each round begins with another one."""
@@ -130,67 +162,6 @@ class PeerSource:
                 ) from error
 
         return accept
-
-
-class _Taker:
-    """Takes files from a queue and brings each over a channel into the staging folder."""
-
-    def __init__(
-        self,
-        place: Place,
-        progress: OnProgress,
-        arrived: OnArrival,
-        waiting: queue.SimpleQueue[ListedFile],
-    ) -> None:
-        self._place = place
-        self._progress = progress
-        self._arrived = arrived
-        self._waiting = waiting
-        self.at = ""
-
-    def take_all(self, channel: Channel) -> None:
-        """Until no file waits. Raises OSError: the connection broke, or the disk refused."""
-        while True:
-            try:
-                file = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            self.at = file.path
-            digest = self._take(channel, file)
-            os.replace(self._place.staged(file) + ".part", self._place.staged(file))
-            self._arrived(file, digest)
-
-    def _take(self, channel: Channel, file: ListedFile) -> str:
-        descriptor = os.open(
-            self._place.staged(file) + ".part",
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            FILE_MODE,
-        )
-        with os.fdopen(descriptor, "r+b", buffering=0) as part:
-            sha256, done = hashlib.sha256(), 0
-            if os.fstat(part.fileno()).st_size > file.size:
-                os.ftruncate(part.fileno(), 0)
-            for block in blocks_of(part.fileno()):
-                sha256.update(block)
-                done += len(block)
-            self._progress(file.path, done)
-            if done < file.size:
-                channel.send_line({"path": file.path, "offset": done})
-            buffer = memoryview(bytearray(BLOCK))
-            pushed = done
-            while done < file.size:
-                count = channel.receive_frame(buffer[: min(BLOCK, file.size - done)])
-                if count == FAILED:
-                    raise ConnectionError(f"the other machine has no {file.path} to give")
-                if count != WAIT:
-                    write_all(part, buffer[:count])
-                    sha256.update(buffer[:count])
-                    done += count
-                    self._progress(file.path, done)
-                    if done - pushed >= _WRITE_BACK:
-                        kernel.start_writing(part.fileno(), pushed, done - pushed)
-                        pushed = done
-        return sha256.hexdigest()
 
 
 def _broken(error: OSError, path: str) -> NotFetched:
