@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lingctl.findings import Finding, Subject, Verdict
+from lingctl.findings import Finding, Subject
 
 # An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
 # Inference from npu-smi transcripts; not measured with a Ling model.
 LEAST_HBM_PERCENT = 15.0
+_UNREAD, _READ = "memory in use could not be read", "on the node: npu-smi info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def _daemon(sight: NodeSight) -> Finding:
         remedy = "see whether it can be reached: lingctl status"
         return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
     if sight.daemon_alive:
-        return Finding("daemon", Verdict.PASS, "alive", sight.node)
+        return of.passes("alive")
     if not sight.started:
         return of.failure("no daemon runs: nothing is deployed, or it was stopped", remedy="lingctl deploy")
     remedy = f"read why: lingctl logs --node {sight.node}; then start it again: lingctl deploy"
@@ -51,12 +52,7 @@ def _memory(sight: NodeSight) -> list[Finding]:
     if sight.daemon_alive is False:
         return []  # its cards hold nothing because of that
     if sight.hbm_unread:
-        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [
-            Finding(
-                "memory", Verdict.UNKNOWN, message, sight.node, None, evidence=sight.hbm_unread, remedy=remedy
-            )
-        ]
+        return [Subject("memory", sight.node).unknown(_UNREAD, evidence=sight.hbm_unread, remedy=_READ)]
     cards = sorted(sight.hbm_percent.items())
     bad = [finding for card, percent in cards for finding in _card_memory(sight.node, card, percent)]
     used = [percent for _, percent in cards if percent is not None]
@@ -64,14 +60,13 @@ def _memory(sight: NodeSight) -> list[Finding]:
         return bad
     least, most = round(min(used)), round(max(used))
     share = f"{least}" if least == most else f"{least} to {most}"
-    return [Finding("memory", Verdict.PASS, f"{share} % in use on each of {len(used)} cards", sight.node)]
+    return [Subject("memory", sight.node).passes(f"{share} % in use on each of {len(used)} cards")]
 
 
 def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
     of = Subject("memory", node, card)
     if percent is None:
-        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [of.unknown(message, remedy=remedy)]
+        return [of.unknown(_UNREAD, remedy=_READ)]
     if percent >= LEAST_HBM_PERCENT:
         return []
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"
