@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
@@ -30,8 +31,9 @@ class WeightsPlan:
 
     folder: str  # where the engine will read them, on the node
     steps: tuple[Step, ...]  # what has to be done
-    settled: bool  # false while a download or conversion still decides what follows
-    model_config: dict[str, object]  # the config.json as the engine will read it, once settled
+    settled: bool = False  # false while a download or conversion still decides what follows
+    # the config.json as the engine will read it, once settled
+    model_config: dict[str, object] = field(default_factory=dict)
 
 
 def weights_plan(cluster: Cluster, state: NodeState, program: Program) -> WeightsPlan:
@@ -84,15 +86,10 @@ def _folded(
     if folded.form == "safetensors" and folded.complete and (folded.config or {}).get("norm_head") is False:
         return _settled(cluster, node, target, folded, program, "with the head folded")
     _refuse_contradictions(node, f"{source}/config.json", original)
-    step = Step(
-        Stage.WEIGHTS,
-        node,
-        "fold norm_head into lm_head",
-        "change",
-        f"this version ignores norm_head; written to {target}: one file anew, links to the others",
-        (Run(program("fold", source, target).titled("fold"), _DAY, layout_of(cluster).jobs),),
-    )
-    return WeightsPlan(target, (step,), False, {})
+    why = f"this version ignores norm_head; written to {target}: one file anew, links to the others"
+    fold = Run(program("fold", source, target).titled("fold"), _DAY, layout_of(cluster).jobs)
+    step = Step(Stage.WEIGHTS, node, "fold norm_head into lm_head", "change", why, (fold,))
+    return WeightsPlan(target, (step,))
 
 
 def _settled(
@@ -105,16 +102,9 @@ def _settled(
     if about.strict_modes and weights.modes_wrong:
         names = ", ".join(weights.modes_wrong[:3])
         more = f" and {len(weights.modes_wrong) - 3} more" if len(weights.modes_wrong) > 3 else ""
-        steps.append(
-            Step(
-                Stage.WEIGHTS,
-                node,
-                "set modes and owners",
-                "change",
-                f"{about.title} refuses {names}{more}",
-                (Run(program("weights", "modes", folder), 600),),
-            )
-        )
+        why = f"{about.title} refuses {names}{more}"
+        modes = Run(program("weights", "modes", folder), 600)
+        steps.append(Step(Stage.WEIGHTS, node, "set modes and owners", "change", why, (modes,)))
     return WeightsPlan(folder, (*steps, config_step), True, model_config)
 
 
@@ -137,24 +127,15 @@ def _config_step(
             weights.config, rows=weights.qkv_rows, columns=weights.dense_columns
         )
     _refuse_contradictions(node, path, weights)
-    title = "make the model's config.json loadable"
+    step = partial(Step, Stage.MODEL_CONFIG, node, "make the model's config.json loadable")
     if not reasons:
-        return wanted, Step(Stage.MODEL_CONFIG, node, title, "in place", "loads as it is")
+        return wanted, step("in place", "loads as it is")
     file = WantedFile(path, model_config_text(wanted).encode())
-    actions: list[Run | WriteFile] = []
-    if not weights.has_backup:
-        keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")
-        actions.append(Run(keep))
-    actions.append(WriteFile(path, file.content, 0o640))
-    return wanted, Step(
-        Stage.MODEL_CONFIG,
-        node,
-        title,
-        "change",
-        "; ".join(reasons),
-        tuple(actions),
-        difference(file, weights.config_text.encode()),
-    )
+    keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")
+    write = WriteFile(path, file.content, file.mode)
+    actions = (write,) if weights.has_backup else (Run(keep), write)
+    shown = difference(file, weights.config_text.encode())
+    return wanted, step("change", "; ".join(reasons), actions, shown)
 
 
 @contextmanager
@@ -191,16 +172,10 @@ def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: Weight
 
 def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
     source, target = cluster.downloaded_weights, cluster.converted_weights
-    convert = program("convert", source, target)
-    step = Step(
-        Stage.WEIGHTS,
-        node,
-        "convert .bin to safetensors",
-        "change",
-        f"the engine wants safetensors; written to {target}",
-        (Run(convert.titled("convert"), _DAY, layout_of(cluster).jobs),),
-    )
-    return WeightsPlan(target, (step,), False, {})
+    why = f"the engine wants safetensors; written to {target}"
+    convert = Run(program("convert", source, target).titled("convert"), _DAY, layout_of(cluster).jobs)
+    step = Step(Stage.WEIGHTS, node, "convert .bin to safetensors", "change", why, (convert,))
+    return WeightsPlan(target, (step,))
 
 
 def _download(cluster: Cluster, node: str, found: WeightsState) -> WeightsPlan:
@@ -208,4 +183,4 @@ def _download(cluster: Cluster, node: str, found: WeightsState) -> WeightsPlan:
     why = found.problem or f"no weights in {folder}"
     fill = Download(repository, folder)
     step = Step(Stage.WEIGHTS, node, f"download {repository}", "change", why, (fill,))
-    return WeightsPlan(folder, (step,), False, {})
+    return WeightsPlan(folder, (step,))

@@ -7,12 +7,14 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from typing import IO
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.shell_connection import ShellConnection
+from lingctl.remote.side_by_side import begun
 from lingctl.remote.wire.framing import Kept
 from lingctl.remote.wire.sent import sent
 
@@ -50,8 +52,11 @@ class LocalConnection(ShellConnection):
             self._running.add(process)
         if process.stdin is not None and content is not None:
             threading.Thread(target=_feed, args=(process.stdin, content), daemon=True).start()
-        heard = on_output is not None
-        out, err = _Drain(process.stdout, on_output, heard), _Drain(process.stderr, None, heard)
+        out, err = Kept(heard=on_output is not None), Kept(heard=on_output is not None)
+        drains = (
+            begun(lambda: _drain(process.stdout, on_output, out), "lingctl-out"),
+            begun(lambda: _drain(process.stderr, None, err), "lingctl-err"),
+        )
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -68,15 +73,14 @@ class LocalConnection(ShellConnection):
                 self._running.discard(process)
                 ended = self._closed
             # What went on in the background may hold the streams open; nobody waits for that.
-            out.join(5)
-            err.join(5)
+            wait(drains, 5)
         if ended:
             raise self._lost(title)
-        if out.error is not None:
-            raise out.error
-        truncated = out.kept.truncated or err.kept.truncated
+        for drain in drains:
+            if drain.done():
+                drain.result()
         status = status if status >= 0 else 128 - status
-        return Completed(command, status, out.kept.text, err.kept.text, truncated)
+        return Completed(command, status, out.text, err.text, out.truncated or err.truncated)
 
     def close(self) -> None:
         """End what runs: nobody hears its answer."""
@@ -101,25 +105,17 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class _Drain(threading.Thread):
-    """Reads one stream to its end, so that neither can fill up and block the command."""
-
-    def __init__(self, stream: IO[bytes] | None, listener: OutputListener | None, heard: bool) -> None:
-        super().__init__(daemon=True)
-        assert stream is not None
-        self._stream = stream
-        self._listener = listener
-        self.kept = Kept(heard=heard)
-        self.error: Exception | None = None  # the listener's own
-        self.start()
-
-    def run(self) -> None:
-        """Read until the end."""
-        while part := os.read(self._stream.fileno(), 65536):
-            self.kept.take(part)
-            if self._listener is None or self.error is not None:
-                continue
+def _drain(stream: IO[bytes] | None, listener: OutputListener | None, kept: Kept) -> None:
+    """Read a stream to its end, so that it cannot fill up and block the command. Raises what the listener
+    raised."""
+    assert stream is not None
+    failed: Exception | None = None
+    while part := os.read(stream.fileno(), 65536):
+        kept.take(part)
+        if listener is not None and failed is None:
             try:
-                self._listener(part)
+                listener(part)
             except Exception as error:  # raised where the command is waited for
-                self.error = error
+                failed = error
+    if failed is not None:
+        raise failed

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lingctl.findings import Finding, Verdict, ranges, together
@@ -129,19 +129,20 @@ def _draw(same: Same, values: Mapping[NodeOrCard, Hashable]) -> Finding:
 
 def _either(same: Same, having: Mapping[Hashable, Collection[NodeOrCard]]) -> str:
     """For each value, what makes the others have it too."""
-    everyone = [place for places in having.values() for place in places]
     first, second = list(having)[:2]
+    everyone = [place for places in having.values() for place in places]
     if all(same.fix(place, first) == same.fix(place, second) for place in everyone):
-        looks: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
-        for place in everyone:
-            looks[place[0]].append((place[1], same.fix(place, first)))
-        return "; ".join(f"on {node}: {together(fix)}" for node, fix in looks.items())
+        return _fixes(same, everyone, first)
     ways = []
     for value in (first, second):
         others = [place for other, places in having.items() if other != value for place in places]
-        fixes: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
-        for place in others:
-            fixes[place[0]].append((place[1], same.fix(place, value)))
-        said = "; ".join(f"on {node}: {together(fix)}" for node, fix in fixes.items())
-        ways.append(f"if {short(value)} is right, {said}")
+        ways.append(f"if {short(value)} is right, {_fixes(same, others, value)}")
     return "; ".join(ways)
+
+
+def _fixes(same: Same, places: Iterable[NodeOrCard], value: Hashable) -> str:
+    """What gives places a value, node by node."""
+    fixes: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
+    for place in places:
+        fixes[place[0]].append((place[1], same.fix(place, value)))
+    return "; ".join(f"on {node}: {together(fix)}" for node, fix in fixes.items())

@@ -11,7 +11,7 @@ from typing import Any
 
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.accept.protocol import NOT_REACHED, SKIPPED, PartResult
-from lingctl.flows.run.whole_file import not_written, write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
@@ -109,8 +109,6 @@ def write_kept(path: Path, content: bytes) -> None:
         NodeError: the disk is full.
         UsageError: it cannot be written there.
     """
-    try:
+    with told_if_unwritten(path, "name another folder: --output FOLDER"):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         write_file(path, content, 0o640)
-    except OSError as error:
-        raise not_written(error, path, "name another folder: --output FOLDER") from error

@@ -13,7 +13,7 @@ from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.flows.files.inputs import Known
-from lingctl.flows.run.whole_file import no_room, write_inside
+from lingctl.flows.run.whole_file import told_if_unwritten, write_inside
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.config_json import model_config_text
 from lingctl.inventory.sections import Node
@@ -140,10 +140,6 @@ def write_files(files: list[Rendered], folder: Path) -> None:
         UsageError: the folder cannot be written.
         NodeError: its disk is full.
     """
-    try:
+    with told_if_unwritten(folder, "name another folder with -o"):
         for file in files:
             write_inside(folder, f"{file.node}/{file.name}", file.content, file.mode)
-    except OSError as error:
-        raise no_room(error, folder) or UsageError(
-            f"cannot write: {error}", where=str(folder), remedy="name another folder with -o", code="output"
-        ) from error

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from lingctl.engines import engine_at, engine_chosen, usual_engine
 from lingctl.errors import UsageError
 from lingctl.flows.files.config import judge_config
-from lingctl.flows.run.whole_file import not_written, write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, write_file
 from lingctl.inventory.given_file import read_bounded, with_home
 from lingctl.inventory.load import cluster_from
 from lingctl.inventory.models.catalogue import find_model
@@ -169,12 +169,10 @@ def write_start(output: Path, text: str, *, force: bool) -> bool:
     """
     need_free(output, force=force)
     schema = output.parent / SCHEMA_NAME
-    try:
+    with told_if_unwritten(output, "name another file with -o"):
         output.parent.stat()  # a mistyped folder is not made
         ours = not schema.exists() or TITLE.encode() in read_bounded(schema, _MOST_BYTES)
         if ours:
             write_file(schema, hosts_schema().encode())
         write_file(output, text.encode())
-    except OSError as error:
-        raise not_written(error, output, "name another file with -o") from error
     return ours

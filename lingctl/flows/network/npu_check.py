@@ -213,7 +213,7 @@ def _product(node: str, card: CardAnswer) -> Finding:
     if card.product == "wrong":
         text = f"computes wrongly: a bf16 product is {_off(card)}"
         return of.failure(text, remedy="npu-smi info; replace the card")
-    return _failed("npu-product", "the card did not compute", node, card)
+    return _failed(of, "the card did not compute", card)
 
 
 def _off(card: CardAnswer) -> str:
@@ -229,21 +229,20 @@ def _reduced(node: str, card: CardAnswer, *, held: bool) -> Finding:
     if held:
         return of.unknown(
             "not judged: HCCL found its ports taken, which the engine that runs holds",
-            evidence="\n".join((card.error or "").splitlines()[-5:]),
+            evidence=_last_lines(card),
             remedy="without the engine: lingctl stop; lingctl npu-check",
         )
-    return _failed("npu-all-reduce", "the all-reduce failed", node, card)
+    return _failed(of, "the all-reduce failed", card)
 
 
-def _failed(check: str, what: str, node: str, card: CardAnswer) -> Finding:
-    device, error = card.card, card.error or ""
+def _failed(of: Subject, what: str, card: CardAnswer) -> Finding:
     # These are CANN's and HCCL's words, whatever the engine.
-    known = usual_engine().logs.explain(error)
-    if known:
+    if known := usual_engine().logs.explain(card.error or ""):
         first = known[0]
-        return Finding(
-            check, Verdict.FAILURE, f"{what}: {first.cause}", node, device, first.line, first.remedy
-        )
-    last = "\n".join(error.splitlines()[-5:])
+        return of.failure(f"{what}: {first.cause}", evidence=first.line, remedy=first.remedy)
     remedy = "lingctl check-network; npu-smi info; the plog files below ~/ascend/log tell more"
-    return Finding(check, Verdict.FAILURE, what, node, device, last, remedy)
+    return of.failure(what, evidence=_last_lines(card), remedy=remedy)
+
+
+def _last_lines(card: CardAnswer) -> str:
+    return "\n".join((card.error or "").splitlines()[-5:])

@@ -19,7 +19,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions, hits_of
-from lingctl.flows.run.whole_file import no_room, write_inside
+from lingctl.flows.run.whole_file import told_if_unwritten, write_inside
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
 
@@ -52,21 +52,18 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
     """Write ``answer_files`` into a folder.
 
     Raises:
-        ConfigurationError: the folder holds something else, or cannot be written.
+        ConfigurationError: the folder holds something else.
+        UsageError: it cannot be written.
         NodeError: its disk is full.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / _INDEX).exists():
         raise ConfigurationError(
             "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
         )
-    try:
+    with told_if_unwritten(folder, "name another folder: --save DIR"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in answer_files(report).items():
             write_inside(folder, name, content)
-    except OSError as error:
-        raise no_room(error, folder) or ConfigurationError(
-            f"cannot write: {error.strerror}", where=str(folder)
-        ) from error
 
 
 def judge_saved(folder: Path) -> NetworkReport:

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from lingctl.errors import UsageError
-from lingctl.flows.run.whole_file import not_written, write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, write_file
 
 _BEGINNING = 4096
 
@@ -55,10 +55,8 @@ def write_page(path: Path, option: str, text: str) -> None:
         UsageError: it cannot be written there.
         NodeError: the disk is full.
     """
-    try:
+    with told_if_unwritten(path, f"name another file: {option} FILE.html"):
         write_file(path, text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise not_written(error, path, f"name another file: {option} FILE.html") from error
 
 
 def _is_of(path: Path, verb: str) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lingctl.errors import LingctlError, NodeError, UsageError
+from lingctl.errors import NodeError, UsageError
 from lingctl.node.disk import disk_of
 from lingctl.node.files import sync_folder
 from lingctl.remote.local import LOCAL_NODE
@@ -61,18 +61,30 @@ def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def told_if_unwritten(target: Path, remedy: str) -> Iterator[None]:
+    """For a block that writes what somebody named, a file or a folder of files.
+
+    Raises:
+        NodeError: the disk is full.
+        UsageError: it cannot be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write {target}: {error.strerror or error}"
+        inside = str(error.filename or "") if target.is_dir() else ""
+        raise no_room(error, target) or UsageError(
+            what, evidence=inside, remedy=remedy, code="output"
+        ) from error
+
+
 def no_room(error: OSError, target: Path) -> NodeError | None:
     """The error of a disk of this machine that is full (``disk-full``); None where it is another trouble."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
     place = error.filename or target.resolve()
     return write_error(str(place), error.strerror or str(error), disk_of(str(place)), LOCAL_NODE)
-
-
-def not_written(error: OSError, target: Path, remedy: str, *, code: str = "output") -> LingctlError:
-    """The error of a file that cannot be written where somebody named it: a full disk, or a wrong place."""
-    what = f"cannot write {target}: {error.strerror}"
-    return no_room(error, target) or UsageError(what, remedy=remedy, code=code)
 
 
 def _need_own_link(target: Path) -> None:

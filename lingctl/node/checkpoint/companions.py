@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
@@ -23,7 +24,6 @@ _WEIGHTS = (
     ".incomplete",
     ".lock",
 )
-_BLOCK = 1 << 20
 
 
 class Companions(NamedTuple):
@@ -87,12 +87,4 @@ def links_out(folder: str, names: Sequence[str]) -> List[str]:
 
 def same(first: str, second: str) -> bool:
     """Whether two files hold the same bytes."""
-    if not os.path.isfile(second) or os.path.getsize(first) != os.path.getsize(second):
-        return False
-    with open(first, "rb") as one, open(second, "rb") as two:
-        while True:
-            block = one.read(_BLOCK)
-            if block != two.read(_BLOCK):
-                return False
-            if not block:
-                return True
+    return os.path.isfile(second) and filecmp.cmp(first, second, shallow=False)

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import SAFETENSORS_BITS
 from lingctl.node.checkpoint.json_text import BeyondLimits, JsonText
@@ -140,8 +140,12 @@ def parse_header(read: Callable[[int], bytes]) -> List[Entry]:
     held = 0
     metadata = False
     for _ in text.members():
-        entry = _usual(text)
-        if entry is None:
+        usual = text.match(_USUAL)
+        if usual:
+            name, dtype, sizes, start, end = usual.groups()
+            shape = tuple(map(int, sizes.split(","))) if sizes else ()
+            entry = Entry(name, dtype, shape, int(start), int(end))
+        else:
             name = text.key()
             if name == _METADATA:
                 if metadata:
@@ -157,10 +161,13 @@ def parse_header(read: Callable[[int], bytes]) -> List[Entry]:
                 raise ValueError(f"tensor '{shown(name)}': {error}") from None
         if entry.name in found:
             raise ValueError(f"the key '{shown(entry.name)}' is there twice")
-        # Most tensors of a model share their shape with others.
+        if entry.dtype not in _DTYPES:
+            raise ValueError(f"tensor '{shown(entry.name)}': the unknown element type '{shown(entry.dtype)}'")
+        # Most tensors of a model share their shape and element type with others.
         held += _EACH_HELD + len(entry.name) * (1 if entry.name.isascii() else 4)
         held += 0 if entry.shape in shapes else 50 * len(entry.shape)
-        found[entry.name] = entry._replace(shape=shapes.setdefault(entry.shape, entry.shape))
+        shape, dtype = shapes.setdefault(entry.shape, entry.shape), _DTYPES[entry.dtype]
+        found[entry.name] = entry._replace(shape=shape, dtype=dtype)
         if held > _MOST_HELD:
             raise BeyondLimits(f"more than {len(found)} tensors, more than a model has in one file")
     text.end()
@@ -191,19 +198,6 @@ def _check_places(entries: Sequence[Entry]) -> None:
             )
 
 
-def _usual(text: JsonText) -> Optional[Entry]:
-    found = text.match(_USUAL)
-    if found is None:
-        return None
-    name, dtype, sizes, start, end = found.groups()
-    try:
-        dtype = _known(dtype)
-    except ValueError as error:
-        raise ValueError(f"tensor '{shown(name)}': {error}") from None
-    shape = tuple(map(int, sizes.split(","))) if sizes else ()
-    return Entry(name, dtype, shape, int(start), int(end))
-
-
 def _entry(name: str, text: JsonText) -> Entry:
     dtype = ""
     shape: Tuple[int, ...] = ()
@@ -214,7 +208,7 @@ def _entry(name: str, text: JsonText) -> Entry:
         if field in seen:
             raise ValueError(f"{field} is there twice")
         if field == "dtype":
-            dtype = _known(text.string())
+            dtype = text.string()
         elif field == "shape":
             shape = _counts(text, _MOST_DIMENSIONS, BeyondLimits(f"over 64 dimensions: '{shown(name)}'"))
         elif field == "data_offsets":
@@ -227,14 +221,6 @@ def _entry(name: str, text: JsonText) -> Entry:
     if len(seen) != 3 or len(offsets) != 2:
         raise ValueError("lacks dtype, shape or data_offsets")
     return Entry(name, dtype, shape, *offsets)
-
-
-def _known(dtype: str) -> str:
-    """The element type, as one string for all tensors of it."""
-    known = _DTYPES.get(dtype)
-    if known is None:
-        raise ValueError(f"the unknown element type '{shown(dtype)}'")
-    return known
 
 
 def _counts(text: JsonText, most: int, too_many: ValueError) -> Tuple[int, ...]:

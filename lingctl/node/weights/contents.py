@@ -14,7 +14,6 @@ from lingctl.node.weights.judgement import (
     NO_FILE,
     FolderEvidence,
     WeightSet,
-    aside_notes,
     companions_that_are_none,
     is_adapter,
     left_aside,
@@ -84,13 +83,13 @@ def _judged(
     """The reading that is sound, else one that is whole, else the likeliest."""
     companions = companions_that_are_none(evidence.seen)
     if not readings:
-        troubles, notes = (no_weights(evidence, folder),), aside_notes(left_aside(evidence, None, ()))
+        troubles, notes = (no_weights(evidence, folder),), left_aside(evidence, None, ())
         return Contents("none", troubles=troubles, companions=companions, notes=tuple(notes))
     whole = [reading for reading in readings if not reading.troubles]
     sound = [reading for reading in whole if reading.sound]
     taken = (sound or whole or readings)[0]
     chosen = next(one for one, reading in zip(sets, readings) if reading is taken)
-    notes = aside_notes(left_aside(evidence, chosen, [one for one in sets if one is not chosen]))
+    notes = left_aside(evidence, chosen, [one for one in sets if one is not chosen])
     for reading in readings:
         if reading is not taken:
             why = (*reading.troubles, *misfits(folder, reading))

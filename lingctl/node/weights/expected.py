@@ -65,14 +65,35 @@ def judge(config: Mapping[str, object], tensors: Mapping[str, Held]) -> ConfigFi
         width, notes = _head_width(numbers, layer_shapes(tensors))
     except ValueError as error:
         return ConfigFit(True, 0, (), (f"config.json: {error}",), ())
-    compared = _compare(numbers, width, tensors)
+    missing: List[str] = []  # the first of them
+    wrong: List[str] = []  # the first tensors of another shape
+    known: Set[str] = set()
+    count = others = 0
+    for name, shape in _wanted(numbers, width):
+        held = tensors.get(name)
+        if held is None:
+            count += 1
+            missing += [name] if len(missing) < _SHOWN else []
+            continue
+        known.add(name)
+        if held.shape != shape:
+            others += 1
+            if len(wrong) < _SHOWN:
+                wrong.append(f"{name} is {list(held.shape)}, config.json means {list(shape)}")
+    if numbers.tied:
+        # A tied head that is stored all the same is no surprise.
+        known.add("lm_head.weight")
+    unknown = [name for name in tensors if name not in known]
     problems = not_computed(config, numbers.experts, numbers.experts_per_token) + _quantised(tensors)
-    problems += _wrong_shapes(compared) + _beyond(numbers, compared.unknown)
-    unused = [name for name in compared.unknown if is_buffer(name)]
+    problems += wrong
+    if others > _SHOWN:
+        problems.append(f"{others - _SHOWN} more tensors of another shape")
+    problems += _beyond(numbers, unknown)
+    unused = [name for name in unknown if is_buffer(name)]
     if unused:
         notes.append(f"{len(unused)} tensors that the model does not use, such as {shown(unused[0])}")
     notes += _dtypes(config, tensors)
-    return ConfigFit(True, compared.missing, compared.missing_names, tuple(problems), tuple(notes))
+    return ConfigFit(True, count, tuple(missing), tuple(problems), tuple(notes))
 
 
 class _Numbers:
@@ -128,82 +149,34 @@ def _head_width(numbers: _Numbers, shapes: Shapes) -> Tuple[int, List[str]]:
     return width, [f"config.json means heads of width {stated}, the weights have {width}; deploy states it"]
 
 
-class _Compared(NamedTuple):
-    """What is missing, tensors of another shape than config.json means, and names it knows nothing of."""
-
-    missing: int
-    missing_names: Tuple[str, ...]
-    wrong: Tuple[Tuple[str, Tuple[int, ...], Tuple[int, ...]], ...]
-    unknown: Tuple[str, ...]
-
-
-def _compare(numbers: _Numbers, width: int, tensors: Mapping[str, Held]) -> _Compared:
-    missing = 0
-    first: List[str] = []
-    wrong: List[Tuple[str, Tuple[int, ...], Tuple[int, ...]]] = []
-    known: Set[str] = set()
-    for name, shape in _wanted(numbers, width):
-        held = tensors.get(name)
-        if held is None:
-            missing += 1
-            first += [name] if len(first) < _SHOWN else []
-            continue
-        known.add(name)
-        if held.shape != shape:
-            wrong.append((name, held.shape, shape))
-    if numbers.tied:
-        # A tied head that is stored all the same is no surprise.
-        known.add("lm_head.weight")
-    unknown = tuple(name for name in tensors if name not in known)
-    return _Compared(missing, tuple(first), tuple(wrong), unknown)
-
-
 def _wanted(numbers: _Numbers, width: int) -> Iterator[Tuple[str, Tuple[int, ...]]]:
     """Names and shapes one after the other: there may be many, and no more than the weights have are kept."""
-    hidden = numbers.hidden
+    hidden, rows = numbers.hidden, (numbers.heads + 2 * numbers.kv_heads) * width
     yield "model.word_embeddings.weight", (numbers.vocabulary, hidden)
     for layer in range(numbers.layers):
         start = f"model.layers.{layer}."
-        yield from _attention(numbers, width, start).items()
+        yield f"{start}input_layernorm.weight", (hidden,)
+        yield f"{start}attention.query_key_value.weight", (rows, hidden)
+        yield f"{start}attention.dense.weight", (hidden, numbers.heads * width)
+        yield f"{start}post_attention_layernorm.weight", (hidden,)
         if layer < numbers.dense_layers:
-            yield from _mlp(f"{start}mlp.", hidden, numbers.dense_width).items()
+            yield from _mlp(f"{start}mlp.", hidden, numbers.dense_width)
             continue
         yield f"{start}mlp.gate.weight", (numbers.experts, hidden)
         for expert in range(numbers.experts):
-            yield from _mlp(f"{start}mlp.experts.{expert}.", hidden, numbers.expert_width).items()
+            yield from _mlp(f"{start}mlp.experts.{expert}.", hidden, numbers.expert_width)
         if numbers.shared:
             shared = numbers.shared * numbers.expert_width
-            yield from _mlp(f"{start}mlp.shared_experts.", hidden, shared).items()
+            yield from _mlp(f"{start}mlp.shared_experts.", hidden, shared)
     yield "model.norm.weight", (hidden,)
     if not numbers.tied:
         yield "lm_head.weight", (numbers.vocabulary, hidden)
 
 
-def _attention(numbers: _Numbers, width: int, start: str) -> Dict[str, Tuple[int, ...]]:
-    rows = (numbers.heads + 2 * numbers.kv_heads) * width
-    return {
-        f"{start}input_layernorm.weight": (numbers.hidden,),
-        f"{start}attention.query_key_value.weight": (rows, numbers.hidden),
-        f"{start}attention.dense.weight": (numbers.hidden, numbers.heads * width),
-        f"{start}post_attention_layernorm.weight": (numbers.hidden,),
-    }
-
-
-def _mlp(start: str, hidden: int, width: int) -> Dict[str, Tuple[int, ...]]:
-    return {
-        f"{start}gate_proj.weight": (width, hidden),
-        f"{start}up_proj.weight": (width, hidden),
-        f"{start}down_proj.weight": (hidden, width),
-    }
-
-
-def _wrong_shapes(compared: _Compared) -> List[str]:
-    wrong = [
-        f"{name} is {list(shape)}, config.json means {list(wanted)}"
-        for name, shape, wanted in compared.wrong[:_SHOWN]
-    ]
-    more = len(compared.wrong) - _SHOWN
-    return wrong + ([f"{more} more tensors of another shape"] if more > 0 else [])
+def _mlp(start: str, hidden: int, width: int) -> Iterator[Tuple[str, Tuple[int, ...]]]:
+    yield f"{start}gate_proj.weight", (width, hidden)
+    yield f"{start}up_proj.weight", (width, hidden)
+    yield f"{start}down_proj.weight", (hidden, width)
 
 
 def _beyond(numbers: _Numbers, unknown: Sequence[str]) -> List[str]:

@@ -69,13 +69,6 @@ class WeightSet(NamedTuple):
     total_size: Optional[int] = None  # as the index has it
 
 
-class Aside(NamedTuple):
-    """A name that is left aside, and why."""
-
-    name: str
-    reason: str
-
-
 def names_aside(evidence: FolderEvidence) -> Dict[str, str]:
     """Names that are none of the weights, with the reason; what an index lists is never among them."""
     found: Dict[str, str] = {}
@@ -193,29 +186,22 @@ def is_adapter(tensors: Sequence[str]) -> bool:
 
 def left_aside(
     evidence: FolderEvidence, chosen: Optional[WeightSet], others: Sequence[WeightSet]
-) -> Tuple[Aside, ...]:
-    """Every name of weights that is not of the chosen set, with the reason."""
-    if chosen is None:
-        return tuple(Aside(name, reason) for name, reason in sorted(names_aside(evidence).items()))
+) -> List[str]:
+    """What is not of the chosen set of weights, in words: one line for each reason."""
     aside = names_aside(evidence)
-    own = INDEX if chosen.form == "safetensors" else TORCH_INDEX
     elsewhere = {file for one in others for file in one.files}
     for one in evidence.seen:
-        if one.name in aside or one.name in chosen.files:
+        if chosen is None or one.name in aside or one.name in chosen.files:
             continue
         if one.name in (INDEX, TORCH_INDEX):
+            own = INDEX if chosen.form == "safetensors" else TORCH_INDEX
             if one.name != own or not (chosen.weight_map or chosen.problems):
                 aside[one.name] = "an index of files that are not taken"
         elif one.name.endswith((".safetensors", ".bin")):
             aside[one.name] = "another set of weights" if one.name in elsewhere else "in no set of weights"
-    return tuple(Aside(name, reason) for name, reason in sorted(aside.items()))
-
-
-def aside_notes(aside: Sequence[Aside]) -> List[str]:
-    """What was left aside, in words: one line for each reason."""
     by_reason: Dict[str, List[str]] = {}
-    for one in aside:
-        by_reason.setdefault(one.reason, []).append(one.name)
+    for name, reason in sorted(aside.items()):
+        by_reason.setdefault(reason, []).append(name)
     return [f"left aside: {some(names)} ({reason})" for reason, names in by_reason.items()]
 
 

@@ -37,17 +37,17 @@ class FileSum(NamedTuple):
 Manifest = Dict[str, FileSum]
 
 
-def digest_of(manifest: Mapping[str, FileSum]) -> str:
+def digest_of(manifest: Mapping[str, FileSum], *, companions: bool = False) -> str:
     """SHA-256 over what ``sha256sum`` would print for the files of weights and their index, by name.
 
     Equal on two nodes exactly when both have the same weights. Tokenizer and configuration are not in it.
+
+    Args:
+        companions: of all other files instead: tokenizer, configuration, code.
     """
-    return _digest(manifest, weights=True)
-
-
-def companions_digest_of(manifest: Mapping[str, FileSum]) -> str:
-    """The same over all other files: tokenizer, configuration, code."""
-    return _digest(manifest, weights=False)
+    names = sorted(name for name in manifest if name.endswith(_WEIGHTS) is not companions)
+    lines = (f"{manifest[name].sha256}  {name}\n" for name in names)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_manifest(folder: str) -> Optional[Manifest]:
@@ -70,7 +70,7 @@ def write_manifest(folder: str, manifest: Mapping[str, FileSum]) -> None:
     content = {
         "version": _VERSION,
         "digest": digest_of(manifest),
-        "companions_digest": companions_digest_of(manifest),
+        "companions_digest": digest_of(manifest, companions=True),
         "files": {name: manifest[name]._asdict() for name in sorted(manifest)},
     }
     write_whole(os.path.join(folder, MANIFEST), (json.dumps(content, indent=1) + "\n").encode())
@@ -124,7 +124,7 @@ def make_manifest(folder: str, report: Report) -> Dict[str, object]:
     return {
         "folder": folder,
         "digest": digest_of(kept),
-        "companions_digest": companions_digest_of(kept),
+        "companions_digest": digest_of(kept, companions=True),
         "files": len(kept),
         "bytes": sum(entry.size for entry in kept.values()),
         "read": len(waiting),
@@ -169,12 +169,3 @@ def sum_files(
         return found
 
     return dict(zip(names, workers.each(one, names)))
-
-
-def _digest(manifest: Mapping[str, FileSum], weights: bool) -> str:
-    lines = [
-        f"{manifest[name].sha256}  {name}\n"
-        for name in sorted(manifest)
-        if name.endswith(_WEIGHTS) is weights
-    ]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -21,7 +21,7 @@ from lingctl.flows.files.bundle.bill import bill_of_materials
 from lingctl.flows.files.bundle.locked import Locked, environment, locked_for
 from lingctl.flows.files.bundle.own_wheel import build_own_wheel
 from lingctl.flows.files.bundle.wheels import file_of, read_wheel, sha256_of
-from lingctl.flows.run.whole_file import not_written, whole_file, write_file
+from lingctl.flows.run.whole_file import told_if_unwritten, whole_file, write_file
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")
@@ -161,11 +161,12 @@ def _add_assets(folder: Path, python: str) -> None:
 
 def _write_tar(folder: Path, target: Path) -> None:
     """The archive appears under its name when it is whole. Not compressed: wheels are."""
-    try:
-        with whole_file(target) as file, tarfile.open(fileobj=file, mode="w") as archive:
-            archive.add(folder, folder.name, filter=_neutral)
-    except OSError as error:
-        raise not_written(error, target, _ELSEWHERE, code="usage") from error
+    with (
+        told_if_unwritten(target, _ELSEWHERE),
+        whole_file(target) as file,
+        tarfile.open(fileobj=file, mode="w") as archive,
+    ):
+        archive.add(folder, folder.name, filter=_neutral)
 
 
 def _write_sum(target: Path, digest: str) -> Path | None:
@@ -173,10 +174,8 @@ def _write_sum(target: Path, digest: str) -> Path | None:
     if not digest:
         return None
     beside = target.with_name(f"{target.name}.sha256")
-    try:
+    with told_if_unwritten(beside, _ELSEWHERE):
         write_file(beside, f"{digest}  {target.name}\n".encode())
-    except OSError as error:
-        raise not_written(error, beside, _ELSEWHERE, code="usage") from error
     return beside
 
 

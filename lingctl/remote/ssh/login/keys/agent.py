@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from lingctl.remote.ssh.login.wire import string
+from lingctl.remote.ssh.login.wire import split_string, string
 
 _LIST, _LISTED, _SIGN, _SIGNED = 11, 12, 13, 14
 _RSA_FLAGS = {"rsa-sha2-256": 2, "rsa-sha2-512": 4}
@@ -44,12 +44,13 @@ class Agent:
             AgentError: it does not answer, or makes no sense.
         """
         try:
-            answer = _Reader(self._ask(bytes([_LIST]), _LIST_SECONDS, _LISTED))
+            answer = self._ask(bytes([_LIST]), _LIST_SECONDS, _LISTED)
         except OSError:
             return []
+        told = _strings(answer[4:], 2 * int.from_bytes(answer[:4], "big"))
         return [
-            AgentKey(answer.string(), answer.string().decode("utf-8", "replace"))
-            for _ in range(answer.number())
+            AgentKey(blob, comment.decode("utf-8", "replace"))
+            for blob, comment in zip(told[::2], told[1::2], strict=True)
         ]
 
     def sign(self, blob: bytes, data: bytes, algorithm: str) -> bytes:
@@ -61,7 +62,7 @@ class Agent:
         flags = _RSA_FLAGS.get(algorithm.partition("-cert-")[0], 0)
         request = bytes([_SIGN]) + string(blob) + string(data) + flags.to_bytes(4, "big")
         try:
-            return _Reader(self._ask(request, _SIGN_SECONDS, _SIGNED)).string()
+            return _strings(self._ask(request, _SIGN_SECONDS, _SIGNED), 1)[0]
         except OSError as error:
             raise AgentError(f"the agent is gone: {error}") from error
 
@@ -71,39 +72,27 @@ class Agent:
             try:
                 client.connect(self.path)
                 client.sendall(string(request))
-                length = int.from_bytes(_exactly(client, 4), "big")
-                if not 0 < length < _MOST_BYTES:
-                    raise AgentError("it answers what makes no sense")
-                answer = _exactly(client, length)
+                with client.makefile("rb") as stream:
+                    length = int.from_bytes(stream.read(4), "big")
+                    if not 0 < length < _MOST_BYTES:
+                        raise AgentError("it answers what makes no sense")
+                    answer = stream.read(length)
             except TimeoutError as error:
                 raise AgentSilentError(f"no answer within {seconds:g} s") from error
+        if len(answer) < length:
+            raise AgentError("the agent ends the connection")
         if answer[0] != expected:
             raise AgentError("the agent refuses")
         return answer[1:]
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def number(self) -> int:
-        return int.from_bytes(self._take(4), "big")
-
-    def string(self) -> bytes:
-        return self._take(self.number())
-
-    def _take(self, count: int) -> bytes:
-        taken, self._data = self._data[:count], self._data[count:]
-        if len(taken) < count:
-            raise AgentError("its answer is cut short")
-        return taken
-
-
-def _exactly(client: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        part = client.recv(count - len(data))
-        if not part:
-            raise AgentError("the agent ends the connection")
-        data += part
-    return bytes(data)
+def _strings(data: bytes, count: int) -> list[bytes]:
+    """The strings that data begins with."""
+    found = []
+    try:
+        for _ in range(count):
+            one, data = split_string(data)
+            found.append(one)
+    except ValueError:
+        raise AgentError("its answer is cut short") from None
+    return found
