@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Mapping, Protocol
 from lingctl.node.fetch.hubs.answers_seen import SeenAnswers
 from lingctl.node.fetch.hubs.causes import event_of
 from lingctl.node.fetch.hubs.trust import trust
-from lingctl.node.main import say
+from lingctl.node.progress import say
 
 # The longest honest lists take 200 MB; one without an end must not take the machine's memory.
 _LIST_MEMORY = 1 << 30
