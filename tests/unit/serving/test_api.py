@@ -12,7 +12,7 @@ from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, no_stream, p
 from lingctl.serving.http.client import Client
 from lingctl.serving.http.thoughts import Thinking, apart
 from lingctl.serving.remedies import CLUSTER, advice_for
-from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.nodes import daemon_finding, memory_findings
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 
@@ -228,15 +228,19 @@ def test_v1_may_be_given_or_not():
 
 
 def test_findings_about_nodes():
-    sights = [
-        NodeSight("n1", True, "", {0: 80.0, 1: None}),
-        NodeSight("n2", False, "exit status 137", {0: 4.0, 1: 90.0}),
-        NodeSight("n3", None, "no route"),
-        NodeSight("n4", True, "", {0: 93.6, 1: 95.2}),
-        NodeSight("n5", True, "", {}, "the tool is not there"),
-        NodeSight("n6", True, "", {0: 4.0, 1: 90.0}),
+    told = [
+        daemon_finding("n1", True),
+        *memory_findings("n1", {0: 80.0, 1: None}),
+        daemon_finding("n2", False, "exit status 137"),
+        daemon_finding("n3", None, "no route"),
+        daemon_finding("n4", True),
+        *memory_findings("n4", {0: 93.6, 1: 95.2}),
+        daemon_finding("n5", True),
+        *memory_findings("n5", {}, "the tool is not there"),
+        daemon_finding("n6", True),
+        *memory_findings("n6", {0: 4.0, 1: 90.0}),
     ]
-    found = [(f.check, f.where, f.verdict.word) for f in node_findings(sights)]
+    found = [(f.check, f.where, f.verdict.word) for f in told]
     assert found == [
         ("daemon", "n1", "pass"),
         ("memory", "n1 card 1", "unknown"),
@@ -249,7 +253,7 @@ def test_findings_about_nodes():
         ("daemon", "n6", "pass"),
         ("memory", "n6 card 0", "failure"),
     ]
-    assert node_findings(sights)[5].message == "94 to 95 % in use on each of 2 cards"
+    assert told[5].message == "94 to 95 % in use on each of 2 cards"
 
 
 _WORDS = """
