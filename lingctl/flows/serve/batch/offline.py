@@ -22,7 +22,6 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.program.job import job_folder
 from lingctl.program.node_program import run_program
 from lingctl.program.prepare import InContainer, prepare
-from lingctl.release.layout import layout_of
 from lingctl.release.weights_steps import WeightsPlan, weights_plan
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
@@ -91,7 +90,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         code="offline-no-container",
         remedy="lingctl deploy makes it; then lingctl stop, for the service has the cards",
     )
-    layout = layout_of(cluster)
+    layout = cluster.layout
     through = ("bash", "-c", _WITH_ENVIRONMENT, "lingctl", layout.environment)
     program = prepare(connection, layout.program, inside, through=through)
     listener(Event("look at the node", "done"))
