@@ -14,6 +14,7 @@ from lingctl.checks.cards import port_signal, roce
 from lingctl.checks.cards.address import judge_address
 from lingctl.checks.cards.conf import conf_findings
 from lingctl.checks.cards.count import answers, count_findings, judge_card, judge_tool
+from lingctl.checks.cards.judge import not_read
 from lingctl.checks.cards.surroundings import Surroundings, surroundings_of
 from lingctl.checks.nodes import node_findings
 from lingctl.checks.reach.mesh import Hit, mesh_findings
@@ -154,7 +155,7 @@ def _card(facts: NodeFacts, card: CardFacts, around: Surroundings) -> Iterator[F
 
 def _no_conf(facts: NodeFacts, conf: Unread) -> Finding:
     if "No such file" not in conf.quote:
-        return roce.not_read(Subject("hccn-conf", facts.node), conf)
+        return not_read(Subject("hccn-conf", facts.node), conf)
     write = [
         set_address(card, seen.address.address, seen.address.netmask)
         for card, seen in facts.cards.items()

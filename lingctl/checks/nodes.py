@@ -16,7 +16,7 @@ from lingctl.ascend.host import Disk, ListeningSocket
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 

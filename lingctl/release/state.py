@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lingctl.ascend.host import is_absent
 from lingctl.assets import shell
@@ -14,7 +15,7 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.release.daemon import look_command, need_known, read_look
 from lingctl.release.journal import Unfinished, journal_command, read_journal, unfinished
 from lingctl.release.site import Site
-from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line, read_weights
+from lingctl.release.weights_state import NOT_LOOKED, WeightsState, WeightsUnknown, first_line
 from lingctl.remote.command import script
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import call, image_command, version_command
@@ -23,7 +24,7 @@ from lingctl.remote.runtime import call, image_command, version_command
 _HIDDEN_FILE = shell("ask/secret_file")
 _FILE = shell("ask/file")
 _ANSWERS = ("runtime", "image", "container", "daemon", "overlay-names", "releases", "journal")
-_MAY_BE_UNKNOWN = ("downloaded", "converted", "folded", "weights")
+_MAY_BE_UNKNOWN = ("weights",)
 _LIST = shell("ask/names")
 _JOURNAL_LINES = 200
 # What stat says of a file, before its content.
@@ -117,8 +118,16 @@ def state_questions(site: Site, image: str, paths: Iterable[str], secret: str) -
     ]
 
 
-def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
+def read_state(
+    node: str,
+    answers: Answers,
+    paths: Iterable[str],
+    weights: Mapping[str, WeightsState | WeightsUnknown] = MappingProxyType({}),
+) -> NodeState:
     """What the answers say.
+
+    Args:
+        weights: what the folders that may hold weights are known to hold, by their name in a NodeState.
 
     Raises:
         NodeError: the probe did not run to its end, or an answer is missing or makes no sense: what is
@@ -149,9 +158,9 @@ def read_state(node: str, answers: Answers, paths: Iterable[str]) -> NodeState:
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,
-        downloaded=read_weights(answers, "downloaded"),
-        converted=read_weights(answers, "converted"),
-        folded=read_weights(answers, "folded"),
+        downloaded=weights.get("downloaded", NOT_LOOKED),
+        converted=weights.get("converted", NOT_LOOKED),
+        folded=weights.get("folded", NOT_LOOKED),
         overlay_names=_names(node, answers, "overlay-names"),
         releases=_names(node, answers, "releases"),
         unfinished=unfinished(read_journal(_need(node, answers, "journal"))),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lingctl.node.weights.expected import Shapes
 from lingctl.program.answers import Said, read_answers, read_result
-from lingctl.remote.probe import Answer, Answers
+from lingctl.remote.probe import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +46,41 @@ class WeightsUnknown:
     why: str  # in words
 
 
+_ODD = "the node's description of it is not understood"
 NOT_LOOKED = WeightsUnknown("it was not looked at")
 
 
-def read_weights(answers: Answers, name: str) -> WeightsState | WeightsUnknown:
-    """What the answer of that name says of its folder."""
-    answer = answers.get(name)
-    if answer is None:
-        return NOT_LOOKED
-    if answer.timed_out:
-        return WeightsUnknown(first_line(answer))
-    told = read_answers(answer.stdout)
-    if told.result is not None:
-        return weights_state(told.result)
-    said = [str(told.last.get(part) or "") for part in ("where", "what")]
-    return WeightsUnknown(": ".join(part for part in said if part) or first_line(answer))
+def each_weights(answer: Answer | None, names: Sequence[str]) -> dict[str, WeightsState | WeightsUnknown]:
+    """What is in each folder, by name, as an answer for several in that order says (``weights inspect``).
 
-
-def each_weights(answer: Answer, names: Sequence[str]) -> dict[str, Answer]:
-    """The answer for each folder, by name, of one for several folders in that order (``weights inspect``).
-
-    A folder that it does not tell of has the answer's end: its time limit, or what kept the program from it.
+    Of a folder that it does not tell of, its end is told: its time limit, or what kept the program from it.
     """
+    if answer is None:
+        return dict.fromkeys(names, NOT_LOOKED)
     found: dict[int, Said] = {}
 
     def hear(said: Said) -> None:
         if said["event"] == "folder" and isinstance(said.get("number"), int):
             found[said["number"]] = said.get("answer") or {}
 
-    told = read_answers(answer.stdout, hear)
-    rest = replace(answer, stdout=json.dumps(told.trouble) if told.trouble else "")
+    trouble = read_answers(answer.stdout, hear).trouble
+    end = first_line(replace(answer, stdout=""))
+    kept_from = WeightsUnknown(end if answer.timed_out else _said(trouble) or end)
     return {
-        name: Answer(json.dumps(found[number]), "", 0) if number in found else rest
+        name: _understood(found[number]) if number in found else kept_from
         for number, name in enumerate(names)
     }
+
+
+def _understood(said: object) -> WeightsState | WeightsUnknown:
+    if isinstance(said, Mapping) and said.get("event") != "result":
+        return WeightsUnknown(_said(said) or _ODD)
+    return weights_state(said) if isinstance(said, Mapping) else WeightsUnknown(_ODD)
+
+
+def _said(trouble: Said | None) -> str:
+    words = [str((trouble or {}).get(part) or "") for part in ("where", "what")]
+    return ": ".join(word for word in words if word)
 
 
 def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
@@ -88,7 +88,7 @@ def weights_state(result: Mapping[str, Any]) -> WeightsState | WeightsUnknown:
     try:
         return read_result(WeightsState, result)
     except ValueError:
-        return WeightsUnknown("the node's description of it is not understood")
+        return WeightsUnknown(_ODD)
 
 
 def first_line(answer: Answer) -> str:

@@ -54,7 +54,6 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
     ("flows.change.watch_start", "f'{about.name}-{known.id}'"): lambda: ("mindie-C1",),
     ("flows.look.running", "f'{verb}-node-lost'"): _node_lost,
     ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
-    ("flows.overlay.verdicts", "name"): lambda: ("overlay",),
     ("flows.run.execute", "f'step-{first.id}'"): lambda: ("step-G4",),
     ("inventory.mistakes.in_words", "CODES.get(detail['type'], _OTHER)"): lambda: {
         *CODES.values(),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import set_address
 from lingctl.findings import Finding, Subject

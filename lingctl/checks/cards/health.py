@@ -11,7 +11,7 @@ from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip, NpuTable
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 

@@ -5,22 +5,18 @@ Sources: MindCluster's rules for flaps and optics, HDK's documents for the count
 
 from __future__ import annotations
 
-from lingctl.ascend.cards.signal import LOSS
+from lingctl.ascend.cards.signal import LOSS, Counters, LinkHistory, Optics
 from lingctl.ascend.facts import CardFacts
-from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import judge
 from lingctl.findings import Finding, Subject, Verdict
 
 # Our own choice: the documents want no growth under load, and one look cannot tell growth.
 _BAD_SHARE = 1e-5
 
 
-def judge_flaps(node: str, card: CardFacts) -> Finding:
+@judge("link-flaps", lambda card: card.history, optional=True)
+def judge_flaps(of: Subject, history: LinkHistory, card: CardFacts) -> Finding:
     """Times that the link was lost in service."""
-    history = card.history
-    of = Subject("link-flaps", node, card.card)
-    if isinstance(history, Unread):
-        return not_read(of, history, optional=True)
     flaps = history.flaps
     if not flaps and history.missing:
         counted = f"{history.ups} ups" + ("" if history.downs is None else f" and {history.downs} downs")
@@ -37,12 +33,9 @@ def judge_flaps(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_optics(node: str, card: CardFacts) -> Finding:
+@judge("optics", lambda card: card.optics, optional=True)
+def judge_optics(of: Subject, optics: Optics, card: CardFacts) -> Finding:
     """Optical power against the module's own limits."""
-    optics, n = card.optics, card.card
-    of = Subject("optics", node, n)
-    if isinstance(optics, Unread):
-        return not_read(of, optics, optional=True)
     wrong = [*optics.outside, *(f"{flag} is raised" for flag in optics.lost)]
     if not optics.present and not optics.tx:
         return of.note("no module is reported (a copper cable has none)")
@@ -52,19 +45,16 @@ def judge_optics(node: str, card: CardFacts) -> Finding:
         )
     if optics.untold:
         text = f"not judged: the answer does not tell {', '.join(optics.untold)}"
-        look = f"hccn_tool -i {n} -optical -g"
+        look = f"hccn_tool -i {card.card} -optical -g"
         # Every driver tells powers and limits; flags came later.
         verdict = Verdict.NOTE if optics.untold == ("Los and LoL flags",) else Verdict.UNKNOWN
         return of.finding(verdict, text, remedy=look)
     return of.passes("power within the module's limits")
 
 
-def judge_counters(node: str, card: CardFacts) -> Finding:
+@judge("error-counters", lambda card: card.counters, optional=True)
+def judge_counters(of: Subject, counters: Counters, card: CardFacts) -> Finding:
     """Damaged and repeated packets since the card was started."""
-    counters, n = card.counters, card.card
-    of = Subject("error-counters", node, n)
-    if isinstance(counters, Unread):
-        return not_read(of, counters, optional=True)
     errors, packets = counters.errors, counters.packets
     if not errors and not counters.told:
         return of.note(f"not judged: the card does not count {LOSS}")
@@ -77,7 +67,7 @@ def judge_counters(node: str, card: CardFacts) -> Finding:
         f"packets damaged or repeated since the card was started: {_share(bad, packets)}"
         + ("" if many else "; it matters if they grow"),
         evidence=", ".join(f"{name}: {value}" for name, value in errors.items()),
-        remedy=f"look twice under load: hccn_tool -i {n} -stat -g",
+        remedy=f"look twice under load: hccn_tool -i {card.card} -stat -g",
     )
 
 
@@ -91,12 +81,9 @@ def _share(bad: int, packets: int | None) -> str:
     return f"{bad:,} of {packets:,} ({'less than 0.001 %' if percent < 0.001 else share})"
 
 
-def judge_speed(node: str, card: CardFacts) -> Finding:
+@judge("speed", lambda card: card.speed, optional=True)
+def judge_speed(of: Subject, speed: int | None, card: CardFacts) -> Finding:
     """The port's speed; whether all agree is judged over the cluster."""
-    speed, n = card.speed, card.card
-    of = Subject("speed", node, n)
-    if isinstance(speed, Unread):
-        return not_read(of, speed, optional=True)
     if speed is None:
         verdict = Verdict.NOTE if card.link == "DOWN" else Verdict.WARNING
         return of.finding(
@@ -104,6 +91,6 @@ def judge_speed(node: str, card: CardFacts) -> Finding:
             "the tool does not know it, as on a link in trouble",
             remedy=""
             if card.link == "DOWN"
-            else f"hccn_tool -i {n} -optical -g; then look at the switch port",
+            else f"hccn_tool -i {card.card} -optical -g; then look at the switch port",
         )
     return of.passes(f"{speed // 1000} Gb/s")

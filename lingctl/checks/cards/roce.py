@@ -11,6 +11,7 @@ import ipaddress
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.unread import Unread
+from lingctl.checks.cards.judge import judge
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
 from lingctl.findings import Finding, Subject, Verdict
@@ -26,26 +27,16 @@ _HEALTH_WORDS = {
 }
 
 
-def not_read(of: Subject, what: Unread, *, optional: bool = False) -> Finding:
-    """The finding for an answer that gives no fact; ``optional``: a driver or product may lack the query."""
-    if optional and what.reason in ("unsupported", "denied", "no-tool"):
-        return of.note(f"not judged: {what.text}", evidence=what.quote)
-    remedy = "ask again by hand, and if the answer is good, please report its text"
-    return of.unknown(f"not judged: {what.text}", evidence=what.quote, remedy=remedy)
-
-
 def without_roce(generation: str, card: CardFacts) -> bool:
     """Whether the card's RoCE plane is simply not set up, as is usual inside one A3 super-pod."""
     return generation == "A3" and card.link == "DOWN" and card.address is None
 
 
-def judge_link(node: str, card: CardFacts) -> Finding:
+@judge("link", lambda card: card.link)
+def judge_link(of: Subject, link: str, card: CardFacts) -> Finding:
     """The port's carrier."""
     n = card.card
-    of = Subject("link", node, n)
-    if isinstance(card.link, Unread):
-        return not_read(of, card.link)
-    if card.link == "UP":
+    if link == "UP":
         return of.passes("up")
     return of.failure(
         "the port is down",
@@ -60,38 +51,33 @@ def judge_link(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_tls(node: str, card: CardFacts) -> Finding:
+@judge("tls", lambda card: card.tls)
+def judge_tls(of: Subject, tls: Tls, card: CardFacts) -> Finding:
     """The TLS switch of one card; whether all agree is judged over the cluster."""
-    tls = card.tls
-    of = Subject("tls", node, card.card)
-    if isinstance(tls, Unread):
-        return not_read(of, tls)
     fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
     if tls.effective and tls.expired is None:
-        return _untold_certificates(node, card.card, tls)
+        return _untold_certificates(of, card.card, tls)
     if tls.effective and tls.expired:
         return of.failure("TLS is on and a certificate has expired", remedy=fix)
     verdict = Verdict.NOTE if tls.switch is None else Verdict.PASS
     return of.finding(verdict, _tls_words(tls))
 
 
-def _untold_certificates(node: str, card: int, tls: Tls) -> Finding:
+def _untold_certificates(of: Subject, card: int, tls: Tls) -> Finding:
     """TLS is on, and it is not known whether its certificates are valid. Drivers that name no
     ``preconfigured`` field do not tell; the others do."""
     older = tls.preset is None and bool(tls.issuers)
-    return Subject("tls", node, card).finding(
+    return of.finding(
         Verdict.NOTE if older else Verdict.UNKNOWN,
         "on; not judged: the answer does not tell whether its certificates are valid",
         remedy=f"compare each end_time with the date: {tool(card, '-tls -g')}",
     )
 
 
-def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
+@judge("net-health", lambda card: card.net_health)
+def judge_health(of: Subject, state: str, card: CardFacts, around: Surroundings) -> Finding:
     """What the card's own probe to its netdetect address says. It says nothing about other servers."""
-    state, n = card.net_health, card.card
-    of = Subject("net-health", node, n)
-    if isinstance(state, Unread):
-        return not_read(of, state)
+    n = card.card
     seen = f"hccn_tool -i {n} -net_health -g: net health status: {state}"
     if state == "Success":
         return of.passes("its netdetect address replies")
@@ -104,7 +90,7 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
         return of.warning(
             f"still {state!r} after several looks: the probe has not begun",
             evidence=seen,
-            remedy=_set_netdetect(node, card, around),
+            remedy=_set_netdetect(of.node, card, around),
         )
     if state == "Unknown":
         return of.unknown("the tool does not know", evidence=seen)
@@ -113,7 +99,7 @@ def judge_health(node: str, card: CardFacts, around: Surroundings) -> Finding:
         f"{state}: {_HEALTH_WORDS[state]}",
         evidence=f"{seen}\nnetdetect: {asked}",
         remedy=clauses(
-            f"if the target is wrong, {_set_netdetect(node, card, around)}",
+            f"if the target is wrong, {_set_netdetect(of.node, card, around)}",
             f"else look at gateway and VLAN: {tool(n, '-gateway -g')}",
             tool(n, "-arp -g"),
         ),
@@ -127,13 +113,10 @@ def _set_netdetect(node: str, card: CardFacts, around: Surroundings) -> str:
     return "set the gateway of the card's subnet, or another card in it, as its netdetect address"
 
 
-def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding:
+@judge("netdetect", lambda card: card.netdetect)
+def judge_netdetect(of: Subject, target: str, card: CardFacts, around: Surroundings) -> Finding:
     """The target of the card's own probe."""
-    target, n = card.netdetect, card.card
-    fix = _set_netdetect(node, card, around)
-    of = Subject("netdetect", node, n)
-    if isinstance(target, Unread):
-        return not_read(of, target)
+    fix = _set_netdetect(of.node, card, around)
     if target == UNSET:
         return of.warning("none is set, so net_health means nothing", remedy=fix)
     gateway = card.gateway.address if isinstance(card.gateway, Gateway) else None
@@ -145,19 +128,17 @@ def judge_netdetect(node: str, card: CardFacts, around: Surroundings) -> Finding
     return of.warning(f"{target} is neither the gateway nor in the card's subnet {network}", remedy=fix)
 
 
-def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
+@judge("gateway", lambda card: card.gateway)
+def judge_gateway(of: Subject, gateway: Gateway | None, card: CardFacts, around: Surroundings) -> Finding:
     """The card's default route."""
-    gateway, n = card.gateway, card.card
-    needed = (node, n) in around.across
-    right = around.gateway_for(node, card)
+    n = card.card
+    needed = (of.node, n) in around.across
+    right = around.gateway_for(of.node, card)
     fix = (
         set_gateway(n, right)
         if right
         else "set the gateway of the card's subnet: whoever runs the switch knows"
     )
-    of = Subject("gateway", node, n)
-    if isinstance(gateway, Unread):
-        return not_read(of, gateway)
     if gateway is None:
         if needed:
             text = "none is set, and the cards of the cluster are in different subnets"
@@ -176,13 +157,10 @@ def judge_gateway(node: str, card: CardFacts, around: Surroundings) -> Finding:
     return of.passes(gateway.address)
 
 
-def judge_neighbour(node: str, card: CardFacts) -> Finding:
+@judge("lldp", lambda card: card.lldp, optional=True)
+def judge_neighbour(of: Subject, heard: Neighbour | None, card: CardFacts) -> Finding:
     """Which switch port the card hears at the other end of its cable."""
-    heard, n = card.lldp, card.card
-    of = Subject("lldp", node, n)
-    if isinstance(heard, Unread):
-        return not_read(of, heard, optional=True)
-    if isinstance(heard, Neighbour):
+    if heard is not None:
         return of.passes(" ".join((heard.kind, heard.port)).strip())
     if card.link == "DOWN":
         return of.note("nothing is heard, because the link is down")
@@ -193,17 +171,14 @@ def judge_neighbour(node: str, card: CardFacts) -> Finding:
     )
 
 
-def judge_mtu(node: str, card: CardFacts) -> Finding:
+@judge("mtu", lambda card: card.mtu, optional=True)
+def judge_mtu(of: Subject, mtu: int, card: CardFacts) -> Finding:
     """The card's MTU against the largest frame that its switch port announces."""
-    mtu, n = card.mtu, card.card
-    of = Subject("mtu", node, n)
-    if isinstance(mtu, Unread):
-        return not_read(of, mtu, optional=True)
     largest = card.lldp.max_frame if isinstance(card.lldp, Neighbour) else None
     if largest is not None and mtu > largest:
         return of.warning(
             f"{mtu} is more than the {largest} bytes that the switch port takes",
-            remedy=clauses(set_mtu(n, largest), "or raise the largest frame of the switch"),
+            remedy=clauses(set_mtu(card.card, largest), "or raise the largest frame of the switch"),
         )
     return of.passes(str(mtu))
 

@@ -13,7 +13,7 @@ from lingctl.ascend.cards.npu_smi import PodPlace
 from lingctl.ascend.cards.vnic import Vnic, pod_address
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.findings import Finding, Subject, Verdict
 
 _REMEDY = "set the server's place in the super-pod anew (BMC, or the Computing Toolkit), then restart it"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lingctl.ascend.reach import Reached
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,7 @@ RankOf = Callable[[str], int | None]
 """The rank that a line is about, as its engine tells; see ``LogReader``."""
 
 _SHOW = shell("logs/show")
+_NOTHING_YET = "nothing was started here yet"
 _FOLLOW = shell("logs/follow")
 # A daemon prints while it serves, for weeks: of that much only the end is brought, and whole lines.
 # It is less than the end that start.sh keeps of a long console.
@@ -181,7 +183,8 @@ def _shown(connection: Connection, site: Site, wanted: WantedLogs, rank_of: Rank
     words = (wanted.tail, site.layout.console, _MOST_BYTES, wanted.pattern, wanted.context)
     done = connection.run(script(_SHOW, *words, title="read the console"), timeout=300)
     _need_expression(done, wanted)
-    said = done.checked(connection.node, "lingctl deploy")
+    look = f"see what is wrong with it there: ls -l {shlex.quote(site.layout.console)}"
+    said = done.checked(connection.node, "lingctl deploy" if _NOTHING_YET in done.stderr else look)
     sieve = _sieve(connection, site, wanted, rank_of)
     reading = _Reading(connection.node, site.layout.console, wanted, sieve)
     notes = [note for note in said.stderr.splitlines() if note.startswith("only the last")]

@@ -117,8 +117,7 @@ def state_in(
     Raises:
         NodeError: see ``read_state``.
     """
-    folders = each_weights(weights, list(look.weights)) if weights is not None else {}
-    return read_state(node, Answers({**answers, **folders}, answers.complete), _wanted(look, paths))
+    return read_state(node, answers, _wanted(look, paths), each_weights(weights, list(look.weights)))
 
 
 def _wanted(look: Look, paths: Iterable[str]) -> list[str]:

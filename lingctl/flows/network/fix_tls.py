@@ -8,7 +8,7 @@ from lingctl.ascend.cards.hccn import TOOL, Tls, read_tls
 from lingctl.ascend.questions import card_questions
 from lingctl.ascend.unread import Unread
 from lingctl.assets import shell
-from lingctl.checks.cards.roce import not_read
+from lingctl.checks.cards.judge import not_read
 from lingctl.events import Listener
 from lingctl.findings import Finding, Subject
 from lingctl.flows.run.person import Person

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -84,50 +85,47 @@ def _bench(client: Client, kind: AskedKind, options: BenchOptions, listener: Lis
     return load.report(_words(options.pace), measure(result, options.goal), result)
 
 
+@dataclass(frozen=True)
 class _Loads:
     """One target, and the loads that are put on it."""
 
-    def __init__(
-        self,
-        client: Client,
-        dialect: Dialect,
-        options: BenchOptions,
-        prompts: Iterator[Prompt],
-        listener: Listener,
-    ) -> None:
-        endpoint = client.endpoint
+    client: Client
+    dialect: Dialect
+    options: BenchOptions
+    prompts: Iterator[Prompt]
+    listener: Listener
+
+    @cached_property
+    def target(self) -> Target:
+        """Where they go; its address is looked up once."""
+        endpoint = self.client.endpoint
         address = address_of(endpoint.service_url)
-        self._client = client
-        self._dialect = dialect
-        self._options = options
-        self._prompts = prompts
-        self._listener = listener
-        self._tunnelled = address.place in client.routes
         tls = tls_context(endpoint.tls) if address.scheme == "https" else None
-        place = resolve(client.routes.get(address.place, address.place))
-        path = endpoint.path_of(dialect.path)
-        keeps_text = options.count is not None
-        self._target = Target(address, place, dialect, endpoint.api_key, tls, path, keeps_text)
+        place = resolve(self.client.routes.get(address.place, address.place))
+        path, keeps_text = endpoint.path_of(self.dialect.path), self.options.count is not None
+        return Target(address, place, self.dialect, endpoint.api_key, tls, path, keeps_text)
 
     def send(self, task: str, total: int, pace: Pace) -> LoadResult:
         """Put one load on, telling the listener now and then."""
-        prompts = list(islice(self._prompts, total))
-        bodies = [self._body(prompt) for prompt in prompts]
+        prompts = list(islice(self.prompts, total))
+        bodies = [
+            self.client.body(self.dialect, _ask(prompt, self.options), stream=True) for prompt in prompts
+        ]
         every = max(1, total // 100)
 
         def tick(done: int, failed: int) -> None:
             if done % every == 0:
                 text = f"{done} of {total}" + (f", {failed} failed" if failed else "")
-                self._listener(Event(task, "progress", text=text))
+                self.listener(Event(task, "progress", text=text))
 
-        self._listener(Event(task, "started", text=f"{total} requests"))
-        limits = Limits(connect=10.0, idle=self._options.timeout, total=self._options.timeout)
-        result = run_load(self._target, bodies, pace, limits=limits, seed=self._options.seed, tick=tick)
-        if self._options.count:
-            count_tokens(result.outcomes, [prompt.text for prompt in prompts], self._options.count)
+        self.listener(Event(task, "started", text=f"{total} requests"))
+        limits = Limits(connect=10.0, idle=self.options.timeout, total=self.options.timeout)
+        result = run_load(self.target, bodies, pace, limits=limits, seed=self.options.seed, tick=tick)
+        if self.options.count:
+            count_tokens(result.outcomes, [prompt.text for prompt in prompts], self.options.count)
         failed = sum(not outcome.ok for outcome in result.outcomes)
         text = f"{total} requests, {failed} failed"
-        self._listener(Event(task, "failed" if total and failed == total else "done", text=text))
+        self.listener(Event(task, "failed" if total and failed == total else "done", text=text))
         return result
 
     def sweep(self, limits: SweepLimits) -> BenchReport:
@@ -136,31 +134,28 @@ class _Loads:
 
         def trial(concurrency: int) -> Metrics:
             # Fewer requests than a few rounds of each slot would only show the first burst.
-            count = max(self._options.requests, 4 * concurrency)
+            count = max(self.options.requests, 4 * concurrency)
             results[concurrency] = self.send(f"concurrency {concurrency}", count, Pace(concurrency))
-            return measure(results[concurrency], self._options.goal)
+            return measure(results[concurrency], self.options.goal)
 
-        trials = sweep(trial, limits, self._options.most_concurrency)
+        trials = sweep(trial, limits, self.options.most_concurrency)
         shown = best(trials) or trials[0]
         report = self.report("sweep", shown.metrics, results[shown.concurrency])
         return replace(report, trials=tuple(trials), limits=limits)
 
     def report(self, words: str, metrics: Metrics, result: LoadResult) -> BenchReport:
         """What to show."""
-        endpoint = self._client.endpoint
+        endpoint = self.client.endpoint
         return BenchReport(
             endpoint.service_url,
             endpoint.served_name,
             words,
-            self._tunnelled,
+            self.target.address.place in self.client.routes,
             metrics,
             result.outcomes,
-            costs=tuple(costs(self._client.left_out)),
-            goal=self._options.goal,
+            costs=tuple(costs(self.client.left_out)),
+            goal=self.options.goal,
         )
-
-    def _body(self, prompt: Prompt) -> dict[str, object]:
-        return self._client.body(self._dialect, _ask(prompt, self._options), stream=True)
 
 
 def _ask(prompt: Prompt, options: BenchOptions) -> Ask:

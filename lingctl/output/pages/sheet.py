@@ -134,18 +134,13 @@ def findings_table(findings: Iterable[Mapping[str, Any]], words: Words) -> str:
         (
             badge(one.verdict.word, words),
             one.where or "-",
-            Markup(f"{_named(one.check)}{safe(one.message)}{_quoted(one.evidence)}"),
+            Markup(
+                f'<span class="dim">{safe(one.check)}:</span> {safe(one.message)}'
+                + (f"<br><code>{safe(one.evidence)}</code>" if one.evidence else "")
+            ),
             one.remedy,
         )
         for one in worst_first(folded(read))
     ]
     titles = [words[name] for name in ("verdict", "where", "found", "remedy")]
     return table(titles, rows, ("n", "", "w", "w"), stacked=True)
-
-
-def _named(check: str) -> str:
-    return f'<span class="dim">{safe(check)}:</span> '
-
-
-def _quoted(evidence: str) -> str:
-    return f"<br><code>{safe(evidence)}</code>" if evidence else ""

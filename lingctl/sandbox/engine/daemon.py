@@ -29,7 +29,7 @@ from lingctl.sandbox.engine.settings.parallel import Aborted
 from lingctl.sandbox.engine.settings.sections import Refused
 from lingctl.sandbox.engine.start.bring_up import BringUp, EngineFailed, PythonFailed
 from lingctl.sandbox.engine.start.started import Started
-from lingctl.sandbox.engine.start.startup import Startup
+from lingctl.sandbox.engine.start.startup import configure
 from lingctl.sandbox.engine.start.tokenizer_pool import TokenizersFailed, start_tokenizers
 from lingctl.sandbox.engine.words import last_words, start_lines
 from lingctl.sandbox.engine.words.request_log import RequestLog
@@ -54,9 +54,8 @@ class Daemon:
 
     def __init__(self, version: str, home: Path, config: Path, console: Console) -> None:
         self._new = version != "1.0.0"
-        self._version, self._home, self._console = version, home, console
+        self._version, self._home, self._config, self._console = version, home, config, console
         self._memory = SharedMemory()
-        self._startup = Startup(version, config, home, console)
         self._bring_up = BringUp(version, home, console, self._memory)
         self._fate: Fate | None = None
         self._starting = True
@@ -101,7 +100,7 @@ class Daemon:
     def _start(self) -> None:
         if not self._new:
             self._console.err(f"g_mainPid = {os.getpid()}")
-        self._started = self._startup.configure()
+        self._started = configure(self._version, self._config, self._home, self._console)
         self._bring_up.run(self._started)
         if self._started.is_master:
             self._serve(self._started)

@@ -4,7 +4,13 @@
 # $4 pattern, or nothing: see matching.sh; $5 for ALL of it
 . ./matching.sh
 test ! -L "$2" || { echo "$2 is a link: what it leads to is not shown" >&2; exit 1; }
-test -e "$2" || { echo "there is no $2: nothing was started here yet" >&2; exit 1; }
+said=$(LC_ALL=C stat -L "$2" 2>&1 >/dev/null) || {
+  case $said in
+    *"No such file"*|*"Not a directory"*) said="there is no $2: nothing was started here yet" ;;
+  esac
+  echo "$said" >&2
+  exit 1
+}
 size=$(wc -c <"$2")
 ending() { if [ "$size" -le "$2" ]; then cat "$1"; else tail -c "$2" "$1" | tail -n +2; fi; }
 searched=$4

@@ -29,7 +29,7 @@ from lingctl.release.daemon import read_look, read_watch
 from lingctl.release.journal import ChangeRun, begin_line, end_line, read_journal, step_line, unfinished
 from lingctl.release.record import read_record, recorded
 from lingctl.release.state import NodeState, read_state
-from lingctl.release.weights_state import weights_state
+from lingctl.release.weights_state import each_weights, weights_state
 from lingctl.remote import lock
 from lingctl.remote.command import command
 from lingctl.remote.connection import Completed, Connection
@@ -116,7 +116,8 @@ def _state(data: bytes, _folder: Path) -> object:
     name, _, rest = data.partition(b"\n")
     asked, text = name.decode("utf-8", "replace"), rest.decode("utf-8", "replace")
     answers = {**_STATE, asked: Answer(text, "", 0)} if asked in _STATE else _STATE
-    state = read_state("node1", Answers(answers, complete=True), ("/r/config.json",))
+    weights = each_weights(answers["weights"], ("downloaded",))
+    state = read_state("node1", Answers(answers, complete=True), ("/r/config.json",), weights)
     return [as_json(state.fingerprint), as_json(recorded({"node1": state})), as_json(state.unfinished)]
 
 
@@ -135,7 +136,7 @@ _STATE = {
     "releases": Answer("20261125-081500-abcd.0123.json\n20261125-081500-abcd.proved\n", "", 0),
     "journal": Answer("", "", 0),
     "file:/r/config.json": Answer("640 0\n{}\n", "", 0),
-    "downloaded": Answer('{"event": "result"}\n', "", 0),
+    "weights": Answer('{"event": "folder", "number": 0, "answer": {"event": "result"}}\n', "", 0),
 }
 
 

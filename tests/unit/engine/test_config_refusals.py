@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.settings.sections import Refused
-from lingctl.sandbox.engine.start.startup import Startup
+from lingctl.sandbox.engine.start.startup import configure
 from lingctl.sandbox.engine.stock_config import stock_config
 
 OLD, NEW = "1.0.0", "3.0.0"
@@ -59,9 +59,8 @@ def read(tmp_path, monkeypatch, capsys):
         path.chmod(0o640)
         if owner is not None:
             os.chown(path, owner, owner)
-        startup = Startup(version, path, tmp_path, Console(version, tmp_path))
         try:
-            startup.configure()
+            configure(version, path, tmp_path, Console(version, tmp_path))
         except Refused:
             refused = True
         else:

@@ -63,6 +63,15 @@ def test_without_a_console_it_says_so(cluster: Cluster):
     assert "nothing was started here yet" in caught.value.evidence and caught.value.remedy == "lingctl deploy"
 
 
+def test_a_console_that_cannot_be_looked_at_is_not_called_absent(cluster: Cluster):
+    folder = Path(layout_of(cluster).console).parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(folder.name)  # it leads to itself
+    with pytest.raises(NodeError) as caught:
+        shown(cluster, WantedLogs())
+    assert "nothing was started" not in caught.value.evidence and "ls -l" in caught.value.remedy
+
+
 CONSOLE = """\
 2026-11-28 10:00:00,000 [INFO] [pid: 1] rank: 0 begins
 2026-11-28 10:00:01,000 [ERROR] [pid: 2] rank: 1 cannot: {"a": [1]}

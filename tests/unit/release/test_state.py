@@ -12,7 +12,7 @@ import pytest
 from lingctl.errors import ConfigurationError, NodeError, WeightsError
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, read_state, state_questions
-from lingctl.release.weights_state import WeightsUnknown, each_weights, read_weights
+from lingctl.release.weights_state import WeightsUnknown, each_weights
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.command import command
 from lingctl.remote.probe import Answer, Answers
@@ -134,7 +134,13 @@ INSPECT = {
 
 
 def _weights_answers(answer: Answer) -> NodeState:
-    return read(downloaded=answer, converted=answer)
+    """The state where the node's answer to each folder is this one, or there is none but it."""
+    try:
+        told = [{"event": "folder", "number": n, "answer": json.loads(answer.stdout)} for n in range(2)]
+        answer = replace(answer, stdout="".join(f"{json.dumps(one)}\n" for one in told))
+    except ValueError:
+        pass
+    return replace(read(), **each_weights(answer, ["downloaded", "converted"]))
 
 
 @pytest.mark.parametrize(
@@ -251,19 +257,19 @@ def test_a_folder_that_did_not_answer_is_unknown_and_the_others_are_what_they_to
     """As where the disk of one folder hangs, and the program is ended for it."""
     told = {"event": "folder", "number": 1, "answer": {"event": "error", "what": "no disk", "where": "/b"}}
     said = Answer(json.dumps(told) + "\n", "", 124)
-    each = Answers(each_weights(said, ["a", "b"]), True)
-    assert read_weights(each, "a") == WeightsUnknown("no answer in time")
-    assert read_weights(each, "b") == WeightsUnknown("/b: no disk")
+    each = each_weights(said, ["a", "b"])
+    assert each["a"] == WeightsUnknown("no answer in time")
+    assert each["b"] == WeightsUnknown("/b: no disk")
 
 
 @pytest.mark.parametrize("number", ["1", None, 7, [], True])
 def test_an_answer_for_no_folder_that_was_asked_is_nobody_s(number: object):
     told = {"event": "folder", "number": number, "answer": []}
-    each = Answers(each_weights(Answer(json.dumps(told), "python: no", 1), ["a"]), True)
-    assert read_weights(each, "a") == WeightsUnknown("python: no")
+    each = each_weights(Answer(json.dumps(told), "python: no", 1), ["a"])
+    assert each["a"] == WeightsUnknown("python: no")
 
 
 def test_what_kept_the_program_from_answering_is_told_of_every_folder():
     trouble = Answer(json.dumps({"event": "error", "what": "no such option", "where": ""}), "", 2)
-    each = Answers(each_weights(trouble, ["a", "b"]), True)
-    assert {read_weights(each, name) for name in "ab"} == {WeightsUnknown("no such option")}
+    each = each_weights(trouble, ["a", "b"])
+    assert set(each.values()) == {WeightsUnknown("no such option")}

@@ -192,7 +192,7 @@ def test_collect_takes_nothing_that_links_lead_to(
         (state / name).symlink_to(secret)
     inside = (shell("collect/inside"), shell("daemon/look_inside"))
     gather = runtime_script(
-        DOCKER, shell("collect/gather"), *inside, str(state), "demo", "0", "20M", "10", ""
+        DOCKER, shell("collect/gather"), *inside, str(state), "demo", "0", "20M", "10", "1000000", ""
     )
     archive = subprocess.run(["sh", "-c", gather.text], capture_output=True, check=True).stdout
     listed = subprocess.run(

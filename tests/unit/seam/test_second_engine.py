@@ -188,7 +188,7 @@ def test_its_death_is_told_in_its_own_words(cluster, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "path"), [("chat", "/v1/chat/completions"), ("base", "/v1/completions")])
 def test_it_is_ready_when_it_generates_and_its_health_is_not_asked(cluster, kind, path):
-    endpoint = endpoint_of(cluster, environment={})
+    endpoint = endpoint_of(cluster)
     assert endpoint.management_url == ""
     served = Served(mindie=False)
     with serve(served) as url:

@@ -12,12 +12,16 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.machine.site import Site
-from lingctl.sandbox.engine.nodes.framing import LinkLost, receive_json, send_json
+from lingctl.sandbox.engine.nodes.framing import receive_json, send_json
 from lingctl.sandbox.engine.settings.rank_table import Device, RankTable, Server
+
+# Connected sockets by (own rank, peer rank).
+Fabric = dict[tuple[int, int], socket.socket]
+Hello = dict[str, object]
 
 PORT = 16666
 _GRACE = 20
@@ -34,19 +38,6 @@ class Pair:
     own: Device
     peer: Device
     node: str
-
-
-@dataclass
-class Fabric:
-    """The connected links."""
-
-    # sockets by (own rank, peer rank)
-    links: dict[tuple[int, int], socket.socket] = field(default_factory=dict)
-
-    def close(self) -> None:
-        """Close all links."""
-        for link in self.links.values():
-            link.close()
 
 
 def connect_timeout() -> int:
@@ -75,25 +66,23 @@ def join(table: RankTable, site: Site, console: Console) -> Fabric:
     seconds = connect_timeout()
     _seconds("HCCL_EXEC_TIMEOUT", 1836, 0, 2**31 - 1)
     assert table.local is not None
-    deadline = time.monotonic() + (seconds + _GRACE) * site.time_scale
+    joining = _Joining(table, site, (seconds + _GRACE) * site.time_scale)
     pairs = _pairs(table, table.local)
-    fabric = Fabric()
-    lock = threading.Lock()
-    threads = []
-    for group in _by_listener(pairs):
-        thread = threading.Thread(
-            target=_connect, args=(group, table, site, deadline, fabric, lock), daemon=True
-        )
+    threads = [
+        threading.Thread(target=joining.connect, args=(group,), daemon=True) for group in _by_listener(pairs)
+    ]
+    for thread in threads:
         thread.start()
-        threads.append(thread)
     for thread in threads:
         thread.join()
-    missing = [pair for pair in pairs if (pair.own.rank, pair.peer.rank) not in fabric.links]
+    missing = [pair for pair in pairs if (pair.own.rank, pair.peer.rank) not in joining.fabric]
     if missing:
+        time.sleep(joining.left())
         _report(missing, seconds, site, console)
-        fabric.close()
+        for link in joining.fabric.values():
+            link.close()
         raise HcclError(f"EI0006: wait socket establish timeout, role[0] rank[{missing[0].own.rank}]")
-    return fabric
+    return joining.fabric
 
 
 def _pairs(table: RankTable, local: Server) -> list[Pair]:
@@ -117,89 +106,77 @@ def _by_listener(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return [*listening.values(), *outward]
 
 
-def _usable(device: Device, site: Site) -> bool:
-    card = (site.cards or {}).get(device.device_id)
-    return card is not None and card.address == device.address and card.link_up
+class _Joining:
+    """The making of this node's links, each group of pairs in a thread of its own."""
 
+    def __init__(self, table: RankTable, site: Site, seconds: float) -> None:
+        self._table, self._cards = table, site.cards or {}
+        self._deadline = time.monotonic() + seconds
+        self.fabric: Fabric = {}
 
-def _hello(table: RankTable, rank: int, site: Site, device: Device) -> dict[str, object]:
-    card = (site.cards or {})[device.device_id]
-    return {"rank": rank, "table": table.digest, "tls": card.tls}
-
-
-def _connect(
-    group: Sequence[Pair], table: RankTable, site: Site, deadline: float, fabric: Fabric, lock: threading.Lock
-) -> None:
-    own = group[0].own
-    if not _usable(own, site):
-        time.sleep(max(0.0, deadline - time.monotonic()))
-        return
-    hello = _hello(table, own.rank, site, own)
-    if own.rank < group[0].peer.rank:
-        _listen(group, hello, deadline, fabric, lock)
-    else:
-        _dial(group[0], hello, deadline, fabric, lock)
-
-
-def _agree(mine: dict[str, object], theirs: object) -> bool:
-    return isinstance(theirs, dict) and all(theirs.get(key) == mine[key] for key in ("table", "tls"))
-
-
-def _listen(
-    group: Sequence[Pair], hello: dict[str, object], deadline: float, fabric: Fabric, lock: threading.Lock
-) -> None:
-    wanted = {pair.peer.rank: pair for pair in group}
-    own = group[0].own
-    try:
-        server = socket.create_server((own.address, PORT), backlog=64)
-    except OSError:
-        time.sleep(max(0.0, deadline - time.monotonic()))
-        return
-    with server:
-        while wanted and time.monotonic() < deadline:
-            server.settimeout(max(0.01, deadline - time.monotonic()))
-            try:
-                link, (address, _) = server.accept()
-            except OSError:
-                continue
-            try:
-                link.settimeout(max(0.01, deadline - time.monotonic()))
-                theirs = receive_json(link)
-                send_json(link, hello)
-            except LinkLost:
-                continue
-            pair = wanted.get(theirs.get("rank", -1)) if isinstance(theirs, dict) else None
-            if pair is None or pair.peer.address != address or not _agree(hello, theirs):
-                link.close()
-                continue
-            del wanted[pair.peer.rank]
-            _keep(link, pair, fabric, lock)
-
-
-def _dial(
-    pair: Pair, hello: dict[str, object], deadline: float, fabric: Fabric, lock: threading.Lock
-) -> None:
-    while time.monotonic() < deadline:
-        left = max(0.01, deadline - time.monotonic())
-        try:
-            link = socket.create_connection((pair.peer.address, PORT), left, (pair.own.address, 0))
-            send_json(link, hello)
-            theirs = receive_json(link)
-        except (OSError, LinkLost):
-            time.sleep(0.05)
-            continue
-        if _agree(hello, theirs) and theirs.get("rank") == pair.peer.rank:
-            _keep(link, pair, fabric, lock)
+    def connect(self, group: Sequence[Pair]) -> None:
+        """Connect a card, as long as there is time, where its address is its own and its link is up."""
+        own = group[0].own
+        card = self._cards.get(own.device_id)
+        if card is None or card.address != own.address or not card.link_up:
             return
-        link.close()
-        time.sleep(0.1)
+        hello = {"rank": own.rank, "table": self._table.digest, "tls": card.tls}
+        if own.rank < group[0].peer.rank:
+            self._listen(group, hello)
+        else:
+            self._dial(group[0], hello)
+
+    def left(self) -> float:
+        """The seconds that are left."""
+        return max(0.01, self._deadline - time.monotonic())
+
+    def _listen(self, group: Sequence[Pair], hello: Hello) -> None:
+        wanted = {pair.peer.rank: pair for pair in group}
+        try:
+            server = socket.create_server((group[0].own.address, PORT), backlog=64)
+        except OSError:
+            return
+        with server:
+            while wanted and time.monotonic() < self._deadline:
+                server.settimeout(self.left())
+                try:
+                    link, (address, _) = server.accept()
+                    link.settimeout(self.left())
+                    theirs = receive_json(link)
+                    send_json(link, hello)
+                except OSError:
+                    continue
+                pair = wanted.get(theirs.get("rank", -1)) if isinstance(theirs, dict) else None
+                if pair is None or pair.peer.address != address or not _agree(hello, theirs):
+                    link.close()
+                    continue
+                del wanted[pair.peer.rank]
+                self._keep(link, pair)
+
+    def _dial(self, pair: Pair, hello: Hello) -> None:
+        while time.monotonic() < self._deadline:
+            peer, own = (pair.peer.address, PORT), (pair.own.address, 0)
+            try:
+                link = socket.create_connection(peer, self.left(), own)
+                send_json(link, hello)
+                theirs = receive_json(link)
+            except OSError:
+                time.sleep(0.05)
+                continue
+            if _agree(hello, theirs) and theirs.get("rank") == pair.peer.rank:
+                self._keep(link, pair)
+                return
+            link.close()
+            time.sleep(0.1)
+
+    def _keep(self, link: socket.socket, pair: Pair) -> None:
+        link.settimeout(None)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.fabric[(pair.own.rank, pair.peer.rank)] = link
 
 
-def _keep(link: socket.socket, pair: Pair, fabric: Fabric, lock: threading.Lock) -> None:
-    link.settimeout(None)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with lock:
-        fabric.links[(pair.own.rank, pair.peer.rank)] = link
+def _agree(mine: Hello, theirs: object) -> bool:
+    return isinstance(theirs, dict) and all(theirs.get(key) == mine[key] for key in ("table", "tls"))
 
 
 def _report(missing: Sequence[Pair], seconds: int, site: Site, console: Console) -> None:

@@ -102,7 +102,7 @@ def accept_slaves(listener: socket.socket, table: RankTable, console: Console) -
             # A slave whose patience had just ended is not one that has registered.
             receive_json(link)
             link.settimeout(None)
-        except (LinkLost, OSError):
+        except OSError:
             link.close()
             continue
         name = hello.get("node") if isinstance(hello, dict) else None
@@ -153,7 +153,7 @@ def _try_master(master: str, own: str, port: int, patience: float) -> socket.soc
         receive_json(link)
         send_json(link, "received")
         link.settimeout(None)
-    except (OSError, LinkLost):
+    except OSError:
         if link is not None:
             link.close()
         return None
@@ -270,5 +270,5 @@ def group_of(table: RankTable | None, fabric: Fabric | None) -> Group:
     own = table.local
     others = [s for s in table.servers if s is not own] if own is table.master else [table.master]
     first = own.devices[0].rank
-    links = [(s.container_ip, fabric.links[(first, s.devices[0].rank)]) for s in others]
+    links = [(s.container_ip, fabric[(first, s.devices[0].rank)]) for s in others]
     return Group(links, is_master=own is table.master)

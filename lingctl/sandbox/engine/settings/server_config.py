@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from lingctl.sandbox.engine.settings.fields import (
     SERVER,
 )
 from lingctl.sandbox.engine.settings.sections import (
+    Fault,
     Refused,
     Section,
     check_types,
-    failed,
     read_document,
     read_section,
 )
@@ -62,50 +62,63 @@ def read_config(path: Path, version: str, console: Console) -> RawConfig:
     """
     try:
         return _read_config(path, version, console)
+    except Fault as fault:
+        raise refused(fault, version, console) from fault
     except JsonError as error:
         if version != "1.0.0":
             console.out(f"JSON error in ConfigManager: {error}")
         raise Refused(str(error)) from error
 
 
+def refused(fault: Fault, version: str, console: Console) -> Refused:
+    """Say what is wrong; the caller raises what is given."""
+    if fault.error:
+        console.err(fault.error)
+    for line in fault.lines:
+        console.out(line)
+    if version != "1.0.0":
+        console.out(fault.end)
+    return Refused(fault.section)
+
+
 def _read_config(path: Path, version: str, console: Console) -> RawConfig:
     new = version != "1.0.0"
-    document = read_document(path, version, console)
-    server = read_section(document, "ServerConfig", SERVER, version, console)
-    _server_ranges(server, version, console)
-    _refuse_said(nested_rules.server_names(server) if new else (), "", version, console)
-    backend = read_section(document, "BackendConfig", BACKEND, version, console)
+    document = read_document(path, version)
+    if new and "EnableDynamicAdjustTimeoutConfig" not in document:
+        default = "is not found, using default value false. If you need to customize this configuration item"
+        console.out(
+            f"The configName EnableDynamicAdjustTimeoutConfig {default}, please add it to the config file."
+        )
+    server = read_section(document, "ServerConfig", SERVER, version)
+    _refuse(_server_ranges(server), "ServerConfig")
+    if new:
+        _refuse(nested_rules.server_names(server))
+    backend = read_section(document, "BackendConfig", BACKEND, version)
     schedule, deploy = backend["ScheduleConfig"], backend["ModelDeployConfig"]
     models = deploy.get("ModelConfig")
     model = models[0] if isinstance(models, list) and models and isinstance(models[0], dict) else {}
-    _structure(RawConfig(server, backend, deploy, model, schedule), version, console)
+    raw = RawConfig(server, backend, deploy, model, schedule)
+    _structure(raw, version)
     if new:
-        _refuse_said(nested_rules.split_of_backend(backend), "", version, console)
-    check_types(schedule, "ScheduleConfig", SCHEDULE, version, console)
-    _refuse_said(nested_rules.split_of_schedule(schedule), "ScheduleConfig", version, console)
-    check_types(deploy, "ModelDeployConfig", DEPLOY, version, console)
+        _refuse(nested_rules.split_of_backend(backend))
+    check_types(schedule, "ScheduleConfig", SCHEDULE, version)
+    _refuse(nested_rules.split_of_schedule(schedule), "ScheduleConfig")
+    check_types(deploy, "ModelDeployConfig", DEPLOY, version)
     for one in models:
-        check_types(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version, console)
+        check_types(one if isinstance(one, dict) else {}, "ModelDeployConfig", MODEL, version)
     _model(schedule, models, version, console)
     if new:
-        _refuse_said(nested_rules.lora_modules(deploy, models), "", version, console)
+        _refuse(nested_rules.lora_modules(deploy, models))
         _need_rank_table(backend, schedule, console)
     if new and server.get("layerwiseDisaggregated"):
-        excluded = nested_rules.excluded_by_split(server, backend, schedule, models[0])
-        _refuse_said(excluded, "", version, console)
-    return RawConfig(server, backend, deploy, model, schedule)
+        _refuse(nested_rules.excluded_by_split(server, backend, schedule, models[0]))
+    return raw
 
 
-def _refuse_said(lines: Iterable[str], section: str, version: str, console: Console) -> None:
-    """Say what is wrong and refuse; without a section the code goes on reading and refuses at the end."""
-    said = list(lines)
-    for line in said:
-        console.out(line)
-    if said and section:
-        raise failed(section, version, console)
+def _refuse(lines: Iterable[str], section: str = "") -> None:
+    said = list(filter(None, lines))
     if said:
-        console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
-        raise Refused(said[0])
+        raise Fault(section, *said)
 
 
 def _need_rank_table(backend: Section, schedule: Section, console: Console) -> None:
@@ -128,24 +141,18 @@ def between(name: str, value: Any, low: int, high: int) -> str:
     return f"{name} [{value}] is less than [{low}]" if value < low else ""
 
 
-def _server_ranges(server: Section, version: str, console: Console) -> None:
+def _server_ranges(server: Section) -> Iterator[str]:
     """Ranges that are looked at while ServerConfig is read: failing here ends before the other sections."""
-    found = [
-        between(f"serverConfig.{name}", server[name], low, high)
-        for name, (low, high) in EARLY_RANGES.items()
-        if name in server
-    ]
+    for name, (low, high) in EARLY_RANGES.items():
+        if name in server:
+            yield between(f"serverConfig.{name}", server[name], low, high)
     health = server.get("HealthCheckConfig")
     if isinstance(health, dict) and "npuUsageThreshold" in health:
         value = number(health["npuUsageThreshold"]) % 2**32
-        found.append(between("serverConfig.HealthCheckConfig.npuUsageThreshold", value, 0, 100))
+        yield between("serverConfig.HealthCheckConfig.npuUsageThreshold", value, 0, 100)
     if "interCommPort" in server:
         port = (number(server["interCommPort"]) + 2**31) % 2**32 - 2**31
-        found.append(between("serverConfig.interCommPort", port, 1024, 65535))
-    for line in filter(None, found):
-        console.out(line)
-    if any(found):
-        raise failed("ServerConfig", version, console)
+        yield between("serverConfig.interCommPort", port, 1024, 65535)
 
 
 def _model(schedule: Section, models: Sequence[Section], version: str, console: Console) -> None:
@@ -164,7 +171,7 @@ def _model(schedule: Section, models: Sequence[Section], version: str, console: 
             console.out(f"Model instance type is invalid. supported values: [{known}]")
             wrong = True
     if wrong:
-        raise failed("ModelDeployConfig", version, console)
+        raise Fault("ModelDeployConfig")
 
 
 def _parallel(name: str, value: object, console: Console) -> None:
@@ -185,31 +192,27 @@ def _parallel(name: str, value: object, console: Console) -> None:
         raise Refused(name)
 
 
-def _structure(raw: RawConfig, version: str, console: Console) -> None:
+def _structure(raw: RawConfig, version: str) -> None:
     ids = raw.backend["npuDeviceIds"]
     for subset in ids:
         fits = isinstance(subset, list) and all(
             isinstance(i, int) and not isinstance(i, bool) for i in subset
         )
         if not fits:
-            console.out("Type of element in json array does not match integer")
-            raise failed("BackendConfig", version, console)
+            raise Fault("BackendConfig", "Type of element in json array does not match integer")
         if any(i < 0 for i in subset):
-            console.err("Negative value is invalid for size_t.")
-            console.out("The value of element in json array for size_t is invalid.")
-            raise failed("BackendConfig", version, console)
+            text = "The value of element in json array for size_t is invalid."
+            raise Fault("BackendConfig", text, error="Negative value is invalid for size_t.")
     if len(ids) != raw.backend["modelInstanceNumber"]:
-        console.out("The size of npuDeviceIds does not equal to modelInstanceNumber")
-        raise failed("BackendConfig", version, console)
+        raise Fault("BackendConfig", "The size of npuDeviceIds does not equal to modelInstanceNumber")
     # Published 1.0.0 configs for two nodes count all ranks here; 1.0.0's documents say it is ignored then.
     if version == "1.0.0" and raw.multi_node:
         return
     if any(len(subset) != raw.model.get("worldSize") for subset in ids):
-        console.out("The size of npuDeviceIds (subset) does not equal to worldSize")
-        raise failed("BackendConfig", version, console)
+        raise Fault("BackendConfig", "The size of npuDeviceIds (subset) does not equal to worldSize")
     if version != "1.0.0":
         _kv_pool(raw.backend.get("kvPoolConfig", {}))
-        _inter_node_names(raw.backend, version, console)
+        _inter_node_names(raw.backend)
 
 
 def _kv_pool(pool: Section) -> None:
@@ -218,26 +221,22 @@ def _kv_pool(pool: Section) -> None:
     flag(pool.get("asyncWrite", False))
 
 
-def _inter_node_names(backend: Section, version: str, console: Console) -> None:
+def _inter_node_names(backend: Section) -> None:
     """Names of the certificates between nodes: read whenever the switch is on, also on one node."""
     if not backend["interNodeTLSEnabled"]:
         return
     names = ("interNodeTlsCert", "interNodeTlsPk", "interNodeTlsCaPath", "interNodeTlsCrlPath")
+    end = "Failed to init tls cfg"
     if any(name not in backend for name in names):
         error = "[json.exception.type_error.302] type must be string, but is null"
-        console.out(f"Failed to init tls cfg. [BackendConfigManager::InitFromJson] {error}")
-        raise failed("BackendConfig", version, console)
+        raise Fault("BackendConfig", f"{end}. [BackendConfigManager::InitFromJson] {error}")
     for name, fewest in (("interNodeTlsCaFiles", 1), ("interNodeTlsCrlFiles", 0)):
         files = backend.get(name, [])
         if not all(isinstance(file, str) for file in files):
-            console.out("Type of element in json array does not match string")
-            console.out(f"{name} init error")
-        elif not fewest <= len(files) <= 3:
-            console.out(f"{name} size is invalid")
-        else:
-            continue
-        console.out("Failed to init tls cfg")
-        raise failed("BackendConfig", version, console)
+            text = "Type of element in json array does not match string"
+            raise Fault("BackendConfig", text, f"{name} init error", end)
+        if not fewest <= len(files) <= 3:
+            raise Fault("BackendConfig", f"{name} size is invalid", end)
 
 
 def _say_model_rule(version: str, console: Console, text: str) -> None:

@@ -117,24 +117,28 @@ class BringUp:
             raise not_initialised(group) from error
 
     def _register(self, started: Started, site: Site) -> None:
-        table, backend, console = started.table, started.raw.backend, self._console
-        assert table is not None and table.local is not None
-        port = int(backend.get("multiNodesInferPort", 1120))
         try:
-            if started.is_master:
-                tls = bool(backend.get("interNodeTLSEnabled", False))
-                listener = world.open_master(table.local, port, console, tls=tls)
-                started.registration = world.accept_slaves(listener, table, console)
-            elif table.master is not None:
-                started.registration = world.register_slave(table, port, site, console)
+            self._meet(started, site)
         except world.WorldError:
             if started.is_master:
                 # Its thread has ended, and nobody tells the one that waits (seen).
                 world.wait_for_ever()
             text = "Failed to initialize GRPC communicator for multi-nodes inference."
-            console.model("ERROR", text, "executor.cpp:159")
-            console.model("ERROR", "Failed to initialize Executor with GRPC.", "executor.cpp:114")
+            self._console.model("ERROR", text, "executor.cpp:159")
+            self._console.model("ERROR", "Failed to initialize Executor with GRPC.", "executor.cpp:114")
             raise not_initialised() from None
+
+    def _meet(self, started: Started, site: Site) -> None:
+        """The master and its slaves, of either version."""
+        table, backend, console = started.table, started.raw.backend, self._console
+        assert table is not None and table.local is not None
+        port = int(backend.get("multiNodesInferPort", 1120))
+        if started.is_master:
+            tls = bool(backend.get("interNodeTLSEnabled", False))
+            listener = world.open_master(table.local, port, console, tls=tls)
+            started.registration = world.accept_slaves(listener, table, console)
+        elif table.master is not None:
+            started.registration = world.register_slave(table, port, site, console)
 
     def _workers(self, started: Started, plan: Plan) -> list[WorkerOfCard]:
         several, cards = started.table is not None, len(started.ranks)
@@ -200,7 +204,9 @@ class BringUp:
         try:
             _check_cards(started.devices)
             if started.table is not None:
-                self._register_old(started, site)
+                if started.table.master is None:
+                    raise LoadError("ERROR: Rank id is not in the rankTableFile, the input rank is 0")
+                self._meet(started, site)
             for rank in started.ranks:
                 self._console.model("INFO", f">>>global rank:{rank} done ibis manager to device")
             loading.run(site, None)
@@ -213,18 +219,6 @@ class BringUp:
             result = f"return initialize success result: {{'status': 'ok', 'npuBlockNum': '{BLOCKS}'}}"
             self._console.model("INFO", f">>>global rank:{rank}: {result}")
         self._console.model("INFO", f"CpuBlockNum:1; NpuBlockNum: {BLOCKS}")
-
-    def _register_old(self, started: Started, site: Site) -> None:
-        table = started.table
-        assert table is not None and table.local is not None
-        port = int(started.raw.backend.get("multiNodesInferPort", 1120))
-        if started.is_master:
-            listener = world.open_master(table.local, port, self._console)
-            started.registration = world.accept_slaves(listener, table, self._console)
-        elif table.master is None:
-            raise LoadError("ERROR: Rank id is not in the rankTableFile, the input rank is 0")
-        else:
-            started.registration = world.register_slave(table, port, site, self._console)
 
 
 def _check_cards(devices: list[int]) -> None:

@@ -10,85 +10,77 @@ from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.json_library import JsonError, number
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault
 from lingctl.sandbox.engine.settings.rank_table import RankTable, check_values, read_rank_table
-from lingctl.sandbox.engine.settings.sections import Refused, failed
-from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config
+from lingctl.sandbox.engine.settings.sections import Fault, Refused
+from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config, refused
 from lingctl.sandbox.engine.settings.value_rules import ValueRules
 from lingctl.sandbox.engine.start.started import Started
 from lingctl.sandbox.engine.words.start_lines import configuration_lines
 
 
-class Startup:
-    """Reads what a node is to be.
+def configure(version: str, config: Path, home: Path, console: Console) -> Started:
+    """Read and check the configuration and, for several nodes, the rank table.
 
     Args:
         version: 1.0.0 or 3.0.0.
         config: path of config.json.
         home: folder that TLS paths start from.
+        console: where it is told.
+
+    Raises:
+        Refused: what was to be said has been said.
     """
+    new = version != "1.0.0"
+    if new:
+        console.out(f"ConfigManager: Load Config from {config}.")
+    raw = read_config(config, version, console)
+    if new:
+        _describe_model(raw, version, console)
+    table = read_rank_table(version, console) if raw.multi_node else None
+    if new:
+        done = "Configuration interactions completed successfully"
+        console.out(f"[ConfigManager::ExecuteConfigInteractions] {done}")
+        console.out("[ConfigManager::InitConfigManager] Successfully init config manager")
+    if not _values_fit(raw, table, ValueRules(raw, version, console, home), console):
+        if new:
+            console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
+        raise Refused("values")
+    if table is None:
+        ids = raw.backend["npuDeviceIds"][0]
+        return Started(raw, None, tuple(range(len(ids))), len(ids))
+    assert table.local is not None
+    return Started(raw, table, tuple(sorted(d.rank for d in table.local.devices)), len(table.ranks))
 
-    def __init__(self, version: str, config: Path, home: Path, console: Console) -> None:
-        self._version, self._config, self._home, self._console = version, config, home, console
-        self._new = version != "1.0.0"
 
-    def configure(self) -> Started:
-        """Read and check the configuration and, for several nodes, the rank table.
-
-        Raises:
-            Refused: what was to be said has been said.
-        """
-        console = self._console
-        if self._new:
-            console.out(f"ConfigManager: Load Config from {self._config}.")
-        raw = read_config(self._config, self._version, console)
-        if self._new:
-            self._describe_model(raw)
-        table = read_rank_table(self._version, console) if raw.multi_node else None
-        if self._new:
-            done = "Configuration interactions completed successfully"
-            console.out(f"[ConfigManager::ExecuteConfigInteractions] {done}")
-            console.out("[ConfigManager::InitConfigManager] Successfully init config manager")
-        self._check_values(raw, table)
-        if table is None:
-            ids = raw.backend["npuDeviceIds"][0]
-            return Started(raw, None, tuple(range(len(ids))), len(ids))
-        assert table.local is not None
-        return Started(raw, table, tuple(sorted(d.rank for d in table.local.devices)), len(table.ranks))
-
-    def _describe_model(self, raw: RawConfig) -> None:
-        """The model's config.json, looked at when its section is read; refused only with the values."""
-        folder = Path(raw.model["modelWeightPath"])
-        fault = model_path_fault(folder / "config.json", folder=False)
-        vocabulary = 0
-        try:
-            if fault:
-                self._console.model("ERROR", coded(fault), "model_deploy_config.cpp:60")
-            else:
-                vocabulary = _number(folder / "config.json", "vocab_size", 0)
-            top_k = _number(folder / "generation_config.json", "top_k", 1000)
-        except JsonError as error:
-            # The words are the library's; that the section's name stands before them is inference.
-            self._console.out(f"ModelDeployConfig: {error}")
-            raise failed("ModelDeployConfig", self._version, self._console) from error
-        configuration_lines(raw, vocabulary, top_k, self._console)
-
-    def _check_values(self, raw: RawConfig, table: RankTable | None) -> None:
-        rules = ValueRules(raw, self._version, self._console, self._home)
-        refused = False
-        if table is None:
-            devices, count = raw.backend["npuDeviceIds"][0], raw.model["worldSize"]
+def _describe_model(raw: RawConfig, version: str, console: Console) -> None:
+    """The model's config.json, looked at when its section is read; refused only with the values."""
+    folder = Path(raw.model["modelWeightPath"])
+    fault = model_path_fault(folder / "config.json", folder=False)
+    vocabulary = 0
+    try:
+        if fault:
+            console.model("ERROR", coded(fault), "model_deploy_config.cpp:60")
         else:
-            devices = [d.device_id for d in table.local.devices] if table.local else []
-            count = len(table.local.devices) if table.local else len(table.servers[0].devices or "?")
-        try:
-            rules.check(devices, count)
-        except Refused:
-            refused = True
-        if table is not None:
-            refused |= not check_values(table, self._console)
-        if refused:
-            if self._new:
-                self._console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
-            raise Refused("values")
+            vocabulary = _number(folder / "config.json", "vocab_size", 0)
+        top_k = _number(folder / "generation_config.json", "top_k", 1000)
+    except JsonError as error:
+        # The words are the library's; that the section's name stands before them is inference.
+        thrown = Fault("ModelDeployConfig", f"ModelDeployConfig: {error}")
+        raise refused(thrown, version, console) from error
+    configuration_lines(raw, vocabulary, top_k, console)
+
+
+def _values_fit(raw: RawConfig, table: RankTable | None, rules: ValueRules, console: Console) -> bool:
+    if table is None:
+        devices, count = raw.backend["npuDeviceIds"][0], raw.model["worldSize"]
+    else:
+        devices = [d.device_id for d in table.local.devices] if table.local else []
+        count = len(table.local.devices) if table.local else len(table.servers[0].devices or "?")
+    try:
+        rules.check(devices, count)
+        fit = True
+    except Refused:
+        fit = False
+    return (table is None or check_values(table, console)) and fit
 
 
 def _number(path: Path, name: str, default: int) -> int:
